@@ -1,0 +1,18 @@
+import type { Options } from 'tsup';
+
+/** Build options shared by every package: ESM, types, and WGSL files imported as text. */
+export function packageOptions(entry: Record<string, string>, extra: Options = {}): Options {
+  return {
+    entry,
+    format: ['esm'],
+    target: 'es2022',
+    platform: 'neutral',
+    dts: { compilerOptions: { ignoreDeprecations: '6.0', customConditions: [], noEmit: false } },
+    sourcemap: true,
+    clean: true,
+    loader: { '.wgsl': 'text' },
+    // Our own packages and all dependencies stay imports; only WGSL text is bundled in.
+    skipNodeModulesBundle: true,
+    ...extra,
+  };
+}

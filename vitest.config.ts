@@ -1,0 +1,27 @@
+import { readFile } from 'node:fs/promises';
+import { defineConfig } from 'vitest/config';
+
+/** Imports a `.wgsl` file as its text, as the build does. */
+const wgslAsText = {
+  name: 'wgsl-as-text',
+  enforce: 'pre' as const,
+  async load(id: string) {
+    if (!id.endsWith('.wgsl')) return null;
+    return `export default ${JSON.stringify(await readFile(id, 'utf8'))};`;
+  },
+};
+
+export default defineConfig({
+  plugins: [wgslAsText],
+  resolve: { conditions: ['@crossgate/source', 'node', 'import', 'default'] },
+  ssr: { resolve: { conditions: ['@crossgate/source', 'node', 'import', 'default'] } },
+  test: {
+    include: ['packages/*/{src,test}/**/*.test.ts', 'apps/*/{src,test}/**/*.test.ts', 'tools/**/*.test.ts'],
+    // A process per file: a lost device, a crash in a driver or a leak stays with the file that caused it.
+    pool: 'forks',
+    isolate: true,
+    maxWorkers: 2,
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+  },
+});
