@@ -1,1 +1,9 @@
-export {};
+// WebGPU devices, memory, command recording and profiling for compute.
+export * from './capabilities';
+export * from './device';
+export * from './errors';
+export * from './kernel';
+export * from './memory';
+export * from './preprocess';
+export * from './profiler';
+export { Recorder } from './recorder';

@@ -1,1 +1,1 @@
-export {};
+// Readable WGSL kernels for training and inference, each with a typed launcher.

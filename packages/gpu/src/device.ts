@@ -1,0 +1,141 @@
+// A GPU that is ready to compute: capabilities, memory and the recorder, opened from any WebGPU adapter.
+import type { Capabilities, Limits } from './capabilities';
+import { limitNames, readCapabilities } from './capabilities';
+import { DeviceLostError, OutOfMemoryError, ValidationError } from './errors';
+import type { MemoryReport, Scope } from './memory';
+import { Memory } from './memory';
+import { Recorder } from './recorder';
+
+/** Optional features that are enabled where the adapter has them. */
+const wantedFeatures = [
+  'subgroups',
+  'shader-f16',
+  'timestamp-query',
+  'chromium-experimental-subgroup-matrix',
+] as const;
+
+export interface DeviceOptions {
+  /** Features to leave off, for tests of the variants that do without. */
+  readonly without?: readonly string[];
+  /** Limits below the adapter's, respected by every launcher and enforced by the recorder; for tests. */
+  readonly limits?: Partial<Limits>;
+  /** False sends parameters through a uniform buffer even where immediates exist. */
+  readonly immediates?: boolean;
+  /** Most bytes that buffers may take on the device. Default: no limit but the driver's. */
+  readonly memoryBudget?: number;
+  /** Anything that must live as long as the device, e.g. Dawn's instance. Dropped by {@link Device.destroy}. */
+  readonly keepAlive?: unknown;
+}
+
+/** Everything between two optimizer updates; its memory is returned when it ends (`using step = device.step()`). */
+export interface Step extends Disposable {
+  end(): void;
+}
+
+export class Device {
+  readonly recorder: Recorder;
+  readonly memory: Memory;
+  #keepAlive: unknown;
+  #destroyed = false;
+
+  /** Use {@link createDevice}, or `openDevice` of `@crossgate/gpu/node`. */
+  constructor(
+    readonly gpu: GPUDevice,
+    readonly capabilities: Capabilities,
+    options: DeviceOptions,
+  ) {
+    this.#keepAlive = options.keepAlive;
+    this.recorder = new Recorder(gpu, capabilities);
+    this.memory = new Memory(gpu, capabilities, this.recorder, options.memoryBudget);
+    gpu.addEventListener('uncapturederror', (event) => {
+      const { error } = event as GPUUncapturedErrorEvent;
+      this.recorder.fail(
+        error.constructor.name === 'GPUOutOfMemoryError'
+          ? new OutOfMemoryError(`the driver is out of memory: ${error.message}`)
+          : new ValidationError(error.message),
+      );
+    });
+    void gpu.lost.then((info) => {
+      if (!this.#destroyed) this.recorder.fail(new DeviceLostError(`the GPU was lost: ${info.message || info.reason}`));
+    });
+  }
+
+  /**
+   * Opens a step: the scope of temporary memory. Steps do not nest.
+   *
+   * @throws Error when one is open already.
+   */
+  step(): Step {
+    if (this.memory.depth > 0) throw new Error('a step is open already; end it before the next one');
+    const scope: Scope = this.memory.openScope();
+    let open = true;
+    const end = () => {
+      if (!open) return;
+      open = false;
+      // A step that ended by an exception may leave inner scopes behind; they end with it.
+      this.memory.closeDownTo(scope);
+      this.recorder.flush();
+    };
+    return { end, [Symbol.dispose]: end };
+  }
+
+  /** Bytes on the device by purpose. */
+  report(): MemoryReport {
+    return this.memory.report();
+  }
+
+  /** Ends the device. Buffers are gone, further use fails. Needed for Node to exit. */
+  destroy(): void {
+    if (this.#destroyed) return;
+    this.#destroyed = true;
+    this.recorder.fail(new DeviceLostError('the device was destroyed by its owner'));
+    this.gpu.destroy();
+    this.#keepAlive = undefined;
+  }
+
+  /** @internal For tests: whether Dawn's instance is still referenced. */
+  get holdsInstance(): boolean {
+    return this.#keepAlive !== undefined;
+  }
+}
+
+/** Bytes of immediate data that this implementation's shaders may use. */
+export function immediateSize(gpu: GPU, adapter: GPUAdapter): number {
+  if (!gpu.wgslLanguageFeatures?.has('immediate_address_space')) return 0;
+  return (adapter.limits as unknown as { maxImmediateSize?: number }).maxImmediateSize ?? 0;
+}
+
+/**
+ * Opens a device on an adapter, with all optional features the kernels know and the adapter's own limits.
+ * Works in browsers and on Dawn.
+ *
+ * @param gpu the entry point that gave the adapter: `navigator.gpu`, or Dawn's instance.
+ */
+export async function createDevice(gpu: GPU, adapter: GPUAdapter, options: DeviceOptions = {}): Promise<Device> {
+  const without = new Set(options.without ?? []);
+  const features = wantedFeatures.filter((name) => adapter.features.has(name as GPUFeatureName) && !without.has(name));
+  const immediates = options.immediates === false ? 0 : immediateSize(gpu, adapter);
+  const all = readCapabilities(adapter, immediates);
+  const requiredLimits: Record<string, number> = {};
+  for (const name of limitNames) if (name.startsWith('max')) requiredLimits[name] = adapter.limits[name];
+  if (immediates > 0) requiredLimits.maxImmediateSize = immediates;
+  const device = await adapter.requestDevice({
+    requiredFeatures: features as unknown as GPUFeatureName[],
+    requiredLimits,
+  });
+  const has = (name: (typeof wantedFeatures)[number]) => features.includes(name);
+  return new Device(
+    device,
+    {
+      ...all,
+      features,
+      subgroups: has('subgroups'),
+      subgroupSize: has('subgroups') ? all.subgroupSize : [1, 1],
+      f16: has('shader-f16'),
+      timestamps: has('timestamp-query'),
+      matrixConfigurations: has('chromium-experimental-subgroup-matrix') ? all.matrixConfigurations : [],
+      limits: { ...all.limits, ...options.limits },
+    },
+    options,
+  );
+}

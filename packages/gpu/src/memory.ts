@@ -1,0 +1,256 @@
+// Buffers with two lifetimes: persistent (weights, optimizer state, data sets) and step (everything in between).
+import type { Capabilities } from './capabilities';
+import { InputError, OutOfMemoryError } from './errors';
+
+/** One GPU buffer with an identity (for caches) and a reference count (for its return). */
+export interface Storage {
+  readonly id: number;
+  readonly buffer: GPUBuffer;
+  /** Allocated bytes; at least what was asked for. */
+  readonly size: number;
+  /** What a persistent buffer is for; `step` for pooled buffers. */
+  readonly purpose: string;
+  /** Scopes and tape nodes that still need the contents. Managed by {@link Memory}. */
+  references: number;
+  /** Serial of the last command batch that used the buffer. Managed by the recorder. */
+  lastUse: number;
+}
+
+/** A byte range of a buffer: what kernels bind. */
+export interface BufferSlice {
+  readonly storage: Storage;
+  readonly offset: number;
+  readonly size: number;
+}
+
+export interface MemoryReport {
+  /** Bytes of persistent buffers by purpose. */
+  readonly persistent: Readonly<Record<string, number>>;
+  /** Bytes that step buffers hold now, held at most, and keep in the pool for reuse. */
+  readonly step: { readonly current: number; readonly peak: number; readonly pooled: number };
+  /** Everything that is allocated on the device now, the pool included. */
+  readonly total: number;
+}
+
+const usage = 0x80 | 0x04 | 0x08; // STORAGE | COPY_SRC | COPY_DST, spelled out: the constants exist only in browsers.
+
+/**
+ * Rounds a request up to its size class: four classes an octave, so at most a quarter of a buffer is unused and
+ * buffers of varying batches are found again in the pool.
+ */
+export function sizeClass(bytes: number): number {
+  const minimum = 256;
+  if (bytes <= minimum) return minimum;
+  const octave = 2 ** Math.floor(Math.log2(bytes));
+  const quarter = Math.max(minimum, octave / 4);
+  return Math.ceil(bytes / quarter) * quarter;
+}
+
+/** A group of step buffers that end together. Close in reverse order of opening. */
+export interface Scope {
+  /** Returns every buffer of the scope, except `keep`, which move to the enclosing scope. */
+  close(keep?: Iterable<Storage>): void;
+}
+
+class ScopeRecord implements Scope {
+  readonly storages = new Set<Storage>();
+
+  constructor(private readonly memory: Memory) {}
+
+  close(keep: Iterable<Storage> = []): void {
+    this.memory.closeScope(this, keep);
+  }
+}
+
+/** What {@link Memory} needs of the recorder: never to destroy a buffer that a pending command uses. */
+export interface PendingCommands {
+  flushIfUsing(storage: Storage): void;
+  forget(storage: Storage): void;
+}
+
+/**
+ * Owns all buffers of a device.
+ *
+ * Step buffers come from a pool of size classes and return to it when their scope has closed and no tape node holds
+ * them; commands run in submission order, so a buffer may be reused at once. Each has a `GPUBuffer` of its own:
+ * WebGPU forbids to read and write two ranges of one buffer in a dispatch.
+ */
+export class Memory {
+  readonly #pool = new Map<number, Storage[]>();
+  readonly #scopes: ScopeRecord[] = [];
+  readonly #persistent = new Map<string, number>();
+  #nextId = 1;
+  #current = 0;
+  #peak = 0;
+  #pooled = 0;
+
+  /**
+   * @param budget most bytes that all buffers together may take; `Infinity` leaves it to the driver.
+   */
+  constructor(
+    private readonly gpu: GPUDevice,
+    private readonly capabilities: Capabilities,
+    private readonly pending: PendingCommands,
+    readonly budget: number = Number.POSITIVE_INFINITY,
+  ) {}
+
+  /**
+   * Allocates a buffer that lives until {@link release}; its contents start as zero.
+   *
+   * @param purpose the line under which {@link report} counts it, e.g. `weights`.
+   * @throws OutOfMemoryError with the sizes when it exceeds the budget or the adapter's largest buffer.
+   */
+  persistent(bytes: number, purpose: string): BufferSlice {
+    const size = Math.max(4, Math.ceil(bytes / 4) * 4);
+    const storage = this.#create(size, purpose);
+    this.#persistent.set(purpose, (this.#persistent.get(purpose) ?? 0) + size);
+    return { storage, offset: 0, size };
+  }
+
+  /**
+   * Allocates a step buffer in the innermost scope. Its contents are undefined.
+   *
+   * @throws InputError when no scope is open.
+   */
+  allocate(bytes: number): BufferSlice {
+    const scope = this.#scopes.at(-1);
+    if (scope === undefined) throw new InputError('step memory was asked for outside a step: open one with device.step()');
+    const needed = Math.max(4, Math.ceil(bytes / 4) * 4);
+    const size = sizeClass(needed);
+    const free = this.#pool.get(size);
+    let storage = free?.pop();
+    if (storage) this.#pooled -= size;
+    else storage = this.#create(size, 'step');
+    storage.references = 1;
+    scope.storages.add(storage);
+    this.#current += size;
+    this.#peak = Math.max(this.#peak, this.#current);
+    return { storage, offset: 0, size: needed };
+  }
+
+  openScope(): Scope {
+    const scope = new ScopeRecord(this);
+    this.#scopes.push(scope);
+    return scope;
+  }
+
+  /** Number of open scopes. */
+  get depth(): number {
+    return this.#scopes.length;
+  }
+
+  /** Adds a holder to a step buffer, e.g. a tape node that needs it in the backward pass. Persistent buffers are not counted. */
+  retain(storage: Storage): void {
+    if (storage.purpose === 'step') storage.references++;
+  }
+
+  /** Takes a holder away; the last one returns a step buffer to the pool, or destroys a persistent one. */
+  release(storage: Storage): void {
+    if (storage.purpose !== 'step') {
+      if (storage.references === 0) return;
+      storage.references = 0;
+      this.#persistent.set(storage.purpose, (this.#persistent.get(storage.purpose) ?? 0) - storage.size);
+      this.#destroy(storage);
+      return;
+    }
+    storage.references--;
+    if (storage.references > 0) return;
+    if (storage.references < 0) throw new Error('a step buffer was released more often than retained');
+    this.#current -= storage.size;
+    this.#pooled += storage.size;
+    const free = this.#pool.get(storage.size);
+    if (free) free.push(storage);
+    else this.#pool.set(storage.size, [storage]);
+  }
+
+  /** Gives the innermost scope's hold on a buffer up early, e.g. an operation's workspace. */
+  releaseEarly(slice: BufferSlice): void {
+    for (let i = this.#scopes.length - 1; i >= 0; i--) {
+      if (this.#scopes[i]!.storages.delete(slice.storage)) {
+        this.release(slice.storage);
+        return;
+      }
+    }
+  }
+
+  /** Destroys the buffers that wait in the pool, e.g. between two phases of different shapes. */
+  trim(): void {
+    for (const free of this.#pool.values()) for (const storage of free) this.#destroy(storage);
+    this.#pool.clear();
+    this.#pooled = 0;
+  }
+
+  /** Starts a new measurement of the step peak. */
+  resetPeak(): void {
+    this.#peak = this.#current;
+  }
+
+  report(): MemoryReport {
+    const persistent = Object.fromEntries([...this.#persistent].filter(([, bytes]) => bytes > 0));
+    const sum = Object.values(persistent).reduce((a, b) => a + b, 0);
+    return {
+      persistent,
+      step: { current: this.#current, peak: this.#peak, pooled: this.#pooled },
+      total: sum + this.#current + this.#pooled,
+    };
+  }
+
+  /** Closes `scope` and every scope inside it that an exception left open. @internal */
+  closeDownTo(scope: Scope): void {
+    while (this.#scopes.length > 0) {
+      const innermost = this.#scopes.at(-1)!;
+      innermost.close();
+      if (innermost === scope) return;
+    }
+  }
+
+  /** @internal */
+  closeScope(scope: ScopeRecord, keep: Iterable<Storage>): void {
+    if (this.#scopes.at(-1) !== scope) throw new Error('memory scopes were not closed in reverse order of opening');
+    this.#scopes.pop();
+    const outer = this.#scopes.at(-1);
+    for (const storage of keep) {
+      if (!scope.storages.delete(storage)) continue; // Persistent, or owned further out: nothing to move.
+      if (outer === undefined) throw new Error('a step buffer was kept beyond its step');
+      outer.storages.add(storage);
+    }
+    for (const storage of scope.storages) this.release(storage);
+  }
+
+  #create(size: number, purpose: string): Storage {
+    const { limits } = this.capabilities;
+    if (size > limits.maxBufferSize) {
+      throw new OutOfMemoryError(
+        `a buffer of ${formatBytes(size)} (${purpose}) exceeds the adapter's largest, ${formatBytes(limits.maxBufferSize)}`,
+      );
+    }
+    const total = this.report().total;
+    if (total + size > this.budget) {
+      const used = Object.entries(this.report().persistent).map(([name, bytes]) => `${name} ${formatBytes(bytes)}`);
+      throw new OutOfMemoryError(
+        `${formatBytes(size)} for ${purpose} do not fit: ${formatBytes(total)} of ${formatBytes(this.budget)} are taken ` +
+          `(${[...used, `step ${formatBytes(this.#current + this.#pooled)}`].join(', ')})`,
+      );
+    }
+    const buffer = this.gpu.createBuffer({ size, usage, label: purpose });
+    return { id: this.#nextId++, buffer, size, purpose, references: 1, lastUse: -1 };
+  }
+
+  #destroy(storage: Storage): void {
+    this.pending.flushIfUsing(storage);
+    this.pending.forget(storage);
+    storage.buffer.destroy();
+  }
+}
+
+/** `1536` → `1.5 KiB`. */
+export function formatBytes(bytes: number): string {
+  const units = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB'];
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1024 && unit < units.length - 1) {
+    value /= 1024;
+    unit++;
+  }
+  return `${unit === 0 ? value : value.toFixed(1)} ${units[unit]}`;
+}

@@ -1,0 +1,135 @@
+// Opening GPUs in Node through Dawn: lists adapters, chooses one and can say why.
+import { create, globals } from 'webgpu';
+import type { Capabilities } from './capabilities';
+import { isSoftwareAdapter, readCapabilities } from './capabilities';
+import type { Device, DeviceOptions } from './device';
+import { createDevice, immediateSize } from './device';
+import { NoAdapterError } from './errors';
+
+/** What can be known of an adapter without opening it. */
+export interface AdapterSummary {
+  readonly name: string;
+  readonly vendor: string;
+  readonly driver: string;
+  /** Dawn backend, e.g. `vulkan`. */
+  readonly backend: string;
+  readonly type: 'hardware' | 'software';
+  readonly features: readonly string[];
+  readonly subgroupSize: readonly [number, number];
+  readonly matrix: readonly { component: string; result: string; m: number; n: number; k: number }[];
+  readonly capabilities: Capabilities;
+}
+
+/** `software`, `hardware`, or a part of the adapter's name. */
+export type AdapterPreference = string;
+
+export interface OpenOptions extends DeviceOptions {
+  /** Which adapter; default: the fastest, hardware before software. Falls back to CROSSGATE_ADAPTER. */
+  readonly adapter?: AdapterPreference;
+  /** False removes Dawn's bounds checks in shaders. Default true. */
+  readonly robustness?: boolean;
+}
+
+const backends: Readonly<Record<string, readonly string[]>> = {
+  darwin: ['metal'],
+  win32: ['d3d12', 'vulkan'],
+  linux: ['vulkan'],
+};
+
+function createInstance(backend: string, robustness: boolean): GPU {
+  Object.assign(globalThis, globals);
+  return create([
+    `backend=${backend}`,
+    'enable-dawn-features=allow_unsafe_apis,vulkan_enable_f16_on_nvidia',
+    `disable-dawn-features=timestamp_quantization${robustness ? '' : ',robustness'}`,
+    ...(robustness ? [] : ['enable-dawn-features=disable_robustness']),
+  ]);
+}
+
+interface Candidate {
+  readonly instance: GPU;
+  readonly adapter: GPUAdapter;
+  readonly summary: AdapterSummary;
+}
+
+async function findCandidates(robustness: boolean): Promise<Candidate[]> {
+  const candidates: Candidate[] = [];
+  for (const backend of backends[process.platform] ?? ['vulkan']) {
+    const instance = createInstance(backend, robustness);
+    for (const options of [
+      { powerPreference: 'high-performance' },
+      { powerPreference: 'low-power' },
+      { forceFallbackAdapter: true },
+    ] as const) {
+      const adapter = await instance.requestAdapter(options);
+      if (adapter === null) continue;
+      const capabilities = readCapabilities(adapter, immediateSize(instance, adapter));
+      const summary: AdapterSummary = {
+        name: capabilities.name,
+        vendor: capabilities.vendor,
+        driver: capabilities.driver,
+        backend,
+        type: isSoftwareAdapter(adapter.info) ? 'software' : 'hardware',
+        features: capabilities.features,
+        subgroupSize: capabilities.subgroupSize,
+        matrix: capabilities.matrixConfigurations,
+        capabilities,
+      };
+      const known = candidates.some(({ summary: s }) => s.name === summary.name && s.backend === summary.backend);
+      if (!known) candidates.push({ instance, adapter, summary });
+    }
+  }
+  return candidates;
+}
+
+/** Every adapter that Dawn finds on this machine. */
+export async function listAdapters(): Promise<AdapterSummary[]> {
+  return (await findCandidates(true)).map(({ summary }) => summary);
+}
+
+/**
+ * Picks an adapter: hardware before software unless asked, the first of equals as the driver ranks them.
+ * Pure, so the reason can be shown before anything is opened.
+ */
+export function chooseAdapter(
+  adapters: readonly AdapterSummary[],
+  preference?: AdapterPreference,
+): { chosen: AdapterSummary | null; reason: string } {
+  if (adapters.length === 0) return { chosen: null, reason: 'no adapter was found' };
+  if (preference === 'hardware' || preference === 'software') {
+    const chosen = adapters.find(({ type }) => type === preference) ?? null;
+    return { chosen, reason: chosen ? `${preference} was asked for` : `no ${preference} adapter was found` };
+  }
+  if (preference !== undefined) {
+    const wanted = preference.toLowerCase();
+    const chosen = adapters.find(({ name }) => name.toLowerCase().includes(wanted)) ?? null;
+    return { chosen, reason: chosen ? `its name contains "${preference}"` : `no adapter's name contains "${preference}"` };
+  }
+  const hardware = adapters.find(({ type }) => type === 'hardware');
+  return hardware
+    ? { chosen: hardware, reason: 'the fastest hardware adapter' }
+    : { chosen: adapters[0]!, reason: 'no hardware adapter was found, so this software one is used: expect it to be slow' };
+}
+
+/**
+ * Opens a device through Dawn.
+ *
+ * @throws NoAdapterError when no adapter fits, listing what was found.
+ */
+export async function openDevice(options: OpenOptions = {}): Promise<Device> {
+  const candidates = await findCandidates(options.robustness ?? true);
+  const preference = options.adapter ?? process.env.CROSSGATE_ADAPTER;
+  const { chosen, reason } = chooseAdapter(
+    candidates.map(({ summary }) => summary),
+    preference,
+  );
+  const candidate = candidates.find(({ summary }) => summary === chosen);
+  if (candidate === undefined) {
+    const found = candidates.map(({ summary }) => `${summary.name} (${summary.type})`).join(', ') || 'none';
+    throw new NoAdapterError(
+      `no usable GPU: ${reason} (found: ${found}). Install a Vulkan driver, or mesa-vulkan-drivers 26 or newer for software Vulkan.`,
+    );
+  }
+  // Dawn crashes the process when its instance is collected while a device lives, so the device keeps it.
+  return createDevice(candidate.instance, candidate.adapter, { ...options, keepAlive: candidate.instance });
+}

@@ -1,0 +1,76 @@
+// Time per kernel from GPU timestamps, as a table and as a Chrome trace.
+
+export interface ProfileRow {
+  readonly name: string;
+  readonly count: number;
+  /** Nanoseconds in all dispatches of this name. */
+  readonly nanoseconds: number;
+}
+
+export interface TraceEvent {
+  readonly name: string;
+  readonly ph: 'X';
+  readonly pid: 0;
+  readonly tid: 0;
+  /** Microseconds since the first dispatch. */
+  readonly ts: number;
+  readonly dur: number;
+}
+
+/** Collects (name, begin, end) of dispatches. Attached to a recorder by `recorder.profiler = new Profiler()`. */
+export class Profiler {
+  readonly #events: { name: string; begin: bigint; end: bigint }[] = [];
+
+  add(name: string, begin: bigint, end: bigint): void {
+    this.#events.push({ name, begin, end });
+  }
+
+  /** Totals per kernel, the longest first. */
+  rows(): ProfileRow[] {
+    const totals = new Map<string, { count: number; nanoseconds: number }>();
+    for (const { name, begin, end } of this.#events) {
+      const row = totals.get(name) ?? { count: 0, nanoseconds: 0 };
+      row.count++;
+      row.nanoseconds += Number(end - begin);
+      totals.set(name, row);
+    }
+    return [...totals].map(([name, row]) => ({ name, ...row })).sort((a, b) => b.nanoseconds - a.nanoseconds);
+  }
+
+  /** A plain text table of {@link rows}. */
+  table(): string {
+    const rows = this.rows();
+    const total = rows.reduce((sum, row) => sum + row.nanoseconds, 0);
+    const width = Math.max(6, ...rows.map((row) => row.name.length));
+    const line = (name: string, count: string, ms: string, share: string) =>
+      `${name.padEnd(width)}  ${count.padStart(8)}  ${ms.padStart(12)}  ${share.padStart(7)}`;
+    return [
+      line('kernel', 'count', 'ms', 'share'),
+      ...rows.map((row) =>
+        line(
+          row.name,
+          `${row.count}`,
+          (row.nanoseconds / 1e6).toFixed(3),
+          `${((100 * row.nanoseconds) / Math.max(1, total)).toFixed(1)}%`,
+        ),
+      ),
+    ].join('\n');
+  }
+
+  /** Events for chrome://tracing or Perfetto. */
+  trace(): TraceEvent[] {
+    const first = this.#events.reduce((least, { begin }) => (begin < least ? begin : least), this.#events[0]?.begin ?? 0n);
+    return this.#events.map(({ name, begin, end }) => ({
+      name,
+      ph: 'X',
+      pid: 0,
+      tid: 0,
+      ts: Number(begin - first) / 1e3,
+      dur: Number(end - begin) / 1e3,
+    }));
+  }
+
+  clear(): void {
+    this.#events.length = 0;
+  }
+}

@@ -1,0 +1,356 @@
+// Encodes dispatches into few passes and submits; the only place that talks to the queue.
+import type { Capabilities } from './capabilities';
+import { DeviceLostError, InputError, ValidationError } from './errors';
+import type { DispatchArguments, Kernel, KernelDeclaration } from './kernel';
+import { packParameters } from './kernel';
+import type { BufferSlice, PendingCommands, Storage } from './memory';
+import { formatBytes } from './memory';
+import type { Pipeline } from './pipelines';
+import { PipelineCache } from './pipelines';
+import type { Profiler } from './profiler';
+
+/** Dispatches per submit: enough to make the cost of a submit vanish, few enough to keep the device busy early. */
+const batchSize = 192;
+const uniformStride = 256;
+const maximumBindGroups = 16_384;
+const usageMapRead = 0x01;
+const usageCopySource = 0x04;
+const usageCopyTarget = 0x08;
+const usageUniform = 0x40;
+const usageQueryResolve = 0x200;
+
+/**
+ * Records GPU work in order. Nothing runs before a flush, which happens by itself after {@link batchSize} dispatches
+ * and before reads; results are in order whatever the batching.
+ */
+export class Recorder implements PendingCommands {
+  /** Set to measure every dispatch by timestamps (one pass each, so slower); null turns it off. */
+  profiler: Profiler | null = null;
+
+  readonly #pipelines: PipelineCache;
+  readonly #bindGroups = new Map<string, GPUBindGroup>();
+  readonly #groupsOfStorage = new Map<number, Set<string>>();
+  readonly #words: DataView<ArrayBuffer>;
+  readonly #uniforms: GPUBuffer | null;
+  readonly #timestamps: { querySet: GPUQuerySet; resolve: GPUBuffer } | null;
+  #timed: string[] = [];
+  #timings: Promise<void>[] = [];
+  #encoder: GPUCommandEncoder | null = null;
+  #pass: GPUComputePassEncoder | null = null;
+  #pipeline: GPUComputePipeline | null = null;
+  #dispatches = 0;
+  #serial = 0;
+  #error: Error | null = null;
+  #dispatchCount = 0;
+
+  constructor(
+    private readonly gpu: GPUDevice,
+    private readonly capabilities: Capabilities,
+  ) {
+    const immediates = capabilities.immediateSize >= 64;
+    this.#pipelines = new PipelineCache(gpu, immediates);
+    // One block of parameters per dispatch of a batch; with immediates only the first is used, as scratch.
+    this.#words = new DataView(new ArrayBuffer(immediates ? uniformStride : uniformStride * batchSize));
+    this.#uniforms = immediates
+      ? null
+      : gpu.createBuffer({ size: uniformStride * batchSize, usage: usageUniform | usageCopyTarget, label: 'parameters' });
+    this.#timestamps = capabilities.timestamps
+      ? {
+          querySet: gpu.createQuerySet({ type: 'timestamp', count: 2 * batchSize }),
+          resolve: gpu.createBuffer({ size: 16 * batchSize, usage: usageQueryResolve | usageCopySource, label: 'timestamps' }),
+        }
+      : null;
+  }
+
+  /** Dispatches recorded since the device was opened. */
+  get dispatchCount(): number {
+    return this.#dispatchCount;
+  }
+
+  /** Called by the device when it is lost or an asynchronous error arrives; the next use throws it. */
+  fail(error: Error): void {
+    // Loss explains everything that follows, so it replaces an earlier message; otherwise the first error is the cause.
+    if (this.#error === null || (error instanceof DeviceLostError && !(this.#error instanceof DeviceLostError))) {
+      this.#error = error;
+    }
+  }
+
+  /**
+   * Records one run of a kernel.
+   *
+   * @throws InputError when a slice breaks a limit or aliases another; DeviceLostError, ValidationError for earlier failures.
+   */
+  dispatch<D extends KernelDeclaration>(kernel: Kernel<D>, args: DispatchArguments<D>): void {
+    if (args.workgroups === 0) return;
+    this.#check();
+    const pipeline = this.#pipelines.get(kernel, args.constants);
+    const group = this.#bindGroup(pipeline, args.bindings as Readonly<Record<string, BufferSlice | undefined>>);
+    const [x, y] = this.#fold(pipeline.name, args.workgroups);
+    const pass = this.#openPass(pipeline.name);
+    if (this.#pipeline !== pipeline.pipeline) {
+      pass.setPipeline(pipeline.pipeline);
+      this.#pipeline = pipeline.pipeline;
+    }
+    if (pipeline.parameterBytes > 0) {
+      if (this.#uniforms === null) {
+        packParameters(kernel.declaration, args.parameters, this.#words, 0);
+        pass.setImmediates(0, this.#words.buffer, 0, pipeline.parameterBytes);
+        pass.setBindGroup(0, group);
+      } else {
+        const offset = this.#dispatches * uniformStride;
+        packParameters(kernel.declaration, args.parameters, this.#words, offset);
+        pass.setBindGroup(0, group, [offset]);
+      }
+    } else pass.setBindGroup(0, group);
+    pass.dispatchWorkgroups(x, y);
+    this.#dispatchCount++;
+    if (this.profiler) this.#closePass();
+    if (++this.#dispatches === batchSize) this.flush();
+  }
+
+  /** Copies `source` to `target` (equal sizes, different buffers). */
+  copy(source: BufferSlice, target: BufferSlice): void {
+    this.#check();
+    if (source.size !== target.size) {
+      throw new InputError(`copy: ${source.size} bytes do not fit a slice of ${target.size}`);
+    }
+    const encoder = this.#openEncoder();
+    this.#closePass();
+    encoder.copyBufferToBuffer(source.storage.buffer, source.offset, target.storage.buffer, target.offset, source.size);
+    source.storage.lastUse = this.#serial;
+    target.storage.lastUse = this.#serial;
+  }
+
+  /** Fills a slice with zero bytes. */
+  clear(slice: BufferSlice): void {
+    this.#check();
+    const encoder = this.#openEncoder();
+    this.#closePass();
+    encoder.clearBuffer(slice.storage.buffer, slice.offset, slice.size);
+    slice.storage.lastUse = this.#serial;
+  }
+
+  /** Writes host data to the start of a slice, in order with everything recorded before. */
+  write(slice: BufferSlice, data: ArrayBufferView): void {
+    this.#check();
+    if (data.byteLength > slice.size) {
+      throw new InputError(`write: ${data.byteLength} bytes do not fit a slice of ${slice.size}`);
+    }
+    // Queue writes overtake commands that are not submitted yet.
+    this.flushIfUsing(slice.storage);
+    if (data.byteLength % 4 === 0) {
+      this.gpu.queue.writeBuffer(slice.storage.buffer, slice.offset, data.buffer, data.byteOffset, data.byteLength);
+    } else {
+      const padded = new Uint8Array(Math.ceil(data.byteLength / 4) * 4);
+      padded.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+      this.gpu.queue.writeBuffer(slice.storage.buffer, slice.offset, padded);
+    }
+  }
+
+  /** Reads a slice back. Waits for everything recorded before. */
+  async read(slice: BufferSlice): Promise<ArrayBuffer> {
+    const size = Math.ceil(slice.size / 4) * 4;
+    const staging = this.gpu.createBuffer({ size, usage: usageMapRead | usageCopyTarget, label: 'readback' });
+    try {
+      this.#check();
+      const encoder = this.#openEncoder();
+      this.#closePass();
+      encoder.copyBufferToBuffer(slice.storage.buffer, slice.offset, staging, 0, size);
+      this.flush();
+      await this.#guard(staging.mapAsync(1));
+      const data = staging.getMappedRange().slice(0, slice.size);
+      staging.unmap();
+      this.#check();
+      return data;
+    } finally {
+      staging.destroy();
+    }
+  }
+
+  /** Submits what is recorded. */
+  flush(): void {
+    if (this.#encoder === null) return;
+    this.#closePass();
+    const encoder = this.#encoder;
+    const timing = this.#resolveTimestamps(encoder);
+    this.#encoder = null;
+    const parameterBytes = this.#dispatches * uniformStride;
+    this.#dispatches = 0;
+    this.#serial++;
+    if (this.#uniforms && parameterBytes > 0) {
+      this.gpu.queue.writeBuffer(this.#uniforms, 0, this.#words.buffer, 0, parameterBytes);
+    }
+    this.gpu.queue.submit([encoder.finish()]);
+    if (timing) this.#timings.push(timing());
+  }
+
+  /** Submits and waits until the device is idle; errors of earlier commands surface here. */
+  async synchronize(): Promise<void> {
+    this.flush();
+    await this.#guard(this.gpu.queue.onSubmittedWorkDone());
+    await Promise.all(this.#timings.splice(0));
+    this.#check();
+  }
+
+  /** @internal */
+  flushIfUsing(storage: Storage): void {
+    if (storage.lastUse === this.#serial) this.flush();
+  }
+
+  /** Drops cached bind groups of a buffer that goes away. @internal */
+  forget(storage: Storage): void {
+    for (const key of this.#groupsOfStorage.get(storage.id) ?? []) this.#bindGroups.delete(key);
+    this.#groupsOfStorage.delete(storage.id);
+  }
+
+  #check(): void {
+    const error = this.#error;
+    if (error === null) return;
+    if (!(error instanceof DeviceLostError)) this.#error = null;
+    throw error;
+  }
+
+  /** Turns the failure of a pending operation into its cause where that is known. */
+  async #guard<T>(promise: Promise<T>): Promise<T> {
+    try {
+      return await promise;
+    } catch (cause) {
+      // Loss is reported by another promise, which may settle a moment later.
+      await new Promise((resolve) => setTimeout(resolve, 10));
+      this.#check();
+      throw new ValidationError(`the GPU did not finish: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    }
+  }
+
+  #fold(name: string, workgroups: number): [number, number] {
+    const limit = this.capabilities.limits.maxComputeWorkgroupsPerDimension;
+    if (!Number.isInteger(workgroups) || workgroups < 0) {
+      throw new InputError(`kernel ${name}: ${workgroups} is not a number of workgroups`);
+    }
+    if (workgroups <= limit) return [workgroups, 1];
+    const y = Math.ceil(workgroups / limit);
+    if (y > limit) throw new InputError(`kernel ${name}: ${workgroups} workgroups exceed ${limit} × ${limit}`);
+    return [Math.ceil(workgroups / y), y];
+  }
+
+  #bindGroup(pipeline: Pipeline, slices: Readonly<Record<string, BufferSlice | undefined>>): GPUBindGroup {
+    let key = `${pipeline.id}`;
+    for (const { name } of pipeline.bindings) {
+      const slice = slices[name];
+      if (slice === undefined) throw new InputError(`kernel ${pipeline.name}: binding "${name}" is missing`);
+      slice.storage.lastUse = this.#serial;
+      key += `,${slice.storage.id}:${slice.offset}:${slice.size}`;
+    }
+    const cached = this.#bindGroups.get(key);
+    if (cached) return cached;
+    this.#validate(pipeline, slices);
+    const entries: GPUBindGroupEntry[] = pipeline.bindings.map(({ name }, binding) => {
+      const slice = slices[name]!;
+      return { binding, resource: { buffer: slice.storage.buffer, offset: slice.offset, size: Math.ceil(slice.size / 4) * 4 } };
+    });
+    if (this.#uniforms && pipeline.parameterBytes > 0) {
+      entries.push({ binding: entries.length, resource: { buffer: this.#uniforms, offset: 0, size: pipeline.parameterBytes } });
+    }
+    const group = this.gpu.createBindGroup({ label: pipeline.name, layout: pipeline.layout, entries });
+    if (this.#bindGroups.size >= maximumBindGroups) {
+      this.#bindGroups.clear();
+      this.#groupsOfStorage.clear();
+    }
+    this.#bindGroups.set(key, group);
+    for (const { name } of pipeline.bindings) {
+      const id = slices[name]!.storage.id;
+      const keys = this.#groupsOfStorage.get(id);
+      if (keys) keys.add(key);
+      else this.#groupsOfStorage.set(id, new Set([key]));
+    }
+    return group;
+  }
+
+  #validate(pipeline: Pipeline, slices: Readonly<Record<string, BufferSlice | undefined>>): void {
+    const { limits } = this.capabilities;
+    if (pipeline.bindings.length > limits.maxStorageBuffersPerShaderStage) {
+      throw new InputError(
+        `kernel ${pipeline.name}: ${pipeline.bindings.length} storage buffers, the adapter allows ${limits.maxStorageBuffersPerShaderStage}`,
+      );
+    }
+    pipeline.bindings.forEach(({ name, binding }, i) => {
+      const slice = slices[name]!;
+      if (slice.size > limits.maxStorageBufferBindingSize) {
+        throw new InputError(
+          `kernel ${pipeline.name}: "${name}" binds ${formatBytes(slice.size)}, the adapter allows ` +
+            `${formatBytes(limits.maxStorageBufferBindingSize)} in one binding`,
+        );
+      }
+      if (slice.offset % limits.minStorageBufferOffsetAlignment !== 0 || slice.size === 0) {
+        throw new InputError(
+          `kernel ${pipeline.name}: "${name}" binds ${slice.size} bytes at offset ${slice.offset}; offsets must be ` +
+            `multiples of ${limits.minStorageBufferOffsetAlignment} and slices not empty`,
+        );
+      }
+      pipeline.bindings.slice(i + 1).forEach((other) => {
+        const second = slices[other.name]!;
+        if (second.storage !== slice.storage) return;
+        if (binding.access === 'read' && other.binding.access === 'read') return;
+        const overlap = slice.offset < second.offset + second.size && second.offset < slice.offset + slice.size;
+        if (overlap || binding.access !== other.binding.access) {
+          throw new InputError(
+            `kernel ${pipeline.name}: "${name}" and "${other.name}" share a buffer that the kernel writes`,
+          );
+        }
+      });
+    });
+  }
+
+  #openEncoder(): GPUCommandEncoder {
+    this.#encoder ??= this.gpu.createCommandEncoder();
+    return this.#encoder;
+  }
+
+  #openPass(name: string): GPUComputePassEncoder {
+    const encoder = this.#openEncoder();
+    if (this.#pass) return this.#pass;
+    this.#pipeline = null;
+    if (this.profiler && this.#timestamps) {
+      const index = this.#timed.length;
+      this.#timed.push(name);
+      this.#pass = encoder.beginComputePass({
+        timestampWrites: {
+          querySet: this.#timestamps.querySet,
+          beginningOfPassWriteIndex: 2 * index,
+          endOfPassWriteIndex: 2 * index + 1,
+        },
+      });
+    } else this.#pass = encoder.beginComputePass();
+    return this.#pass;
+  }
+
+  #closePass(): void {
+    this.#pass?.end();
+    this.#pass = null;
+  }
+
+  /** Adds the commands that fetch this batch's timestamps; returns what reads them after the submit. */
+  #resolveTimestamps(encoder: GPUCommandEncoder): (() => Promise<void>) | null {
+    const names = this.#timed;
+    const profiler = this.profiler;
+    if (names.length === 0 || this.#timestamps === null || profiler === null) {
+      this.#timed = [];
+      return null;
+    }
+    this.#timed = [];
+    const { querySet, resolve } = this.#timestamps;
+    const bytes = 16 * names.length;
+    const staging = this.gpu.createBuffer({ size: bytes, usage: usageMapRead | usageCopyTarget, label: 'timestamps' });
+    encoder.resolveQuerySet(querySet, 0, 2 * names.length, resolve, 0);
+    encoder.copyBufferToBuffer(resolve, 0, staging, 0, bytes);
+    return async () => {
+      await staging.mapAsync(1);
+      const times = new BigUint64Array(staging.getMappedRange());
+      names.forEach((name, i) => {
+        profiler.add(name, times[2 * i]!, times[2 * i + 1]!);
+      });
+      staging.unmap();
+      staging.destroy();
+    };
+  }
+}
