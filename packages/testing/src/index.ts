@@ -1,1 +1,15 @@
-export {};
+/** Float64 reference operations and gradient checks for Crossgate's tests. */
+export * from './activations';
+export * from './answer-loss';
+export * from './attention';
+export * from './compare';
+export * from './embedding';
+export * from './gated-fusion';
+export * from './gradient-check';
+export * from './linear-algebra';
+export * from './normalization';
+export * from './optimizers';
+export * from './philox';
+export * from './reference';
+export * from './rope';
+export * from './softmax';

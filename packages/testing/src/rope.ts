@@ -1,0 +1,47 @@
+/** Rotary position embedding, half rotation as in Hugging Face's LLaMA, in float64. */
+import { type Reference, requireShape, zeros } from './reference';
+
+/** Position inside its own sequence of every packed token: offsets `[0, 2, 5]` → 0 1 0 1 2. */
+export function packedPositions(offsets: ArrayLike<number>): Int32Array {
+  const positions = new Int32Array(offsets[offsets.length - 1] ?? 0);
+  for (let s = 0; s + 1 < offsets.length; s++) {
+    for (let token = offsets[s]!; token < offsets[s + 1]!; token++) positions[token] = token - offsets[s]!;
+  }
+  return positions;
+}
+
+function rotate(x: Reference, positions: ArrayLike<number>, theta: number, direction: 1 | -1): Reference {
+  requireShape(x, [positions.length, -1, -1], 'rope input');
+  const [tokens, heads, headDim] = x.shape as [number, number, number];
+  if (headDim % 2 !== 0) throw new RangeError(`rope: headDim ${headDim} is odd`);
+  const half = headDim / 2;
+  const y = zeros(x.shape);
+  for (let token = 0; token < tokens; token++) {
+    for (let pair = 0; pair < half; pair++) {
+      const angle = direction * positions[token]! * theta ** ((-2 * pair) / headDim);
+      const cosine = Math.cos(angle);
+      const sine = Math.sin(angle);
+      for (let head = 0; head < heads; head++) {
+        const at = (token * heads + head) * headDim + pair;
+        const first = x.data[at]!;
+        const second = x.data[at + half]!;
+        y.data[at] = first * cosine - second * sine;
+        y.data[at + half] = second * cosine + first * sine;
+      }
+    }
+  }
+  return y;
+}
+
+/**
+ * Rotates components (i, i + headDim/2) of every head of x [T, heads, headDim] by positions[t] · theta^(−2i/headDim)
+ * (Su et al., "RoFormer", 2021; half rotation).
+ */
+export function rope(x: Reference, positions: ArrayLike<number>, theta = 10000): Reference {
+  return rotate(x, positions, theta, 1);
+}
+
+/** Gradient with respect to the input of `rope`: the inverse rotation. */
+export function ropeBackward(gradient: Reference, positions: ArrayLike<number>, theta = 10000): Reference {
+  return rotate(gradient, positions, theta, -1);
+}
