@@ -1,1 +1,33 @@
-export {};
+/** @crossgate/data: recommendation data sets, their splits, histories and batches. Pure; files are in `@crossgate/data/node`. */
+export { type Assembly, assembleDataset, type Events } from './assemble';
+export { batchRows, sampleRows, shuffledRows } from './batches';
+export {
+  Dataset,
+  type DatasetParts,
+  type DatasetSummary,
+  type Item,
+  parseSplitName,
+  type Recipe,
+  type Split,
+  type SplitName,
+  type SplitSummary,
+  splitNames,
+  summarizeDataset,
+} from './dataset';
+export { InputError } from './errors';
+export { type ExportedRow, exportSplit, jsonId } from './export';
+export {
+  contentFiles,
+  type DatasetManifest,
+  type DecodeOptions,
+  decodeDataset,
+  encodeDataset,
+  formatVersion,
+  hashDataset,
+  manifestFile,
+  parseManifest,
+} from './format';
+export { buildMl1m, ml1mSplitOf } from './ml-1m';
+export { philox4x32, RandomStream } from './philox';
+export { type DatasetDefinition, findDataset, listDatasets } from './registry';
+export { memorySource, type Place, parseInteger, type RowFormat, readRows, type SourceFolder } from './source';

@@ -1,0 +1,147 @@
+/** Builds a `Dataset` from events in their final order: dense ids, seen flags, histories, hash. */
+import { Dataset, type Item, type Recipe, type Split, type SplitName, splitNames } from './dataset';
+import { hashDataset } from './format';
+
+/**
+ * Events in the order of the data set; every column has one entry per event.
+ * The events of each user must be in time order: histories are cut from that order.
+ */
+export interface Events {
+  /** Any integers that identify users and items in the source; dense ids are given by first appearance. */
+  readonly user: ArrayLike<number>;
+  readonly item: ArrayLike<number>;
+  readonly label: ArrayLike<number>;
+  /** Seconds since 1970, UTC. */
+  readonly timestamp: ArrayLike<number>;
+  /** Index into `splitNames`. */
+  readonly split: ArrayLike<number>;
+}
+
+export interface Assembly {
+  readonly name: string;
+  readonly recipe: Recipe;
+  readonly warnings?: readonly string[];
+  readonly events: Events;
+  /** The source id of a user number of `events`. */
+  userId(user: number): string;
+  /** Id and title of an item number of `events`. */
+  itemOf(item: number): Item;
+}
+
+/** Maps numbers to 1, 2, … in order of first appearance. */
+function denseIds(values: ArrayLike<number>): { ids: Int32Array; values: number[] } {
+  const idOf = new Map<number, number>();
+  const ids = new Int32Array(values.length);
+  for (let index = 0; index < values.length; index++) {
+    const value = values[index] as number;
+    let id = idOf.get(value);
+    if (id === undefined) {
+      id = idOf.size + 1;
+      idOf.set(value, id);
+    }
+    ids[index] = id;
+  }
+  return { ids, values: [...idOf.keys()] };
+}
+
+/**
+ * Assembles a data set. Dense ids start at 1 in order of first appearance; a row's history is all positives of its
+ * user that come before it in the order of the events, whichever split they fall in; `seen` means that user and item
+ * both have train rows. Adds a warning for repeated (user, item) pairs (kept: each is an event of its own), for an
+ * empty split and for a train split of one class.
+ */
+export async function assembleDataset(assembly: Assembly): Promise<Dataset> {
+  const { events } = assembly;
+  const count = events.user.length;
+  const user = denseIds(events.user);
+  const item = denseIds(events.item);
+  const userCount = user.values.length;
+
+  const rowsOf = [0, 0, 0];
+  const positiveOffset = new Int32Array(userCount + 2);
+  const userInTrain = new Uint8Array(userCount + 1);
+  const itemInTrain = new Uint8Array(item.values.length + 1);
+  for (let index = 0; index < count; index++) {
+    const split = events.split[index] as number;
+    rowsOf[split] = (rowsOf[split] as number) + 1;
+    const userId = user.ids[index] as number;
+    if (events.label[index]) positiveOffset[userId + 1] = (positiveOffset[userId + 1] as number) + 1;
+    if (split === 0) {
+      userInTrain[userId] = 1;
+      itemInTrain[item.ids[index] as number] = 1;
+    }
+  }
+  for (let id = 1; id < positiveOffset.length; id++) {
+    positiveOffset[id] = (positiveOffset[id] as number) + (positiveOffset[id - 1] as number);
+  }
+
+  const splits = rowsOf.map(emptySplit);
+  const written = [0, 0, 0];
+  const historyOf = new Int32Array(userCount + 1);
+  const positiveItem = new Int32Array(positiveOffset[userCount + 1] as number);
+  for (let index = 0; index < count; index++) {
+    const splitIndex = events.split[index] as number;
+    const split = splits[splitIndex] as Split;
+    const row = written[splitIndex] as number;
+    written[splitIndex] = row + 1;
+    const userId = user.ids[index] as number;
+    const itemId = item.ids[index] as number;
+    const before = historyOf[userId] as number;
+    split.user[row] = userId;
+    split.item[row] = itemId;
+    split.label[row] = events.label[index] ? 1 : 0;
+    split.timestamp[row] = events.timestamp[index] as number;
+    split.seen[row] = (userInTrain[userId] as number) & (itemInTrain[itemId] as number);
+    split.historyLength[row] = before;
+    if (events.label[index]) {
+      positiveItem[(positiveOffset[userId] as number) + before] = itemId;
+      historyOf[userId] = before + 1;
+    }
+  }
+
+  const [train, valid, test] = splits as [Split, Split, Split];
+  const parts = {
+    name: assembly.name,
+    recipe: assembly.recipe,
+    warnings: [...(assembly.warnings ?? []), ...remarks({ train, valid, test }, user.ids, item.ids)],
+    users: ['', ...user.values.map((value) => assembly.userId(value))],
+    items: [{ id: '', title: '' }, ...item.values.map((value) => assembly.itemOf(value))],
+    splits: { train, valid, test },
+    positiveOffset,
+    positiveItem,
+  };
+  return new Dataset({ ...parts, hash: await hashDataset(parts) });
+}
+
+function emptySplit(rows: number): Split {
+  return {
+    rows,
+    user: new Int32Array(rows),
+    item: new Int32Array(rows),
+    label: new Uint8Array(rows),
+    timestamp: new Float64Array(rows),
+    seen: new Uint8Array(rows),
+    historyLength: new Int32Array(rows),
+  };
+}
+
+function remarks(splits: Record<SplitName, Split>, user: Int32Array, item: Int32Array): string[] {
+  const warnings: string[] = [];
+  // Equal pairs become neighbors by sorting: a Set would end at 2^24 entries.
+  const itemCount = item.reduce((largest, id) => Math.max(largest, id), 0);
+  const pairs = Float64Array.from(user, (id, index) => id * (itemCount + 1) + (item[index] as number)).sort();
+  let repeated = 0;
+  for (let index = 1; index < pairs.length; index++) if (pairs[index] === pairs[index - 1]) repeated++;
+  if (repeated > 0) warnings.push(`${repeated} rows repeat an earlier (user, item) pair; they are kept`);
+  for (const name of splitNames) {
+    if (splits[name].rows === 0) warnings.push(`split ${name} has no rows`);
+  }
+  const { label, rows } = splits.train;
+  const positives = label.reduce((sum, value) => sum + value, 0);
+  if (rows > 0 && (positives === 0 || positives === rows)) {
+    warnings.push(
+      `split train has only ${positives === 0 ? 'negatives' : 'positives'}: nothing can be learned from it`,
+    );
+  }
+  return warnings;
+}

@@ -1,0 +1,252 @@
+/** The prepared format: which files hold a data set, byte for byte, and the checks on opening. Pure; see README.md. */
+import { Dataset, type DatasetParts, type DatasetSummary, type Split, splitNames, summarizeDataset } from './dataset';
+import { InputError } from './errors';
+
+export const formatName = 'crossgate-dataset';
+export const formatVersion = 1;
+/** The file that makes a folder a prepared data set. */
+export const manifestFile = 'dataset.json';
+
+/** `dataset.json`. */
+export interface DatasetManifest {
+  format: typeof formatName;
+  version: number;
+  name: string;
+  /** SHA-256 over the list of files below. */
+  hash: string;
+  counts: DatasetSummary;
+  recipe: DatasetParts['recipe'];
+  warnings: readonly string[];
+  files: Record<string, { bytes: number; sha256: string }>;
+}
+
+type Column = Int32Array | Float64Array | Uint8Array;
+
+/** Name and type of each column of a split. */
+const splitColumns = [
+  ['user', 'user.i32', Int32Array],
+  ['item', 'item.i32', Int32Array],
+  ['label', 'label.u8', Uint8Array],
+  ['timestamp', 'timestamp.f64', Float64Array],
+  ['seen', 'seen.u8', Uint8Array],
+  ['historyLength', 'history-length.i32', Int32Array],
+] as const;
+
+/** Every file of a prepared folder except the manifest. */
+export const contentFiles: readonly string[] = [
+  'users.json',
+  'items.json',
+  'positives.offset.i32',
+  'positives.item.i32',
+  ...splitNames.flatMap((split) => splitColumns.map(([, file]) => `${split}.${file}`)),
+];
+
+function bytesOf(column: Column): Uint8Array<ArrayBuffer> {
+  if (new Uint8Array(Uint16Array.of(1).buffer)[0] !== 1) throw new Error('a little-endian machine is needed');
+  return new Uint8Array(column.buffer as ArrayBuffer, column.byteOffset, column.byteLength);
+}
+
+function encodeText(text: string): Uint8Array<ArrayBuffer> {
+  return new TextEncoder().encode(text) as Uint8Array<ArrayBuffer>;
+}
+
+/** A JSON array with one entry per line, so that a row of it can be found by its number. */
+function jsonLines(entries: readonly unknown[]): Uint8Array<ArrayBuffer> {
+  return encodeText(`[\n${entries.map((entry) => JSON.stringify(entry)).join(',\n')}\n]\n`);
+}
+
+/** The content files of a data set, in the order of `contentFiles`. */
+function encodeContent(parts: Omit<DatasetParts, 'hash'>): Map<string, Uint8Array<ArrayBuffer>> {
+  const files = new Map<string, Uint8Array<ArrayBuffer>>();
+  files.set('users.json', jsonLines(parts.users.slice(1)));
+  files.set('items.json', jsonLines(parts.items.slice(1).map(({ id, title }) => [id, title])));
+  files.set('positives.offset.i32', bytesOf(parts.positiveOffset));
+  files.set('positives.item.i32', bytesOf(parts.positiveItem));
+  for (const split of splitNames) {
+    for (const [column, file] of splitColumns) files.set(`${split}.${file}`, bytesOf(parts.splits[split][column]));
+  }
+  return files;
+}
+
+async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
+  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
+  return Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
+/** The hash over a list of files: SHA-256 of the lines `NAME SHA256`, in the order of `contentFiles`. */
+function combineHashes(digests: ReadonlyMap<string, string>): Promise<string> {
+  const lines = contentFiles.map((file) => `${file} ${digests.get(file)}\n`).join('');
+  return sha256(encodeText(lines));
+}
+
+async function digestAll(files: ReadonlyMap<string, Uint8Array<ArrayBuffer>>): Promise<Map<string, string>> {
+  const digests = new Map<string, string>();
+  for (const [file, bytes] of files) digests.set(file, await sha256(bytes));
+  return digests;
+}
+
+/** SHA-256 over all columns, ids and titles: equal for equal data, wherever and whenever it was built. */
+export async function hashDataset(parts: Omit<DatasetParts, 'hash'>): Promise<string> {
+  return combineHashes(await digestAll(encodeContent(parts)));
+}
+
+/** All files of the prepared folder; `dataset.json` is the last. */
+export async function encodeDataset(dataset: Dataset): Promise<Map<string, Uint8Array<ArrayBuffer>>> {
+  const content = encodeContent(dataset);
+  const digests = await digestAll(content);
+  const manifest: DatasetManifest = {
+    format: formatName,
+    version: formatVersion,
+    name: dataset.name,
+    hash: dataset.hash,
+    counts: summarizeDataset(dataset),
+    recipe: dataset.recipe,
+    warnings: dataset.warnings,
+    files: Object.fromEntries(
+      [...content].map(([file, bytes]) => [file, { bytes: bytes.length, sha256: digests.get(file) as string }]),
+    ),
+  };
+  return new Map([...content, [manifestFile, encodeText(`${JSON.stringify(manifest, null, 2)}\n`)]]);
+}
+
+/** Parses `dataset.json`. `place` names the file in messages. Throws InputError unless it is of this format and version. */
+export function parseManifest(text: string, place: string): DatasetManifest {
+  let value: Partial<DatasetManifest> | null;
+  try {
+    value = JSON.parse(text) as Partial<DatasetManifest> | null;
+  } catch {
+    throw new InputError(`${place}: not valid JSON; prepare the data set again`);
+  }
+  if (value?.format !== formatName)
+    throw new InputError(`${place}: not a prepared data set ("format" is not "${formatName}")`);
+  if (value.version !== formatVersion) {
+    throw new InputError(
+      `${place}: format version ${value.version}, this program reads ${formatVersion}; prepare the data set again`,
+    );
+  }
+  const files = value.files;
+  if (typeof files !== 'object' || files === null || typeof value.hash !== 'string' || typeof value.name !== 'string') {
+    throw new InputError(`${place}: "name", "hash" or "files" is missing; prepare the data set again`);
+  }
+  for (const file of contentFiles) {
+    const bytes = files[file]?.bytes;
+    if (!Number.isSafeInteger(bytes)) throw new InputError(`${place}: no size for ${file}; prepare the data set again`);
+  }
+  return value as DatasetManifest;
+}
+
+export interface DecodeOptions {
+  /** Name of the folder in messages. */
+  readonly place: string;
+  /** Check every file's SHA-256 too (default false: sizes and ranges only, so that opening stays fast). */
+  readonly verify?: boolean;
+}
+
+/**
+ * Builds a data set from the bytes of its files, which must start their own ArrayBuffer or lie aligned in it.
+ *
+ * @throws InputError naming the file for a wrong size, an id out of range, or (with `verify`) a wrong SHA-256
+ */
+export async function decodeDataset(
+  manifest: DatasetManifest,
+  files: ReadonlyMap<string, Uint8Array<ArrayBuffer>>,
+  options: DecodeOptions,
+): Promise<Dataset> {
+  const again = 'the data set is damaged, prepare it again';
+  const fileBytes = (file: string): Uint8Array<ArrayBuffer> => {
+    const bytes = files.get(file);
+    const expected = manifest.files[file]?.bytes;
+    if (bytes === undefined) throw new InputError(`${options.place}/${file}: missing; ${again}`);
+    if (bytes.length !== expected) {
+      throw new InputError(`${options.place}/${file}: ${bytes.length} bytes, expected ${expected}; ${again}`);
+    }
+    return bytes;
+  };
+  if (options.verify) {
+    const digests = await digestAll(new Map(contentFiles.map((file) => [file, fileBytes(file)])));
+    for (const [file, digest] of digests) {
+      if (digest !== manifest.files[file]?.sha256)
+        throw new InputError(`${options.place}/${file}: wrong SHA-256; ${again}`);
+    }
+    if ((await combineHashes(digests)) !== manifest.hash) {
+      throw new InputError(`${options.place}/${manifestFile}: "hash" does not match the files; ${again}`);
+    }
+  }
+  const column = <T extends Column>(file: string, type: ColumnType<T>): T => {
+    const bytes = fileBytes(file);
+    if (bytes.length % type.BYTES_PER_ELEMENT !== 0) {
+      throw new InputError(
+        `${options.place}/${file}: ${bytes.length} bytes is not a whole number of entries; ${again}`,
+      );
+    }
+    return new type(bytes.buffer, bytes.byteOffset, bytes.length / type.BYTES_PER_ELEMENT);
+  };
+  const array = (file: string): unknown[] => {
+    try {
+      const value: unknown = JSON.parse(new TextDecoder().decode(fileBytes(file)));
+      if (Array.isArray(value)) return value;
+    } catch (error) {
+      if (error instanceof InputError) throw error;
+    }
+    throw new InputError(`${options.place}/${file}: not a JSON array; ${again}`);
+  };
+  const users = ['', ...array('users.json').map(String)];
+  const itemPairs = array('items.json') as [unknown, unknown][];
+  const items = [{ id: '', title: '' }, ...itemPairs.map(([id, title]) => ({ id: String(id), title: String(title) }))];
+  const positiveOffset = column('positives.offset.i32', Int32Array);
+  const positiveItem = column('positives.item.i32', Int32Array);
+
+  const complain = (file: string, what: string): never => {
+    throw new InputError(`${options.place}/${file}: ${what}; ${again}`);
+  };
+  const checkRange = (file: string, values: Int32Array, first: number, last: number): void => {
+    for (const value of values)
+      if (value < first || value > last) complain(file, `${value} is outside ${first} … ${last}`);
+  };
+  checkRange('positives.item.i32', positiveItem, 1, items.length - 1);
+  if (positiveOffset.length !== users.length + 1) complain('positives.offset.i32', 'length does not match users.json');
+  for (let user = 0; user < users.length; user++) {
+    if ((positiveOffset[user] as number) > (positiveOffset[user + 1] as number))
+      complain('positives.offset.i32', 'offsets decrease');
+  }
+  if (positiveOffset[0] !== 0 || positiveOffset[users.length] !== positiveItem.length) {
+    complain('positives.offset.i32', 'offsets do not cover positives.item.i32');
+  }
+  const split = (name: string): Split => {
+    const columns = Object.fromEntries(
+      splitColumns.map(([key, file, type]) => [key, column<Column>(`${name}.${file}`, type)]),
+    ) as unknown as Omit<Split, 'rows'>;
+    const rows = columns.user.length;
+    for (const [key, file] of splitColumns)
+      if (columns[key].length !== rows) complain(`${name}.${file}`, `not ${rows} rows`);
+    checkRange(`${name}.user.i32`, columns.user, 1, users.length - 1);
+    checkRange(`${name}.item.i32`, columns.item, 1, items.length - 1);
+    for (let row = 0; row < rows; row++) {
+      const user = columns.user[row] as number;
+      const length = columns.historyLength[row] as number;
+      if (length < 0 || length > (positiveOffset[user + 1] as number) - (positiveOffset[user] as number)) {
+        complain(`${name}.history-length.i32`, `row ${row} asks for ${length} positives`);
+      }
+      if ((columns.label[row] as number) > 1) complain(`${name}.label.u8`, `row ${row} is neither 0 nor 1`);
+      if ((columns.seen[row] as number) > 1) complain(`${name}.seen.u8`, `row ${row} is neither 0 nor 1`);
+    }
+    return { rows, ...columns };
+  };
+  return new Dataset({
+    name: manifest.name,
+    hash: manifest.hash,
+    recipe: manifest.recipe,
+    warnings: manifest.warnings,
+    users,
+    items,
+    splits: { train: split('train'), valid: split('valid'), test: split('test') },
+    positiveOffset,
+    positiveItem,
+  });
+}
+
+/** A typed array's constructor over a part of a buffer. */
+interface ColumnType<T> {
+  readonly BYTES_PER_ELEMENT: number;
+  new (buffer: ArrayBuffer, byteOffset: number, length: number): T;
+}

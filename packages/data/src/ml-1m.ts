@@ -1,0 +1,125 @@
+/** MovieLens-1M, split by month as CoLLM and CCF-LLM do: the exact rows, ids and order of their files. */
+import { type Assembly, assembleDataset } from './assemble';
+import type { Dataset, Recipe } from './dataset';
+import { InputError } from './errors';
+import type { DatasetDefinition } from './registry';
+import { parseInteger, readRows, type SourceFolder } from './source';
+
+const recipe: Recipe = {
+  name: 'ml-1m',
+  version: 1,
+  label: 'rating > 3',
+  train: '2001-06 … 2002-03 (UTC)',
+  valid: '2002-04 … 2002-08 (UTC)',
+  test: '2002-09 … 2003-01 (UTC)',
+  order: "user, timestamp, the item's first appearance in ratings.dat, file order",
+};
+
+/** Month slots are counted from April 2000; [first, last] of train, valid and test. */
+const slots: readonly (readonly [number, number])[] = [
+  [14, 23],
+  [24, 28],
+  [29, 33],
+];
+const maximumId = 0x7fffffff;
+/** The end of the year 9999: a larger number is not in seconds. */
+const maximumTimestamp = 253_402_300_799;
+
+/** First second of a month slot. */
+function slotStart(slot: number): number {
+  // Date.UTC carries months beyond December into the years that follow.
+  return Date.UTC(2000, 3 + slot, 1) / 1000;
+}
+
+/** Train, valid or test (0, 1, 2) for a time in seconds, or -1 outside the window. */
+export function ml1mSplitOf(timestamp: number): number {
+  return slots.findIndex(([first, last]) => timestamp >= slotStart(first) && timestamp < slotStart(last + 1));
+}
+
+async function readTitles(source: SourceFolder): Promise<Map<number, string>> {
+  const titles = new Map<number, string>();
+  const file = 'movies.dat';
+  const format = { file, separator: '::', fields: ['MovieID', 'Title', 'Genres'], encoding: 'latin1' } as const;
+  await readRows(await source.open(file), format, ([idText, titleText], place) => {
+    const id = parseInteger(idText as string, 'MovieID', place, 1, maximumId);
+    const title = (titleText as string).trim();
+    if (title === '') throw new InputError(`${place()}: Title is empty`);
+    if (titles.has(id)) throw new InputError(`${place()}: MovieID ${id} appears twice`);
+    titles.set(id, title);
+  });
+  return titles;
+}
+
+/** The ratings inside the window, in file order, with each one's tie-breaking key. */
+async function readRatings(source: SourceFolder, titles: ReadonlyMap<number, string>) {
+  const user: number[] = [];
+  const item: number[] = [];
+  const label: number[] = [];
+  const timestamp: number[] = [];
+  const split: number[] = [];
+  // Rank of each item by its first appearance in the whole file, the ratings outside the window included.
+  const firstAppearance = new Map<number, number>();
+  const file = 'ratings.dat';
+  const fields = ['UserID', 'MovieID', 'Rating', 'Timestamp'];
+  const bounds = slots.map(([first, last]) => [slotStart(first), slotStart(last + 1)] as const);
+  await readRows(await source.open(file), { file, separator: '::', fields, encoding: 'latin1' }, (row, place) => {
+    const userId = parseInteger(row[0] as string, 'UserID', place, 1, maximumId);
+    const itemId = parseInteger(row[1] as string, 'MovieID', place, 1, maximumId);
+    const rating = parseInteger(row[2] as string, 'Rating', place, 1, 5);
+    const seconds = parseInteger(row[3] as string, 'Timestamp', place, 0, maximumTimestamp);
+    if (!titles.has(itemId)) throw new InputError(`${place()}: MovieID ${itemId} is not in movies.dat`);
+    if (!firstAppearance.has(itemId)) firstAppearance.set(itemId, firstAppearance.size);
+    const splitIndex = bounds.findIndex(([start, end]) => seconds >= start && seconds < end);
+    if (splitIndex < 0) return;
+    user.push(userId);
+    item.push(itemId);
+    label.push(rating > 3 ? 1 : 0);
+    timestamp.push(seconds);
+    split.push(splitIndex);
+  });
+  return { user, item, label, timestamp, split, firstAppearance };
+}
+
+/**
+ * Builds MovieLens-1M from `ratings.dat` and `movies.dat` (fields separated by `::`, Latin-1).
+ *
+ * @throws InputError naming file and line for a malformed row, a rating outside 1–5, or a movie that movies.dat
+ *   lacks; naming the file when it is missing or empty, or when no rating falls in the training months
+ */
+export async function buildMl1m(source: SourceFolder): Promise<Dataset> {
+  const titles = await readTitles(source);
+  const ratings = await readRatings(source, titles);
+  if (!ratings.split.includes(0)) {
+    throw new InputError('ratings.dat: no rating falls in the training months June 2001 to March 2002');
+  }
+  const rank = ratings.item.map((id) => ratings.firstAppearance.get(id) as number);
+  const compare = (column: readonly number[], a: number, b: number) => (column[a] as number) - (column[b] as number);
+  const order = Int32Array.from(ratings.user.keys()).sort(
+    (a, b) => compare(ratings.user, a, b) || compare(ratings.timestamp, a, b) || compare(rank, a, b) || a - b,
+  );
+  const sorted = (column: readonly number[]) => Float64Array.from(order, (index) => column[index] as number);
+  const assembly: Assembly = {
+    name: 'ml-1m',
+    recipe,
+    events: {
+      user: sorted(ratings.user),
+      item: sorted(ratings.item),
+      label: sorted(ratings.label),
+      timestamp: sorted(ratings.timestamp),
+      split: sorted(ratings.split),
+    },
+    userId: String,
+    itemOf: (item) => ({ id: String(item), title: titles.get(item) as string }),
+  };
+  return assembleDataset(assembly);
+}
+
+/** The entry of MovieLens-1M in the registry. */
+export const ml1m: DatasetDefinition = {
+  name: 'ml-1m',
+  title: 'MovieLens-1M, split by month (June 2001 – January 2003), rating > 3 is positive',
+  homepage: 'https://grouplens.org/datasets/movielens/1m/',
+  license: 'GroupLens terms: research use, no redistribution without permission',
+  sourceFiles: ['ratings.dat', 'movies.dat'],
+  build: buildMl1m,
+};

@@ -1,0 +1,173 @@
+/** @crossgate/data/node: data sets from source folders and prepared folders on disk. */
+import { randomUUID } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { mkdir, open, readdir, readFile, rename, rm, rmdir, stat } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import type { Dataset } from './dataset';
+import { InputError } from './errors';
+import { contentFiles, decodeDataset, encodeDataset, manifestFile, parseManifest } from './format';
+import { findDataset } from './registry';
+import type { SourceFolder } from './source';
+
+export { exportSplit } from './export';
+
+/** The code of a file system error, such as ENOENT. */
+function errorCode(error: unknown): string | undefined {
+  return error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
+}
+
+async function requireFolder(directory: string, remedy: string): Promise<void> {
+  const info = await stat(directory).catch(() => undefined);
+  if (info === undefined) throw new InputError(`${directory}: no such folder; ${remedy}`);
+  if (!info.isDirectory()) throw new InputError(`${directory}: not a folder; ${remedy}`);
+}
+
+/** A source folder on disk. Its files are read as streams. */
+export function folderSource(directory: string): SourceFolder {
+  return {
+    name: directory,
+    async open(file) {
+      const path = join(directory, file);
+      const info = await stat(path).catch(() => undefined);
+      if (!info?.isFile()) throw new InputError(`${path}: no such file`);
+      return createReadStream(path, { highWaterMark: 1 << 20 });
+    },
+  };
+}
+
+/**
+ * Builds a known data set in memory, straight from the files of its publisher.
+ *
+ * @throws InputError for an unknown name, a missing folder or file, and malformed rows (with file and line)
+ */
+export async function loadSource(name: string, directory: string): Promise<Dataset> {
+  const definition = findDataset(name);
+  await requireFolder(directory, `${name} needs a folder with ${definition.sourceFiles.join(', ')}`);
+  for (const file of definition.sourceFiles) {
+    const info = await stat(join(directory, file)).catch(() => undefined);
+    if (!info?.isFile()) {
+      throw new InputError(
+        `${join(directory, file)}: no such file; ${name} needs ${definition.sourceFiles.join(', ')}`,
+      );
+    }
+  }
+  return definition.build(folderSource(directory));
+}
+
+/** Refuses any folder that holds what we did not write: it will be replaced as a whole. */
+async function checkReplaceable(directory: string): Promise<void> {
+  let entries: string[];
+  try {
+    entries = await readdir(directory);
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return;
+    if (errorCode(error) === 'ENOTDIR') throw new InputError(`${directory}: is a file; name a folder to write to`);
+    throw error;
+  }
+  if (entries.length === 0) return;
+  const foreign = entries.find((entry) => entry !== manifestFile && !contentFiles.includes(entry));
+  if (foreign !== undefined || !entries.includes(manifestFile)) {
+    const why = foreign === undefined ? `no ${manifestFile}` : foreign;
+    throw new InputError(`${directory}: not empty and not a prepared data set (${why}); name another folder`);
+  }
+}
+
+async function writeFileDurably(path: string, bytes: Uint8Array): Promise<void> {
+  const file = await open(path, 'wx');
+  try {
+    await file.writeFile(bytes);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+/** Removes `folder` and its parents up to `top`, as long as they are empty. */
+async function removeEmptyFolders(folder: string, top: string): Promise<void> {
+  for (let current = folder; current.length >= top.length; current = dirname(current)) {
+    await rmdir(current).catch(() => undefined);
+  }
+}
+
+/**
+ * Writes a data set as a prepared folder: complete or not at all. It is written beside its place and moved there by
+ * rename. An earlier prepared data set is replaced.
+ *
+ * @throws InputError when the place is a file or a folder with anything that is not ours; whatever the file system
+ *   throws, after removing what was written
+ */
+export async function saveDataset(dataset: Dataset, directory: string): Promise<void> {
+  const target = resolve(directory);
+  await checkReplaceable(target);
+  const files = await encodeDataset(dataset);
+  const createdParent = await mkdir(dirname(target), { recursive: true }).catch((error: unknown) => {
+    if (errorCode(error) === 'ENOTDIR' || errorCode(error) === 'EEXIST') {
+      throw new InputError(`${directory}: a part of this path is a file; name another folder`);
+    }
+    throw error;
+  });
+  const temporary = join(dirname(target), `.${basename(target)}.${randomUUID()}`);
+  let previous: string | undefined;
+  try {
+    await mkdir(temporary);
+    for (const [file, bytes] of files) await writeFileDurably(join(temporary, file), bytes);
+    // A full folder cannot be replaced by one rename: the earlier set steps aside first, and comes back on failure.
+    if ((await readdir(target).catch(() => [])).length > 0) {
+      previous = `${temporary}.previous`;
+      await rename(target, previous);
+    }
+    await rename(temporary, target);
+  } catch (error) {
+    if (previous !== undefined) await rename(previous, target).catch(() => undefined);
+    await rm(temporary, { recursive: true, force: true });
+    if (createdParent !== undefined) await removeEmptyFolders(dirname(target), createdParent);
+    throw error;
+  }
+  if (previous !== undefined) await rm(previous, { recursive: true, force: true });
+}
+
+/**
+ * Prepares a known data set: reads the files of its publisher in `source`, writes the folder `out`.
+ *
+ * @returns the data set, with `warnings` about its source
+ * @throws InputError as `loadSource` and `saveDataset` do; nothing is left behind then
+ */
+export async function prepareDataset(name: string, options: { source: string; out: string }): Promise<Dataset> {
+  // The place is checked first, so that a wrong --out costs no minutes of reading.
+  await checkReplaceable(resolve(options.out));
+  const dataset = await loadSource(name, options.source);
+  await saveDataset(dataset, options.out);
+  return dataset;
+}
+
+async function readAligned(path: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  try {
+    const bytes = await readFile(path);
+    // Small reads may share a pooled buffer, where columns would not be aligned.
+    return bytes.byteOffset % 8 === 0 ? (bytes as Uint8Array<ArrayBuffer>) : Uint8Array.from(bytes);
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Opens a prepared folder. Sizes, ranges of ids and offsets are checked; with `verify`, every SHA-256 too.
+ *
+ * @throws InputError naming the folder or file when it is missing, of another format, or damaged
+ */
+export async function openDataset(directory: string, options: { verify?: boolean } = {}): Promise<Dataset> {
+  await requireFolder(directory, 'prepare the data set first');
+  const manifestPath = join(directory, manifestFile);
+  const manifestBytes = await readAligned(manifestPath);
+  if (manifestBytes === undefined) {
+    throw new InputError(`${directory}: no ${manifestFile}, so not a prepared data set; prepare it first`);
+  }
+  const manifest = parseManifest(new TextDecoder().decode(manifestBytes), manifestPath);
+  const files = new Map<string, Uint8Array<ArrayBuffer>>();
+  for (const file of contentFiles) {
+    const bytes = await readAligned(join(directory, file));
+    if (bytes !== undefined) files.set(file, bytes);
+  }
+  return decodeDataset(manifest, files, { place: directory, ...options });
+}

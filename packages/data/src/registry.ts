@@ -1,0 +1,32 @@
+/** The data sets known by name. A new data set is one file with a `DatasetDefinition`, listed here. */
+import type { Dataset } from './dataset';
+import { InputError } from './errors';
+import { ml1m } from './ml-1m';
+import type { SourceFolder } from './source';
+
+export interface DatasetDefinition {
+  readonly name: string;
+  /** One line that says what it is and how it is split. */
+  readonly title: string;
+  readonly homepage: string;
+  readonly license: string;
+  /** Files that the source folder must hold. */
+  readonly sourceFiles: readonly string[];
+  /** Builds the data set. Throws InputError naming file and line for malformed input. */
+  build(source: SourceFolder): Promise<Dataset>;
+}
+
+/** Every known data set. */
+export function listDatasets(): readonly DatasetDefinition[] {
+  return [ml1m];
+}
+
+/** The definition of a data set. Throws InputError with the known names for any other. */
+export function findDataset(name: string): DatasetDefinition {
+  const known = listDatasets();
+  const definition = known.find((candidate) => candidate.name === name);
+  if (definition === undefined) {
+    throw new InputError(`unknown data set "${name}": known are ${known.map((entry) => entry.name).join(', ')}`);
+  }
+  return definition;
+}
