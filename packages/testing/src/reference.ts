@@ -94,8 +94,9 @@ export function randomIntegers(count: number, bound: number, seed: number): Int3
 }
 
 /**
- * Values in [-1, 1) that betray wrong strides: no two neighbours along any axis are alike and no axis is a constant
- * step, so a transposed, shifted or repeated read gives another result. Multiples of 2^-12: exact in f16 products' f32 sums.
+ * Values in [-1, 1] that betray wrong strides: no two neighbours along any axis are alike and no axis is a constant
+ * step, so a transposed, shifted or repeated read gives another result. They are multiples of 2^-11: exact in f16, and
+ * the product of two is exact in f32.
  */
 export function strideRevealing(shape: readonly number[], seed = 0): Reference {
   const golden = 0.6180339887498949;
