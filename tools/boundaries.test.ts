@@ -1,0 +1,89 @@
+// Tests of the import direction check, on a small workspace that breaks every rule once.
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { checkBoundaries, findImports } from './boundaries.mjs';
+
+let root = '';
+
+async function write(path: string, text: string) {
+  await mkdir(dirname(join(root, path)), { recursive: true });
+  await writeFile(join(root, path), text);
+}
+
+async function violations() {
+  return (await checkBoundaries(root)).map(({ file, line, message }) => `${file}:${line} ${message}`);
+}
+
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), 'crossgate-boundaries-'));
+});
+afterAll(() => rm(root, { recursive: true, force: true }));
+
+describe('findImports', () => {
+  it('finds every form and its line, and nothing in comments', () => {
+    const text = [
+      "import { a } from './a';",
+      "import type { B } from 'node:fs';",
+      "// import c from './c';",
+      "/* import d from './d';",
+      "*/ export * from './e';",
+      'export {',
+      '  f,',
+      "} from '@crossgate/f';",
+      "import './g';",
+      "const h = await import('node:h');",
+      "const url = 'https://example.org'; // import('./i')",
+    ].join('\n');
+    expect(findImports(text)).toEqual([
+      { specifier: './a', line: 1, typeOnly: false },
+      { specifier: 'node:fs', line: 2, typeOnly: true },
+      { specifier: './e', line: 5, typeOnly: false },
+      { specifier: '@crossgate/f', line: 8, typeOnly: false },
+      { specifier: './g', line: 9, typeOnly: false },
+      { specifier: 'node:h', line: 10, typeOnly: false },
+    ]);
+  });
+});
+
+describe('checkBoundaries', () => {
+  it('accepts imports of packages above, of testing in tests, and of Node in a ./node entry', async () => {
+    await write('packages/gpu/package.json', JSON.stringify({ name: '@crossgate/gpu' }));
+    await write('packages/gpu/src/index.ts', "import type { Stats } from 'node:fs';\nexport * from './device';\n");
+    await write('packages/gpu/src/device.ts', 'export const device = 1;\n');
+    await write('packages/gpu/src/node.ts', "import 'webgpu';\nimport { readFile } from 'node:fs/promises';\n");
+    await write(
+      'packages/kernels/package.json',
+      JSON.stringify({
+        dependencies: { '@crossgate/gpu': 'workspace:*' },
+        devDependencies: { '@crossgate/testing': 'workspace:*' },
+      }),
+    );
+    await write('packages/kernels/src/index.ts', "import { device } from '@crossgate/gpu';\n");
+    await write('packages/kernels/src/matmul/matmul.test.ts', "import '@crossgate/testing';\nimport 'node:fs';\n");
+    await write('apps/train/src/main.ts', "import '@crossgate/kernels';\nimport 'node:path';\n");
+    expect(await violations()).toEqual([]);
+  });
+
+  it('names file and line of every violation', async () => {
+    await write('packages/gpu/package.json', '{\n  "dependencies": {\n    "@crossgate/tensor": "1"\n  }\n}\n');
+    await write('packages/gpu/src/device.ts', "// Opens a device.\nimport { readFile } from 'node:fs/promises';\n");
+    await write('packages/kernels/src/index.ts', "import { a } from '@crossgate/tensor';\nimport '../../gpu/src/x';\n");
+    await write('packages/kernels/src/op.ts', "import '@crossgate/testing';\n");
+    await write('packages/tensor/src/index.ts', "import { open } from './files/open';\n");
+    await write('packages/tensor/src/files/open.ts', "\nimport { create } from 'webgpu';\n");
+    await write('packages/llm/src/index.ts', "export * from '@crossgate/tensor/node';\n");
+    await write('packages/extra/src/index.ts', '');
+    expect(await violations()).toEqual([
+      "packages/extra:1 package 'extra' has no place in tools/boundaries.mjs",
+      "packages/gpu/package.json:3 'gpu' may not depend on 'tensor' (dependencies)",
+      "packages/gpu/src/device.ts:2 'node:fs/promises' exists in Node alone, and this file is reached from packages/gpu/src/index.ts",
+      "packages/kernels/src/index.ts:1 'kernels' may not import '@crossgate/tensor'",
+      "packages/kernels/src/index.ts:2 '../../gpu/src/x' leaves the package; import it by its name",
+      "packages/kernels/src/op.ts:1 'kernels' may not import '@crossgate/testing'",
+      "packages/llm/src/index.ts:1 '@crossgate/tensor/node' exists in Node alone, and this file is reached from packages/llm/src/index.ts",
+      "packages/tensor/src/files/open.ts:2 'webgpu' exists in Node alone, and this file is reached from packages/tensor/src/index.ts",
+    ]);
+  });
+});

@@ -1,0 +1,48 @@
+// The entry of the root scripts: brings a checkout into working order (dependencies, build, GPU) and starts the command.
+// Everything written here goes to standard error; standard output belongs to the command.
+
+const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+if (major < 20 || (major === 20 && minor < 19)) {
+  process.stderr.write(`Node 20.19 or newer is needed, this is ${process.versions.node}\n`);
+  process.exit(1);
+}
+
+// Loaded only now: older versions of Node cannot read these files.
+const { prepareCheckout } = await import('./workspace/prepare.mjs');
+const { start } = await import('./workspace/start.mjs');
+const { setupCommand } = await import('./setup/command.mjs');
+const { resolveGpu } = await import('./setup/index.mjs');
+const { testCommand } = await import('./workspace/test.mjs');
+
+/** Programs of the checkout by the name of their script. */
+const programs = /** @type {Record<string, string>} */ ({
+  crossgate: 'apps/train/dist/main.js',
+  bench: 'apps/bench/dist/main.js',
+});
+
+async function main(/** @type {string} */ name, /** @type {string[]} */ args) {
+  if (name === 'setup') {
+    await prepareCheckout({ build: false });
+    return setupCommand(args);
+  }
+  if (name === 'test') return testCommand(args);
+  const program = programs[name];
+  if (!program) {
+    process.stderr.write(
+      `run.mjs: unknown script '${name}'; known: test, setup, ${Object.keys(programs).join(', ')}\n`,
+    );
+    return 2;
+  }
+  await prepareCheckout({ build: true });
+  const { gpu } = await resolveGpu();
+  return start(gpu, program, args);
+}
+
+try {
+  const [name = '', ...args] = process.argv.slice(2);
+  process.exitCode = await main(name, args);
+} catch (error) {
+  if (!(error instanceof Error)) throw error;
+  process.stderr.write(`${error.name === 'NoGpuError' ? 'setup: ' : ''}${error.message}\n`);
+  process.exitCode = error.name === 'NoGpuError' ? 3 : 1;
+}

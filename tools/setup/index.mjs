@@ -1,0 +1,163 @@
+// Finds or builds a GPU for Dawn on this machine: the Node binary to start and the environment to start it with.
+import { readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { installedDrivers, installedLavapipe, installMesa } from './installed.mjs';
+import { ensurePrefix } from './prefix.mjs';
+import { isRecentMesa, probe } from './probe.mjs';
+import { ensureSwiftShader } from './swiftshader.mjs';
+import { cacheFolder, exists, readJson, SetupError, say, withLock, writeJson } from './system.mjs';
+
+/**
+ * What the set-up settled on. Start `node` with `env` added to the environment.
+ * @typedef {{ kind: Kind, node: string, env: Record<string, string>, label: string, adapter: string,
+ *   software: boolean, mesa: string | null, f16: boolean, subgroupMatrix: boolean, forced: boolean,
+ *   machine: string }} Gpu
+ * @typedef {'hardware' | 'system' | 'prefix' | 'installed' | 'backports' | 'distribution' | 'swiftshader'} Kind
+ * @typedef {{ node: string, env: Record<string, string>, label: string }} Candidate
+ */
+
+/** No way of getting a GPU works on this machine. */
+export class NoGpuError extends Error {
+  /** @override */
+  name = 'NoGpuError';
+}
+
+/**
+ * The ways of getting a GPU, best first. `system` takes an installed software driver only when it has Mesa 26 or newer,
+ * `installed` takes any.
+ * @type {Kind[]}
+ */
+export const kinds = ['hardware', 'system', 'prefix', 'installed', 'backports', 'distribution', 'swiftshader'];
+
+/** @returns {Promise<Candidate>} */
+async function prepare(/** @type {Kind} */ kind, /** @type {string} */ cache) {
+  if (kind === 'hardware') return { node: process.execPath, env: {}, label: 'the drivers of this machine' };
+  if (kind === 'system' || kind === 'installed') return installedLavapipe();
+  if (process.platform !== 'linux') throw new SetupError(`nothing is installed on ${process.platform}`);
+  if (kind === 'prefix') return ensurePrefix(cache);
+  if (kind === 'swiftshader') return ensureSwiftShader(cache);
+  return installMesa(kind, cache);
+}
+
+/** Why `found` is not what `kind` promises; empty when it is. */
+function objection(/** @type {Kind} */ kind, /** @type {import('./probe.mjs').Probe} */ found) {
+  if (!found.adapter) return found.reason;
+  // Dawn's own backends on macOS and Windows are all there is, so a software adapter of theirs will do.
+  if (kind === 'hardware' && found.software && process.platform === 'linux')
+    return `only a software adapter (${found.adapter.description})`;
+  const recent = kind === 'system' || kind === 'prefix';
+  if (recent && !isRecentMesa(found.mesa)) return `Mesa 26 or newer is needed, this is ${found.adapter.description}`;
+  return '';
+}
+
+/** Tries one way for real. @returns {Promise<Gpu>} */
+async function attempt(/** @type {Kind} */ kind, /** @type {string} */ cache, /** @type {string} */ machine) {
+  const { node, env, label } = await prepare(kind, cache);
+  const found = await probe({ node, env });
+  const problem = objection(kind, found);
+  if (problem || !found.adapter) throw new SetupError(problem);
+  const { mesa, f16, subgroupMatrix, software, adapter } = found;
+  const name = adapter.description || adapter.name || adapter.vendor;
+  return { kind, node, env, label, adapter: name, software, mesa, f16, subgroupMatrix, forced: false, machine };
+}
+
+/**
+ * What the choice depends on: when any of this changes, the choice is made again.
+ * @returns {Promise<string>}
+ */
+async function describeMachine() {
+  const devices = [
+    ...(await readdir('/dev/dri').catch(() => [])),
+    ...(await readdir('/dev').catch(() => [])).filter((name) => /^(nvidia\d|dxg$|kgsl)/.test(name)),
+  ];
+  const { VK_DRIVER_FILES = '', VK_ICD_FILENAMES = '' } = process.env;
+  const drivers = await installedDrivers();
+  return JSON.stringify([
+    process.execPath,
+    process.version,
+    devices.sort(),
+    drivers,
+    VK_DRIVER_FILES,
+    VK_ICD_FILENAMES,
+  ]);
+}
+
+/** True when an earlier choice still holds: made on this machine as it is now, and all its files are there. */
+export async function stillHolds(/** @type {Gpu | undefined} */ gpu, /** @type {string} */ machine) {
+  if (!gpu || typeof gpu !== 'object' || !gpu.node || gpu.machine !== machine) return false;
+  const paths = [gpu.node, ...Object.values(gpu.env)];
+  return (await Promise.all(paths.map(exists))).every(Boolean);
+}
+
+/**
+ * Finds a GPU, building a software one where there is none. The choice is kept per user and checked again cheaply, so
+ * only the first call on a machine takes long.
+ * @param {{ force?: Kind | undefined, refresh?: boolean }} [options] `force` tries that way alone and keeps it;
+ *   `refresh` forgets the earlier choice, forced or not
+ * @returns {Promise<{ gpu: Gpu, fresh: boolean }>} `fresh` when the choice was made now
+ * @throws {NoGpuError} when nothing works; the message lists what was tried and what to install
+ */
+export async function resolveGpu({ force, refresh = false } = {}) {
+  const cache = cacheFolder();
+  // Inside a program that this set-up started, its own variables are no property of the machine.
+  for (const name of ['VK_DRIVER_FILES', 'LD_LIBRARY_PATH']) {
+    if (process.env[name]?.startsWith(cache)) delete process.env[name];
+  }
+  const file = join(cache, `choice-${process.version}-${process.arch}.json`);
+  const kept = async () => {
+    const gpu = await readJson(file);
+    return !force && !refresh && (await stillHolds(gpu, await describeMachine())) ? gpu : undefined;
+  };
+  const earlier = await kept();
+  if (earlier) return { gpu: earlier, fresh: false };
+  const onWait = () => say('waiting for another set-up to finish');
+  return withLock(
+    join(cache, 'lock'),
+    async () => {
+      const meanwhile = await kept();
+      if (meanwhile) return { gpu: meanwhile, fresh: false };
+      await removeLeftovers(cache);
+      const gpu = await choose(force ? [force] : kinds, cache);
+      gpu.forced = force !== undefined;
+      // Installing a driver changes the machine, so it is described after the attempt.
+      gpu.machine = await describeMachine();
+      await writeJson(file, gpu);
+      return { gpu, fresh: true };
+    },
+    onWait,
+  );
+}
+
+/** Removes what a set-up that was killed left behind; called with the lock held. */
+async function removeLeftovers(/** @type {string} */ cache) {
+  const names = await readdir(cache).catch(() => []);
+  for (const name of names.filter((entry) => entry.startsWith('building-'))) {
+    await rm(join(cache, name), { recursive: true, force: true });
+  }
+}
+
+async function choose(/** @type {Kind[]} */ ways, /** @type {string} */ cache) {
+  for (const kind of process.platform === 'linux' ? ways : ways.slice(0, 1)) {
+    try {
+      const gpu = await attempt(kind, cache, '');
+      say(`${kind}: using ${gpu.label}: ${gpu.adapter}`);
+      return gpu;
+    } catch (error) {
+      if (!(error instanceof Error)) throw error;
+      say(`${kind}: ${error.message}`);
+    }
+  }
+  throw new NoGpuError(`no usable GPU. ${advice()}`);
+}
+
+/** What to install where nothing works. */
+export function advice(platform = process.platform) {
+  if (platform === 'darwin') return 'Dawn needs macOS 13 or newer with Metal.';
+  if (platform === 'win32') return 'Dawn needs a GPU driver with Direct3D 12.';
+  return [
+    'Install the Vulkan driver of your GPU, or a software driver:',
+    'Debian and Ubuntu: apt install mesa-vulkan-drivers libvulkan1;',
+    'Fedora: dnf install mesa-vulkan-drivers vulkan-loader; Arch: pacman -S vulkan-swrast vulkan-icd-loader.',
+    'Mesa 25 works, Mesa 26 is faster.',
+  ].join(' ');
+}

@@ -1,0 +1,115 @@
+// Brings a checkout up to date: dependencies when a manifest changed, builds when a source changed. Both are remembered in
+// stamps, so that a second run only reads file times.
+import { createHash } from 'node:crypto';
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { withLock } from '../setup/system.mjs';
+import { runPnpm } from './start.mjs';
+
+/** The root of the checkout. */
+export const root = fileURLToPath(new URL('../../', import.meta.url));
+
+const installStamp = (/** @type {string} */ folder) => join(folder, 'node_modules', '.crossgate-install');
+const buildStamp = (/** @type {string} */ folder) => join(folder, '.cache', 'build');
+
+/** The folders of all packages and apps of the workspace, relative to `folder`, sorted. */
+export async function workspaceFolders(folder = root) {
+  const found = [];
+  for (const group of ['packages', 'apps']) {
+    for (const entry of await readdir(join(folder, group), { withFileTypes: true }).catch(() => [])) {
+      const path = join(group, entry.name);
+      if (entry.isDirectory() && (await stat(join(folder, path, 'package.json')).catch(() => null))) found.push(path);
+    }
+  }
+  return found.sort();
+}
+
+/** A hash of everything that decides what `pnpm install` puts into node_modules. */
+export async function installKey(folder = root) {
+  const names = ['package.json', 'pnpm-lock.yaml', 'pnpm-workspace.yaml', '.npmrc'];
+  const paths = [...names, ...(await workspaceFolders(folder)).map((path) => join(path, 'package.json'))];
+  const hash = createHash('sha256').update(`${process.platform} ${process.arch}\n`);
+  for (const path of paths) {
+    const bytes = await readFile(join(folder, path)).catch(() => Buffer.alloc(0));
+    hash.update(`${path} ${bytes.length}\n`).update(bytes);
+  }
+  return hash.digest('hex');
+}
+
+/** A hash of the names, sizes and times of every file that a build reads. */
+export async function buildKey(folder = root) {
+  const paths = ['tsconfig.base.json', 'tools/tsup.base.ts', 'pnpm-lock.yaml', 'turbo.json'];
+  for (const path of await workspaceFolders(folder)) {
+    paths.push(join(path, 'package.json'), join(path, 'tsup.config.ts'), join(path, 'tsconfig.json'));
+    paths.push(...(await filesUnder(folder, join(path, 'src'))));
+  }
+  const hash = createHash('sha256');
+  for (const path of paths) {
+    const info = await stat(join(folder, path)).catch(() => null);
+    hash.update(`${path} ${info?.size} ${info?.mtimeMs}\n`);
+  }
+  return hash.digest('hex');
+}
+
+async function filesUnder(/** @type {string} */ folder, /** @type {string} */ path) {
+  const entries = await readdir(join(folder, path), { recursive: true, withFileTypes: true }).catch(() => []);
+  // Tests are no part of a build.
+  const files = entries.filter((entry) => entry.isFile() && !entry.name.endsWith('.test.ts'));
+  return files.map((entry) => relative(folder, join(entry.parentPath ?? entry.path, entry.name))).sort();
+}
+
+const readStamp = (/** @type {string} */ path) => readFile(path, 'utf8').catch(() => '');
+
+async function writeStamp(/** @type {string} */ path, /** @type {string} */ key) {
+  await mkdir(dirname(path), { recursive: true });
+  await writeFile(path, key);
+}
+
+async function dependenciesCurrent() {
+  return (await readStamp(installStamp(root))) === (await installKey());
+}
+
+async function buildCurrent() {
+  if ((await readStamp(buildStamp(root))) !== (await buildKey())) return false;
+  // Somebody may have removed an output.
+  for (const path of await workspaceFolders()) {
+    const output = await stat(join(root, path, 'dist')).catch(() => null);
+    if (!output && (await stat(join(root, path, 'src')).catch(() => null))) return false;
+  }
+  return true;
+}
+
+/**
+ * Installs dependencies and, with `build`, builds all packages, where that is due. One process at a time works on a
+ * checkout; others wait and then find the work done.
+ * @param {{ build: boolean }} options
+ * @throws {Error} when pnpm or the build fails
+ */
+export async function prepareCheckout({ build }) {
+  if ((await dependenciesCurrent()) && (!build || (await buildCurrent()))) return;
+  const say = (/** @type {string} */ line) => process.stderr.write(`setup: ${line}\n`);
+  await withLock(
+    join(root, '.cache', 'lock'),
+    async () => {
+      if (!(await dependenciesCurrent())) {
+        say('installing dependencies');
+        // The key is taken before the work: a change made during it is seen by the next run.
+        const key = await installKey();
+        if ((await runPnpm(['install', '--config.confirm-modules-purge=false'])) !== 0) {
+          throw new Error('setup: installing dependencies failed; the lines above say why');
+        }
+        await writeStamp(installStamp(root), key);
+      }
+      if (build && !(await buildCurrent())) {
+        say('building');
+        const key = await buildKey();
+        if ((await runPnpm(['exec', 'turbo', 'run', 'build', '--output-logs=errors-only', '--ui=stream'])) !== 0) {
+          throw new Error('setup: the build failed; the lines above say why');
+        }
+        await writeStamp(buildStamp(root), key);
+      }
+    },
+    () => say('waiting for another run to finish its set-up'),
+  );
+}

@@ -1,0 +1,81 @@
+// Starts programs with the terminal passed through: exit codes, signals and working folder arrive as if started directly.
+import { spawn } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { constants } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+
+/** The exit code a shell gives a program that a signal ended: 128 and the signal's number. */
+export function signalExitCode(/** @type {NodeJS.Signals} */ signal) {
+  return 128 + (constants.signals[signal] ?? 0);
+}
+
+/**
+ * Runs a program to its end, handing on signals, and returns its exit code.
+ * @param {string} command
+ * @param {string[]} args
+ * @param {import('node:child_process').SpawnOptions} options
+ * @returns {Promise<number>} 130 after Ctrl-C, 127 when the program is not there
+ */
+export function runToEnd(command, args, options) {
+  return new Promise((resolve) => {
+    const child = spawn(command, args, options);
+    const handlers = /** @type {NodeJS.Signals[]} */ (['SIGINT', 'SIGTERM', 'SIGHUP']).map((signal) => {
+      const handler = () => {
+        // A terminal sends Ctrl-C to the whole group, so the child has it already; a second would look like impatience.
+        if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal);
+      };
+      process.on(signal, handler);
+      return /** @type {const} */ ([signal, handler]);
+    });
+    const finish = (/** @type {number} */ code) => {
+      for (const [signal, handler] of handlers) process.off(signal, handler);
+      resolve(code);
+    };
+    child.on('error', (error) => {
+      process.stderr.write(`${command}: ${error.message}\n`);
+      finish(127);
+    });
+    child.on('exit', (code, signal) => finish(signal ? signalExitCode(signal) : (code ?? 1)));
+  });
+}
+
+/**
+ * Starts a program of the checkout with the Node binary and environment of the set-up. Relative paths in its arguments
+ * mean what they mean where the user typed the command, also when npm was started in another folder.
+ * @param {{ node: string, env: Record<string, string> }} gpu
+ * @param {string} program path from the root of the checkout
+ * @param {string[]} args
+ */
+export function start(gpu, program, args) {
+  const cwd = process.env.npm_lifecycle_event ? (process.env.INIT_CWD ?? process.cwd()) : process.cwd();
+  return runToEnd(gpu.node, [join(root, program), ...args], {
+    cwd,
+    env: { ...process.env, ...gpu.env },
+    stdio: 'inherit',
+  });
+}
+
+/**
+ * Runs the pinned pnpm through npx, so that it need not be installed; turbo finds it too. All output goes to standard
+ * error.
+ * @param {string[]} args
+ * @returns {Promise<number>} its exit code
+ */
+export async function runPnpm(args) {
+  const manifest = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'));
+  return runToEnd('npx', ['--yes', manifest.packageManager, ...args], {
+    cwd: root,
+    env: {
+      ...process.env,
+      TURBO_TELEMETRY_DISABLED: '1',
+      npm_config_update_notifier: 'false',
+      npm_config_loglevel: 'error',
+    },
+    stdio: ['ignore', process.stderr, process.stderr],
+    // On Windows npx is a script for the shell.
+    shell: process.platform === 'win32',
+  });
+}

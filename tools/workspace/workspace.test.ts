@@ -1,0 +1,90 @@
+// Tests of the root scripts: stamps, counting and closing line, exit codes and signals.
+import { mkdir, mkdtemp, rm, utimes, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { buildKey, installKey, workspaceFolders } from './prepare.mjs';
+import { runToEnd } from './start.mjs';
+import { closingLine, countTests } from './test.mjs';
+
+let root = '';
+async function write(path: string, text: string) {
+  await mkdir(dirname(join(root, path)), { recursive: true });
+  await writeFile(join(root, path), text);
+}
+beforeEach(async () => {
+  root = await mkdtemp(join(tmpdir(), 'crossgate-workspace-'));
+  await write('package.json', '{}');
+  await write('packages/gpu/package.json', '{}');
+  await write('packages/gpu/src/index.ts', 'export {};');
+  await write('apps/train/package.json', '{}');
+  await write('packages/notes/README.md', 'no package');
+});
+afterEach(() => rm(root, { recursive: true, force: true }));
+
+it('finds the packages of the workspace', async () => {
+  expect(await workspaceFolders(root)).toEqual([join('apps', 'train'), join('packages', 'gpu')]);
+});
+
+describe('installKey', () => {
+  it('changes with any manifest and the lockfile, not with sources', async () => {
+    const first = await installKey(root);
+    await write('packages/gpu/src/more.ts', '');
+    expect(await installKey(root)).toBe(first);
+    await write('apps/train/package.json', '{"dependencies":{}}');
+    const second = await installKey(root);
+    expect(second).not.toBe(first);
+    await write('pnpm-lock.yaml', 'lockfileVersion: 9');
+    expect(await installKey(root)).not.toBe(second);
+  });
+});
+
+describe('buildKey', () => {
+  it('changes with new, changed and touched sources, not with tests', async () => {
+    const keys = [await buildKey(root)];
+    await write('packages/gpu/src/index.test.ts', '');
+    expect(await buildKey(root)).toBe(keys[0]);
+    await write('packages/gpu/src/deep/new.wgsl', 'x');
+    keys.push(await buildKey(root));
+    await write('packages/gpu/src/deep/new.wgsl', 'xy');
+    keys.push(await buildKey(root));
+    await utimes(join(root, 'packages/gpu/src/index.ts'), 1, 1);
+    keys.push(await buildKey(root));
+    expect(new Set(keys).size).toBe(4);
+  });
+});
+
+describe('countTests', () => {
+  const file = (status: string, ...tests: string[]) => ({
+    status,
+    assertionResults: tests.map((test) => ({ status: test })),
+  });
+  it('counts passed, failed and skipped', () => {
+    const report = {
+      numPassedTests: 5,
+      numFailedTests: 1,
+      numPendingTests: 2,
+      numTodoTests: 1,
+      testResults: [file('failed', 'failed', 'passed'), file('passed', 'passed')],
+    };
+    expect(countTests(report, 1)).toEqual({ passed: 5, failed: 1, skipped: 3 });
+  });
+  it('counts a file that did not load, and a failure outside of tests', () => {
+    expect(countTests({ numPassedTests: 2, testResults: [file('failed')] }, 1).failed).toBe(1);
+    expect(countTests({ numPassedTests: 2, testResults: [file('passed', 'passed')] }, 1).failed).toBe(1);
+    expect(countTests(undefined, 134).failed).toBe(1);
+    expect(countTests({ numPassedTests: 2 }, 0).failed).toBe(0);
+  });
+  it('closes with one plain line', () => {
+    expect(closingLine({ passed: 12, failed: 0, skipped: 3 })).toBe('12 passed, 0 failed, 3 skipped');
+  });
+});
+
+describe('runToEnd', () => {
+  const node = (script: string) => runToEnd(process.execPath, ['-e', script], { stdio: 'ignore' });
+  it('returns exit codes, and 128 and more after a signal', async () => {
+    expect(await node('process.exit(3)')).toBe(3);
+    expect(await node('process.kill(process.pid, "SIGINT"); setInterval(() => {}, 9)')).toBe(130);
+    expect(await node('process.kill(process.pid, "SIGTERM"); setInterval(() => {}, 9)')).toBe(143);
+  });
+});
