@@ -1,0 +1,119 @@
+/** Area under the ROC curve, over all rows and per user. */
+import { checkColumns, checkLength, type NumberColumn, scoresByClass } from './columns';
+
+/**
+ * AUC of sorted scores: the share of (positive, negative) pairs that are in order, ties counting half.
+ * Twice the count is a whole number, so the sum is exact up to 2^53.
+ */
+function aucOfSorted(positive: Float64Array, negative: Float64Array): number | null {
+  if (positive.length === 0 || negative.length === 0) return null;
+  let below = 0;
+  let notAbove = 0;
+  let doubled = 0;
+  for (const score of positive) {
+    while (below < negative.length && (negative[below] as number) < score) below++;
+    while (notAbove < negative.length && (negative[notAbove] as number) <= score) notAbove++;
+    doubled += below + notAbove;
+  }
+  return doubled / (2 * positive.length * negative.length);
+}
+
+/**
+ * Area under the ROC curve (the Mann–Whitney statistic), ties at half. O(n log n), exact rank sums.
+ *
+ * @param label 0 or 1
+ * @param score any number but NaN; only the order matters
+ * @returns 0 … 1, or null when one class is missing
+ * @throws InputError naming the row of a NaN score or of a label that is neither 0 nor 1
+ */
+export function auc(label: NumberColumn, score: NumberColumn): number | null {
+  checkColumns(label, score);
+  const { positive, negative } = scoresByClass(label, score);
+  return aucOfSorted(positive.sort(), negative.sort());
+}
+
+/** One user's part of a per-user metric. */
+export interface UserAuc {
+  readonly user: number | string;
+  readonly rows: number;
+  readonly positives: number;
+  /** Null when the user has one class only. */
+  readonly auc: number | null;
+}
+
+/** Columns of equal length; `user` is any id, `label` 0 or 1, `score` any number but NaN. */
+export interface ScoredRows {
+  readonly user: ArrayLike<number | string>;
+  readonly label: NumberColumn;
+  readonly score: NumberColumn;
+}
+
+/**
+ * AUC of each user's own rows, users in order of first appearance. O(n log n).
+ *
+ * @throws InputError as `auc` does
+ */
+export function perUserAuc({ user, label, score }: ScoredRows): UserAuc[] {
+  checkColumns(label, score);
+  checkLength('user', user, label);
+  const indexOf = new Map<number | string, number>();
+  const userOfRow = new Int32Array(label.length);
+  const rows: number[] = [];
+  const positives: number[] = [];
+  for (let row = 0; row < label.length; row++) {
+    const id = user[row] as number | string;
+    let index = indexOf.get(id);
+    if (index === undefined) {
+      index = indexOf.size;
+      indexOf.set(id, index);
+      rows.push(0);
+      positives.push(0);
+    }
+    userOfRow[row] = index;
+    rows[index] = (rows[index] as number) + 1;
+    positives[index] = (positives[index] as number) + (label[row] as number);
+  }
+  // Scores grouped by user: positives from the start of the user's range, negatives from its end.
+  const start = new Int32Array(rows.length + 1);
+  for (let index = 0; index < rows.length; index++)
+    start[index + 1] = (start[index] as number) + (rows[index] as number);
+  const grouped = new Float64Array(label.length);
+  const nextPositive = start.slice(0, rows.length);
+  const nextNegative = Int32Array.from(rows, (_, index) => (start[index] as number) + (positives[index] as number));
+  for (let row = 0; row < label.length; row++) {
+    const next = label[row] === 1 ? nextPositive : nextNegative;
+    const index = userOfRow[row] as number;
+    const place = next[index] as number;
+    grouped[place] = score[row] as number;
+    next[index] = place + 1;
+  }
+  return Array.from(indexOf.keys(), (id, index) => {
+    const first = start[index] as number;
+    const middle = first + (positives[index] as number);
+    const positive = grouped.subarray(first, middle).sort();
+    const negative = grouped.subarray(middle, start[index + 1]).sort();
+    return {
+      user: id,
+      rows: rows[index] as number,
+      positives: positives[index] as number,
+      auc: aucOfSorted(positive, negative),
+    };
+  });
+}
+
+/**
+ * UAUC: the unweighted mean of per-user AUC over the users that have both classes.
+ *
+ * @returns `uauc`, null when no user has both classes, and `users`, the number averaged over
+ * @throws InputError as `auc` does
+ */
+export function uauc(rows: ScoredRows): { uauc: number | null; users: number } {
+  let sum = 0;
+  let users = 0;
+  for (const entry of perUserAuc(rows)) {
+    if (entry.auc === null) continue;
+    sum += entry.auc;
+    users++;
+  }
+  return { uauc: users === 0 ? null : sum / users, users };
+}
