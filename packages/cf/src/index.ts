@@ -1,1 +1,8 @@
-export {};
+export {
+  type Baseline,
+  type BaselineName,
+  type BaselineOptions,
+  baselines,
+  type InformationClass,
+  scoreBaseline,
+} from './baselines';
