@@ -83,12 +83,16 @@ export function isSoftwareAdapter(info: GPUAdapterInfo): boolean {
   );
 }
 
+/** The limits that launchers respect, of an adapter or of a device. */
+export function readLimits(limits: GPUSupportedLimits): Limits {
+  return Object.fromEntries(limitNames.map((name) => [name, limits[name]])) as unknown as Limits;
+}
+
 /** Reads what `adapter` offers. `immediateSize` is given by whoever knows the implementation's language features. */
 export function readCapabilities(adapter: GPUAdapter, immediateSize: number): Capabilities {
   const info = adapter.info as GPUAdapterInfo & ExtendedAdapterInfo;
   const features = [...adapter.features].sort();
   const subgroups = adapter.features.has('subgroups' as GPUFeatureName);
-  const limits = Object.fromEntries(limitNames.map((name) => [name, adapter.limits[name]])) as unknown as Limits;
   return {
     name: info.device || info.description || info.architecture || 'unknown adapter',
     vendor: info.vendor || 'unknown',
@@ -96,7 +100,7 @@ export function readCapabilities(adapter: GPUAdapter, immediateSize: number): Ca
     driver: info.description,
     software: isSoftwareAdapter(adapter.info),
     features,
-    limits,
+    limits: readLimits(adapter.limits),
     subgroups,
     subgroupSize: subgroups ? [info.subgroupMinSize ?? 4, info.subgroupMaxSize ?? 128] : [1, 1],
     f16: adapter.features.has('shader-f16'),

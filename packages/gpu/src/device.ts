@@ -1,18 +1,13 @@
 // A GPU that is ready to compute: capabilities, memory and the recorder, opened from any WebGPU adapter.
 import type { Capabilities, Limits } from './capabilities';
-import { limitNames, readCapabilities } from './capabilities';
+import { limitNames, readCapabilities, readLimits } from './capabilities';
 import { DeviceLostError, OutOfMemoryError, ValidationError } from './errors';
 import type { MemoryReport, Scope } from './memory';
 import { Memory } from './memory';
 import { Recorder } from './recorder';
 
 /** Optional features that are enabled where the adapter has them. */
-const wantedFeatures = [
-  'subgroups',
-  'shader-f16',
-  'timestamp-query',
-  'chromium-experimental-subgroup-matrix',
-] as const;
+const wantedFeatures = ['subgroups', 'shader-f16', 'timestamp-query', 'chromium-experimental-subgroup-matrix'] as const;
 
 export interface DeviceOptions {
   /** Features to leave off, for tests of the variants that do without. */
@@ -49,6 +44,7 @@ export class Device {
     this.memory = new Memory(gpu, capabilities, this.recorder, options.memoryBudget);
     gpu.addEventListener('uncapturederror', (event) => {
       const { error } = event as GPUUncapturedErrorEvent;
+      event.preventDefault(); // It is thrown at the next use instead of printed here.
       this.recorder.fail(
         error.constructor.name === 'GPUOutOfMemoryError'
           ? new OutOfMemoryError(`the driver is out of memory: ${error.message}`)
@@ -134,7 +130,8 @@ export async function createDevice(gpu: GPU, adapter: GPUAdapter, options: Devic
       f16: has('shader-f16'),
       timestamps: has('timestamp-query'),
       matrixConfigurations: has('chromium-experimental-subgroup-matrix') ? all.matrixConfigurations : [],
-      limits: { ...all.limits, ...options.limits },
+      // The device's, not the adapter's: alignments stay at the default unless they are asked for.
+      limits: { ...readLimits(device.limits), ...options.limits },
     },
     options,
   );

@@ -1,0 +1,103 @@
+/** Rotary position embedding (half rotation) from a table of cosines and sines. */
+import { type BufferSlice, type Device, defineKernel, InputError } from '@crossgate/gpu';
+import { includes } from '../include';
+import { elements, requireElements, requireSizes, rowRanges } from '../slices';
+import source from './rope.wgsl';
+
+const workgroupSize = 32;
+
+const ropeKernel = (name: string, type: string) =>
+  defineKernel({
+    name,
+    source,
+    includes,
+    constants: { VECTOR: false, INVERSE: false, WORKGROUP_SIZE: workgroupSize },
+    bindings: {
+      x: { access: 'read', type },
+      positions: { access: 'read', type: 'u32' },
+      table: { access: 'read', type },
+      out: { access: 'read_write', type },
+    },
+    parameters: { tokens: 'u32', heads: 'u32', half: 'u32' },
+  });
+
+const kernels = { scalar: ropeKernel('rope', 'f32'), vector: ropeKernel('rope-vec4', 'vec4<f32>') };
+
+/**
+ * Angle per position of each pair of components: theta^(−2i/headDim), i < headDim/2.
+ *
+ * @throws InputError when headDim is odd.
+ */
+export function ropeFrequencies(headDim: number, theta: number): Float64Array {
+  if (headDim % 2 !== 0 || headDim <= 0) throw new InputError(`rope: headDim is ${headDim}, an even number is needed`);
+  return Float64Array.from({ length: headDim / 2 }, (_, i) => theta ** ((-2 * i) / headDim));
+}
+
+/**
+ * Cosine and sine of position · frequency, computed in float64: [maxPositions, frequencies, 2]. For scaled rotary
+ * embeddings, whose frequencies the model's configuration changes.
+ */
+export function ropeTableOf(maxPositions: number, frequencies: ArrayLike<number>): Float32Array<ArrayBuffer> {
+  const table = new Float32Array(2 * maxPositions * frequencies.length);
+  for (let position = 0, at = 0; position < maxPositions; position++) {
+    for (let i = 0; i < frequencies.length; i++) {
+      const angle = position * frequencies[i]!;
+      table[at++] = Math.cos(angle);
+      table[at++] = Math.sin(angle);
+    }
+  }
+  return table;
+}
+
+/**
+ * The table that {@link rope} reads: cosine and sine for positions 0 … maxPositions − 1, [maxPositions, headDim/2, 2].
+ *
+ * @param theta base of the frequencies, e.g. 10000.
+ */
+export function ropeTable(maxPositions: number, headDim: number, theta: number): Float32Array<ArrayBuffer> {
+  return ropeTableOf(maxPositions, ropeFrequencies(headDim, theta));
+}
+
+export interface RopeArguments {
+  /** [tokens, heads · headDim] */
+  readonly x: BufferSlice;
+  /** u32 [tokens], each below the table's number of positions (not checked: they are on the device). */
+  readonly positions: BufferSlice;
+  /** [maxPositions, headDim/2, 2] of {@link ropeTable}. */
+  readonly table: BufferSlice;
+  /** [tokens, heads · headDim]; another buffer than x. */
+  readonly out: BufferSlice;
+  readonly tokens: number;
+  readonly heads: number;
+  /** Even. */
+  readonly headDim: number;
+  /** Rotates backwards: the gradient of the forward rotation. */
+  readonly inverse?: boolean;
+}
+
+/**
+ * Rotates components (i, i + headDim/2) of every head by positions[t] · frequency_i (Su et al., 2021).
+ *
+ * @throws InputError when headDim is odd or a slice is smaller than its shape.
+ */
+export function rope(device: Device, args: RopeArguments): void {
+  const { x, positions, table, out, tokens, heads, headDim, inverse = false } = args;
+  requireSizes('rope', { tokens, heads, headDim });
+  if (headDim % 2 !== 0) throw new InputError(`rope: headDim is ${headDim}, an even number is needed`);
+  const columns = heads * headDim;
+  requireElements('rope', 'x', x, tokens * columns);
+  requireElements('rope', 'positions', positions, tokens);
+  requireElements('rope', 'table', table, headDim);
+  requireElements('rope', 'out', out, tokens * columns);
+  const vector = headDim % 8 === 0;
+  const half = vector ? headDim / 8 : headDim / 2;
+  for (const { first, count } of rowRanges('rope', device, tokens, [columns])) {
+    const rowsOf = (slice: BufferSlice) => elements(slice, first * columns, count * columns);
+    device.recorder.dispatch(vector ? kernels.vector : kernels.scalar, {
+      bindings: { x: rowsOf(x), positions: elements(positions, first, count), table, out: rowsOf(out) },
+      parameters: { tokens: count, heads, half },
+      constants: { VECTOR: vector, INVERSE: inverse, WORKGROUP_SIZE: workgroupSize },
+      workgroups: Math.ceil((count * half) / workgroupSize),
+    });
+  }
+}

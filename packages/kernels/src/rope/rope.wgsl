@@ -1,0 +1,43 @@
+// Rotary position embedding, half rotation as in Hugging Face's LLaMA: in every head, components (i, i + headDim/2) of
+// token t are rotated by positions[t] · frequency_i. Su et al., "RoFormer", 2021. INVERSE rotates back: the gradient.
+// x, out [tokens, heads, headDim]; positions [tokens]; table [maxPositions, headDim/2] of (cosine, sine), from float64.
+// One invocation per (token, unit of the half); it reads the table once for all heads. VECTOR: a unit is four pairs.
+#include vector
+
+@compute @workgroup_size(WORKGROUP_SIZE)
+fn main(
+  @builtin(workgroup_id) workgroup: vec3<u32>,
+  @builtin(num_workgroups) grid: vec3<u32>,
+  @builtin(local_invocation_index) local: u32,
+) {
+  let index = (workgroup.x + workgroup.y * grid.x) * u32(WORKGROUP_SIZE) + local;
+  let token = index / parameters.half;
+  if (token >= parameters.tokens) { return; }
+  let unit = index % parameters.half;
+  let entry = (positions[token] * parameters.half + unit) * 2u;
+#if VECTOR
+  let first = table[entry];
+  let second = table[entry + 1u];
+  let cosine = vec4<f32>(first.xz, second.xz);
+#if INVERSE
+  let sine = -vec4<f32>(first.yw, second.yw);
+#else
+  let sine = vec4<f32>(first.yw, second.yw);
+#endif
+#else
+  let cosine = table[entry];
+#if INVERSE
+  let sine = -table[entry + 1u];
+#else
+  let sine = table[entry + 1u];
+#endif
+#endif
+  for (var head = 0u; head < parameters.heads; head++) {
+    let low = (token * parameters.heads + head) * 2u * parameters.half + unit;
+    let high = low + parameters.half;
+    let a = x[low];
+    let b = x[high];
+    out[low] = a * cosine - b * sine;
+    out[high] = b * cosine + a * sine;
+  }
+}

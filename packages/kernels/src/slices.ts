@@ -1,0 +1,60 @@
+/** Checks of launcher arguments, and the division of rows into dispatches that fit one binding. */
+import type { BufferSlice, Device } from '@crossgate/gpu';
+import { InputError } from '@crossgate/gpu';
+
+/**
+ * Requires a slice to hold at least `count` 32-bit elements.
+ *
+ * @throws InputError with both sizes.
+ */
+export function requireElements(kernel: string, name: string, slice: BufferSlice, count: number): void {
+  if (slice.size < 4 * count) {
+    throw new InputError(`${kernel}: "${name}" holds ${slice.size} bytes, ${4 * count} are needed for its shape`);
+  }
+}
+
+/**
+ * Requires every number to be a positive integer.
+ *
+ * @throws InputError naming the first that is not.
+ */
+export function requireSizes(kernel: string, sizes: Readonly<Record<string, number>>): void {
+  for (const [name, size] of Object.entries(sizes)) {
+    if (!Number.isSafeInteger(size) || size <= 0) {
+      throw new InputError(`${kernel}: ${name} is ${size}, a positive integer is needed`);
+    }
+  }
+}
+
+/** Elements [first, first + count) of a slice of 32-bit elements. */
+export function elements(slice: BufferSlice, first: number, count: number): BufferSlice {
+  return { storage: slice.storage, offset: slice.offset + 4 * first, size: 4 * count };
+}
+
+const greatestCommonDivisor = (a: number, b: number): number => (b === 0 ? a : greatestCommonDivisor(b, a % b));
+
+/**
+ * Splits `rows` into ranges whose slices fit one binding and start at offsets that may be bound.
+ *
+ * @param columns elements (4 bytes each) per row, for every buffer that is divided by rows.
+ * @throws InputError when not even the smallest range fits.
+ */
+export function rowRanges(
+  kernel: string,
+  device: Pick<Device, 'capabilities'>,
+  rows: number,
+  columns: readonly number[],
+): { first: number; count: number }[] {
+  const { maxStorageBufferBindingSize: limit, minStorageBufferOffsetAlignment: alignment } = device.capabilities.limits;
+  const widest = 4 * Math.max(...columns);
+  if (rows * widest <= limit) return [{ first: 0, count: rows }];
+  // Rows per alignment unit of each buffer; powers of two, so the largest is a multiple of the others.
+  const unit = Math.max(...columns.map((c) => alignment / greatestCommonDivisor(alignment, 4 * c)));
+  const most = Math.floor(limit / widest / unit) * unit;
+  if (most === 0) {
+    throw new InputError(`${kernel}: ${unit} rows of ${widest} bytes exceed one binding of ${limit} bytes`);
+  }
+  const ranges: { first: number; count: number }[] = [];
+  for (let first = 0; first < rows; first += most) ranges.push({ first, count: Math.min(most, rows - first) });
+  return ranges;
+}
