@@ -1,0 +1,32 @@
+/** `crossgate config`: the JSON Schema of configs, and a config with everything filled in. */
+import type { Command } from 'commander';
+import { stringify } from 'yaml';
+import type { Host } from '../cli';
+import { loadConfig } from '../config/load';
+import { configJsonSchema } from '../config/schema';
+import { collect } from './train';
+
+export function registerConfig(program: Command, host: Host): void {
+  const group = host.add(program, 'config', 'Inspect experiment configs');
+  const schema = host.add(group, 'schema', 'JSON Schema of config files, for editors', [
+    'config schema > crossgate.schema.json',
+  ]);
+  host.handle(schema, async (context) => {
+    const value = configJsonSchema();
+    await context.emit(value, () => JSON.stringify(value, null, 2));
+  });
+  const show = host
+    .add(group, 'show <config>', 'The resolved config, every default filled in', [
+      'config show configs/ml-1m/mf.yaml --set cf.cfDim=256',
+    ])
+    .option('--set <key=value>', 'change a key of the config (repeatable)', collect);
+  host.handle<{ set?: string[] }>(show, async (context, options, [path]) => {
+    const { seed } = context.options;
+    const config = await loadConfig(path!, {
+      cwd: context.io.cwd,
+      set: options.set ?? [],
+      ...(seed === undefined ? {} : { seed }),
+    });
+    await context.emit(config, () => stringify(config));
+  });
+}

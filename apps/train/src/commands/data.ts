@@ -1,0 +1,70 @@
+/** `crossgate data`: known data sets, prepared folders, and their rows as JSON lines. */
+import { resolve } from 'node:path';
+import { type DatasetSummary, exportSplit, listDatasets, parseSplitName, summarizeDataset } from '@crossgate/data';
+import { prepareDataset } from '@crossgate/data/node';
+import type { Command } from 'commander';
+import type { Host } from '../cli';
+import { throwIfInterrupted } from '../errors';
+import { table } from '../format';
+import { write } from '../io';
+import { openDataFolder } from '../locate';
+
+/** Characters gathered before a write. */
+const CHUNK = 1 << 16;
+
+export function registerData(program: Command, host: Host): void {
+  const data = host.add(program, 'data', 'List, prepare and export data sets');
+
+  const list = host.add(data, 'list', 'Known data sets', ['data list']);
+  host.handle(list, async (context) => {
+    const datasets = listDatasets().map(({ name, title, homepage, license, sourceFiles }) => {
+      return { name, title, homepage, license, sourceFiles };
+    });
+    await context.emit({ datasets }, () =>
+      datasets.map((entry) => `${entry.name}\n  ${entry.title}\n  ${entry.homepage} (${entry.license})`).join('\n'),
+    );
+  });
+
+  const prepare = host
+    .add(data, 'prepare <name>', "Build a prepared folder from the publisher's files", [
+      'data prepare ml-1m --source downloads/ml-1m --out data/ml-1m',
+    ])
+    .requiredOption('--source <dir>', "folder with the publisher's files")
+    .requiredOption('--out <dir>', 'folder to write; it is complete or absent');
+  host.handle<{ source: string; out: string }>(prepare, async (context, { source, out }, [name]) => {
+    throwIfInterrupted(context.io.signal);
+    const { cwd } = context.io;
+    const dataset = await prepareDataset(name!, { source: resolve(cwd, source), out: resolve(cwd, out) });
+    for (const warning of dataset.warnings) context.log.warn(`${name}: ${warning}`);
+    const summary = { ...summarizeDataset(dataset), hash: dataset.hash };
+    await context.emit(summary, () => describe(summary));
+  });
+
+  const rows = host
+    .add(data, 'export', 'Print a split as JSON lines, ids as in the source', [
+      'data export --data data/ml-1m --split test > test.jsonl',
+    ])
+    .requiredOption('--data <dir>', "prepared folder, or the publisher's files")
+    .requiredOption('--split <name>', 'train, valid or test');
+  host.handle<{ data: string; split: string }>(rows, async (context, options) => {
+    const split = parseSplitName(options.split);
+    const dataset = await openDataFolder(options.data, context.io);
+    let text = '';
+    for (const row of exportSplit(dataset, split)) {
+      text += `${JSON.stringify(row)}\n`;
+      if (text.length < CHUNK) continue;
+      await write(context.io.stdout, text);
+      text = '';
+      throwIfInterrupted(context.io.signal);
+    }
+    await write(context.io.stdout, text);
+  });
+}
+
+function describe(summary: DatasetSummary): string {
+  const rows = [['split', 'rows', 'positives', 'users', 'items', 'seen']];
+  for (const [name, split] of Object.entries(summary.splits)) {
+    rows.push([name, ...[split.rows, split.positives, split.users, split.items, split.seen].map(String)]);
+  }
+  return `${summary.dataset}: ${summary.users} users, ${summary.items} items\n${table(rows)}`;
+}

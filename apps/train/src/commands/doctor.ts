@@ -1,0 +1,74 @@
+/** `crossgate doctor`: which GPUs are there, and which one would be used and why. */
+import { totalmem } from 'node:os';
+import type { Command } from 'commander';
+import type { Host } from '../cli';
+import { NoAdapterError } from '../errors';
+
+export function registerDoctor(program: Command, host: Host): void {
+  const command = host.add(program, 'doctor', 'Show the GPUs, their features, and which one would be used and why', [
+    'doctor',
+    'doctor --adapter software --json',
+  ]);
+  host.handle(command, async (context) => {
+    // Loaded here, so that commands without a GPU start without loading Dawn.
+    const { chooseAdapter, listAdapters } = await import('@crossgate/gpu/node');
+    const found = await listAdapters();
+    const { chosen, reason } = chooseAdapter(found, context.options.adapter ?? context.io.env.CROSSGATE_ADAPTER);
+    const adapters = found.map(({ capabilities, ...adapter }) => ({
+      ...adapter,
+      memory: {
+        maxBufferBytes: capabilities.limits.maxBufferSize,
+        maxBindingBytes: capabilities.limits.maxStorageBufferBindingSize,
+      },
+    }));
+    const report = {
+      adapters,
+      chosen: chosen?.name ?? null,
+      reason,
+      node: process.version,
+      platform: `${process.platform}-${process.arch}`,
+      hostMemoryBytes: totalmem(),
+    };
+    await context.emit(report, () => describe(report));
+    if (chosen === null) {
+      throw new NoAdapterError(`no usable GPU: ${reason}; install a Vulkan driver, or mesa-vulkan-drivers 26 or newer`);
+    }
+  });
+}
+
+interface Report {
+  readonly adapters: readonly {
+    readonly name: string;
+    readonly vendor: string;
+    readonly driver: string;
+    readonly type: string;
+    readonly features: readonly string[];
+    readonly subgroupSize: readonly [number, number];
+    readonly matrix: readonly { component: string; result: string; m: number; n: number; k: number }[];
+    readonly memory: { readonly maxBufferBytes: number; readonly maxBindingBytes: number };
+  }[];
+  readonly chosen: string | null;
+  readonly reason: string;
+  readonly node: string;
+  readonly platform: string;
+  readonly hostMemoryBytes: number;
+}
+
+function describe(report: Report): string {
+  const mebibytes = (bytes: number) => `${Math.floor(bytes / 2 ** 20)} MiB`;
+  const lines = [`node ${report.node}, ${report.platform}, ${mebibytes(report.hostMemoryBytes)} of memory`];
+  for (const adapter of report.adapters) {
+    const matrix = adapter.matrix.map(({ m, n, k, component, result }) => `${m}x${n}x${k} ${component}->${result}`);
+    lines.push(
+      '',
+      `${adapter.name} (${adapter.type}, ${adapter.vendor})`,
+      `  driver    ${adapter.driver}`,
+      `  subgroups ${adapter.subgroupSize.join(' to ')}`,
+      `  matrix    ${matrix.join(', ') || 'none'}`,
+      `  buffers   up to ${mebibytes(adapter.memory.maxBufferBytes)}, bound up to ${mebibytes(adapter.memory.maxBindingBytes)}`,
+      `  features  ${adapter.features.join(', ')}`,
+    );
+  }
+  lines.push('', `chosen: ${report.chosen ?? 'none'} (${report.reason})`);
+  return lines.join('\n');
+}

@@ -1,0 +1,41 @@
+/** `crossgate evaluate`: metrics of a finished run, computed again from its predictions. */
+import { join, resolve } from 'node:path';
+import type { SplitMetrics } from '@crossgate/eval';
+import type { Command } from 'commander';
+import type { Host } from '../cli';
+import { SPLIT_NAMES } from '../config/schema';
+import { InputError } from '../errors';
+import { kindOf } from '../files';
+import { metricsTable } from '../format';
+import { didYouMean } from '../nearest';
+import { evaluatePredictions, readPredictions } from '../predictions';
+import { readResult } from '../runs/run-folder';
+
+export function registerEvaluate(program: Command, host: Host): void {
+  const command = host
+    .add(program, 'evaluate <run>', 'Metrics of a finished run', [
+      'evaluate runs/mean-1',
+      'evaluate runs/mean-1 --split test',
+    ])
+    .option('--split <name>', 'only this split: train, valid or test');
+  host.handle<{ split?: string }>(command, async (context, { split }, [run]) => {
+    if (split !== undefined && !(SPLIT_NAMES as readonly string[]).includes(split)) {
+      throw new InputError(
+        `--split: unknown split ${split}${didYouMean(split, SPLIT_NAMES)}; use ${SPLIT_NAMES.join(', ')}`,
+      );
+    }
+    const path = resolve(context.io.cwd, run!);
+    const result = await readResult(path);
+    const stored = Object.keys(result.metrics);
+    if (split !== undefined && !stored.includes(split)) {
+      throw new InputError(`${run}: has no predictions for split ${split}; it has ${stored.join(', ')}`);
+    }
+    const metrics: Record<string, SplitMetrics> = {};
+    for (const name of split === undefined ? stored : [split]) {
+      const file = join(path, 'predictions', `${name}.csv`);
+      if ((await kindOf(file)) !== 'file') throw new InputError(`${file}: is missing; the run folder is not whole`);
+      metrics[name] = evaluatePredictions(await readPredictions(file));
+    }
+    await context.emit({ run, method: result.method, metrics }, () => metricsTable(metrics));
+  });
+}

@@ -1,0 +1,19 @@
+/** `crossgate metrics`: AUC, UAUC and log loss of any scored CSV. */
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import type { Host } from '../cli';
+import { metricsTable } from '../format';
+import { evaluatePredictions, readPredictions } from '../predictions';
+
+export function registerMetrics(program: Command, host: Host): void {
+  const command = host.add(
+    program,
+    'metrics <file>',
+    'Metrics of a CSV with the columns user, label and score (a column logit ranks the rows, seen splits them)',
+    ['metrics scores.csv', 'metrics runs/mean-1/predictions/test.csv --json'],
+  );
+  host.handle(command, async (context, _options, [file]) => {
+    const metrics = evaluatePredictions(await readPredictions(resolve(context.io.cwd, file!)));
+    await context.emit(metrics, () => metricsTable({ all: metrics }));
+  });
+}

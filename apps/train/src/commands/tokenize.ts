@@ -1,0 +1,21 @@
+/** `crossgate tokenize`: the token ids of a text, as the model sees it. */
+import type { Command } from 'commander';
+import type { Host } from '../cli';
+import { table } from '../format';
+import { tokenizeText } from '../language-model';
+import { locateModel } from '../locate';
+
+export function registerTokenize(program: Command, host: Host): void {
+  const command = host
+    .add(program, 'tokenize', 'Token ids of a text', ['tokenize --model stories260K --text "Once upon a time"'])
+    .requiredOption('--model <path>', 'model folder or GGUF file, or a name in CROSSGATE_MODELS')
+    .requiredOption('--text <text>', 'the text')
+    .option('--no-bos', 'leave out the token that begins a text');
+  host.handle<{ model: string; text: string; bos: boolean }>(command, async (context, options) => {
+    const path = await locateModel(options.model, '--model', context.io);
+    const { tokens, pieces } = await tokenizeText(path, options.text, options.bos);
+    await context.emit({ tokens, pieces }, () =>
+      table([['token', 'piece'], ...tokens.map((token, index) => [String(token), JSON.stringify(pieces[index])])]),
+    );
+  });
+}

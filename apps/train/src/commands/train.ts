@@ -1,0 +1,47 @@
+/** `crossgate train`: one experiment, all its stages. */
+import type { Command } from 'commander';
+import type { Host } from '../cli';
+import { loadConfig } from '../config/load';
+import { runExperiment } from '../experiment';
+import { metricsTable } from '../format';
+import { formatDuration } from '../progress';
+
+/** Collects a repeatable option. */
+export function collect(value: string, previous: readonly string[] = []): string[] {
+  return [...previous, value];
+}
+
+interface TrainOptions {
+  readonly set?: string[];
+  readonly run?: string;
+  readonly resume?: boolean;
+}
+
+export function registerTrain(program: Command, host: Host): void {
+  const command = host
+    .add(program, 'train <config>', 'Train and score one experiment, all its stages', [
+      'train configs/ml-1m/mean.yaml',
+      'train configs/ml-1m/ccf-mf-stories260k.yaml --set training.stage1.rows=2000 --run runs/short',
+      'train configs/ml-1m/ccf-mf-stories260k.yaml --run runs/short --resume',
+    ])
+    .option('--set <key=value>', 'change a key of the config (repeatable)', collect)
+    .option('--run <dir>', 'run folder (default: runs/<name>-<seed>)')
+    .option('--resume', 'continue an unfinished run from its last checkpoint');
+  host.handle<TrainOptions>(command, async (context, options, [path]) => {
+    const { seed } = context.options;
+    const config = await loadConfig(path!, {
+      cwd: context.io.cwd,
+      set: options.set ?? [],
+      ...(seed === undefined ? {} : { seed }),
+    });
+    const result = await runExperiment(config, context, {
+      ...(options.run === undefined ? {} : { run: options.run }),
+      resume: options.resume ?? false,
+    });
+    await context.emit(
+      result,
+      () =>
+        `${result.name} (${result.method}, information ${result.information}) in ${formatDuration(result.seconds)}: ${result.run}\n${metricsTable(result.metrics)}`,
+    );
+  });
+}

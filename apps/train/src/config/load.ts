@@ -1,0 +1,169 @@
+/** Reads config files: `extends`, deep merge, `--set`, validation with the place of every mistake. */
+import { basename, dirname, relative, resolve } from 'node:path';
+import { isMap, isPair, isScalar, isSeq, LineCounter, parse, parseDocument } from 'yaml';
+import { InputError } from '../errors';
+import { kindOf, readText } from '../files';
+import type { ExperimentConfig } from './schema';
+import { isPlain, mergeInto, type Plain, unshare, validateConfig } from './validate';
+
+/** What a config is built from besides its file. */
+export interface LoadOptions {
+  /** `--set` arguments, `a.b=value`, applied in order; values are YAML. */
+  readonly set?: readonly string[];
+  /** `--seed`, which wins over the file. */
+  readonly seed?: number;
+  readonly cwd: string;
+}
+
+/** A merged tree and, for each dotted path, where its value was written. */
+interface Layer {
+  readonly value: Plain;
+  readonly origins: Map<string, string>;
+}
+
+const FORBIDDEN = new Set(['__proto__', 'constructor', 'prototype']);
+/** A chain longer than this is a mistake. */
+const MAX_DEPTH = 32;
+
+/**
+ * Loads and validates an experiment config.
+ * @returns the config with every default filled in
+ * @throws InputError naming file, line and column, or the `--set` argument, and the key
+ */
+export async function loadConfig(path: string, options: LoadOptions): Promise<ExperimentConfig> {
+  const file = resolve(options.cwd, path);
+  const layer = await readLayer(file, options.cwd, []);
+  for (const argument of options.set ?? []) applySet(layer, argument);
+  if (options.seed !== undefined) {
+    layer.value.seed = options.seed;
+    layer.origins.set('seed', '--seed');
+  }
+  delete layer.value.provenance;
+  layer.value.name ??= basename(file).replace(/\.(ya?ml|json)$/i, '');
+  return validateConfig(layer.value, layer.origins, display(file, options.cwd));
+}
+
+function display(file: string, cwd: string): string {
+  const short = relative(cwd, file);
+  return short.startsWith('..') ? file : short;
+}
+
+async function readLayer(file: string, cwd: string, chain: readonly string[]): Promise<Layer> {
+  const shown = display(file, cwd);
+  if (chain.includes(file)) {
+    const circle = [...chain.slice(chain.indexOf(file)), file].map((name) => display(name, cwd));
+    throw new InputError(`${circle.at(-2)}: extends goes in a circle: ${circle.join(' -> ')}; remove one of them`);
+  }
+  if (chain.length >= MAX_DEPTH) throw new InputError(`${shown}: more than ${MAX_DEPTH} files extend one another`);
+  const text = await readText(file, 'config');
+  const own = parseFile(text, shown);
+  const parents = parentsOf(own, shown);
+  delete own.value.extends;
+  const merged: Layer = { value: {}, origins: new Map() };
+  for (const parent of parents) {
+    const target = resolve(dirname(file), parent);
+    if ((await kindOf(target)) === 'absent') {
+      const place = own.origins.get('extends') ?? shown;
+      throw new InputError(`${place}: extends ${parent}, which does not exist (${display(target, cwd)}); fix the path`);
+    }
+    combine(merged, await readLayer(target, cwd, [...chain, file]));
+  }
+  combine(merged, own);
+  return merged;
+}
+
+function parentsOf(layer: Layer, shown: string): string[] {
+  const value = layer.value.extends;
+  if (value === undefined || value === null) return [];
+  const list = Array.isArray(value) ? value : [value];
+  for (const entry of list) {
+    if (typeof entry !== 'string' || entry === '') {
+      throw new InputError(`${layer.origins.get('extends') ?? shown}: extends must be a path or a list of paths`);
+    }
+  }
+  return list as string[];
+}
+
+function parseFile(text: string, shown: string): Layer {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  const place = (offset: number) => {
+    const { line, col } = lines.linePos(offset);
+    return `${shown}:${line}:${col}`;
+  };
+  const fault = document.errors[0];
+  if (fault !== undefined) {
+    throw new InputError(`${place(fault.pos[0])}: not valid YAML: ${fault.message.split('\n')[0]}`);
+  }
+  let value: unknown;
+  try {
+    value = document.toJS({ maxAliasCount: 100 });
+  } catch (error) {
+    throw new InputError(`${shown}: not usable YAML: ${(error as Error).message}`);
+  }
+  if (value === null || value === undefined) return { value: {}, origins: new Map() };
+  if (!isPlain(value)) throw new InputError(`${shown}:1:1: a config must be a mapping of keys to values`);
+  const origins = new Map<string, string>();
+  const walk = (node: unknown, path: string): void => {
+    if (isMap(node)) {
+      for (const pair of node.items) {
+        if (!isPair(pair) || !isScalar(pair.key)) continue;
+        const key = String(pair.key.value);
+        const child = path === '' ? key : `${path}.${key}`;
+        const where = place(pair.key.range?.[0] ?? 0);
+        if (FORBIDDEN.has(key)) throw new InputError(`${where}: unknown key ${child}; remove it`);
+        origins.set(child, where);
+        walk(pair.value, child);
+      }
+    } else if (isSeq(node)) {
+      node.items.forEach((item, index) => {
+        const range = (item as { range?: [number, number, number] | null }).range;
+        if (range) origins.set(`${path}.${index}`, place(range[0]));
+        walk(item, `${path}.${index}`);
+      });
+    }
+  };
+  walk(document.contents, '');
+  return { value: unshare(value, shown) as Plain, origins };
+}
+
+function combine(target: Layer, source: Layer): void {
+  mergeInto(target.value, source.value);
+  for (const [path, origin] of source.origins) target.origins.set(path, origin);
+}
+
+/** Applies `a.b=value` to the tree. */
+function applySet(layer: Layer, argument: string): void {
+  const equals = argument.indexOf('=');
+  const path = equals < 0 ? argument : argument.slice(0, equals);
+  const keys = path.split('.');
+  if (equals < 0 || keys.some((key) => !/^[A-Za-z0-9_-]+$/.test(key))) {
+    throw new InputError(
+      `--set ${argument}: must look like key.key=value, for example --set training.stage1.rows=1000`,
+    );
+  }
+  const shown = `--set ${path}`;
+  if (keys.some((key) => FORBIDDEN.has(key)) || keys[0] === 'extends' || keys[0] === 'provenance') {
+    throw new InputError(`${shown}: this key cannot be set; see \`crossgate config schema\``);
+  }
+  let value: unknown;
+  try {
+    value = unshare(parse(argument.slice(equals + 1), { prettyErrors: false }), shown);
+  } catch (error) {
+    throw new InputError(`${shown}: the value is not valid YAML: ${(error as Error).message.split('\n')[0]}`);
+  }
+  let node = layer.value;
+  keys.forEach((key, index) => {
+    const here = keys.slice(0, index + 1).join('.');
+    if (index === keys.length - 1) {
+      node[key] = value;
+      layer.origins.set(here, shown);
+      return;
+    }
+    if (!isPlain(node[key])) {
+      node[key] = {};
+      layer.origins.set(here, shown);
+    }
+    node = node[key] as Plain;
+  });
+}

@@ -1,0 +1,211 @@
+/** The experiment config: every key with its type, default and meaning. Defaults follow the paper unless the text says otherwise. */
+import { z } from 'zod';
+
+/** Methods by name, in the order of the results table. */
+export const METHOD_NAMES = ['item-mean', 'mean', 'running-mean', 'mf', 'tallrec', 'ccf'] as const;
+export type MethodName = (typeof METHOD_NAMES)[number];
+
+/** Splits of every data set. */
+export const SPLIT_NAMES = ['train', 'valid', 'test'] as const;
+export type SplitName = (typeof SPLIT_NAMES)[number];
+
+const count = z.int().positive();
+const nonNegative = z.number().nonnegative();
+
+const stageKeys = {
+  rows: count.nullable().default(null).describe('Train on a seeded sample of this many rows; null: all training rows'),
+  epochs: count.default(1).describe('Passes over those rows'),
+  batchSize: count.default(3).describe('Rows per optimizer step (paper: 3; CoLLM: 16)'),
+  optimizer: z.enum(['adamw']).default('adamw').describe('Optimizer'),
+  learningRate: z.number().positive().default(1e-4).describe('Peak learning rate (paper: 1e-4; CoLLM: 1e-3)'),
+  weightDecay: nonNegative.default(1e-3).describe('Decoupled weight decay, not on biases and norms (CoLLM: 1e-3)'),
+  betas: z
+    .tuple([z.number().min(0).lt(1), z.number().min(0).lt(1)])
+    .default([0.9, 0.999])
+    .describe('Decay of the first and second moment'),
+  epsilon: z.number().positive().default(1e-8).describe('Added to the root of the second moment'),
+  warmupSteps: z.int().nonnegative().default(0).describe('Steps of linear warm-up (CoLLM: 200)'),
+  warmupStart: nonNegative.default(1e-5).describe('Learning rate of the first warm-up step'),
+  schedule: z.enum(['constant', 'cosine']).default('constant').describe('Learning rate after the warm-up'),
+  minLearningRate: nonNegative.default(8e-5).describe('Where the cosine ends'),
+  clipNorm: z.number().positive().nullable().default(null).describe('Clip the global gradient norm; null: never'),
+  evaluateEvery: count.nullable().default(null).describe('Steps between validations; null: once per epoch'),
+  patience: count
+    .nullable()
+    .default(null)
+    .describe('Stop after this many validations without a better AUC; null: never'),
+};
+
+/** One training stage of an LLM-based method. */
+const stage = z.strictObject(stageKeys);
+
+const stage2 = z.strictObject({
+  ...stageKeys,
+  trainCf: z.boolean().default(true).describe('Also train the CF tables (ENC); the paper calls it optional'),
+});
+
+const data = z.strictObject({
+  name: z.string().min(1).default('ml-1m').describe('Data set name (see `crossgate data list`)'),
+  path: z
+    .string()
+    .min(1)
+    .nullable()
+    .default(null)
+    .describe('Prepared folder or source folder; null: CROSSGATE_DATA/<name>, then ./data/<name>'),
+});
+
+const baseline = z.strictObject({
+  strength: z.number().positive().default(5).describe('Prior strength, in rows, of smoothed means'),
+  residualScale: z.number().default(4).describe('running-mean: weight of the mean residual of the user'),
+});
+
+const cf = z.strictObject({
+  model: z.enum(['mf']).default('mf').describe('Collaborative-filtering model'),
+  cfDim: count.default(128).describe('Width of user and item vectors (paper: 128)'),
+  initStd: z.number().positive().default(1).describe('Standard deviation of the initial vectors (CoLLM: 1)'),
+  learningRate: z.number().positive().default(1e-3).describe('Adam learning rate (1e-3 or 1e-2)'),
+  weightDecay: nonNegative.default(1e-4).describe('Coupled L2 of Adam, dense (CoLLM: 1e-4)'),
+  batchSize: count.default(1024).describe('Rows per step (paper: 1024)'),
+  epochs: count.default(1000).describe('Most epochs'),
+  patience: count.default(100).describe('Stop after this many epochs without a better validation AUC'),
+  warmupEpochs: z
+    .int()
+    .nonnegative()
+    .default(200)
+    .describe('Epochs before early stopping counts: plain MF stays near AUC .5 for 100 and more'),
+  run: z
+    .string()
+    .min(1)
+    .nullable()
+    .default(null)
+    .describe('Finished CF run to take the vectors from; null: train one first'),
+  dropout: z.number().min(0).lt(1).default(0).describe('Stage 2: share of users and items replaced by the zero vector'),
+});
+
+const llm = z.strictObject({
+  path: z
+    .string()
+    .min(1)
+    .nullable()
+    .default(null)
+    .describe('Model folder or GGUF: a path, or a name in CROSSGATE_MODELS or ./models'),
+  maxLength: count.default(700).describe("Longest prompt in tokens; the model's context is a second limit"),
+});
+
+const lora = z.strictObject({
+  rank: count.default(8).describe('Rank r'),
+  alpha: z.number().positive().default(16).describe('Scale is alpha / rank'),
+  dropout: z.number().min(0).lt(1).default(0.05).describe('Dropout before A'),
+  targets: z
+    .array(z.enum(['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj']))
+    .min(1)
+    .default(['q_proj', 'v_proj'])
+    .describe('Linear layers that get an adapter'),
+});
+
+const prompt = z.strictObject({
+  noun: z.string().min(1).default('items').describe('What the template calls an item: items, movies, books'),
+  historyLength: z.int().nonnegative().default(10).describe('Last positives of the user that the prompt names'),
+  template: z.string().min(1).nullable().default(null).describe("Prompt text with its slots; null: the method's own"),
+});
+
+const alg = z.strictObject({
+  hiddenFactor: count.default(10).describe('Hidden width as a multiple of cfDim (CoLLM: 10)'),
+  init: z
+    .enum(['torch', 'matchTokenNorm'])
+    .default('torch')
+    .describe("torch: as in the paper; matchTokenNorm: scaled to the LLM's mean token norm (ours)"),
+});
+
+const gate = z.strictObject({
+  hidden: count.nullable().default(256).describe('Width of the ReLU layer of both MLPs; null: a single linear layer'),
+  activation: z.enum(['none', 'sigmoid', 'tanh']).default('none').describe('Applied to alpha (eq. 3: none)'),
+  init: z.enum(['default', 'zero']).default('default').describe('zero: alpha starts at 0, the LLM undisturbed'),
+  width: z
+    .enum(['dimension', 'token', 'one'])
+    .default('dimension')
+    .describe('alpha per dimension (paper), one number per token, or fixed at 1 (no gate)'),
+});
+
+const loss = z.strictObject({
+  name: z
+    .enum(['eq5', 'yes-logit-bce', 'answer-ce'])
+    .default('eq5')
+    .describe('eq5: paper; yes-logit-bce: CoLLM; answer-ce: cross entropy of the answer token'),
+  k: nonNegative.default(2).describe('eq5: weight of the ranking term'),
+  bprOn: z.enum(['probability', 'logit']).default('probability').describe('eq5: what the ranking term compares'),
+});
+
+const training = z.strictObject({
+  strategy: z
+    .enum(['two-stage', 'stage1-only', 'end-to-end'])
+    .default('two-stage')
+    .describe('Order of training (Table 4)'),
+  stage1: stage.prefault({}).describe('Stage 1: LoRA only'),
+  stage2: stage2.prefault({}).describe('Stage 2: ENC, ALG and GATE only'),
+});
+
+const evaluation = z.strictObject({
+  validRows: count.nullable().default(null).describe('Seeded sample of validation rows for model selection; null: all'),
+  batchTokens: count.default(8192).describe('Most prompt tokens scored in one batch'),
+  splits: z.array(z.enum(SPLIT_NAMES)).min(1).default(['valid', 'test']).describe('Splits scored at the end, in full'),
+});
+
+const checkpoint = z.strictObject({
+  everySteps: count.default(100).describe('Optimizer steps between two `last` checkpoints'),
+});
+
+/** The resolved config of one experiment. Unknown keys are errors. */
+export const configSchema = z.strictObject({
+  name: z
+    .string()
+    .regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, 'must be letters, digits, dots, dashes and underscores')
+    .max(100)
+    .describe('Name of the experiment, part of the run folder; default: the name of the file'),
+  method: z.enum(METHOD_NAMES).describe('What is trained'),
+  seed: z
+    .int()
+    .min(0)
+    .max(2 ** 32 - 1)
+    .default(1)
+    .describe('Seed of every random choice'),
+  data: data.prefault({}).describe('Data set'),
+  baseline: baseline.prefault({}).describe('item-mean, mean and running-mean'),
+  cf: cf.prefault({}).describe('Collaborative-filtering model'),
+  llm: llm.prefault({}).describe('Language model'),
+  lora: lora.prefault({}).describe('Low-rank adapters'),
+  prompt: prompt.prefault({}).describe('Prompt'),
+  alg: alg.prefault({}).describe("Alignment network: CF space to the LLM's"),
+  gate: gate.prefault({}).describe('Gate: how much CF is added to each title token'),
+  loss: loss.prefault({}).describe('Loss of LLM-based methods'),
+  training: training.prefault({}).describe('Stages of LLM-based methods'),
+  evaluation: evaluation.prefault({}).describe('Scoring'),
+  checkpoint: checkpoint.prefault({}).describe('Checkpoints'),
+});
+
+/** The resolved config of one experiment. */
+export type ExperimentConfig = z.output<typeof configSchema>;
+/** Settings of one training stage. */
+export type StageConfig = z.output<typeof stage>;
+
+/** The part of JSON Schema that is read here. */
+export interface JsonSchema {
+  properties?: Record<string, JsonSchema>;
+  required?: string[];
+  [key: string]: unknown;
+}
+
+/** JSON Schema of a config file: the resolved config, nothing required, plus the keys that only files have. */
+export function configJsonSchema(): JsonSchema {
+  const schema = z.toJSONSchema(configSchema, { io: 'input' }) as JsonSchema;
+  delete schema.required;
+  schema.properties = {
+    extends: {
+      description: 'Config file or files this one starts from, relative to it; later ones win, this file wins over all',
+      anyOf: [{ type: 'string' }, { type: 'array', items: { type: 'string' } }],
+    },
+    ...schema.properties,
+    provenance: { description: 'Written into the config.yaml of a run; ignored when read', type: 'object' },
+  };
+  return { ...schema, title: 'Crossgate experiment' };
+}

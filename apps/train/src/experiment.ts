@@ -1,0 +1,115 @@
+/** One experiment from config to result.json, whatever the method. */
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import type { SplitMetrics } from '@crossgate/eval';
+import type { ExperimentConfig, SplitName } from './config/schema';
+import type { CommandContext } from './context';
+import { throwIfInterrupted } from './errors';
+import { locateDataset } from './locate';
+import { findMethod, type Information, type MethodOutcome, type OpenMethod } from './methods';
+import { evaluatePredictions, formatPredictions, predictionsOf } from './predictions';
+import { RunFolder, readResult } from './runs/run-folder';
+import { version } from './version';
+
+/** What `train` prints and result.json holds. */
+export interface ExperimentResult {
+  /** Path of the run folder, as the user gave it. */
+  readonly run: string;
+  readonly name: string;
+  readonly method: string;
+  readonly information: Information;
+  readonly seed: number;
+  readonly adapter: string | null;
+  readonly dataset: { readonly name: string; readonly hash: string };
+  /** Wall-clock seconds of training and scoring, over all parts of a resumed run. */
+  readonly seconds: number;
+  readonly metrics: Readonly<Partial<Record<SplitName, SplitMetrics>>>;
+  readonly details: Readonly<Record<string, unknown>>;
+}
+
+/** Where the run goes. */
+export interface RunOptions {
+  /** Run folder; default `runs/<name>-<seed>`. */
+  readonly run?: string;
+  readonly resume?: boolean;
+}
+
+/**
+ * Trains and scores one experiment. result.json is written last, so a run with it is complete. A failure before the
+ * first checkpoint leaves nothing behind.
+ * @throws InputError for data, models and folders that cannot be used; whatever the method throws
+ */
+export async function runExperiment(
+  config: ExperimentConfig,
+  context: CommandContext,
+  options: RunOptions = {},
+): Promise<ExperimentResult> {
+  const { io, log } = context;
+  const shown = options.run ?? join('runs', `${config.name}-${config.seed}`);
+  const path = resolve(io.cwd, shown);
+  const resume = options.resume ?? false;
+  const method = findMethod(config.method);
+  const dataset = await locateDataset(config.data, io);
+  for (const warning of dataset.warnings) log.warn(`${dataset.name}: ${warning}`);
+  const run = await RunFolder.open(path, config, { resume });
+  let opened: OpenMethod | undefined;
+  try {
+    if (resume && existsSync(join(path, 'result.json'))) {
+      log.info(`${shown} is already complete; this is its result`);
+      const stored = await readResult(path);
+      await run.close();
+      return stored as unknown as ExperimentResult;
+    }
+    opened = await method.open({
+      config,
+      dataset,
+      surroundings: io,
+      log,
+      progress: context.progress,
+      signal: io.signal,
+      ...(context.options.adapter === undefined ? {} : { adapter: context.options.adapter }),
+    });
+    await run.begin(config, {
+      crossgate: version,
+      node: process.version,
+      platform: `${process.platform}-${process.arch}`,
+      adapter: opened.adapter,
+      dataHash: dataset.hash,
+      ...opened.provenance,
+    });
+    const outcome = await opened.train(run);
+    throwIfInterrupted(io.signal);
+    const metrics: Partial<Record<SplitName, SplitMetrics>> = {};
+    for (const split of config.evaluation.splits) {
+      const scores = scoresOf(outcome, split);
+      metrics[split] = evaluatePredictions(predictionsOf(dataset, split, scores));
+      await run.write(join('predictions', `${split}.csv`), formatPredictions(dataset, split, scores));
+    }
+    const result: ExperimentResult = {
+      run: shown,
+      name: config.name,
+      method: method.name,
+      information: method.information,
+      seed: config.seed,
+      adapter: opened.adapter,
+      dataset: { name: dataset.name, hash: dataset.hash },
+      seconds: Math.round(run.seconds * 1000) / 1000,
+      metrics,
+      details: outcome.details,
+    };
+    await run.complete(result);
+    await run.close();
+    return result;
+  } catch (error) {
+    await run.abandon();
+    throw error;
+  } finally {
+    await opened?.close();
+  }
+}
+
+function scoresOf(outcome: MethodOutcome, split: SplitName) {
+  const scores = outcome.scores[split];
+  if (scores === undefined) throw new Error(`the method gave no scores for split ${split}`);
+  return scores;
+}

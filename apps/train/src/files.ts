@@ -1,0 +1,75 @@
+/** Reading what the user named and writing so that a file is whole or absent. */
+import { randomBytes } from 'node:crypto';
+import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { InputError } from './errors';
+
+/** What a path is, without following it into an error. */
+export async function kindOf(path: string): Promise<'file' | 'folder' | 'other' | 'absent'> {
+  try {
+    const info = await stat(path);
+    return info.isFile() ? 'file' : info.isDirectory() ? 'folder' : 'other';
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return 'absent';
+    throw error;
+  }
+}
+
+/**
+ * Checks that a path the user gave is a file.
+ * @param what how the message calls it, such as `config`
+ * @throws InputError when it is missing or is a folder
+ */
+export async function requireFile(path: string, what: string): Promise<void> {
+  const kind = await kindOf(path);
+  if (kind === 'absent') throw new InputError(`${path}: ${what} not found; check the path`);
+  if (kind === 'folder') throw new InputError(`${path}: is a folder, but a ${what} file is needed`);
+}
+
+/**
+ * Reads a small text file the user gave.
+ * @throws InputError when it is missing, a folder, larger than `limit` bytes, or not UTF-8
+ */
+export async function readText(path: string, what: string, limit = 1 << 20): Promise<string> {
+  await requireFile(path, what);
+  const bytes = await readFile(path);
+  if (bytes.length > limit) throw new InputError(`${path}: ${bytes.length} bytes is too large for a ${what}`);
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    throw new InputError(`${path}: is not UTF-8 text, so it is not a ${what}`);
+  }
+}
+
+/** A name beside `path` that no other process uses; a leftover is recognised by its `.partial` ending. */
+export function temporaryName(path: string): string {
+  return join(dirname(path), `.${basename(path)}.${process.pid}-${randomBytes(4).toString('hex')}.partial`);
+}
+
+/**
+ * Writes a file that appears whole, by rename, or not at all.
+ * @param fill writes to the temporary path it is given; what it threw is thrown again after cleaning up
+ */
+export async function writeAtomicallyWith(path: string, fill: (temporary: string) => Promise<void>): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  const temporary = temporaryName(path);
+  try {
+    await fill(temporary);
+    // The rename must not reach the disk before the contents do.
+    const handle = await open(temporary, 'r+');
+    await handle.sync().finally(() => handle.close());
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+}
+
+/** Writes text or bytes that appear whole, by rename, or not at all. */
+export async function writeAtomically(path: string, content: string | Uint8Array): Promise<void> {
+  await writeAtomicallyWith(path, async (temporary) => {
+    const handle = await open(temporary, 'wx');
+    await handle.writeFile(content).finally(() => handle.close());
+  });
+}

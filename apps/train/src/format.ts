@@ -1,0 +1,44 @@
+/** Small text tables for people; `--json` is for programs. */
+import type { ClickMetrics, SplitMetrics } from '@crossgate/eval';
+
+/** Lays rows out in columns; the first row is the header. Numbers should come formatted. */
+export function table(rows: readonly (readonly string[])[]): string {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? '').length)));
+  return rows
+    .map((row) =>
+      row
+        .map((cell, column) => (column === 0 ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!)))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
+}
+
+/** A metric with four decimals, or a dash where it is not defined. */
+export function decimals(value: number | null | undefined, digits = 4): string {
+  return value === null || value === undefined ? '-' : value.toFixed(digits);
+}
+
+/** The metrics of splits as a table, warm and cold rows below each. */
+export function metricsTable(metrics: Readonly<Record<string, SplitMetrics>>): string {
+  const rows = [['', 'rows', 'AUC', '95 %', 'UAUC', 'users', 'log loss']];
+  const add = (label: string, value: ClickMetrics) => {
+    const interval = value.auc95 === null ? '-' : `${decimals(value.auc95[0])}-${decimals(value.auc95[1])}`;
+    const users = `${value.uaucUsers}/${value.users}`;
+    rows.push([
+      label,
+      String(value.rows),
+      decimals(value.auc),
+      interval,
+      decimals(value.uauc),
+      users,
+      decimals(value.logLoss),
+    ]);
+  };
+  for (const [split, value] of Object.entries(metrics)) {
+    add(split, value);
+    if (value.warm) add('  warm', value.warm);
+    if (value.cold) add('  cold', value.cold);
+  }
+  return table(rows);
+}

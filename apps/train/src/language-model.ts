@@ -1,0 +1,134 @@
+/** What `generate`, `logits` and `tokenize` need of a language model: files, checks, and the seam to the GPU. */
+import type { OpenModel } from '@crossgate/llm/node';
+import type { CommandContext } from './context';
+import { InputError } from './errors';
+import { openRunnableModel } from './runnable-model';
+
+// Loaded when used, so that commands without a model start without the tokenizer library.
+async function openModelFiles(path: string): Promise<OpenModel> {
+  const { openModel } = await import('@crossgate/llm/node');
+  return openModel(path);
+}
+
+/**
+ * Reads `--tokens 1,2,3`.
+ * @throws InputError for an empty list and for anything that is not a whole number ≥ 0
+ */
+export function parseTokens(text: string): number[] {
+  const parts = text.split(',').map((part) => part.trim());
+  return parts.map((part) => {
+    if (!/^\d{1,9}$/.test(part)) {
+      throw new InputError(`--tokens: ${JSON.stringify(part)} is not a token id; give whole numbers, such as 1,2,3`);
+    }
+    return Number(part);
+  });
+}
+
+/** What bounds a list of tokens. */
+export interface TokenLimits {
+  readonly vocabSize: number;
+  readonly maxPositions: number;
+}
+
+/**
+ * Checks token ids against a model.
+ * @param key the option that messages name
+ * @throws InputError for ids outside the vocabulary and for more tokens than the model has positions
+ */
+export function checkTokens(tokens: readonly number[], limits: TokenLimits, key = '--tokens'): void {
+  const outside = tokens.find((token) => token >= limits.vocabSize);
+  if (outside !== undefined) {
+    throw new InputError(
+      `${key}: ${outside} is outside the vocabulary of ${limits.vocabSize} tokens; ids run from 0 to ${limits.vocabSize - 1}`,
+    );
+  }
+  if (tokens.length > limits.maxPositions) {
+    throw new InputError(`${key}: ${tokens.length} tokens are more than the model's ${limits.maxPositions} positions`);
+  }
+}
+
+/**
+ * Logits of the last position.
+ * @returns one f32 per token of the vocabulary
+ * @throws InputError for tokens that do not fit the model; NoAdapterError without a GPU
+ */
+export async function lastLogits(
+  path: string,
+  tokens: readonly number[],
+  context: CommandContext,
+): Promise<Float32Array> {
+  const files = await openModelFiles(path);
+  try {
+    checkTokens(tokens, files.config);
+    const model = await openRunnableModel(files, context);
+    try {
+      return await model.lastLogits(tokens);
+    } finally {
+      await model.close();
+    }
+  } finally {
+    await files.close();
+  }
+}
+
+/**
+ * Token ids of a text and how they are spelled. Weights are not needed.
+ * @param bos begin with the beginning-of-text token where the model was trained with one
+ */
+export async function tokenizeText(
+  path: string,
+  text: string,
+  bos: boolean,
+): Promise<{ tokens: number[]; pieces: string[] }> {
+  const { openTokenizer } = await import('@crossgate/llm/node');
+  const tokenizer = await openTokenizer(path);
+  const tokens = tokenizer.encode(text, { bos: bos && tokenizer.addsBos });
+  return { tokens, pieces: tokenizer.pieces(tokens) };
+}
+
+/** How to generate. */
+export interface GenerateSettings {
+  readonly prompt: string;
+  readonly maxNewTokens: number;
+  /** 0 takes the likeliest token. */
+  readonly temperature: number;
+}
+
+/**
+ * Continues a text. An empty prompt starts from the beginning-of-text token.
+ * @returns the generated tokens and their text, without the prompt
+ * @throws InputError when the prompt fills the context; NoAdapterError without a GPU
+ */
+export async function generateText(
+  path: string,
+  settings: GenerateSettings,
+  context: CommandContext,
+): Promise<{ text: string; tokens: number[] }> {
+  const files = await openModelFiles(path);
+  try {
+    const tokenizer = await files.tokenizer();
+    const prompt = tokenizer.encode(settings.prompt, { bos: tokenizer.addsBos || settings.prompt === '' });
+    if (prompt.length === 0) {
+      throw new InputError('--prompt: is empty and the model has no beginning-of-text token; give a text');
+    }
+    checkTokens(prompt, files.config, '--prompt');
+    const model = await openRunnableModel(files, context);
+    try {
+      const tokens = await model.generate(prompt, {
+        maxNewTokens: Math.min(settings.maxNewTokens, files.config.maxPositions - prompt.length),
+        temperature: settings.temperature,
+        seed: context.options.seed ?? 1,
+        signal: context.io.signal,
+      });
+      // Decoded together with the prompt, because the first space of a text is not a space of its continuation.
+      const before = tokenizer.decode(prompt, { skipSpecial: true });
+      const whole = tokenizer.decode([...prompt, ...tokens], { skipSpecial: true });
+      const text = whole.startsWith(before) ? whole.slice(before.length) : tokenizer.decode(tokens);
+      return { text, tokens };
+    } finally {
+      await model.close();
+    }
+  } finally {
+    await files.close();
+  }
+}

@@ -1,0 +1,97 @@
+/** Finds data sets and models: by path, by the environment, or in the working folder. */
+import { isAbsolute, join, resolve } from 'node:path';
+import { type Dataset, findDataset, listDatasets, manifestFile } from '@crossgate/data';
+import { loadSource, openDataset } from '@crossgate/data/node';
+import { InputError } from './errors';
+import { kindOf } from './files';
+
+/** The parts of the outside world that decide where things lie. */
+export interface Surroundings {
+  readonly cwd: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+/** Opens a prepared folder, or builds the data set `name` from a source folder. */
+async function openFolder(folder: string, name: string | undefined): Promise<Dataset> {
+  if ((await kindOf(join(folder, manifestFile))) === 'file') return openDataset(folder);
+  if (name !== undefined) return loadSource(name, folder);
+  for (const definition of listDatasets()) {
+    const kinds = await Promise.all(definition.sourceFiles.map((file) => kindOf(join(folder, file))));
+    if (kinds.every((kind) => kind === 'file')) return loadSource(definition.name, folder);
+  }
+  throw new InputError(
+    `${folder}: is not a data set (no ${manifestFile}); make one with \`crossgate data prepare NAME --source DIR --out DIR\``,
+  );
+}
+
+/**
+ * Opens a data folder the user named: a prepared one, or the publisher's files of a known data set.
+ * @throws InputError when it is missing, not a folder, or neither
+ */
+export async function openDataFolder(path: string, surroundings: Surroundings): Promise<Dataset> {
+  const folder = resolve(surroundings.cwd, path);
+  const kind = await kindOf(folder);
+  if (kind === 'absent') throw new InputError(`${path}: data folder not found; check the path`);
+  if (kind !== 'folder') throw new InputError(`${path}: is a file, but a data set is a folder`);
+  return openFolder(folder, undefined);
+}
+
+/**
+ * Opens the data set of a config: `path`, else CROSSGATE_DATA/<name>, else ./data/<name>. Source folders are prepared in memory.
+ * @throws InputError naming every place that was tried
+ */
+export async function locateDataset(
+  wanted: { readonly name: string; readonly path: string | null },
+  surroundings: Surroundings,
+): Promise<Dataset> {
+  if (wanted.path !== null) {
+    const folder = resolve(surroundings.cwd, wanted.path);
+    if ((await kindOf(folder)) !== 'folder') {
+      throw new InputError(`data.path: ${wanted.path}: no such folder; give a prepared folder or a source folder`);
+    }
+    const dataset = await openFolder(folder, wanted.name);
+    if (dataset.name !== wanted.name) {
+      throw new InputError(`data.path: ${wanted.path} holds ${dataset.name}, but data.name is ${wanted.name}`);
+    }
+    return dataset;
+  }
+  findDataset(wanted.name);
+  const places = candidates('CROSSGATE_DATA', 'data', wanted.name, surroundings);
+  for (const place of places) if ((await kindOf(place)) === 'folder') return openFolder(place, wanted.name);
+  throw new InputError(
+    `data set ${wanted.name} not found (tried ${places.join(', ')}); give --set data.path=DIR, or set CROSSGATE_DATA`,
+  );
+}
+
+/**
+ * Finds a model: an existing path (absolute or from the working folder), else CROSSGATE_MODELS/<name>, else ./models/<name>.
+ * A folder without config.json whose `hf` folder has one stands for that folder.
+ * @param key how messages call the argument: `llm.path` or `--model`
+ * @returns the absolute path of a folder or file
+ * @throws InputError naming every place that was tried
+ */
+export async function locateModel(name: string, key: string, surroundings: Surroundings): Promise<string> {
+  const direct = resolve(surroundings.cwd, name);
+  const places = isAbsolute(name)
+    ? [direct]
+    : [direct, ...candidates('CROSSGATE_MODELS', 'models', name, surroundings)];
+  for (const place of places) {
+    const kind = await kindOf(place);
+    if (kind === 'file') return place;
+    if (kind !== 'folder') continue;
+    if ((await kindOf(join(place, 'config.json'))) === 'file') return place;
+    const nested = join(place, 'hf');
+    if ((await kindOf(join(nested, 'config.json'))) === 'file') return nested;
+    throw new InputError(
+      `${key}: ${place}: is not a model folder (no config.json); give a Hugging Face folder or a GGUF file`,
+    );
+  }
+  const tried = places.length > 1 ? ` (tried ${places.join(', ')})` : '';
+  throw new InputError(`${key}: ${name}: model not found${tried}; give a path, or a name in CROSSGATE_MODELS`);
+}
+
+function candidates(variable: string, folder: string, name: string, { cwd, env }: Surroundings): string[] {
+  const root = env[variable];
+  const fromEnvironment = root === undefined || root === '' ? [] : [resolve(cwd, root, name)];
+  return [...fromEnvironment, resolve(cwd, folder, name)];
+}

@@ -1,0 +1,51 @@
+/** What a method is: the seam between the command line and the packages that train. */
+import type { Dataset } from '@crossgate/data';
+import type { ExperimentConfig, MethodName, SplitName } from '../config/schema';
+import type { Surroundings } from '../locate';
+import type { Logger } from '../log';
+import type { Scores } from '../predictions';
+import type { Progress } from '../progress';
+import type { RunFolder } from '../runs/run-folder';
+
+/** What a method sees when it scores a row: T train labels, H also the user's earlier positives, P also their earlier negatives. */
+export type Information = 'T' | 'H' | 'P';
+
+/** What a method is given. */
+export interface MethodContext {
+  readonly config: ExperimentConfig;
+  readonly dataset: Dataset;
+  readonly surroundings: Surroundings;
+  /** `--adapter`. */
+  readonly adapter?: string;
+  readonly log: Logger;
+  readonly progress: Progress;
+  /** Aborted when the user interrupts: stop between two steps with `throwIfInterrupted`. */
+  readonly signal: AbortSignal;
+}
+
+/** What a method leaves. */
+export interface MethodOutcome {
+  /** Scores of every row of each split in `evaluation.splits`. */
+  readonly scores: Readonly<Partial<Record<SplitName, Scores>>>;
+  /** Facts that belong in result.json: rows trained on, steps, chosen step, token norms. JSON only. */
+  readonly details: Readonly<Record<string, unknown>>;
+}
+
+/** A method with its device, model and files open. */
+export interface OpenMethod {
+  /** Name of the GPU adapter in use, or null. */
+  readonly adapter: string | null;
+  /** Further lines for `provenance` in config.yaml, such as the hash of the model. */
+  readonly provenance?: Readonly<Record<string, unknown>>;
+  /** Trains and scores. With checkpoints in `run`, continues from the last one to the same numbers. */
+  train(run: RunFolder): Promise<MethodOutcome>;
+  close(): Promise<void>;
+}
+
+/** A method by name. */
+export interface Method {
+  readonly name: MethodName;
+  readonly information: Information;
+  /** Opens what the method needs. Bad input is found here, before the run folder is made. */
+  open(context: MethodContext): Promise<OpenMethod>;
+}
