@@ -1,3 +1,4 @@
+/// <reference path="./wgsl.d.ts" />
 // Readable WGSL kernels for training and inference, each with a typed launcher.
 export * from './adam/adam';
 export * from './bce/bce';
@@ -12,3 +13,4 @@ export * from './swiglu/swiglu';
 export * from './rope/rope';
 export * from './matmul/matmul';
 export * from './column-sum/column-sum';
+export * from './attention/attention';

@@ -1,0 +1,163 @@
+/** Attention against the float64 reference: ragged sequences, grouped heads, odd head sizes, both plans. */
+import type { Device } from '@crossgate/gpu';
+import * as reference from '@crossgate/testing';
+import { expectClose, randomNormal, reshape } from '@crossgate/testing';
+import { describe, expect, it } from 'vitest';
+import { deviceConfigurations, download, upload, uploadFilled, withDevice } from '../../test/harness';
+import { type AttentionPlan, attention, attentionBackward, planAttention } from './attention';
+
+interface Case {
+  readonly lengths: readonly number[];
+  readonly heads: number;
+  readonly keyValueHeads: number;
+  readonly headDim: number;
+  readonly plan?: AttentionPlan;
+  /** Standard deviation of queries; large ones make the softmax sharp. */
+  readonly spread?: number;
+}
+
+function packing(lengths: readonly number[]) {
+  const offsets = [0];
+  for (const length of lengths) offsets.push(offsets.at(-1)! + length);
+  const sequenceOfToken = lengths.flatMap((length, s) => new Array<number>(length).fill(s));
+  return { offsets: Uint32Array.from(offsets), sequenceOfToken: Uint32Array.from(sequenceOfToken) };
+}
+
+async function run(device: Device, { lengths, heads, keyValueHeads, headDim, plan, spread = 1 }: Case) {
+  const { offsets, sequenceOfToken } = packing(lengths);
+  const tokens = sequenceOfToken.length;
+  const scale = 1 / Math.sqrt(headDim);
+  const q = randomNormal([tokens, heads, headDim], 1, spread);
+  const k = randomNormal([tokens, keyValueHeads, headDim], 2);
+  const v = randomNormal([tokens, keyValueHeads, headDim], 3);
+  const gradient = randomNormal([tokens, heads, headDim], 4);
+  const inputs = { q, k, v, offsets, scale };
+  const shared = {
+    query: upload(device, q),
+    key: upload(device, k),
+    value: upload(device, v),
+    offsets: upload(device, offsets),
+    sequenceOfToken: upload(device, sequenceOfToken),
+    out: uploadFilled(device, q.data.length),
+    logSumExp: uploadFilled(device, tokens * heads),
+    ...{ tokens, heads, keyValueHeads, headDim, scale },
+    ...(plan ? { plan } : {}),
+  };
+  attention(device, shared);
+  const gradients = {
+    gradQuery: uploadFilled(device, q.data.length),
+    gradKey: uploadFilled(device, k.data.length),
+    gradValue: uploadFilled(device, k.data.length),
+  };
+  attentionBackward(device, { ...shared, ...gradients, gradOut: upload(device, gradient) });
+  const actual = {
+    out: await download(device, shared.out),
+    logSumExp: await download(device, shared.logSumExp),
+    gradQuery: await download(device, gradients.gradQuery),
+    gradKey: await download(device, gradients.gradKey),
+    gradValue: await download(device, gradients.gradValue),
+  };
+  return { inputs, gradient, actual, tokens };
+}
+
+async function check(device: Device, testCase: Case): Promise<void> {
+  const { inputs, gradient, actual } = await run(device, testCase);
+  const { output, logSumExp } = reference.attention(inputs);
+  const expected = reference.attentionBackward(inputs, gradient);
+  const { lengths, heads, keyValueHeads, headDim, spread = 1 } = testCase;
+  const label = `[${lengths}] ${heads}/${keyValueHeads} × ${headDim}`;
+  // Scores grow with the spread, and an error of a score is a relative error of its exponential.
+  const tolerance = { relative: 1e-5, absolute: 1e-5 * Math.max(1, spread) };
+  expectClose(actual.out, reshape(output, [actual.out.length]), { ...tolerance, label: `out ${label}` });
+  expectClose(actual.logSumExp, logSumExp.data, { ...tolerance, label: `logSumExp ${label}` });
+  expectClose(actual.gradQuery, expected.q.data, { ...tolerance, label: `gradQuery ${label}` });
+  const summed = { ...tolerance, absolute: 4 * tolerance.absolute };
+  expectClose(actual.gradKey, expected.k.data, { ...summed, label: `gradKey ${label}` });
+  expectClose(actual.gradValue, expected.v.data, { ...summed, label: `gradValue ${label}` });
+}
+
+describe('planAttention', () => {
+  it('holds less per invocation as heads grow', () => {
+    const held = [8, 16, 32, 64, 128].map((headDim) => {
+      const { rows, step } = planAttention(headDim, { software: true }).forward;
+      return rows * step;
+    });
+    expect(held).toEqual([...held].sort((a, b) => b - a));
+    expect(held.at(-1)).toBe(1);
+  });
+
+  it('keeps one row per invocation on hardware', () => {
+    expect(planAttention(64, { software: false }).forward).toEqual({ workgroupSize: 64, rows: 1, step: 2 });
+  });
+});
+
+describe('attention', () => {
+  it('agrees with the reference on ragged sequences and heads', () =>
+    withDevice(async (device) => {
+      await check(device, { lengths: [1], heads: 1, keyValueHeads: 1, headDim: 4 });
+      await check(device, { lengths: [3, 1, 17], heads: 2, keyValueHeads: 1, headDim: 6 });
+      await check(device, { lengths: [1, 1, 1, 1, 1, 1, 1, 1, 1], heads: 4, keyValueHeads: 2, headDim: 8 });
+      await check(device, { lengths: [65, 40, 3, 0, 70], heads: 8, keyValueHeads: 4, headDim: 8 });
+      await check(device, { lengths: [129, 1, 130], heads: 3, keyValueHeads: 3, headDim: 8 });
+      await check(device, { lengths: [33, 31], heads: 6, keyValueHeads: 2, headDim: 20 });
+      await check(device, { lengths: [5, 70], heads: 2, keyValueHeads: 2, headDim: 16 });
+    }));
+
+  it('agrees with the reference for long heads', () =>
+    withDevice(async (device) => {
+      await check(device, { lengths: [20, 19], heads: 4, keyValueHeads: 2, headDim: 32 });
+      await check(device, { lengths: [37, 9], heads: 3, keyValueHeads: 1, headDim: 64 });
+      await check(device, { lengths: [18], heads: 2, keyValueHeads: 1, headDim: 128 });
+      await check(device, { lengths: [18, 2], heads: 1, keyValueHeads: 1, headDim: 3 });
+    }));
+
+  it('gives the same function under other tiles', () =>
+    withDevice(async (device) => {
+      const tiles = [
+        { workgroupSize: 64, rows: 1, step: 2 },
+        { workgroupSize: 8, rows: 3, step: 5 },
+        { workgroupSize: 1, rows: 2, step: 3 },
+      ];
+      for (const tile of tiles) {
+        const plan = { forward: tile, backwardQuery: tile, backwardKey: tile };
+        await check(device, { lengths: [65, 2, 30, 100], heads: 4, keyValueHeads: 2, headDim: 8, plan });
+      }
+    }));
+
+  it('stays exact where the softmax is nearly one-hot', () =>
+    withDevice((device) => check(device, { lengths: [50, 40], heads: 2, keyValueHeads: 1, headDim: 8, spread: 30 })));
+
+  it('is repeatable to the bit and blind to other sequences', () =>
+    withDevice(async (device) => {
+      const shape = { heads: 4, keyValueHeads: 2, headDim: 8 };
+      const first = await run(device, { lengths: [40, 33], ...shape });
+      const second = await run(device, { lengths: [40, 33], ...shape });
+      expect(second.actual).toEqual(first.actual);
+      // The values of a sequence do not depend on what follows it.
+      const longer = await run(device, { lengths: [40, 50], ...shape });
+      const length = 40 * 4 * 8;
+      expectClose(longer.actual.out.slice(0, length), first.actual.out.slice(0, length));
+    }));
+
+  for (const { name, options } of deviceConfigurations) {
+    it(`works under ${name}`, () =>
+      withDevice(
+        (device) => check(device, { lengths: [61, 30, 29], heads: 4, keyValueHeads: 2, headDim: 8 }),
+        options,
+      ));
+  }
+
+  it('refuses heads that do not group, long heads and short slices', () =>
+    withDevice(async (device) => {
+      const slice = uploadFilled(device, 64);
+      const names = ['query', 'key', 'value', 'offsets', 'sequenceOfToken', 'out', 'logSumExp'] as const;
+      const slices = Object.fromEntries(names.map((name) => [name, slice])) as Record<
+        (typeof names)[number],
+        typeof slice
+      >;
+      const args = { ...slices, tokens: 2, heads: 4, keyValueHeads: 2, headDim: 8, scale: 1 };
+      expect(() => attention(device, { ...args, keyValueHeads: 3 })).toThrow('no multiple of 3');
+      expect(() => attention(device, { ...args, headDim: 132 })).toThrow('at most 128');
+      expect(() => attention(device, { ...args, tokens: 3 })).toThrow('"query" holds 256 bytes, 384 are needed');
+    }));
+});

@@ -1,0 +1,280 @@
+/** Causal attention over packed sequences with grouped heads, forward and backward, without a tokens² matrix. */
+import { type BufferSlice, type Capabilities, type Device, defineKernel, InputError } from '@crossgate/gpu';
+import { includes as shared } from '../include';
+import { requireElements, requireSizes } from '../slices';
+import source from './attention.wgsl';
+import keySource from './attention-backward-key.wgsl';
+import querySource from './attention-backward-query.wgsl';
+import common from './attention-common.wgsl';
+import deltaSource from './attention-delta.wgsl';
+
+const includes = { ...shared, 'attention-common': common };
+const none = { FORWARD: false, BACKWARD_QUERY: false, BACKWARD_KEY: false };
+const parameters = {
+  tokens: 'u32',
+  heads: 'u32',
+  keyValueHeads: 'u32',
+  group: 'u32',
+  scale: 'f32',
+} as const;
+
+const forwardKernel = (name: string, type: string) =>
+  defineKernel({
+    name,
+    source,
+    includes,
+    constants: { ...none, FORWARD: true },
+    bindings: {
+      query: { access: 'read', type },
+      key: { access: 'read', type },
+      value: { access: 'read', type },
+      offsets: { access: 'read', type: 'u32' },
+      sequenceOfToken: { access: 'read', type: 'u32' },
+      out: { access: 'read_write', type },
+      logSumExp: { access: 'read_write', type: 'f32' },
+    },
+    parameters,
+  });
+
+const deltaKernel = (name: string, type: string) =>
+  defineKernel({
+    name,
+    source: deltaSource,
+    includes,
+    constants: {},
+    bindings: {
+      gradOut: { access: 'read', type },
+      out: { access: 'read', type },
+      logSumExp: { access: 'read', type: 'f32' },
+      offsets: { access: 'read', type: 'u32' },
+      sequenceOfToken: { access: 'read', type: 'u32' },
+      statistics: { access: 'read_write', type: 'vec2<f32>' },
+      bounds: { access: 'read_write', type: 'vec2<u32>' },
+    },
+    parameters: { tokens: 'u32', heads: 'u32', width: 'u32' },
+  });
+
+const backwardInputs = (type: string) =>
+  ({
+    query: { access: 'read', type },
+    key: { access: 'read', type },
+    value: { access: 'read', type },
+    gradOut: { access: 'read', type },
+    statistics: { access: 'read', type: 'vec2<f32>' },
+    bounds: { access: 'read', type: 'vec2<u32>' },
+  }) as const;
+
+const queryKernel = (name: string, type: string) =>
+  defineKernel({
+    name,
+    source: querySource,
+    includes,
+    constants: { ...none, BACKWARD_QUERY: true },
+    bindings: { ...backwardInputs(type), gradQuery: { access: 'read_write', type } },
+    parameters,
+  });
+
+const keyKernel = (name: string, type: string) =>
+  defineKernel({
+    name,
+    source: keySource,
+    includes,
+    constants: { ...none, BACKWARD_KEY: true },
+    bindings: {
+      ...backwardInputs(type),
+      gradKey: { access: 'read_write', type },
+      gradValue: { access: 'read_write', type },
+    },
+    parameters,
+  });
+
+const scalar = {
+  forward: forwardKernel('attention', 'f32'),
+  delta: deltaKernel('attention-delta', 'f32'),
+  query: queryKernel('attention-backward-query', 'f32'),
+  key: keyKernel('attention-backward-key', 'f32'),
+};
+const vector = {
+  forward: forwardKernel('attention-vec4', 'vec4<f32>'),
+  delta: deltaKernel('attention-delta-vec4', 'vec4<f32>'),
+  query: queryKernel('attention-backward-query-vec4', 'vec4<f32>'),
+  key: keyKernel('attention-backward-key-vec4', 'vec4<f32>'),
+};
+
+/** Tile of one attention kernel: what an invocation holds in registers, and what it walks over at a time. */
+export interface AttentionTile {
+  /** Invocations per workgroup. */
+  readonly workgroupSize: number;
+  /** Rows that each invocation holds: queries, or keys in the pass for keys and values. */
+  readonly rows: number;
+  /** Rows of the other side per step of the loop. */
+  readonly step: number;
+}
+
+export interface AttentionPlan {
+  readonly forward: AttentionTile;
+  readonly backwardQuery: AttentionTile;
+  readonly backwardKey: AttentionTile;
+}
+
+/**
+ * Chooses the tiles. Pure: same arguments, same plan. On software adapters an invocation holds several short rows,
+ * because a load costs about twenty multiplications there; rows and steps shrink as heads grow, to bound both the
+ * registers and the unrolled text.
+ */
+export function planAttention(headDim: number, capabilities: Pick<Capabilities, 'software'>): AttentionPlan {
+  if (!capabilities.software) {
+    const tile = { workgroupSize: 64, rows: 1, step: headDim <= 64 ? 2 : 1 };
+    return { forward: tile, backwardQuery: tile, backwardKey: tile };
+  }
+  const rows = headDim <= 8 ? 4 : headDim <= 20 ? 2 : 1;
+  const step = headDim <= 16 ? 4 : headDim <= 64 ? 2 : 1;
+  const tile = { workgroupSize: 8, rows, step };
+  return { forward: tile, backwardQuery: tile, backwardKey: tile };
+}
+
+interface AttentionShape {
+  readonly tokens: number;
+  /** Query heads; a multiple of keyValueHeads. Query head h reads key/value head h / (heads / keyValueHeads). */
+  readonly heads: number;
+  readonly keyValueHeads: number;
+  /** Elements per head, 1 to 128. */
+  readonly headDim: number;
+  /** Factor of the scores, usually 1/√headDim. */
+  readonly scale: number;
+}
+
+export interface AttentionArguments extends AttentionShape {
+  /** [tokens, heads · headDim] */
+  readonly query: BufferSlice;
+  /** [tokens, keyValueHeads · headDim] */
+  readonly key: BufferSlice;
+  /** [tokens, keyValueHeads · headDim] */
+  readonly value: BufferSlice;
+  /** u32 [sequences + 1]: starts of the packed sequences, and the end. */
+  readonly offsets: BufferSlice;
+  /** u32 [tokens]: index of each token's sequence. */
+  readonly sequenceOfToken: BufferSlice;
+  /** [tokens, heads · headDim] */
+  readonly out: BufferSlice;
+  /** [tokens, heads]: natural logarithm of each query's sum of exponentials, for the backward pass. */
+  readonly logSumExp: BufferSlice;
+  /** For tests and measurements; default: {@link planAttention}. */
+  readonly plan?: AttentionPlan;
+}
+
+const maximumHeadDim = 128;
+
+function checkShape(name: string, { tokens, heads, keyValueHeads, headDim }: AttentionShape): void {
+  requireSizes(name, { tokens, heads, keyValueHeads, headDim });
+  if (heads % keyValueHeads !== 0) {
+    throw new InputError(`${name}: ${heads} heads are no multiple of ${keyValueHeads} key/value heads`);
+  }
+  if (headDim > maximumHeadDim) throw new InputError(`${name}: headDim is ${headDim}, at most ${maximumHeadDim} fits`);
+}
+
+function tileArguments(tile: AttentionTile, shape: AttentionShape, side: 'query' | 'key') {
+  const { tokens, heads, keyValueHeads, headDim, scale } = shape;
+  const block = tile.workgroupSize * tile.rows;
+  return {
+    parameters: { tokens, heads, keyValueHeads, group: heads / keyValueHeads, scale },
+    constants: {
+      VECTOR: headDim % 4 === 0,
+      HEAD_DIM: headDim,
+      VECTORS: Math.ceil(headDim / 4),
+      WORKGROUP_SIZE: tile.workgroupSize,
+      QUERIES: side === 'query' ? tile.rows : tile.step,
+      KEYS: side === 'query' ? tile.step : tile.rows,
+      BLOCK: block,
+    },
+    workgroups: Math.ceil(tokens / block) * (side === 'query' ? heads : keyValueHeads),
+  };
+}
+
+/**
+ * out_i = Σ_j softmax_j(scale · q_i·k_j) v_j over the tokens j ≤ i of i's own sequence, with an online softmax (Dao et
+ * al., "FlashAttention", 2022).
+ *
+ * @throws InputError for heads that do not group, a headDim above 128, and slices smaller than their shape or larger
+ * than one binding.
+ */
+export function attention(device: Device, args: AttentionArguments): void {
+  const { query, key, value, offsets, sequenceOfToken, out, logSumExp, tokens, heads, keyValueHeads, headDim } = args;
+  checkShape('attention', args);
+  requireElements('attention', 'query', query, tokens * heads * headDim);
+  requireElements('attention', 'key', key, tokens * keyValueHeads * headDim);
+  requireElements('attention', 'value', value, tokens * keyValueHeads * headDim);
+  requireElements('attention', 'offsets', offsets, 2);
+  requireElements('attention', 'sequenceOfToken', sequenceOfToken, tokens);
+  requireElements('attention', 'out', out, tokens * heads * headDim);
+  requireElements('attention', 'logSumExp', logSumExp, tokens * heads);
+  const plan = args.plan ?? planAttention(headDim, device.capabilities);
+  device.recorder.dispatch((headDim % 4 === 0 ? vector : scalar).forward, {
+    bindings: { query, key, value, offsets, sequenceOfToken, out, logSumExp },
+    ...tileArguments(plan.forward, args, 'query'),
+  });
+}
+
+export interface AttentionBackwardArguments extends AttentionShape {
+  /** Inputs and results of the forward pass, shaped as in {@link AttentionArguments}. */
+  readonly query: BufferSlice;
+  readonly key: BufferSlice;
+  readonly value: BufferSlice;
+  readonly out: BufferSlice;
+  readonly logSumExp: BufferSlice;
+  readonly offsets: BufferSlice;
+  readonly sequenceOfToken: BufferSlice;
+  /** Gradient with respect to out, [tokens, heads · headDim]. */
+  readonly gradOut: BufferSlice;
+  /** [tokens, heads · headDim] */
+  readonly gradQuery: BufferSlice;
+  /** [tokens, keyValueHeads · headDim] */
+  readonly gradKey: BufferSlice;
+  /** [tokens, keyValueHeads · headDim] */
+  readonly gradValue: BufferSlice;
+  readonly plan?: AttentionPlan;
+}
+
+/**
+ * Gradients of {@link attention}. Probabilities are computed again from logSumExp; every sum has a fixed order, so the
+ * result is repeatable. Workspace: 8 bytes per token and head, and 8 per token.
+ *
+ * @throws InputError as {@link attention} does.
+ */
+export function attentionBackward(device: Device, args: AttentionBackwardArguments): void {
+  const { query, key, value, out, logSumExp, gradOut, offsets, sequenceOfToken, gradQuery, gradKey, gradValue } = args;
+  const { tokens, heads, keyValueHeads, headDim } = args;
+  checkShape('attentionBackward', args);
+  for (const [name, slice] of Object.entries({ query, out, gradOut, gradQuery })) {
+    requireElements('attentionBackward', name, slice, tokens * heads * headDim);
+  }
+  for (const [name, slice] of Object.entries({ key, value, gradKey, gradValue })) {
+    requireElements('attentionBackward', name, slice, tokens * keyValueHeads * headDim);
+  }
+  requireElements('attentionBackward', 'logSumExp', logSumExp, tokens * heads);
+  requireElements('attentionBackward', 'offsets', offsets, 2);
+  requireElements('attentionBackward', 'sequenceOfToken', sequenceOfToken, tokens);
+  const plan = args.plan ?? planAttention(headDim, device.capabilities);
+  const isVector = headDim % 4 === 0;
+  const kernels = isVector ? vector : scalar;
+  const statistics = device.memory.allocate(8 * tokens * heads);
+  const bounds = device.memory.allocate(8 * tokens);
+  const workgroupSize = 32;
+  device.recorder.dispatch(kernels.delta, {
+    bindings: { gradOut, out, logSumExp, offsets, sequenceOfToken, statistics, bounds },
+    parameters: { tokens, heads, width: isVector ? headDim / 4 : headDim },
+    constants: { VECTOR: isVector, WORKGROUP_SIZE: workgroupSize },
+    workgroups: Math.ceil((tokens * heads) / workgroupSize),
+  });
+  const inputs = { query, key, value, gradOut, statistics, bounds };
+  device.recorder.dispatch(kernels.query, {
+    bindings: { ...inputs, gradQuery },
+    ...tileArguments(plan.backwardQuery, args, 'query'),
+  });
+  device.recorder.dispatch(kernels.key, {
+    bindings: { ...inputs, gradKey, gradValue },
+    ...tileArguments(plan.backwardKey, args, 'key'),
+  });
+  device.memory.releaseEarly(statistics);
+  device.memory.releaseEarly(bounds);
+}
