@@ -1,0 +1,107 @@
+/** Adam and AdamW: values and both moments are updated in place by one dispatch. */
+import type { BufferSlice, Device } from '@crossgate/gpu';
+import { defineKernel, InputError } from '@crossgate/gpu';
+import { includes } from '../include';
+import { planElements } from '../plan';
+import { elements, requireElements, requireSizes, rowRanges } from '../slices';
+import source from './adam.wgsl';
+
+export const adamKernel = defineKernel({
+  name: 'adam',
+  source,
+  includes,
+  bindings: {
+    value: { access: 'read_write', type: 'Value' },
+    gradient: { access: 'read', type: 'Value' },
+    firstMoment: { access: 'read_write', type: 'Value' },
+    secondMoment: { access: 'read_write', type: 'Value' },
+    gradientScale: { access: 'read', type: 'f32', when: 'SCALED' },
+  },
+  parameters: {
+    values: 'u32',
+    beta1: 'f32',
+    oneMinusBeta1: 'f32',
+    beta2: 'f32',
+    oneMinusBeta2: 'f32',
+    stepSize: 'f32',
+    inverseRootCorrection: 'f32',
+    epsilon: 'f32',
+    coupledDecay: 'f32',
+    keep: 'f32',
+  },
+  constants: { VECTOR: false, ITEMS: 1, SCALED: false, WORKGROUP_SIZE: 64 },
+});
+
+export interface AdamArguments {
+  /** f32 [count], updated in place. */
+  readonly value: BufferSlice;
+  /** f32 [count] */
+  readonly gradient: BufferSlice;
+  /** f32 [count], updated in place; zero before the first step. */
+  readonly firstMoment: BufferSlice;
+  /** f32 [count], updated in place; zero before the first step. */
+  readonly secondMoment: BufferSlice;
+  readonly count: number;
+  /** Number of this update, from 1. */
+  readonly step: number;
+  readonly learningRate: number;
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly epsilon: number;
+  readonly weightDecay: number;
+  /** False: torch.optim.Adam, the decay joins the gradient. True: AdamW, the value shrinks by lr · weightDecay first. */
+  readonly decoupled: boolean;
+  /** f32 [1], factor of the gradient, e.g. from `clipFactor`; applied before the decay. */
+  readonly gradientScale?: BufferSlice | undefined;
+}
+
+/**
+ * One optimizer step as torch computes it; the bias corrections are taken on the host in float64.
+ *
+ * @throws InputError when a slice is smaller than `count` or `step` is not a positive integer.
+ */
+export function adam(device: Device, args: AdamArguments): void {
+  const { value, gradient, firstMoment, secondMoment, count, step, gradientScale } = args;
+  const { learningRate, beta1, beta2, epsilon, weightDecay, decoupled } = args;
+  if (count === 0) return;
+  requireSizes('adam', { count, step });
+  if (!(beta1 >= 0 && beta1 < 1 && beta2 >= 0 && beta2 < 1)) {
+    throw new InputError(`adam: beta1 ${beta1} and beta2 ${beta2} must be in [0, 1)`);
+  }
+  for (const [name, slice] of Object.entries({ value, gradient, firstMoment, secondMoment })) {
+    requireElements('adam', name, slice, count);
+  }
+  if (gradientScale) requireElements('adam', 'gradientScale', gradientScale, 1);
+  for (const range of rowRanges('adam', device, count, [1])) {
+    const plan = planElements(range.count, device.capabilities.software);
+    const part = (slice: BufferSlice) => elements(slice, range.first, range.count);
+    device.recorder.dispatch(adamKernel, {
+      bindings: {
+        value: part(value),
+        gradient: part(gradient),
+        firstMoment: part(firstMoment),
+        secondMoment: part(secondMoment),
+        gradientScale: gradientScale && elements(gradientScale, 0, 1),
+      },
+      parameters: {
+        values: plan.values,
+        beta1,
+        oneMinusBeta1: 1 - beta1,
+        beta2,
+        oneMinusBeta2: 1 - beta2,
+        stepSize: learningRate / (1 - beta1 ** step),
+        inverseRootCorrection: 1 / Math.sqrt(1 - beta2 ** step),
+        epsilon,
+        coupledDecay: decoupled ? 0 : weightDecay,
+        keep: decoupled ? 1 - learningRate * weightDecay : 1,
+      },
+      constants: {
+        VECTOR: plan.vector,
+        ITEMS: plan.items,
+        SCALED: gradientScale !== undefined,
+        WORKGROUP_SIZE: plan.workgroupSize,
+      },
+      workgroups: plan.workgroups,
+    });
+  }
+}

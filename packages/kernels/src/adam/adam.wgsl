@@ -1,0 +1,31 @@
+// One step of Adam (Kingma & Ba 2015) or AdamW (Loshchilov & Hutter 2019) with torch.optim's arithmetic; all [count]:
+//   g ← gradientScale·gradient (+ weightDecay·value, coupled only);  value ← keep·value (decoupled: 1 − lr·weightDecay)
+//   m ← β1·m + (1 − β1)·g;  v ← β2·v + (1 − β2)·g²
+//   value ← value − stepSize·m / (√v·inverseRootCorrection + ε)
+// stepSize = lr / (1 − β1^t) and inverseRootCorrection = 1 / √(1 − β2^t) come from the host, in float64.
+#include vector
+
+@compute @workgroup_size(WORKGROUP_SIZE)
+fn main(
+  @builtin(workgroup_id) workgroup: vec3<u32>,
+  @builtin(num_workgroups) grid: vec3<u32>,
+  @builtin(local_invocation_index) local: u32,
+) {
+  let first = (workgroup.x + workgroup.y * grid.x) * (WORKGROUP_SIZE * ITEMS) + local;
+  for (var item = 0u; item < ITEMS; item++) {
+    let i = first + item * WORKGROUP_SIZE;
+    if (i >= parameters.values) { return; }
+    let old = value[i];
+    var g = gradient[i];
+#if SCALED
+    g *= gradientScale[0];
+#endif
+    g += parameters.coupledDecay * old;
+    let m = parameters.beta1 * firstMoment[i] + parameters.oneMinusBeta1 * g;
+    let v = parameters.beta2 * secondMoment[i] + parameters.oneMinusBeta2 * (g * g);
+    firstMoment[i] = m;
+    secondMoment[i] = v;
+    value[i] = parameters.keep * old
+      - parameters.stepSize * m / (sqrt(v) * parameters.inverseRootCorrection + Value(parameters.epsilon));
+  }
+}

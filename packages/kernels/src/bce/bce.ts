@@ -1,0 +1,63 @@
+/** Binary cross entropy with logits: loss and gradient per row. */
+import type { BufferSlice, Device } from '@crossgate/gpu';
+import { defineKernel } from '@crossgate/gpu';
+import { includes } from '../include';
+import { elements, requireElements, requireSizes, rowRanges } from '../slices';
+import source from './bce.wgsl';
+
+const workgroupSize = 128;
+
+export const bceKernel = defineKernel({
+  name: 'bce',
+  source,
+  includes,
+  bindings: {
+    logits: { access: 'read', type: 'f32' },
+    labels: { access: 'read', type: 'f32' },
+    loss: { access: 'read_write', type: 'f32' },
+    gradLogits: { access: 'read_write', type: 'f32', when: 'GRADIENT' },
+  },
+  parameters: { rows: 'u32', gradScale: 'f32' },
+  constants: { GRADIENT: false, WORKGROUP_SIZE: workgroupSize },
+});
+
+export interface BceArguments {
+  /** f32 [rows] */
+  readonly logits: BufferSlice;
+  /** f32 [rows], in [0, 1] */
+  readonly labels: BufferSlice;
+  /** f32 [rows], not scaled */
+  readonly loss: BufferSlice;
+  /** f32 [rows], (σ(z) − y)·gradScale; left out when no gradient is needed. */
+  readonly gradLogits?: BufferSlice | undefined;
+  readonly rows: number;
+  /** Factor of the gradient, e.g. 1 / rows for a mean. Default 1. */
+  readonly gradScale?: number;
+}
+
+/**
+ * Per-row binary cross entropy with logits, exact to rounding at any finite logit.
+ *
+ * @throws InputError when a slice is smaller than its shape.
+ */
+export function bceWithLogits(device: Device, args: BceArguments): void {
+  const { logits, labels, loss, gradLogits, rows, gradScale = 1 } = args;
+  if (rows === 0) return;
+  requireSizes('bceWithLogits', { rows });
+  for (const [name, slice] of Object.entries({ logits, labels, loss, gradLogits })) {
+    if (slice) requireElements('bceWithLogits', name, slice, rows);
+  }
+  for (const { first, count } of rowRanges('bceWithLogits', device, rows, [1])) {
+    device.recorder.dispatch(bceKernel, {
+      bindings: {
+        logits: elements(logits, first, count),
+        labels: elements(labels, first, count),
+        loss: elements(loss, first, count),
+        gradLogits: gradLogits && elements(gradLogits, first, count),
+      },
+      parameters: { rows: count, gradScale },
+      constants: { GRADIENT: gradLogits !== undefined },
+      workgroups: Math.ceil(count / workgroupSize),
+    });
+  }
+}

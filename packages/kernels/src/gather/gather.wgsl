@@ -1,0 +1,32 @@
+// Embedding lookup: out[r, :] = table[indices[r], :], out [rows, columns], table [tableRows, columns].
+//
+// The table may be larger than one binding. `table` is then the part that starts at row firstTableRow and holds
+// partRows rows; each dispatch writes the rows whose index falls into its part. Rows with an index of tableRows or more
+// (0xffffffff is the usual "none") become zero, written by the dispatch that holds the first part.
+#include vector
+
+@compute @workgroup_size(WORKGROUP_SIZE)
+fn main(
+  @builtin(workgroup_id) workgroup: vec3<u32>,
+  @builtin(num_workgroups) grid: vec3<u32>,
+  @builtin(local_invocation_index) local: u32,
+) {
+  let invocation = (workgroup.x + workgroup.y * grid.x) * WORKGROUP_SIZE + local;
+  let row = invocation / parameters.spansPerRow;
+  if (row >= parameters.rows) { return; }
+  let first = (invocation % parameters.spansPerRow) * SPAN;
+  let last = min(first + SPAN, parameters.valuesPerRow);
+  let index = indices[row];
+  let target_row = row * parameters.valuesPerRow;
+  if (index >= parameters.tableRows) {
+    if (parameters.firstTableRow == 0u) {
+      for (var c = first; c < last; c++) { out[target_row + c] = Value(0.0); }
+    }
+    return;
+  }
+  // Unsigned: an index before this part wraps to a large number.
+  let part_row = index - parameters.firstTableRow;
+  if (part_row >= parameters.partRows) { return; }
+  let source_row = part_row * parameters.valuesPerRow;
+  for (var c = first; c < last; c++) { out[target_row + c] = table[source_row + c]; }
+}

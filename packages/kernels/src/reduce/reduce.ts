@@ -1,0 +1,123 @@
+/** Deterministic sums of whole arrays, and the factor of gradient clipping. */
+import type { BufferSlice, Device } from '@crossgate/gpu';
+import { defineKernel } from '@crossgate/gpu';
+import { elements, requireElements, requireSizes, rowRanges } from '../slices';
+import clipFactorSource from './clip-factor.wgsl';
+import reduceSource from './reduce.wgsl';
+
+const workgroupSize = 64;
+/** Elements that an invocation adds up in one stage. */
+const fanIn = 64;
+
+export const reduceKernel = defineKernel({
+  name: 'reduce',
+  source: reduceSource,
+  bindings: { x: { access: 'read', type: 'f32' }, partials: { access: 'read_write', type: 'f32' } },
+  parameters: { count: 'u32', threads: 'u32', firstPartial: 'u32' },
+  constants: { SQUARE: false, ACCUMULATE: false, WORKGROUP_SIZE: workgroupSize },
+});
+
+export const clipFactorKernel = defineKernel({
+  name: 'clip-factor',
+  source: clipFactorSource,
+  bindings: { sumOfSquares: { access: 'read', type: 'f32' }, out: { access: 'read_write', type: 'f32' } },
+  parameters: { maxNorm: 'f32' },
+});
+
+/** Number of invocations (= partial sums) that reduce `count` elements in one stage. Pure. */
+export function planReduce(count: number): number {
+  if (count <= fanIn) return 1;
+  return Math.ceil(count / fanIn);
+}
+
+export interface SumArguments {
+  /** f32 [count] */
+  readonly x: BufferSlice;
+  /** f32 [1] */
+  readonly out: BufferSlice;
+  readonly count: number;
+  /** Add to `out` instead of replacing it. */
+  readonly accumulate?: boolean;
+}
+
+/**
+ * out[0] (+)= Σ x[i].
+ *
+ * @throws InputError when a slice is smaller than its shape.
+ */
+export function sum(device: Device, args: SumArguments): void {
+  reduce(device, 'sum', args, false);
+}
+
+/**
+ * out[0] (+)= Σ x[i]².
+ *
+ * @throws InputError when a slice is smaller than its shape.
+ */
+export function sumOfSquares(device: Device, args: SumArguments): void {
+  reduce(device, 'sumOfSquares', args, true);
+}
+
+function reduce(device: Device, kernel: string, args: SumArguments, square: boolean): void {
+  const { x, out, count, accumulate = false } = args;
+  requireElements(kernel, 'out', out, 1);
+  if (count === 0) {
+    if (!accumulate) device.recorder.clear(elements(out, 0, 1));
+    return;
+  }
+  requireSizes(kernel, { count });
+  requireElements(kernel, 'x', x, count);
+  let current = elements(x, 0, count);
+  let remaining = count;
+  let squareNow = square;
+  for (;;) {
+    const ranges = rowRanges(kernel, device, remaining, [1]).map((range) => ({
+      ...range,
+      threads: planReduce(range.count),
+    }));
+    const partialCount = ranges.reduce((total, { threads }) => total + threads, 0);
+    const last = partialCount === 1;
+    const partials = last ? elements(out, 0, 1) : device.memory.allocate(4 * partialCount);
+    let firstPartial = 0;
+    for (const { first, count: length, threads } of ranges) {
+      device.recorder.dispatch(reduceKernel, {
+        bindings: { x: elements(current, first, length), partials },
+        parameters: { count: length, threads, firstPartial },
+        constants: { SQUARE: squareNow, ACCUMULATE: last && accumulate },
+        workgroups: Math.ceil(threads / workgroupSize),
+      });
+      firstPartial += threads;
+    }
+    // Commands run in order, so a workspace may be handed on as soon as its reader is recorded.
+    if (remaining !== count) device.memory.releaseEarly(current);
+    if (last) return;
+    current = partials;
+    remaining = partialCount;
+    squareNow = false;
+  }
+}
+
+/**
+ * out[0] = min(1, maxNorm / √sumOfSquares[0]), for clipping by the global norm.
+ *
+ * @throws InputError when a slice is empty.
+ */
+export function clipFactor(
+  device: Device,
+  args: {
+    /** f32 [1] */
+    readonly sumOfSquares: BufferSlice;
+    /** f32 [1] */
+    readonly out: BufferSlice;
+    /** > 0 */
+    readonly maxNorm: number;
+  },
+): void {
+  requireElements('clipFactor', 'sumOfSquares', args.sumOfSquares, 1);
+  requireElements('clipFactor', 'out', args.out, 1);
+  device.recorder.dispatch(clipFactorKernel, {
+    bindings: { sumOfSquares: elements(args.sumOfSquares, 0, 1), out: elements(args.out, 0, 1) },
+    parameters: { maxNorm: args.maxNorm },
+    workgroups: 1,
+  });
+}
