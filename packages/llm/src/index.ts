@@ -1,1 +1,3 @@
-export {};
+/** LLaMA-family language models on WebGPU. */
+export * from './formats/index';
+export * from './model/index';

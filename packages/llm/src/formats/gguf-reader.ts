@@ -1,0 +1,84 @@
+/** Reads the primitive values of a GGUF header from a file, never believing a length before the file can hold it. */
+import { type ByteSource, InputError } from '@crossgate/tensor';
+
+/** Bytes fetched at a time; strings and arrays beyond it are fetched in one read of their own. */
+const windowBytes = 256 * 1024;
+
+/** Metadata beyond this are refused; the largest vocabularies take a few tens of MiB. */
+const maxHeaderBytes = 512 * 1024 * 1024;
+
+/** A cursor over a file's little-endian header. Every read is checked against the file's end first. */
+export class HeaderReader {
+  readonly source: ByteSource;
+  /** Offset of the next byte, from the start of the file. */
+  position = 0;
+  #window: Uint8Array = new Uint8Array(0);
+  #windowBegin = 0;
+  readonly #text = new TextDecoder('utf-8', { ignoreBOM: true });
+
+  constructor(source: ByteSource) {
+    this.source = source;
+  }
+
+  /** @throws {InputError} always, naming the file and the offset. */
+  fail(problem: string): never {
+    throw new InputError(`${this.source.name}: ${problem} (at byte ${this.position}); the file is damaged or cut off.`);
+  }
+
+  /** Bytes of the file after the cursor. */
+  get remaining(): number {
+    return this.source.size - this.position;
+  }
+
+  /**
+   * Checks that `count` items of at least `itemBytes` each can still follow; call before allocating anything for them.
+   * @returns count as a number
+   */
+  checkCount(count: bigint, itemBytes: number, what: string): number {
+    if (count * BigInt(itemBytes) > BigInt(this.remaining)) {
+      this.fail(`${what} claims ${count} entries, but only ${this.remaining} bytes follow`);
+    }
+    return Number(count);
+  }
+
+  /** The next `length` bytes, valid until the next call. */
+  async take(length: number): Promise<Uint8Array> {
+    if (length > this.remaining) this.fail(`${length} bytes are needed, but only ${this.remaining} follow`);
+    if (this.position + length > maxHeaderBytes) this.fail(`the header is longer than ${maxHeaderBytes} bytes`);
+    const begin = this.position - this.#windowBegin;
+    if (begin + length > this.#window.byteLength) {
+      this.#window = await this.source.read(this.position, Math.min(this.remaining, Math.max(length, windowBytes)));
+      this.#windowBegin = this.position;
+      return this.#advance(0, length);
+    }
+    return this.#advance(begin, length);
+  }
+
+  #advance(begin: number, length: number): Uint8Array {
+    this.position += length;
+    return this.#window.subarray(begin, begin + length);
+  }
+
+  async #view(length: number): Promise<DataView> {
+    const bytes = await this.take(length);
+    return new DataView(bytes.buffer, bytes.byteOffset, length);
+  }
+
+  async uint8(): Promise<number> {
+    return (await this.#view(1)).getUint8(0);
+  }
+
+  async uint32(): Promise<number> {
+    return (await this.#view(4)).getUint32(0, true);
+  }
+
+  async uint64(): Promise<bigint> {
+    return (await this.#view(8)).getBigUint64(0, true);
+  }
+
+  /** A string: its length in 8 bytes, then UTF-8. */
+  async string(what: string): Promise<string> {
+    const length = this.checkCount(await this.uint64(), 1, `the length of ${what}`);
+    return this.#text.decode(await this.take(length));
+  }
+}

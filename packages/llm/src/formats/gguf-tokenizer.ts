@@ -1,0 +1,217 @@
+/** Builds a tokenizer from the metadata of a GGUF file: SentencePiece (`llama`) or byte-level BPE (`gpt2`). */
+import { InputError, quoted } from '@crossgate/tensor';
+import { createTokenizer, type Tokenizer } from '../tokenizer';
+import type { GgufValue } from './gguf';
+
+/** Token types of GGUF, as SentencePiece numbers them. */
+const typeNormal = 1;
+const typeControl = 3;
+const typeUserDefined = 4;
+
+type Metadata = ReadonlyMap<string, GgufValue>;
+
+interface Vocabulary {
+  readonly source: string;
+  readonly metadata: Metadata;
+  readonly pieces: readonly string[];
+  /** One per piece. */
+  readonly types: readonly number[];
+}
+
+/**
+ * Builds the tokenizer that a GGUF file carries.
+ * @param source what to call the file in messages
+ * @throws {InputError} when there is none, it is malformed, or of a kind that is not supported.
+ */
+export function tokenizerFromGguf(metadata: Metadata, source: string): Tokenizer {
+  const fail = (problem: string): never => {
+    throw new InputError(`${source}: ${problem}`);
+  };
+  const model = metadata.get('tokenizer.ggml.model');
+  if (model === undefined) return fail('the file carries no tokenizer (tokenizer.ggml.model is missing).');
+  const pieces = metadata.get('tokenizer.ggml.tokens');
+  if (!isStrings(pieces) || pieces.length === 0) return fail('tokenizer.ggml.tokens must be a list of strings.');
+  const types = metadata.get('tokenizer.ggml.token_type') ?? pieces.map(() => typeNormal);
+  if (!isNumbers(types) || types.length !== pieces.length) {
+    return fail(`tokenizer.ggml.token_type must hold ${pieces.length} numbers, one per token.`);
+  }
+  const vocabulary: Vocabulary = { source, metadata, pieces, types: Array.from(types) };
+  if (model === 'llama') return sentencePieceTokenizer(vocabulary);
+  if (model === 'gpt2') return byteLevelTokenizer(vocabulary);
+  return fail(
+    `tokenizer ${quoted(String(model))} is not supported; supported: llama (SentencePiece), gpt2 (byte-level BPE).`,
+  );
+}
+
+function isStrings(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((item) => typeof item === 'string');
+}
+
+function isNumbers(value: unknown): value is ArrayLike<number> & Iterable<number> {
+  if (Array.isArray(value)) return value.every((item) => typeof item === 'number');
+  return ArrayBuffer.isView(value) && !(value instanceof BigInt64Array) && !(value instanceof BigUint64Array);
+}
+
+/** A token id of the metadata, or undefined where the key is absent. */
+function tokenId({ source, metadata, pieces }: Vocabulary, name: string): number | undefined {
+  const key = `tokenizer.ggml.${name}_token_id`;
+  const id = metadata.get(key);
+  if (id === undefined) return undefined;
+  if (typeof id === 'number' && Number.isInteger(id) && id >= 0 && id < pieces.length) return id;
+  throw new InputError(`${source}: ${key} is ${String(id).slice(0, 40)}, outside the vocabulary of ${pieces.length}.`);
+}
+
+function specialTokens(vocabulary: Vocabulary, addsBosByDefault: boolean) {
+  const flag = vocabulary.metadata.get('tokenizer.ggml.add_bos_token');
+  const bos = tokenId(vocabulary, 'bos');
+  const eosTokenIds = ['eos', 'eot'].map((name) => tokenId(vocabulary, name)).filter((id) => id !== undefined);
+  return {
+    bosTokenId: bos ?? null,
+    eosTokenIds,
+    addsBos: bos !== undefined && (typeof flag === 'boolean' ? flag : addsBosByDefault),
+  };
+}
+
+/** Tokens that are matched whole in the text, before anything else. */
+function addedTokens({ pieces, types }: Vocabulary, extra: readonly number[] = []) {
+  return pieces.flatMap((content, id) => {
+    const special = types[id] === typeControl || extra.includes(id);
+    if ((!special && types[id] !== typeUserDefined) || content === '') return [];
+    return [{ id, content, special, single_word: false, lstrip: false, rstrip: false, normalized: false }];
+  });
+}
+
+/** Piece → id. Without a prototype, so that a piece may be called anything. */
+function vocabularyRecord(pieces: readonly string[]): Record<string, number> {
+  const record: Record<string, number> = Object.create(null);
+  for (const [id, piece] of pieces.entries()) record[piece] = id;
+  return record;
+}
+
+function sentencePieceTokenizer(vocabulary: Vocabulary): Tokenizer {
+  const { source, metadata, pieces, types } = vocabulary;
+  const scores = metadata.get('tokenizer.ggml.scores');
+  if (!isNumbers(scores) || scores.length !== pieces.length) {
+    throw new InputError(`${source}: tokenizer.ggml.scores must hold ${pieces.length} numbers, one per token.`);
+  }
+  const { merges, ranks } = mergesFromScores(pieces, types, Array.from(scores));
+  const unknown = tokenId(vocabulary, 'unknown') ?? types.indexOf(2);
+  const replaceSpace = { type: 'Replace', pattern: { String: ' ' }, content: '▁' };
+  const prefixed = metadata.get('tokenizer.ggml.add_space_prefix') !== false;
+  const normalizer = prefixed
+    ? { type: 'Sequence', normalizers: [{ type: 'Prepend', prepend: '▁' }, replaceSpace] }
+    : replaceSpace;
+  const decoders: object[] = [
+    { type: 'Replace', pattern: { String: '▁' }, content: ' ' },
+    { type: 'ByteFallback' },
+    { type: 'Fuse' },
+  ];
+  if (prefixed) decoders.push({ type: 'Strip', content: ' ', start: 1, stop: 0 });
+  return createTokenizer({
+    source,
+    config: {},
+    mergeRanks: ranks,
+    ...specialTokens(vocabulary, true),
+    json: {
+      normalizer,
+      pre_tokenizer: null,
+      post_processor: null,
+      decoder: { type: 'Sequence', decoders },
+      added_tokens: addedTokens(vocabulary, unknown >= 0 ? [unknown] : []),
+      model: {
+        type: 'BPE',
+        vocab: vocabularyRecord(pieces),
+        merges,
+        unk_token: pieces[unknown] ?? null,
+        fuse_unk: true,
+        byte_fallback: true,
+      },
+    },
+  });
+}
+
+/**
+ * The merges that make byte-pair encoding choose as SentencePiece does: always the adjacent pair whose concatenation
+ * has the highest score, the leftmost of equals. Every way to split a piece in two is a merge; its rank is the place of
+ * the piece's score among all scores, so splits of one piece, and pieces of one score, rank alike.
+ */
+export function mergesFromScores(
+  pieces: readonly string[],
+  types: readonly number[],
+  scores: readonly number[],
+): { merges: [string, string][]; ranks: number[] } {
+  const normal = new Set(pieces.filter((_, id) => types[id] === typeNormal));
+  const isSymbol = (symbols: readonly string[]) => symbols.length === 1 || normal.has(symbols.join(''));
+  const found: { pair: [string, string]; score: number }[] = [];
+  for (const [id, piece] of pieces.entries()) {
+    if (types[id] !== typeNormal) continue;
+    const symbols = Array.from(piece);
+    for (let cut = 1; cut < symbols.length; cut++) {
+      const left = symbols.slice(0, cut);
+      const right = symbols.slice(cut);
+      if (isSymbol(left) && isSymbol(right)) found.push({ pair: [left.join(''), right.join('')], score: scores[id]! });
+    }
+  }
+  found.sort((a, b) => b.score - a.score);
+  const ranks: number[] = [];
+  for (const [index, { score }] of found.entries()) {
+    ranks.push(index > 0 && found[index - 1]!.score === score ? ranks[index - 1]! : index);
+  }
+  return { merges: found.map(({ pair }) => pair), ranks };
+}
+
+/** Splits of a text before byte-level BPE, by `tokenizer.ggml.pre`. */
+const byteLevel = { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true };
+const gpt2Splits = { ...byteLevel, use_regex: true };
+const digitsThenGpt2 = { type: 'Sequence', pretokenizers: [{ type: 'Digits', individual_digits: true }, gpt2Splits] };
+const splitBy = (digits: string) => ({
+  type: 'Sequence',
+  pretokenizers: [
+    {
+      type: 'Split',
+      pattern: {
+        Regex: `(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|${digits}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+`,
+      },
+      behavior: 'Isolated',
+      invert: false,
+    },
+    { ...byteLevel, use_regex: false },
+  ],
+});
+const preTokenizers: Readonly<Record<string, { steps: object; ignoreMerges?: boolean; normalizer?: object }>> = {
+  'gpt-2': { steps: gpt2Splits },
+  smollm: { steps: digitsThenGpt2 },
+  'llama-bpe': { steps: splitBy('\\p{N}{1,3}'), ignoreMerges: true },
+  qwen2: { steps: splitBy('\\p{N}'), normalizer: { type: 'NFC' } },
+};
+
+function byteLevelTokenizer(vocabulary: Vocabulary): Tokenizer {
+  const { source, metadata, pieces } = vocabulary;
+  const merges = metadata.get('tokenizer.ggml.merges');
+  if (!isStrings(merges)) throw new InputError(`${source}: tokenizer.ggml.merges must be a list of strings.`);
+  const pre = String(metadata.get('tokenizer.ggml.pre') ?? 'none');
+  const steps = Object.hasOwn(preTokenizers, pre) ? preTokenizers[pre] : undefined;
+  if (!steps) {
+    const known = Object.keys(preTokenizers).join(', ');
+    throw new InputError(`${source}: tokenizer.ggml.pre ${quoted(pre)} is not supported; supported: ${known}.`);
+  }
+  return createTokenizer({
+    source,
+    config: {},
+    ...specialTokens(vocabulary, pre === 'llama-bpe'),
+    json: {
+      normalizer: steps.normalizer ?? null,
+      pre_tokenizer: steps.steps,
+      post_processor: null,
+      decoder: { type: 'ByteLevel', add_prefix_space: true, trim_offsets: true, use_regex: true },
+      added_tokens: addedTokens(vocabulary),
+      model: {
+        type: 'BPE',
+        vocab: vocabularyRecord(pieces),
+        merges: merges.map((merge) => merge.split(' ', 2)),
+        unk_token: null,
+        ignore_merges: steps.ignoreMerges ?? false,
+      },
+    },
+  });
+}

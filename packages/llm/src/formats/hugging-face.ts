@@ -1,0 +1,177 @@
+/** Opens the weights of a model folder as Hugging Face lays it out: config.json and safetensors, whole or in shards. */
+import {
+  type ByteSource,
+  InputError,
+  isFloatDtype,
+  memorySource,
+  quoted,
+  readSafetensorsHeader,
+  readText,
+  type SafetensorsTensor,
+} from '@crossgate/tensor';
+import { configFromHuggingFace, type LlamaConfig } from '../config';
+import { checkWeights, type StoredWeight, type WeightSource, weightSource } from './source';
+
+/** A folder of files, wherever it lies: on disk, in a browser's file system, in memory. */
+export interface ModelFolder {
+  /** What to call it in messages: usually the path. */
+  readonly name: string;
+  /** Names of the files directly inside. */
+  list(): Promise<readonly string[]>;
+  /** @throws {InputError} when there is no such file. */
+  open(file: string): Promise<ByteSource>;
+}
+
+/** A folder held in memory: file name → bytes. */
+export function memoryFolder(name: string, files: ReadonlyMap<string, Uint8Array>): ModelFolder {
+  return {
+    name,
+    list: async () => [...files.keys()],
+    async open(file) {
+      const bytes = files.get(file);
+      if (!bytes) throw new InputError(`${name}/${file}: there is no such file.`);
+      return memorySource(`${name}/${file}`, bytes);
+    },
+  };
+}
+
+/** Configuration files are a few kilobytes, shard indices of the largest models a few megabytes. */
+const maxJsonBytes = 64 * 1024 * 1024;
+
+/**
+ * Reads and parses one JSON file of a folder.
+ * @throws {InputError} when it is missing, too long or not JSON.
+ */
+export async function readJson(folder: ModelFolder, file: string, maxBytes = maxJsonBytes): Promise<unknown> {
+  const source = await folder.open(file);
+  try {
+    const text = await readText(source, maxBytes);
+    try {
+      return JSON.parse(text);
+    } catch (error) {
+      throw new InputError(`${source.name} is not JSON: ${(error as Error).message}`);
+    }
+  } finally {
+    await source.close();
+  }
+}
+
+/**
+ * Reads a folder's config.json, and the end-of-text ids that generation_config.json may add.
+ * @throws {InputError} when it is missing, malformed, or describes a model that is not supported.
+ */
+export async function readConfig(folder: ModelFolder): Promise<LlamaConfig> {
+  const files = await folder.list();
+  if (!files.includes('config.json')) {
+    throw new InputError(`${folder.name}: there is no config.json; give a Hugging Face model folder or a .gguf file.`);
+  }
+  const config = configFromHuggingFace(await readJson(folder, 'config.json'), `${folder.name}/config.json`);
+  if (!files.includes('generation_config.json')) return config;
+  const generation = await readJson(folder, 'generation_config.json');
+  const more = (generation as { eos_token_id?: unknown } | null)?.eos_token_id;
+  const ids = (Array.isArray(more) ? more : [more]).filter(
+    (id): id is number => Number.isInteger(id) && id >= 0 && id < config.vocabSize,
+  );
+  return { ...config, eosTokenIds: [...new Set([...config.eosTokenIds, ...ids])] };
+}
+
+/** Tensors that old files carry and no computation needs. */
+const derived = /(^|\.)rotary_emb\.inv_freq$|(^|\.)self_attn\.(masked_)?bias$/;
+
+/**
+ * Opens a model folder. Only headers are read.
+ * @throws {InputError} for missing or damaged files, other architectures, other tensors than the configuration's.
+ */
+export async function openHuggingFaceModel(folder: ModelFolder): Promise<WeightSource> {
+  const config = await readConfig(folder);
+  const files: ByteSource[] = [];
+  try {
+    const weights = new Map<string, StoredWeight>();
+    const ignored = (name: string) => derived.test(name) || (config.tieWordEmbeddings && name === 'lm_head.weight');
+    for (const { file, tensors } of await openShards(folder, files)) {
+      for (const tensor of tensors) addWeight(weights, file, tensor, ignored);
+    }
+    checkWeights(config, weights, folder.name, ignored);
+    return weightSource(config, weights, files);
+  } catch (error) {
+    await Promise.all(files.map((file) => file.close()));
+    throw error;
+  }
+}
+
+function addWeight(
+  weights: Map<string, StoredWeight>,
+  file: ByteSource,
+  { name, dtype, shape, begin }: SafetensorsTensor,
+  ignored: (name: string) => boolean,
+): void {
+  if (ignored(name)) return;
+  if (weights.has(name)) throw new InputError(`${file.name}: tensor ${quoted(name)} is in another shard too.`);
+  if (!isFloatDtype(dtype)) {
+    throw new InputError(
+      `${file.name}: tensor ${quoted(name)} is stored as ${dtype}, which is not supported; supported: F32, F16, BF16.`,
+    );
+  }
+  weights.set(name, { shape, dtype, file, begin });
+}
+
+interface Shard {
+  readonly file: ByteSource;
+  readonly tensors: readonly SafetensorsTensor[];
+}
+
+/** Opens every weight file of a folder; each is added to `files` at once, so that the caller can close it on failure. */
+async function openShards(folder: ModelFolder, files: ByteSource[]): Promise<Shard[]> {
+  const names = await folder.list();
+  const indexName = 'model.safetensors.index.json';
+  const index = names.includes('model.safetensors') ? undefined : names.includes(indexName);
+  if (index === false) return refuse(folder, names);
+  const wanted = index ? await shardsByIndex(folder, indexName) : new Map([['model.safetensors', undefined]]);
+  const shards: Shard[] = [];
+  for (const [name, listed] of wanted) {
+    if (!names.includes(name))
+      throw new InputError(`${folder.name}/${name}: the file is missing; ${indexName} names it.`);
+    const file = await folder.open(name);
+    files.push(file);
+    const header = await readSafetensorsHeader(file);
+    for (const tensor of listed ?? []) {
+      if (!header.tensors.has(tensor))
+        throw new InputError(`${file.name}: tensor ${quoted(tensor)} is missing; ${indexName} puts it there.`);
+    }
+    shards.push({ file, tensors: [...header.tensors.values()] });
+  }
+  return shards;
+}
+
+/** Shard file → the tensors the index puts there. */
+async function shardsByIndex(folder: ModelFolder, indexName: string): Promise<Map<string, string[]>> {
+  const index = (await readJson(folder, indexName)) as { weight_map?: unknown } | null;
+  const map = index?.weight_map;
+  if (typeof map !== 'object' || map === null || Array.isArray(map)) {
+    throw new InputError(`${folder.name}/${indexName}: weight_map is missing or no object.`);
+  }
+  const shards = new Map<string, string[]>();
+  for (const [tensor, file] of Object.entries(map)) {
+    // Only plain names inside the folder: an index must not reach elsewhere on the disk.
+    if (typeof file !== 'string' || !/^[\w][\w.-]*\.safetensors$/.test(file)) {
+      throw new InputError(
+        `${folder.name}/${indexName}: tensor ${quoted(tensor)} is put into ${quoted(String(file))}, no safetensors file of the folder.`,
+      );
+    }
+    const tensors = shards.get(file) ?? [];
+    tensors.push(tensor);
+    shards.set(file, tensors);
+  }
+  return shards;
+}
+
+function refuse(folder: ModelFolder, names: readonly string[]): never {
+  const pickled = names.find((name) => /\.(bin|pt|pth)$/.test(name));
+  if (pickled) {
+    throw new InputError(
+      `${folder.name}: ${pickled} is a PyTorch pickle, which can run code when loaded and is not read; convert it once in Python: ` +
+        'AutoModelForCausalLM.from_pretrained(FOLDER).save_pretrained(OUT, safe_serialization=True).',
+    );
+  }
+  throw new InputError(`${folder.name}: there is neither model.safetensors nor model.safetensors.index.json.`);
+}

@@ -1,0 +1,9 @@
+/** Models on disk and their tokenizers, free of any platform and of the GPU. */
+export { configFromGguf, configFromHuggingFace, expectedTensors, type LlamaConfig } from '../config';
+export * from '../tokenizer';
+export * from './gguf';
+export { type GgufModel, huggingFaceName, openGgufModel } from './gguf-model';
+export { tokenizerFromGguf } from './gguf-tokenizer';
+export { type ModelFolder, memoryFolder, openHuggingFaceModel, readConfig } from './hugging-face';
+export { tokenizerFromFolder } from './hugging-face-tokenizer';
+export type { ReadOptions, WeightChunk, WeightInfo, WeightSource } from './source';

@@ -1,0 +1,152 @@
+/** One view of a model's weights, whatever file they lie in: Hugging Face names, f32 values, bounded memory. */
+import {
+  type ByteSource,
+  defaultChunkBytes,
+  type FloatDtype,
+  floatDtypeBytes,
+  floatsFromBytes,
+  InputError,
+  quoted,
+} from '@crossgate/tensor';
+import { expectedTensors, type LlamaConfig } from '../config';
+
+/** What is known of a weight before it is read. */
+export interface WeightInfo {
+  /** Outermost dimension first; row-major. Linear layers are [out, in]. */
+  readonly shape: readonly number[];
+  /** As stored: `F32`, `F16` or `BF16`. */
+  readonly dtype: string;
+}
+
+/** A run of a weight's values. */
+export interface WeightChunk {
+  /** Index of the first value, in elements, in row-major order. */
+  readonly offset: number;
+  readonly data: Float32Array;
+}
+
+export interface ReadOptions {
+  /** Largest size of one chunk's f32 values in bytes; at least one row is always read. Default 4 MiB. */
+  readonly chunkBytes?: number;
+}
+
+/** The weights of one model. Names, shapes and dtypes have been checked against the configuration. */
+export interface WeightSource {
+  readonly config: LlamaConfig;
+  /** Exactly the tensors of {@link expectedTensors}, by Hugging Face name. */
+  readonly tensors: ReadonlyMap<string, WeightInfo>;
+  /**
+   * Streams one weight in order, whole rows at a time, widened to f32, in half-rotation (Hugging Face) row order.
+   * @throws {InputError} for an unknown name, or when the file turns out to be cut off.
+   */
+  read(name: string, options?: ReadOptions): AsyncIterable<WeightChunk>;
+  /** One weight whole: shape[0] × … values. */
+  readAll(name: string): Promise<Float32Array>;
+  /** Closes the files beneath. */
+  close(): Promise<void>;
+}
+
+/** Where a weight's bytes lie, and how its rows are ordered there. */
+export interface StoredWeight extends WeightInfo {
+  readonly dtype: FloatDtype;
+  readonly file: ByteSource;
+  readonly begin: number;
+  /** Set where rows alternate between the halves of each head of this width (GGUF's order of q and k). */
+  readonly interleavedHeadDim?: number;
+}
+
+/**
+ * Checks a file's weights against the configuration: nothing missing, nothing unknown, every shape as expected.
+ * @throws {InputError} naming the tensor and both shapes.
+ */
+export function checkWeights(
+  config: LlamaConfig,
+  found: ReadonlyMap<string, { readonly shape: readonly number[] }>,
+  source: string,
+  ignored: (name: string) => boolean = () => false,
+): void {
+  const expected = expectedTensors(config);
+  for (const [name, shape] of expected) {
+    const entry = found.get(name);
+    if (!entry) {
+      const hint = name === 'lm_head.weight' ? ' (a tied head needs tie_word_embeddings: true)' : '';
+      throw new InputError(`${source}: tensor ${name} is missing${hint}.`);
+    }
+    if (entry.shape.length !== shape.length || entry.shape.some((extent, i) => extent !== shape[i])) {
+      throw new InputError(
+        `${source}: tensor ${name} has shape [${entry.shape.slice(0, 8)}], but the configuration makes it [${shape.slice(0, 8)}].`,
+      );
+    }
+  }
+  for (const name of found.keys()) {
+    if (!expected.has(name) && !ignored(name)) {
+      throw new InputError(
+        `${source}: tensor ${quoted(name)} is not part of a ${config.architecture} model of this configuration.`,
+      );
+    }
+  }
+}
+
+/** Builds a source from stored weights that {@link checkWeights} has passed. */
+export function weightSource(
+  config: LlamaConfig,
+  weights: ReadonlyMap<string, StoredWeight>,
+  files: readonly ByteSource[],
+): WeightSource {
+  const find = (name: string): StoredWeight => {
+    const weight = weights.get(name);
+    if (!weight) throw new InputError(`${files[0]?.name ?? 'model'}: there is no tensor ${quoted(name)}.`);
+    return weight;
+  };
+  return {
+    config,
+    tensors: new Map([...weights].map(([name, { shape, dtype }]) => [name, { shape, dtype }])),
+    read: (name, options) => readRows(find(name), options?.chunkBytes ?? defaultChunkBytes),
+    async readAll(name) {
+      const weight = find(name);
+      const values = new Float32Array(weight.shape.reduce((product, extent) => product * extent, 1));
+      for await (const { offset, data } of readRows(weight, defaultChunkBytes)) values.set(data, offset);
+      return values;
+    },
+    async close() {
+      await Promise.all(files.map((file) => file.close()));
+    },
+  };
+}
+
+async function* readRows(weight: StoredWeight, chunkBytes: number): AsyncGenerator<WeightChunk> {
+  const [rows, columns] = weight.shape.length === 1 ? [weight.shape[0]!, 1] : [weight.shape[0]!, weight.shape[1]!];
+  const headDim = weight.interleavedHeadDim;
+  const rowsPerChunk = Math.max(1, Math.floor(chunkBytes / (4 * columns)));
+  // Whole heads are read where their rows must be reordered; they are handed on in chunks of the size asked for.
+  const rowsPerRead = headDim ? Math.max(1, Math.floor(rowsPerChunk / headDim)) * headDim : rowsPerChunk;
+  const rowBytes = columns * floatDtypeBytes[weight.dtype];
+  for (let row = 0; row < rows; row += rowsPerRead) {
+    const count = Math.min(rowsPerRead, rows - row);
+    const stored = floatsFromBytes(
+      weight.dtype,
+      await weight.file.read(weight.begin + row * rowBytes, count * rowBytes),
+    );
+    const values = headDim ? toHalfRotation(stored, headDim, columns) : stored;
+    for (let first = 0; first < count; first += rowsPerChunk) {
+      const end = Math.min(count, first + rowsPerChunk);
+      yield { offset: (row + first) * columns, data: values.subarray(first * columns, end * columns) };
+    }
+  }
+}
+
+/**
+ * Undoes the row order that GGUF gives q and k: there, rows 2j and 2j+1 of a head are the pair that is rotated together;
+ * in half-rotation order they are rows j and j + headDim/2.
+ */
+export function toHalfRotation(values: Float32Array, headDim: number, columns: number): Float32Array {
+  const out = new Float32Array(values.length);
+  const rows = values.length / columns;
+  const half = headDim / 2;
+  for (let row = 0; row < rows; row++) {
+    const within = row % headDim;
+    const target = row - within + (within % 2) * half + (within >> 1);
+    out.set(values.subarray(row * columns, (row + 1) * columns), target * columns);
+  }
+  return out;
+}

@@ -1,0 +1,306 @@
+/** Tokenizers against an independent SentencePiece algorithm, and the two formats against each other. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { memorySource } from '@crossgate/tensor';
+import { openFile } from '@crossgate/tensor/node';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { createTokenizer, readGgufHeader, type Tokenizer, tokenizerFromGguf } from '../src/formats/index';
+import { openModel, openTokenizer } from '../src/node';
+import { encodeGgufFile, type GgufField, sentencePieceMetadata } from './fixtures';
+
+const models = process.env.CROSSGATE_MODELS;
+const stories = models ? join(models, 'stories260K') : undefined;
+const missing = stories && existsSync(stories) ? undefined : 'CROSSGATE_MODELS does not lead to stories260K';
+
+interface Vocabulary {
+  pieces: readonly string[];
+  scores: readonly number[];
+  types: readonly number[];
+}
+
+/**
+ * SentencePiece's BPE as its paper states it, by brute force: of all adjacent pairs whose concatenation is a piece,
+ * merge the one of the highest score, the leftmost of equals; in the end, spell unknown characters in bytes.
+ */
+function referenceEncode({ pieces, scores, types }: Vocabulary, text: string, dummyPrefix: boolean): number[] {
+  const normal = new Map(pieces.flatMap((piece, id) => (types[id] === 1 ? [[piece, id] as const] : [])));
+  const byteIds = new Map(pieces.flatMap((piece, id) => (types[id] === 6 ? [[piece, id] as const] : [])));
+  const symbols = Array.from((dummyPrefix ? ' ' : '') + text, (c) => (c === ' ' ? '▁' : c));
+  if (text === '') return [];
+  for (;;) {
+    let best = -1;
+    let bestScore = Number.NEGATIVE_INFINITY;
+    for (let i = 0; i + 1 < symbols.length; i++) {
+      const id = normal.get(symbols[i]! + symbols[i + 1]!);
+      if (id !== undefined && scores[id]! > bestScore) {
+        best = i;
+        bestScore = scores[id]!;
+      }
+    }
+    if (best < 0) break;
+    symbols.splice(best, 2, symbols[best]! + symbols[best + 1]!);
+  }
+  return symbols.flatMap((symbol) => {
+    const id = normal.get(symbol);
+    if (id !== undefined) return [id];
+    return [...new TextEncoder().encode(symbol)].map((byte) => {
+      return byteIds.get(`<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`)!;
+    });
+  });
+}
+
+/** Varied strings: words, scripts, emoji with joiners, newlines, runs of spaces, control and private characters. */
+function variedTexts(count: number, seed: number): string[] {
+  const word = fc.constantFrom(
+    'Once',
+    'upon',
+    'a',
+    'time',
+    'Lily',
+    "don't",
+    'the',
+    'little',
+    'girl',
+    'happy',
+    'Yes',
+    'No',
+    '#Answer:',
+  );
+  const space = fc.constantFrom(' ', ' ', ' ', '  ', '     ', '\n', '\n\n', '\t', '\r\n', '\u00a0', '');
+  const odd = fc.constantFrom(
+    'é',
+    'e\u0301',
+    'ß',
+    '日本語',
+    'Привет',
+    'שלום',
+    '😀',
+    '👩‍👩‍👧',
+    '🇩🇪',
+    '▁',
+    '\ufeff',
+    '\u200b',
+    '"',
+    '1,234.50',
+    '(1999)',
+  );
+  const sentence = fc
+    .array(fc.tuple(fc.oneof({ weight: 5, arbitrary: word }, { weight: 2, arbitrary: odd }), space), { maxLength: 20 })
+    .map((parts) => parts.flat().join(''));
+  const any = fc.string({ unit: 'binary', maxLength: 30 });
+  const grapheme = fc.string({ unit: 'grapheme', maxLength: 30 });
+  return fc.sample(fc.oneof({ weight: 4, arbitrary: sentence }, any, grapheme), { numRuns: count, seed });
+}
+
+const fixed = [
+  '',
+  ' ',
+  '  ',
+  'a',
+  '▁',
+  'Hello',
+  ' Hello',
+  'Hello ',
+  '\n',
+  'x'.repeat(2000),
+  ' '.repeat(300),
+  '"Toy Story (1995)", "Heat"',
+];
+const controls = /<s>|<\/s>|<unk>/;
+
+async function fromMetadata(metadata: Record<string, GgufField>): Promise<Tokenizer> {
+  const header = await readGgufHeader(memorySource('test.gguf', encodeGgufFile(metadata, [])));
+  return tokenizerFromGguf(header.metadata, 'test.gguf');
+}
+
+describe('SentencePiece vocabulary of overlapping pieces with tied scores', () => {
+  const metadata = sentencePieceMetadata(420);
+  const values = (key: string) => (metadata[key] as unknown as { value: readonly never[] }).value;
+  const vocabulary = {
+    pieces: values('tokenizer.ggml.tokens') as readonly string[],
+    scores: values('tokenizer.ggml.scores') as readonly number[],
+    types: values('tokenizer.ggml.token_type') as readonly number[],
+  };
+
+  test('equals the reference on strings of its letters, with and without the leading space', async () => {
+    const tokenizer = await fromMetadata(metadata);
+    const text = fc.string({ unit: fc.constantFrom(' ', 'a', 'a', 'b', 'c', 'é', '😀', 'z'), maxLength: 40 });
+    fc.assert(
+      fc.property(text, fc.boolean(), (value, dummyPrefix) => {
+        expect(tokenizer.encode(value, { dummyPrefix })).toEqual(referenceEncode(vocabulary, value, dummyPrefix));
+      }),
+      { numRuns: 1500, seed: 7 },
+    );
+  });
+
+  test('decodes what it encoded', async () => {
+    const tokenizer = await fromMetadata(metadata);
+    for (const text of [...fixed, ...variedTexts(300, 11)]) {
+      if (controls.test(text) || text.includes('▁') || /\p{Surrogate}/u.test(text)) continue;
+      for (const dummyPrefix of [true, false]) {
+        const ids = tokenizer.encode(text, { dummyPrefix });
+        expect(tokenizer.decode(ids, { dummyPrefix })).toBe(text);
+      }
+    }
+  });
+
+  test('puts the beginning token first only when asked', async () => {
+    const tokenizer = await fromMetadata({ ...metadata, 'tokenizer.ggml.bos_token_id': { type: 'u32', value: 1 } });
+    expect(tokenizer.addsBos).toBe(true);
+    expect(tokenizer.encode('a', { bos: true })).toEqual([1, ...tokenizer.encode('a')]);
+    expect(tokenizer.encode('a')).not.toContain(1);
+    expect(tokenizer.decode([1, ...tokenizer.encode('ab c')], { skipSpecial: true })).toBe('ab c');
+  });
+
+  test('refuses ids outside the vocabulary, by number', async () => {
+    const tokenizer = await fromMetadata(metadata);
+    expect(tokenizer.vocabSize).toBe(420);
+    for (const id of [420, -1, 1.5]) {
+      expect(() => tokenizer.decode([id])).toThrow(expect.objectContaining({ name: 'InputError' }));
+      expect(() => tokenizer.pieces([id])).toThrow(String(id));
+    }
+  });
+
+  test('refuses scores that do not match the tokens', async () => {
+    const scores: GgufField = { type: 'array', of: 'f32', value: [1, 2] };
+    await expect(fromMetadata({ ...metadata, 'tokenizer.ggml.scores': scores })).rejects.toThrow(
+      /scores must hold 420/,
+    );
+    await expect(fromMetadata({})).rejects.toThrow(/carries no tokenizer/);
+  });
+});
+
+describe.skipIf(missing)(`stories260K${missing ? ` (${missing})` : ''}`, () => {
+  const gguf = join(stories ?? '', 'stories260K.gguf');
+  const folder = join(stories ?? '', 'hf');
+
+  async function storiesVocabulary(): Promise<Vocabulary> {
+    const file = await openFile(gguf);
+    const { metadata } = await readGgufHeader(file);
+    await file.close();
+    const list = (key: string) => Array.from(metadata.get(`tokenizer.ggml.${key}`) as unknown as ArrayLike<never>);
+    return { pieces: list('tokens'), scores: list('scores'), types: list('token_type') };
+  }
+
+  test('both formats equal the reference on 1,000 varied strings', async () => {
+    const vocabulary = await storiesVocabulary();
+    const both = [await openTokenizer(gguf), await openTokenizer(folder)];
+    for (const text of [...fixed, ...variedTexts(1000, 3)]) {
+      if (controls.test(text)) continue;
+      for (const dummyPrefix of [true, false]) {
+        const expected = referenceEncode(vocabulary, text, dummyPrefix);
+        for (const tokenizer of both)
+          expect(tokenizer.encode(text, { dummyPrefix }), JSON.stringify(text)).toEqual(expected);
+      }
+    }
+  });
+
+  test('both formats agree on special tokens, pieces and decoded text', async () => {
+    const a = await openTokenizer(gguf);
+    const b = await openTokenizer(folder);
+    expect([a.vocabSize, a.bosTokenId, a.eosTokenIds, a.addsBos]).toEqual([512, 1, [2], true]);
+    expect([b.vocabSize, b.bosTokenId, b.eosTokenIds, b.addsBos]).toEqual([512, 1, [2], true]);
+    const all = Array.from({ length: 512 }, (_, id) => id);
+    expect(a.pieces(all)).toEqual(b.pieces(all));
+    for (const text of variedTexts(200, 5)) {
+      const ids = a.encode(text, { bos: true });
+      expect(b.encode(text, { bos: true })).toEqual(ids);
+      for (const options of [{}, { skipSpecial: true }, { dummyPrefix: false }]) {
+        expect(a.decode(ids, options)).toBe(b.decode(ids, options));
+      }
+    }
+    expect(a.pieces(a.encode('Once upon a time'))).toEqual(['▁Once', '▁upon', '▁a', '▁time']);
+    expect(a.tokenToId('▁Once')).toBe(a.encode('Once')[0]);
+    expect(a.tokenToId('no such piece')).toBeUndefined();
+  });
+
+  test('a model brings its tokenizer', async () => {
+    for (const path of [gguf, folder]) {
+      const model = await openModel(path);
+      expect((await model.tokenizer()).vocabSize).toBe(model.config.vocabSize);
+      await model.close();
+    }
+  });
+});
+
+describe('byte-level BPE from GGUF metadata', () => {
+  const pieces = [
+    '!',
+    '"',
+    'H',
+    'e',
+    'l',
+    'o',
+    'Ġ',
+    'w',
+    'r',
+    'd',
+    '1',
+    '2',
+    'Ã',
+    '©',
+    'll',
+    'He',
+    'Ġw',
+    '12',
+    '<|end|>',
+  ];
+  const metadata = (pre: string): Record<string, GgufField> => ({
+    'tokenizer.ggml.model': { type: 'string', value: 'gpt2' },
+    'tokenizer.ggml.pre': { type: 'string', value: pre },
+    'tokenizer.ggml.tokens': { type: 'array', of: 'string', value: pieces },
+    'tokenizer.ggml.token_type': { type: 'array', of: 'i32', value: pieces.map((p) => (p === '<|end|>' ? 3 : 1)) },
+    'tokenizer.ggml.merges': { type: 'array', of: 'string', value: ['l l', 'H e', 'Ġ w', '1 2'] },
+    'tokenizer.ggml.eos_token_id': { type: 'u32', value: 18 },
+  });
+
+  test('splits, merges and decodes', async () => {
+    const tokenizer = await fromMetadata(metadata('gpt-2'));
+    const ids = tokenizer.encode('Hello world12é<|end|>');
+    expect(tokenizer.pieces(ids)).toEqual(['He', 'll', 'o', 'Ġw', 'o', 'r', 'l', 'd', '12', 'Ã', '©', '<|end|>']);
+    expect(tokenizer.decode(ids)).toBe('Hello world12é<|end|>');
+    expect(tokenizer.decode(ids, { skipSpecial: true })).toBe('Hello world12é');
+    expect([tokenizer.bosTokenId, tokenizer.eosTokenIds, tokenizer.addsBos]).toEqual([null, [18], false]);
+    // A model without a beginning token starts with the text itself.
+    expect(tokenizer.encode('He', { bos: true })).toEqual([15]);
+  });
+
+  test('SmolLM keeps digits apart', async () => {
+    const tokenizer = await fromMetadata(metadata('smollm'));
+    expect(tokenizer.pieces(tokenizer.encode('12'))).toEqual(['1', '2']);
+  });
+
+  test('refuses an unknown way of splitting by name', async () => {
+    await expect(fromMetadata(metadata('tekken'))).rejects.toThrow(/"tekken" is not supported; supported: gpt-2/);
+  });
+});
+
+describe('tokenizer.json', () => {
+  const model = { type: 'BPE', vocab: { '▁': 0, a: 1, '▁a': 2 }, merges: ['▁ a'], unk_token: null };
+  const base = { normalizer: null, post_processor: null, decoder: { type: 'Metaspace' }, added_tokens: [] };
+  const pre_tokenizer = { type: 'Metaspace', replacement: '▁', prepend_scheme: 'always' };
+
+  test('a Metaspace pre-tokenizer adds no space to a later segment', () => {
+    const tokenizer = createTokenizer({ source: 't', json: { ...base, model, pre_tokenizer }, config: {} });
+    expect(tokenizer.encode('a')).toEqual([2]);
+    expect(tokenizer.encode('a', { dummyPrefix: false })).toEqual([1]);
+    expect(tokenizer.decode([2])).toBe('a');
+    expect(tokenizer.decode([2], { dummyPrefix: false })).toBe(' a');
+    expect(tokenizer.decode([])).toBe('');
+  });
+
+  test.each([
+    [{}, /"model" is missing/],
+    [{ model: { type: 'WordPiece', vocab: {} } }, /"WordPiece" is not supported/],
+    [{ model: { type: 'BPE', vocab: { a: -1 }, merges: [] } }, /the id of "a" is -1/],
+    [{ model: { type: 'BPE', vocab: {}, merges: [3] } }, /"merges" must hold pairs/],
+    [{ ...base, model, pre_tokenizer, added_tokens: [{ id: 1 }] }, /"added_tokens" holds/],
+    [{ ...base, model, pre_tokenizer: { type: 'Nonsense' } }, /cannot be built/],
+  ])('refuses %j', (json, message) => {
+    expect(() => createTokenizer({ source: 't.json', json, config: {} })).toThrow(message);
+    expect(() => createTokenizer({ source: 't.json', json, config: {} })).toThrow(
+      expect.objectContaining({ name: 'InputError' }),
+    );
+  });
+});

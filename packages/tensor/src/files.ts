@@ -1,0 +1,5 @@
+/** File formats of this package, free of any platform: safetensors, and the bytes beneath it. */
+export * from './byte-source';
+export * from './half';
+export * from './input-error';
+export * from './safetensors';
