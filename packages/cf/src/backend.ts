@@ -1,0 +1,59 @@
+/** What the rest of the house asks of a collaborative-filtering model, whichever it is. */
+import type { HostState, ParameterGroup, Tensor } from '@crossgate/tensor';
+
+/**
+ * User and item vectors that gradients can flow to. Ids are dense: 1 … N, 0 is padding.
+ *
+ * A user or item without train rows is *unseen*. Its vector, like that of padding, is exactly zero and stays zero in every
+ * kind of training on train rows: it gets no gradient, and neither Adam nor weight decay moves a zero that gets none.
+ */
+export interface CfBackend {
+  /** Width of the vectors. */
+  readonly cfDim: number;
+  /** All trainable values (ENC). Not trainable until someone says so: `group.trainable = true`. */
+  readonly group: ParameterGroup;
+  /** [users + 1]: 1 where the user has train rows. Index 0, the padding, is 0. */
+  readonly userSeen: Uint8Array;
+  /** [items + 1]: 1 where the item has train rows. */
+  readonly itemSeen: Uint8Array;
+  /**
+   * How many of a user's last positives {@link userVectors} reads: 0 for models whose user vector is a function of the
+   * user alone (MF, LightGCN).
+   */
+  readonly historyLength: number;
+  /**
+   * Vectors of users, inside a step. Differentiable.
+   *
+   * @param users [n] dense ids.
+   * @param histories the positives before each row, oldest first, at most `historyLength`; ignored when that is 0.
+   * @returns [n, cfDim].
+   * @throws InputError naming an id that is out of range.
+   */
+  userVectors(users: Uint32Array, histories?: readonly Int32Array[]): Tensor;
+  /** Vectors of items, inside a step. Differentiable. @returns [n, cfDim]. @throws InputError for an id out of range. */
+  itemVectors(items: Uint32Array): Tensor;
+}
+
+/** A backend that can be trained on clicks by itself. */
+export interface CfModel extends CfBackend {
+  /** Logits of pairs, inside a step. Differentiable. @returns [n]. */
+  logits(users: Uint32Array, items: Uint32Array, histories?: readonly Int32Array[]): Tensor;
+  /** Logits of pairs of any number, waiting for the device once. Opens steps of its own. */
+  scorePairs(users: ArrayLike<number>, items: ArrayLike<number>): Promise<Float32Array>;
+  /** Everything needed to build the model again. */
+  state(): Promise<HostState>;
+  release(): void;
+}
+
+/** Vectors of all users and items on the host. Row 0 is padding; rows of unseen users and items are zero. */
+export interface CfEmbeddings {
+  readonly cfDim: number;
+  /** [users + 1, cfDim] */
+  readonly users: Float32Array;
+  /** [items + 1, cfDim] */
+  readonly items: Float32Array;
+  /** [users + 1] */
+  readonly userSeen: Uint8Array;
+  /** [items + 1] */
+  readonly itemSeen: Uint8Array;
+}

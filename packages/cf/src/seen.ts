@@ -1,0 +1,19 @@
+/** Which users and items have train rows. */
+import type { Dataset } from '@crossgate/data';
+
+export interface SeenFlags {
+  /** [users + 1]: 1 where the user has train rows; index 0 is padding. */
+  readonly userSeen: Uint8Array;
+  /** [items + 1] */
+  readonly itemSeen: Uint8Array;
+}
+
+/** Marks the users and items of the train split. */
+export function seenInTrain(dataset: Dataset): SeenFlags {
+  const { user, item } = dataset.splits.train;
+  const userSeen = new Uint8Array(dataset.userCount + 1);
+  const itemSeen = new Uint8Array(dataset.itemCount + 1);
+  for (const id of user) userSeen[id] = 1;
+  for (const id of item) itemSeen[id] = 1;
+  return { userSeen, itemSeen };
+}

@@ -1,0 +1,266 @@
+/** Trains a CF model on clicks: binary cross entropy, Adam with coupled L2, early stopping on validation AUC. */
+import { batchRows, type Split, shuffledRows } from '@crossgate/data';
+import { auc, uauc } from '@crossgate/eval';
+import type { BufferSlice, Device } from '@crossgate/gpu';
+import { InputError } from '@crossgate/gpu';
+import type { HostState } from '@crossgate/tensor';
+import { Adam, bceWithLogits, readGroup, readOptimizer, Tape, writeGroup, writeOptimizer } from '@crossgate/tensor';
+import type { CfModel } from './backend';
+import { type CfProgress, type EarlyStoppingOptions, isBest, stopReason } from './early-stopping';
+import { type CfTrainingSettings, type CfTrainingState, readProgress, trainingMetadata } from './training-state';
+
+/** Rows to learn from or to validate on: columns of equal length, dense ids, labels 0 or 1. */
+export type ClickColumns = Pick<Split, 'rows' | 'user' | 'item' | 'label'>;
+
+/** `dataset.splits` of `@crossgate/data` fits. */
+export interface CfTrainingData {
+  readonly train: ClickColumns;
+  readonly valid: ClickColumns;
+}
+
+export interface CfTrainerOptions extends EarlyStoppingOptions {
+  /** Adam's, e.g. 1e-3. */
+  readonly learningRate: number;
+  /** Coupled L2, on every row of the tables in every step, as torch.optim.Adam does. E.g. 1e-4. */
+  readonly weightDecay: number;
+  /** Rows per step, e.g. 1024. The last batch of an epoch is shorter. */
+  readonly batchSize: number;
+  /** Seed of the row order; each epoch has its own. */
+  readonly seed: number;
+}
+
+/** What is known after an epoch. */
+export interface CfEpochReport {
+  /** From 1. */
+  readonly epoch: number;
+  /** Mean loss over the training rows, each at the time of its step. */
+  readonly loss: number;
+  /** Null without validation rows of both classes. */
+  readonly validAuc: number | null;
+  readonly validUauc: number | null;
+  readonly bestAuc: number | null;
+  readonly bestEpoch: number;
+  /** Wall time of the epoch, validation included. */
+  readonly seconds: number;
+}
+
+export interface CfTrainingResult extends CfProgress {
+  readonly stopped: 'epochs' | 'patience';
+}
+
+export interface CfTrainHooks {
+  /** Called after every epoch; awaited, so it may save {@link CfTrainer.state}. */
+  onEpoch?(report: CfEpochReport): void | Promise<void>;
+  /** Aborting throws its reason between two steps. Continue from the last saved state. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Trains the tables of a model in place.
+ *
+ * ```ts
+ * const trainer = new CfTrainer(model, dataset.splits, options);
+ * await trainer.run({ onEpoch: (report) => console.log(report) }); // the model now holds the best epoch's values
+ * trainer.release();
+ * ```
+ * The device is waited for only at the end of an epoch: once for the losses, once for the validation scores.
+ */
+export class CfTrainer {
+  readonly #device: Device;
+  readonly #adam: Adam;
+  readonly #losses: BufferSlice;
+  #progress: CfProgress = { epoch: 0, steps: 0, bestEpoch: 0, bestAuc: null };
+  #best: HostState | null = null;
+
+  /** @throws InputError for options out of range, an empty train split, and train rows that the model counts as unseen. */
+  constructor(
+    readonly model: CfModel,
+    readonly data: CfTrainingData,
+    readonly options: CfTrainerOptions,
+  ) {
+    checkOptions(options);
+    checkRows(model, data.train);
+    this.#device = model.group.device;
+    const { learningRate, weightDecay } = options;
+    this.#adam = new Adam([model.group], { kind: 'adam', learningRate, weightDecay });
+    this.#losses = this.#device.memory.persistent(4 * data.train.rows, 'losses');
+  }
+
+  get progress(): CfProgress {
+    return this.#progress;
+  }
+
+  /** Why no further epoch is due; null while one is. */
+  get stopped(): 'epochs' | 'patience' | null {
+    return stopReason(this.#progress, this.options);
+  }
+
+  /**
+   * Trains to the end and gives the model the values of the best epoch. Goes on from a restored state.
+   *
+   * @throws the signal's reason when aborted; Error when the loss is no longer finite.
+   */
+  async run(hooks: CfTrainHooks = {}): Promise<CfTrainingResult> {
+    while (this.stopped === null) {
+      const report = await this.runEpoch(hooks.signal);
+      await hooks.onEpoch?.(report);
+    }
+    this.useBest();
+    return { ...this.#progress, stopped: this.stopped! };
+  }
+
+  /** One pass over the training rows, then validation. See {@link run} for errors. */
+  async runEpoch(signal?: AbortSignal): Promise<CfEpochReport> {
+    const start = performance.now();
+    const { train, valid } = this.data;
+    const epoch = this.#progress.epoch + 1;
+    this.model.group.trainable = true;
+    try {
+      let done = 0;
+      for (const rows of batchRows(shuffledRows(train.rows, this.options.seed, epoch - 1), this.options.batchSize)) {
+        signal?.throwIfAborted();
+        this.#step(rows, done);
+        done += rows.length;
+      }
+    } finally {
+      this.model.group.trainable = false;
+    }
+    const losses = new Float32Array(await this.#device.recorder.read(this.#losses));
+    const loss = losses.reduce((sum, value) => sum + value, 0) / train.rows;
+    if (!Number.isFinite(loss)) {
+      throw new Error(`epoch ${epoch}: the loss is ${loss}; lower learningRate (now ${this.options.learningRate})`);
+    }
+    const { user, label } = valid;
+    const score = await this.model.scorePairs(user, valid.item);
+    const validAuc = valid.rows > 0 ? auc(label, score) : null;
+    const best = isBest(this.#progress, validAuc);
+    if (best) this.#best = await readGroup(this.model.group);
+    this.#progress = {
+      epoch,
+      steps: this.#adam.steps,
+      bestEpoch: best ? epoch : this.#progress.bestEpoch,
+      bestAuc: best ? validAuc : this.#progress.bestAuc,
+    };
+    return {
+      epoch,
+      loss,
+      validAuc,
+      validUauc: valid.rows > 0 ? uauc({ user, label, score }).uauc : null,
+      bestAuc: this.#progress.bestAuc,
+      bestEpoch: this.#progress.bestEpoch,
+      seconds: (performance.now() - start) / 1000,
+    };
+  }
+
+  /** Gives the model the values of the best epoch so far. A later {@link runEpoch} would start from them. */
+  useBest(): void {
+    if (this.#best) writeGroup(this.model.group, this.#best, 'the best epoch');
+  }
+
+  /**
+   * Everything needed to go on to the same bits: values, moments, the best values, and how far it came. Take it between
+   * epochs, e.g. in `onEpoch`: after {@link run} the model holds the best values instead of the last.
+   */
+  async state(): Promise<CfTrainingState> {
+    const tensors: HostState = new Map();
+    const add = (prefix: string, state: HostState) => {
+      for (const [name, value] of state) tensors.set(`${prefix}.${name}`, value);
+    };
+    add('model', await readGroup(this.model.group));
+    add('optimizer', await readOptimizer(this.#adam));
+    if (this.#best) add('best', this.#best);
+    return { tensors, metadata: trainingMetadata(this.#progress, this.#settings()) };
+  }
+
+  /**
+   * Goes back to a saved state.
+   *
+   * @param source what the state was read from, for messages.
+   * @throws InputError when it is damaged or belongs to other settings or tables; then nothing is changed.
+   */
+  restore(state: CfTrainingState, source: string): void {
+    const progress = readProgress(state, this.#settings(), source);
+    const part = (prefix: string, entries: readonly { name: string; shape: readonly number[] }[]): HostState =>
+      new Map(
+        entries.map(({ name, shape }) => {
+          const found = state.tensors.get(`${prefix}.${name}`);
+          if (found?.shape.join() !== shape.join()) {
+            const is = found ? `has shape [${found.shape.join(', ')}]` : 'is missing';
+            throw new InputError(`${source}: "${prefix}.${name}" ${is}, expected [${shape.join(', ')}]`);
+          }
+          return [name, found];
+        }),
+      );
+    const { parameters } = this.model.group;
+    const values = part('model', parameters);
+    const moments = part('optimizer', this.#adam.state());
+    const best = progress.bestEpoch > 0 ? part('best', parameters) : null;
+    writeGroup(this.model.group, values, source);
+    writeOptimizer(this.#adam, moments, source);
+    this.#adam.steps = progress.steps;
+    this.#best = best;
+    this.#progress = progress;
+  }
+
+  /** Frees the optimizer's memory; the model stays. */
+  release(): void {
+    this.#adam.release();
+    this.#device.memory.release(this.#losses.storage);
+  }
+
+  /** One update. Losses are kept on the device: `done` training rows came before in this epoch. */
+  #step(rows: Int32Array, done: number): void {
+    const { user, item, label } = this.data.train;
+    const users = Uint32Array.from(rows, (row) => user[row]!);
+    const items = Uint32Array.from(rows, (row) => item[row]!);
+    const labels = Float32Array.from(rows, (row) => label[row]!);
+    const { group } = this.model;
+    using _ = this.#device.step();
+    group.zeroGradients();
+    const tape = new Tape();
+    const losses = tape.record(() => bceWithLogits(this.model.logits(users, items), labels, 1 / rows.length));
+    const { storage, offset } = this.#losses;
+    this.#device.recorder.copy(losses.slice, { storage, offset: offset + 4 * done, size: 4 * rows.length });
+    tape.backward();
+    this.#adam.step();
+  }
+
+  /** What must not change between a state and its continuation. Patience and the number of epochs may. */
+  #settings(): CfTrainingSettings {
+    const { seed, batchSize, learningRate, weightDecay } = this.options;
+    return { seed, batchSize, learningRate, weightDecay, trainRows: this.data.train.rows };
+  }
+}
+
+function checkOptions(options: CfTrainerOptions): void {
+  const { learningRate, weightDecay, batchSize, epochs, patience, warmupEpochs } = options;
+  for (const [name, value, minimum] of [
+    ['batchSize', batchSize, 1],
+    ['epochs', epochs, 1],
+    ['patience', patience, 1],
+    ['warmupEpochs', warmupEpochs, 0],
+  ] as const) {
+    if (!Number.isSafeInteger(value) || value < minimum) {
+      throw new InputError(`${name} ${value} is not a whole number of at least ${minimum}`);
+    }
+  }
+  if (!(learningRate > 0 && Number.isFinite(learningRate))) {
+    throw new InputError(`learningRate ${learningRate} is not above 0`);
+  }
+  if (!(weightDecay >= 0 && Number.isFinite(weightDecay))) {
+    throw new InputError(`weightDecay ${weightDecay} is not at least 0`);
+  }
+}
+
+/** A row with an unseen user or item would move a vector that is promised to be zero. */
+function checkRows(model: CfModel, { rows, user, item }: ClickColumns): void {
+  if (rows === 0) throw new InputError('the train split has no rows');
+  for (let row = 0; row < rows; row++) {
+    if (model.userSeen[user[row]!] !== 1 || model.itemSeen[item[row]!] !== 1) {
+      throw new InputError(
+        `train row ${row} (user ${user[row]}, item ${item[row]}) has an id that the model counts as unseen; ` +
+          'make its flags from the same train split',
+      );
+    }
+  }
+}

@@ -1,0 +1,72 @@
+/** A training in progress on the host: tensors, and in the file's metadata how far it came and by which settings. */
+import { InputError } from '@crossgate/gpu';
+import type { ByteSource, HostState } from '@crossgate/tensor';
+import { encodeState, parseState } from '@crossgate/tensor';
+import type { CfProgress } from './early-stopping';
+
+/** What `CfTrainer.state` gives and `CfTrainer.restore` takes. */
+export interface CfTrainingState {
+  /** `model.NAME`, `optimizer.NAME.first` and `.second`, `best.NAME` for every parameter. */
+  readonly tensors: HostState;
+  /** `format`, and `progress` and `settings` as JSON. */
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/** What must be the same for a training to go on to the same numbers. */
+export type CfTrainingSettings = Readonly<Record<string, number>>;
+
+const format = 'crossgate-cf-training-1';
+
+/** The metadata of a state. */
+export function trainingMetadata(progress: CfProgress, settings: CfTrainingSettings): Record<string, string> {
+  return { format, progress: JSON.stringify(progress), settings: JSON.stringify(settings) };
+}
+
+/**
+ * How far the training of a state came.
+ *
+ * @param settings of the training that is to go on.
+ * @param source what the state was read from, for messages.
+ * @throws InputError when it is no such state, or one by other settings, naming the first that differs.
+ */
+export function readProgress(state: CfTrainingState, settings: CfTrainingSettings, source: string): CfProgress {
+  const { metadata } = state;
+  if (metadata.format !== format) {
+    throw new InputError(`${source}: it is no training state of this version (format ${metadata.format ?? 'missing'})`);
+  }
+  const saved = parseObject(metadata.settings, source);
+  for (const [name, value] of Object.entries(settings)) {
+    if (saved[name] !== value) {
+      throw new InputError(
+        `${source}: it was trained with ${name} ${String(saved[name])}, now ${value} is asked for; start a new run`,
+      );
+    }
+  }
+  const { epoch, steps, bestEpoch, bestAuc } = parseObject(metadata.progress, source);
+  const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
+  if (!isCount(epoch) || !isCount(steps) || !isCount(bestEpoch) || bestEpoch > epoch) {
+    throw new InputError(`${source}: its progress is damaged: ${metadata.progress ?? 'missing'}`);
+  }
+  return { epoch, steps, bestEpoch, bestAuc: typeof bestAuc === 'number' ? bestAuc : null };
+}
+
+function parseObject(json: string | undefined, source: string): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(json ?? '');
+    if (typeof value === 'object' && value !== null) return value as Record<string, unknown>;
+  } catch {
+    // Told below, as is JSON of another kind.
+  }
+  throw new InputError(`${source}: the metadata of a training state are damaged or missing`);
+}
+
+/** The state as a safetensors file, piece by piece. */
+export function encodeTrainingState(state: CfTrainingState): AsyncGenerator<Uint8Array, void, undefined> {
+  return encodeState(state.tensors, state.metadata);
+}
+
+/** Reads what {@link encodeTrainingState} wrote. @throws InputError naming the file when it is damaged. */
+export async function parseTrainingState(source: ByteSource): Promise<CfTrainingState> {
+  const { state, metadata } = await parseState(source);
+  return { tensors: state, metadata };
+}

@@ -1,0 +1,39 @@
+// State dicts as safetensors files: encoding and parsing, free of any platform.
+import type { ByteSource } from './byte-source';
+import { encodeSafetensors, readSafetensorsHeader, readTensorFloats } from './safetensors';
+import type { HostState } from './state';
+
+/**
+ * Encodes a state dict as an F32 safetensors file, tensors in the map's order. Yields the file piece by piece; write it
+ * with `writeFileAtomic` of the `./node` entry.
+ */
+export function encodeState(
+  state: HostState,
+  metadata?: Readonly<Record<string, string>>,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  return encodeSafetensors(
+    [...state].map(([name, { shape, data }]) => ({
+      name,
+      dtype: 'F32' as const,
+      shape,
+      bytes: () => new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
+    })),
+    metadata,
+  );
+}
+
+/**
+ * Reads every tensor of a safetensors file (F32, F16 or BF16) as f32.
+ *
+ * @throws InputError naming the file when it is damaged or holds another dtype.
+ */
+export async function parseState(
+  source: ByteSource,
+): Promise<{ state: HostState; metadata: Readonly<Record<string, string>> }> {
+  const { tensors, metadata } = await readSafetensorsHeader(source);
+  const state: HostState = new Map();
+  for (const tensor of tensors.values()) {
+    state.set(tensor.name, { shape: tensor.shape, data: await readTensorFloats(source, tensor) });
+  }
+  return { state, metadata };
+}
