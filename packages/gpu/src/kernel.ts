@@ -82,7 +82,9 @@ export function renderKernel(declaration: KernelDeclaration, constants: Constant
   for (const extension of declaration.extensions?.(constants) ?? []) lines.push(`enable ${extension};`);
   if (immediates && Object.keys(declaration.parameters).length > 0) lines.push('requires immediate_address_space;');
   for (const [name, value] of Object.entries(constants)) {
-    lines.push(`const ${name} = ${typeof value === 'boolean' ? value : Number.isInteger(value) ? value : `${value}f`};`);
+    lines.push(
+      `const ${name} = ${typeof value === 'boolean' ? value : Number.isInteger(value) ? value : `${value}f`};`,
+    );
   }
   const bindings = activeBindings(declaration, constants);
   bindings.forEach(({ name, binding }, index) => {

@@ -95,7 +95,7 @@ export class Memory {
   ) {}
 
   /**
-   * Allocates a buffer that lives until {@link release}; its contents start as zero.
+   * Allocates a buffer that lives until {@link free}; its contents start as zero.
    *
    * @param purpose the line under which {@link report} counts it, e.g. `weights`.
    * @throws OutOfMemoryError with the sizes when it exceeds the budget or the adapter's largest buffer.
@@ -114,7 +114,8 @@ export class Memory {
    */
   allocate(bytes: number): BufferSlice {
     const scope = this.#scopes.at(-1);
-    if (scope === undefined) throw new InputError('step memory was asked for outside a step: open one with device.step()');
+    if (scope === undefined)
+      throw new InputError('step memory was asked for outside a step: open one with device.step()');
     const needed = Math.max(4, Math.ceil(bytes / 4) * 4);
     const size = sizeClass(needed);
     const free = this.#pool.get(size);
@@ -144,15 +145,9 @@ export class Memory {
     if (storage.purpose === 'step') storage.references++;
   }
 
-  /** Takes a holder away; the last one returns a step buffer to the pool, or destroys a persistent one. */
+  /** Takes a holder away; the last one returns a step buffer to the pool. Persistent buffers are not counted. */
   release(storage: Storage): void {
-    if (storage.purpose !== 'step') {
-      if (storage.references === 0) return;
-      storage.references = 0;
-      this.#persistent.set(storage.purpose, (this.#persistent.get(storage.purpose) ?? 0) - storage.size);
-      this.#destroy(storage);
-      return;
-    }
+    if (storage.purpose !== 'step') return;
     storage.references--;
     if (storage.references > 0) return;
     if (storage.references < 0) throw new Error('a step buffer was released more often than retained');
@@ -161,6 +156,25 @@ export class Memory {
     const free = this.#pool.get(storage.size);
     if (free) free.push(storage);
     else this.#pool.set(storage.size, [storage]);
+  }
+
+  /** Destroys a persistent buffer. A second call does nothing. */
+  free({ storage }: BufferSlice): void {
+    if (storage.purpose === 'step') throw new Error('step buffers are returned by their scope, not freed');
+    if (storage.references === 0) return;
+    storage.references = 0;
+    this.#persistent.set(storage.purpose, (this.#persistent.get(storage.purpose) ?? 0) - storage.size);
+    this.#destroy(storage);
+  }
+
+  /** Turns a hold into one of the innermost scope, which returns the buffer at its end. */
+  adopt(storage: Storage): void {
+    if (storage.purpose !== 'step') return;
+    const scope = this.#scopes.at(-1);
+    if (scope === undefined) throw new Error('a step buffer was kept beyond its step');
+    // The scope may hold the buffer already; then two holds become one.
+    if (scope.storages.has(storage)) this.release(storage);
+    else scope.storages.add(storage);
   }
 
   /** Gives the innermost scope's hold on a buffer up early, e.g. an operation's workspace. */

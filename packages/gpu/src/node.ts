@@ -103,12 +103,18 @@ export function chooseAdapter(
   if (preference !== undefined) {
     const wanted = preference.toLowerCase();
     const chosen = adapters.find(({ name }) => name.toLowerCase().includes(wanted)) ?? null;
-    return { chosen, reason: chosen ? `its name contains "${preference}"` : `no adapter's name contains "${preference}"` };
+    return {
+      chosen,
+      reason: chosen ? `its name contains "${preference}"` : `no adapter's name contains "${preference}"`,
+    };
   }
   const hardware = adapters.find(({ type }) => type === 'hardware');
   return hardware
     ? { chosen: hardware, reason: 'the fastest hardware adapter' }
-    : { chosen: adapters[0]!, reason: 'no hardware adapter was found, so this software one is used: expect it to be slow' };
+    : {
+        chosen: adapters[0]!,
+        reason: 'no hardware adapter was found, so this software one is used: expect it to be slow',
+      };
 }
 
 /**

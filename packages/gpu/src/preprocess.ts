@@ -87,7 +87,19 @@ function directive(line: string): string | null {
 }
 
 const precedence: Readonly<Record<string, number>> = {
-  '||': 1, '&&': 2, '==': 3, '!=': 3, '<': 4, '<=': 4, '>': 4, '>=': 4, '+': 5, '-': 5, '*': 6, '/': 6, '%': 6,
+  '||': 1,
+  '&&': 2,
+  '==': 3,
+  '!=': 3,
+  '<': 4,
+  '<=': 4,
+  '>': 4,
+  '>=': 4,
+  '+': 5,
+  '-': 5,
+  '*': 6,
+  '/': 6,
+  '%': 6,
 };
 
 /** Evaluates an integer expression by precedence climbing. Division truncates, comparisons give 0 or 1. */
@@ -114,19 +126,32 @@ function evaluate(text: string, scope: Constants, fail: (message: string) => nev
 
   const apply = (operator: string, a: number, b: number): number => {
     switch (operator) {
-      case '||': return a !== 0 || b !== 0 ? 1 : 0;
-      case '&&': return a !== 0 && b !== 0 ? 1 : 0;
-      case '==': return Number(a === b);
-      case '!=': return Number(a !== b);
-      case '<': return Number(a < b);
-      case '<=': return Number(a <= b);
-      case '>': return Number(a > b);
-      case '>=': return Number(a >= b);
-      case '+': return a + b;
-      case '-': return a - b;
-      case '*': return a * b;
-      case '/': return Math.trunc(a / b);
-      default: return a % b;
+      case '||':
+        return a !== 0 || b !== 0 ? 1 : 0;
+      case '&&':
+        return a !== 0 && b !== 0 ? 1 : 0;
+      case '==':
+        return Number(a === b);
+      case '!=':
+        return Number(a !== b);
+      case '<':
+        return Number(a < b);
+      case '<=':
+        return Number(a <= b);
+      case '>':
+        return Number(a > b);
+      case '>=':
+        return Number(a >= b);
+      case '+':
+        return a + b;
+      case '-':
+        return a - b;
+      case '*':
+        return a * b;
+      case '/':
+        return Math.trunc(a / b);
+      default:
+        return a % b;
     }
   };
 

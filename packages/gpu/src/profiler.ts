@@ -59,7 +59,10 @@ export class Profiler {
 
   /** Events for chrome://tracing or Perfetto. */
   trace(): TraceEvent[] {
-    const first = this.#events.reduce((least, { begin }) => (begin < least ? begin : least), this.#events[0]?.begin ?? 0n);
+    const first = this.#events.reduce(
+      (least, { begin }) => (begin < least ? begin : least),
+      this.#events[0]?.begin ?? 0n,
+    );
     return this.#events.map(({ name, begin, end }) => ({
       name,
       ph: 'X',

@@ -53,11 +53,19 @@ export class Recorder implements PendingCommands {
     this.#words = new DataView(new ArrayBuffer(immediates ? uniformStride : uniformStride * batchSize));
     this.#uniforms = immediates
       ? null
-      : gpu.createBuffer({ size: uniformStride * batchSize, usage: usageUniform | usageCopyTarget, label: 'parameters' });
+      : gpu.createBuffer({
+          size: uniformStride * batchSize,
+          usage: usageUniform | usageCopyTarget,
+          label: 'parameters',
+        });
     this.#timestamps = capabilities.timestamps
       ? {
           querySet: gpu.createQuerySet({ type: 'timestamp', count: 2 * batchSize }),
-          resolve: gpu.createBuffer({ size: 16 * batchSize, usage: usageQueryResolve | usageCopySource, label: 'timestamps' }),
+          resolve: gpu.createBuffer({
+            size: 16 * batchSize,
+            usage: usageQueryResolve | usageCopySource,
+            label: 'timestamps',
+          }),
         }
       : null;
   }
@@ -218,7 +226,9 @@ export class Recorder implements PendingCommands {
       // Loss is reported by another promise, which may settle a moment later.
       await new Promise((resolve) => setTimeout(resolve, 10));
       this.#check();
-      throw new ValidationError(`the GPU did not finish: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+      throw new ValidationError(`the GPU did not finish: ${cause instanceof Error ? cause.message : String(cause)}`, {
+        cause,
+      });
     }
   }
 
@@ -246,10 +256,16 @@ export class Recorder implements PendingCommands {
     this.#validate(pipeline, slices);
     const entries: GPUBindGroupEntry[] = pipeline.bindings.map(({ name }, binding) => {
       const slice = slices[name]!;
-      return { binding, resource: { buffer: slice.storage.buffer, offset: slice.offset, size: Math.ceil(slice.size / 4) * 4 } };
+      return {
+        binding,
+        resource: { buffer: slice.storage.buffer, offset: slice.offset, size: Math.ceil(slice.size / 4) * 4 },
+      };
     });
     if (this.#uniforms && pipeline.parameterBytes > 0) {
-      entries.push({ binding: entries.length, resource: { buffer: this.#uniforms, offset: 0, size: pipeline.parameterBytes } });
+      entries.push({
+        binding: entries.length,
+        resource: { buffer: this.#uniforms, offset: 0, size: pipeline.parameterBytes },
+      });
     }
     const group = this.gpu.createBindGroup({ label: pipeline.name, layout: pipeline.layout, entries });
     if (this.#bindGroups.size >= maximumBindGroups) {

@@ -1,1 +1,12 @@
-export {};
+// Tensors, automatic differentiation, modules and optimizers on WebGPU.
+export * from './files';
+export * from './modules';
+export * from './ops/index';
+export * from './optim/adam';
+export * from './optim/schedule';
+export * from './parameters';
+export * from './random';
+export * from './state';
+export * from './state-file';
+export * from './tape';
+export * from './tensor';

@@ -1,0 +1,173 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Device } from '../src';
+import { defineKernel, InputError, NoAdapterError, Profiler, renderKernel } from '../src';
+import { chooseAdapter, listAdapters, openDevice } from '../src/node';
+
+/** out[i] = scale · x[i] + shift, through both kinds of parameters and more workgroups than fit one dimension. */
+const affine = defineKernel({
+  name: 'affine',
+  source: `
+@compute @workgroup_size(WORKGROUP_SIZE)
+fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>,
+        @builtin(local_invocation_index) local: u32) {
+  let index = (workgroup.x + workgroup.y * grid.x) * WORKGROUP_SIZE + local;
+  if (index < parameters.count) { out[index] = parameters.scale * x[index] + f32(parameters.shift); }
+}`,
+  bindings: { x: { access: 'read', type: 'f32' }, out: { access: 'read_write', type: 'f32' } },
+  parameters: { count: 'u32', scale: 'f32', shift: 'i32' },
+  constants: { WORKGROUP_SIZE: 32 },
+});
+
+function run(device: Device, count: number, repeat = 1): Promise<ArrayBuffer> {
+  const x = device.memory.allocate(4 * count);
+  const out = device.memory.allocate(4 * count);
+  device.recorder.write(
+    x,
+    Float32Array.from({ length: count }, (_, i) => i),
+  );
+  for (let i = 0; i < repeat; i++) {
+    device.recorder.dispatch(affine, {
+      bindings: { x, out },
+      parameters: { count, scale: 0.5, shift: -3 - i },
+      workgroups: Math.ceil(count / 32),
+    });
+  }
+  return device.recorder.read(out);
+}
+
+for (const immediates of [true, false]) {
+  describe(`device with ${immediates ? 'immediates' : 'uniform parameters'}`, () => {
+    let device: Device;
+    beforeAll(async () => {
+      device = await openDevice({ immediates, limits: { maxComputeWorkgroupsPerDimension: 7 } });
+    });
+    afterAll(() => device.destroy());
+
+    it('runs a kernel, folding its grid', async () => {
+      using _ = device.step();
+      const result = new Float32Array(await run(device, 1000));
+      expect(Array.from(result)).toEqual(Array.from({ length: 1000 }, (_, i) => 0.5 * i - 3));
+    });
+
+    it('keeps the order of more dispatches than one batch holds', async () => {
+      using _ = device.step();
+      const result = new Float32Array(await run(device, 10, 500));
+      expect(result[9]).toBe(4.5 - 3 - 499);
+    });
+
+    it('orders writes after commands that are recorded but not submitted', async () => {
+      using _ = device.step();
+      const x = device.memory.allocate(64);
+      const out = device.memory.allocate(64);
+      device.recorder.write(x, new Float32Array(16).fill(2));
+      const dispatch = () =>
+        device.recorder.dispatch(affine, {
+          bindings: { x, out },
+          parameters: { count: 16, scale: 1, shift: 0 },
+          workgroups: 1,
+        });
+      dispatch();
+      const copy = device.memory.allocate(64);
+      device.recorder.copy(out, copy);
+      device.recorder.write(x, new Float32Array(16).fill(5));
+      dispatch();
+      expect(new Float32Array(await device.recorder.read(copy))[3]).toBe(2);
+      expect(new Float32Array(await device.recorder.read(out))[3]).toBe(5);
+    });
+
+    it('measures kernels', async () => {
+      if (!device.capabilities.timestamps) return;
+      using _ = device.step();
+      const profiler = new Profiler();
+      device.recorder.profiler = profiler;
+      await run(device, 200, 300);
+      device.recorder.profiler = null;
+      await device.recorder.synchronize();
+      expect(profiler.rows()[0]).toMatchObject({ name: 'affine', count: 300 });
+      expect(profiler.rows()[0]!.nanoseconds).toBeGreaterThan(0);
+      expect(profiler.trace()).toHaveLength(300);
+      expect(profiler.table()).toContain('affine');
+    });
+  });
+}
+
+describe('a device refuses', () => {
+  let device: Device;
+  beforeAll(async () => {
+    device = await openDevice({ limits: { maxStorageBufferBindingSize: 4096, maxComputeWorkgroupsPerDimension: 4 } });
+  });
+  afterAll(() => device.destroy());
+
+  it('bindings beyond the limit, aliased writes, missing slices, too many workgroups', () => {
+    using _ = device.step();
+    const x = device.memory.allocate(8192);
+    const small = device.memory.allocate(256);
+    const parameters = { count: 1, scale: 1, shift: 0 };
+    const dispatch = (bindings: { x: typeof x; out: typeof x }, workgroups = 1) =>
+      device.recorder.dispatch(affine, { bindings, parameters, workgroups });
+    expect(() => dispatch({ x, out: small })).toThrow(/"x" binds 8.0 KiB, the adapter allows 4.0 KiB/);
+    expect(() => dispatch({ x: small, out: small })).toThrow(/share a buffer/);
+    expect(() => dispatch({ x: small } as never)).toThrow(/binding "out" is missing/);
+    expect(() => dispatch({ x: { ...x, size: 256 }, out: small }, 17)).toThrow(/17 workgroups exceed 4 × 4/);
+    expect(() => dispatch({ x: { ...x, offset: 4, size: 256 }, out: small })).toThrow(/multiples of/);
+  });
+
+  it('step memory outside a step, and nested steps', () => {
+    expect(() => device.memory.allocate(4)).toThrow(InputError);
+    using _ = device.step();
+    expect(() => device.step()).toThrow(/open already/);
+  });
+
+  it('reports a shader that does not compile', async () => {
+    const broken = defineKernel({ name: 'broken', source: 'fn main( {', bindings: {}, parameters: {} });
+    device.recorder.dispatch(broken, { bindings: {}, parameters: {}, workgroups: 1 });
+    await expect(device.recorder.synchronize()).rejects.toThrow(/broken/);
+  });
+});
+
+describe('adapters', () => {
+  it('lists at least one, chooses by type and name, and says why', async () => {
+    const adapters = await listAdapters();
+    expect(adapters.length).toBeGreaterThan(0);
+    const { chosen, reason } = chooseAdapter(adapters);
+    expect(adapters).toContain(chosen);
+    expect(reason).toMatch(/adapter/);
+    expect(chooseAdapter(adapters, adapters[0]!.name.slice(0, 5).toUpperCase()).chosen).toBe(adapters[0]);
+    expect(chooseAdapter([], undefined).chosen).toBeNull();
+  });
+
+  it('prefers hardware and fails with the list of what was found', async () => {
+    const [first] = await listAdapters();
+    const software = { ...first!, type: 'software' as const, name: 'slow' };
+    const hardware = { ...first!, type: 'hardware' as const, name: 'fast' };
+    expect(chooseAdapter([software, hardware]).chosen).toBe(hardware);
+    expect(chooseAdapter([software], 'hardware').chosen).toBeNull();
+    await expect(openDevice({ adapter: 'no such adapter' })).rejects.toThrow(NoAdapterError);
+  });
+
+  it('outlives garbage collection of everything but itself', async () => {
+    const device = await openDevice();
+    for (let i = 0; i < 3; i++) {
+      // Without --expose-gc, allocation pressure does the same.
+      if (globalThis.gc) globalThis.gc();
+      else Array.from({ length: 50 }, () => new Uint8Array(4 << 20));
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      using _ = device.step();
+      expect(new Float32Array(await run(device, 40))[39]).toBe(16.5);
+    }
+    expect(device.holdsInstance).toBe(true);
+    device.destroy();
+    expect(device.holdsInstance).toBe(false);
+    expect(() => device.recorder.clear({} as never)).toThrow(/destroyed/);
+  });
+});
+
+describe('renderKernel', () => {
+  it('writes the same interface for immediates and uniforms', () => {
+    const immediate = renderKernel(affine.declaration, { WORKGROUP_SIZE: 32 }, true);
+    const uniform = renderKernel(affine.declaration, { WORKGROUP_SIZE: 32 }, false);
+    expect(immediate).toContain('var<immediate> parameters: Parameters;');
+    expect(uniform).toContain('@group(0) @binding(2) var<uniform> parameters: Parameters;');
+    expect(uniform).toContain('@group(0) @binding(1) var<storage, read_write> out: array<f32>;');
+  });
+});

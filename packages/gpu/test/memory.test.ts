@@ -1,0 +1,75 @@
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { Device } from '../src';
+import { OutOfMemoryError, sizeClass } from '../src';
+import { openDevice } from '../src/node';
+
+let device: Device;
+beforeAll(async () => {
+  device = await openDevice({ memoryBudget: 1 << 20 });
+});
+afterAll(() => device.destroy());
+
+it('rounds sizes to four classes an octave', () => {
+  for (let bytes = 1; bytes < 1e7; bytes = Math.ceil(bytes * 1.17)) {
+    const size = sizeClass(bytes);
+    expect(size).toBeGreaterThanOrEqual(bytes);
+    expect(size % 256).toBe(0);
+    if (bytes > 1024) expect(size).toBeLessThanOrEqual(bytes * 1.25 + 256);
+    expect(sizeClass(size)).toBe(size);
+  }
+});
+
+it('returns step buffers and finds them again', () => {
+  const first = device.step();
+  const a = device.memory.allocate(1000);
+  const b = device.memory.allocate(1000);
+  expect(a.storage).not.toBe(b.storage);
+  first.end();
+  expect(device.report().step.current).toBe(0);
+  using _ = device.step();
+  expect([a.storage, b.storage]).toContain(device.memory.allocate(900).storage);
+});
+
+it('keeps what is retained beyond its scope, and what a scope hands to the outer one', () => {
+  using _ = device.step();
+  const scope = device.memory.openScope();
+  const kept = device.memory.allocate(512);
+  const saved = device.memory.allocate(512);
+  const lost = device.memory.allocate(512);
+  device.memory.retain(saved.storage);
+  const before = device.report().step.current;
+  scope.close([kept.storage]);
+  expect(before - device.report().step.current).toBe(512);
+  expect(device.memory.allocate(512).storage).toBe(lost.storage);
+  device.memory.release(saved.storage);
+  expect(device.memory.allocate(512).storage).toBe(saved.storage);
+});
+
+it('ends inner scopes with a step that throws', () => {
+  expect(() => {
+    using _ = device.step();
+    device.memory.openScope();
+    device.memory.allocate(4096);
+    throw new Error('in the middle');
+  }).toThrow('in the middle');
+  expect(device.memory.depth).toBe(0);
+  expect(device.report().step.current).toBe(0);
+});
+
+it('counts persistent memory by purpose and frees it', () => {
+  const before = device.report().total;
+  const slice = device.memory.persistent(10_000, 'weights');
+  expect(device.report().persistent.weights).toBe(10_000);
+  device.memory.free(slice);
+  expect(device.report().persistent.weights).toBeUndefined();
+  expect(device.report().total).toBe(before);
+});
+
+it('refuses what exceeds the budget, with the sizes', () => {
+  const slice = device.memory.persistent(512 << 10, 'weights');
+  expect(() => device.memory.persistent(768 << 10, 'optimizer')).toThrow(OutOfMemoryError);
+  expect(() => device.memory.persistent(768 << 10, 'optimizer')).toThrow(
+    /768.0 KiB for optimizer do not fit: .* of 1.0 MiB are taken \(weights 512.0 KiB/,
+  );
+  device.memory.free(slice);
+});

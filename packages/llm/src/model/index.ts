@@ -1,0 +1,5 @@
+// The model itself: forward pass, adapters, generation.
+export * from './generate';
+export * from './llama';
+export * from './lora';
+export * from './packing';

@@ -1,0 +1,104 @@
+// Low-rank adapters on linear layers (Hu et al. 2022), named as PEFT names them.
+import type { Device } from '@crossgate/gpu';
+import { InputError } from '@crossgate/gpu';
+import type { DropoutState, Parameter, ParameterSpec, RandomStream } from '@crossgate/tensor';
+import { ParameterGroup } from '@crossgate/tensor';
+import type { LlamaConfig } from '../config';
+import { expectedTensors } from '../config';
+
+export interface LoraOptions {
+  /** Rank r of the update. */
+  readonly rank: number;
+  /** The update is scaled by alpha / rank. */
+  readonly alpha: number;
+  /** Dropout on the update's input while training, in [0, 1). */
+  readonly dropout: number;
+  /** Names of the layers to adapt, e.g. `q_proj`, `v_proj`: every linear layer whose name ends so. */
+  readonly targets: readonly string[];
+}
+
+/** Names a place and time of dropout: which seed, and which optimizer step or micro-batch. */
+export interface DropoutContext {
+  readonly seed: number;
+  readonly counter: number;
+}
+
+interface AdaptedLayer {
+  readonly a: Parameter;
+  readonly b: Parameter;
+  /** Distinguishes this layer's dropout masks from the others'. */
+  readonly stream: number;
+}
+
+/** The adapters of one model: a parameter group, and what each adapted layer needs. */
+export class LoraAdapters {
+  readonly group: ParameterGroup;
+  readonly scale: number;
+  readonly #layers: ReadonlyMap<string, AdaptedLayer>;
+
+  /**
+   * Creates adapters with A Kaiming-uniform and B zero, so the model starts unchanged.
+   *
+   * @throws InputError for options out of range, or a target that no layer matches (with what there is).
+   */
+  constructor(
+    device: Device,
+    config: LlamaConfig,
+    readonly options: LoraOptions,
+    random: RandomStream,
+  ) {
+    const { rank, alpha, dropout, targets } = options;
+    if (!Number.isInteger(rank) || rank < 1)
+      throw new InputError(`lora.rank is ${rank}, expected an integer of at least 1`);
+    if (!(dropout >= 0 && dropout < 1)) throw new InputError(`lora.dropout is ${dropout}, expected a number in [0, 1)`);
+    this.scale = alpha / rank;
+    const modules = linearModules(config);
+    const chosen = new Set<string>();
+    for (const target of targets) {
+      const matches = [...modules.keys()].filter((name) => name === target || name.endsWith(`.${target}`));
+      if (matches.length === 0) {
+        const known = [...new Set([...modules.keys()].map((name) => name.split('.').at(-1)))];
+        throw new InputError(`lora.targets: no layer is named "${target}"; there are ${known.join(', ')}`);
+      }
+      for (const name of matches) chosen.add(name);
+    }
+    const specs: ParameterSpec[] = [];
+    const names = [...modules.keys()].filter((name) => chosen.has(name));
+    for (const name of names) {
+      const [outputs, inputs] = modules.get(name)!;
+      specs.push({
+        name: `${name}.lora_A.weight`,
+        shape: [rank, inputs],
+        values: random.kaimingUniform(rank * inputs, inputs),
+      });
+      specs.push({ name: `${name}.lora_B.weight`, shape: [outputs, rank], values: new Float32Array(outputs * rank) });
+    }
+    this.group = new ParameterGroup(device, 'lora', specs);
+    this.#layers = new Map(
+      names.map((name, stream) => [
+        name,
+        { a: this.group.get(`${name}.lora_A.weight`), b: this.group.get(`${name}.lora_B.weight`), stream },
+      ]),
+    );
+  }
+
+  /** The adapter of a layer such as `model.layers.0.self_attn.q_proj`, or undefined. */
+  get(module: string): AdaptedLayer | undefined {
+    return this.#layers.get(module);
+  }
+
+  /** The dropout of a layer; undefined outside training. */
+  dropout({ stream }: AdaptedLayer, context: DropoutContext | undefined): DropoutState | undefined {
+    return context && { probability: this.options.dropout, seed: context.seed, stream, counter: context.counter };
+  }
+}
+
+/** Linear layers of the blocks: module name → [outputs, inputs]. */
+export function linearModules(config: LlamaConfig): Map<string, readonly [number, number]> {
+  const modules = new Map<string, readonly [number, number]>();
+  for (const [name, shape] of expectedTensors(config)) {
+    const match = /^(model\.layers\.\d+\..+_proj)\.weight$/.exec(name);
+    if (match) modules.set(match[1]!, [shape[0]!, shape[1]!]);
+  }
+  return modules;
+}

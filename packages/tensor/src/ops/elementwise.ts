@@ -1,0 +1,94 @@
+// Element by element: sums, products and activations.
+import { addScaled, binary, fill, unary, unaryBackward } from '@crossgate/kernels';
+import { record } from '../tape';
+import { empty, expectShape, Tensor } from '../tensor';
+
+/** a + b, of equal shapes. */
+export function add(a: Tensor, b: Tensor): Tensor {
+  expectShape('add', 'b', b, a.shape);
+  const out = empty(a.device, a.shape);
+  binary(a.device, { operation: 'add', a: a.slice, b: b.slice, out: out.slice, count: a.size });
+  record('add', [a, b], [out], [], ([gradient], into) => {
+    into.give(a, gradient!);
+    into.give(b, gradient!);
+  });
+  return out;
+}
+
+/** a − b, of equal shapes. */
+export function subtract(a: Tensor, b: Tensor): Tensor {
+  expectShape('subtract', 'b', b, a.shape);
+  const { device } = a;
+  const out = empty(device, a.shape);
+  binary(device, { operation: 'subtract', a: a.slice, b: b.slice, out: out.slice, count: a.size });
+  record('subtract', [a, b], [out], [], ([gradient], into) => {
+    into.give(a, gradient!);
+    if (into.needs(b)) into.give(b, scaled(gradient!, -1));
+  });
+  return out;
+}
+
+/** a ⊙ b, of equal shapes. */
+export function multiply(a: Tensor, b: Tensor): Tensor {
+  expectShape('multiply', 'b', b, a.shape);
+  const { device, size: count } = a;
+  const out = empty(device, a.shape);
+  binary(device, { operation: 'multiply', a: a.slice, b: b.slice, out: out.slice, count });
+  record('multiply', [a, b], [out], [a, b], ([gradient], into) => {
+    for (const [input, other] of [
+      [a, b],
+      [b, a],
+    ] as const) {
+      if (!into.needs(input)) continue;
+      const product = empty(device, a.shape);
+      binary(device, { operation: 'multiply', a: gradient!.slice, b: other.slice, out: product.slice, count });
+      into.give(input, product);
+    }
+  });
+  return out;
+}
+
+/** factor · x. */
+export function scale(x: Tensor, factor: number): Tensor {
+  const out = scaled(x, factor);
+  record('scale', [x], [out], [], ([gradient], into) => into.give(x, scaled(gradient!, factor)));
+  return out;
+}
+
+function scaled(x: Tensor, factor: number): Tensor {
+  const out = empty(x.device, x.shape);
+  fill(x.device, { out: out.slice, count: x.size, value: 0 });
+  addScaled(x.device, { x: x.slice, out: out.slice, count: x.size, alpha: factor });
+  return out;
+}
+
+function activation(operation: 'relu' | 'sigmoid' | 'tanh' | 'silu'): (x: Tensor) => Tensor {
+  return (x) => {
+    const { device, size: count } = x;
+    const out = empty(device, x.shape);
+    unary(device, { operation, x: x.slice, out: out.slice, count });
+    record(operation, [x], [out], [x], ([gradient], into) => {
+      const { slice, accumulate } = into.target(x);
+      unaryBackward(device, { operation, x: x.slice, gradOut: gradient!.slice, gradX: slice, count, accumulate });
+    });
+    return out;
+  };
+}
+
+/** max(0, x). */
+export const relu = activation('relu');
+/** 1 / (1 + e^−x). */
+export const sigmoid = activation('sigmoid');
+export const tanh = activation('tanh');
+/** x · sigmoid(x). */
+export const silu = activation('silu');
+
+/** The same values under another shape of equal size. No copy. */
+export function reshape(x: Tensor, shape: readonly number[]): Tensor {
+  const out = new Tensor(x.device, x.slice, shape, x.dtype);
+  if (out.size !== x.size) expectShape('reshape', 'x', x, shape);
+  record('reshape', [x], [out], [], ([gradient], into) => {
+    into.give(x, new Tensor(x.device, gradient!.slice, x.shape));
+  });
+  return out;
+}

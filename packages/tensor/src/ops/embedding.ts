@@ -1,0 +1,94 @@
+// Rows of a table by index, and the deterministic sum of their gradients.
+import type { Device } from '@crossgate/gpu';
+import { InputError } from '@crossgate/gpu';
+import { buildSegments, gather, rowDot as rowDotKernel, scaleRows, segmentSum } from '@crossgate/kernels';
+import { activeTape, record } from '../tape';
+import { empty, expectShape, fromHost, type Tensor } from '../tensor';
+
+/** The kernels' form of "which positions hold which row": made on the host, where the indices come from. */
+export interface SegmentTensors {
+  readonly offsets: Tensor;
+  readonly positions: Tensor;
+  readonly targets: Tensor;
+  readonly segments: number;
+}
+
+/** Sorts indices into segments of equal value and uploads them. Negative indices are skipped. */
+export function uploadSegments(device: Device, indices: Int32Array | Uint32Array): SegmentTensors {
+  const { offsets, positions, targets } = buildSegments(indices, true);
+  // WebGPU has no empty buffers; a segment count of 0 keeps the kernels from reading the filler.
+  const upload = (values: Uint32Array) =>
+    fromHost(device, [Math.max(1, values.length)], values.length ? values : new Uint32Array(1));
+  return {
+    offsets: upload(offsets),
+    positions: upload(positions),
+    targets: upload(targets),
+    segments: targets.length,
+  };
+}
+
+/**
+ * out[i] = table[indices[i]].
+ *
+ * @param table [tableRows, columns]; @param indices values in 0 … tableRows − 1, kept on the host until the call returns.
+ * @returns [indices.length, columns].
+ * @throws InputError naming the first index that is out of range.
+ */
+export function embedding(table: Tensor, indices: Uint32Array): Tensor {
+  expectShape('embedding', 'table', table, [-1, -1]);
+  const { device } = table;
+  const [tableRows, columns] = table.shape as [number, number];
+  const wrong = indices.findIndex((index) => index >= tableRows);
+  if (wrong >= 0) {
+    throw new InputError(`embedding: index ${indices[wrong]} at position ${wrong}, the table has ${tableRows} rows`);
+  }
+  const rows = indices.length;
+  const out = empty(device, [rows, columns]);
+  gather(device, {
+    table: table.slice,
+    indices: fromHost(device, [rows], indices).slice,
+    out: out.slice,
+    rows,
+    columns,
+    tableRows,
+  });
+  if (activeTape() && table.requiresGrad) {
+    const segments = uploadSegments(device, indices);
+    const { offsets, positions, targets } = segments;
+    record('embedding', [table], [out], [offsets, positions, targets], ([gradient], into) => {
+      const { slice, accumulate } = into.target(table);
+      // Rows that no index names keep what is there, so memory that is not accumulated into starts at zero.
+      if (!accumulate) device.recorder.clear(slice);
+      segmentSum(device, {
+        values: gradient!.slice,
+        segmentOffsets: offsets.slice,
+        segmentPositions: positions.slice,
+        targets: targets.slice,
+        out: slice,
+        segments: segments.segments,
+        columns,
+        accumulate,
+      });
+    });
+  }
+  return out;
+}
+
+/** out[r] = Σ_c a[r, c] · b[r, c]. a, b [rows, columns]; out [rows]. */
+export function rowDot(a: Tensor, b: Tensor): Tensor {
+  const { device, rows, columns } = a;
+  expectShape('rowDot', 'b', b, a.shape);
+  const out = empty(device, [rows]);
+  rowDotKernel(device, { a: a.slice, b: b.slice, out: out.slice, rows, columns });
+  record('rowDot', [a, b], [out], [a, b], ([gradient], into) => {
+    for (const [input, other] of [
+      [a, b],
+      [b, a],
+    ] as const) {
+      if (!into.needs(input)) continue;
+      const { slice, accumulate } = into.target(input);
+      scaleRows(device, { x: other.slice, scale: gradient!.slice, out: slice, rows, columns, accumulate });
+    }
+  });
+  return out;
+}

@@ -1,0 +1,95 @@
+// The hybrid prompt's input embeddings: one gather, gate and fma for text, item slots and user slots (CCF-LLM, eq. 4).
+import { gatedFusionBackward, gatedFusion as launch } from '@crossgate/kernels';
+import { activeTape, record } from '../tape';
+import { empty, expectShape, fromHost, type Tensor } from '../tensor';
+import { uploadSegments } from './embedding';
+
+/** What stands at each position of a packed batch; −1 means "none". Equal lengths. */
+export interface FusionPositions {
+  /** Token whose embedding is taken; −1 at user slots. */
+  readonly tokenIds: Int32Array;
+  /** Row of `aligned` that is added; −1 at plain text. */
+  readonly cfRows: Int32Array;
+  /** Row of `gateText`; −1 where the aligned vector enters ungated. */
+  readonly textRows: Int32Array;
+}
+
+export interface GatedFusionInputs {
+  /** Frozen token embeddings [vocab, hidden]. */
+  readonly tokenEmbeddings: Tensor;
+  /** Aligned CF vectors [cfRows, hidden]. */
+  readonly aligned: Tensor;
+  /** The gate's part from the aligned vector [cfRows, width], width = hidden or 1. Absent: α = 1. */
+  readonly gateCf?: Tensor | undefined;
+  /** The gate's part from the text token [textRows, width]. */
+  readonly gateText?: Tensor | undefined;
+  /** Applied to the sum of both parts. */
+  readonly activation: 'none' | 'sigmoid' | 'tanh';
+}
+
+/**
+ * out[p] = E[token] + α ⊙ aligned[cf], α = activation(gateCf[cf] + gateText[text]); α = 1 where no text row is given;
+ * either term is absent where its index is −1.
+ *
+ * @returns [positions, hidden].
+ */
+export function gatedFusion(inputs: GatedFusionInputs, positions: FusionPositions): Tensor {
+  const { tokenEmbeddings, aligned, gateCf, gateText, activation } = inputs;
+  const { device, columns } = tokenEmbeddings;
+  expectShape('gatedFusion', 'aligned', aligned, [-1, columns]);
+  const gateWidth = gateCf?.columns ?? columns;
+  if (gateCf) expectShape('gatedFusion', 'gateCf', gateCf, [aligned.rows, gateWidth]);
+  if (gateText) expectShape('gatedFusion', 'gateText', gateText, [-1, gateWidth]);
+  const count = positions.tokenIds.length;
+  const upload = (indices: Int32Array) => fromHost(device, [count], indices);
+  const [tokenIds, cfRows, textRows] = [
+    upload(positions.tokenIds),
+    upload(positions.cfRows),
+    upload(positions.textRows),
+  ];
+  const out = empty(device, [count, columns]);
+  const common = {
+    aligned: aligned.slice,
+    gateCf: gateCf?.slice,
+    gateText: gateText?.slice,
+    tokenIds: tokenIds.slice,
+    cfRows: cfRows.slice,
+    textRows: textRows.slice,
+    positions: count,
+    columns,
+    gateWidth,
+    activation,
+  };
+  launch(device, { ...common, tokenEmbeddings: tokenEmbeddings.slice, out: out.slice });
+  const gates = [gateCf, gateText].filter((gate) => gate !== undefined);
+  if (activeTape() && [aligned, ...gates].some(({ requiresGrad }) => requiresGrad)) {
+    const byCf = uploadSegments(device, positions.cfRows);
+    const byText = uploadSegments(device, positions.textRows);
+    const segments = [byCf, byText].flatMap(({ offsets, positions: order, targets }) => [offsets, order, targets]);
+    const slices = (s: typeof byCf) => ({
+      offsets: s.offsets.slice,
+      positions: s.positions.slice,
+      targets: s.targets.slice,
+      segments: s.segments,
+    });
+    const saved = [aligned, ...gates, tokenIds, cfRows, textRows, ...segments];
+    record('gatedFusion', [aligned, ...gates], [out], saved, ([gradient], into) => {
+      const gradAligned = empty(device, aligned.shape);
+      const gradGateCf = gateCf && empty(device, gateCf.shape);
+      const gradGateText = gateText && empty(device, gateText.shape);
+      gatedFusionBackward(device, {
+        ...common,
+        gradOut: gradient!.slice,
+        byCf: slices(byCf),
+        byText: slices(byText),
+        gradAligned: gradAligned.slice,
+        gradGateCf: gradGateCf?.slice,
+        gradGateText: gradGateText?.slice,
+      });
+      into.give(aligned, gradAligned);
+      if (gateCf && gradGateCf) into.give(gateCf, gradGateCf);
+      if (gateText && gradGateText) into.give(gateText, gradGateText);
+    });
+  }
+  return out;
+}

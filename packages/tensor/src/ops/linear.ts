@@ -1,0 +1,101 @@
+// Linear layers: y = x · Wᵀ (+ b), and the general product of two matrices.
+import { InputError } from '@crossgate/gpu';
+import { columnSum, matmul as launchMatmul } from '@crossgate/kernels';
+import { record } from '../tape';
+import { empty, expectShape, type Tensor } from '../tensor';
+
+/**
+ * y = x · weightᵀ + bias.
+ *
+ * @param x [..., inputs]; @param weight [outputs, inputs]; @param bias [outputs].
+ * @returns [..., outputs].
+ * @throws InputError when the shapes do not fit.
+ */
+export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
+  const { device, rows } = x;
+  const [outputs = 0, inputs = 0] = weight.shape;
+  expectShape('linear', 'weight', weight, [-1, x.columns]);
+  if (bias) expectShape('linear', 'bias', bias, [outputs]);
+  const out = empty(device, [...x.shape.slice(0, -1), outputs]);
+  launchMatmul(device, {
+    a: x.slice,
+    b: weight.slice,
+    out: out.slice,
+    m: rows,
+    n: outputs,
+    k: inputs,
+    transposeB: true,
+    ...(bias && { bias: bias.slice }),
+  });
+  // The weight's gradient needs x, the input's gradient needs the weight; persistent tensors cost nothing to save.
+  const saved = weight.requiresGrad ? [x, weight] : [weight];
+  record('linear', bias ? [x, weight, bias] : [x, weight], [out], saved, ([gradient], into) => {
+    const gradOut = gradient!.slice;
+    if (into.needs(x)) {
+      const { slice, accumulate } = into.target(x);
+      launchMatmul(device, { a: gradOut, b: weight.slice, out: slice, m: rows, n: inputs, k: outputs, accumulate });
+    }
+    if (into.needs(weight)) {
+      const { slice, accumulate } = into.target(weight);
+      launchMatmul(device, {
+        a: gradOut,
+        b: x.slice,
+        out: slice,
+        m: outputs,
+        n: inputs,
+        k: rows,
+        transposeA: true,
+        accumulate,
+      });
+    }
+    if (bias && into.needs(bias)) {
+      const { slice, accumulate } = into.target(bias);
+      columnSum(device, { x: gradOut, out: slice, rows, columns: outputs, accumulate });
+    }
+  });
+  return out;
+}
+
+export interface MatmulOptions {
+  readonly transposeA?: boolean;
+  readonly transposeB?: boolean;
+}
+
+/**
+ * Product of two matrices, each optionally transposed: op(a) [m, k] · op(b) [k, n].
+ *
+ * @throws InputError when the inner dimensions differ.
+ */
+export function matmul(a: Tensor, b: Tensor, { transposeA = false, transposeB = false }: MatmulOptions = {}): Tensor {
+  const { device } = a;
+  expectShape('matmul', 'a', a, [-1, -1]);
+  expectShape('matmul', 'b', b, [-1, -1]);
+  const [m, k] = (transposeA ? [a.shape[1], a.shape[0]] : a.shape) as [number, number];
+  const [k2, n] = (transposeB ? [b.shape[1], b.shape[0]] : b.shape) as [number, number];
+  if (k !== k2) throw new InputError(`matmul: inner dimensions differ, ${k} and ${k2}`);
+  const out = empty(device, [m, n]);
+  launchMatmul(device, { a: a.slice, b: b.slice, out: out.slice, m, n, k, transposeA, transposeB });
+  record('matmul', [a, b], [out], [a, b], ([gradient], into) => {
+    const g = gradient!.slice;
+    if (into.needs(a)) {
+      const { slice, accumulate } = into.target(a);
+      // dA = g · op(b)ᵀ, or its transpose when a was used transposed.
+      launchMatmul(
+        device,
+        transposeA
+          ? { a: b.slice, b: g, out: slice, m: k, n: m, k: n, transposeA: transposeB, transposeB: true, accumulate }
+          : { a: g, b: b.slice, out: slice, m, n: k, k: n, transposeB: !transposeB, accumulate },
+      );
+    }
+    if (into.needs(b)) {
+      const { slice, accumulate } = into.target(b);
+      launchMatmul(
+        device,
+        transposeB
+          ? { a: g, b: a.slice, out: slice, m: n, n: k, k: m, transposeA: true, transposeB: transposeA, accumulate }
+          : { a: a.slice, b: g, out: slice, m: k, n, k: m, transposeA: !transposeA, accumulate },
+      );
+    }
+  });
+  return out;
+}

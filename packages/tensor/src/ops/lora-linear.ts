@@ -1,0 +1,136 @@
+// A linear layer with a low-rank update: y = x · Wᵀ + s · (dropout(x) · Aᵀ) · Bᵀ (Hu et al., LoRA, eq. 3).
+import { dropout as launchDropout, matmul } from '@crossgate/kernels';
+import { record } from '../tape';
+import { empty, expectShape, type Tensor } from '../tensor';
+import type { DropoutState } from './dropout';
+
+export interface LoraOptions {
+  /** [rank, inputs]. */
+  readonly a: Tensor;
+  /** [outputs, rank]. */
+  readonly b: Tensor;
+  /** alpha / rank. */
+  readonly scale: number;
+  /** Dropout on the input of the update only; undefined or probability 0 turns it off. */
+  readonly dropout?: DropoutState | undefined;
+}
+
+/**
+ * The frozen layer's output with the update added in place, so the update costs no tensor of the output's size.
+ *
+ * @param x [rows, inputs]; @param weight [outputs, inputs], frozen or trained; @param bias [outputs].
+ */
+export function loraLinear(x: Tensor, weight: Tensor, lora: LoraOptions, bias?: Tensor): Tensor {
+  const { device, rows, columns: inputs } = x;
+  const { a, b, scale, dropout } = lora;
+  const outputs = weight.shape[0]!;
+  const rank = a.shape[0]!;
+  expectShape('loraLinear', 'weight', weight, [outputs, inputs]);
+  expectShape('loraLinear', 'a', a, [rank, inputs]);
+  expectShape('loraLinear', 'b', b, [outputs, rank]);
+  const dropped = (values: Tensor): Tensor => {
+    if (!dropout || dropout.probability === 0) return values;
+    const out = empty(device, values.shape);
+    launchDropout(device, { x: values.slice, out: out.slice, count: values.size, ...dropout });
+    return out;
+  };
+  const out = empty(device, [...x.shape.slice(0, -1), outputs]);
+  const hidden = empty(device, [rows, rank]);
+  matmul(device, {
+    a: x.slice,
+    b: weight.slice,
+    out: out.slice,
+    m: rows,
+    n: outputs,
+    k: inputs,
+    transposeB: true,
+    ...(bias && { bias: bias.slice }),
+  });
+  matmul(device, { a: dropped(x).slice, b: a.slice, out: hidden.slice, m: rows, n: rank, k: inputs, transposeB: true });
+  matmul(device, {
+    a: hidden.slice,
+    b: b.slice,
+    out: out.slice,
+    m: rows,
+    n: outputs,
+    k: rank,
+    transposeB: true,
+    alpha: scale,
+    accumulate: true,
+  });
+  const training = a.requiresGrad || b.requiresGrad;
+  record(
+    'loraLinear',
+    [x, weight, a, b],
+    [out],
+    [weight, a, b, ...(training || weight.requiresGrad ? [x, hidden] : [])],
+    ([gradient], into) => {
+      const gradOut = gradient!.slice;
+      const gradHidden = empty(device, [rows, rank]);
+      matmul(device, { a: gradOut, b: b.slice, out: gradHidden.slice, m: rows, n: rank, k: outputs, alpha: scale });
+      if (into.needs(b)) {
+        const { slice, accumulate } = into.target(b);
+        matmul(device, {
+          a: gradOut,
+          b: hidden.slice,
+          out: slice,
+          m: outputs,
+          n: rank,
+          k: rows,
+          transposeA: true,
+          alpha: scale,
+          accumulate,
+        });
+      }
+      if (into.needs(a)) {
+        const { slice, accumulate } = into.target(a);
+        // The dropped input is made again from its counter rather than kept.
+        matmul(device, {
+          a: gradHidden.slice,
+          b: dropped(x).slice,
+          out: slice,
+          m: rank,
+          n: inputs,
+          k: rows,
+          transposeA: true,
+          accumulate,
+        });
+      }
+      if (into.needs(weight)) {
+        const { slice, accumulate } = into.target(weight);
+        matmul(device, {
+          a: gradOut,
+          b: x.slice,
+          out: slice,
+          m: outputs,
+          n: inputs,
+          k: rows,
+          transposeA: true,
+          accumulate,
+        });
+      }
+      if (!into.needs(x)) return;
+      if (!dropout || dropout.probability === 0) {
+        const { slice, accumulate } = into.target(x);
+        matmul(device, { a: gradOut, b: weight.slice, out: slice, m: rows, n: inputs, k: outputs, accumulate });
+        matmul(device, { a: gradHidden.slice, b: a.slice, out: slice, m: rows, n: inputs, k: rank, accumulate: true });
+        return;
+      }
+      // Dropout acts on the update's path alone, so that path gets a gradient of its own first.
+      const gradDropped = empty(device, x.shape);
+      matmul(device, { a: gradHidden.slice, b: a.slice, out: gradDropped.slice, m: rows, n: inputs, k: rank });
+      const gradX = dropped(gradDropped);
+      matmul(device, {
+        a: gradOut,
+        b: weight.slice,
+        out: gradX.slice,
+        m: rows,
+        n: inputs,
+        k: outputs,
+        accumulate: true,
+      });
+      into.give(x, gradX);
+    },
+  );
+  return out;
+}

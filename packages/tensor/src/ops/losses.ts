@@ -1,0 +1,112 @@
+// Losses: roots of the tape. Each gives one value per row and, when recorded, its gradient scaled as asked.
+import * as kernels from '@crossgate/kernels';
+import { activeTape, record } from '../tape';
+import { empty, expectShape, fromHost, type Tensor } from '../tensor';
+
+/** Kernel-made gradients of a loss with respect to its logits, given back when the tape runs. */
+function root(name: string, logits: Tensor, losses: Tensor, gradient: Tensor | undefined): void {
+  if (!gradient) return;
+  record(name, [logits], [losses], [gradient], (_, into) => into.give(logits, gradient), true);
+}
+
+function gradientFor(logits: Tensor): Tensor | undefined {
+  return activeTape() && logits.requiresGrad ? empty(logits.device, logits.shape) : undefined;
+}
+
+/**
+ * Binary cross entropy of logits.
+ *
+ * @param logits [rows]; @param labels 0 or 1 each.
+ * @param gradScale factor of the gradient, 1 / rows for the mean over one batch.
+ * @returns losses [rows], unscaled.
+ */
+export function bceWithLogits(logits: Tensor, labels: Float32Array, gradScale: number): Tensor {
+  const { device, size: rows } = logits;
+  expectShape('bceWithLogits', 'logits', logits, [labels.length]);
+  const losses = empty(device, [rows]);
+  const gradient = gradientFor(logits);
+  kernels.bceWithLogits(device, {
+    logits: logits.slice,
+    labels: fromHost(device, [rows], labels).slice,
+    loss: losses.slice,
+    ...(gradient && { gradLogits: gradient.slice }),
+    rows,
+    gradScale,
+  });
+  root('bceWithLogits', logits, losses, gradient);
+  return losses;
+}
+
+/** Which loss a Yes/No answer is trained with. See {@link yesNoLoss}. */
+export interface YesNoLossOptions {
+  /**
+   * `eq5`: BCE(p_yes, y) + BCE(p_no, 1 − y) + k · BPR (CCF-LLM, eq. 5), p over the whole vocabulary;
+   * `yes-logit-bce`: BCE with logits on the raw Yes logit (CoLLM); `answer-ce`: cross entropy of the right answer's token.
+   */
+  readonly kind: 'eq5' | 'yes-logit-bce' | 'answer-ce';
+  /** Weight of the ranking term of eq. 5. */
+  readonly k: number;
+  /** What the ranking term compares. */
+  readonly bprOn: 'probability' | 'logit';
+  readonly yesToken: number;
+  readonly noToken: number;
+}
+
+/**
+ * The loss of Yes/No answers.
+ *
+ * @param logits [rows, vocab] at the answer's position; @param labels 1 = Yes.
+ * @returns losses [rows], unscaled, and differences z_yes − z_no [rows].
+ */
+export function yesNoLoss(
+  logits: Tensor,
+  labels: Float32Array,
+  options: YesNoLossOptions,
+  gradScale: number,
+): { losses: Tensor; differences: Tensor } {
+  const { device, rows, columns: vocab } = logits;
+  expectShape('yesNoLoss', 'logits', logits, [labels.length, -1]);
+  const losses = empty(device, [rows]);
+  const differences = empty(device, [rows]);
+  const gradient = gradientFor(logits);
+  kernels.yesNoLoss(device, {
+    logits: logits.slice,
+    labels: fromHost(device, [rows], labels).slice,
+    loss: losses.slice,
+    difference: differences.slice,
+    ...(gradient && { gradLogits: gradient.slice }),
+    rows,
+    vocab,
+    gradScale,
+    ...options,
+  });
+  root('yesNoLoss', logits, losses, gradient);
+  return { losses, differences };
+}
+
+/** Target that takes no part in {@link crossEntropy}. */
+export const ignoredTarget = 0xffffffff;
+
+/**
+ * −log softmax(logits)[target].
+ *
+ * @param logits [rows, vocab]; @param targets token ids, or {@link ignoredTarget}.
+ * @returns losses [rows]; 0 where ignored.
+ */
+export function crossEntropy(logits: Tensor, targets: Uint32Array, gradScale: number): Tensor {
+  const { device, rows, columns: vocab } = logits;
+  expectShape('crossEntropy', 'logits', logits, [targets.length, -1]);
+  const losses = empty(device, [rows]);
+  const gradient = gradientFor(logits);
+  kernels.crossEntropy(device, {
+    logits: logits.slice,
+    targets: fromHost(device, [rows], targets).slice,
+    loss: losses.slice,
+    ...(gradient && { gradLogits: gradient.slice }),
+    rows,
+    vocab,
+    gradScale,
+  });
+  root('crossEntropy', logits, losses, gradient);
+  return losses;
+}

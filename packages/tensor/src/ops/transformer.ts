@@ -1,0 +1,155 @@
+// The operations of a transformer block: RMSNorm, rotary positions, packed causal attention, SwiGLU.
+import * as kernels from '@crossgate/kernels';
+import { record } from '../tape';
+import { empty, expectShape, type Tensor } from '../tensor';
+
+export { ropeTable } from '@crossgate/kernels';
+
+/** x / √(mean(x²) + ε) ⊙ weight, row by row (Zhang & Sennrich 2019). x [..., columns], weight [columns]. */
+export function rmsNorm(x: Tensor, weight: Tensor, epsilon: number): Tensor {
+  const { device, rows, columns } = x;
+  expectShape('rmsNorm', 'weight', weight, [columns]);
+  const out = empty(device, x.shape);
+  kernels.rmsNorm(device, { x: x.slice, weight: weight.slice, out: out.slice, rows, columns, epsilon });
+  record('rmsNorm', [x, weight], [out], [x, weight], ([gradient], into) => {
+    const gradX = empty(device, x.shape);
+    const weightTarget = into.needs(weight) ? into.target(weight) : undefined;
+    kernels.rmsNormBackward(device, {
+      x: x.slice,
+      weight: weight.slice,
+      gradOut: gradient!.slice,
+      gradX: gradX.slice,
+      ...(weightTarget && { gradWeight: weightTarget.slice, accumulateWeight: weightTarget.accumulate }),
+      rows,
+      columns,
+      epsilon,
+    });
+    into.give(x, gradX);
+  });
+  return out;
+}
+
+/** Sequences that lie one behind the other in a batch, without padding. */
+export interface PackedSequences {
+  /** u32 [sequences + 1]: first token of each sequence, and the total. */
+  readonly offsets: Tensor;
+  /** u32 [tokens]: which sequence a token belongs to. */
+  readonly sequenceOfToken: Tensor;
+  /** u32 [tokens]: position inside its sequence. */
+  readonly positions: Tensor;
+  readonly tokens: number;
+}
+
+export interface RotaryOptions {
+  readonly heads: number;
+  readonly headDim: number;
+  /** Cosines and sines, see `ropeTable` of the kernels. */
+  readonly table: Tensor;
+}
+
+/** Rotary position embedding in the half-rotation order (Su et al. 2021). x [tokens, heads · headDim]. */
+export function rope(x: Tensor, sequences: PackedSequences, { heads, headDim, table }: RotaryOptions): Tensor {
+  const { device } = x;
+  const { tokens, positions } = sequences;
+  expectShape('rope', 'x', x, [tokens, heads * headDim]);
+  const rotate = (source: Tensor, inverse: boolean): Tensor => {
+    const out = empty(device, x.shape);
+    kernels.rope(device, {
+      x: source.slice,
+      positions: positions.slice,
+      table: table.slice,
+      out: out.slice,
+      tokens,
+      heads,
+      headDim,
+      inverse,
+    });
+    return out;
+  };
+  const out = rotate(x, false);
+  // A rotation's transpose is its inverse.
+  record('rope', [x], [out], [positions], ([gradient], into) => into.give(x, rotate(gradient!, true)));
+  return out;
+}
+
+export interface AttentionOptions {
+  readonly heads: number;
+  readonly keyValueHeads: number;
+  readonly headDim: number;
+}
+
+/**
+ * softmax(q·kᵀ/√headDim, causal, within each sequence) · v, with grouped heads.
+ * query [tokens, heads · headDim]; key and value [tokens, keyValueHeads · headDim].
+ */
+export function attention(
+  query: Tensor,
+  key: Tensor,
+  value: Tensor,
+  sequences: PackedSequences,
+  { heads, keyValueHeads, headDim }: AttentionOptions,
+): Tensor {
+  const { device } = query;
+  const { tokens, offsets, sequenceOfToken } = sequences;
+  expectShape('attention', 'query', query, [tokens, heads * headDim]);
+  expectShape('attention', 'key', key, [tokens, keyValueHeads * headDim]);
+  expectShape('attention', 'value', value, [tokens, keyValueHeads * headDim]);
+  const out = empty(device, query.shape);
+  const logSumExp = empty(device, [tokens, heads]);
+  const common = {
+    query: query.slice,
+    key: key.slice,
+    value: value.slice,
+    offsets: offsets.slice,
+    sequenceOfToken: sequenceOfToken.slice,
+    out: out.slice,
+    logSumExp: logSumExp.slice,
+    tokens,
+    heads,
+    keyValueHeads,
+    headDim,
+    scale: 1 / Math.sqrt(headDim),
+  };
+  kernels.attention(device, common);
+  const saved = [query, key, value, out, logSumExp, offsets, sequenceOfToken];
+  record('attention', [query, key, value], [out], saved, ([gradient], into) => {
+    const [gradQuery, gradKey, gradValue] = [query, key, value].map(({ shape }) => empty(device, shape)) as [
+      Tensor,
+      Tensor,
+      Tensor,
+    ];
+    kernels.attentionBackward(device, {
+      ...common,
+      gradOut: gradient!.slice,
+      gradQuery: gradQuery.slice,
+      gradKey: gradKey.slice,
+      gradValue: gradValue.slice,
+    });
+    into.give(query, gradQuery);
+    into.give(key, gradKey);
+    into.give(value, gradValue);
+  });
+  return out;
+}
+
+/** silu(gate) ⊙ up (Shazeer 2020), of equal shapes. */
+export function swiglu(gate: Tensor, up: Tensor): Tensor {
+  const { device, size: count } = gate;
+  expectShape('swiglu', 'up', up, gate.shape);
+  const out = empty(device, gate.shape);
+  kernels.swiglu(device, { gate: gate.slice, up: up.slice, out: out.slice, count });
+  record('swiglu', [gate, up], [out], [gate, up], ([gradient], into) => {
+    const [gradGate, gradUp] = [empty(device, gate.shape), empty(device, gate.shape)];
+    kernels.swigluBackward(device, {
+      gate: gate.slice,
+      up: up.slice,
+      gradOut: gradient!.slice,
+      gradGate: gradGate.slice,
+      gradUp: gradUp.slice,
+      count,
+    });
+    into.give(gate, gradGate);
+    into.give(up, gradUp);
+  });
+  return out;
+}

@@ -1,0 +1,115 @@
+// Adam with coupled L2 decay and AdamW, one dispatch per arena section.
+import type { BufferSlice, Device } from '@crossgate/gpu';
+import { InputError } from '@crossgate/gpu';
+import { clipFactor, adam as launchAdam, sumOfSquares } from '@crossgate/kernels';
+import type { ParameterGroup } from '../parameters';
+
+export interface AdamOptions {
+  /** `adam` adds weightDecay · value to the gradient (torch.optim.Adam); `adamw` decays the value (Loshchilov & Hutter). */
+  readonly kind: 'adam' | 'adamw';
+  readonly learningRate: number;
+  /** Default 0.9. */
+  readonly beta1?: number;
+  /** Default 0.999. */
+  readonly beta2?: number;
+  /** Default 1e-8. */
+  readonly epsilon?: number;
+  /** Default 0. Parameters declared with `decay: false` take none. */
+  readonly weightDecay?: number;
+  /** Greatest Euclidean norm of all gradients together; null (default) does not clip. */
+  readonly clipNorm?: number | null;
+}
+
+interface Moments {
+  readonly first: BufferSlice;
+  readonly second: BufferSlice;
+}
+
+/** Updates groups in place. Gradients are left as they are: zero them before the next accumulation. */
+export class Adam {
+  /** Updates done so far; part of the state. */
+  steps = 0;
+  readonly #device: Device;
+  readonly #moments: ReadonlyMap<ParameterGroup, readonly Moments[]>;
+  readonly #norm: BufferSlice | null;
+  readonly #clip: BufferSlice | null;
+
+  /** @throws InputError for no groups or options out of range. */
+  constructor(
+    readonly groups: readonly ParameterGroup[],
+    readonly options: AdamOptions,
+  ) {
+    const device = groups[0]?.device;
+    if (device === undefined) throw new InputError('an optimizer needs at least one parameter group');
+    if (!(options.learningRate >= 0)) throw new InputError(`learningRate ${options.learningRate} is not at least 0`);
+    this.#device = device;
+    const allocate = (bytes: number) => device.memory.persistent(bytes, 'optimizer');
+    this.#moments = new Map(
+      groups.map((group) => [
+        group,
+        group.sections.map(({ count }) => ({ first: allocate(4 * count), second: allocate(4 * count) })),
+      ]),
+    );
+    const clips = options.clipNorm !== undefined && options.clipNorm !== null;
+    this.#norm = clips ? allocate(4) : null;
+    this.#clip = clips ? allocate(4) : null;
+  }
+
+  /** One update. @param learningRate overrides the option, as a schedule asks. */
+  step(learningRate: number = this.options.learningRate): void {
+    const { kind, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = 0, clipNorm } = this.options;
+    const device = this.#device;
+    this.steps++;
+    if (this.#norm && this.#clip && clipNorm) {
+      const sections = this.groups.flatMap((group) => group.sections);
+      sections.forEach(({ gradient, count }, i) => {
+        sumOfSquares(device, { x: gradient, out: this.#norm!, count, accumulate: i > 0 });
+      });
+      clipFactor(device, { sumOfSquares: this.#norm, out: this.#clip, maxNorm: clipNorm });
+    }
+    for (const [group, moments] of this.#moments) {
+      group.sections.forEach(({ value, gradient, count, decay }, i) => {
+        launchAdam(device, {
+          value,
+          gradient,
+          firstMoment: moments[i]!.first,
+          secondMoment: moments[i]!.second,
+          count,
+          step: this.steps,
+          learningRate,
+          beta1,
+          beta2,
+          epsilon,
+          weightDecay: decay ? weightDecay : 0,
+          decoupled: kind === 'adamw',
+          ...(this.#clip && { gradientScale: this.#clip }),
+        });
+      });
+    }
+  }
+
+  /** Moment slices of every parameter: `NAME.first` and `NAME.second`, for checkpoints. */
+  state(): { name: string; slice: BufferSlice; shape: readonly number[] }[] {
+    const entries: { name: string; slice: BufferSlice; shape: readonly number[] }[] = [];
+    for (const [group, moments] of this.#moments) {
+      for (const { name, shape, slice } of group.parameters) {
+        const section = group.sections.findIndex(({ value }) => value.storage === slice.storage);
+        const { first, second } = moments[section]!;
+        const range = (moment: BufferSlice): BufferSlice => ({
+          storage: moment.storage,
+          offset: slice.offset,
+          size: slice.size,
+        });
+        entries.push({ name: `${name}.first`, slice: range(first), shape });
+        entries.push({ name: `${name}.second`, slice: range(second), shape });
+      }
+    }
+    return entries;
+  }
+
+  /** Frees the moments. */
+  release(): void {
+    const slices = [...[...this.#moments.values()].flat().flatMap(({ first, second }) => [first, second])];
+    for (const slice of [...slices, this.#norm, this.#clip]) if (slice) this.#device.memory.free(slice);
+  }
+}

@@ -1,0 +1,235 @@
+// Reverse-mode automatic differentiation: a tape of operations, run backwards once.
+
+import type { BufferSlice, Device } from '@crossgate/gpu';
+import { addScaled, binary } from '@crossgate/kernels';
+import { Parameter } from './parameters';
+import { empty, Tensor } from './tensor';
+
+/** Where an operation's backward puts the gradients of its inputs. */
+export interface Gradients {
+  /** Whether the gradient of this input is wanted; an operation skips the work for those that are not. */
+  needs(input: Tensor): boolean;
+  /** Hands over a gradient with the input's shape. It may be the output's gradient itself. */
+  give(input: Tensor, gradient: Tensor): void;
+  /**
+   * Memory into which a kernel writes the gradient of `input` itself. With `accumulate` it adds to what is there.
+   * `fresh` memory that the kernel does not cover completely must be cleared by the caller (never needed with accumulate).
+   */
+  target(input: Tensor): { slice: BufferSlice; accumulate: boolean };
+}
+
+/** Computes the gradients of an operation's inputs from those of its outputs. */
+export type Backward = (gradients: readonly (Tensor | undefined)[], into: Gradients) => void;
+
+interface Node {
+  readonly name: string;
+  readonly outputs: readonly Tensor[];
+  readonly saved: readonly Tensor[];
+  readonly root: boolean;
+  readonly backward: Backward;
+}
+
+let active: Tape | null = null;
+
+/** The tape that records at this moment, or null. */
+export function activeTape(): Tape | null {
+  return active;
+}
+
+/** Runs `body` without recording: for evaluation inside a recorded function, and for checkpoints. */
+export function withoutTape<T>(body: () => T): T {
+  const outer = active;
+  active = null;
+  try {
+    return body();
+  } finally {
+    active = outer;
+  }
+}
+
+/**
+ * Puts an operation on the active tape if a gradient can flow through it.
+ *
+ * @param inputs tensors whose gradients `backward` can give.
+ * @param saved tensors that `backward` reads; their memory is kept until it has run.
+ * @param root true for losses: `backward` needs no incoming gradient.
+ */
+export function record<T extends readonly Tensor[]>(
+  name: string,
+  inputs: readonly Tensor[],
+  outputs: T,
+  saved: readonly Tensor[],
+  backward: Backward,
+  root = false,
+): T {
+  if (active && inputs.some(({ requiresGrad }) => requiresGrad)) active.push({ name, outputs, saved, root, backward });
+  return outputs;
+}
+
+/**
+ * Records operations and runs them backwards.
+ *
+ * ```ts
+ * const tape = new Tape();
+ * const loss = tape.record(() => meanLoss(model(batch)));
+ * tape.backward(); // gradients are now in the parameters' groups
+ * ```
+ */
+export class Tape {
+  #nodes: Node[] = [];
+  readonly #gradients = new Map<number, Tensor>();
+
+  /** Records everything `forward` does. It must be synchronous. */
+  record<T>(forward: () => T): T {
+    const outer = active;
+    active = this;
+    try {
+      return forward();
+    } finally {
+      active = outer;
+    }
+  }
+
+  /** @internal */
+  push(node: Node): void {
+    for (const tensor of node.outputs) tensor.requiresGrad = true;
+    for (const { device, slice } of node.saved) device.memory.retain(slice.storage);
+    this.#nodes.push(node);
+  }
+
+  /** Number of recorded operations. */
+  get length(): number {
+    return this.#nodes.length;
+  }
+
+  /**
+   * Propagates gradients from the recorded losses, and from `seeds` where outputs other than losses are given one,
+   * to all parameters and to `watched` tensors. The tape is empty afterwards.
+   *
+   * @returns the gradients of `watched`, in order; undefined where none flows.
+   */
+  backward(
+    seeds: readonly (readonly [Tensor, Tensor])[] = [],
+    watched: readonly Tensor[] = [],
+  ): (Tensor | undefined)[] {
+    const gradients = this.#gradients;
+    const held = new Set<number>(watched.map(({ id }) => id));
+    const into: Gradients = {
+      needs: (input) => input.requiresGrad,
+      give: (input, gradient) => this.#give(input, gradient),
+      target: (input) => this.#target(input),
+    };
+    for (const [tensor, gradient] of seeds) this.#give(tensor, gradient);
+    const nodes = this.#nodes;
+    this.#nodes = [];
+    for (let node = nodes.pop(); node; node = nodes.pop()) {
+      const incoming = node.outputs.map(({ id }) => gradients.get(id));
+      const device = node.outputs[0]!.device;
+      const scope = device.memory.openScope();
+      if (node.root || incoming.some((gradient) => gradient !== undefined)) node.backward(incoming, into);
+      node.outputs.forEach(({ id }, i) => {
+        const gradient = incoming[i];
+        if (gradient === undefined || held.has(id)) return;
+        gradients.delete(id);
+        device.memory.release(gradient.slice.storage);
+      });
+      for (const { slice } of node.saved) device.memory.release(slice.storage);
+      scope.close();
+    }
+    const result = watched.map(({ id }) => gradients.get(id));
+    for (const gradient of gradients.values()) adopt(gradient);
+    gradients.clear();
+    return result;
+  }
+
+  /** Forgets everything without a backward pass, e.g. after an exception in the forward. */
+  discard(): void {
+    for (const { saved } of this.#nodes) {
+      for (const { device, slice } of saved) device.memory.release(slice.storage);
+    }
+    this.#nodes = [];
+  }
+
+  #give(input: Tensor, gradient: Tensor): void {
+    if (!input.requiresGrad) return;
+    const { device } = input;
+    if (input instanceof Parameter) {
+      addScaled(device, { x: gradient.slice, out: input.gradient, count: input.size, alpha: 1 });
+      return;
+    }
+    const existing = this.#gradients.get(input.id);
+    if (existing === undefined) {
+      device.memory.retain(gradient.slice.storage);
+      this.#gradients.set(input.id, gradient);
+    } else if (existing.slice.storage.references === 1) {
+      addScaled(device, { x: gradient.slice, out: existing.slice, count: input.size, alpha: 1 });
+    } else {
+      // The memory also serves as another tensor's gradient, so the sum goes elsewhere.
+      const sum = empty(device, input.shape);
+      binary(device, { operation: 'add', a: existing.slice, b: gradient.slice, out: sum.slice, count: input.size });
+      this.#replace(input, existing, sum);
+    }
+  }
+
+  #target(input: Tensor): { slice: BufferSlice; accumulate: boolean } {
+    if (input instanceof Parameter) return { slice: input.gradient, accumulate: true };
+    const { device } = input;
+    const existing = this.#gradients.get(input.id);
+    if (existing?.slice.storage.references === 1) return { slice: existing.slice, accumulate: true };
+    const fresh = empty(device, input.shape);
+    if (existing === undefined) {
+      device.memory.retain(fresh.slice.storage);
+      this.#gradients.set(input.id, fresh);
+      return { slice: fresh.slice, accumulate: false };
+    }
+    device.recorder.copy(existing.slice, fresh.slice);
+    this.#replace(input, existing, fresh);
+    return { slice: fresh.slice, accumulate: true };
+  }
+
+  #replace(input: Tensor, old: Tensor, replacement: Tensor): void {
+    const { memory } = input.device;
+    memory.retain(replacement.slice.storage);
+    memory.release(old.slice.storage);
+    this.#gradients.set(input.id, replacement);
+  }
+}
+
+/** Moves the tape's hold on a gradient to the enclosing scope, which returns it at its end. */
+function adopt({ device, slice }: Tensor): void {
+  device.memory.adopt(slice.storage);
+}
+
+/**
+ * Runs `body` without keeping its intermediate results; the backward pass runs it again. Trades compute for memory.
+ * `body` must depend on nothing but its inputs and parameters, and give the same result both times.
+ */
+export function checkpoint(device: Device, inputs: readonly Tensor[], body: (...inputs: Tensor[]) => Tensor): Tensor {
+  const scope = device.memory.openScope();
+  let output: Tensor | undefined;
+  try {
+    output = withoutTape(() => body(...inputs));
+  } finally {
+    scope.close(output ? [output.slice.storage] : []);
+  }
+  // Parameters inside `body` may want gradients even when no input does, so the node is recorded in any case.
+  active?.push({
+    name: 'checkpoint',
+    outputs: [output],
+    saved: inputs,
+    root: false,
+    backward: ([gradient], into) => {
+      const copies = inputs.map((input) => {
+        const copy = new Tensor(input.device, input.slice, input.shape, input.dtype);
+        copy.requiresGrad = input.requiresGrad;
+        return copy;
+      });
+      const tape = new Tape();
+      const again = tape.record(() => body(...copies));
+      tape.backward([[again, gradient!]], copies).forEach((result, i) => {
+        if (result) into.give(inputs[i]!, result);
+      });
+    },
+  });
+  return output;
+}

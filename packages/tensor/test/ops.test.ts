@@ -1,0 +1,316 @@
+// Every differentiable operation against its float64 reference, for parameters and for intermediate tensors.
+import type { Device } from '@crossgate/gpu';
+import { openDevice } from '@crossgate/gpu/node';
+import * as reference from '@crossgate/testing';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { PackedSequences, Tensor } from '../src';
+import * as ops from '../src';
+import { runGradients } from './harness';
+
+let device: Device;
+beforeAll(async () => {
+  device = await openDevice();
+});
+afterAll(() => device.destroy());
+
+const { randomNormal } = reference;
+type Reference = reference.Reference;
+
+/** Operation, inputs, the same operation in float64, and its closed-form gradients for an upstream gradient. */
+interface Case {
+  readonly name: string;
+  readonly inputs: Reference[];
+  readonly body: (...inputs: Tensor[]) => Tensor;
+  readonly forward: (...inputs: Reference[]) => Reference;
+  readonly backward: (gradient: Reference, ...inputs: Reference[]) => Reference[];
+}
+
+const rows = 7;
+const indices = Uint32Array.of(3, 0, 3, 9, 1, 3, 0);
+const cases: Case[] = [
+  {
+    name: 'linear',
+    inputs: [randomNormal([rows, 12], 1), randomNormal([5, 12], 2), randomNormal([5], 3)],
+    body: (x, w, b) => ops.linear(x!, w!, b),
+    forward: (x, w, b) => reference.linear(x!, w!, b),
+    backward: (g, x, w) => {
+      const { input, weight, bias } = reference.linearBackward(x!, w!, g);
+      return [input, weight, bias];
+    },
+  },
+  ...([false, true] as const).flatMap((transposeA) =>
+    ([false, true] as const).map(
+      (transposeB): Case => ({
+        name: `matmul${transposeA ? ' Aᵀ' : ''}${transposeB ? ' Bᵀ' : ''}`,
+        inputs: [randomNormal(transposeA ? [6, 9] : [9, 6], 4), randomNormal(transposeB ? [11, 6] : [6, 11], 5)],
+        body: (a, b) => ops.matmul(a!, b!, { transposeA, transposeB }),
+        forward: (a, b) => reference.matmul(a!, b!, { transposeA, transposeB }),
+        backward: (g, a, b) => [
+          transposeA
+            ? reference.matmul(b!, g, { transposeA: transposeB, transposeB: true })
+            : reference.matmul(g, b!, { transposeA: false, transposeB: !transposeB }),
+          transposeB
+            ? reference.matmul(g, a!, { transposeA: true, transposeB: transposeA })
+            : reference.matmul(a!, g, { transposeA: !transposeA, transposeB: false }),
+        ],
+      }),
+    ),
+  ),
+  {
+    name: 'add',
+    inputs: [randomNormal([rows, 9], 6), randomNormal([rows, 9], 7)],
+    body: (a, b) => ops.add(a!, b!),
+    forward: (a, b) => reference.add(a!, b!),
+    backward: (g) => [g, g],
+  },
+  {
+    name: 'subtract',
+    inputs: [randomNormal([rows, 9], 8), randomNormal([rows, 9], 9)],
+    body: (a, b) => ops.subtract(a!, b!),
+    forward: (a, b) => reference.subtract(a!, b!),
+    backward: (g) => [g, reference.scale(g, -1)],
+  },
+  {
+    name: 'multiply',
+    inputs: [randomNormal([rows, 9], 10), randomNormal([rows, 9], 11)],
+    body: (a, b) => ops.multiply(a!, b!),
+    forward: (a, b) => reference.multiply(a!, b!),
+    backward: (g, a, b) => [reference.multiply(g, b!), reference.multiply(g, a!)],
+  },
+  {
+    name: 'scale',
+    inputs: [randomNormal([rows, 9], 12)],
+    body: (x) => ops.scale(x!, -2.5),
+    forward: (x) => reference.scale(x!, -2.5),
+    backward: (g) => [reference.scale(g, -2.5)],
+  },
+  ...(['relu', 'sigmoid', 'tanh', 'silu'] as const).map(
+    (name): Case => ({
+      name,
+      inputs: [randomNormal([rows, 9], 13)],
+      body: (x) => ops[name](x!),
+      forward: (x) => reference[name](x!),
+      backward: (g, x) => [reference.activateBackward(name, x!, g)],
+    }),
+  ),
+  {
+    name: 'rmsNorm',
+    inputs: [randomNormal([rows, 20], 14), randomNormal([20], 15)],
+    body: (x, w) => ops.rmsNorm(x!, w!, 1e-5),
+    forward: (x, w) => reference.rmsNorm(x!, w!, 1e-5),
+    backward: (g, x, w) => {
+      const { input, weight } = reference.rmsNormBackward(x!, w!, g, 1e-5);
+      return [input, weight];
+    },
+  },
+  {
+    name: 'swiglu',
+    inputs: [randomNormal([rows, 9], 16), randomNormal([rows, 9], 17)],
+    body: (gate, up) => ops.swiglu(gate!, up!),
+    forward: (gate, up) => reference.swiglu(gate!, up!),
+    backward: (g, a, b) => {
+      const { gate, up } = reference.swigluBackward(a!, b!, g);
+      return [gate, up];
+    },
+  },
+  {
+    name: 'embedding',
+    inputs: [randomNormal([11, 8], 18)],
+    body: (table) => ops.embedding(table!, indices),
+    forward: (table) => reference.gatherRows(table!, Int32Array.from(indices)),
+    backward: (g) => [reference.scatterAddRows(g, Int32Array.from(indices), 11)],
+  },
+  {
+    name: 'rowDot',
+    inputs: [randomNormal([rows, 10], 19), randomNormal([rows, 10], 20)],
+    body: (a, b) => ops.rowDot(a!, b!),
+    forward: (a, b) => reference.rowDot(a!, b!),
+    backward: (g, a, b) => {
+      const { a: gradA, b: gradB } = reference.rowDotBackward(a!, b!, g);
+      return [gradA, gradB];
+    },
+  },
+  {
+    name: 'concatRows',
+    inputs: [randomNormal([3, 5], 21), randomNormal([4, 5], 22)],
+    body: (a, b) => ops.concatRows(a!, b!),
+    forward: (a, b) => reference.reference([7, 5], [...a!.data, ...b!.data]),
+    backward: (g) => [reference.reference([3, 5], g.data.slice(0, 15)), reference.reference([4, 5], g.data.slice(15))],
+  },
+  {
+    name: 'loraLinear',
+    inputs: [
+      randomNormal([rows, 12], 23),
+      randomNormal([5, 12], 24),
+      randomNormal([3, 12], 25),
+      randomNormal([5, 3], 26),
+    ],
+    body: (x, w, a, b) => ops.loraLinear(x!, w!, { a: a!, b: b!, scale: 2 }),
+    forward: (x, w, a, b) =>
+      reference.add(reference.linear(x!, w!), reference.scale(reference.linear(reference.linear(x!, a!), b!), 2)),
+    backward: (g, x, w, a, b) => {
+      const base = reference.linearBackward(x!, w!, g);
+      const hidden = reference.linear(x!, a!);
+      const upper = reference.linearBackward(hidden, b!, reference.scale(g, 2));
+      const lower = reference.linearBackward(x!, a!, upper.input);
+      return [reference.add(base.input, lower.input), base.weight, lower.weight, upper.weight];
+    },
+  },
+];
+
+describe.each(cases)('$name', ({ name, inputs, body, forward, backward }) => {
+  it.each([
+    ['parameters', true],
+    ['intermediate tensors', false],
+  ])('matches float64 with %s', async (_, asParameters) => {
+    const run = await runGradients(device, inputs, body, asParameters);
+    reference.expectClose(run.output, forward(...inputs).data, { relative: 2e-5, absolute: 2e-6, label: name });
+    backward(run.weight, ...inputs).forEach((expected, i) => {
+      reference.expectClose(run.gradients[i]!, expected.data, {
+        relative: 5e-5,
+        absolute: 1e-5,
+        label: `${name}: gradient of input ${i}`,
+      });
+    });
+  });
+});
+
+describe('attention with rotary positions', () => {
+  const [heads, keyValueHeads, headDim] = [4, 2, 6];
+  const offsets = [0, 5, 6, 17];
+  const tokens = 17;
+  const inputs = [
+    randomNormal([tokens, heads * headDim], 31),
+    randomNormal([tokens, keyValueHeads * headDim], 32),
+    randomNormal([tokens, keyValueHeads * headDim], 33),
+  ];
+  const positions = reference.packedPositions(offsets);
+
+  function packed(): PackedSequences {
+    const sequence = Uint32Array.from({ length: tokens }, (_, t) => offsets.findIndex((end) => t < end) - 1);
+    return {
+      offsets: ops.fromHost(device, [offsets.length], Uint32Array.from(offsets)),
+      sequenceOfToken: ops.fromHost(device, [tokens], sequence),
+      positions: ops.fromHost(device, [tokens], Uint32Array.from(positions)),
+      tokens,
+    };
+  }
+
+  it('matches float64 forward and backward', async () => {
+    const table = ops.persistent(device, [32, headDim], 'weights', ops.ropeTable(32, headDim, 10000));
+    const run = await runGradients(
+      device,
+      inputs,
+      (q, k, v) => {
+        const sequences = packed();
+        const rotated = [
+          ops.rope(q!, sequences, { heads, headDim, table }),
+          ops.rope(k!, sequences, { heads: keyValueHeads, headDim, table }),
+        ] as const;
+        return ops.attention(rotated[0], rotated[1], v!, sequences, { heads, keyValueHeads, headDim });
+      },
+      false,
+    );
+    const split = (x: Reference, h: number) => reference.reshape(x, [tokens, h, headDim]);
+    const q = reference.rope(split(inputs[0]!, heads), positions, 10000);
+    const k = reference.rope(split(inputs[1]!, keyValueHeads), positions, 10000);
+    const v = split(inputs[2]!, keyValueHeads);
+    const { output } = reference.attention({ q, k, v, offsets });
+    reference.expectClose(run.output, output.data, { relative: 1e-4, absolute: 1e-5, label: 'attention' });
+    const gradients = reference.attentionBackward({ q, k, v, offsets }, split(run.weight, heads));
+    const expected = [
+      reference.ropeBackward(gradients.q, positions, 10000),
+      reference.ropeBackward(gradients.k, positions, 10000),
+      gradients.v,
+    ];
+    expected.forEach((gradient, i) => {
+      reference.expectClose(run.gradients[i]!, gradient.data, {
+        relative: 2e-4,
+        absolute: 2e-5,
+        label: `attention: gradient ${i}`,
+      });
+    });
+    ops.releasePersistent(table);
+  });
+});
+
+describe('gatedFusion', () => {
+  const d = 6;
+  const tokenId = Int32Array.of(4, 2, -1, 2, 0, 4, -1, 1);
+  const cfRow = Int32Array.of(-1, 0, 2, 1, 0, 1, 2, -1);
+  const textRow = Int32Array.of(-1, 1, -1, 1, 0, 2, -1, -1);
+
+  it.each([
+    ['none', d],
+    ['sigmoid', d],
+    ['tanh', 1],
+    ['none', 1],
+  ] as const)('matches float64 with activation %s and gate width %i', async (activation, width) => {
+    const tokenEmbeddings = randomNormal([5, d], 41);
+    const inputs = [randomNormal([3, d], 42), randomNormal([3, width], 43), randomNormal([3, width], 44)];
+    const run = await runGradients(
+      device,
+      inputs,
+      (aligned, gateCf, gateText) =>
+        ops.gatedFusion(
+          {
+            tokenEmbeddings: ops.fromHost(device, [5, d], reference.toFloat32(tokenEmbeddings)),
+            aligned: aligned!,
+            gateCf,
+            gateText,
+            activation,
+          },
+          { tokenIds: tokenId, cfRows: cfRow, textRows: textRow },
+        ),
+      false,
+    );
+    const [aligned, gateCf, gateText] = inputs as [Reference, Reference, Reference];
+    const args = {
+      tokenEmbeddings,
+      aligned,
+      gateCf,
+      gateText,
+      tokenId,
+      cfRow,
+      textRow,
+      ...(activation !== 'none' && { activation }),
+    };
+    reference.expectClose(run.output, reference.gatedFusion(args).data, { label: 'gatedFusion' });
+    const expected = reference.gatedFusionBackward(args, run.weight);
+    [expected.aligned, expected.gateCf!, expected.gateText!].forEach((gradient, i) => {
+      reference.expectClose(run.gradients[i]!, gradient.data, {
+        relative: 5e-5,
+        absolute: 1e-5,
+        label: `gradient ${i}`,
+      });
+    });
+  });
+});
+
+describe('dropout', () => {
+  it('keeps the expected share, scales it, and uses the same mask backwards', async () => {
+    const x = reference.reference([64, 33], () => 1);
+    const state = { probability: 0.25, seed: 5, stream: 2, counter: 9 };
+    const run = await runGradients(device, [x], (input) => ops.dropout(input!, state), false);
+    const kept = run.output.filter((value) => value !== 0);
+    expect(kept.length / run.output.length).toBeGreaterThan(0.7);
+    expect(kept.length / run.output.length).toBeLessThan(0.8);
+    for (const value of kept) expect(value).toBeCloseTo(4 / 3, 6);
+    run.gradients[0]!.forEach((gradient, i) => {
+      expect(gradient).toBeCloseTo(run.output[i]! === 0 ? 0 : (run.weight.data[i]! * 4) / 3, 5);
+    });
+  });
+});
+
+describe('shape errors', () => {
+  it('name the operation and both shapes', () => {
+    using _ = device.step();
+    const x = ops.zeros(device, [3, 4]);
+    expect(() => ops.linear(x, ops.zeros(device, [2, 5]))).toThrow(
+      /linear: weight has shape \[2, 5\], expected \[\?, 4\]/,
+    );
+    expect(() => ops.add(x, ops.zeros(device, [4, 3]))).toThrow(/add: b has shape \[4, 3\], expected \[3, 4\]/);
+    expect(() => ops.embedding(x, Uint32Array.of(0, 3))).toThrow(/index 3 at position 1, the table has 3 rows/);
+    expect(() => ops.reshape(x, [5, 2])).toThrow(/reshape/);
+  });
+});
