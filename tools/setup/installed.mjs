@@ -1,7 +1,7 @@
 // Drivers that are installed on the machine, and, where we are root, installing Mesa with the machine's package manager.
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { debianSource, formatSource, osRelease, readSources } from './apt.mjs';
+import { debianSource, formatSource, osRelease, readSources, upstreamVersion } from './apt.mjs';
 import { mustExecute, SetupError, say } from './system.mjs';
 
 const driverFolders = ['/usr/share/vulkan/icd.d', '/usr/local/share/vulkan/icd.d', '/etc/vulkan/icd.d'];
@@ -38,8 +38,12 @@ export async function installMesa(origin, cache) {
   const apt = (/** @type {string[]} */ ...args) => mustExecute('apt-get', ['-q', '--yes', ...args], { env });
   const install = ['install', '--no-install-recommends'];
   if (origin === 'distribution') {
-    say('installing mesa-vulkan-drivers from the distribution');
     await apt('update');
+    const policy = await mustExecute('apt-cache', ['policy', 'mesa-vulkan-drivers'], { env });
+    const version = upstreamVersion(/Candidate: (\S+)/.exec(policy)?.[1] ?? '');
+    // Dawn finds no adapter in Mesa 22 (Debian 12): nothing useless is installed.
+    if (!(Number.parseInt(version, 10) >= 23)) throw new SetupError(`Mesa ${version} is too old for Dawn`);
+    say(`installing mesa-vulkan-drivers ${version} from the distribution`);
     await apt(...install, ...packages);
     return installedLavapipe();
   }

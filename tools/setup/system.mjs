@@ -59,7 +59,9 @@ export function execute(command, args, { env = process.env, cwd, timeout = 600_0
 export async function mustExecute(/** @type {Parameters<typeof execute>} */ ...call) {
   const result = await execute(...call);
   if (result.code !== 0) {
-    const words = `${result.stdout}\n${result.stderr}`.trim().split('\n').slice(-3).join(' / ');
+    const lines = `${result.stdout}\n${result.stderr}`.split('\n').filter((line) => line.trim());
+    const errors = lines.filter((line) => /^E: |\berror\b/i.test(line));
+    const words = (errors.length > 0 ? errors : lines).slice(-3).join(' / ');
     throw new SetupError(`${call[0]} ${call[1][0] ?? ''} ended with ${result.signal ?? result.code}: ${words}`);
   }
   return result.stdout;

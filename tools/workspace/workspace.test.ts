@@ -1,4 +1,5 @@
 // Tests of the root scripts: stamps, counting and closing line, exit codes and signals.
+import { spawn } from 'node:child_process';
 import { mkdir, mkdtemp, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -86,5 +87,21 @@ describe('runToEnd', () => {
     expect(await node('process.exit(3)')).toBe(3);
     expect(await node('process.kill(process.pid, "SIGINT"); setInterval(() => {}, 9)')).toBe(130);
     expect(await node('process.kill(process.pid, "SIGTERM"); setInterval(() => {}, 9)')).toBe(143);
+  });
+  it('hands a signal on and waits for the program to clean up', async () => {
+    const child = 'process.on("SIGINT", () => { console.log("cleaned up"); process.exit(130); }); console.log("up");';
+    const parent = `import { runToEnd } from ${JSON.stringify(new URL('./start.mjs', import.meta.url).href)};
+      const script = ${JSON.stringify(`${child} setInterval(() => {}, 9)`)};
+      process.exit(await runToEnd(process.execPath, ['-e', script], { stdio: ['ignore', 'inherit', 'inherit'] }));`;
+    const started = spawn(process.execPath, ['--input-type=module', '-e', parent], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    let output = '';
+    started.stdout.setEncoding('utf8').on('data', (text: string) => {
+      if (text.includes('up\n') && output === '') started.kill('SIGINT');
+      output += text;
+    });
+    const code = await new Promise((resolve) => started.on('close', resolve));
+    expect([output, code]).toEqual(['up\ncleaned up\n', 130]);
   });
 });
