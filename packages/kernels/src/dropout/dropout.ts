@@ -1,0 +1,77 @@
+/** Dropout by a counter-based generator: no stored mask, and the backward is the same call on the gradient. */
+import type { BufferSlice, Device } from '@crossgate/gpu';
+import { defineKernel, InputError } from '@crossgate/gpu';
+import { includes } from '../include';
+import { elements, requireElements, requireSizes, rowRanges } from '../slices';
+import source from './dropout.wgsl';
+import philox from './philox.wgsl';
+
+const workgroupSize = 128;
+
+export const dropoutKernel = defineKernel({
+  name: 'dropout',
+  source,
+  includes: { ...includes, philox },
+  bindings: { x: { access: 'read', type: 'Value' }, out: { access: 'read_write', type: 'Value' } },
+  parameters: {
+    count: 'u32',
+    firstBlock: 'u32',
+    threshold: 'u32',
+    scale: 'f32',
+    seed: 'u32',
+    stream: 'u32',
+    counter: 'u32',
+  },
+  constants: { VECTOR: false, WORKGROUP_SIZE: workgroupSize },
+});
+
+export interface DropoutArguments {
+  /** f32 [count] */
+  readonly x: BufferSlice;
+  /** f32 [count] */
+  readonly out: BufferSlice;
+  readonly count: number;
+  /** Share of elements that become zero, in [0, 1). */
+  readonly probability: number;
+  /** u32, one per run. */
+  readonly seed: number;
+  /** u32, one per place in the model. */
+  readonly stream: number;
+  /** u32, one per step. */
+  readonly counter: number;
+}
+
+/**
+ * out[i] = x[i] / (1 − probability) where element i is kept, else 0. The same seed, stream and counter give the same
+ * mask: word i % 4 of `philox4x32([i / 4, counter, stream, 0], [seed, 0x43524f53])`, kept when its uniform number is at
+ * least the probability.
+ *
+ * @throws InputError when a slice is smaller than `count` or the probability is outside [0, 1).
+ */
+export function dropout(device: Device, args: DropoutArguments): void {
+  const { x, out, count, probability, seed, stream, counter } = args;
+  if (count === 0) return;
+  requireSizes('dropout', { count });
+  if (!(probability >= 0 && probability < 1)) {
+    throw new InputError(`dropout: probability ${probability} must be in [0, 1)`);
+  }
+  requireElements('dropout', 'x', x, count);
+  requireElements('dropout', 'out', out, count);
+  for (const range of rowRanges('dropout', device, count, [1])) {
+    device.recorder.dispatch(dropoutKernel, {
+      bindings: { x: elements(x, range.first, range.count), out: elements(out, range.first, range.count) },
+      parameters: {
+        count: range.count,
+        // Parts start at multiples of 64 elements.
+        firstBlock: range.first / 4,
+        threshold: Math.ceil(probability * 2 ** 24),
+        scale: 1 / (1 - probability),
+        seed,
+        stream,
+        counter,
+      },
+      constants: { VECTOR: range.count % 4 === 0 },
+      workgroups: Math.ceil(range.count / 4 / workgroupSize),
+    });
+  }
+}

@@ -1,0 +1,35 @@
+// Inverted dropout (Srivastava et al. 2014): out[i] = x[i] / (1 − p) where element i is kept, else 0; x, out [count].
+//
+// Element i draws word i % 4 of the Philox block at counter (i / 4, step counter, stream, 0) under key (seed, "CROS"), so
+// the mask is never stored and the backward is the same kernel on the gradient. Kept: (word >> 8) ≥ threshold, the
+// integer form of "the word's uniform number in [0, 1) is at least p". firstBlock is the block of the slice's start.
+#include vector
+#include philox
+
+@compute @workgroup_size(WORKGROUP_SIZE)
+fn main(
+  @builtin(workgroup_id) workgroup: vec3<u32>,
+  @builtin(num_workgroups) grid: vec3<u32>,
+  @builtin(local_invocation_index) local: u32,
+) {
+  let block = (workgroup.x + workgroup.y * grid.x) * WORKGROUP_SIZE + local;
+  if (block * 4u >= parameters.count) { return; }
+  let words = philox4x32(
+    vec4<u32>(parameters.firstBlock + block, parameters.counter, parameters.stream, 0u),
+    vec2<u32>(parameters.seed, 0x43524f53u),
+  );
+  let factors = select(
+    vec4<f32>(0.0),
+    vec4<f32>(parameters.scale),
+    (words >> vec4<u32>(8u)) >= vec4<u32>(parameters.threshold),
+  );
+#if VECTOR
+  out[block] = factors * x[block];
+#else
+#for i in 0..4
+  if (block * 4u + ${i}u < parameters.count) {
+    out[block * 4u + ${i}u] = factors[${i}] * x[block * 4u + ${i}u];
+  }
+#endfor
+#endif
+}
