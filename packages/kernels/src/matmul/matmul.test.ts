@@ -1,0 +1,251 @@
+/** Matrix products against float64: every transpose, epilogue and variant on ragged shapes, under lowered limits. */
+import type { Device } from '@crossgate/gpu';
+import { InputError } from '@crossgate/gpu';
+import { openDevice } from '@crossgate/gpu/node';
+import { expectClose } from '@crossgate/testing';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { download, upload, uploadFilled } from '../../test/harness';
+import type { MatmulArguments, MatmulPlan, MatmulShape } from './matmul';
+import { matmul, planMatmul, planSoftwareMatmul, planTiledMatmul } from './matmul';
+
+/** Values without symmetry: a wrong stride, transpose or row shows. */
+function values(count: number, seed: number): Float32Array {
+  return Float32Array.from({ length: count }, (_, i) => Math.sin(1.7 * i + seed) + ((i * 37 + seed) % 11) / 11);
+}
+
+interface Case extends MatmulShape {
+  readonly alpha?: number;
+  readonly accumulate?: boolean;
+  readonly bias?: boolean;
+}
+
+function expected(c: Case, a: Float32Array, b: Float32Array, bias: Float32Array, before: Float32Array): Float64Array {
+  const { m, n, k } = c;
+  const out = new Float64Array(m * n);
+  for (let i = 0; i < m; i++) {
+    for (let j = 0; j < n; j++) {
+      let sum = 0;
+      for (let q = 0; q < k; q++) {
+        sum += a[c.transposeA ? q * m + i : i * k + q]! * b[c.transposeB ? j * k + q : q * n + j]!;
+      }
+      out[i * n + j] = (c.alpha ?? 1) * sum + (c.bias ? bias[j]! : 0) + (c.accumulate ? before[i * n + j]! : 0);
+    }
+  }
+  return out;
+}
+
+async function check(device: Device, c: Case, plan?: (shape: MatmulShape) => MatmulPlan): Promise<void> {
+  const { m, n, k, transposeA = false, transposeB = false, alpha = 1, accumulate = false } = c;
+  const [a, b, bias, before] = [values(m * k, 1), values(k * n, 2), values(n, 3), values(m * n, 4)];
+  const step = device.step();
+  try {
+    const out = accumulate ? upload(device, before) : uploadFilled(device, m * n);
+    const args: MatmulArguments = {
+      ...{ a: upload(device, a), b: upload(device, b), out, m, n, k, transposeA, transposeB, alpha, accumulate },
+      ...(c.bias && { bias: upload(device, bias) }),
+      ...(plan && { plan }),
+    };
+    matmul(device, args);
+    const reference = expected(c, a, b, bias, before);
+    const largest = reference.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+    expectClose(await download(device, out), reference, {
+      relative: 0,
+      absolute: 1e-5 * largest,
+      label: JSON.stringify(c),
+    });
+  } finally {
+    step.end();
+  }
+}
+
+const transposes = [
+  { transposeA: false, transposeB: false },
+  { transposeA: false, transposeB: true },
+  { transposeA: true, transposeB: false },
+  { transposeA: true, transposeB: true },
+];
+/** m, n, k: vectors of four, ragged, single rows and columns, tall, wide and deep (split). */
+const sizes: readonly [number, number, number][] = [
+  [1, 1, 1],
+  [3, 5, 2],
+  [17, 33, 65],
+  [65, 3, 257],
+  [1, 257, 17],
+  [40, 64, 20],
+  [8, 8, 64],
+  [132, 16, 8],
+  [20, 172, 36],
+  [16, 12, 1031],
+  [7, 9, 1030],
+];
+const plans = { software: planSoftwareMatmul, tiled: null } as const;
+
+describe('matmul', () => {
+  let device: Device;
+  beforeAll(async () => {
+    device = await openDevice();
+  });
+  afterAll(() => device.destroy());
+
+  for (const variant of Object.keys(plans) as (keyof typeof plans)[]) {
+    const plan = (shape: MatmulShape) => plans[variant]?.(shape) ?? planTiledMatmul(shape, device.capabilities);
+    for (const transpose of transposes) {
+      it(`${variant} ${JSON.stringify(transpose)} on ragged shapes`, async () => {
+        for (const [m, n, k] of sizes) await check(device, { m, n, k, ...transpose }, plan);
+      });
+      it(`${variant} ${JSON.stringify(transpose)} with alpha, bias and accumulation`, async () => {
+        for (const [m, n, k] of [
+          [17, 33, 65],
+          [20, 172, 36],
+          [16, 12, 1032],
+        ] as const) {
+          await check(device, { m, n, k, ...transpose, alpha: -0.75, accumulate: true, bias: true }, plan);
+          await check(device, { m, n, k, ...transpose, alpha: 3, accumulate: true }, plan);
+        }
+      });
+    }
+  }
+
+  it('every register tile computes the same function', async () => {
+    // Narrow and wide outputs choose different tiles; together these use each of them.
+    const shapes = [
+      [1, 512],
+      [3, 4],
+      [6, 40],
+      [8, 64],
+      [300, 8],
+      [64, 4],
+      [300, 16],
+      [600, 16],
+      [32, 64],
+      [64, 176],
+    ] as const;
+    const used = new Set<string>();
+    for (const [m, n] of shapes) {
+      for (const transpose of transposes) {
+        const c = { m, n, k: 36, ...transpose };
+        const { rows, columns, lanesOnRows } = planSoftwareMatmul(c);
+        used.add(`${rows}x${columns}${lanesOnRows}`);
+        await check(device, c, planSoftwareMatmul);
+      }
+    }
+    expect(used.size).toBeGreaterThanOrEqual(6);
+  });
+
+  it('repeats to the same bits', async () => {
+    const step = device.step();
+    const [m, n, k] = [16, 12, 4099];
+    const a = upload(device, values(m * k, 1));
+    const b = upload(device, values(k * n, 2));
+    const results: Float32Array[] = [];
+    for (let i = 0; i < 3; i++) {
+      const out = uploadFilled(device, m * n);
+      matmul(device, { a, b, out, m, n, k, transposeA: true });
+      results.push(await download(device, out));
+    }
+    expect(planMatmul({ m, n, k, transposeA: true }, 'f32', device.capabilities).splits).toBeGreaterThan(1);
+    expect(results[1]).toEqual(results[0]);
+    expect(results[2]).toEqual(results[0]);
+    step.end();
+  });
+
+  it('refuses slices that are too small, and an empty inner axis', () => {
+    const step = device.step();
+    const a = uploadFilled(device, 6);
+    const b = uploadFilled(device, 6);
+    const out = uploadFilled(device, 4);
+    expect(() => matmul(device, { a, b, out, m: 2, n: 2, k: 4 })).toThrow(InputError);
+    expect(() => matmul(device, { a, b, out, m: 2, n: 3, k: 2 })).toThrow(/"out" holds 16 bytes, 24 are needed/);
+    expect(() => matmul(device, { a, b, out, m: 2, n: 2, k: 0 })).toThrow(/k is 0/);
+    step.end();
+  });
+});
+
+describe('matmul under other conditions', () => {
+  const cases: Case[] = [];
+  for (const transpose of transposes) {
+    // Larger than a 64 KiB binding in one operand after another, with ragged and with aligned rows.
+    for (const [m, n, k] of [
+      [400, 50, 47],
+      [416, 48, 96],
+      [47, 250, 90],
+      [48, 256, 72],
+      [24, 16, 1200],
+    ] as const) {
+      // A bias is divided with the columns in 64s, too many rows of 1200 for this limit.
+      cases.push({ m, n, k, ...transpose, bias: k < 1000, accumulate: true, alpha: 2 });
+    }
+  }
+  for (const variant of ['chosen', 'tiled'] as const) {
+    it(`splits operands at the binding limit and folds the grid (${variant})`, async () => {
+      const limits = {
+        maxComputeWorkgroupsPerDimension: 16,
+        maxStorageBufferBindingSize: 65_536,
+        maxStorageBuffersPerShaderStage: 8,
+      };
+      const device = await openDevice({ limits });
+      try {
+        for (const c of cases) {
+          await check(device, c, variant === 'tiled' ? (s) => planTiledMatmul(s, device.capabilities) : undefined);
+        }
+      } finally {
+        device.destroy();
+      }
+    });
+  }
+
+  it('works with parameters in a uniform buffer', async () => {
+    const device = await openDevice({ immediates: false });
+    try {
+      for (const c of cases.slice(0, 6)) await check(device, c);
+    } finally {
+      device.destroy();
+    }
+  });
+});
+
+describe('planMatmul', () => {
+  const limits = { maxComputeWorkgroupStorageSize: 16_384 } as never;
+
+  it('chooses by adapter', () => {
+    const shape = { m: 1200, n: 64, k: 64, transposeB: true };
+    expect(planMatmul(shape, 'f32', { software: true, limits }).variant).toBe('software');
+    expect(planMatmul(shape, 'f32', { software: false, limits }).variant).toBe('tiled');
+  });
+
+  it('uses wide tiles for wide outputs and narrow ones for LoRA ranks', () => {
+    expect(planSoftwareMatmul({ m: 1200, n: 64, k: 64, transposeB: true })).toMatchObject({
+      columns: 16,
+      vector: true,
+    });
+    expect(planSoftwareMatmul({ m: 1200, n: 8, k: 64, transposeB: true })).toMatchObject({
+      columns: 8,
+      lanesOnRows: true,
+    });
+    expect(planSoftwareMatmul({ m: 1, n: 512, k: 64, transposeB: true })).toMatchObject({
+      rows: 1,
+      lanesOnRows: false,
+    });
+  });
+
+  it('reads vectors only where every contiguous extent is a multiple of 4', () => {
+    expect(planSoftwareMatmul({ m: 64, n: 64, k: 1201, transposeA: true })).toMatchObject({
+      vector: true,
+      innerStep: 1,
+    });
+    expect(planSoftwareMatmul({ m: 64, n: 64, k: 1201 }).vector).toBe(false);
+    expect(planSoftwareMatmul({ m: 65, n: 64, k: 64, transposeA: true }).vector).toBe(false);
+  });
+
+  it('splits deep products of small outputs and covers the inner axis', () => {
+    for (const plan of [planSoftwareMatmul, (s: MatmulShape) => planTiledMatmul(s, { software: false, limits })]) {
+      for (const k of [1, 250, 4801, 20_000]) {
+        const { splits, innerPerSplit } = plan({ m: 64, n: 64, k, transposeA: true });
+        expect(splits * innerPerSplit).toBeGreaterThanOrEqual(k);
+        expect((splits - 1) * innerPerSplit).toBeLessThan(k);
+        expect(splits > 1).toBe(k >= 4801);
+      }
+    }
+    expect(planSoftwareMatmul({ m: 1200, n: 64, k: 64 }).splits).toBe(1);
+  });
+});

@@ -1,0 +1,164 @@
+// Chooses variant, tile sizes and splits of a matrix product. Pure: same arguments, same plan.
+import type { Capabilities } from '@crossgate/gpu';
+
+/** Sizes and layout of out[m, n] = op(a) · op(b) with op(a) [m, k] and op(b) [k, n]. */
+export interface MatmulShape {
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+  /** a is stored [k, m]. Default false. */
+  readonly transposeA?: boolean;
+  /** b is stored [n, k]. Default false. */
+  readonly transposeB?: boolean;
+}
+
+export type MatmulDType = 'f32';
+
+export interface MatmulPlan {
+  /** `software`: register tiles only. `tiled`: tiles in workgroup memory. */
+  readonly variant: 'software' | 'tiled';
+  /** Rows and columns of the output that one invocation computes. */
+  readonly rows: number;
+  readonly columns: number;
+  /** software: the lanes of a workgroup lie along rows (else along columns). */
+  readonly lanesOnRows: boolean;
+  readonly workgroupSize: number;
+  /** software: operands are read as vectors of four; every contiguous extent is a multiple of 4. */
+  readonly vector: boolean;
+  /** Inner positions per loop iteration. */
+  readonly innerStep: number;
+  /** Workgroup tiles along the side that lanes share (software) or along rows (tiled). */
+  readonly uniformTiles: number;
+  /** Workgroup tiles along the other side. */
+  readonly laneTiles: number;
+  /** Parts of the inner axis, summed in a second stage when more than one. */
+  readonly splits: number;
+  /** Inner positions of a part, a multiple of 4. */
+  readonly innerPerSplit: number;
+}
+
+/** What a plan needs to know of a device. */
+export type MatmulCapabilities = Pick<Capabilities, 'software' | 'limits'>;
+
+/** Invocations along each side of a tiled workgroup. */
+export const tiledThreads = 16;
+
+/** Lanes of a software workgroup: what lavapipe computes at once with AVX2, and most in flight elsewhere. */
+const softwareLanes = 8;
+
+interface RegisterTile {
+  readonly rows: number;
+  readonly columns: number;
+  readonly lanesOnRows: boolean;
+  /** Measured throughput on full tiles, relative to the best. */
+  readonly efficiency: number;
+}
+
+/**
+ * Register tiles of the software variant, with throughput measured on lavapipe (Mesa 26, AVX2) at 1200x64x64,
+ * 1200x172x64, 512x512x512 and 64x64x4800. The small ones exist for narrow outputs.
+ */
+const registerTiles: Readonly<Record<'plain' | 'transposedA', readonly RegisterTile[]>> = {
+  plain: [
+    { rows: 4, columns: 16, lanesOnRows: true, efficiency: 1 },
+    { rows: 8, columns: 16, lanesOnRows: true, efficiency: 0.97 },
+    { rows: 16, columns: 8, lanesOnRows: false, efficiency: 0.95 },
+    { rows: 8, columns: 8, lanesOnRows: true, efficiency: 0.85 },
+    { rows: 8, columns: 8, lanesOnRows: false, efficiency: 0.7 },
+    { rows: 4, columns: 4, lanesOnRows: true, efficiency: 0.5 },
+    { rows: 4, columns: 4, lanesOnRows: false, efficiency: 0.5 },
+    { rows: 1, columns: 4, lanesOnRows: false, efficiency: 0.2 },
+  ],
+  transposedA: [
+    { rows: 16, columns: 8, lanesOnRows: false, efficiency: 1 },
+    { rows: 4, columns: 16, lanesOnRows: true, efficiency: 0.85 },
+    { rows: 8, columns: 8, lanesOnRows: true, efficiency: 0.8 },
+    { rows: 8, columns: 8, lanesOnRows: false, efficiency: 0.7 },
+    { rows: 4, columns: 4, lanesOnRows: true, efficiency: 0.4 },
+    { rows: 4, columns: 4, lanesOnRows: false, efficiency: 0.4 },
+  ],
+};
+
+/** Chooses tile sizes for C[M,N] = A[M,K] · B[K,N]. Pure: same arguments, same plan. */
+export function planMatmul(shape: MatmulShape, dtype: MatmulDType, caps: MatmulCapabilities): MatmulPlan {
+  if (dtype !== 'f32') throw new Error(`matmul: no kernel for ${dtype as string}`);
+  return caps.software ? planSoftwareMatmul(shape) : planTiledMatmul(shape, caps);
+}
+
+/** The plan of the software variant. */
+export function planSoftwareMatmul(shape: MatmulShape): MatmulPlan {
+  const { m, n, k, transposeA = false, transposeB = false } = shape;
+  // Contiguous extents of a, b and out.
+  const vector = (transposeA ? m : k) % 4 === 0 && (transposeB ? k : n) % 4 === 0 && n % 4 === 0;
+  let best: RegisterTile | undefined;
+  let bestScore = 0;
+  for (const tile of registerTiles[transposeA ? 'transposedA' : 'plain']) {
+    const rowTile = tile.rows * (tile.lanesOnRows ? softwareLanes : 1);
+    const columnTile = tile.columns * (tile.lanesOnRows ? 1 : softwareLanes);
+    const useful = (m * n) / (roundUp(m, rowTile) * roundUp(n, columnTile));
+    if (useful * tile.efficiency > bestScore) {
+      best = tile;
+      bestScore = useful * tile.efficiency;
+    }
+  }
+  const { rows, columns, lanesOnRows } = best!;
+  const rowTiles = Math.ceil(m / rows);
+  const columnTiles = Math.ceil(n / columns);
+  const uniformTiles = lanesOnRows ? columnTiles : rowTiles;
+  const laneTiles = Math.ceil((lanesOnRows ? rowTiles : columnTiles) / softwareLanes);
+  return {
+    variant: 'software',
+    rows,
+    columns,
+    lanesOnRows,
+    workgroupSize: softwareLanes,
+    vector,
+    // Vectors along the inner axis hold four positions; otherwise the axis may have any length.
+    innerStep: vector && (!transposeA || transposeB) ? 4 : 1,
+    uniformTiles,
+    laneTiles,
+    ...planSplits(k, uniformTiles * laneTiles, 16, 128),
+  };
+}
+
+/** The plan of the tiled variant: large tiles where they still fill the device. */
+export function planTiledMatmul(shape: MatmulShape, caps: MatmulCapabilities): MatmulPlan {
+  const { m, n, k } = shape;
+  const tilesOf = (perInvocation: number) => {
+    const side = perInvocation * tiledThreads;
+    return Math.ceil(m / side) * Math.ceil(n / side);
+  };
+  const shared = 2 * 8 * tiledThreads * 16 * 4;
+  const large = tilesOf(8) >= 128 && caps.limits.maxComputeWorkgroupStorageSize >= shared;
+  const size = large ? 8 : 4;
+  const uniformTiles = Math.ceil(m / (size * tiledThreads));
+  const laneTiles = Math.ceil(n / (size * tiledThreads));
+  return {
+    variant: 'tiled',
+    rows: size,
+    columns: size,
+    lanesOnRows: false,
+    workgroupSize: tiledThreads * tiledThreads,
+    vector: false,
+    innerStep: 16,
+    uniformTiles,
+    laneTiles,
+    ...planSplits(k, uniformTiles * laneTiles, 256, 256),
+  };
+}
+
+/** Divides the inner axis until about `target` workgroups work, each on at least `least` positions. */
+function planSplits(
+  k: number,
+  tiles: number,
+  target: number,
+  least: number,
+): { splits: number; innerPerSplit: number } {
+  const wanted = Math.max(1, Math.min(Math.ceil(target / tiles), Math.floor(k / least), 64));
+  const innerPerSplit = roundUp(Math.ceil(k / wanted), 4);
+  return { splits: Math.ceil(k / innerPerSplit), innerPerSplit };
+}
+
+function roundUp(value: number, multiple: number): number {
+  return Math.ceil(value / multiple) * multiple;
+}
