@@ -30,15 +30,19 @@ fn main(
 #endfor
 
   let queryEnd = bounds[blockLast].y;
+#if MASKED_ONLY
+  let fullStart = queryEnd;
+#else
   // The masked steps come first: they cover the block itself, rounded up to whole steps. A block across sequences has
   // only masked steps.
   let oneSequence = bounds[blockStart].y == queryEnd;
   let fullQueries = select(0u, queryEnd - 1u - blockLast, oneSequence) / u32(QUERIES) * u32(QUERIES);
   let fullStart = queryEnd - fullQueries;
+#endif
 
   for (var member = 0u; member < parameters.group; member++) {
     let head = keyHead * parameters.group + member;
-#for masked in 0..2
+#for masked in MASKED_ONLY..2
 #if masked
     for (var first = blockStart; first < fullStart; first += u32(QUERIES)) {
 #else

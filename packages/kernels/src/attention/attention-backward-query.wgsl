@@ -29,11 +29,15 @@ fn main(
 #endfor
 
   let keyStart = bounds[blockStart].x;
+#if MASKED_ONLY
+  let fullEnd = keyStart;
+#else
   let oneSequence = keyStart == bounds[blockLast].x;
   let fullKeys = select(0u, blockStart + 1u - keyStart, oneSequence) / u32(KEYS) * u32(KEYS);
   let fullEnd = keyStart + fullKeys;
+#endif
 
-#for masked in 0..2
+#for masked in MASKED_ONLY..2
 #if masked
   for (var first = fullEnd; first <= blockLast; first += u32(KEYS)) {
 #else

@@ -128,7 +128,7 @@ export function planAttention(headDim: number, capabilities: Pick<Capabilities, 
     return { forward: tile, backwardQuery: tile, backwardKey: tile };
   }
   const rows = headDim <= 8 ? 4 : headDim <= 20 ? 2 : 1;
-  const step = headDim <= 16 ? 4 : headDim <= 64 ? 2 : 1;
+  const step = headDim <= 32 ? 2 : 1;
   const tile = { workgroupSize: 8, rows, step };
   return { forward: tile, backwardQuery: tile, backwardKey: tile };
 }
@@ -164,6 +164,8 @@ export interface AttentionArguments extends AttentionShape {
 }
 
 const maximumHeadDim = 128;
+/** Above this, kernels have one loop over all keys instead of one with and one without a mask: half the text to compile. */
+const longestSplitHead = 32;
 
 function checkShape(name: string, { tokens, heads, keyValueHeads, headDim }: AttentionShape): void {
   requireSizes(name, { tokens, heads, keyValueHeads, headDim });
@@ -186,6 +188,7 @@ function tileArguments(tile: AttentionTile, shape: AttentionShape, side: 'query'
       QUERIES: side === 'query' ? tile.rows : tile.step,
       KEYS: side === 'query' ? tile.step : tile.rows,
       BLOCK: block,
+      MASKED_ONLY: headDim > longestSplitHead,
     },
     workgroups: Math.ceil(tokens / block) * (side === 'query' ? heads : keyValueHeads),
   };

@@ -6,7 +6,8 @@
 //
 // A workgroup takes a block of WORKGROUP_SIZE · QUERIES neighboring tokens of one head, an invocation QUERIES of them, in
 // registers. All invocations walk the same keys, KEYS at a time, so addresses of keys and values are uniform: one load
-// serves the block. Keys that every query of the block sees come first, without a mask.
+// serves the block. Keys that every query of the block sees come first, without a mask; MASKED_ONLY leaves that loop out
+// (long heads, whose text would take long to compile twice).
 #include attention-common
 
 @compute @workgroup_size(WORKGROUP_SIZE)
@@ -36,12 +37,16 @@ fn main(
 #endfor
 
   let keyStart = offsets[sequenceOfToken[blockStart]];
+#if MASKED_ONLY
+  let fullEnd = keyStart;
+#else
   // A block within one sequence sees all keys up to its first token; one across sequences has only masked steps.
   let oneSequence = sequenceOfToken[blockStart] == sequenceOfToken[blockLast];
   let fullKeys = select(0u, blockStart + 1u - keyStart, oneSequence) / u32(KEYS) * u32(KEYS);
   let fullEnd = keyStart + fullKeys;
+#endif
 
-#for masked in 0..2
+#for masked in MASKED_ONLY..2
 #if masked
   for (var first = fullEnd; first <= blockLast; first += u32(KEYS)) {
 #else

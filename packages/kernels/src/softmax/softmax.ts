@@ -1,0 +1,116 @@
+/** Softmax over the rows of a matrix, forward and backward. */
+import { type BufferSlice, type Capabilities, type Device, defineKernel } from '@crossgate/gpu';
+import { includes } from '../include';
+import { elements, requireElements, requireSizes, rowRanges } from '../slices';
+import source from './softmax.wgsl';
+import backwardSource from './softmax-backward.wgsl';
+
+const constants = { ROW_PER_INVOCATION: true, WORKGROUP_SIZE: 64 };
+
+const forward = defineKernel({
+  name: 'softmax',
+  source,
+  includes,
+  constants,
+  bindings: { x: { access: 'read', type: 'f32' }, out: { access: 'read_write', type: 'f32' } },
+  parameters: { rows: 'u32', columns: 'u32' },
+});
+
+const backward = defineKernel({
+  name: 'softmax-backward',
+  source: backwardSource,
+  includes,
+  constants,
+  bindings: {
+    out: { access: 'read', type: 'f32' },
+    gradOut: { access: 'read', type: 'f32' },
+    gradX: { access: 'read_write', type: 'f32' },
+  },
+  parameters: { rows: 'u32', columns: 'u32' },
+});
+
+export interface SoftmaxPlan {
+  readonly variant: 'row' | 'workgroup';
+  /** Invocations per workgroup. */
+  readonly workgroupSize: number;
+}
+
+/**
+ * Chooses who works on a row. Pure. One invocation on software adapters, unless a few long rows would leave most of
+ * them idle; a workgroup on hardware.
+ */
+export function planSoftmax(rows: number, columns: number, capabilities: Pick<Capabilities, 'software'>): SoftmaxPlan {
+  if (capabilities.software && (rows >= 64 || columns <= 64)) return { variant: 'row', workgroupSize: 16 };
+  return { variant: 'workgroup', workgroupSize: Math.min(256, Math.max(32, 2 ** Math.ceil(Math.log2(columns)))) };
+}
+
+function dispatchShape(plan: SoftmaxPlan, rows: number, columns: number) {
+  const rowPerInvocation = plan.variant === 'row';
+  return {
+    parameters: { rows, columns },
+    constants: { ROW_PER_INVOCATION: rowPerInvocation, WORKGROUP_SIZE: plan.workgroupSize },
+    workgroups: rowPerInvocation ? Math.ceil(rows / plan.workgroupSize) : rows,
+  };
+}
+
+export interface SoftmaxArguments {
+  /** [rows, columns]; finite, or −∞ for elements that take no part (not all of a row). */
+  readonly x: BufferSlice;
+  /** [rows, columns]; another buffer than x. */
+  readonly out: BufferSlice;
+  readonly rows: number;
+  readonly columns: number;
+  /** For tests and measurements; default: {@link planSoftmax}. */
+  readonly plan?: SoftmaxPlan;
+}
+
+/**
+ * Softmax of each row.
+ *
+ * @throws InputError when a slice is smaller than its shape.
+ */
+export function softmax(device: Device, args: SoftmaxArguments): void {
+  const { x, out, rows, columns, plan = planSoftmax(rows, columns, device.capabilities) } = args;
+  requireSizes('softmax', { rows, columns });
+  requireElements('softmax', 'x', x, rows * columns);
+  requireElements('softmax', 'out', out, rows * columns);
+  for (const { first, count } of rowRanges('softmax', device, rows, [columns])) {
+    const of = (slice: BufferSlice) => elements(slice, first * columns, count * columns);
+    device.recorder.dispatch(forward, {
+      bindings: { x: of(x), out: of(out) },
+      ...dispatchShape(plan, count, columns),
+    });
+  }
+}
+
+export interface SoftmaxBackwardArguments {
+  /** The result of the forward pass, [rows, columns]. */
+  readonly out: BufferSlice;
+  /** [rows, columns] */
+  readonly gradOut: BufferSlice;
+  /** Gradient with respect to x, [rows, columns]. */
+  readonly gradX: BufferSlice;
+  readonly rows: number;
+  readonly columns: number;
+  readonly plan?: SoftmaxPlan;
+}
+
+/**
+ * Gradient of {@link softmax} from its output.
+ *
+ * @throws InputError when a slice is smaller than its shape.
+ */
+export function softmaxBackward(device: Device, args: SoftmaxBackwardArguments): void {
+  const { out, gradOut, gradX, rows, columns, plan = planSoftmax(rows, columns, device.capabilities) } = args;
+  requireSizes('softmaxBackward', { rows, columns });
+  for (const [name, slice] of Object.entries({ out, gradOut, gradX })) {
+    requireElements('softmaxBackward', name, slice, rows * columns);
+  }
+  for (const { first, count } of rowRanges('softmaxBackward', device, rows, [columns])) {
+    const of = (slice: BufferSlice) => elements(slice, first * columns, count * columns);
+    device.recorder.dispatch(backward, {
+      bindings: { out: of(out), gradOut: of(gradOut), gradX: of(gradX) },
+      ...dispatchShape(plan, count, columns),
+    });
+  }
+}
