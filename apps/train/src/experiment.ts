@@ -49,6 +49,7 @@ export async function runExperiment(
   const path = resolve(io.cwd, shown);
   const resume = options.resume ?? false;
   const method = findMethod(config.method);
+  log.debug(`reading data set ${config.data.name}`);
   const dataset = await locateDataset(config.data, io);
   for (const warning of dataset.warnings) log.warn(`${dataset.name}: ${warning}`);
   const run = await RunFolder.open(path, config, { resume });

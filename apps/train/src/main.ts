@@ -1,6 +1,5 @@
 #!/usr/bin/env node
 /** The `crossgate` program: connects the command line to the process. */
-import { main } from './cli';
 import { ExitCode } from './errors';
 
 const interrupt = new AbortController();
@@ -14,14 +13,17 @@ const onSignal = () => {
 process.on('SIGINT', onSignal);
 process.on('SIGTERM', onSignal);
 
-// A reader such as `head` that has seen enough is not an error.
-for (const stream of [process.stdout, process.stderr]) {
-  stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(ExitCode.done);
-    throw error;
-  });
-}
+// A reader such as `head` that has seen enough is not an error; a full disk is.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(ExitCode.done);
+  const words = error.code === 'ENOSPC' ? 'no space left on the device; free some and run again' : error.message;
+  process.stderr.write(`error: standard output: ${words}\n`, () => process.exit(ExitCode.failed));
+});
+// Nobody can be told when standard error itself is closed.
+process.stderr.on('error', () => {});
 
+// Loaded after the handlers are set, so that an early Ctrl-C is answered like a late one.
+const { main } = await import('./cli');
 const code = await main(process.argv.slice(2), {
   stdin: process.stdin,
   stdout: process.stdout,
