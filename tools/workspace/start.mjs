@@ -30,7 +30,15 @@ export function runToEnd(command, args, options) {
       process.on(signal, handler);
       return /** @type {const} */ ([signal, handler]);
     });
+    // Ended by a signal, npm takes only its shell along, so the program would run on unseen.
+    const parent = process.ppid;
+    const watch = setInterval(() => {
+      if (!process.env.npm_lifecycle_event || process.ppid === parent) return;
+      clearInterval(watch);
+      child.kill('SIGTERM');
+    }, 250);
     const finish = (/** @type {number} */ code) => {
+      clearInterval(watch);
       for (const [signal, handler] of handlers) process.off(signal, handler);
       resolve(code);
     };
