@@ -205,7 +205,7 @@ export class CfTrainer {
   /** Frees the optimizer's memory; the model stays. */
   release(): void {
     this.#adam.release();
-    this.#device.memory.release(this.#losses.storage);
+    this.#device.memory.free(this.#losses);
   }
 
   /** One update. Losses are kept on the device: `done` training rows came before in this epoch. */
