@@ -48,7 +48,7 @@ export async function runExperiment(
   const shown = options.run ?? join('runs', `${config.name}-${config.seed}`);
   const path = resolve(io.cwd, shown);
   const resume = options.resume ?? false;
-  const method = findMethod(config.method);
+  const method = await findMethod(config.method);
   log.debug(`reading data set ${config.data.name}`);
   const dataset = await locateDataset(config.data, io);
   for (const warning of dataset.warnings) log.warn(`${dataset.name}: ${warning}`);

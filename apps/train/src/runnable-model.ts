@@ -1,6 +1,8 @@
 /** A language model on the GPU, as far as the command line needs one. */
 import type { OpenModel } from '@crossgate/llm/node';
 import type { CommandContext } from './context';
+import { throwIfInterrupted } from './errors';
+import { openGpu } from './gpu';
 
 /** How tokens are chosen. */
 export interface GenerateOptions {
@@ -20,7 +22,36 @@ export interface RunnableModel {
   close(): Promise<void>;
 }
 
-/** Opens a device and loads the weights. */
-export async function openRunnableModel(_files: OpenModel, _context: CommandContext): Promise<RunnableModel> {
-  throw new Error('running a language model is not wired yet');
+/**
+ * Opens a device and loads the weights.
+ * @throws NoAdapterError without a GPU; InputError for damaged weights; OutOfMemoryError with the sizes
+ */
+export async function openRunnableModel(files: OpenModel, context: CommandContext): Promise<RunnableModel> {
+  const { generate, LlamaModel, lastLogits } = await import('@crossgate/llm');
+  const device = await openGpu(context.options.adapter, context.log);
+  try {
+    const total = [...files.source.tensors.values()].reduce(
+      (sum, { shape }) => sum + 4 * shape.reduce((a, b) => a * b, 1),
+      0,
+    );
+    const task = context.progress.start('loading weights', total, 'bytes');
+    const model = await LlamaModel.load(device, files.source, {
+      onProgress: (loaded) => {
+        throwIfInterrupted(context.io.signal);
+        task.update(loaded);
+      },
+    });
+    task.finish();
+    return {
+      lastLogits: (tokens) => lastLogits(model, tokens),
+      generate: (prompt, { maxNewTokens, temperature, seed, signal }) =>
+        generate(model, prompt, { maxNewTokens, temperature, seed, onToken: () => throwIfInterrupted(signal) }),
+      async close() {
+        device.destroy();
+      },
+    };
+  } catch (error) {
+    device.destroy();
+    throw error;
+  }
 }

@@ -5,15 +5,17 @@ import type { Method } from './method';
 
 export type { Information, Method, MethodContext, MethodOutcome, OpenMethod } from './method';
 
-const METHODS: readonly Method[] = [
-  baselineMethod('item-mean'),
-  baselineMethod('mean'),
-  baselineMethod('running-mean'),
-];
+/** Loaded when chosen: a command without a GPU should start without the packages that use one. */
+const METHODS: Readonly<Record<MethodName, () => Method | Promise<Method>>> = {
+  'item-mean': () => baselineMethod('item-mean'),
+  mean: () => baselineMethod('mean'),
+  'running-mean': () => baselineMethod('running-mean'),
+  mf: async () => (await import('./mf')).mf,
+  tallrec: async () => (await import('./hybrid')).hybridMethod('tallrec'),
+  ccf: async () => (await import('./hybrid')).hybridMethod('ccf'),
+};
 
 /** Finds a method. */
-export function findMethod(name: MethodName): Method {
-  const method = METHODS.find((candidate) => candidate.name === name);
-  if (method === undefined) throw new Error(`method ${name} is not part of this build`);
-  return method;
+export async function findMethod(name: MethodName): Promise<Method> {
+  return METHODS[name]();
 }

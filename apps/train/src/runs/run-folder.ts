@@ -165,7 +165,15 @@ export class RunFolder {
     await this.close();
     if (this.created && !existsSync(join(this.path, 'checkpoints', 'last.json'))) {
       // Only what a run writes is deleted, so a foreign file that appeared meanwhile survives.
-      const own = ['config.yaml', 'metrics.jsonl', 'tensorboard', 'predictions', 'checkpoints', 'adapter'];
+      const own = [
+        'config.yaml',
+        'metrics.jsonl',
+        'tensorboard',
+        'predictions',
+        'checkpoints',
+        'adapter',
+        'cf.safetensors',
+      ];
       for (const name of [...own, 'fusion.safetensors'])
         await rm(join(this.path, name), { recursive: true, force: true });
       await rmdir(this.path).catch(() => {});

@@ -1,0 +1,145 @@
+/** The collaborative-filtering part of a run: trains MF, or takes the vectors of a finished run. Leaves `cf.safetensors`. */
+import { join, resolve } from 'node:path';
+import { CfTrainer, encodeTrainingState, MatrixFactorization, parseTrainingState, seenInTrain } from '@crossgate/cf';
+import type { Device } from '@crossgate/gpu';
+import { encodeState, parseState } from '@crossgate/tensor';
+import { openFile, writeFileAtomic } from '@crossgate/tensor/node';
+import { InputError, InterruptedError } from '../errors';
+import { kindOf } from '../files';
+import { type RunFolder, readResult } from '../runs/run-folder';
+import type { MethodContext } from './method';
+
+/** The vectors of a run, with the flags of what was trained. */
+export const CF_FILE = 'cf.safetensors';
+
+/** Facts of the CF part for result.json. */
+export type CfDetails = Readonly<Record<string, string | number | boolean | null>>;
+
+/** What `checkpoints/last.json` holds during this part. */
+interface CfCheckpoint {
+  readonly phase: 'cf';
+}
+
+/**
+ * Gives the CF model of the run: from its own `cf.safetensors`, from the run `cf.run` names, or by training.
+ * @throws InputError for a `cf.run` that cannot be used; InterruptedError after saving a checkpoint
+ */
+export async function prepareCf(
+  context: MethodContext,
+  run: RunFolder,
+  device: Device,
+): Promise<{ model: MatrixFactorization; details: CfDetails }> {
+  const own = join(run.path, CF_FILE);
+  if ((await kindOf(own)) === 'file') return load(device, own);
+  const { cf } = context.config;
+  if (cf.run !== null) {
+    const { model, details } = await loadFrom(context, device, cf.run);
+    await store(run, model, details);
+    return { model, details };
+  }
+  const trained = await train(context, run, device);
+  await store(run, trained.model, trained.details);
+  return trained;
+}
+
+/** Checks `cf.run` before the run folder is made. */
+export async function checkCfRun({ config, dataset, surroundings }: MethodContext): Promise<void> {
+  if (config.cf.run === null) return;
+  const path = resolve(surroundings.cwd, config.cf.run);
+  const result = (await readResult(path)) as { dataset?: { hash?: string } };
+  if (result.dataset?.hash !== dataset.hash) {
+    throw new InputError(
+      `cf.run: ${config.cf.run} was trained on other data than this run; train it again on this data`,
+    );
+  }
+  if ((await kindOf(join(path, CF_FILE))) !== 'file') {
+    throw new InputError(`cf.run: ${config.cf.run} has no ${CF_FILE}; name a run of a CF method such as mf`);
+  }
+}
+
+async function train(context: MethodContext, run: RunFolder, device: Device) {
+  const { config, dataset, log, progress, signal } = context;
+  const { cf, seed } = config;
+  const model = MatrixFactorization.create(device, {
+    ...seenInTrain(dataset),
+    cfDim: cf.cfDim,
+    initStd: cf.initStd,
+    seed,
+  });
+  const trainer = new CfTrainer(model, dataset.splits, { ...cf, seed });
+  const checkpoint = await run.readCheckpoint<CfCheckpoint>('last');
+  if (checkpoint !== undefined) {
+    const source = await openFile(checkpoint.weights);
+    trainer.restore(await parseTrainingState(source), checkpoint.weights);
+    await source.close();
+    log.info(`continuing ${cf.model} after epoch ${trainer.progress.epoch}`);
+  }
+  const save = async () => {
+    const state = await trainer.state();
+    const last: CfCheckpoint = { phase: 'cf' };
+    await run.saveCheckpoint('last', last, (path) => writeFileAtomic(path, encodeTrainingState(state)));
+  };
+  const task = progress.start(`training ${cf.model}`, cf.epochs, 'epochs');
+  let saved = trainer.progress.steps;
+  while (trainer.stopped === null) {
+    const { epoch, loss, validAuc, validUauc, bestAuc, seconds } = await trainer.runEpoch();
+    run.appendMetrics({ phase: 'cf', step: epoch, loss, validAuc, validUauc, seconds });
+    task.update(epoch, `valid AUC ${validAuc?.toFixed(4) ?? '-'}, best ${bestAuc?.toFixed(4) ?? '-'}`);
+    const due = trainer.progress.steps - saved >= config.checkpoint.everySteps;
+    if (due || signal.aborted || trainer.stopped !== null) {
+      await save();
+      saved = trainer.progress.steps;
+    }
+    if (signal.aborted) throw new InterruptedError('interrupted');
+  }
+  task.finish();
+  const { epoch, steps, bestEpoch, bestAuc } = trainer.progress;
+  const stopped = trainer.stopped;
+  trainer.useBest();
+  trainer.release();
+  const details: CfDetails = {
+    model: cf.model,
+    cfDim: cf.cfDim,
+    epochs: epoch,
+    steps,
+    bestEpoch,
+    validAuc: bestAuc,
+    stopped,
+  };
+  log.info(`${cf.model}: best validation AUC ${bestAuc?.toFixed(4)} after epoch ${bestEpoch} of ${epoch}`);
+  return { model, details };
+}
+
+async function store(run: RunFolder, model: MatrixFactorization, details: CfDetails): Promise<void> {
+  const state = await model.state();
+  const metadata = { details: JSON.stringify(details) };
+  await run.writeWith(CF_FILE, (path) => writeFileAtomic(path, encodeState(state, metadata)));
+}
+
+async function load(device: Device, path: string): Promise<{ model: MatrixFactorization; details: CfDetails }> {
+  const source = await openFile(path);
+  try {
+    const { state, metadata } = await parseState(source);
+    const details = JSON.parse(metadata.details ?? '{}') as CfDetails;
+    return { model: MatrixFactorization.fromState(device, state, path), details };
+  } finally {
+    await source.close();
+  }
+}
+
+async function loadFrom({ config, dataset, surroundings }: MethodContext, device: Device, name: string) {
+  const path = join(resolve(surroundings.cwd, name), CF_FILE);
+  const { model, details } = await load(device, path);
+  const { cfDim } = config.cf;
+  if (model.cfDim !== cfDim) {
+    model.release();
+    throw new InputError(
+      `cf.run: ${name} has vectors of width ${model.cfDim}, but cf.cfDim is ${cfDim}; set one to the other`,
+    );
+  }
+  if (model.userSeen.length !== dataset.userCount + 1 || model.itemSeen.length !== dataset.itemCount + 1) {
+    model.release();
+    throw new InputError(`cf.run: ${name} has other numbers of users and items than the data set`);
+  }
+  return { model, details: { ...details, run: name } };
+}

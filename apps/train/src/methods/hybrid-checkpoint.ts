@@ -1,0 +1,101 @@
+/** Checkpoints of LLM-based methods, and the files a finished one leaves: adapter/, fusion.safetensors. */
+import { join } from 'node:path';
+import type { BestState, HybridModel, TrainerState } from '@crossgate/fusion';
+import { encodeState, type HostState, parseState, readGroup } from '@crossgate/tensor';
+import { openFile, writeFileAtomic } from '@crossgate/tensor/node';
+import type { ExperimentConfig } from '../config/schema';
+import { InputError } from '../errors';
+import type { RunFolder } from '../runs/run-folder';
+
+/** What `checkpoints/last.json` holds while an LLM is trained. The tensors have the prefix of their part. */
+interface HybridCheckpoint {
+  readonly phase: 'hybrid';
+  readonly stage: number;
+  readonly step: number;
+  readonly optimizerSteps: number;
+  readonly evaluationsSinceBest: number;
+  readonly best: { readonly stage: number; readonly step: number; readonly auc: number } | null;
+}
+
+const PARTS = ['parameters', 'moments', 'best'] as const;
+
+/** Saves `last`, and `best` too when `newBest` says so. */
+export async function saveHybridCheckpoint(run: RunFolder, state: TrainerState, newBest: boolean): Promise<void> {
+  const { stage, step, optimizerSteps, evaluationsSinceBest } = state;
+  const best = state.best && { stage: state.best.stage, step: state.best.step, auc: state.best.auc };
+  if (newBest && state.best !== null) {
+    const { parameters } = state.best;
+    await run.saveCheckpoint('best', best, (path) => writeFileAtomic(path, encodeState(parameters)));
+  }
+  const tensors: HostState = new Map();
+  const parts = { parameters: state.parameters, moments: state.moments, best: state.best?.parameters };
+  for (const part of PARTS) for (const [name, value] of parts[part] ?? []) tensors.set(`${part}.${name}`, value);
+  const last: HybridCheckpoint = { phase: 'hybrid', stage, step, optimizerSteps, evaluationsSinceBest, best };
+  await run.saveCheckpoint('last', last, (path) => writeFileAtomic(path, encodeState(tensors)));
+}
+
+/** The state to go on from, or undefined when the run has none yet. */
+export async function readHybridCheckpoint(run: RunFolder): Promise<TrainerState | undefined> {
+  const checkpoint = await run.readCheckpoint<HybridCheckpoint | { phase: 'cf' }>('last');
+  if (checkpoint === undefined || checkpoint.state.phase !== 'hybrid') return undefined;
+  const source = await openFile(checkpoint.weights);
+  const { state } = await parseState(source).finally(() => source.close());
+  const parts = { parameters: new Map(), moments: new Map(), best: new Map() } satisfies Record<string, HostState>;
+  for (const [name, value] of state) {
+    const part = PARTS.find((candidate) => name.startsWith(`${candidate}.`));
+    if (part === undefined) throw new InputError(`${checkpoint.weights}: has an unknown tensor ${name}`);
+    parts[part].set(name.slice(part.length + 1), value);
+  }
+  const { stage, step, optimizerSteps, evaluationsSinceBest, best } = checkpoint.state;
+  const bestState: BestState | null = best && { ...best, parameters: parts.best };
+  return {
+    stage,
+    step,
+    optimizerSteps,
+    evaluationsSinceBest,
+    parameters: parts.parameters,
+    moments: parts.moments,
+    best: bestState,
+  };
+}
+
+/** Writes what the trained model consists of besides the base model: LoRA as a PEFT folder; ENC, ALG and GATE in one file. */
+export async function writeModelFiles(
+  run: RunFolder,
+  model: HybridModel,
+  config: ExperimentConfig,
+  basePath: string,
+): Promise<void> {
+  const { adapters } = model.llm;
+  if (adapters) {
+    const state: HostState = new Map();
+    for (const [name, value] of await readGroup(adapters.group)) state.set(`base_model.model.${name}`, value);
+    const { rank, alpha, dropout, targets } = config.lora;
+    const settings = {
+      peft_type: 'LORA',
+      task_type: 'CAUSAL_LM',
+      base_model_name_or_path: basePath,
+      r: rank,
+      lora_alpha: alpha,
+      lora_dropout: dropout,
+      target_modules: targets,
+      bias: 'none',
+      fan_in_fan_out: false,
+      inference_mode: true,
+    };
+    await run.writeWith(join('adapter', 'adapter_model.safetensors'), (path) =>
+      writeFileAtomic(path, encodeState(state, { format: 'pt' })),
+    );
+    await run.write(join('adapter', 'adapter_config.json'), `${JSON.stringify(settings, null, 2)}\n`);
+  }
+  if (model.cf) {
+    const state: HostState = new Map();
+    for (const group of [model.cf.backend.group, model.cf.networks.group]) {
+      for (const [name, value] of await readGroup(group)) state.set(name, value);
+    }
+    const { userSeen, itemSeen } = model.cf.backend;
+    state.set('user_seen', { shape: [userSeen.length], data: Float32Array.from(userSeen) });
+    state.set('item_seen', { shape: [itemSeen.length], data: Float32Array.from(itemSeen) });
+    await run.writeWith('fusion.safetensors', (path) => writeFileAtomic(path, encodeState(state)));
+  }
+}

@@ -1,0 +1,213 @@
+/** Methods on a language model (ccf, tallrec): builds the model from the config, trains its stages, scores. */
+import {
+  buildHybridModel,
+  fillNoun,
+  findMethod as findDeclaration,
+  PromptBuilder,
+  type StageSettings,
+  scoreRows,
+  type TrainerState,
+  trainHybrid,
+} from '@crossgate/fusion';
+import type { Device } from '@crossgate/gpu';
+import { LlamaModel, type Tokenizer } from '@crossgate/llm';
+import { openModel } from '@crossgate/llm/node';
+import type { MethodName, SplitName, StageConfig } from '../config/schema';
+import { InterruptedError } from '../errors';
+import { openGpu } from '../gpu';
+import { locateModel } from '../locate';
+import type { Scores } from '../predictions';
+import type { ProgressTask } from '../progress';
+import type { RunFolder } from '../runs/run-folder';
+import { checkCfRun, prepareCf } from './cf-phase';
+import { readHybridCheckpoint, saveHybridCheckpoint, writeModelFiles } from './hybrid-checkpoint';
+import type { Method, MethodContext, MethodOutcome } from './method';
+import { logitsToScores } from './mf';
+
+/** The method of a declaration in `@crossgate/fusion`. */
+export function hybridMethod(name: MethodName): Method {
+  const declaration = findDeclaration(name);
+  return {
+    name,
+    information: declaration.information,
+    async open(context) {
+      if (declaration.usesCf) await checkCfRun(context);
+      const path = await locateModel(context.config.llm.path!, 'llm.path', context.surroundings);
+      const files = await openModel(path);
+      let device: Device | undefined;
+      try {
+        const tokenizer = await files.tokenizer();
+        // Prompts are built once before the GPU is opened: a template that does not fit is found at once.
+        const builder = promptBuilder(name, context, tokenizer, files.config.maxPositions);
+        device = await openGpu(context.adapter, context.log);
+        const llm = await LlamaModel.load(device, files.source);
+        const opened = device;
+        return {
+          adapter: device.capabilities.name,
+          provenance: { model: { path, ...files.config } },
+          train: (run) => train(name, context, run, { llm, builder, modelPath: path, device: opened }),
+          async close() {
+            opened.destroy();
+            await files.close();
+          },
+        };
+      } catch (error) {
+        device?.destroy();
+        await files.close();
+        throw error;
+      }
+    },
+  };
+}
+
+function promptBuilder(name: MethodName, { config, dataset }: MethodContext, tokenizer: Tokenizer, context: number) {
+  const declaration = findDeclaration(name);
+  const builder = new PromptBuilder(
+    tokenizer,
+    dataset.items.map(({ title }) => title),
+    {
+      template: fillNoun(config.prompt.template ?? declaration.template, config.prompt.noun),
+      historyLength: config.prompt.historyLength,
+      maxLength: Math.min(config.llm.maxLength, context),
+      fuseItems: declaration.usesCf,
+    },
+  );
+  if (dataset.itemCount > 0) builder.build({ user: 1, item: 1, history: [] });
+  return builder;
+}
+
+interface Parts {
+  readonly llm: LlamaModel;
+  readonly builder: PromptBuilder;
+  readonly modelPath: string;
+  readonly device: Device;
+}
+
+async function train(name: MethodName, context: MethodContext, run: RunFolder, parts: Parts): Promise<MethodOutcome> {
+  const { config, dataset, log, progress, signal } = context;
+  const { llm, builder, modelPath, device } = parts;
+  const declaration = findDeclaration(name);
+  const cf = declaration.usesCf ? await prepareCf(context, run, device) : null;
+  const { model, norms } = await buildHybridModel(llm, cf?.model ?? null, {
+    seed: config.seed,
+    lora: config.lora,
+    alg: config.alg,
+    gate: config.gate,
+  });
+  if (norms) log.info({ ...norms }, 'mean vector norms');
+  const stages = declaration.stages(config.training.strategy);
+  const phase = (stage: number) => stages[stage]!.settings;
+  const resume = await readHybridCheckpoint(run);
+  if (resume) log.info(`continuing ${phase(resume.stage)} after step ${resume.step}`);
+  const { stage1, stage2 } = config.training;
+  const loss = { kind: config.loss.name, k: config.loss.k, bprOn: config.loss.bprOn };
+  const { batchTokens } = config.evaluation;
+  const shown = new ShownTask();
+  let savedBest = resume?.best ? `${resume.best.stage}/${resume.best.step}` : '';
+  try {
+    const best = await trainHybrid({
+      model,
+      builder,
+      dataset,
+      stages,
+      settings: { stage1: stageSettings(stage1), stage2: stageSettings(stage2) },
+      trainCf: stage2.trainCf,
+      loss,
+      seed: config.seed,
+      validRows: config.evaluation.validRows,
+      batchTokens,
+      checkpointEvery: config.checkpoint.everySteps,
+      resume,
+      signal,
+      onStep({ stage, step, totalSteps, loss: value, learningRate, tokens }) {
+        run.appendMetrics({ phase: phase(stage), step, loss: value, learningRate, tokens });
+        shown
+          .show(phase(stage), () => progress.start(phase(stage), totalSteps, 'steps'))
+          .update(step, `loss ${value.toFixed(4)}`);
+      },
+      onEvaluation({ stage, step, validAuc, validUauc, best: isBest }) {
+        run.appendMetrics({ phase: phase(stage), step, validAuc, validUauc });
+        const text = `${phase(stage)}, step ${step}: validation AUC ${validAuc?.toFixed(4) ?? '-'}`;
+        shown.clear();
+        log.info(`${text}, UAUC ${validUauc?.toFixed(4) ?? '-'}${isBest ? ' (best)' : ''}`);
+      },
+      onEvaluationProgress(done, total) {
+        shown.show('validation', () => progress.start('validation', total)).update(done);
+      },
+      async onCheckpoint(state: TrainerState) {
+        const bestKey = state.best ? `${state.best.stage}/${state.best.step}` : '';
+        await saveHybridCheckpoint(run, state, bestKey !== savedBest);
+        savedBest = bestKey;
+      },
+    });
+    shown.clear();
+    const scores: Partial<Record<SplitName, Scores>> = {};
+    for (const split of config.evaluation.splits) {
+      const rows = Int32Array.from({ length: dataset.splits[split].rows }, (_, row) => row);
+      const { yes, no } = builder.answers;
+      const task = shown.show(split, () => progress.start(`scoring ${split}`, rows.length));
+      const values = await scoreRows(
+        model,
+        builder,
+        dataset,
+        split,
+        rows,
+        { ...loss, yesToken: yes, noToken: no },
+        {
+          batchTokens,
+          signal,
+          onProgress: (done) => task.update(done),
+        },
+      );
+      scores[split] = logitsToScores(values);
+    }
+    await writeModelFiles(run, model, config, modelPath);
+    const rowsOf = (settings: StageConfig) => Math.min(settings.rows ?? Infinity, dataset.splits.train.rows);
+    return {
+      scores,
+      details: {
+        stages: stages.map(({ settings, trains }) => {
+          const { batchSize, epochs } = config.training[settings];
+          return { name: settings, trains, rows: rowsOf(config.training[settings]), epochs, batchSize };
+        }),
+        validRows: Math.min(config.evaluation.validRows ?? Infinity, dataset.splits.valid.rows),
+        best: best && { stage: phase(best.stage), step: best.step, validAuc: best.auc },
+        norms,
+        cf: cf?.details ?? null,
+        memory: device.report(),
+      },
+    };
+  } catch (error) {
+    // The trainer throws the signal's own reason, which says nothing of ours.
+    if (signal.aborted) throw new InterruptedError('interrupted');
+    throw error;
+  } finally {
+    shown.clear();
+  }
+}
+
+/** The trainer's words for a stage of the config. */
+function stageSettings({ betas, optimizer: _, ...stage }: StageConfig): StageSettings {
+  const adam = { beta1: betas[0], beta2: betas[1] };
+  return { ...stage, ...adam };
+}
+
+/** The one task that is shown; another name ends it and starts the next. */
+class ShownTask {
+  private name = '';
+  private task: ProgressTask | undefined;
+
+  show(name: string, start: () => ProgressTask): ProgressTask {
+    if (this.task === undefined || this.name !== name) {
+      this.task?.finish();
+      this.task = start();
+      this.name = name;
+    }
+    return this.task;
+  }
+
+  clear(): void {
+    this.task?.finish();
+    this.task = undefined;
+  }
+}
