@@ -1,27 +1,44 @@
 /** How elementwise and row-wise kernels are spread over workgroups. Pure: same arguments, same plan. */
 
-/** A plan for a kernel that treats every value alike. A value is an element, or a vector of four. */
-export interface ElementPlan {
-  /** True when four elements are read at once. */
-  readonly vector: boolean;
-  /** Values of the whole array. */
-  readonly values: number;
+/**
+ * Invocations per workgroup on software adapters: one vector register. A larger workgroup is run there as several that
+ * take turns, which made an addition of a million numbers four times slower (lavapipe, 8 lanes).
+ */
+export const softwareWorkgroupSize = 8;
+
+/** Invocations per workgroup where each handles one row or one short span. */
+export function rowWorkgroupSize(software: boolean): number {
+  return software ? softwareWorkgroupSize : 128;
+}
+
+/** A plan for `values` equal pieces of work. */
+export interface ValuePlan {
   readonly workgroupSize: number;
   /** Values per invocation, a workgroup's width apart. */
   readonly items: number;
   readonly workgroups: number;
 }
 
-/**
- * Plans an elementwise kernel: vectors of four where the count allows. On software adapters invocations do more each,
- * because starting a workgroup costs more there than what it computes.
- */
+/** Plans independent values: one per invocation on hardware, loops on software, where workgroups are small. */
+export function planValues(values: number, software: boolean): ValuePlan {
+  const workgroupSize = software ? softwareWorkgroupSize : 256;
+  const items = !software || values < 512 ? 1 : values < 16_384 ? 4 : 32;
+  return { workgroupSize, items, workgroups: Math.ceil(values / (workgroupSize * items)) };
+}
+
+/** A plan for an elementwise kernel. A value is an element, or a vector of four. */
+export interface ElementPlan extends ValuePlan {
+  /** True when four elements are read at once. */
+  readonly vector: boolean;
+  /** Values of the whole array. */
+  readonly values: number;
+}
+
+/** Plans an elementwise kernel over `count` elements: vectors of four where the count allows. */
 export function planElements(count: number, software: boolean): ElementPlan {
   const vector = count % 4 === 0;
   const values = vector ? count / 4 : count;
-  const workgroupSize = software ? 128 : 256;
-  const items = software && values >= 16_384 ? 8 : 1;
-  return { vector, values, workgroupSize, items, workgroups: Math.ceil(values / (workgroupSize * items)) };
+  return { vector, values, ...planValues(values, software) };
 }
 
 /** A plan for a kernel over [rows, columns] in which an invocation handles a span of neighboring values of one row. */
@@ -44,7 +61,7 @@ export function planRows(rows: number, columns: number, software: boolean): RowP
   const valuesPerRow = vector ? columns / 4 : columns;
   const span = software ? Math.max(1, Math.min(4, valuesPerRow)) : 1;
   const spansPerRow = Math.ceil(valuesPerRow / span);
-  const workgroupSize = software ? 128 : 256;
+  const workgroupSize = software ? softwareWorkgroupSize : 256;
   const workgroups = Math.ceil((rows * spansPerRow) / workgroupSize);
   return { vector, valuesPerRow, span, spansPerRow, workgroupSize, workgroups };
 }

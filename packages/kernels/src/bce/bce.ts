@@ -2,10 +2,9 @@
 import type { BufferSlice, Device } from '@crossgate/gpu';
 import { defineKernel } from '@crossgate/gpu';
 import { includes } from '../include';
+import { planValues } from '../plan';
 import { elements, requireElements, requireSizes, rowRanges } from '../slices';
 import source from './bce.wgsl';
-
-const workgroupSize = 128;
 
 export const bceKernel = defineKernel({
   name: 'bce',
@@ -18,7 +17,7 @@ export const bceKernel = defineKernel({
     gradLogits: { access: 'read_write', type: 'f32', when: 'GRADIENT' },
   },
   parameters: { rows: 'u32', gradScale: 'f32' },
-  constants: { GRADIENT: false, WORKGROUP_SIZE: workgroupSize },
+  constants: { GRADIENT: false, ITEMS: 1, WORKGROUP_SIZE: 64 },
 });
 
 export interface BceArguments {
@@ -48,6 +47,7 @@ export function bceWithLogits(device: Device, args: BceArguments): void {
     if (slice) requireElements('bceWithLogits', name, slice, rows);
   }
   for (const { first, count } of rowRanges('bceWithLogits', device, rows, [1])) {
+    const plan = planValues(count, device.capabilities.software);
     device.recorder.dispatch(bceKernel, {
       bindings: {
         logits: elements(logits, first, count),
@@ -56,8 +56,8 @@ export function bceWithLogits(device: Device, args: BceArguments): void {
         gradLogits: gradLogits && elements(gradLogits, first, count),
       },
       parameters: { rows: count, gradScale },
-      constants: { GRADIENT: gradLogits !== undefined },
-      workgroups: Math.ceil(count / workgroupSize),
+      constants: { GRADIENT: gradLogits !== undefined, ITEMS: plan.items, WORKGROUP_SIZE: plan.workgroupSize },
+      workgroups: plan.workgroups,
     });
   }
 }

@@ -9,12 +9,14 @@ fn main(
   @builtin(num_workgroups) grid: vec3<u32>,
   @builtin(local_invocation_index) local: u32,
 ) {
-  let row = (workgroup.x + workgroup.y * grid.x) * WORKGROUP_SIZE + local;
-  if (row >= parameters.rows) { return; }
-  let z = logits[row];
-  let y = labels[row];
-  loss[row] = y * softplus(-z) + (1.0 - y) * softplus(z);
+  let first = (workgroup.x + workgroup.y * grid.x) * (WORKGROUP_SIZE * ITEMS) + local;
+  let end = min(first + WORKGROUP_SIZE * ITEMS, parameters.rows);
+  for (var row = first; row < end; row += u32(WORKGROUP_SIZE)) {
+    let z = logits[row];
+    let y = labels[row];
+    loss[row] = y * softplus(-z) + (1.0 - y) * softplus(z);
 #if GRADIENT
-  gradLogits[row] = ((1.0 - y) * logistic(z) - y * logistic(-z)) * parameters.gradScale;
+    gradLogits[row] = ((1.0 - y) * logistic(z) - y * logistic(-z)) * parameters.gradScale;
 #endif
+  }
 }

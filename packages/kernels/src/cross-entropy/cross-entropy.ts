@@ -2,6 +2,7 @@
 import type { BufferSlice, Device } from '@crossgate/gpu';
 import { defineKernel } from '@crossgate/gpu';
 import { logSumExp } from '../log-sum-exp/log-sum-exp';
+import { rowWorkgroupSize } from '../plan';
 import { elements, requireElements, requireSizes, rowRanges } from '../slices';
 import gradientSource from './gradient.wgsl';
 import lossSource from './loss.wgsl';
@@ -9,7 +10,6 @@ import lossSource from './loss.wgsl';
 /** The target of a row that is left out. */
 export const ignoredTarget = 0xffffffff;
 
-const workgroupSize = 128;
 /** Neighboring logits that an invocation handles: few enough for hardware to read whole cache lines. */
 const span = 4;
 
@@ -23,7 +23,7 @@ export const crossEntropyLossKernel = defineKernel({
     loss: { access: 'read_write', type: 'f32' },
   },
   parameters: { rows: 'u32', vocab: 'u32' },
-  constants: { WORKGROUP_SIZE: workgroupSize },
+  constants: { WORKGROUP_SIZE: 64 },
 });
 
 export const crossEntropyGradientKernel = defineKernel({
@@ -36,7 +36,7 @@ export const crossEntropyGradientKernel = defineKernel({
     gradLogits: { access: 'read_write', type: 'f32' },
   },
   parameters: { rows: 'u32', vocab: 'u32', spansPerRow: 'u32', gradScale: 'f32' },
-  constants: { WORKGROUP_SIZE: workgroupSize, SPAN: span },
+  constants: { WORKGROUP_SIZE: 64, SPAN: span },
 });
 
 export interface CrossEntropyArguments {
@@ -63,6 +63,7 @@ export function crossEntropy(device: Device, args: CrossEntropyArguments): void 
   const { logits, targets, loss, gradLogits, rows, vocab, gradScale = 1 } = args;
   if (rows === 0) return;
   requireSizes('crossEntropy', { rows, vocab });
+  const workgroupSize = rowWorkgroupSize(device.capabilities.software);
   requireElements('crossEntropy', 'logits', logits, rows * vocab);
   requireElements('crossEntropy', 'targets', targets, rows);
   requireElements('crossEntropy', 'loss', loss, rows);
@@ -78,6 +79,7 @@ export function crossEntropy(device: Device, args: CrossEntropyArguments): void 
     device.recorder.dispatch(crossEntropyLossKernel, {
       bindings: { ...part, loss: elements(loss, first, count) },
       parameters: { rows: count, vocab },
+      constants: { WORKGROUP_SIZE: workgroupSize },
       workgroups: Math.ceil(count / workgroupSize),
     });
     if (gradLogits) {
@@ -85,6 +87,7 @@ export function crossEntropy(device: Device, args: CrossEntropyArguments): void 
       device.recorder.dispatch(crossEntropyGradientKernel, {
         bindings: { ...part, gradLogits: elements(gradLogits, first * vocab, count * vocab) },
         parameters: { rows: count, vocab, spansPerRow, gradScale },
+        constants: { WORKGROUP_SIZE: workgroupSize },
         workgroups: Math.ceil((count * spansPerRow) / workgroupSize),
       });
     }

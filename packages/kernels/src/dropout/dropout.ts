@@ -2,11 +2,10 @@
 import type { BufferSlice, Device } from '@crossgate/gpu';
 import { defineKernel, InputError } from '@crossgate/gpu';
 import { includes } from '../include';
+import { planValues } from '../plan';
 import { elements, requireElements, requireSizes, rowRanges } from '../slices';
 import source from './dropout.wgsl';
 import philox from './philox.wgsl';
-
-const workgroupSize = 128;
 
 export const dropoutKernel = defineKernel({
   name: 'dropout',
@@ -22,7 +21,7 @@ export const dropoutKernel = defineKernel({
     stream: 'u32',
     counter: 'u32',
   },
-  constants: { VECTOR: false, WORKGROUP_SIZE: workgroupSize },
+  constants: { VECTOR: false, ITEMS: 1, WORKGROUP_SIZE: 64 },
 });
 
 export interface DropoutArguments {
@@ -58,6 +57,7 @@ export function dropout(device: Device, args: DropoutArguments): void {
   requireElements('dropout', 'x', x, count);
   requireElements('dropout', 'out', out, count);
   for (const range of rowRanges('dropout', device, count, [1])) {
+    const plan = planValues(Math.ceil(range.count / 4), device.capabilities.software);
     device.recorder.dispatch(dropoutKernel, {
       bindings: { x: elements(x, range.first, range.count), out: elements(out, range.first, range.count) },
       parameters: {
@@ -70,8 +70,8 @@ export function dropout(device: Device, args: DropoutArguments): void {
         stream,
         counter,
       },
-      constants: { VECTOR: range.count % 4 === 0 },
-      workgroups: Math.ceil(range.count / 4 / workgroupSize),
+      constants: { VECTOR: range.count % 4 === 0, ITEMS: plan.items, WORKGROUP_SIZE: plan.workgroupSize },
+      workgroups: plan.workgroups,
     });
   }
 }

@@ -12,24 +12,26 @@ fn main(
   @builtin(num_workgroups) grid: vec3<u32>,
   @builtin(local_invocation_index) local: u32,
 ) {
-  let block = (workgroup.x + workgroup.y * grid.x) * WORKGROUP_SIZE + local;
-  if (block * 4u >= parameters.count) { return; }
-  let words = philox4x32(
-    vec4<u32>(parameters.firstBlock + block, parameters.counter, parameters.stream, 0u),
-    vec2<u32>(parameters.seed, 0x43524f53u),
-  );
-  let factors = select(
-    vec4<f32>(0.0),
-    vec4<f32>(parameters.scale),
-    (words >> vec4<u32>(8u)) >= vec4<u32>(parameters.threshold),
-  );
+  let first = (workgroup.x + workgroup.y * grid.x) * (WORKGROUP_SIZE * ITEMS) + local;
+  let end = min(first + WORKGROUP_SIZE * ITEMS, (parameters.count + 3u) / 4u);
+  for (var block = first; block < end; block += u32(WORKGROUP_SIZE)) {
+    let words = philox4x32(
+      vec4<u32>(parameters.firstBlock + block, parameters.counter, parameters.stream, 0u),
+      vec2<u32>(parameters.seed, 0x43524f53u),
+    );
+    let factors = select(
+      vec4<f32>(0.0),
+      vec4<f32>(parameters.scale),
+      (words >> vec4<u32>(8u)) >= vec4<u32>(parameters.threshold),
+    );
 #if VECTOR
-  out[block] = factors * x[block];
+    out[block] = factors * x[block];
 #else
 #for i in 0..4
-  if (block * 4u + ${i}u < parameters.count) {
-    out[block * 4u + ${i}u] = factors[${i}] * x[block * 4u + ${i}u];
-  }
+    if (block * 4u + ${i}u < parameters.count) {
+      out[block * 4u + ${i}u] = factors[${i}] * x[block * 4u + ${i}u];
+    }
 #endfor
 #endif
+  }
 }

@@ -8,9 +8,8 @@ fn main(
   @builtin(local_invocation_index) local: u32,
 ) {
   let first = (workgroup.x + workgroup.y * grid.x) * (WORKGROUP_SIZE * ITEMS) + local;
-  for (var item = 0u; item < ITEMS; item++) {
-    let i = first + item * WORKGROUP_SIZE;
-    if (i >= parameters.values) { return; }
+  let end = min(first + WORKGROUP_SIZE * ITEMS, parameters.values);
+  for (var i = first; i < end; i += u32(WORKGROUP_SIZE)) {
     out[i] = parameters.scale * activate(x[i]);
   }
 }

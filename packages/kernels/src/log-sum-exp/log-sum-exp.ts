@@ -1,11 +1,11 @@
 /** log Σ exp of every row, with up to two columns left out. */
 import type { BufferSlice, Device } from '@crossgate/gpu';
 import { defineKernel } from '@crossgate/gpu';
+import { rowWorkgroupSize } from '../plan';
 import { elements, requireElements, requireSizes, rowRanges } from '../slices';
 import combineSource from './combine.wgsl';
 import partialSource from './partial.wgsl';
 
-const workgroupSize = 64;
 /** A column number that no row has. */
 const noColumn = 0xffffffff;
 
@@ -14,7 +14,7 @@ export const logSumExpPartialKernel = defineKernel({
   source: partialSource,
   bindings: { x: { access: 'read', type: 'f32' }, partials: { access: 'read_write', type: 'vec2<f32>' } },
   parameters: { rows: 'u32', columns: 'u32', parts: 'u32', skipFirst: 'u32', skipSecond: 'u32' },
-  constants: { WORKGROUP_SIZE: workgroupSize },
+  constants: { WORKGROUP_SIZE: 64 },
 });
 
 export const logSumExpCombineKernel = defineKernel({
@@ -22,7 +22,7 @@ export const logSumExpCombineKernel = defineKernel({
   source: combineSource,
   bindings: { partials: { access: 'read', type: 'vec2<f32>' }, out: { access: 'read_write', type: 'f32' } },
   parameters: { rows: 'u32', parts: 'u32' },
-  constants: { WORKGROUP_SIZE: workgroupSize },
+  constants: { WORKGROUP_SIZE: 64 },
 });
 
 /**
@@ -56,16 +56,19 @@ export function logSumExp(device: Device, args: LogSumExpArguments): void {
   requireElements('logSumExp', 'x', x, rows * columns);
   requireElements('logSumExp', 'out', out, rows);
   const parts = planLogSumExp(columns);
+  const workgroupSize = rowWorkgroupSize(device.capabilities.software);
   for (const { first, count } of rowRanges('logSumExp', device, rows, [columns, 2 * parts, 1])) {
     const partials = device.memory.allocate(8 * count * parts);
     device.recorder.dispatch(logSumExpPartialKernel, {
       bindings: { x: elements(x, first * columns, count * columns), partials },
       parameters: { rows: count, columns, parts, skipFirst: skip[0] ?? noColumn, skipSecond: skip[1] ?? noColumn },
+      constants: { WORKGROUP_SIZE: workgroupSize },
       workgroups: Math.ceil((count * parts) / workgroupSize),
     });
     device.recorder.dispatch(logSumExpCombineKernel, {
       bindings: { partials, out: elements(out, first, count) },
       parameters: { rows: count, parts },
+      constants: { WORKGROUP_SIZE: workgroupSize },
       workgroups: Math.ceil(count / workgroupSize),
     });
     device.memory.releaseEarly(partials);

@@ -66,6 +66,15 @@ it('sums nothing to zero', async () => {
   });
 });
 
-it('plans one partial per 64 elements', () => {
-  expect([1, 64, 65, 4096].map(planReduce)).toEqual([1, 1, 2, 64]);
+it('plans stages that shrink to one value', () => {
+  expect(planReduce(64, 8)).toEqual({ width: 1, groups: 1 });
+  expect(planReduce(65, 128)).toEqual({ width: 2, groups: 1 });
+  expect(planReduce(4097, 8)).toEqual({ width: 8, groups: 9 });
+  for (const workgroupSize of [8, 128]) {
+    for (const count of [2, 63, 129, 8193, 1_000_003]) {
+      const { width, groups } = planReduce(count, workgroupSize);
+      expect(width * groups * 64).toBeGreaterThanOrEqual(count);
+      expect(width * groups).toBeLessThan(count);
+    }
+  }
 });

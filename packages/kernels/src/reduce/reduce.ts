@@ -1,11 +1,11 @@
 /** Deterministic sums of whole arrays, and the factor of gradient clipping. */
 import type { BufferSlice, Device } from '@crossgate/gpu';
 import { defineKernel } from '@crossgate/gpu';
+import { rowWorkgroupSize } from '../plan';
 import { elements, requireElements, requireSizes, rowRanges } from '../slices';
 import clipFactorSource from './clip-factor.wgsl';
 import reduceSource from './reduce.wgsl';
 
-const workgroupSize = 64;
 /** Elements that an invocation adds up in one stage. */
 const fanIn = 64;
 
@@ -13,8 +13,8 @@ export const reduceKernel = defineKernel({
   name: 'reduce',
   source: reduceSource,
   bindings: { x: { access: 'read', type: 'f32' }, partials: { access: 'read_write', type: 'f32' } },
-  parameters: { count: 'u32', threads: 'u32', firstPartial: 'u32' },
-  constants: { SQUARE: false, ACCUMULATE: false, WORKGROUP_SIZE: workgroupSize },
+  parameters: { count: 'u32', width: 'u32', groups: 'u32', firstPartial: 'u32' },
+  constants: { SQUARE: false, ACCUMULATE: false, FAN_IN: fanIn, WORKGROUP_SIZE: 64 },
 });
 
 export const clipFactorKernel = defineKernel({
@@ -24,10 +24,16 @@ export const clipFactorKernel = defineKernel({
   parameters: { maxNorm: 'f32' },
 });
 
-/** Number of invocations (= partial sums) that reduce `count` elements in one stage. Pure. */
-export function planReduce(count: number): number {
-  if (count <= fanIn) return 1;
-  return Math.ceil(count / fanIn);
+/** One stage: `groups` workgroups of which `width` invocations each leave a partial sum. */
+export interface ReducePlan {
+  readonly width: number;
+  readonly groups: number;
+}
+
+/** Plans a stage over `count` elements. Pure. Always fewer partial sums than elements, one for up to 64. */
+export function planReduce(count: number, workgroupSize: number): ReducePlan {
+  const width = Math.min(workgroupSize, Math.ceil(count / fanIn));
+  return { width, groups: Math.ceil(count / (width * fanIn)) };
 }
 
 export interface SumArguments {
@@ -67,26 +73,27 @@ function reduce(device: Device, kernel: string, args: SumArguments, square: bool
   }
   requireSizes(kernel, { count });
   requireElements(kernel, 'x', x, count);
+  const workgroupSize = rowWorkgroupSize(device.capabilities.software);
   let current = elements(x, 0, count);
   let remaining = count;
   let squareNow = square;
   for (;;) {
     const ranges = rowRanges(kernel, device, remaining, [1]).map((range) => ({
       ...range,
-      threads: planReduce(range.count),
+      ...planReduce(range.count, workgroupSize),
     }));
-    const partialCount = ranges.reduce((total, { threads }) => total + threads, 0);
+    const partialCount = ranges.reduce((total, { width, groups }) => total + width * groups, 0);
     const last = partialCount === 1;
     const partials = last ? elements(out, 0, 1) : device.memory.allocate(4 * partialCount);
     let firstPartial = 0;
-    for (const { first, count: length, threads } of ranges) {
+    for (const { first, count: length, width, groups } of ranges) {
       device.recorder.dispatch(reduceKernel, {
         bindings: { x: elements(current, first, length), partials },
-        parameters: { count: length, threads, firstPartial },
-        constants: { SQUARE: squareNow, ACCUMULATE: last && accumulate },
-        workgroups: Math.ceil(threads / workgroupSize),
+        parameters: { count: length, width, groups, firstPartial },
+        constants: { SQUARE: squareNow, ACCUMULATE: last && accumulate, WORKGROUP_SIZE: workgroupSize },
+        workgroups: groups,
       });
-      firstPartial += threads;
+      firstPartial += width * groups;
     }
     // Commands run in order, so a workspace may be handed on as soon as its reader is recorded.
     if (remaining !== count) device.memory.releaseEarly(current);

@@ -2,6 +2,7 @@
 import type { BufferSlice, Device } from '@crossgate/gpu';
 import { defineKernel } from '@crossgate/gpu';
 import { includes } from '../include';
+import { softwareWorkgroupSize } from '../plan';
 import { elements, requireElements, requireSizes, rowRanges } from '../slices';
 import source from './row-dot.wgsl';
 
@@ -29,7 +30,7 @@ export interface RowDotPlan {
 export function planRowDot(columns: number, software: boolean): RowDotPlan {
   const vector = columns % 4 === 0;
   const variant = software || columns < 128 ? 'invocation' : 'workgroup';
-  return { variant, vector, workgroupSize: variant === 'workgroup' ? 64 : 128 };
+  return { variant, vector, workgroupSize: software ? softwareWorkgroupSize : 64 };
 }
 
 export interface RowDotArguments {

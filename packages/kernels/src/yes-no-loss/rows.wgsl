@@ -1,4 +1,5 @@
-// Losses on the answer's logits, one row per invocation: loss, z_yes − z_no, and what the gradient needs (scalars).
+// Losses on the answer's logits, one row per invocation: loss, score, and what the gradient needs (scalars).
+// The score ranks rows: z_yes − z_no, the log-odds of p_yes / (p_yes + p_no); under YES_LOGIT_BCE z_yes alone.
 //
 // Write a = z_yes, b = z_no and R = log Σ exp of all other logits (rest). With p the softmax over the whole vocabulary,
 //   p_yes = σ(u_yes), u_yes = a − log(e^b + e^R);   p_no = σ(u_no), u_no = b − log(e^a + e^R),
@@ -14,7 +15,7 @@
 //   ∂loss/∂z_j = exp(z_j − R)·c with c = −g_yes·exp(R − log(e^b + e^R)) − g_no·exp(R − log(e^a + e^R)).
 // scalars[r] = (R, c, ∂loss/∂a, ∂loss/∂b), the gradients times gradScale.
 //
-// logits [rows, vocab]; labels, rest, loss, difference [rows]; scalars [rows, 4].
+// logits [rows, vocab]; labels, rest, loss, score [rows]; scalars [rows, 4].
 #include numerics
 
 @compute @workgroup_size(WORKGROUP_SIZE)
@@ -29,12 +30,13 @@ fn main(
   let b = logits[row * parameters.vocab + parameters.noToken];
   let y = labels[row];
   let scale = parameters.gradScale;
-  difference[row] = a - b;
 
 #if KIND == YES_LOGIT_BCE
+  score[row] = a;
   loss[row] = y * softplus(-a) + (1.0 - y) * softplus(a);
   scalars[row] = vec4<f32>(0.0, 0.0, scale * ((1.0 - y) * logistic(a) - y * logistic(-a)), 0.0);
 #else
+  score[row] = a - b;
   let r = rest[row];
   let withoutYes = logAddExp(b, r);
   let withoutNo = logAddExp(a, r);

@@ -62,7 +62,7 @@ async function check(
   const inputs = inputsOf(rows, vocab, yesToken, noToken);
   const [k, gradScale] = [2, 0.5];
   const loss = uploadFilled(device, rows);
-  const difference = uploadFilled(device, rows);
+  const score = uploadFilled(device, rows);
   const gradLogits = uploadFilled(device, rows * vocab);
   const common = {
     ...variant,
@@ -74,7 +74,7 @@ async function check(
     noToken,
     k,
   };
-  yesNoLoss(device, { ...common, loss, difference, gradLogits, gradScale });
+  yesNoLoss(device, { ...common, loss, score, gradLogits, gradScale });
   const weights = reference([rows], () => gradScale);
   const expected = expectedOf(inputs, variant, k, weights);
   const label = `${variant.kind} on ${variant.bprOn}, ${rows}x${vocab}`;
@@ -84,13 +84,13 @@ async function check(
     absolute: 3e-6,
     label: `${label}, gradient`,
   });
-  const margin = Float64Array.from(
-    { length: rows },
-    (_, row) => inputs.logits.data[row * vocab + yesToken]! - inputs.logits.data[row * vocab + noToken]!,
-  );
-  expectClose(await download(device, difference), margin, { relative: 1e-7, absolute: 1e-6, label });
+  const expectedScore = Float64Array.from({ length: rows }, (_, row) => {
+    const yes = inputs.logits.data[row * vocab + yesToken]!;
+    return variant.kind === 'yes-logit-bce' ? yes : yes - inputs.logits.data[row * vocab + noToken]!;
+  });
+  expectClose(await download(device, score), expectedScore, { relative: 1e-7, absolute: 1e-6, label });
   const alone = uploadFilled(device, rows);
-  yesNoLoss(device, { ...common, loss: alone, difference });
+  yesNoLoss(device, { ...common, loss: alone, score });
   expect(await download(device, alone)).toEqual(await download(device, loss));
 }
 
@@ -119,9 +119,9 @@ it('keeps the small side of confident right answers', async () => {
     // p_yes = 1 − e^-40 to leading order, so BCE(p_yes, 1) = e^-40 and BCE(p_no, 0) = p_no = e^-60.
     const logits = upload(device, Float32Array.of(0, 40, -20));
     const loss = uploadFilled(device, 1);
-    const difference = uploadFilled(device, 1);
+    const score = uploadFilled(device, 1);
     const labels = upload(device, Float32Array.of(1));
-    const common = { logits, labels, loss, difference, rows: 1, vocab: 3, yesToken: 1, noToken: 2 };
+    const common = { logits, labels, loss, score, rows: 1, vocab: 3, yesToken: 1, noToken: 2 };
     yesNoLoss(device, { ...common, kind: 'eq5', k: 0, bprOn: 'probability' });
     expectClose(await download(device, loss), [Math.exp(-40) + Math.exp(-60)], { relative: 1e-5, absolute: 0 });
     yesNoLoss(device, { ...common, kind: 'answer-ce', k: 0, bprOn: 'probability' });
@@ -132,7 +132,7 @@ it('keeps the small side of confident right answers', async () => {
 it('refuses tokens outside the vocabulary and twice the same', async () => {
   await withDevice(async (device) => {
     const slice = uploadFilled(device, 8);
-    const base = { logits: slice, labels: slice, loss: slice, difference: slice, rows: 1, vocab: 8, k: 2 } as const;
+    const base = { logits: slice, labels: slice, loss: slice, score: slice, rows: 1, vocab: 8, k: 2 } as const;
     const call = (yesToken: number, noToken: number) => () =>
       yesNoLoss(device, { ...base, yesToken, noToken, kind: 'eq5', bprOn: 'logit' });
     expect(call(8, 1)).toThrow(/yesToken 8 is outside/);

@@ -3,11 +3,11 @@ import type { BufferSlice, Device } from '@crossgate/gpu';
 import { defineKernel, InputError } from '@crossgate/gpu';
 import { includes } from '../include';
 import { logSumExp } from '../log-sum-exp/log-sum-exp';
+import { rowWorkgroupSize } from '../plan';
 import { elements, requireElements, requireSizes, rowRanges } from '../slices';
 import gradientSource from './gradient.wgsl';
 import rowsSource from './rows.wgsl';
 
-const workgroupSize = 128;
 const span = 4;
 const kinds = { EQ5: 0, YES_LOGIT_BCE: 1, ANSWER_CE: 2 } as const;
 const kindNumbers = {
@@ -27,11 +27,11 @@ export const yesNoRowsKernel = defineKernel({
     labels: { access: 'read', type: 'f32' },
     rest: { access: 'read', type: 'f32', when: 'NEEDS_REST' },
     loss: { access: 'read_write', type: 'f32' },
-    difference: { access: 'read_write', type: 'f32' },
+    score: { access: 'read_write', type: 'f32' },
     scalars: { access: 'read_write', type: 'vec4<f32>' },
   },
   parameters: { rows: 'u32', vocab: 'u32', yesToken: 'u32', noToken: 'u32', k: 'f32', gradScale: 'f32' },
-  constants: { ...kinds, KIND: 0, BPR_ON_LOGIT: false, NEEDS_REST: true, WORKGROUP_SIZE: workgroupSize },
+  constants: { ...kinds, KIND: 0, BPR_ON_LOGIT: false, NEEDS_REST: true, WORKGROUP_SIZE: 64 },
 });
 
 export const yesNoGradientKernel = defineKernel({
@@ -43,7 +43,7 @@ export const yesNoGradientKernel = defineKernel({
     gradLogits: { access: 'read_write', type: 'f32' },
   },
   parameters: { rows: 'u32', vocab: 'u32', spansPerRow: 'u32', yesToken: 'u32', noToken: 'u32' },
-  constants: { ...kinds, KIND: 0, NEEDS_LOGITS: true, WORKGROUP_SIZE: workgroupSize, SPAN: span },
+  constants: { ...kinds, KIND: 0, NEEDS_LOGITS: true, WORKGROUP_SIZE: 64, SPAN: span },
 });
 
 export interface YesNoLossArguments {
@@ -53,8 +53,8 @@ export interface YesNoLossArguments {
   readonly labels: BufferSlice;
   /** f32 [rows], not scaled */
   readonly loss: BufferSlice;
-  /** f32 [rows]: z_yes − z_no, the log-odds of the score p_yes / (p_yes + p_no). */
-  readonly difference: BufferSlice;
+  /** f32 [rows]: z_yes − z_no, the log-odds of p_yes / (p_yes + p_no); under `yes-logit-bce` z_yes. */
+  readonly score: BufferSlice;
   /** f32 [rows, vocab]; left out when no gradient is needed. */
   readonly gradLogits?: BufferSlice | undefined;
   readonly rows: number;
@@ -77,7 +77,7 @@ export interface YesNoLossArguments {
  * @throws InputError when a slice is smaller than its shape or the two tokens are not different tokens of the vocabulary.
  */
 export function yesNoLoss(device: Device, args: YesNoLossArguments): void {
-  const { logits, labels, loss, difference, gradLogits, rows, vocab, yesToken, noToken, kind, k, bprOn } = args;
+  const { logits, labels, loss, score, gradLogits, rows, vocab, yesToken, noToken, kind, k, bprOn } = args;
   const { gradScale = 1 } = args;
   if (rows === 0) return;
   requireSizes('yesNoLoss', { rows, vocab });
@@ -90,8 +90,9 @@ export function yesNoLoss(device: Device, args: YesNoLossArguments): void {
   requireElements('yesNoLoss', 'logits', logits, rows * vocab);
   requireElements('yesNoLoss', 'labels', labels, rows);
   requireElements('yesNoLoss', 'loss', loss, rows);
-  requireElements('yesNoLoss', 'difference', difference, rows);
+  requireElements('yesNoLoss', 'score', score, rows);
   if (gradLogits) requireElements('yesNoLoss', 'gradLogits', gradLogits, rows * vocab);
+  const workgroupSize = rowWorkgroupSize(device.capabilities.software);
   const usesVocabulary = kind !== 'yes-logit-bce';
   for (const { first, count } of rowRanges('yesNoLoss', device, rows, [vocab, 4, 1])) {
     const rest = usesVocabulary ? device.memory.allocate(4 * count) : undefined;
@@ -106,11 +107,16 @@ export function yesNoLoss(device: Device, args: YesNoLossArguments): void {
         labels: elements(labels, first, count),
         rest,
         loss: elements(loss, first, count),
-        difference: elements(difference, first, count),
+        score: elements(score, first, count),
         scalars,
       },
       parameters: { rows: count, vocab, yesToken, noToken, k, gradScale },
-      constants: { KIND: kindNumbers[kind], BPR_ON_LOGIT: bprOn === 'logit', NEEDS_REST: usesVocabulary },
+      constants: {
+        KIND: kindNumbers[kind],
+        BPR_ON_LOGIT: bprOn === 'logit',
+        NEEDS_REST: usesVocabulary,
+        WORKGROUP_SIZE: workgroupSize,
+      },
       workgroups: Math.ceil(count / workgroupSize),
     });
     if (gradLogits) {
@@ -122,7 +128,7 @@ export function yesNoLoss(device: Device, args: YesNoLossArguments): void {
           gradLogits: elements(gradLogits, first * vocab, count * vocab),
         },
         parameters: { rows: count, vocab, spansPerRow, yesToken, noToken },
-        constants: { KIND: kindNumbers[kind], NEEDS_LOGITS: usesVocabulary },
+        constants: { KIND: kindNumbers[kind], NEEDS_LOGITS: usesVocabulary, WORKGROUP_SIZE: workgroupSize },
         workgroups: Math.ceil((count * spansPerRow) / workgroupSize),
       });
     }
