@@ -1,1 +1,9 @@
-export {};
+// CCF-LLM: hybrid prompts, alignment and gated fusion of collaborative and language embeddings.
+export * from './alignment';
+export * from './batch';
+export * from './build';
+export * from './methods/index';
+export * from './model';
+export * from './prompt';
+export * from './scoring';
+export * from './trainer';

@@ -5,18 +5,26 @@ import { join } from 'node:path';
 import type { Device } from '@crossgate/gpu';
 import { openDevice } from '@crossgate/gpu/node';
 import { RandomStream, readGroup, withoutTape, writeGroup } from '@crossgate/tensor';
-import type { ReferenceLlamaConfig } from '@crossgate/testing';
+import type { Reference, ReferenceLlamaConfig } from '@crossgate/testing';
 import { expectClose, randomLlamaWeights, randomNormal, referenceLlama, toFloat32 } from '@crossgate/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { generate, LlamaModel, lastLogits, lastTokens, packSequences } from '../src';
+import { generate, LlamaModel, lastLogits, lastTokens, packSequences, weightsInMemory } from '../src';
 import { openModel } from '../src/node';
-import { configOf, memorySource } from './memory-source';
 
 let device: Device;
 beforeAll(async () => {
   device = await openDevice();
 });
 afterAll(() => device.destroy());
+
+/** A reference model's weights as a source. */
+function inMemory(config: ReferenceLlamaConfig, references: ReadonlyMap<string, Reference>, maxPositions = 64) {
+  const weights = new Map(
+    [...references].map(([name, value]) => [name, { shape: value.shape, data: toFloat32(value) }]),
+  );
+  const rest = { architecture: 'llama', maxPositions, bosTokenId: null, eosTokenIds: [] };
+  return weightsInMemory({ ...config, ...rest }, weights);
+}
 
 const base: ReferenceLlamaConfig = {
   vocabSize: 37,
@@ -47,7 +55,7 @@ describe.each(shapes)('a model with %s', (_, config) => {
   const offsets = [0, 1, 10, 14, 31];
 
   it('gives the reference logits for a packed batch and for each sequence alone', async () => {
-    const model = await LlamaModel.load(device, memorySource(configOf(config), weights));
+    const model = await LlamaModel.load(device, inMemory(config, weights));
     const expected = referenceLlama(config, weights, { tokens, offsets }).logits;
     {
       using _step = device.step();
@@ -64,7 +72,7 @@ describe.each(shapes)('a model with %s', (_, config) => {
   });
 
   it('applies LoRA as the reference does', async () => {
-    const model = await LlamaModel.load(device, memorySource(configOf(config), weights));
+    const model = await LlamaModel.load(device, inMemory(config, weights));
     const options = { rank: 3, alpha: 6, dropout: 0, targets: ['q_proj', 'v_proj', 'down_proj'] };
     const { group, scale } = model.addLora(options, new RandomStream(1, 'lora'));
     const state = await readGroup(group);
@@ -94,7 +102,7 @@ describe.each(shapes)('a model with %s', (_, config) => {
 
 describe('errors', () => {
   it('name what does not fit', async () => {
-    const model = await LlamaModel.load(device, memorySource(configOf(base, 16), randomLlamaWeights(base, 1)));
+    const model = await LlamaModel.load(device, inMemory(base, randomLlamaWeights(base, 1), 16));
     await expect(lastLogits(model, [])).rejects.toThrow(/at least one token/);
     await expect(lastLogits(model, [1, 37])).rejects.toThrow(/token 37 is outside the vocabulary of 37/);
     await expect(lastLogits(model, new Array(17).fill(1))).rejects.toThrow(

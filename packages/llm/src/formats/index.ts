@@ -6,4 +6,5 @@ export { type GgufModel, huggingFaceName, openGgufModel } from './gguf-model';
 export { tokenizerFromGguf } from './gguf-tokenizer';
 export { type ModelFolder, memoryFolder, openHuggingFaceModel, readConfig } from './hugging-face';
 export { tokenizerFromFolder } from './hugging-face-tokenizer';
+export { type MemoryWeight, weightsInMemory } from './memory';
 export type { ReadOptions, WeightChunk, WeightInfo, WeightSource } from './source';

@@ -56,24 +56,24 @@ export interface YesNoLossOptions {
  * The loss of Yes/No answers.
  *
  * @param logits [rows, vocab] at the answer's position; @param labels 1 = Yes.
- * @returns losses [rows], unscaled, and differences z_yes − z_no [rows].
+ * @returns losses [rows], unscaled, and scores [rows]: z_yes − z_no, or z_yes under `yes-logit-bce`.
  */
 export function yesNoLoss(
   logits: Tensor,
   labels: Float32Array,
   options: YesNoLossOptions,
   gradScale: number,
-): { losses: Tensor; differences: Tensor } {
+): { losses: Tensor; scores: Tensor } {
   const { device, rows, columns: vocab } = logits;
   expectShape('yesNoLoss', 'logits', logits, [labels.length, -1]);
   const losses = empty(device, [rows]);
-  const differences = empty(device, [rows]);
+  const scores = empty(device, [rows]);
   const gradient = gradientFor(logits);
   kernels.yesNoLoss(device, {
     logits: logits.slice,
     labels: fromHost(device, [rows], labels).slice,
     loss: losses.slice,
-    difference: differences.slice,
+    score: scores.slice,
     ...(gradient && { gradLogits: gradient.slice }),
     rows,
     vocab,
@@ -81,7 +81,7 @@ export function yesNoLoss(
     ...options,
   });
   root('yesNoLoss', logits, losses, gradient);
-  return { losses, differences };
+  return { losses, scores };
 }
 
 /** Target that takes no part in {@link crossEntropy}. */

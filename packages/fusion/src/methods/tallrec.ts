@@ -1,0 +1,14 @@
+// TALLRec (Bao et al., RecSys '23) with CoLLM's prompt: titles as text, LoRA alone.
+import type { Method } from './method';
+
+export const tallrec: Method = {
+  name: 'tallrec',
+  summary: 'TALLRec: item titles as text, the LLM tuned by LoRA',
+  information: 'H',
+  // CoLLM's first-stage prompt; its "\n" is a written backslash and n.
+  template:
+    '#Question: A user has given high ratings to the following NOUNS: {history}. Leverage the information to predict ' +
+    'whether the user would enjoy the NOUN titled {item}? Answer with "Yes" or "No". \\n#Answer:',
+  usesCf: false,
+  stages: () => [{ settings: 'stage1', trains: ['lora'] }],
+};

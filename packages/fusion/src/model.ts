@@ -1,0 +1,84 @@
+// The model of every method here: prompts → embeddings (text, aligned CF, gate) → LLM → logits of the answer.
+import type { CfBackend } from '@crossgate/cf';
+import type { DropoutContext, LlamaModel } from '@crossgate/llm';
+import { lastTokens, packSequences } from '@crossgate/llm';
+import type { Tensor, YesNoLossOptions } from '@crossgate/tensor';
+import { concatRows, embedding, gatedFusion, type ParameterGroup, tidy, yesNoLoss } from '@crossgate/tensor';
+import type { AlignmentAndGate } from './alignment';
+import type { HybridBatch } from './batch';
+import { packPrompts } from './batch';
+import type { HybridPrompt } from './prompt';
+
+/** The CF side of a fused model: ENC, and the networks that bring its vectors in. */
+export interface CfSide {
+  readonly backend: CfBackend;
+  readonly networks: AlignmentAndGate;
+}
+
+/** Names of the parameter groups: Θ_L, Θ_A with Θ_G, Θ_E. */
+export type GroupName = 'lora' | 'fusion' | 'cf';
+
+/** An LLM that reads hybrid prompts. Without a CF side, prompts are text. */
+export class HybridModel {
+  constructor(
+    readonly llm: LlamaModel,
+    readonly cf: CfSide | null,
+  ) {}
+
+  /** The parameter groups that exist, by name. */
+  groups(): ReadonlyMap<GroupName, ParameterGroup> {
+    const groups = new Map<GroupName, ParameterGroup>();
+    if (this.llm.adapters) groups.set('lora', this.llm.adapters.group);
+    if (this.cf) {
+      groups.set('fusion', this.cf.networks.group);
+      groups.set('cf', this.cf.backend.group);
+    }
+    return groups;
+  }
+
+  /** Input embeddings of a packed batch: [tokens, hiddenSize]. */
+  embed(batch: HybridBatch): Tensor {
+    const tokenEmbeddings = this.llm.tokenEmbeddings;
+    const { items, users, titleTokens, positions } = batch;
+    if (this.cf === null || items.length + users.length === 0) {
+      return this.llm.embed(Uint32Array.from(positions.tokenIds));
+    }
+    const { backend, networks } = this.cf;
+    return tidy(this.llm.device, () => {
+      const vectors: Tensor[] = [];
+      if (items.length > 0) vectors.push(backend.itemVectors(items));
+      if (users.length > 0) vectors.push(backend.userVectors(users));
+      const aligned = networks.align(vectors.length === 2 ? concatRows(vectors[0]!, vectors[1]!) : vectors[0]!);
+      const gated = networks.gateCf !== null && titleTokens.length > 0;
+      return gatedFusion(
+        {
+          tokenEmbeddings,
+          aligned,
+          gateCf: gated ? networks.gateCf!(aligned) : undefined,
+          gateText: gated ? networks.gateText!(embedding(tokenEmbeddings, titleTokens)) : undefined,
+          activation: networks.gate.activation,
+        },
+        gated ? positions : { ...positions, textRows: new Int32Array(positions.textRows.length).fill(-1) },
+      );
+    });
+  }
+
+  /** Logits of the answer's position of every prompt: [prompts, vocabSize]. */
+  logits(prompts: readonly HybridPrompt[], dropout?: DropoutContext): Tensor {
+    const batch = packPrompts(prompts);
+    const packed = packSequences(this.llm.device, batch.lengths);
+    const hidden = this.llm.forward(this.embed(batch), packed, lastTokens(packed), dropout);
+    return this.llm.logits(hidden);
+  }
+
+  /** Losses [prompts] and scores [prompts] of a batch. See `yesNoLoss` of the tensor package. */
+  loss(
+    prompts: readonly HybridPrompt[],
+    labels: Float32Array,
+    options: YesNoLossOptions,
+    gradScale: number,
+    dropout?: DropoutContext,
+  ): ReturnType<typeof yesNoLoss> {
+    return yesNoLoss(this.logits(prompts, dropout), labels, options, gradScale);
+  }
+}

@@ -1,0 +1,212 @@
+// Hybrid prompts: text, item slots and user slots as tokens with marks (CCF-LLM §3.2).
+import { InputError } from '@crossgate/gpu';
+import type { Tokenizer } from '@crossgate/llm';
+
+/** What a prompt is made from. Items by dense id, the history oldest first. */
+export interface PromptInput {
+  readonly user: number;
+  readonly item: number;
+  readonly history: ArrayLike<number>;
+}
+
+/**
+ * One prompt, position by position. Each position holds a token, or a user's vector (`tokenIds` −1, `users` > 0);
+ * the tokens of an item slot also carry the item's id. Dense ids, 0 = none.
+ */
+export interface HybridPrompt {
+  readonly tokenIds: Int32Array;
+  readonly items: Int32Array;
+  readonly users: Int32Array;
+}
+
+type Part = { readonly kind: 'text'; readonly text: string } | { readonly kind: 'history' | 'item' | 'user' };
+
+const slotPattern = /\{(history|item|user)\}/;
+
+/** How the slots of a template are filled. */
+export interface PromptOptions {
+  /**
+   * Text with the slots `{history}`, `{item}` and `{user}`. Item slots hold the title in double quotes; in a history
+   * they are joined by ", ".
+   */
+  readonly template: string;
+  /** Most history items that a prompt names. */
+  readonly historyLength: number;
+  /** Most tokens of a prompt; the oldest history items are dropped first. */
+  readonly maxLength: number;
+  /** Item slots carry the item's CF vector; false makes them plain text. */
+  readonly fuseItems: boolean;
+}
+
+/** Turns (user, item, history) into hybrid prompts; tokenises every title and every piece of text once. */
+export class PromptBuilder {
+  readonly #parts: readonly Part[];
+  readonly #texts = new Map<string, Int32Array>();
+  readonly #titles: (Int32Array | undefined)[] = [];
+  readonly answers: AnswerTokens;
+
+  /**
+   * @param titles by dense id; index 0 is padding.
+   * @throws InputError when the template has no `{item}` slot.
+   */
+  constructor(
+    private readonly tokenizer: Tokenizer,
+    private readonly titles: readonly string[],
+    readonly options: PromptOptions,
+  ) {
+    this.#parts = options.template
+      .split(slotPattern)
+      .map((text, i): Part => (i % 2 === 0 ? { kind: 'text', text } : { kind: text as 'history' | 'item' | 'user' }))
+      .filter((part) => part.kind !== 'text' || part.text !== '');
+    if (!this.#parts.some(({ kind }) => kind === 'item')) {
+      throw new InputError('prompt.template has no {item} slot: the prompt would not say what to predict');
+    }
+    this.answers = findAnswerTokens(tokenizer);
+  }
+
+  /**
+   * Builds one prompt.
+   *
+   * @throws InputError when it is longer than `maxLength` even without any history.
+   */
+  build(input: PromptInput): HybridPrompt {
+    const { historyLength, maxLength } = this.options;
+    const longest = Math.min(historyLength, input.history.length);
+    for (let length = longest; ; length--) {
+      const segments = this.#segments(input, length);
+      const tokens = segments.reduce((sum, { tokens: ids }) => sum + ids.length, 0);
+      if (tokens <= maxLength) return this.#join(segments, tokens);
+      if (length === 0) {
+        throw new InputError(
+          `a prompt without history has ${tokens} tokens, more than the ${maxLength} allowed: raise llm.maxLength or shorten prompt.template`,
+        );
+      }
+    }
+  }
+
+  /** The prompt as text, slots in brackets: for reports and tests. */
+  describe(input: PromptInput): string {
+    const length = Math.min(this.options.historyLength, input.history.length);
+    return this.#pieces(input, length)
+      .map((piece) => {
+        if (piece.kind === 'text') return piece.text;
+        return piece.kind === 'user' ? `[User ${piece.id}]` : this.#title(piece.id);
+      })
+      .join('');
+  }
+
+  /** The filled template: neighbouring text is one piece, so that it is tokenised as a whole. */
+  #pieces({ user, item, history }: PromptInput, length: number): Piece[] {
+    const pieces: Piece[] = [];
+    const text = (value: string) => {
+      const last = pieces.at(-1);
+      if (last !== undefined && last.kind === 'text')
+        pieces[pieces.length - 1] = { kind: 'text', text: last.text + value };
+      else pieces.push({ kind: 'text', text: value });
+    };
+    const quoted = (id: number) => {
+      text('"');
+      pieces.push({ kind: 'item', id });
+      text('"');
+    };
+    for (const part of this.#parts) {
+      if (part.kind === 'text') text(part.text);
+      else if (part.kind === 'item') quoted(item);
+      else if (part.kind === 'user') pieces.push({ kind: 'user', id: user });
+      else if (length === 0) text('unknown');
+      else {
+        for (let i = history.length - length; i < history.length; i++) {
+          if (i > history.length - length) text(', ');
+          quoted(history[i]!);
+        }
+      }
+    }
+    return pieces;
+  }
+
+  #segments(input: PromptInput, length: number): Segment[] {
+    const segments = this.#pieces(input, length).map((piece, i): Segment => {
+      if (piece.kind === 'user') return { tokens: userSlot, item: 0, user: piece.id };
+      if (piece.kind === 'item') {
+        return { tokens: this.#titleTokens(piece.id), item: this.options.fuseItems ? piece.id : 0, user: 0 };
+      }
+      return { tokens: this.#textTokens(piece.text, i === 0), item: 0, user: 0 };
+    });
+    if (this.answers.prefix.length > 0) segments.push({ tokens: this.answers.prefix, item: 0, user: 0 });
+    return segments;
+  }
+
+  #join(segments: readonly Segment[], tokens: number): HybridPrompt {
+    const prompt = { tokenIds: new Int32Array(tokens), items: new Int32Array(tokens), users: new Int32Array(tokens) };
+    let position = 0;
+    for (const { tokens: ids, item, user } of segments) {
+      prompt.tokenIds.set(ids, position);
+      prompt.items.fill(item, position, position + ids.length);
+      prompt.users.fill(user, position, position + ids.length);
+      position += ids.length;
+    }
+    return prompt;
+  }
+
+  #textTokens(text: string, first: boolean): Int32Array {
+    const key = `${first}${text}`;
+    let tokens = this.#texts.get(key);
+    if (tokens === undefined) {
+      tokens = Int32Array.from(this.tokenizer.encode(text, { bos: first, dummyPrefix: first }));
+      this.#texts.set(key, tokens);
+    }
+    return tokens;
+  }
+
+  #title(id: number): string {
+    const title = this.titles[id];
+    if (title === undefined || id === 0)
+      throw new InputError(`item ${id} is not in the data set (1 … ${this.titles.length - 1})`);
+    return title.trim();
+  }
+
+  #titleTokens(id: number): Int32Array {
+    let tokens = this.#titles[id];
+    if (tokens === undefined) {
+      tokens = Int32Array.from(this.tokenizer.encode(this.#title(id), { bos: false, dummyPrefix: false }));
+      this.#titles[id] = tokens;
+    }
+    return tokens;
+  }
+}
+
+type Piece =
+  | { readonly kind: 'text'; readonly text: string }
+  | { readonly kind: 'item'; readonly id: number }
+  | { readonly kind: 'user'; readonly id: number };
+
+interface Segment {
+  readonly tokens: Int32Array;
+  readonly item: number;
+  readonly user: number;
+}
+
+const userSlot = Int32Array.of(-1);
+
+/** The tokens whose probabilities are the answer. */
+export interface AnswerTokens {
+  /** Tokens both answers begin with; they end the prompt. Empty where Yes and No are single tokens. */
+  readonly prefix: Int32Array;
+  readonly yes: number;
+  readonly no: number;
+}
+
+/** Finds what follows "#Answer:" as Yes and as No: the first tokens in which the two differ. */
+export function findAnswerTokens(tokenizer: Tokenizer): AnswerTokens {
+  const [yes, no] = [' Yes', ' No'].map((text) => tokenizer.encode(text, { bos: false, dummyPrefix: false })) as [
+    number[],
+    number[],
+  ];
+  let common = 0;
+  while (common < Math.min(yes.length, no.length) && yes[common] === no[common]) common++;
+  const [yesToken, noToken] = [yes[common], no[common]];
+  if (yesToken === undefined || noToken === undefined) {
+    throw new InputError('the tokenizer cannot tell " Yes" from " No"; another tokenizer is needed');
+  }
+  return { prefix: Int32Array.from(yes.slice(0, common)), yes: yesToken, no: noToken };
+}

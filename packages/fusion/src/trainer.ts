@@ -1,0 +1,290 @@
+// The one training loop of all methods: stages, batches, evaluation, best checkpoint, resume.
+import type { Dataset } from '@crossgate/data';
+import { sampleRows, shuffledRows } from '@crossgate/data';
+import { auc, uauc } from '@crossgate/eval';
+import type { HostState, ScheduleOptions, YesNoLossOptions } from '@crossgate/tensor';
+import { Adam, learningRateAt, readGroup, readOptimizer, Tape, writeGroup, writeOptimizer } from '@crossgate/tensor';
+import type { StageDeclaration } from './methods/method';
+import type { GroupName, HybridModel } from './model';
+import type { PromptBuilder } from './prompt';
+import { promptOfRow, scoreRows } from './scoring';
+
+/** How one stage trains. */
+export interface StageSettings extends Omit<ScheduleOptions, 'totalSteps'> {
+  /** Training rows of the stage: a seeded sample of this size, or null for all. */
+  readonly rows: number | null;
+  readonly epochs: number;
+  readonly batchSize: number;
+  readonly weightDecay: number;
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly epsilon: number;
+  readonly clipNorm: number | null;
+  /** Steps between evaluations on the validation rows; null evaluates at the end of each epoch. */
+  readonly evaluateEvery: number | null;
+  /** Evaluations without a better AUC after which the stage ends; null never ends it early. */
+  readonly patience: number | null;
+}
+
+export interface StepReport {
+  readonly stage: number;
+  /** Steps done in the stage. */
+  readonly step: number;
+  readonly totalSteps: number;
+  readonly loss: number;
+  readonly learningRate: number;
+  readonly tokens: number;
+}
+
+export interface EvaluationReport {
+  readonly stage: number;
+  readonly step: number;
+  readonly validAuc: number | null;
+  readonly validUauc: number | null;
+  readonly best: boolean;
+}
+
+/** Everything needed to go on as if nothing had happened. */
+export interface TrainerState {
+  readonly stage: number;
+  readonly step: number;
+  readonly optimizerSteps: number;
+  /** Values of all groups, whether or not the stage trains them. */
+  readonly parameters: HostState;
+  /** The optimizer's moments. */
+  readonly moments: HostState;
+  readonly best: BestState | null;
+  readonly evaluationsSinceBest: number;
+}
+
+/** The parameters with the best validation AUC so far. */
+export interface BestState {
+  readonly stage: number;
+  readonly step: number;
+  readonly auc: number;
+  readonly parameters: HostState;
+}
+
+export interface TrainerOptions {
+  readonly model: HybridModel;
+  readonly builder: PromptBuilder;
+  readonly dataset: Dataset;
+  readonly stages: readonly StageDeclaration[];
+  readonly settings: Readonly<Record<'stage1' | 'stage2', StageSettings>>;
+  /** False leaves ENC as the CF model gave it. */
+  readonly trainCf: boolean;
+  readonly loss: Omit<YesNoLossOptions, 'yesToken' | 'noToken'>;
+  readonly seed: number;
+  /** Validation rows used for model selection: a fixed seeded sample of this size, or null for all. */
+  readonly validRows: number | null;
+  /** See {@link scoreRows}. */
+  readonly batchTokens?: number;
+  /** Steps between checkpoints; null writes them only after evaluations. */
+  readonly checkpointEvery: number | null;
+  readonly resume?: TrainerState | undefined;
+  readonly onStep?: (report: StepReport) => void;
+  readonly onEvaluation?: (report: EvaluationReport) => void;
+  /** Called with a consistent state; training waits for it. */
+  readonly onCheckpoint?: (state: TrainerState) => Promise<void>;
+  readonly onEvaluationProgress?: (done: number, total: number) => void;
+  /** Ends training after the current step, with a checkpoint and the signal's reason thrown. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A loss that is not a number: training can't go on. The last checkpoint is good. */
+export class NonFiniteLossError extends Error {
+  override name = 'NonFiniteLossError';
+}
+
+/**
+ * Trains through all stages and leaves the model with the parameters of the best validation AUC.
+ *
+ * @returns that best state; null only when no evaluation could give an AUC.
+ * @throws NonFiniteLossError; the reason of `signal`.
+ */
+export async function trainHybrid(options: TrainerOptions): Promise<BestState | null> {
+  return new Trainer(options).run();
+}
+
+class Trainer {
+  readonly #options: TrainerOptions;
+  readonly #loss: YesNoLossOptions;
+  readonly #validRows: Int32Array;
+  #best: BestState | null = null;
+  #sinceBest = 0;
+
+  constructor(options: TrainerOptions) {
+    this.#options = options;
+    const { answers } = options.builder;
+    this.#loss = { ...options.loss, yesToken: answers.yes, noToken: answers.no };
+    const { rows } = options.dataset.splits.valid;
+    this.#validRows = sampleRows(rows, options.validRows ?? rows, options.seed);
+  }
+
+  async run(): Promise<BestState | null> {
+    const { model, stages, resume } = this.#options;
+    if (resume) {
+      for (const group of model.groups().values()) writeGroup(group, resume.parameters, 'checkpoint');
+      this.#best = resume.best;
+      this.#sinceBest = resume.evaluationsSinceBest;
+    }
+    for (let stage = resume?.stage ?? 0; stage < stages.length; stage++) {
+      await this.#runStage(stage, resume?.stage === stage ? resume : undefined);
+      // The next stage starts from the best parameters, and so does whoever uses the model.
+      if (this.#best)
+        for (const group of model.groups().values()) writeGroup(group, this.#best.parameters, 'best state');
+      this.#sinceBest = 0;
+    }
+    return this.#best;
+  }
+
+  async #runStage(stage: number, resume: TrainerState | undefined): Promise<void> {
+    const { model, dataset, trainCf, seed, stages, signal, checkpointEvery } = this.#options;
+    const declaration = stages[stage]!;
+    const settings = this.#options.settings[declaration.settings];
+    const trains = new Set<GroupName>(declaration.trains.filter((name) => name !== 'cf' || trainCf));
+    for (const [name, group] of model.groups()) group.trainable = trains.has(name);
+    const groups = [...model.groups()].filter(([name]) => trains.has(name)).map(([, group]) => group);
+    const optimizer = new Adam(groups, { kind: 'adamw', ...settings });
+    if (resume) {
+      optimizer.steps = resume.optimizerSteps;
+      writeOptimizer(optimizer, resume.moments, 'checkpoint');
+    }
+    const train = dataset.splits.train;
+    const rows = sampleRows(train.rows, settings.rows ?? train.rows, seed + stage);
+    const stepsPerEpoch = Math.ceil(rows.length / settings.batchSize);
+    const totalSteps = stepsPerEpoch * settings.epochs;
+    const evaluateEvery = settings.evaluateEvery ?? stepsPerEpoch;
+    let order: Int32Array = new Int32Array(0);
+    let orderEpoch = -1;
+    const reports = new StepReports(this.#options.onStep);
+    try {
+      for (let step = resume?.step ?? 0; step < totalSteps; ) {
+        const epoch = Math.floor(step / stepsPerEpoch);
+        if (epoch !== orderEpoch) {
+          order = shuffledRows(rows, seed + stage, epoch);
+          orderEpoch = epoch;
+        }
+        const start = (step % stepsPerEpoch) * settings.batchSize;
+        const batch = order.subarray(start, start + settings.batchSize);
+        const learningRate = learningRateAt(step, { ...settings, totalSteps });
+        const { losses, tokens } = this.#step(batch, optimizer, learningRate, { stage, step });
+        step++;
+        await reports.push({ stage, step, totalSteps, learningRate, tokens }, losses);
+        const evaluate = step % evaluateEvery === 0 || step === totalSteps;
+        const abort = signal?.aborted ?? false;
+        if (evaluate || abort || (checkpointEvery !== null && step % checkpointEvery === 0)) {
+          await reports.settle();
+          if (evaluate) await this.#evaluate(stage, step);
+          await this.#checkpoint(stage, step, optimizer);
+          signal?.throwIfAborted();
+          if (settings.patience !== null && this.#sinceBest > settings.patience) break;
+        }
+      }
+    } finally {
+      await reports.settle().catch(() => {}); // The error that is under way explains more.
+      optimizer.release();
+      for (const group of model.groups().values()) group.trainable = false;
+    }
+  }
+
+  /** One optimizer step. Returns its losses as a promise, so that the next step can be recorded meanwhile. */
+  #step(
+    batch: Int32Array,
+    optimizer: Adam,
+    learningRate: number,
+    at: { stage: number; step: number },
+  ): { losses: Promise<Float32Array>; tokens: number } {
+    const { model, builder, dataset, seed } = this.#options;
+    const prompts = Array.from(batch, (row) => promptOfRow(builder, dataset, 'train', row));
+    const labels = Float32Array.from(batch, (row) => dataset.splits.train.label[row]!);
+    using _ = model.llm.device.step();
+    for (const group of optimizer.groups) group.zeroGradients();
+    // Dropout belongs to LoRA's training: a frozen adapter is used as it is. Every step of every stage has its mask.
+    const lora = model.groups().get('lora');
+    const dropout = lora?.trainable ? { seed, counter: at.stage * 0x1000000 + at.step } : undefined;
+    const tape = new Tape();
+    const { losses } = tape.record(() => model.loss(prompts, labels, this.#loss, 1 / batch.length, dropout));
+    tape.backward();
+    optimizer.step(learningRate);
+    return {
+      losses: losses.read(),
+      tokens: prompts.reduce((sum, { tokenIds }) => sum + tokenIds.length, 0),
+    };
+  }
+
+  async #evaluate(stage: number, step: number): Promise<void> {
+    const { model, builder, dataset, batchTokens, onEvaluation, onEvaluationProgress, signal } = this.#options;
+    const scores = await scoreRows(model, builder, dataset, 'valid', this.#validRows, this.#loss, {
+      ...(batchTokens !== undefined && { batchTokens }),
+      ...(onEvaluationProgress && { onProgress: onEvaluationProgress }),
+      signal,
+    });
+    const { label, user } = dataset.splits.valid;
+    const labels = Uint8Array.from(this.#validRows, (row) => label[row]!);
+    const users = Int32Array.from(this.#validRows, (row) => user[row]!);
+    const validAuc = auc(labels, scores);
+    const validUauc = uauc({ user: users, label: labels, score: scores }).uauc;
+    const better = validAuc !== null && (this.#best === null || validAuc > this.#best.auc);
+    if (better) {
+      this.#best = { stage, step, auc: validAuc, parameters: await this.#readParameters() };
+      this.#sinceBest = 0;
+    } else this.#sinceBest++;
+    onEvaluation?.({ stage, step, validAuc, validUauc, best: better });
+  }
+
+  async #checkpoint(stage: number, step: number, optimizer: Adam): Promise<void> {
+    const { onCheckpoint } = this.#options;
+    if (!onCheckpoint) return;
+    await onCheckpoint({
+      stage,
+      step,
+      optimizerSteps: optimizer.steps,
+      parameters: await this.#readParameters(),
+      moments: await readOptimizer(optimizer),
+      best: this.#best,
+      evaluationsSinceBest: this.#sinceBest,
+    });
+  }
+
+  async #readParameters(): Promise<HostState> {
+    const state: HostState = new Map();
+    for (const group of this.#options.model.groups().values()) {
+      for (const [name, value] of await readGroup(group)) state.set(name, value);
+    }
+    return state;
+  }
+}
+
+/** Reports steps one late, so that the device works on a step while the loss of the one before is fetched. */
+class StepReports {
+  #pending: { report: Omit<StepReport, 'loss'>; losses: Promise<Float32Array> } | null = null;
+
+  constructor(private readonly onStep: ((report: StepReport) => void) | undefined) {}
+
+  async push(report: Omit<StepReport, 'loss'>, losses: Promise<Float32Array>): Promise<void> {
+    losses.catch(() => {}); // Awaited one step later; without this a failure would count as unhandled until then.
+    const previous = this.#pending;
+    this.#pending = { report, losses };
+    await this.#finish(previous);
+  }
+
+  async settle(): Promise<void> {
+    const previous = this.#pending;
+    this.#pending = null;
+    await this.#finish(previous);
+  }
+
+  async #finish(entry: { report: Omit<StepReport, 'loss'>; losses: Promise<Float32Array> } | null): Promise<void> {
+    if (!entry) return;
+    const losses = await entry.losses;
+    const loss = losses.reduce((sum, value) => sum + value, 0) / losses.length;
+    if (!Number.isFinite(loss)) {
+      throw new NonFiniteLossError(
+        `the loss is ${loss} at step ${entry.report.step} of stage ${entry.report.stage + 1}: lower the learning rate or ` +
+          'set clipNorm, then continue from the last checkpoint with --resume',
+      );
+    }
+    this.onStep?.({ ...entry.report, loss });
+  }
+}

@@ -1,0 +1,100 @@
+// Hybrid prompts: text, slots, truncation, answers.
+import { describe, expect, it } from 'vitest';
+import { ccf, fillNoun, findAnswerTokens, PromptBuilder, packPrompts, tallrec } from '../src';
+import { tinyTokenizer } from './tiny';
+
+const titles = ['', ' Calm Story ', 'Loud, "Loud" Story', 'Third', 'Fourth'];
+const options = { template: fillNoun(ccf.template, 'items'), historyLength: 10, maxLength: 200, fuseItems: true };
+
+describe('the paper template', () => {
+  it('is filled on one line, titles trimmed and quoted', () => {
+    const builder = new PromptBuilder(tinyTokenizer, titles, options);
+    expect(builder.describe({ user: 3, item: 2, history: [1, 3] })).toBe(
+      '#Question: A user has given high ratings to the following items: "Calm Story", "Third". Additionally, we have ' +
+        "information about the user's preferences encoded in the feature [User 3]. Using all available information, " +
+        'make a prediction about whether the user would enjoy the item "Loud, "Loud" Story". Answer with "Yes" or "No". #Answer:',
+    );
+  });
+
+  it('says unknown where there is no history, and takes the last items of a long one', () => {
+    const builder = new PromptBuilder(tinyTokenizer, titles, { ...options, historyLength: 2 });
+    expect(builder.describe({ user: 1, item: 1, history: [] })).toContain('following items: unknown. Additionally');
+    expect(builder.describe({ user: 1, item: 1, history: [1, 2, 3, 4] })).toContain('items: "Third", "Fourth". Add');
+  });
+
+  it('marks title tokens with their item and the user slot with the user', () => {
+    const builder = new PromptBuilder(tinyTokenizer, titles, options);
+    const { tokenIds, items, users } = builder.build({ user: 3, item: 2, history: [1, 3] });
+    expect(tokenIds[0]).toBe(1);
+    expect(Array.from(items).filter((item, i) => item > 0 && item !== items[i - 1])).toEqual([1, 3, 2]);
+    expect(Array.from(items).filter((item) => item === 1)).toHaveLength(2);
+    expect(Array.from(users).filter(Boolean)).toEqual([3]);
+    expect(tokenIds[users.indexOf(3)]).toBe(-1);
+    expect(Array.from(tokenIds).filter((token) => token === -1)).toHaveLength(1);
+    // Titles are tokenised on their own.
+    const expected = tinyTokenizer.encode('Calm Story');
+    expect(Array.from(tokenIds.filter((_, i) => items[i] === 1))).toEqual(expected);
+  });
+
+  it('drops the oldest items first, never the question', () => {
+    const whole = new PromptBuilder(tinyTokenizer, titles, options).build({ user: 1, item: 4, history: [1, 2, 3] });
+    const shorter = new PromptBuilder(tinyTokenizer, titles, { ...options, maxLength: whole.tokenIds.length - 1 });
+    const prompt = shorter.build({ user: 1, item: 4, history: [1, 2, 3] });
+    expect([...new Set(prompt.items)]).toEqual([0, 2, 3, 4]);
+    expect(prompt.tokenIds.at(-1)).toBe(whole.tokenIds.at(-1));
+    const none = new PromptBuilder(tinyTokenizer, titles, { ...options, maxLength: 20 });
+    expect(() => none.build({ user: 1, item: 4, history: [1] })).toThrow(
+      /without history has \d+ tokens, more than the 20/,
+    );
+  });
+
+  it('refuses unknown items and templates without a target', () => {
+    const builder = new PromptBuilder(tinyTokenizer, titles, options);
+    expect(() => builder.build({ user: 1, item: 9, history: [] })).toThrow(/item 9 is not in the data set/);
+    expect(() => new PromptBuilder(tinyTokenizer, titles, { ...options, template: 'Like it?' })).toThrow(
+      /no \{item\} slot/,
+    );
+  });
+});
+
+it('TALLRec is text alone, with the other noun', () => {
+  const template = fillNoun(tallrec.template, 'movies');
+  const builder = new PromptBuilder(tinyTokenizer, titles, { ...options, template, fuseItems: false });
+  const text = builder.describe({ user: 3, item: 2, history: [1] });
+  expect(text).toContain('following movies: "Calm Story". Leverage');
+  expect(text).toContain('enjoy the movie titled "Loud, "Loud" Story"? Answer with "Yes" or "No". \\n#Answer:');
+  const prompt = builder.build({ user: 3, item: 2, history: [1] });
+  expect(prompt.items.every((item) => item === 0)).toBe(true);
+  expect(prompt.users.every((user) => user === 0)).toBe(true);
+});
+
+describe('answer tokens', () => {
+  it('are the single tokens where there are any', () => {
+    expect(findAnswerTokens(tinyTokenizer)).toEqual({ prefix: new Int32Array(0), yes: 2, no: 3 });
+  });
+
+  it('are the first that differ, with the common prefix in the prompt', () => {
+    const spelled = {
+      ...tinyTokenizer,
+      encode: (text: string) => (text === ' Yes' ? [9, 5, 6] : text === ' No' ? [9, 7] : tinyTokenizer.encode(text)),
+    };
+    expect(findAnswerTokens(spelled)).toEqual({ prefix: Int32Array.of(9), yes: 5, no: 7 });
+    const builder = new PromptBuilder(spelled, titles, options);
+    expect(builder.build({ user: 1, item: 1, history: [] }).tokenIds.at(-1)).toBe(9);
+  });
+});
+
+it('packing numbers items before users, each once', () => {
+  const builder = new PromptBuilder(tinyTokenizer, titles, options);
+  const prompts = [builder.build({ user: 3, item: 2, history: [1] }), builder.build({ user: 3, item: 1, history: [] })];
+  const batch = packPrompts(prompts);
+  expect(batch.lengths).toEqual(prompts.map(({ tokenIds }) => tokenIds.length));
+  expect(Array.from(batch.items)).toEqual([1, 2]);
+  expect(Array.from(batch.users)).toEqual([3]);
+  const { tokenIds, cfRows, textRows } = batch.positions;
+  tokenIds.forEach((token, p) => {
+    if (token === -1) expect([cfRows[p], textRows[p]]).toEqual([2, -1]);
+    else if (cfRows[p]! >= 0) expect(batch.titleTokens[textRows[p]!]).toBe(token);
+    else expect(textRows[p]).toBe(-1);
+  });
+});
