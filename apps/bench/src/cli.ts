@@ -1,0 +1,101 @@
+/** The command line: builds the program, runs one command in-process, turns every error into an exit code. */
+import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { completionScript, type Shell, shells } from './commands/completion';
+import { type KernelsOptions, runKernelsCommand } from './commands/kernels';
+import { describeError, ExitCode, exitCodeOf } from './errors';
+import type { Io } from './io';
+import { version } from './version';
+
+function wholeNumber(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+    if (!(value >= least && value <= most)) {
+      throw new InvalidArgumentError(`It must be a whole number from ${least} to ${most}.`);
+    }
+    return value;
+  };
+}
+
+/** Adds the options that every command takes. */
+function addGlobalOptions(command: Command): Command {
+  return command
+    .addOption(new Option('--json', 'print one JSON document on standard output'))
+    .addOption(new Option('-q, --quiet', 'no progress on standard error'))
+    .addOption(new Option('--verbose', 'a stack trace after an error'))
+    .addOption(new Option('--adapter <name>', 'GPU to use: software, hardware, or a part of its name'))
+    .addOption(new Option('--seed <n>', 'seed of the input data').argParser(wholeNumber(0, 2 ** 32 - 1)))
+    .helpOption('-h, --help', 'show this help');
+}
+
+/** Builds the program. */
+export function buildProgram(io: Io): Command {
+  const program = new Command('crossgate-bench');
+  const output = {
+    writeOut: (text: string) => void io.stdout.write(text),
+    writeErr: (text: string) => void io.stderr.write(text),
+    // Errors are printed by `main`, once.
+    outputError: () => {},
+  };
+  const configure = (command: Command) => command.exitOverride().configureOutput(output);
+  configure(program)
+    .description("Measures Crossgate's kernels beside what the adapter can do at best.")
+    .version(version, '--version', 'print the version')
+    .helpOption('-h, --help', 'show this help')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ crossgate-bench kernels\n  $ crossgate-bench kernels --filter matmul --json',
+    );
+
+  const kernels = configure(program.command('kernels'))
+    .summary('measure every kernel')
+    .description('Measures every kernel at the shapes of real runs, beside an fma loop and a copy in the same run.')
+    .option('--filter <name>', 'only kernels whose name, function or shape contains this')
+    .addOption(
+      new Option('--repeats <n>', 'timed batches; the median counts (default 7)').argParser(wholeNumber(1, 1000)),
+    );
+  addGlobalOptions(kernels)
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ crossgate-bench kernels\n  $ crossgate-bench kernels --filter attention --adapter software\n  $ crossgate-bench kernels --json > kernels.json',
+    )
+    .action(() => runKernelsCommand(io, kernels.opts() as KernelsOptions));
+
+  configure(program.command('completion'))
+    .summary('print a completion script')
+    .description('Prints a completion script for a shell.')
+    .addArgument(new Argument('<shell>', 'which shell').choices([...shells]))
+    .action((shell: Shell) => void io.stdout.write(`${completionScript(program, shell)}\n`));
+  return program;
+}
+
+/**
+ * Runs one command.
+ *
+ * @param argv arguments without the program's name
+ * @returns the exit code; everything the command says is on `io`
+ */
+export async function main(argv: readonly string[], io: Io): Promise<number> {
+  try {
+    await buildProgram(io).parseAsync([...argv], { from: 'user' });
+    return ExitCode.done;
+  } catch (error) {
+    if (error instanceof CommanderError) return finishUsage(error, io);
+    const code = exitCodeOf(error);
+    io.stderr.write(`${code === ExitCode.interrupted ? 'interrupted' : `error: ${describeError(error)}`}\n`);
+    if (argv.includes('--verbose') && error instanceof Error) io.stderr.write(`${error.stack}\n`);
+    return code;
+  }
+}
+
+/** Commander's own ends: help and version are done, the rest is wrong usage. */
+function finishUsage(error: CommanderError, io: Io): number {
+  if (error.exitCode === 0) return ExitCode.done;
+  // Called without a command the program prints its help and has no message of its own.
+  if (error.code === 'commander.help') return ExitCode.badInput;
+  const message = error.message
+    .replace(/^error: /, '')
+    .split('\n')
+    .join(' ');
+  io.stderr.write(`error: ${message}; see --help\n`);
+  return ExitCode.badInput;
+}

@@ -1,0 +1,87 @@
+/** Benchmarks of matrix products and sums over rows. */
+import { columnSum, matmul, planColumnSum, planMatmul } from '@crossgate/kernels';
+import { bytesOf, type KernelBench, sizes } from './bench';
+
+interface MatmulSize {
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+  readonly transposeA?: boolean;
+  readonly transposeB?: boolean;
+  readonly note: string;
+}
+
+const { tokens, hidden, feedForward, loraRank, vocab, cfDim } = sizes;
+
+/** x·Wᵀ forward, dy·W backward to the input, xᵀ·dy backward to the weight. */
+const matmulSizes: readonly MatmulSize[] = [
+  { m: 512, n: 512, k: 512, note: 'square' },
+  { m: 512, n: 512, k: 512, transposeB: true, note: 'square' },
+  { m: tokens, n: hidden, k: hidden, transposeB: true, note: 'attention projection' },
+  { m: tokens, n: feedForward, k: hidden, transposeB: true, note: 'feed-forward up' },
+  { m: tokens, n: hidden, k: feedForward, transposeB: true, note: 'feed-forward down' },
+  { m: tokens, n: hidden, k: hidden, note: 'input gradient' },
+  { m: tokens, n: hidden, k: feedForward, note: 'input gradient' },
+  { m: tokens, n: loraRank, k: hidden, transposeB: true, note: 'LoRA down' },
+  { m: tokens, n: hidden, k: loraRank, transposeB: true, note: 'LoRA up' },
+  { m: loraRank, n: hidden, k: tokens, transposeA: true, note: 'LoRA weight gradient' },
+  { m: hidden, n: hidden, k: 4 * tokens, transposeA: true, note: 'weight gradient' },
+  { m: sizes.sequences, n: vocab, k: hidden, transposeB: true, note: 'LM head' },
+  { m: 300, n: 10 * cfDim, k: cfDim, transposeB: true, note: 'ALG first layer' },
+  { m: 300, n: hidden, k: 10 * cfDim, transposeB: true, note: 'ALG second layer' },
+  { m: 10 * cfDim, n: cfDim, k: 300, transposeA: true, note: 'ALG weight gradient' },
+  { m: 1, n: vocab, k: hidden, transposeB: true, note: 'one token' },
+];
+
+/** Sizes that only hardware works off in reasonable time. */
+const largeMatmulSizes: readonly MatmulSize[] = [
+  { m: 2048, n: 2048, k: 2048, transposeB: true, note: 'square' },
+  { m: 4096, n: 4096, k: 4096, transposeB: true, note: 'square' },
+];
+
+function matmulBench(size: MatmulSize, hardwareOnly: boolean): KernelBench {
+  const { m, n, k, transposeA = false, transposeB = false, note } = size;
+  const layout = `${transposeA ? 'Aᵀ' : 'A'}·${transposeB ? 'Bᵀ' : 'B'}`;
+  return {
+    kernel: 'matmul',
+    launcher: 'matmul',
+    shape: `${m}x${n}x${k} ${layout} (${note})`,
+    work: { flops: 2 * m * n * k },
+    variant: (capabilities) => {
+      const plan = planMatmul(size, 'f32', capabilities);
+      return `${plan.variant} ${plan.rows}x${plan.columns}${plan.splits > 1 ? ` split ${plan.splits}` : ''}`;
+    },
+    when: ({ software }) => !(hardwareOnly && software),
+    prepare: (context) => {
+      const a = context.floats(m * k);
+      const b = context.floats(k * n);
+      const out = context.empty(m * n);
+      return () => matmul(context.device, { a, b, out, m, n, k, transposeA, transposeB });
+    },
+  };
+}
+
+function columnSumBench(rows: number, columns: number): KernelBench {
+  return {
+    kernel: 'column-sum',
+    launcher: 'columnSum',
+    shape: `${rows}x${columns}`,
+    work: bytesOf(rows * columns, columns),
+    variant: ({ software }) => {
+      const { vector, splits } = planColumnSum(rows, columns, software);
+      return `${vector ? 'vector' : 'scalar'} split ${splits}`;
+    },
+    prepare: (context) => {
+      const x = context.floats(rows * columns);
+      const out = context.empty(columns);
+      return () => columnSum(context.device, { x, out, rows, columns });
+    },
+  };
+}
+
+export const linearBenches: readonly KernelBench[] = [
+  ...matmulSizes.map((size) => matmulBench(size, false)),
+  ...largeMatmulSizes.map((size) => matmulBench(size, true)),
+  columnSumBench(tokens, hidden),
+  columnSumBench(300, 10 * cfDim),
+];
