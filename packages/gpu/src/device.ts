@@ -4,6 +4,7 @@ import { limitNames, readCapabilities, readLimits } from './capabilities';
 import { DeviceLostError, OutOfMemoryError, ValidationError } from './errors';
 import type { MemoryReport, Scope } from './memory';
 import { Memory } from './memory';
+import type { Wait } from './recorder';
 import { Recorder } from './recorder';
 
 /** Optional features that are enabled where the adapter has them. */
@@ -20,6 +21,8 @@ export interface DeviceOptions {
   readonly memoryBudget?: number;
   /** Anything that must live as long as the device, e.g. Dawn's instance. Dropped by {@link Device.destroy}. */
   readonly keepAlive?: unknown;
+  /** How to wait for the device; see {@link Wait}. */
+  readonly wait?: Wait | undefined;
 }
 
 /** Everything between two optimizer updates; its memory is returned when it ends (`using step = device.step()`). */
@@ -40,7 +43,7 @@ export class Device {
     options: DeviceOptions,
   ) {
     this.#keepAlive = options.keepAlive;
-    this.recorder = new Recorder(gpu, capabilities);
+    this.recorder = new Recorder(gpu, capabilities, options.wait);
     this.memory = new Memory(gpu, capabilities, this.recorder, options.memoryBudget);
     gpu.addEventListener('uncapturederror', (event) => {
       const { error } = event as GPUUncapturedErrorEvent;

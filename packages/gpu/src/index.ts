@@ -6,4 +6,4 @@ export * from './kernel';
 export * from './memory';
 export * from './preprocess';
 export * from './profiler';
-export { Recorder } from './recorder';
+export { Recorder, type Wait } from './recorder';

@@ -137,5 +137,30 @@ export async function openDevice(options: OpenOptions = {}): Promise<Device> {
     );
   }
   // Dawn crashes the process when its instance is collected while a device lives, so the device keeps it.
-  return createDevice(candidate.instance, candidate.adapter, { ...options, keepAlive: candidate.instance });
+  const wait = candidate.summary.type === 'software' ? waitInSlices : undefined;
+  return createDevice(candidate.instance, candidate.adapter, { ...options, keepAlive: candidate.instance, wait });
+}
+
+const sliceMilliseconds = 1;
+const sleeper = new Int32Array(new SharedArrayBuffer(4));
+let waiting = 0;
+
+/**
+ * Waits for a promise of Dawn without keeping a core busy. Dawn polls the device in every turn of the event loop, which
+ * takes a core away from a software adapter; a short sleep in each turn gives it back.
+ */
+async function waitInSlices<T>(promise: Promise<T>): Promise<T> {
+  waiting++;
+  if (waiting === 1) setImmediate(sleepWhileWaiting);
+  try {
+    return await promise;
+  } finally {
+    waiting--;
+  }
+}
+
+function sleepWhileWaiting(): void {
+  if (waiting === 0) return;
+  Atomics.wait(sleeper, 0, 0, sliceMilliseconds);
+  setImmediate(sleepWhileWaiting);
 }

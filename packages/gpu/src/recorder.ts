@@ -19,6 +19,9 @@ const usageCopyTarget = 0x08;
 const usageUniform = 0x40;
 const usageQueryResolve = 0x200;
 
+/** Waits for a promise of the GPU. Given by platforms on which plain waiting is costly. */
+export type Wait = <T>(promise: Promise<T>) => Promise<T>;
+
 /**
  * Records GPU work in order. Nothing runs before a flush, which happens by itself after {@link batchSize} dispatches
  * and before reads; results are in order whatever the batching.
@@ -46,6 +49,7 @@ export class Recorder implements PendingCommands {
   constructor(
     private readonly gpu: GPUDevice,
     private readonly capabilities: Capabilities,
+    private readonly wait: Wait = (promise) => promise,
   ) {
     const immediates = capabilities.immediateSize >= 64;
     this.#pipelines = new PipelineCache(gpu, immediates);
@@ -221,7 +225,7 @@ export class Recorder implements PendingCommands {
   /** Turns the failure of a pending operation into its cause where that is known. */
   async #guard<T>(promise: Promise<T>): Promise<T> {
     try {
-      return await promise;
+      return await this.wait(promise);
     } catch (cause) {
       // Loss is reported by another promise, which may settle a moment later.
       await new Promise((resolve) => setTimeout(resolve, 10));
@@ -360,7 +364,7 @@ export class Recorder implements PendingCommands {
     encoder.resolveQuerySet(querySet, 0, 2 * names.length, resolve, 0);
     encoder.copyBufferToBuffer(resolve, 0, staging, 0, bytes);
     return async () => {
-      await staging.mapAsync(1);
+      await this.wait(staging.mapAsync(1));
       const times = new BigUint64Array(staging.getMappedRange());
       names.forEach((name, i) => {
         profiler.add(name, times[2 * i]!, times[2 * i + 1]!);

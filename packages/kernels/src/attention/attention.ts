@@ -1,6 +1,7 @@
 /** Causal attention over packed sequences with grouped heads, forward and backward, without a tokens² matrix. */
 import { type BufferSlice, type Capabilities, type Device, defineKernel, InputError } from '@crossgate/gpu';
 import { includes as shared } from '../include';
+import { rowWorkgroupSize } from '../plan';
 import { requireElements, requireSizes } from '../slices';
 import source from './attention.wgsl';
 import keySource from './attention-backward-key.wgsl';
@@ -262,7 +263,7 @@ export function attentionBackward(device: Device, args: AttentionBackwardArgumen
   const kernels = isVector ? vector : scalar;
   const statistics = device.memory.allocate(8 * tokens * heads);
   const bounds = device.memory.allocate(8 * tokens);
-  const workgroupSize = 32;
+  const workgroupSize = rowWorkgroupSize(device.capabilities.software);
   device.recorder.dispatch(kernels.delta, {
     bindings: { gradOut, out, logSumExp, offsets, sequenceOfToken, statistics, bounds },
     parameters: { tokens, heads, width: isVector ? headDim / 4 : headDim },

@@ -215,7 +215,8 @@ describe('planMatmul', () => {
 
   it('uses wide tiles for wide outputs and narrow ones for LoRA ranks', () => {
     expect(planSoftwareMatmul({ m: 1200, n: 64, k: 64, transposeB: true })).toMatchObject({
-      columns: 16,
+      rows: 16,
+      columns: 8,
       vector: true,
     });
     expect(planSoftwareMatmul({ m: 1200, n: 8, k: 64, transposeB: true })).toMatchObject({

@@ -54,28 +54,45 @@ interface RegisterTile {
   readonly efficiency: number;
 }
 
+const tile = (rows: number, columns: number, lanesOn: 'rows' | 'columns', efficiency: number): RegisterTile => ({
+  rows,
+  columns,
+  lanesOnRows: lanesOn === 'rows',
+  efficiency,
+});
+
 /**
- * Register tiles of the software variant, with throughput measured on lavapipe (Mesa 26, AVX2) at 1200x64x64,
- * 1200x172x64, 512x512x512 and 64x64x4800. The small ones exist for narrow outputs.
+ * Register tiles of the software variant by operand layout, with throughput measured on lavapipe (Mesa 26, AVX2) at
+ * 1200x64x64, 1200x64x172, 1200x172x64, 512x512x512 and 64x64x4800. The small ones exist for narrow outputs.
  */
-const registerTiles: Readonly<Record<'plain' | 'transposedA', readonly RegisterTile[]>> = {
+const registerTiles: Readonly<Record<'transposedB' | 'plain' | 'transposedA', readonly RegisterTile[]>> = {
+  transposedB: [
+    tile(16, 8, 'columns', 1),
+    tile(8, 16, 'rows', 0.98),
+    tile(4, 16, 'rows', 0.94),
+    tile(8, 8, 'rows', 0.82),
+    tile(8, 8, 'columns', 0.78),
+    tile(4, 4, 'rows', 0.5),
+    tile(4, 4, 'columns', 0.5),
+    tile(1, 4, 'columns', 0.2),
+  ],
   plain: [
-    { rows: 4, columns: 16, lanesOnRows: true, efficiency: 1 },
-    { rows: 8, columns: 16, lanesOnRows: true, efficiency: 0.97 },
-    { rows: 16, columns: 8, lanesOnRows: false, efficiency: 0.95 },
-    { rows: 8, columns: 8, lanesOnRows: true, efficiency: 0.85 },
-    { rows: 8, columns: 8, lanesOnRows: false, efficiency: 0.7 },
-    { rows: 4, columns: 4, lanesOnRows: true, efficiency: 0.5 },
-    { rows: 4, columns: 4, lanesOnRows: false, efficiency: 0.5 },
-    { rows: 1, columns: 4, lanesOnRows: false, efficiency: 0.2 },
+    tile(16, 8, 'columns', 1),
+    tile(32, 4, 'columns', 0.95),
+    tile(8, 8, 'columns', 0.8),
+    tile(4, 16, 'rows', 0.75),
+    tile(8, 8, 'rows', 0.68),
+    tile(4, 4, 'rows', 0.45),
+    tile(4, 4, 'columns', 0.5),
+    tile(1, 4, 'columns', 0.2),
   ],
   transposedA: [
-    { rows: 16, columns: 8, lanesOnRows: false, efficiency: 1 },
-    { rows: 4, columns: 16, lanesOnRows: true, efficiency: 0.85 },
-    { rows: 8, columns: 8, lanesOnRows: true, efficiency: 0.8 },
-    { rows: 8, columns: 8, lanesOnRows: false, efficiency: 0.7 },
-    { rows: 4, columns: 4, lanesOnRows: true, efficiency: 0.4 },
-    { rows: 4, columns: 4, lanesOnRows: false, efficiency: 0.4 },
+    tile(16, 8, 'columns', 1),
+    tile(4, 16, 'rows', 0.85),
+    tile(8, 8, 'rows', 0.8),
+    tile(8, 8, 'columns', 0.7),
+    tile(4, 4, 'rows', 0.4),
+    tile(4, 4, 'columns', 0.4),
   ],
 };
 
@@ -92,13 +109,13 @@ export function planSoftwareMatmul(shape: MatmulShape): MatmulPlan {
   const vector = (transposeA ? m : k) % 4 === 0 && (transposeB ? k : n) % 4 === 0 && n % 4 === 0;
   let best: RegisterTile | undefined;
   let bestScore = 0;
-  for (const tile of registerTiles[transposeA ? 'transposedA' : 'plain']) {
-    const rowTile = tile.rows * (tile.lanesOnRows ? softwareLanes : 1);
-    const columnTile = tile.columns * (tile.lanesOnRows ? 1 : softwareLanes);
-    const useful = (m * n) / (roundUp(m, rowTile) * roundUp(n, columnTile));
-    if (useful * tile.efficiency > bestScore) {
-      best = tile;
-      bestScore = useful * tile.efficiency;
+  for (const candidate of registerTiles[transposeA ? 'transposedA' : transposeB ? 'transposedB' : 'plain']) {
+    const rowsPerWorkgroup = candidate.rows * (candidate.lanesOnRows ? softwareLanes : 1);
+    const columnsPerWorkgroup = candidate.columns * (candidate.lanesOnRows ? 1 : softwareLanes);
+    const useful = (m * n) / (roundUp(m, rowsPerWorkgroup) * roundUp(n, columnsPerWorkgroup));
+    if (useful * candidate.efficiency > bestScore) {
+      best = candidate;
+      bestScore = useful * candidate.efficiency;
     }
   }
   const { rows, columns, lanesOnRows } = best!;

@@ -1,6 +1,7 @@
 /** RMSNorm over the rows of a matrix, forward and backward. */
 import { type BufferSlice, type Capabilities, type Device, defineKernel, InputError } from '@crossgate/gpu';
 import { includes } from '../include';
+import { softwareWorkgroupSize } from '../plan';
 import { elements, requireElements, requireSizes, rowRanges } from '../slices';
 import source from './rmsnorm.wgsl';
 import backwardSource from './rmsnorm-backward.wgsl';
@@ -80,7 +81,7 @@ export interface RmsNormPlan {
 /** Chooses the variant of RMSNorm. Pure: same arguments, same plan. */
 export function planRmsNorm(columns: number, capabilities: Pick<Capabilities, 'software'>): RmsNormPlan {
   const vector = columns % 4 === 0;
-  if (capabilities.software) return { variant: 'row', vector, workgroupSize: 16 };
+  if (capabilities.software) return { variant: 'row', vector, workgroupSize: softwareWorkgroupSize };
   const width = vector ? columns / 4 : columns;
   return { variant: 'workgroup', vector, workgroupSize: Math.min(256, Math.max(32, 2 ** Math.ceil(Math.log2(width)))) };
 }

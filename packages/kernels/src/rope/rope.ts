@@ -1,17 +1,16 @@
 /** Rotary position embedding (half rotation) from a table of cosines and sines. */
 import { type BufferSlice, type Device, defineKernel, InputError } from '@crossgate/gpu';
 import { includes } from '../include';
+import { rowWorkgroupSize } from '../plan';
 import { elements, requireElements, requireSizes, rowRanges } from '../slices';
 import source from './rope.wgsl';
-
-const workgroupSize = 32;
 
 const ropeKernel = (name: string, type: string) =>
   defineKernel({
     name,
     source,
     includes,
-    constants: { VECTOR: false, INVERSE: false, WORKGROUP_SIZE: workgroupSize },
+    constants: { VECTOR: false, INVERSE: false, WORKGROUP_SIZE: 128 },
     bindings: {
       x: { access: 'read', type },
       positions: { access: 'read', type: 'u32' },
@@ -91,6 +90,7 @@ export function rope(device: Device, args: RopeArguments): void {
   requireElements('rope', 'out', out, tokens * columns);
   const vector = headDim % 8 === 0;
   const half = vector ? headDim / 8 : headDim / 2;
+  const workgroupSize = rowWorkgroupSize(device.capabilities.software);
   for (const { first, count } of rowRanges('rope', device, tokens, [columns])) {
     const rowsOf = (slice: BufferSlice) => elements(slice, first * columns, count * columns);
     device.recorder.dispatch(vector ? kernels.vector : kernels.scalar, {
