@@ -1,3 +1,4 @@
+/// <reference path="../wgsl.d.ts" />
 /** What the adapter can do at best, measured in the same run as the kernels: an fma loop and a copy. */
 import type { Device } from '@crossgate/gpu';
 import { defineKernel } from '@crossgate/gpu';
