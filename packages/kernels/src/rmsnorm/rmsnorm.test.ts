@@ -43,7 +43,7 @@ async function check(device: Device, rows: number, columns: number, plan?: RmsNo
 
 describe('planRmsNorm', () => {
   it('gives a row to an invocation on software adapters and to a workgroup on hardware', () => {
-    expect(planRmsNorm(64, { software: true })).toEqual({ variant: 'row', vector: true, workgroupSize: 16 });
+    expect(planRmsNorm(64, { software: true })).toEqual({ variant: 'row', vector: true, workgroupSize: 8 });
     expect(planRmsNorm(4096, { software: false })).toEqual({ variant: 'workgroup', vector: true, workgroupSize: 256 });
     expect(planRmsNorm(17, { software: false })).toEqual({ variant: 'workgroup', vector: false, workgroupSize: 32 });
   });
