@@ -117,14 +117,18 @@ export class Memory {
     if (scope === undefined)
       throw new InputError('step memory was asked for outside a step: open one with device.step()');
     const needed = Math.max(4, Math.ceil(bytes / 4) * 4);
-    const size = sizeClass(needed);
-    const free = this.#pool.get(size);
-    let storage = free?.pop();
-    if (storage) this.#pooled -= size;
-    else storage = this.#create(size, 'step');
+    let size = sizeClass(needed);
+    let storage: Storage | undefined;
+    // Batches differ in length. A buffer up to two classes larger is better than one more, so that the pool settles.
+    for (let distance = 0; distance <= 2 && !storage; distance++) {
+      storage = this.#pool.get(size)?.pop();
+      if (storage) this.#pooled -= storage.size;
+      else size = sizeClass(size + 1);
+    }
+    storage ??= this.#create(sizeClass(needed), 'step');
     storage.references = 1;
     scope.storages.add(storage);
-    this.#current += size;
+    this.#current += storage.size;
     this.#peak = Math.max(this.#peak, this.#current);
     return { storage, offset: 0, size: needed };
   }

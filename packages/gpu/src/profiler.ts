@@ -59,10 +59,8 @@ export class Profiler {
 
   /** Events for chrome://tracing or Perfetto. */
   trace(): TraceEvent[] {
-    const first = this.#events.reduce(
-      (least, { begin }) => (begin < least ? begin : least),
-      this.#events[0]?.begin ?? 0n,
-    );
+    let first = this.#events[0]?.begin ?? 0n;
+    for (const { begin } of this.#events) if (begin < first) first = begin;
     return this.#events.map(({ name, begin, end }) => ({
       name,
       ph: 'X',

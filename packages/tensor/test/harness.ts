@@ -3,7 +3,7 @@ import type { Device } from '@crossgate/gpu';
 import type { Reference } from '@crossgate/testing';
 import { randomNormal, toFloat32 } from '@crossgate/testing';
 import type { Tensor } from '../src';
-import { empty, fromHost, ParameterGroup, Tape } from '../src';
+import { fromHost, ParameterGroup, Tape } from '../src';
 
 /** A step tensor with a reference's values. */
 export function tensorOf(device: Device, reference: Reference): Tensor {
