@@ -1,7 +1,7 @@
 /** The folder of one run: who may write it, what lies in it, and when it counts as complete. */
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rm, rmdir } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { parse, stringify } from 'yaml';
 import type { ExperimentConfig } from '../config/schema';
 import { InputError } from '../errors';
@@ -47,7 +47,10 @@ export class RunFolder {
     /** Absolute path. */
     readonly path: string,
     private readonly release: () => Promise<void>,
-    private readonly created: boolean,
+    /** The topmost folder that was made for this run; undefined when the folder was there, empty. */
+    private readonly madeFrom: string | undefined,
+    /** Whether the folder held nothing when it was opened. */
+    private readonly wasEmpty: boolean,
   ) {}
 
   /**
@@ -62,11 +65,11 @@ export class RunFolder {
     if (kind === 'file' || kind === 'other') throw new InputError(`${path}: is a file; choose another --run`);
     const nothing = `${path}: there is no run to resume; start it without --resume`;
     if (options.resume && kind === 'absent') throw new InputError(nothing);
-    await mkdir(path, { recursive: true });
+    const madeFrom = await mkdir(path, { recursive: true });
     const release = await acquireLock(join(path, 'run.lock'));
     // Looked at under the lock, so that a run that another process just finished is seen.
     const entries = (await readdir(path)).filter((name) => name !== 'run.lock');
-    const folder = new RunFolder(path, release, entries.length === 0);
+    const folder = new RunFolder(path, release, madeFrom, entries.length === 0);
     try {
       const isRun = entries.includes('config.yaml');
       if (options.resume) {
@@ -160,10 +163,10 @@ export class RunFolder {
     await this.release();
   }
 
-  /** Closes after a failure; a folder that this process made and that has no checkpoint yet is removed. */
+  /** Closes after a failure; what this process made is removed when there is no checkpoint yet. */
   async abandon(): Promise<void> {
     await this.close();
-    if (this.created && !existsSync(join(this.path, 'checkpoints', 'last.json'))) {
+    if (this.wasEmpty && !existsSync(join(this.path, 'checkpoints', 'last.json'))) {
       // Only what a run writes is deleted, so a foreign file that appeared meanwhile survives.
       const own = [
         'config.yaml',
@@ -176,7 +179,10 @@ export class RunFolder {
       ];
       for (const name of [...own, 'fusion.safetensors'])
         await rm(join(this.path, name), { recursive: true, force: true });
-      await rmdir(this.path).catch(() => {});
+      if (this.madeFrom === undefined) return;
+      for (let folder = this.path; folder.length >= this.madeFrom.length; folder = dirname(folder)) {
+        await rmdir(folder).catch(() => {});
+      }
     }
   }
 
