@@ -154,7 +154,19 @@ describe('RunFolder', () => {
     await again.close();
     await expect(RunFolder.open(join(root, 'foreign'), config, { resume: false })).rejects.toThrow(/not a run/);
     expect(await listing(join(root, 'foreign'))).toEqual(['notes.txt']);
-    await expect(RunFolder.open(join(root, 'none'), config, { resume: true })).rejects.toThrow(/no run to resume/);
+    await expect(RunFolder.open(join(root, 'foreign'), config, { resume: true })).rejects.toThrow(/not a run/);
+  });
+
+  it('starts anew where a process was killed before it wrote its config', async () => {
+    const root = await folderWith({ 'run/run.lock': '', 'run/.config.yaml.1-00.partial': 'meth' });
+    const config = await meanConfig();
+    for (const resume of [false, true]) {
+      const run = await RunFolder.open(join(root, 'run'), config, { resume });
+      await run.begin(config, provenance);
+      await run.abandon();
+    }
+    const fresh = await RunFolder.open(join(root, 'none'), config, { resume: true });
+    await fresh.abandon();
     expect(existsSync(join(root, 'none'))).toBe(false);
   });
 

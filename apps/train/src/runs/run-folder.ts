@@ -56,26 +56,24 @@ export class RunFolder {
   /**
    * Opens a folder for a run and takes its lock.
    * @param path absolute; created when absent
-   * @param options.resume continue an unfinished run; its config must be the same
+   * @param options.resume continue an unfinished run; its config must be the same. Starts anew where there is nothing yet,
+   * so that a script may always pass it
    * @throws InputError when the folder holds something else, a finished or unfinished run (without `resume`), another
    * config, or is being written by another process
    */
   static async open(path: string, config: ExperimentConfig, options: { resume: boolean }): Promise<RunFolder> {
     const kind = await kindOf(path);
     if (kind === 'file' || kind === 'other') throw new InputError(`${path}: is a file; choose another --run`);
-    const nothing = `${path}: there is no run to resume; start it without --resume`;
-    if (options.resume && kind === 'absent') throw new InputError(nothing);
     const madeFrom = await mkdir(path, { recursive: true });
     const release = await acquireLock(join(path, 'run.lock'));
     // Looked at under the lock, so that a run that another process just finished is seen.
-    const entries = (await readdir(path)).filter((name) => name !== 'run.lock');
+    // Left by a process that was killed at the very start: a folder with no more than these is as good as new.
+    const entries = (await readdir(path)).filter((name) => name !== 'run.lock' && !name.endsWith('.partial'));
     const folder = new RunFolder(path, release, madeFrom, entries.length === 0);
     try {
       const isRun = entries.includes('config.yaml');
-      if (options.resume) {
-        if (!isRun) throw new InputError(nothing);
-        await folder.checkSameConfig(config);
-      } else if (entries.includes('result.json')) {
+      if (options.resume && isRun) await folder.checkSameConfig(config);
+      else if (entries.includes('result.json')) {
         throw new InputError(`${path}: holds a complete run; choose another --run, or delete it first`);
       } else if (isRun) {
         throw new InputError(`${path}: holds an unfinished run; add --resume, or choose another --run`);
