@@ -1,5 +1,5 @@
 /** `metrics.jsonl` and its TensorBoard twin: appended line by line, cut back to a checkpoint on resume. */
-import { closeSync, ftruncateSync, mkdirSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, ftruncateSync, mkdirSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { scalarEvent, versionEvent } from './tensorboard';
 
@@ -44,6 +44,11 @@ export class MetricsLog {
   /** Bytes written so far: what a checkpoint remembers. */
   get bytes(): number {
     return this.length;
+  }
+
+  /** Brings everything written so far to the disk, before a checkpoint says that it is there. */
+  sync(): void {
+    fsyncSync(this.file);
   }
 
   /** Appends one record. */

@@ -127,6 +127,7 @@ export class RunFolder {
     // Two alternating names: the file of the present checkpoint is never written over.
     const weights = previous?.weights === `${name}-a.safetensors` ? `${name}-b.safetensors` : `${name}-a.safetensors`;
     await writeAtomicallyWith(join(folder, weights), writeWeights);
+    this.log?.sync();
     const file: CheckpointFile = { weights, metricsBytes: this.log?.bytes ?? 0, seconds: this.seconds, state };
     await writeAtomically(join(folder, `${name}.json`), `${JSON.stringify(file, null, 2)}\n`);
     if (previous !== undefined) await rm(join(folder, previous.weights), { force: true });
