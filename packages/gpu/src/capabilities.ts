@@ -94,7 +94,8 @@ export function readCapabilities(adapter: GPUAdapter, immediateSize: number): Ca
   const features = [...adapter.features].sort();
   const subgroups = adapter.features.has('subgroups' as GPUFeatureName);
   return {
-    name: info.device || info.description || info.architecture || 'unknown adapter',
+    // Dawn turns every mark of the driver's name into a dash.
+    name: info.device.replace(/-+$/, '') || info.description || info.architecture || 'unknown adapter',
     vendor: info.vendor || 'unknown',
     architecture: info.architecture,
     driver: info.description,

@@ -19,6 +19,8 @@ export interface DeviceOptions {
   readonly immediates?: boolean;
   /** Most bytes that buffers may take on the device. Default: no limit but the driver's. */
   readonly memoryBudget?: number;
+  /** Remembers where buffers were asked for, so that `memory.leaks()` can name them. Slow. */
+  readonly debug?: boolean;
   /** Anything that must live as long as the device, e.g. Dawn's instance. Dropped by {@link Device.destroy}. */
   readonly keepAlive?: unknown;
   /** How to wait for the device; see {@link Wait}. */
@@ -44,7 +46,7 @@ export class Device {
   ) {
     this.#keepAlive = options.keepAlive;
     this.recorder = new Recorder(gpu, capabilities, options.wait);
-    this.memory = new Memory(gpu, capabilities, this.recorder, options.memoryBudget);
+    this.memory = new Memory(gpu, capabilities, this.recorder, options.memoryBudget, options.debug);
     gpu.addEventListener('uncapturederror', (event) => {
       const { error } = event as GPUUncapturedErrorEvent;
       event.preventDefault(); // It is thrown at the next use instead of printed here.

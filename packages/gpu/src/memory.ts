@@ -79,6 +79,8 @@ export class Memory {
   readonly #pool = new Map<number, Storage[]>();
   readonly #scopes: ScopeRecord[] = [];
   readonly #persistent = new Map<string, number>();
+  /** Debug mode: where each buffer in use was asked for. */
+  readonly #origins: Map<Storage, string> | null;
   #nextId = 1;
   #current = 0;
   #peak = 0;
@@ -92,7 +94,10 @@ export class Memory {
     private readonly capabilities: Capabilities,
     private readonly pending: PendingCommands,
     readonly budget: number = Number.POSITIVE_INFINITY,
-  ) {}
+    debug = false,
+  ) {
+    this.#origins = debug ? new Map() : null;
+  }
 
   /**
    * Allocates a buffer that lives until {@link free}; its contents start as zero.
@@ -104,6 +109,7 @@ export class Memory {
     const size = Math.max(4, Math.ceil(bytes / 4) * 4);
     const storage = this.#create(size, purpose);
     this.#persistent.set(purpose, (this.#persistent.get(purpose) ?? 0) + size);
+    this.#remember(storage);
     return { storage, offset: 0, size };
   }
 
@@ -127,6 +133,7 @@ export class Memory {
     }
     storage ??= this.#create(sizeClass(needed), 'step');
     storage.references = 1;
+    this.#remember(storage);
     scope.storages.add(storage);
     this.#current += storage.size;
     this.#peak = Math.max(this.#peak, this.#current);
@@ -155,6 +162,7 @@ export class Memory {
     storage.references--;
     if (storage.references > 0) return;
     if (storage.references < 0) throw new Error('a step buffer was released more often than retained');
+    this.#origins?.delete(storage);
     this.#current -= storage.size;
     this.#pooled += storage.size;
     const free = this.#pool.get(storage.size);
@@ -167,6 +175,7 @@ export class Memory {
     if (storage.purpose === 'step') throw new Error('step buffers are returned by their scope, not freed');
     if (storage.references === 0) return;
     storage.references = 0;
+    this.#origins?.delete(storage);
     this.#persistent.set(storage.purpose, (this.#persistent.get(storage.purpose) ?? 0) - storage.size);
     this.#destroy(storage);
   }
@@ -196,6 +205,19 @@ export class Memory {
     for (const free of this.#pool.values()) for (const storage of free) this.#destroy(storage);
     this.#pool.clear();
     this.#pooled = 0;
+  }
+
+  /**
+   * Buffers in use, for finding what was not freed: persistent ones, and step buffers that outlived their step.
+   *
+   * @returns purpose, bytes and the stack of the request; empty unless the device was opened with `debug`.
+   */
+  leaks(): { purpose: string; bytes: number; origin: string }[] {
+    return [...(this.#origins ?? [])].map(([{ purpose, size }, origin]) => ({ purpose, bytes: size, origin }));
+  }
+
+  #remember(storage: Storage): void {
+    if (this.#origins) this.#origins.set(storage, new Error('requested here').stack ?? '');
   }
 
   /** Starts a new measurement of the step peak. */

@@ -73,3 +73,22 @@ it('refuses what exceeds the budget, with the sizes', () => {
   );
   device.memory.free(slice);
 });
+
+it('names leaks in debug mode', async () => {
+  const debug = await openDevice({ debug: true });
+  const kept = debug.memory.persistent(64, 'forgotten');
+  const freed = debug.memory.persistent(64, 'freed');
+  debug.memory.free(freed);
+  {
+    using _ = debug.step();
+    debug.memory.allocate(64);
+    debug.memory.retain(debug.memory.allocate(300).storage);
+  }
+  const leaks = debug.memory.leaks();
+  expect(leaks.map(({ purpose, bytes }) => `${purpose} ${bytes}`)).toEqual(['forgotten 64', 'step 512']);
+  expect(leaks[0]!.origin).toContain('memory.test.ts');
+  debug.memory.free(kept);
+  expect(debug.memory.leaks()).toHaveLength(1);
+  debug.destroy();
+  expect(device.memory.leaks()).toEqual([]);
+});
