@@ -3,7 +3,10 @@ import {
   buildHybridModel,
   fillNoun,
   findMethod as findDeclaration,
+  type HybridModel,
   PromptBuilder,
+  planMemory,
+  type StageDeclaration,
   type StageSettings,
   scoreRows,
   type TrainerState,
@@ -12,7 +15,7 @@ import {
 import type { Device } from '@crossgate/gpu';
 import { LlamaModel, type Tokenizer } from '@crossgate/llm';
 import { openModel } from '@crossgate/llm/node';
-import type { MethodName, SplitName, StageConfig } from '../config/schema';
+import type { ExperimentConfig, MethodName, SplitName, StageConfig } from '../config/schema';
 import { InterruptedError } from '../errors';
 import { openGpu } from '../gpu';
 import { locateModel } from '../locate';
@@ -103,6 +106,7 @@ async function train(name: MethodName, context: MethodContext, run: RunFolder, p
   const loss = { kind: config.loss.name, k: config.loss.k, bprOn: config.loss.bprOn };
   const { batchTokens } = config.evaluation;
   const shown = new ShownTask();
+  let largest = { stage: 0, tokens: 0 };
   let savedBest = resume?.best ? `${resume.best.stage}/${resume.best.step}` : '';
   try {
     const best = await trainHybrid({
@@ -120,6 +124,7 @@ async function train(name: MethodName, context: MethodContext, run: RunFolder, p
       resume,
       signal,
       onStep({ stage, step, totalSteps, loss: value, learningRate, tokens }) {
+        if (tokens > largest.tokens) largest = { stage, tokens };
         run.appendMetrics({ phase: phase(stage), step, loss: value, learningRate, tokens });
         shown
           .show(phase(stage), () => progress.start(phase(stage), totalSteps, 'steps'))
@@ -174,7 +179,10 @@ async function train(name: MethodName, context: MethodContext, run: RunFolder, p
         best: best && { stage: phase(best.stage), step: best.step, validAuc: best.auc },
         norms,
         cf: cf?.details ?? null,
-        memory: device.report(),
+        memory: {
+          used: device.report(),
+          predicted: predictedMemory(model, stages[largest.stage]!, config, largest.tokens),
+        },
       },
     };
   } catch (error) {
@@ -184,6 +192,24 @@ async function train(name: MethodName, context: MethodContext, run: RunFolder, p
   } finally {
     shown.clear();
   }
+}
+
+/** What the largest batch of a training should have taken, from shapes alone. */
+function predictedMemory(model: HybridModel, stage: StageDeclaration, config: ExperimentConfig, tokens: number) {
+  const groups = [...model.groups()].map(([name, { sections }]) => ({
+    trained: stage.trains.includes(name),
+    size: sections.reduce((sum, { count }) => sum + count, 0),
+  }));
+  const sum = (sizes: readonly { size: number }[]) => sizes.reduce((total, { size }) => total + size, 0);
+  return planMemory({
+    llm: model.llm.config,
+    maxPositions: model.llm.maxPositions,
+    parameters: sum(groups),
+    trained: sum(groups.filter(({ trained }) => trained)),
+    loraRank: config.lora.rank,
+    tokens,
+    prompts: config.training[stage.settings].batchSize,
+  });
 }
 
 /** The trainer's words for a stage of the config. */

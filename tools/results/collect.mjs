@@ -1,0 +1,66 @@
+#!/usr/bin/env node
+// Collects finished runs into a folder of docs/results: results, configs, curves and one table.
+//
+//   node tools/results/collect.mjs docs/results/NAME RUN… [--note TEXT]
+//
+// Machine paths are left out. The commit is the one of this checkout; collect from a clean one.
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { curves } from './curves.mjs';
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { note: { type: 'string', default: '' }, commit: { type: 'string' } },
+});
+const [target, ...runs] = positionals;
+if (target === undefined || runs.length === 0) {
+  console.error('usage: node tools/results/collect.mjs docs/results/NAME RUN… [--note TEXT] [--commit HASH]');
+  process.exit(2);
+}
+
+const commit = values.commit ?? execFileSync('git', ['rev-parse', 'HEAD'], { encoding: 'utf8' }).trim();
+const date = new Date().toISOString().slice(0, 10);
+
+/** Replaces absolute paths by their last part, in every string of a JSON value. */
+function withoutPaths(value) {
+  if (typeof value === 'string') return value.startsWith('/') ? basename(value) : value;
+  if (Array.isArray(value)) return value.map(withoutPaths);
+  if (value === null || typeof value !== 'object') return value;
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, withoutPaths(inner)]));
+}
+
+const rows = [];
+for (const run of runs) {
+  const result = withoutPaths(JSON.parse(readFileSync(join(run, 'result.json'), 'utf8')));
+  const folder = join(target, result.name);
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, 'result.json'), `${JSON.stringify({ ...result, commit, date }, null, 2)}\n`);
+  const config = readFileSync(join(run, 'config.yaml'), 'utf8').replace(/^(\s*\w+: )\/\S*\/(\S+)$/gm, '$1$2');
+  writeFileSync(join(folder, 'config.yaml'), config);
+  const metrics = readFileSync(join(run, 'metrics.jsonl'), 'utf8').trim();
+  if (metrics !== '') {
+    const records = metrics.split('\n').map((line) => JSON.parse(line));
+    writeFileSync(join(folder, 'curves.svg'), curves(result.name, records));
+  }
+  rows.push(result);
+}
+
+const number = (value, digits = 4) => (value === null || value === undefined ? '–' : value.toFixed(digits));
+const table = [
+  '| run | sees | valid AUC | test AUC (95 %) | test UAUC | test log loss | warm AUC / UAUC | cold AUC / UAUC |',
+  '|---|---|---|---|---|---|---|---|',
+  ...rows.map(({ name, information, metrics: { valid, test } }) => {
+    const interval = test.auc95 ? ` (${number(test.auc95[0], 3)}–${number(test.auc95[1], 3)})` : '';
+    const pair = (part) => `${number(part?.auc)} / ${number(part?.uauc)}`;
+    return `| ${name} | ${information} | ${number(valid?.auc)} | ${number(test.auc)}${interval} | ${number(test.uauc)} | ${number(test.logLoss)} | ${pair(test.warm)} | ${pair(test.cold)} |`;
+  }),
+].join('\n');
+const adapters = [...new Set(rows.map(({ adapter }) => adapter).filter(Boolean))].join(', ') || 'none needed';
+const times = rows.map(({ name, seconds }) => `${name} ${Math.round(seconds)} s`).join(', ');
+writeFileSync(
+  join(target, 'README.md'),
+  `# ${basename(target)}\n\nAdapter: ${adapters}. Date: ${date}. Commit: ${commit}.\nTime: ${times}.\n\n${table}\n\n${values.note}\n`,
+);
+console.log(table);
