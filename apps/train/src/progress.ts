@@ -12,7 +12,8 @@ export interface ProgressTask {
 
 /** Starts tasks; one is shown at a time. */
 export interface Progress {
-  start(label: string, total: number, unit?: string): ProgressTask;
+  /** @param from units that were done before, e.g. by the run that is resumed: the rate does not count them. */
+  start(label: string, total: number, unit?: string, from?: number): ProgressTask;
 }
 
 /** A task faster than this is not shown at all. */
@@ -30,9 +31,9 @@ export function formatDuration(seconds: number): string {
   return `${rest}s`;
 }
 
-/** The figures of a task at one moment: share done, rate and expected remaining time. */
-function figures(done: number, total: number, unit: string, elapsedMs: number): string {
-  const rate = done / Math.max(elapsedMs / 1000, 1e-9);
+/** The figures of a task at one moment: share done, rate since `from` units were done, and expected remaining time. */
+function figures(done: number, from: number, total: number, unit: string, elapsedMs: number): string {
+  const rate = (done - from) / Math.max(elapsedMs / 1000, 1e-9);
   const remaining = rate > 0 ? (total - done) / rate : Number.POSITIVE_INFINITY;
   return `${done}/${total} ${unit}, ${rate.toPrecision(3)} ${unit}/s, ${formatDuration(remaining)} left`;
 }
@@ -44,7 +45,7 @@ export function createProgress(
 ): Progress {
   const clock = options.clock ?? Date.now;
   return {
-    start(label, total, unit = 'rows') {
+    start(label, total, unit = 'rows', from = 0) {
       const started = clock();
       let bar: SingleBar | undefined;
       let lastLine = started;
@@ -54,7 +55,7 @@ export function createProgress(
           if (finished || options.quiet) return;
           const now = clock();
           if (now - started < QUIET_MS) return;
-          const text = figures(done, total, unit, now - started);
+          const text = figures(done, from, total, unit, now - started);
           if (options.terminal) {
             if (bar === undefined) {
               bar = new SingleBar({

@@ -58,6 +58,15 @@ describe('progress', () => {
     );
   });
 
+  it('does not count what was done before', () => {
+    const { stream, text } = sink();
+    let now = 0;
+    const task = createProgress(stream, { terminal: false, clock: () => now }).start('stage 1', 100, 'steps', 60);
+    now = 4_000;
+    task.update(80);
+    expect(text()).toBe('stage 1: 80/100 steps, 5.00 steps/s, 4s left\n');
+  });
+
   it('draws a bar on a terminal', () => {
     const { stream, text } = sink();
     Object.assign(stream, { isTTY: true, columns: 120 });

@@ -127,7 +127,7 @@ async function train(name: MethodName, context: MethodContext, run: RunFolder, p
         if (tokens > largest.tokens) largest = { stage, tokens };
         run.appendMetrics({ phase: phase(stage), step, loss: value, learningRate, tokens });
         shown
-          .show(phase(stage), () => progress.start(phase(stage), totalSteps, 'steps'))
+          .show(phase(stage), () => progress.start(phase(stage), totalSteps, 'steps', step - 1))
           .update(step, `loss ${value.toFixed(4)}`);
       },
       onEvaluation({ stage, step, validAuc, validUauc, best: isBest }) {
