@@ -85,13 +85,23 @@ export class Device {
     return this.memory.report();
   }
 
-  /** Ends the device. Buffers are gone, further use fails. Needed for Node to exit. */
+  /**
+   * Ends the device: further use fails, and its memory goes as soon as submitted commands have finished. Needed for Node
+   * to exit.
+   */
   destroy(): void {
     if (this.#destroyed) return;
     this.#destroyed = true;
     this.recorder.fail(new DeviceLostError('the device was destroyed by its owner'));
-    this.gpu.destroy();
+    // Dawn crashes when a device or its instance goes while commands run (after an error or an interrupt, say), so both
+    // go when the queue is idle. A lost device is idle.
+    const instance = this.#keepAlive;
     this.#keepAlive = undefined;
+    const release = () => {
+      this.gpu.destroy();
+      return instance;
+    };
+    void this.gpu.queue.onSubmittedWorkDone().then(release, release);
   }
 
   /** @internal For tests: whether Dawn's instance is still referenced. */

@@ -160,6 +160,35 @@ describe('adapters', () => {
     expect(device.holdsInstance).toBe(false);
     expect(() => device.recorder.clear({} as never)).toThrow(/destroyed/);
   });
+
+  it('may be destroyed while commands run, and another opened at once', async () => {
+    const slow = defineKernel({
+      name: 'slow',
+      source: `
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+  var x = f32(id.x);
+  for (var i = 0u; i < parameters.iterations; i++) { x = fma(x, 0.5, 0.25); }
+  out[id.x] = x;
+}`,
+      bindings: { out: { access: 'read_write', type: 'f32' } },
+      parameters: { iterations: 'u32' },
+    });
+    // A crash of the driver ends this process, and with it the test.
+    for (let i = 0; i < 5; i++) {
+      const device = await openDevice();
+      using _ = device.step();
+      const out = device.memory.allocate(4 * 64 * 64);
+      for (let j = 0; j < 10; j++) {
+        device.recorder.dispatch(slow, { bindings: { out }, parameters: { iterations: 200_000 }, workgroups: 64 });
+      }
+      device.recorder.flush();
+      device.destroy();
+    }
+    using device = { value: await openDevice(), [Symbol.dispose]: () => device.value.destroy() };
+    using _ = device.value.step();
+    expect(new Float32Array(await run(device.value, 40))[39]).toBe(16.5);
+  });
 });
 
 describe('renderKernel', () => {
