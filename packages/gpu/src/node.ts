@@ -144,6 +144,8 @@ export async function openDevice(options: OpenOptions = {}): Promise<Device> {
 const sliceMilliseconds = 1;
 const sleeper = new Int32Array(new SharedArrayBuffer(4));
 let waiting = 0;
+/** One sleeper serves all waits: waits that follow each other within a turn must not each add theirs. */
+let sleeping = false;
 
 /**
  * Waits for a promise of Dawn without keeping a core busy. Dawn polls the device in every turn of the event loop, which
@@ -151,7 +153,10 @@ let waiting = 0;
  */
 async function waitInSlices<T>(promise: Promise<T>): Promise<T> {
   waiting++;
-  if (waiting === 1) setImmediate(sleepWhileWaiting);
+  if (!sleeping) {
+    sleeping = true;
+    setImmediate(sleepWhileWaiting);
+  }
   try {
     return await promise;
   } finally {
@@ -160,7 +165,8 @@ async function waitInSlices<T>(promise: Promise<T>): Promise<T> {
 }
 
 function sleepWhileWaiting(): void {
-  if (waiting === 0) return;
+  sleeping = waiting > 0;
+  if (!sleeping) return;
   Atomics.wait(sleeper, 0, 0, sliceMilliseconds);
   setImmediate(sleepWhileWaiting);
 }
