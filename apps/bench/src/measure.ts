@@ -17,6 +17,8 @@ export interface Measurement {
   /** The fastest batch, per call. */
   readonly fastest: number;
   readonly clock: 'gpu' | 'wall';
+  /** Milliseconds on the wall clock per call, over all timed batches: with encoding, submission and waiting. */
+  readonly wall: number;
   /** Calls in each timed batch. */
   readonly calls: number;
 }
@@ -35,6 +37,7 @@ export async function measure(device: Device, record: () => void, options: Measu
   await recorder.synchronize();
   const profiler = new Profiler();
 
+  let wallTotal = 0;
   /** Milliseconds per call of a batch. */
   const batch = async (calls: number): Promise<number> => {
     profiler.clear();
@@ -47,6 +50,7 @@ export async function measure(device: Device, record: () => void, options: Measu
       recorder.profiler = null;
     }
     const wall = performance.now() - start;
+    wallTotal += wall;
     const gpu = profiler.rows().reduce((total, row) => total + row.nanoseconds, 0) / 1e6;
     return (clock === 'gpu' ? gpu : wall) / calls;
   };
@@ -55,9 +59,10 @@ export async function measure(device: Device, record: () => void, options: Measu
   const once = await batch(2);
   const calls = Math.max(1, Math.min(mostCalls, Math.round(batchMilliseconds / Math.max(once, 1e-4))));
   const samples: number[] = [];
+  wallTotal = 0;
   for (let i = 0; i < repeats; i++) samples.push(await batch(calls));
   samples.sort((a, b) => a - b);
-  return { milliseconds: median(samples), fastest: samples[0]!, clock, calls };
+  return { milliseconds: median(samples), fastest: samples[0]!, clock, wall: wallTotal / (repeats * calls), calls };
 }
 
 /** The middle of sorted values; the mean of the two middle ones of an even number. */
