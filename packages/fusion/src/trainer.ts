@@ -87,7 +87,10 @@ export interface TrainerOptions {
   /** Called with a consistent state; training waits for it. */
   readonly onCheckpoint?: (state: TrainerState) => Promise<void>;
   readonly onEvaluationProgress?: (done: number, total: number) => void;
-  /** Ends training after the current step, with a checkpoint and the signal's reason thrown. */
+  /**
+   * Ends training after the current step, with a checkpoint and the signal's reason thrown. An evaluation that is under
+   * way or due is given up without a checkpoint: the last one stands, and going on from it gives the same numbers.
+   */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -159,7 +162,9 @@ class Trainer {
     let orderEpoch = -1;
     const reports = new StepReports(this.#options.onStep);
     try {
-      for (let step = resume?.step ?? 0; step < totalSteps; ) {
+      // A run that was cut off between the checkpoint of its last evaluation and the next stage ends the stage here.
+      const exhausted = () => settings.patience !== null && this.#sinceBest > settings.patience;
+      for (let step = resume?.step ?? 0; step < totalSteps && !exhausted(); ) {
         const epoch = Math.floor(step / stepsPerEpoch);
         if (epoch !== orderEpoch) {
           order = shuffledRows(rows, seed + stage, epoch);
@@ -178,7 +183,6 @@ class Trainer {
           if (evaluate) await this.#evaluate(stage, step);
           await this.#checkpoint(stage, step, optimizer);
           signal?.throwIfAborted();
-          if (settings.patience !== null && this.#sinceBest > settings.patience) break;
         }
       }
     } finally {

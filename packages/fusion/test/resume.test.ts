@@ -1,0 +1,222 @@
+// Runs that repeat bit for bit, runs that are cut off and go on, a run that overfits and one that diverges.
+import type { Dataset } from '@crossgate/data';
+import type { Device } from '@crossgate/gpu';
+import { openDevice } from '@crossgate/gpu/node';
+import { encodeState, type HostState, memorySource, parseState } from '@crossgate/tensor';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { BestState, StageSettings, StepReport, TrainerOptions, TrainerState } from '../src';
+import { ccf, NonFiniteLossError, trainHybrid } from '../src';
+import { tinyDataset } from './tiny';
+import { defaultSettings, hashModel, hashState, tinySystem, trainerOptions } from './training';
+
+let device: Device;
+let dataset: Dataset;
+beforeAll(async () => {
+  device = await openDevice();
+  dataset = await tinyDataset();
+});
+afterAll(() => device.destroy());
+
+/** Two epochs of three steps, the last batch short; evaluations at steps 4 and 6; everything that keeps state is in use. */
+const settings: StageSettings = {
+  ...defaultSettings,
+  rows: 10,
+  epochs: 2,
+  evaluateEvery: 4,
+  clipNorm: 0.5,
+  warmupSteps: 2,
+  schedule: 'cosine',
+  minLearningRate: 1e-3,
+};
+
+/** A state as files hold it. */
+interface StoredState {
+  readonly json: string;
+  readonly tensors: Record<'parameters' | 'moments' | 'best', Uint8Array | null>;
+}
+
+async function bytesOf(state: HostState): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  for await (const part of encodeState(state)) parts.push(part.slice());
+  return Buffer.concat(parts);
+}
+
+async function store({ parameters, moments, best, ...rest }: TrainerState): Promise<StoredState> {
+  const { parameters: bestParameters, ...bestRest } = best ?? { parameters: null };
+  return {
+    json: JSON.stringify({ ...rest, best: best && bestRest }),
+    tensors: {
+      parameters: await bytesOf(parameters),
+      moments: await bytesOf(moments),
+      best: bestParameters && (await bytesOf(bestParameters)),
+    },
+  };
+}
+
+async function restore({ json, tensors }: StoredState): Promise<TrainerState> {
+  const read = async (bytes: Uint8Array) => (await parseState(memorySource('checkpoint', bytes))).state;
+  const { best, ...rest } = JSON.parse(json);
+  return {
+    ...rest,
+    parameters: await read(tensors.parameters!),
+    moments: await read(tensors.moments!),
+    best: best && { ...best, parameters: await read(tensors.best!) },
+  };
+}
+
+interface Outcome {
+  readonly best: Omit<BestState, 'parameters'>;
+  readonly parameters: unknown;
+  readonly steps: StepReport[];
+  readonly stored: StoredState[];
+}
+
+/**
+ * One run of a freshly built model.
+ *
+ * @param stop what to do with each checkpoint once it is stored; @param modelSeed of the initial values.
+ */
+async function run(
+  changes: Partial<TrainerOptions>,
+  { modelSeed = 1, stop }: { modelSeed?: number; stop?: (state: TrainerState) => void } = {},
+): Promise<Outcome> {
+  const system = await tinySystem(device, dataset, ccf, modelSeed);
+  const steps: StepReport[] = [];
+  const stored: StoredState[] = [];
+  interrupted = stored;
+  try {
+    const best = await trainHybrid(
+      trainerOptions(system, dataset, ccf, {
+        settings: { stage1: settings, stage2: settings },
+        checkpointEvery: 3,
+        validRows: 15,
+        onStep: (report) => steps.push(report),
+        onCheckpoint: async (state) => {
+          stored.push(await store(state));
+          stop?.(state);
+        },
+        ...changes,
+      }),
+    );
+    const { parameters: bestParameters, ...rest } = best!;
+    const { base: _, ...groups } = await hashModel(system.model);
+    const onDevice = Object.assign({}, ...Object.values(groups));
+    expect(hashState(bestParameters)).toEqual(onDevice);
+    return { best: rest, parameters: onDevice, steps, stored };
+  } finally {
+    system.release();
+  }
+}
+
+/** Checkpoints of the run that was started last, also where it did not end well. */
+let interrupted: StoredState[] = [];
+
+let unbroken: Outcome;
+beforeAll(async () => {
+  unbroken = await run({});
+});
+
+describe('a run', () => {
+  it('repeats bit for bit with the same seed, and not with another', async () => {
+    const again = await run({});
+    expect(again.best).toEqual(unbroken.best);
+    expect(again.parameters).toEqual(unbroken.parameters);
+    expect(again.steps).toEqual(unbroken.steps);
+    expect(unbroken.steps).toHaveLength(12);
+    const other = await run({ seed: 6, stages: ccf.stages('stage1-only') });
+    expect(other.steps.map(({ loss }) => loss)).not.toEqual(unbroken.steps.slice(0, 6).map(({ loss }) => loss));
+  });
+
+  it.each([
+    ['the middle of stage 1', 0, 2],
+    ['the middle of stage 2', 1, 3],
+  ])('stopped by a signal in %s goes on to the same bits', async (_, stage, step) => {
+    const controller = new AbortController();
+    const reason = new Error('stopped by the test');
+    const stopped = run({
+      signal: controller.signal,
+      checkpointEvery: null,
+      onStep: (report) => {
+        // Reports are one step late.
+        if (report.stage === stage && report.step === step - 1) controller.abort(reason);
+      },
+    });
+    await expect(stopped).rejects.toBe(reason);
+    const state = await restore(interrupted.at(-1)!);
+    expect([state.stage, state.step]).toEqual([stage, step]);
+    // The fresh model has other initial values: all that counts must come from the state.
+    const rest = await run({ resume: state }, { modelSeed: 9 });
+    expect(rest.best).toEqual(unbroken.best);
+    expect(rest.parameters).toEqual(unbroken.parameters);
+    expect(rest.steps).toEqual(
+      unbroken.steps.filter((report) => report.stage * 100 + report.step > stage * 100 + step),
+    );
+  });
+
+  it.each([
+    ['after an evaluation of stage 1', 0, 4],
+    ['at the end of stage 1', 0, 6],
+    ['before the first evaluation of stage 2', 1, 3],
+    ['at the end of stage 2', 1, 6],
+  ])('cut off %s goes on to the same bits', async (_, stage, step) => {
+    const cut = run(
+      {},
+      {
+        stop: (state) => {
+          if (state.stage === stage && state.step === step) throw new Error('cut off by the test');
+        },
+      },
+    );
+    await expect(cut).rejects.toThrow('cut off by the test');
+    const state = await restore(interrupted.at(-1)!);
+    expect([state.stage, state.step]).toEqual([stage, step]);
+    const rest = await run({ resume: state }, { modelSeed: 9 });
+    expect(rest.best).toEqual(unbroken.best);
+    expect(rest.parameters).toEqual(unbroken.parameters);
+  });
+
+  it('that has lost its patience trains no further when it goes on', async () => {
+    const patient = { ...settings, evaluateEvery: 1, patience: 0 };
+    const changes = { settings: { stage1: patient, stage2: patient } };
+    // Nothing is better than an AUC of 1, so that the first evaluation of each stage ends it.
+    const first = await restore(unbroken.stored[0]!);
+    const parameters = first.parameters;
+    const start: TrainerState = { ...first, evaluationsSinceBest: 0, best: { stage: 0, step: 1, auc: 1, parameters } };
+    const whole = await run({ ...changes, resume: start });
+    const at = ({ stage, step }: { stage: number; step: number }) => [stage, step];
+    expect(whole.steps.map(at)).toEqual([
+      [0, 4],
+      [1, 1],
+    ]);
+    const state = await restore(whole.stored[0]!);
+    expect(at(state)).toEqual([0, 4]);
+    const rest = await run({ ...changes, resume: state }, { modelSeed: 9 });
+    expect(rest.steps.map(at)).toEqual([[1, 1]]);
+    expect(rest.parameters).toEqual(whole.parameters);
+  });
+});
+
+it('one batch is learnt by heart', async () => {
+  const overfit = { ...defaultSettings, rows: 8, batchSize: 8, epochs: 120, weightDecay: 0, evaluateEvery: 1000 };
+  const { steps } = await run({
+    stages: ccf.stages('end-to-end'),
+    settings: { stage1: { ...overfit, learningRate: 0.02 }, stage2: overfit },
+    checkpointEvery: null,
+    validRows: 4,
+  });
+  expect(steps).toHaveLength(120);
+  const [start, end] = [steps[0]!.loss, steps.at(-1)!.loss];
+  expect(start).toBeGreaterThan(1);
+  // Eq. 5 on probabilities has a floor: with p_yes − p_no = ±1 the ranking term is k · log(1 + 1/e) = 0.6265.
+  const floor = 2 * Math.log1p(Math.exp(-1));
+  expect(end - floor).toBeLessThan(0.1 * (start - floor));
+});
+
+it('a loss that is not a number ends the run by name, stage and step', async () => {
+  const absurd = { ...defaultSettings, learningRate: 1e30 };
+  const failing = run({ settings: { stage1: absurd, stage2: absurd } });
+  await expect(failing).rejects.toBeInstanceOf(NonFiniteLossError);
+  await expect(failing).rejects.toThrow(
+    /the loss is (NaN|-?Infinity) at step [2-5] of stage 1: lower the learning rate/,
+  );
+});

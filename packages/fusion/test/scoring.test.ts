@@ -1,0 +1,82 @@
+// Scores do not depend on how rows are batched.
+import type { Dataset } from '@crossgate/data';
+import type { Device } from '@crossgate/gpu';
+import { openDevice } from '@crossgate/gpu/node';
+import { readGroup, withoutTape, writeGroup } from '@crossgate/tensor';
+import { expectClose, randomNormal, toFloat32 } from '@crossgate/testing';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ccf, promptOfRow, scoreRows } from '../src';
+import { tinyDataset } from './tiny';
+import { type TinySystem, tinySystem } from './training';
+
+let device: Device;
+let dataset: Dataset;
+let system: TinySystem;
+beforeAll(async () => {
+  device = await openDevice();
+  dataset = await tinyDataset();
+  system = await tinySystem(device, dataset, ccf);
+  // LoRA starts at zero; here it takes part.
+  const lora = system.model.groups().get('lora')!;
+  const state = await readGroup(lora);
+  for (const [name, { shape }] of state)
+    state.set(name, { shape, data: toFloat32(randomNormal([...shape], name.length, 0.3)) });
+  writeGroup(lora, state, 'test');
+});
+afterAll(() => {
+  system.release();
+  device.destroy();
+});
+
+const loss = { kind: 'eq5', k: 2, bprOn: 'probability', yesToken: 2, noToken: 3 } as const;
+/** Rows out of order, one of them twice. */
+const rows = Int32Array.of(17, 3, 22, 0, 5, 3, 11, 23, 8);
+
+describe('scoreRows', () => {
+  it('gives z_yes − z_no of each row alone, whatever batchTokens is', async () => {
+    const { model, builder } = system;
+    const alone: number[] = [];
+    for (const row of rows) {
+      using _ = device.step();
+      const prompt = promptOfRow(builder, dataset, 'valid', row);
+      const logits = await withoutTape(() => model.logits([prompt])).read();
+      alone.push(logits[2]! - logits[3]!);
+    }
+    expect(new Set(alone).size).toBe(rows.length - 1);
+    for (const batchTokens of [1, 130, 200, 16_384]) {
+      const progress: number[] = [];
+      const scores = await scoreRows(model, builder, dataset, 'valid', rows, loss, {
+        batchTokens,
+        onProgress: (done, total) => {
+          expect(total).toBe(rows.length);
+          progress.push(done);
+        },
+      });
+      expectClose(scores, Float64Array.from(alone), { relative: 1e-5, absolute: 1e-5, label: `${batchTokens} tokens` });
+      expect(progress.at(-1)).toBe(rows.length);
+      if (batchTokens === 1) expect(progress).toHaveLength(rows.length);
+      else if (batchTokens === 16_384) expect(progress).toHaveLength(1);
+      else expect(progress.length).toBeGreaterThan(1);
+    }
+  });
+
+  it('gives the Yes logit under yes-logit-bce', async () => {
+    const { model, builder } = system;
+    const scores = await scoreRows(model, builder, dataset, 'valid', rows.subarray(0, 2), {
+      ...loss,
+      kind: 'yes-logit-bce',
+    });
+    using _ = device.step();
+    const prompts = Array.from(rows.subarray(0, 2), (row) => promptOfRow(builder, dataset, 'valid', row));
+    const logits = await withoutTape(() => model.logits(prompts)).read();
+    expectClose(scores, Float64Array.of(logits[2]!, logits[40 + 2]!), { label: 'Yes logits' });
+  });
+
+  it('scores nothing for no rows, and stops when asked', async () => {
+    const { model, builder } = system;
+    expect(await scoreRows(model, builder, dataset, 'test', new Int32Array(0), loss)).toHaveLength(0);
+    const reason = new Error('enough');
+    const signal = AbortSignal.abort(reason);
+    await expect(scoreRows(model, builder, dataset, 'valid', rows, loss, { signal })).rejects.toBe(reason);
+  });
+});
