@@ -9,7 +9,7 @@ if (major < 20 || (major === 20 && minor < 19)) {
 
 // Loaded only now: older versions of Node cannot read these files.
 const { prepareCheckout } = await import('./workspace/prepare.mjs');
-const { start } = await import('./workspace/start.mjs');
+const { runPnpm, start } = await import('./workspace/start.mjs');
 const { setupCommand } = await import('./setup/command.mjs');
 const { resolveGpu } = await import('./setup/index.mjs');
 const { testCommand } = await import('./workspace/test.mjs');
@@ -26,16 +26,24 @@ async function main(/** @type {string} */ name, /** @type {string[]} */ args) {
     return setupCommand(args);
   }
   if (name === 'test') return testCommand(args);
-  const program = programs[name];
+  if (name === 'build') {
+    await prepareCheckout({ build: true });
+    return 0;
+  }
+  if (name === 'types') {
+    await prepareCheckout({ build: false });
+    return runPnpm(['exec', 'turbo', 'run', 'types', '--output-logs=errors-only', '--ui=stream', ...args]);
+  }
+  // `npm run example -- FILE ARGS` starts any script of the checkout as the programs are started.
+  const [program, rest] = name === 'example' ? [args[0], args.slice(1)] : [programs[name], args];
   if (!program) {
-    process.stderr.write(
-      `run.mjs: unknown script '${name}'; known: test, setup, ${Object.keys(programs).join(', ')}\n`,
-    );
+    const known = `test, build, types, setup, example FILE, ${Object.keys(programs).join(', ')}`;
+    process.stderr.write(`run.mjs: unknown script '${name}', or no file given; known: ${known}\n`);
     return 2;
   }
   await prepareCheckout({ build: true });
   const { gpu } = await resolveGpu();
-  return start(gpu, program, args);
+  return start(gpu, program, rest);
 }
 
 try {

@@ -1,5 +1,5 @@
 // Trains matrix factorization on MovieLens-1M (the folder with ratings.dat and movies.dat) and prints its metrics.
-// pnpm build && node packages/cf/examples/movielens.mjs FOLDER [EPOCHS]
+// npm run -s example -- packages/cf/examples/movielens.mjs FOLDER [EPOCHS]
 import { CfTrainer, MatrixFactorization, seenInTrain } from '@crossgate/cf';
 import { loadSource } from '@crossgate/data/node';
 import { evaluateClicks } from '@crossgate/eval';

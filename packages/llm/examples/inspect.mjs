@@ -1,8 +1,9 @@
-/** Shows what a model folder or GGUF file holds: `node examples/inspect.ts PATH [TEXT]` after a build. */
+// Shows what a model folder or GGUF file holds, without a GPU.
+// npm run -s example -- packages/llm/examples/inspect.mjs MODEL [TEXT]
 import { openModel } from '@crossgate/llm/node';
 
 const [path, text = 'Once upon a time'] = process.argv.slice(2);
-if (!path) throw new Error('usage: inspect PATH [TEXT]');
+if (!path) throw new Error('usage: inspect.mjs MODEL [TEXT]');
 const model = await openModel(path);
 console.log(model.config);
 

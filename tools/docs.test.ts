@@ -1,0 +1,129 @@
+/** The documentation is true: links lead somewhere, TypeScript in it compiles, and the examples of the packages run. */
+import { execFile } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import ts from 'typescript';
+import { describe, expect, it } from 'vitest';
+
+const root = fileURLToPath(new URL('../', import.meta.url));
+const folders = ['packages', 'apps'].flatMap((group) =>
+  readdirSync(join(root, group)).map((name) => ({ name, path: join(root, group, name) })),
+);
+
+function markdownIn(folder: string, recursive: boolean): string[] {
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder, { recursive, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.md'))
+    .map((file) => join(folder, file));
+}
+
+const documents = [
+  ...markdownIn(root, false),
+  ...markdownIn(join(root, 'docs'), true),
+  ...folders.flatMap(({ path }) => markdownIn(path, false)),
+];
+
+describe.each(documents.map((path) => [relative(root, path), path] as const))('%s', (_, path) => {
+  const text = readFileSync(path, 'utf8');
+
+  it('links to files that exist', () => {
+    const prose = text.replace(/^```[\s\S]*?^```/gm, '');
+    const targets = [...prose.matchAll(/\]\(([^)\s#]+)(?:#[^)]*)?\)/g)].map((match) => match[1]!);
+    const local = targets.filter((target) => !/^[a-z]+:/.test(target));
+    expect(local.filter((target) => !existsSync(join(dirname(path), target)))).toEqual([]);
+  });
+
+  it('names files of the checkout that exist', () => {
+    const named = [...text.matchAll(/(?<![\w./-])((?:configs|packages|apps|tools|docs)\/[\w./-]*\w\.\w+)/g)];
+    const paths = [...new Set(named.map((match) => match[1]!))];
+    const near = (file: string) => existsSync(join(root, file)) || existsSync(join(dirname(path), file));
+    expect(paths.filter((file) => !near(file))).toEqual([]);
+  });
+});
+
+/** The `ts` blocks of all documents, as files beside the root that only the compiler sees. */
+function snippets(): Map<string, string> {
+  const files = new Map<string, string>();
+  for (const path of documents) {
+    const blocks = [...readFileSync(path, 'utf8').matchAll(/^```ts\n([\s\S]*?)^```/gm)];
+    const stem = relative(root, path).replace(/[^\w]+/g, '-');
+    blocks.forEach((block, i) => {
+      files.set(join(root, `snippet-${stem}-${i + 1}.ts`), block[1]!);
+    });
+  }
+  return files;
+}
+
+it('shows TypeScript that compiles', () => {
+  const files = snippets();
+  expect(files.size).toBeGreaterThan(8);
+  const base = ts.readConfigFile(join(root, 'tsconfig.base.json'), ts.sys.readFile).config;
+  const { options } = ts.convertCompilerOptionsFromJson(base.compilerOptions, root);
+  options.paths = {};
+  const entries: string[] = [];
+  for (const { name, path } of folders) {
+    options.paths[`@crossgate/${name}`] = [join(path, 'src/index.ts')];
+    options.paths[`@crossgate/${name}/node`] = [join(path, 'src/node.ts')];
+    const declarations = join(path, 'src/wgsl.d.ts');
+    if (existsSync(declarations)) entries.push(declarations);
+  }
+  const host = ts.createCompilerHost(options);
+  const { readFile, fileExists } = host;
+  host.readFile = (file) => files.get(file) ?? readFile.call(host, file);
+  host.fileExists = (file) => files.has(file) || fileExists.call(host, file);
+  const program = ts.createProgram([...files.keys(), ...entries], options, host);
+  const problems = [...files.keys()].flatMap((file) => {
+    const source = program.getSourceFile(file)!;
+    return [...program.getSyntacticDiagnostics(source), ...program.getSemanticDiagnostics(source)].map(
+      ({ messageText, start }) => {
+        const line = start === undefined ? 0 : source.getLineAndCharacterOfPosition(start).line + 1;
+        return `${relative(root, file)}:${line} ${ts.flattenDiagnosticMessageText(messageText, '\n')}`;
+      },
+    );
+  });
+  expect(problems).toEqual([]);
+}, 300_000);
+
+const { CROSSGATE_DATA: data, CROSSGATE_MODELS: models } = process.env;
+const present = (folder: string | undefined, ...parts: string[]) => {
+  const path = folder ? join(folder, ...parts) : '';
+  return path !== '' && existsSync(path) ? path : undefined;
+};
+const ml1m = present(data, 'ml-1m');
+const stories = present(models, 'stories260K', 'hf');
+
+/** Arguments of the examples that take some; undefined where the data or the model is not there. */
+const argumentsOf: Readonly<Record<string, readonly (string | undefined)[]>> = {
+  'cf/movielens.mjs': [ml1m, '2'],
+  'fusion/ccf.mjs': [stories, ml1m, '16'],
+  'llm/generate.mjs': [stories, 'Once upon a time', '4'],
+  'llm/inspect.mjs': [stories],
+};
+
+const examples = folders.flatMap(({ name, path }) => {
+  const folder = join(path, 'examples');
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder).map((file) => ({ name: `${name}/${file}`, file: join(folder, file), folder: path }));
+});
+
+describe('the examples', () => {
+  it('are there, one of every package at least', () => {
+    const packages = readdirSync(join(root, 'packages'));
+    expect(packages.filter((name) => !examples.some((example) => example.name.startsWith(`${name}/`)))).toEqual([]);
+    const names = examples.map(({ name }) => name);
+    expect(Object.keys(argumentsOf).filter((name) => !names.includes(name))).toEqual([]);
+  });
+
+  for (const { name, file, folder } of examples) {
+    it(`${name} runs`, async ({ skip }) => {
+      const given = argumentsOf[name] ?? [];
+      skip(!existsSync(join(folder, 'dist')), 'the package is not built: npm run build');
+      skip(given.includes(undefined), 'CROSSGATE_DATA or CROSSGATE_MODELS does not hold what it needs');
+      const args = given.map(String);
+      const { stdout } = await promisify(execFile)(process.execPath, [file, ...args], { cwd: root, timeout: 110_000 });
+      expect(stdout).not.toBe('');
+    });
+  }
+});
