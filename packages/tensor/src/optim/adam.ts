@@ -42,6 +42,10 @@ export class Adam {
     const device = groups[0]?.device;
     if (device === undefined) throw new InputError('an optimizer needs at least one parameter group');
     if (!(options.learningRate >= 0)) throw new InputError(`learningRate ${options.learningRate} is not at least 0`);
+    const { clipNorm } = options;
+    if (clipNorm !== undefined && clipNorm !== null && !(clipNorm > 0)) {
+      throw new InputError(`clipNorm ${clipNorm} is not above 0; null clips nothing`);
+    }
     this.#device = device;
     const allocate = (bytes: number) => device.memory.persistent(bytes, 'optimizer');
     this.#moments = new Map(
@@ -50,7 +54,7 @@ export class Adam {
         group.sections.map(({ count }) => ({ first: allocate(4 * count), second: allocate(4 * count) })),
       ]),
     );
-    const clips = options.clipNorm !== undefined && options.clipNorm !== null;
+    const clips = clipNorm !== undefined && clipNorm !== null;
     this.#norm = clips ? allocate(4) : null;
     this.#clip = clips ? allocate(4) : null;
   }
