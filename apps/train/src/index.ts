@@ -6,7 +6,6 @@ export {
   configSchema,
   type ExperimentConfig,
   METHOD_NAMES,
-  type MethodName,
   type StageConfig,
 } from './config/schema';
 export { type CommandContext, createContext, type GlobalOptions } from './context';

@@ -3,7 +3,17 @@ import type { CfBackend } from '@crossgate/cf';
 import type { DropoutContext, LlamaModel } from '@crossgate/llm';
 import { lastTokens, packSequences } from '@crossgate/llm';
 import type { Tensor, YesNoLossOptions } from '@crossgate/tensor';
-import { concatRows, embedding, gatedFusion, type ParameterGroup, tidy, yesNoLoss } from '@crossgate/tensor';
+import {
+  concatRows,
+  embedding,
+  fromHost,
+  gatedFusion,
+  multiply,
+  type ParameterGroup,
+  RandomStream,
+  tidy,
+  yesNoLoss,
+} from '@crossgate/tensor';
 import type { AlignmentAndGate } from './alignment';
 import type { HybridBatch } from './batch';
 import { packPrompts } from './batch';
@@ -17,6 +27,19 @@ export interface CfSide {
 
 /** Names of the parameter groups: Θ_L, Θ_A with Θ_G, Θ_E. */
 export type GroupName = 'lora' | 'fusion' | 'cf';
+
+/** The noise of a training step; absent in evaluation. */
+export interface TrainingNoise {
+  /** Of LoRA. */
+  readonly lora?: DropoutContext | undefined;
+  /** Replaces whole users and items by the zero vector, as unseen ones have it. */
+  readonly cf?: CfDropout | undefined;
+}
+
+export interface CfDropout extends DropoutContext {
+  /** Share of the users and items of a batch, in [0, 1). */
+  readonly probability: number;
+}
 
 /** An LLM that reads hybrid prompts. Without a CF side, prompts are text. */
 export class HybridModel {
@@ -37,7 +60,7 @@ export class HybridModel {
   }
 
   /** Input embeddings of a packed batch: [tokens, hiddenSize]. */
-  embed(batch: HybridBatch): Tensor {
+  embed(batch: HybridBatch, dropout?: CfDropout): Tensor {
     const tokenEmbeddings = this.llm.tokenEmbeddings;
     const { items, users, titleTokens, positions } = batch;
     if (this.cf === null || items.length + users.length === 0) {
@@ -48,7 +71,8 @@ export class HybridModel {
       const vectors: Tensor[] = [];
       if (items.length > 0) vectors.push(backend.itemVectors(items));
       if (users.length > 0) vectors.push(backend.userVectors(users));
-      const aligned = networks.align(vectors.length === 2 ? concatRows(vectors[0]!, vectors[1]!) : vectors[0]!);
+      const all = vectors.length === 2 ? concatRows(vectors[0]!, vectors[1]!) : vectors[0]!;
+      const aligned = networks.align(dropRows(all, dropout));
       const gated = networks.gateCf !== null && titleTokens.length > 0;
       return gatedFusion(
         {
@@ -64,10 +88,10 @@ export class HybridModel {
   }
 
   /** Logits of the answer's position of every prompt: [prompts, vocabSize]. */
-  logits(prompts: readonly HybridPrompt[], dropout?: DropoutContext): Tensor {
+  logits(prompts: readonly HybridPrompt[], noise: TrainingNoise = {}): Tensor {
     const batch = packPrompts(prompts);
     const packed = packSequences(this.llm.device, batch.lengths);
-    const hidden = this.llm.forward(this.embed(batch), packed, lastTokens(packed), dropout);
+    const hidden = this.llm.forward(this.embed(batch, noise.cf), packed, lastTokens(packed), noise.lora);
     return this.llm.logits(hidden);
   }
 
@@ -77,8 +101,19 @@ export class HybridModel {
     labels: Float32Array,
     options: YesNoLossOptions,
     gradScale: number,
-    dropout?: DropoutContext,
+    noise?: TrainingNoise,
   ): ReturnType<typeof yesNoLoss> {
-    return yesNoLoss(this.logits(prompts, dropout), labels, options, gradScale);
+    return yesNoLoss(this.logits(prompts, noise), labels, options, gradScale);
   }
+}
+
+/** Zeroes whole rows by a mask that is a function of the dropout's seed and counter. Rows that stay are not rescaled. */
+function dropRows(x: Tensor, dropout: CfDropout | undefined): Tensor {
+  if (!dropout || dropout.probability === 0) return x;
+  const random = new RandomStream(dropout.seed, `cf.dropout.${dropout.counter}`);
+  const mask = new Float32Array(x.size);
+  for (let row = 0; row < x.rows; row++) {
+    if (random.uniform() >= dropout.probability) mask.fill(1, row * x.columns, (row + 1) * x.columns);
+  }
+  return multiply(x, fromHost(x.device, x.shape, mask));
 }

@@ -5,7 +5,7 @@ import { auc, uauc } from '@crossgate/eval';
 import type { HostState, ScheduleOptions, YesNoLossOptions } from '@crossgate/tensor';
 import { Adam, learningRateAt, readGroup, readOptimizer, Tape, writeGroup, writeOptimizer } from '@crossgate/tensor';
 import type { StageDeclaration } from './methods/method';
-import type { GroupName, HybridModel } from './model';
+import type { GroupName, HybridModel, TrainingNoise } from './model';
 import type { PromptBuilder } from './prompt';
 import { promptOfRow, scoreRows } from './scoring';
 
@@ -73,6 +73,11 @@ export interface TrainerOptions {
   readonly settings: Readonly<Record<'stage1' | 'stage2', StageSettings>>;
   /** False leaves ENC as the CF model gave it. */
   readonly trainCf: boolean;
+  /**
+   * Share of a batch's users and items that stages which train ALG and GATE see as the zero vector, so that the vector of
+   * unseen ones is trained too. Default 0.
+   */
+  readonly cfDropout?: number;
   readonly loss: Omit<YesNoLossOptions, 'yesToken' | 'noToken'>;
   readonly seed: number;
   /** Validation rows used for model selection: a fixed seeded sample of this size, or null for all. */
@@ -163,7 +168,7 @@ class Trainer {
     const reports = new StepReports(this.#options.onStep);
     try {
       // A run that was cut off between the checkpoint of its last evaluation and the next stage ends the stage here.
-      const exhausted = () => settings.patience !== null && this.#sinceBest > settings.patience;
+      const exhausted = () => settings.patience !== null && this.#sinceBest >= settings.patience;
       for (let step = resume?.step ?? 0; step < totalSteps && !exhausted(); ) {
         const epoch = Math.floor(step / stepsPerEpoch);
         if (epoch !== orderEpoch) {
@@ -199,16 +204,20 @@ class Trainer {
     learningRate: number,
     at: { stage: number; step: number },
   ): { losses: Promise<Float32Array>; tokens: number } {
-    const { model, builder, dataset, seed } = this.#options;
+    const { model, builder, dataset, seed, cfDropout = 0 } = this.#options;
     const prompts = Array.from(batch, (row) => promptOfRow(builder, dataset, 'train', row));
     const labels = Float32Array.from(batch, (row) => dataset.splits.train.label[row]!);
     using _ = model.llm.device.step();
     for (const group of optimizer.groups) group.zeroGradients();
     // Dropout belongs to LoRA's training: a frozen adapter is used as it is. Every step of every stage has its mask.
     const lora = model.groups().get('lora');
-    const dropout = lora?.trainable ? { seed, counter: at.stage * 0x1000000 + at.step } : undefined;
+    const counter = at.stage * 0x1000000 + at.step;
+    const noise: TrainingNoise = {
+      lora: lora?.trainable ? { seed, counter } : undefined,
+      cf: model.cf?.networks.group.trainable ? { seed, counter, probability: cfDropout } : undefined,
+    };
     const tape = new Tape();
-    const { losses } = tape.record(() => model.loss(prompts, labels, this.#loss, 1 / batch.length, dropout));
+    const { losses } = tape.record(() => model.loss(prompts, labels, this.#loss, 1 / batch.length, noise));
     tape.backward();
     optimizer.step(learningRate);
     return {

@@ -51,7 +51,9 @@ it.each([
   {
     using _ = device.step();
     const tape = new Tape();
-    tape.record(() => model.loss(batch, new Float32Array(prompts), loss, 1 / prompts, { seed: 1, counter: 0 }));
+    tape.record(() =>
+      model.loss(batch, new Float32Array(prompts), loss, 1 / prompts, { lora: { seed: 1, counter: 0 } }),
+    );
     tape.backward();
     optimizer.step();
   }

@@ -1,9 +1,15 @@
 /** The experiment config: every key with its type, default and meaning. Defaults follow the paper unless the text says otherwise. */
+import { methods as hybridMethods } from '@crossgate/fusion/methods';
 import { z } from 'zod';
 
-/** Methods by name, in the order of the results table. */
-export const METHOD_NAMES = ['item-mean', 'mean', 'running-mean', 'mf', 'tallrec', 'ccf'] as const;
-export type MethodName = (typeof METHOD_NAMES)[number];
+/** Methods by name: trivial baselines, collaborative filtering, then those with a language model. */
+export const METHOD_NAMES: readonly string[] = [
+  'item-mean',
+  'mean',
+  'running-mean',
+  'mf',
+  ...hybridMethods.map(({ name }) => name),
+];
 
 /** Splits of every data set. */
 export const SPLIT_NAMES = ['train', 'valid', 'test'] as const;

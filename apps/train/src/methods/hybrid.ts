@@ -15,7 +15,7 @@ import {
 import type { Device } from '@crossgate/gpu';
 import { LlamaModel, type Tokenizer } from '@crossgate/llm';
 import { openModel } from '@crossgate/llm/node';
-import type { ExperimentConfig, MethodName, SplitName, StageConfig } from '../config/schema';
+import type { ExperimentConfig, SplitName, StageConfig } from '../config/schema';
 import { InterruptedError } from '../errors';
 import { openGpu } from '../gpu';
 import { locateModel } from '../locate';
@@ -28,7 +28,7 @@ import type { Method, MethodContext, MethodOutcome } from './method';
 import { logitsToScores } from './mf';
 
 /** The method of a declaration in `@crossgate/fusion`. */
-export function hybridMethod(name: MethodName): Method {
+export function hybridMethod(name: string): Method {
   const declaration = findDeclaration(name);
   return {
     name,
@@ -63,7 +63,7 @@ export function hybridMethod(name: MethodName): Method {
   };
 }
 
-function promptBuilder(name: MethodName, { config, dataset }: MethodContext, tokenizer: Tokenizer, context: number) {
+function promptBuilder(name: string, { config, dataset }: MethodContext, tokenizer: Tokenizer, context: number) {
   const declaration = findDeclaration(name);
   const builder = new PromptBuilder(
     tokenizer,
@@ -86,7 +86,7 @@ interface Parts {
   readonly device: Device;
 }
 
-async function train(name: MethodName, context: MethodContext, run: RunFolder, parts: Parts): Promise<MethodOutcome> {
+async function train(name: string, context: MethodContext, run: RunFolder, parts: Parts): Promise<MethodOutcome> {
   const { config, dataset, log, progress, signal } = context;
   const { llm, builder, modelPath, device } = parts;
   const declaration = findDeclaration(name);
@@ -116,6 +116,7 @@ async function train(name: MethodName, context: MethodContext, run: RunFolder, p
       stages,
       settings: { stage1: stageSettings(stage1), stage2: stageSettings(stage2) },
       trainCf: stage2.trainCf,
+      cfDropout: config.cf.dropout,
       loss,
       seed: config.seed,
       validRows: config.evaluation.validRows,

@@ -1,6 +1,6 @@
 /** What a method is: the seam between the command line and the packages that train. */
 import type { Dataset } from '@crossgate/data';
-import type { ExperimentConfig, MethodName, SplitName } from '../config/schema';
+import type { ExperimentConfig, SplitName } from '../config/schema';
 import type { Surroundings } from '../locate';
 import type { Logger } from '../log';
 import type { Scores } from '../predictions';
@@ -44,7 +44,7 @@ export interface OpenMethod {
 
 /** A method by name. */
 export interface Method {
-  readonly name: MethodName;
+  readonly name: string;
   readonly information: Information;
   /** Opens what the method needs. Bad input is found here, before the run folder is made. */
   open(context: MethodContext): Promise<OpenMethod>;

@@ -1,0 +1,48 @@
+// Dropout of whole users and items: seen ones look like unseen ones for a step.
+import type { Device } from '@crossgate/gpu';
+import { openDevice } from '@crossgate/gpu/node';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ccf, packPrompts } from '../src';
+import { tinyDataset } from './tiny';
+import { tinySystem } from './training';
+
+let device: Device;
+beforeAll(async () => {
+  device = await openDevice();
+});
+afterAll(() => device.destroy());
+
+describe('cf.dropout', () => {
+  it('gives dropped users and items the zero vector, by seed and counter', async () => {
+    const { model, builder, release } = await tinySystem(device, await tinyDataset(), ccf);
+    const prompts = Array.from({ length: 12 }, (_, u) =>
+      builder.build({ user: u + 1, item: (u % 10) + 1, history: [] }),
+    );
+    const batch = packPrompts(prompts);
+    const userPositions = prompts.map(({ users }, p) => {
+      const start = prompts.slice(0, p).reduce((sum, { tokenIds }) => sum + tokenIds.length, 0);
+      return start + users.findIndex((user) => user > 0);
+    });
+    /** Embeddings of the user slots. */
+    const users = async (probability: number, counter: number): Promise<string[]> => {
+      using _ = device.step();
+      const values = await model.embed(batch, { seed: 5, counter, probability }).read();
+      return userPositions.map((position) => values.slice(16 * position, 16 * (position + 1)).join());
+    };
+    const plain = await users(0, 0);
+    expect(new Set(plain).size).toBe(12);
+    // With everything dropped, all users are ALG(0).
+    const [zero, ...others] = new Set(await users(0.999999, 0));
+    expect(others).toEqual([]);
+    const half = await users(0.5, 1);
+    const dropped = half.filter((user) => user === zero).length;
+    expect(dropped).toBeGreaterThan(1);
+    expect(dropped).toBeLessThan(11);
+    half.forEach((user, i) => {
+      if (user !== zero) expect(user).toBe(plain[i]);
+    });
+    expect(await users(0.5, 1)).toEqual(half);
+    expect(await users(0.5, 2)).not.toEqual(half);
+    release();
+  });
+});
