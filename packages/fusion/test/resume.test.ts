@@ -176,7 +176,7 @@ describe('a run', () => {
   });
 
   it('that has lost its patience trains no further when it goes on', async () => {
-    const patient = { ...settings, evaluateEvery: 1, patience: 0 };
+    const patient = { ...settings, evaluateEvery: 1, patience: 1 };
     const changes = { settings: { stage1: patient, stage2: patient } };
     // Nothing is better than an AUC of 1, so that the first evaluation of each stage ends it.
     const first = await restore(unbroken.stored[0]!);
