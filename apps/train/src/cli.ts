@@ -6,25 +6,15 @@ import { registerData } from './commands/data';
 import { registerDoctor } from './commands/doctor';
 import { registerEvaluate } from './commands/evaluate';
 import { registerGenerate } from './commands/generate';
+import type { Host } from './commands/host';
 import { registerLogits } from './commands/logits';
 import { registerMetrics } from './commands/metrics';
 import { registerTokenize } from './commands/tokenize';
 import { registerTrain } from './commands/train';
-import { type CommandContext, createContext, type GlobalOptions } from './context';
+import { createContext, type GlobalOptions } from './context';
 import { describeError, ExitCode, exitCodeOf } from './errors';
 import { type Io, write } from './io';
 import { version } from './version';
-
-/** What a command does. `options` holds the command's own options and the global ones. */
-export type Handler<Options> = (context: CommandContext, options: Options, args: string[]) => Promise<void>;
-
-/** Lets a command file add its commands. */
-export interface Host {
-  /** Adds a command below `parent`. Examples are shown by --help. */
-  add(parent: Command, usage: string, summary: string, examples?: readonly string[]): Command;
-  /** Sets what the command does. */
-  handle<Options>(command: Command, handler: Handler<Options>): Command;
-}
 
 function parseSeed(text: string): number {
   const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;

@@ -1,7 +1,7 @@
 /** `crossgate completion`: completion scripts for bash, zsh and fish, generated from the commands themselves. */
 import { Argument, type Command } from 'commander';
-import type { Host } from '../cli';
 import { write } from '../io';
+import type { Host } from './host';
 
 /** A command as completion sees it. */
 interface Node {

@@ -1,9 +1,9 @@
 /** `crossgate config`: the JSON Schema of configs, and a config with everything filled in. */
 import type { Command } from 'commander';
 import { stringify } from 'yaml';
-import type { Host } from '../cli';
 import { loadConfig } from '../config/load';
 import { configJsonSchema } from '../config/schema';
+import type { Host } from './host';
 import { collect } from './train';
 
 export function registerConfig(program: Command, host: Host): void {

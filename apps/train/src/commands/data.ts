@@ -3,11 +3,11 @@ import { resolve } from 'node:path';
 import { type DatasetSummary, exportSplit, listDatasets, parseSplitName, summarizeDataset } from '@crossgate/data';
 import { prepareDataset } from '@crossgate/data/node';
 import type { Command } from 'commander';
-import type { Host } from '../cli';
 import { throwIfInterrupted } from '../errors';
 import { table } from '../format';
 import { write } from '../io';
 import { openDataFolder } from '../locate';
+import type { Host } from './host';
 
 /** Characters gathered before a write. */
 const CHUNK = 1 << 16;

@@ -1,8 +1,8 @@
 /** `crossgate doctor`: which GPUs are there, and which one would be used and why. */
 import { totalmem } from 'node:os';
 import type { Command } from 'commander';
-import type { Host } from '../cli';
 import { NoAdapterError } from '../errors';
+import type { Host } from './host';
 
 export function registerDoctor(program: Command, host: Host): void {
   const command = host.add(program, 'doctor', 'Show the GPUs, their features, and which one would be used and why', [

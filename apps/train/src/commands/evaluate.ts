@@ -2,7 +2,6 @@
 import { join, resolve } from 'node:path';
 import type { SplitMetrics } from '@crossgate/eval';
 import type { Command } from 'commander';
-import type { Host } from '../cli';
 import { SPLIT_NAMES } from '../config/schema';
 import { InputError } from '../errors';
 import { kindOf } from '../files';
@@ -10,6 +9,7 @@ import { metricsTable } from '../format';
 import { didYouMean } from '../nearest';
 import { evaluatePredictions, readPredictions } from '../predictions';
 import { readResult } from '../runs/run-folder';
+import type { Host } from './host';
 
 export function registerEvaluate(program: Command, host: Host): void {
   const command = host

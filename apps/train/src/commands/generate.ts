@@ -1,8 +1,8 @@
 /** `crossgate generate`: text from a model. */
 import { type Command, InvalidArgumentError } from 'commander';
-import type { Host } from '../cli';
 import { generateText } from '../language-model';
 import { locateModel } from '../locate';
+import type { Host } from './host';
 
 function parseCount(text: string): number {
   const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;

@@ -1,9 +1,9 @@
 /** `crossgate logits`: what the model says after a list of tokens. */
 import { type Command, Option } from 'commander';
-import type { Host } from '../cli';
 import { table } from '../format';
 import { lastLogits, parseTokens } from '../language-model';
 import { locateModel } from '../locate';
+import type { Host } from './host';
 
 /** Logits shown to people. */
 const SHOWN = 10;

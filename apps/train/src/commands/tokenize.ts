@@ -1,9 +1,9 @@
 /** `crossgate tokenize`: the token ids of a text, as the model sees it. */
 import type { Command } from 'commander';
-import type { Host } from '../cli';
 import { table } from '../format';
 import { tokenizeText } from '../language-model';
 import { locateModel } from '../locate';
+import type { Host } from './host';
 
 export function registerTokenize(program: Command, host: Host): void {
   const command = host

@@ -1,10 +1,10 @@
 /** `crossgate train`: one experiment, all its stages. */
 import type { Command } from 'commander';
-import type { Host } from '../cli';
 import { loadConfig } from '../config/load';
 import { runExperiment } from '../experiment';
 import { metricsTable } from '../format';
 import { formatDuration } from '../progress';
+import type { Host } from './host';
 
 /** Collects a repeatable option. */
 export function collect(value: string, previous: readonly string[] = []): string[] {
