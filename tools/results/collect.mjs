@@ -23,7 +23,12 @@ if (target === undefined || runs.length === 0) {
 const commit = values.commit ?? execFileSync('git', ['rev-parse', 'HEAD'], { encoding: 'utf8' }).trim();
 const date = new Date().toISOString().slice(0, 10);
 
-/** Replaces absolute paths by their last part, in every string of a JSON value. */
+/**
+ * Replaces absolute paths by their last part, in every string of a JSON value.
+ *
+ * @param {any} value
+ * @returns {any}
+ */
 function withoutPaths(value) {
   if (typeof value === 'string') return value.startsWith('/') ? basename(value) : value;
   if (Array.isArray(value)) return value.map(withoutPaths);
@@ -47,12 +52,14 @@ for (const run of runs) {
   rows.push(result);
 }
 
+/** @param {number | null | undefined} value */
 const number = (value, digits = 4) => (value === null || value === undefined ? '–' : value.toFixed(digits));
 const table = [
   '| run | sees | valid AUC | test AUC (95 %) | test UAUC | test log loss | warm AUC / UAUC | cold AUC / UAUC |',
   '|---|---|---|---|---|---|---|---|',
   ...rows.map(({ name, information, metrics: { valid, test } }) => {
     const interval = test.auc95 ? ` (${number(test.auc95[0], 3)}–${number(test.auc95[1], 3)})` : '';
+    /** @param {any} part */
     const pair = (part) => `${number(part?.auc)} / ${number(part?.uauc)}`;
     return `| ${name} | ${information} | ${number(valid?.auc)} | ${number(test.auc)}${interval} | ${number(test.uauc)} | ${number(test.logLoss)} | ${pair(test.warm)} | ${pair(test.cold)} |`;
   }),

@@ -120,7 +120,9 @@ describe.skipIf(adapters.length === 0)('on a GPU', () => {
     expect(information).toBe('H');
     expect(details.cf).toMatchObject({ model: 'mf', run: 'mf', cfDim: 6 });
     expect(details.stages.map(({ trains }: { trains: string[] }) => trains)).toEqual([['lora'], ['fusion', 'cf']]);
-    expect(details.memory.total).toBeGreaterThan(0);
+    expect(details.memory.used.total).toBeGreaterThan(0);
+    // Tiny models waste more of the size classes than the plan of a real one; its own test is in fusion.
+    expect(details.memory.predicted.weights).toBe(details.memory.used.persistent.weights);
     expect(withoutTimes(join(cwd, 'ccf/metrics.jsonl')).some(({ phase }) => phase === 'cf')).toBe(false);
     const left = await listing(join(cwd, 'ccf'));
     for (const name of ['adapter/adapter_config.json', 'adapter/adapter_model.safetensors', 'fusion.safetensors']) {
