@@ -12,16 +12,19 @@ interface Holder {
   readonly started: string | null;
 }
 
-/** Start time of a process in clock ticks since boot (Linux), or null where that cannot be read. */
-function startTime(pid: number): string | null {
+/** State and start time (clock ticks since boot) of a process on Linux; null where they cannot be read. */
+function processStat(pid: number): { state: string; started: string } | null {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
     // The second field is the program's name in parentheses and may hold spaces: count from its end.
-    return text.slice(text.lastIndexOf(')') + 2).split(' ')[19] ?? null;
+    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+    return { state: fields[0]!, started: fields[19]! };
   } catch {
     return null;
   }
 }
+
+const startTime = (pid: number): string | null => processStat(pid)?.started ?? null;
 
 function isAlive(holder: Holder): boolean {
   // A process of another machine cannot be seen from here: believe the lock.
@@ -31,7 +34,19 @@ function isAlive(holder: Holder): boolean {
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
-  return holder.started === null || holder.started === startTime(holder.pid);
+  const stat = processStat(holder.pid);
+  // A zombie has ended and writes nothing; its parent just has not asked for its exit code.
+  if (stat?.state === 'Z' || stat?.state === 'X') return false;
+  return holder.started === null || stat === null || holder.started === stat.started;
+}
+
+/** Whether the holder stays alive: a process that was just killed takes a moment to go. */
+async function staysAlive(holder: Holder): Promise<boolean> {
+  for (let attempt = 0; attempt < 8; attempt++) {
+    if (!isAlive(holder)) return false;
+    await new Promise((resolve) => setTimeout(resolve, 250));
+  }
+  return true;
 }
 
 function parseHolder(text: string): Holder | undefined {
@@ -63,7 +78,7 @@ export async function acquireLock(path: string): Promise<() => Promise<void>> {
     }
     const found = await readFile(path, 'utf8').catch(() => '');
     const holder = parseHolder(found);
-    if (holder !== undefined && isAlive(holder)) {
+    if (holder !== undefined && (await staysAlive(holder))) {
       throw new InputError(
         `${path}: process ${holder.pid} on ${holder.host} is writing this run; wait for it, choose another --run, or delete the lock if that process is gone`,
       );
