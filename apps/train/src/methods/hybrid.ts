@@ -182,7 +182,9 @@ async function train(name: string, context: MethodContext, run: RunFolder, parts
         cf: cf?.details ?? null,
         memory: {
           used: device.report(),
-          predicted: predictedMemory(model, stages[largest.stage]!, config, largest.tokens),
+          // Nothing to compare with when a resumed run had no step left.
+          predicted:
+            largest.tokens === 0 ? null : predictedMemory(model, stages[largest.stage]!, config, largest.tokens),
         },
       },
     };
