@@ -62,6 +62,10 @@ const checks = /** @type {[string, () => Promise<number>][]} */ ([
   ['lint', () => node(join(root, 'node_modules', '@biomejs', 'biome', 'bin', 'biome'), 'check', '.')],
   ['types', () => runPnpm(['exec', 'turbo', 'run', 'types', '--output-logs=errors-only', '--ui=stream', '--continue'])],
   ['types of tools', () => node(join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', 'tools/tsconfig.json')],
+  [
+    'types for browsers',
+    () => node(join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', 'tsconfig.browser.json'),
+  ],
   ['boundaries', () => node(join(root, 'tools', 'boundaries.mjs'))],
 ]);
 

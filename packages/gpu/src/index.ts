@@ -1,3 +1,4 @@
+/// <reference types="@webgpu/types" />
 // WebGPU devices, memory, command recording and profiling for compute.
 export * from './capabilities';
 export * from './device';

@@ -38,11 +38,12 @@ const backends: Readonly<Record<string, readonly string[]>> = {
 
 function createInstance(backend: string, robustness: boolean): GPU {
   Object.assign(globalThis, globals);
+  const enabled = ['allow_unsafe_apis', 'vulkan_enable_f16_on_nvidia', ...(robustness ? [] : ['disable_robustness'])];
+  // One option of each kind: Dawn takes the last.
   return create([
     `backend=${backend}`,
-    'enable-dawn-features=allow_unsafe_apis,vulkan_enable_f16_on_nvidia',
-    `disable-dawn-features=timestamp_quantization${robustness ? '' : ',robustness'}`,
-    ...(robustness ? [] : ['enable-dawn-features=disable_robustness']),
+    `enable-dawn-features=${enabled.join(',')}`,
+    'disable-dawn-features=timestamp_quantization',
   ]);
 }
 

@@ -74,6 +74,12 @@ export class Recorder implements PendingCommands {
       : null;
   }
 
+  /** Bind groups that are kept for reuse, and the references to them by buffer; for tests. @internal */
+  get cachedBindGroups(): { groups: number; references: number } {
+    const references = [...this.#groupsOfStorage.values()].reduce((sum, keys) => sum + keys.size, 0);
+    return { groups: this.#bindGroups.size, references };
+  }
+
   /** Dispatches recorded since the device was opened. */
   get dispatchCount(): number {
     return this.#dispatchCount;
@@ -211,7 +217,11 @@ export class Recorder implements PendingCommands {
 
   /** Drops cached bind groups of a buffer that goes away. @internal */
   forget(storage: Storage): void {
-    for (const key of this.#groupsOfStorage.get(storage.id) ?? []) this.#bindGroups.delete(key);
+    for (const key of this.#groupsOfStorage.get(storage.id) ?? []) {
+      this.#bindGroups.delete(key);
+      // The other buffers of the group forget it too, or a long-lived one would collect keys for ever.
+      for (const part of key.split(',').slice(1)) this.#groupsOfStorage.get(Number.parseInt(part, 10))?.delete(key);
+    }
     this.#groupsOfStorage.delete(storage.id);
   }
 

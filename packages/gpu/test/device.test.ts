@@ -91,6 +91,34 @@ for (const immediates of [true, false]) {
   });
 }
 
+describe('a device without robustness', () => {
+  it('has the features of one with it, and computes the same', async () => {
+    const [plain, fast] = [await openDevice(), await openDevice({ robustness: false })];
+    expect(fast.capabilities).toEqual(plain.capabilities);
+    using _ = fast.step();
+    expect(new Float32Array(await run(fast, 40))[39]).toBe(16.5);
+    plain.destroy();
+    fast.destroy();
+  });
+});
+
+describe('the cache of bind groups', () => {
+  it('holds nothing of buffers that are gone', async () => {
+    const device = await openDevice();
+    const x = device.memory.persistent(256, 'long-lived');
+    for (let i = 0; i < 10; i++) {
+      const out = device.memory.persistent(256, 'short-lived');
+      const parameters = { count: 64, scale: 1, shift: 0 };
+      device.recorder.dispatch(affine, { bindings: { x, out }, parameters, workgroups: 2 });
+      expect(device.recorder.cachedBindGroups).toEqual({ groups: 1, references: 2 });
+      device.memory.free(out);
+      expect(device.recorder.cachedBindGroups).toEqual({ groups: 0, references: 0 });
+    }
+    await device.recorder.synchronize();
+    device.destroy();
+  });
+});
+
 describe('a device refuses', () => {
   let device: Device;
   beforeAll(async () => {

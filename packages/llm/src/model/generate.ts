@@ -1,6 +1,7 @@
 // Text, token by token.
 import { InputError } from '@crossgate/gpu';
-import { RandomStream } from '@crossgate/tensor';
+import type { Tensor } from '@crossgate/tensor';
+import { argmax, RandomStream } from '@crossgate/tensor';
 import type { LlamaModel } from './llama';
 import { lastTokens, packSequences } from './packing';
 
@@ -16,7 +17,16 @@ export interface GenerateOptions {
 }
 
 /** Logits of the last position of a sequence, [vocabSize]. @throws InputError for no tokens, or tokens outside the vocabulary. */
-export async function lastLogits(model: LlamaModel, tokens: readonly number[]): Promise<Float32Array> {
+export function lastLogits(model: LlamaModel, tokens: readonly number[]): Promise<Float32Array> {
+  return atLastPosition(model, tokens, (logits) => logits.read());
+}
+
+/** Runs a sequence and hands the logits of its last position, [1, vocabSize], to `use` while they are on the device. */
+async function atLastPosition<T>(
+  model: LlamaModel,
+  tokens: readonly number[],
+  use: (logits: Tensor) => Promise<T>,
+): Promise<T> {
   if (tokens.length === 0) throw new InputError('at least one token is needed');
   const wrong = tokens.find((token) => !Number.isInteger(token) || token < 0 || token >= model.config.vocabSize);
   if (wrong !== undefined) {
@@ -26,7 +36,7 @@ export async function lastLogits(model: LlamaModel, tokens: readonly number[]): 
   using _ = device.step();
   const batch = packSequences(device, [tokens.length]);
   const hidden = model.forward(model.embed(Uint32Array.from(tokens)), batch, lastTokens(batch));
-  return model.logits(hidden).read();
+  return await use(model.logits(hidden));
 }
 
 /**
@@ -43,8 +53,12 @@ export async function generate(
   const random = new RandomStream(seed, 'generate');
   const tokens = [...prompt];
   while (tokens.length - prompt.length < maxNewTokens && tokens.length < model.maxPositions) {
-    const logits = await lastLogits(model, tokens);
-    const token = temperature === 0 ? indexOfGreatest(logits) : draw(logits, temperature, random.uniform());
+    const token = await atLastPosition(model, tokens, async (logits) =>
+      // The likeliest token is found on the device, so that four bytes travel instead of the vocabulary.
+      temperature === 0
+        ? (await argmax(logits).readIntegers())[0]!
+        : draw(await logits.read(), temperature, random.uniform()),
+    );
     if (model.config.eosTokenIds.includes(token)) break;
     tokens.push(token);
     onToken?.(token);
@@ -52,15 +66,9 @@ export async function generate(
   return tokens.slice(prompt.length);
 }
 
-function indexOfGreatest(values: Float32Array): number {
-  let best = 0;
-  for (let i = 1; i < values.length; i++) if (values[i]! > values[best]!) best = i;
-  return best;
-}
-
 /** The token at which the cumulative probability passes `uniform`. */
 function draw(logits: Float32Array, temperature: number, uniform: number): number {
-  const greatest = logits[indexOfGreatest(logits)]!;
+  const greatest = logits.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
   const weights = Float64Array.from(logits, (logit) => Math.exp((logit - greatest) / temperature));
   let remaining = uniform * weights.reduce((sum, weight) => sum + weight, 0);
   for (let i = 0; i < weights.length; i++) {

@@ -1,4 +1,5 @@
 // Every differentiable operation.
+export * from './argmax';
 export * from './concat';
 export * from './dropout';
 export * from './elementwise';
