@@ -12,7 +12,7 @@ import { registerMetrics } from './commands/metrics';
 import { registerTokenize } from './commands/tokenize';
 import { registerTrain } from './commands/train';
 import { createContext, type GlobalOptions } from './context';
-import { describeError, ExitCode, exitCodeOf } from './errors';
+import { describeError, ExitCode, exitCodeOf, InputError } from './errors';
 import { type Io, write } from './io';
 import { version } from './version';
 
@@ -34,6 +34,24 @@ function addGlobalOptions(command: Command): Command {
   ];
   for (const option of options) command.addOption(option.helpGroup(group));
   return command.helpOption('-h, --help', 'show this help');
+}
+
+/** Values named so in a command's usage are paths. */
+const PATH_VALUE = /<(dir|path|file)>/;
+
+/**
+ * Refuses empty paths, which a script gives when a variable is not set and which would stand for the working folder.
+ * @throws InputError naming the option or argument
+ */
+function refuseEmptyPaths(command: Command): void {
+  for (const option of command.options) {
+    if (PATH_VALUE.test(option.flags) && command.getOptionValue(option.attributeName()) === '') {
+      throw new InputError(`${option.long}: is empty; give a path`);
+    }
+  }
+  command.registeredArguments.forEach((argument, index) => {
+    if (command.processedArgs[index] === '') throw new InputError(`<${argument.name()}>: is empty; give a value`);
+  });
 }
 
 /** Builds the program. `run` is called with the chosen command. */
@@ -66,6 +84,7 @@ export function buildProgram(io: Io, run: (work: Promise<void>) => Promise<void>
     handle(command, handler) {
       command.action(async () => {
         const options = command.optsWithGlobals();
+        refuseEmptyPaths(command);
         const context = createContext(io, options as GlobalOptions);
         await run(handler(context, options as never, command.processedArgs as string[]));
       });

@@ -1,14 +1,15 @@
 /** One experiment from config to result.json, whatever the method. */
-import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import type { Dataset } from '@crossgate/data';
 import type { SplitMetrics } from '@crossgate/eval';
 import type { ExperimentConfig, SplitName } from './config/schema';
 import type { CommandContext } from './context';
 import { throwIfInterrupted } from './errors';
 import { locateDataset } from './locate';
-import { findMethod, type Information, type MethodOutcome, type OpenMethod } from './methods';
+import { findMethod, type Information, type Method, type MethodOutcome, type OpenMethod } from './methods';
 import { evaluatePredictions, formatPredictions, predictionsOf } from './predictions';
-import { RunFolder, readResult } from './runs/run-folder';
+import { readResult } from './runs/result';
+import { RunFolder } from './runs/run-folder';
 import { version } from './version';
 
 /** What `train` prints and result.json holds. */
@@ -52,61 +53,82 @@ export async function runExperiment(
   log.debug(`reading data set ${config.data.name}`);
   const dataset = await locateDataset(config.data, io);
   for (const warning of dataset.warnings) log.warn(`${dataset.name}: ${warning}`);
-  const run = await RunFolder.open(path, config, { resume });
-  let opened: OpenMethod | undefined;
+  if ((await RunFolder.check(path, config, { resume })) === 'complete') return storedResult(path, shown, context);
+  // Opened before the folder is made: bad input of the method leaves no trace.
+  const opened = await method.open({
+    config,
+    dataset,
+    surroundings: io,
+    log,
+    progress: context.progress,
+    signal: io.signal,
+    ...(context.options.adapter === undefined ? {} : { adapter: context.options.adapter }),
+  });
   try {
-    if (resume && existsSync(join(path, 'result.json'))) {
-      log.info(`${shown} is already complete; this is its result`);
-      const stored = await readResult(path);
+    const run = await RunFolder.open(path, config, { resume });
+    try {
+      // Finished by another process while the method was opened.
+      if (run.state === 'complete') return await storedResult(path, shown, context);
+      return await trainAndScore({ config, dataset, context, method, opened, run, shown });
+    } catch (error) {
+      await run.abandon();
+      throw error;
+    } finally {
       await run.close();
-      return stored as unknown as ExperimentResult;
     }
-    opened = await method.open({
-      config,
-      dataset,
-      surroundings: io,
-      log,
-      progress: context.progress,
-      signal: io.signal,
-      ...(context.options.adapter === undefined ? {} : { adapter: context.options.adapter }),
-    });
-    await run.begin(config, {
-      crossgate: version,
-      node: process.version,
-      platform: `${process.platform}-${process.arch}`,
-      adapter: opened.adapter,
-      dataHash: dataset.hash,
-      ...opened.provenance,
-    });
-    const outcome = await opened.train(run);
-    throwIfInterrupted(io.signal);
-    const metrics: Partial<Record<SplitName, SplitMetrics>> = {};
-    for (const split of config.evaluation.splits) {
-      const scores = scoresOf(outcome, split);
-      metrics[split] = evaluatePredictions(predictionsOf(dataset, split, scores));
-      await run.write(join('predictions', `${split}.csv`), formatPredictions(dataset, split, scores));
-    }
-    const result: ExperimentResult = {
-      run: shown,
-      name: config.name,
-      method: method.name,
-      information: method.information,
-      seed: config.seed,
-      adapter: opened.adapter,
-      dataset: { name: dataset.name, hash: dataset.hash },
-      seconds: Math.round(run.seconds * 1000) / 1000,
-      metrics,
-      details: outcome.details,
-    };
-    await run.complete(result);
-    await run.close();
-    return result;
-  } catch (error) {
-    await run.abandon();
-    throw error;
   } finally {
-    await opened?.close();
+    await opened.close();
   }
+}
+
+interface Experiment {
+  readonly config: ExperimentConfig;
+  readonly dataset: Dataset;
+  readonly context: CommandContext;
+  readonly method: Method;
+  readonly opened: OpenMethod;
+  readonly run: RunFolder;
+  /** Path of the run folder, as the user gave it. */
+  readonly shown: string;
+}
+
+async function trainAndScore(experiment: Experiment): Promise<ExperimentResult> {
+  const { config, dataset, context, method, opened, run, shown } = experiment;
+  await run.begin(config, {
+    crossgate: version,
+    node: process.version,
+    platform: `${process.platform}-${process.arch}`,
+    adapter: opened.adapter,
+    dataHash: dataset.hash,
+    ...opened.provenance,
+  });
+  const outcome = await opened.train(run);
+  throwIfInterrupted(context.io.signal);
+  const metrics: Partial<Record<SplitName, SplitMetrics>> = {};
+  for (const split of config.evaluation.splits) {
+    const scores = scoresOf(outcome, split);
+    metrics[split] = evaluatePredictions(predictionsOf(dataset, split, scores));
+    await run.write(join('predictions', `${split}.csv`), formatPredictions(dataset, split, scores));
+  }
+  const result: ExperimentResult = {
+    run: shown,
+    name: config.name,
+    method: method.name,
+    information: method.information,
+    seed: config.seed,
+    adapter: opened.adapter,
+    dataset: { name: dataset.name, hash: dataset.hash },
+    seconds: Math.round(run.seconds * 1000) / 1000,
+    metrics,
+    details: outcome.details,
+  };
+  await run.complete(result);
+  return result;
+}
+
+async function storedResult(path: string, shown: string, { log }: CommandContext): Promise<ExperimentResult> {
+  log.info(`${shown} is already complete; this is its result`);
+  return (await readResult(path)) as unknown as ExperimentResult;
 }
 
 function scoresOf(outcome: MethodOutcome, split: SplitName) {

@@ -15,4 +15,5 @@ export type { Io } from './io';
 export type { Information, Method, MethodContext, MethodOutcome, OpenMethod } from './methods';
 export { type Predictions, readPredictions, type Scores } from './predictions';
 export { type Progress, type ProgressTask, silentProgress } from './progress';
-export { type Checkpoint, type Provenance, RunFolder, readResult, type StoredResult } from './runs/run-folder';
+export { readResult, type StoredResult } from './runs/result';
+export { type Checkpoint, type Provenance, RunFolder, type RunState } from './runs/run-folder';

@@ -6,6 +6,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
+import { z } from 'zod';
 import { loadConfig } from '../src/config/load';
 import { acquireLock } from '../src/runs/lock';
 import { readMetrics } from '../src/runs/metrics-log';
@@ -14,6 +15,9 @@ import { crc32c, maskedCrc, scalarEvent, tfRecord } from '../src/runs/tensorboar
 import { folderWith, listing } from './fixtures';
 
 const provenance = { crossgate: '0', node: 'v20', platform: 'test', adapter: null, dataHash: 'abc' };
+
+/** What these tests store in a checkpoint. */
+const stepState = z.object({ step: z.number() });
 
 async function meanConfig(set: string[] = []) {
   const cwd = await folderWith({ 'mine.yaml': 'method: mean\n' });
@@ -98,7 +102,7 @@ describe('RunFolder', () => {
 
     const second = await RunFolder.open(path, config, { resume: true });
     await second.begin(config, provenance);
-    const checkpoint = await second.readCheckpoint<{ step: number }>('last');
+    const checkpoint = await second.readCheckpoint('last', stepState);
     expect(checkpoint?.state.step).toBe(2);
     expect(await readFile(checkpoint!.weights, 'utf8')).toBe('weights 2');
     second.appendMetrics({ phase: 'stage1', step: 3, loss: 0.5 });
@@ -131,7 +135,7 @@ describe('RunFolder', () => {
     });
     await expect(failure).rejects.toThrow('disk full');
     expect(await listing(join(path, 'checkpoints'))).toHaveLength(2);
-    const checkpoint = await run.readCheckpoint<{ step: number }>('last');
+    const checkpoint = await run.readCheckpoint('last', stepState);
     expect(checkpoint?.state.step).toBe(3);
     expect(await readFile(checkpoint!.weights, 'utf8')).toBe('weights 3');
     await run.close();

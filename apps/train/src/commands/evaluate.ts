@@ -8,7 +8,7 @@ import { kindOf } from '../files';
 import { metricsTable } from '../format';
 import { didYouMean } from '../nearest';
 import { evaluatePredictions, readPredictions } from '../predictions';
-import { readResult } from '../runs/run-folder';
+import { readResult } from '../runs/result';
 import type { Host } from './host';
 
 export function registerEvaluate(program: Command, host: Host): void {

@@ -146,9 +146,12 @@ function applySet(layer: Layer, argument: string): void {
   if (keys.some((key) => FORBIDDEN.has(key)) || keys[0] === 'extends' || keys[0] === 'provenance') {
     throw new InputError(`${shown}: this key cannot be set; see \`crossgate config schema\``);
   }
+  const text = argument.slice(equals + 1);
+  // YAML reads an empty value as null, which would be the default: a script whose variable is not set would not notice.
+  if (text.trim() === '') throw new InputError(`${shown}: the value is empty; give one, or null for none`);
   let value: unknown;
   try {
-    value = unshare(parse(argument.slice(equals + 1), { prettyErrors: false }), shown);
+    value = unshare(parse(text, { prettyErrors: false }), shown);
   } catch (error) {
     throw new InputError(`${shown}: the value is not valid YAML: ${(error as Error).message.split('\n')[0]}`);
   }

@@ -1,12 +1,15 @@
 /** The collaborative-filtering part of a run: trains MF, or takes the vectors of a finished run. Leaves `cf.safetensors`. */
 import { join, resolve } from 'node:path';
 import { CfTrainer, encodeTrainingState, MatrixFactorization, parseTrainingState, seenInTrain } from '@crossgate/cf';
+import type { Dataset } from '@crossgate/data';
 import type { Device } from '@crossgate/gpu';
 import { encodeState, parseState } from '@crossgate/tensor';
 import { openFile, writeFileAtomic } from '@crossgate/tensor/node';
+import { z } from 'zod';
 import { InputError, InterruptedError } from '../errors';
 import { kindOf } from '../files';
-import { type RunFolder, readResult } from '../runs/run-folder';
+import { readResult } from '../runs/result';
+import type { RunFolder } from '../runs/run-folder';
 import type { MethodContext } from './method';
 
 /** The vectors of a run, with the flags of what was trained. */
@@ -16,9 +19,8 @@ export const CF_FILE = 'cf.safetensors';
 export type CfDetails = Readonly<Record<string, string | number | boolean | null>>;
 
 /** What `checkpoints/last.json` holds during this part. */
-interface CfCheckpoint {
-  readonly phase: 'cf';
-}
+export const cfCheckpoint = z.strictObject({ phase: z.literal('cf') });
+type CfCheckpoint = z.output<typeof cfCheckpoint>;
 
 /**
  * Gives the CF model of the run: from its own `cf.safetensors`, from the run `cf.run` names, or by training.
@@ -30,12 +32,14 @@ export async function prepareCf(
   device: Device,
 ): Promise<{ model: MatrixFactorization; details: CfDetails }> {
   const own = join(run.path, CF_FILE);
-  if ((await kindOf(own)) === 'file') return load(device, own);
+  if ((await kindOf(own)) === 'file') return load(context, device, own, own);
   const { cf } = context.config;
   if (cf.run !== null) {
-    const { model, details } = await loadFrom(context, device, cf.run);
-    await store(run, model, details);
-    return { model, details };
+    const path = join(resolve(context.surroundings.cwd, cf.run), CF_FILE);
+    const { model, details } = await load(context, device, path, `cf.run: ${cf.run}`);
+    const named = { ...details, run: cf.run };
+    await store(run, model, named);
+    return { model, details: named };
   }
   const trained = await train(context, run, device);
   await store(run, trained.model, trained.details);
@@ -46,8 +50,8 @@ export async function prepareCf(
 export async function checkCfRun({ config, dataset, surroundings }: MethodContext): Promise<void> {
   if (config.cf.run === null) return;
   const path = resolve(surroundings.cwd, config.cf.run);
-  const result = (await readResult(path)) as { dataset?: { hash?: string } };
-  if (result.dataset?.hash !== dataset.hash) {
+  const result = await readResult(path);
+  if (result.dataset.hash !== dataset.hash) {
     throw new InputError(
       `cf.run: ${config.cf.run} was trained on other data than this run; train it again on this data`,
     );
@@ -67,7 +71,7 @@ async function train(context: MethodContext, run: RunFolder, device: Device) {
     seed,
   });
   const trainer = new CfTrainer(model, dataset.splits, { ...cf, seed });
-  const checkpoint = await run.readCheckpoint<CfCheckpoint>('last');
+  const checkpoint = await run.readCheckpoint('last', cfCheckpoint);
   if (checkpoint !== undefined) {
     const source = await openFile(checkpoint.weights);
     trainer.restore(await parseTrainingState(source), checkpoint.weights);
@@ -116,30 +120,40 @@ async function store(run: RunFolder, model: MatrixFactorization, details: CfDeta
   await run.writeWith(CF_FILE, (path) => writeFileAtomic(path, encodeState(state, metadata)));
 }
 
-async function load(device: Device, path: string): Promise<{ model: MatrixFactorization; details: CfDetails }> {
+/**
+ * Loads the vectors of a file and checks that they are of this config and this data set.
+ * @param shown how messages call the file
+ */
+async function load({ config, dataset }: MethodContext, device: Device, path: string, shown: string) {
   const source = await openFile(path);
   try {
     const { state, metadata } = await parseState(source);
-    const details = JSON.parse(metadata.details ?? '{}') as CfDetails;
-    return { model: MatrixFactorization.fromState(device, state, path), details };
+    const details = parseDetails(metadata.details, path);
+    const model = MatrixFactorization.fromState(device, state, path);
+    const problem = mismatch(model, config.cf.cfDim, dataset);
+    if (problem === null) return { model, details };
+    model.release();
+    throw new InputError(`${shown} ${problem}`);
   } finally {
     await source.close();
   }
 }
 
-async function loadFrom({ config, dataset, surroundings }: MethodContext, device: Device, name: string) {
-  const path = join(resolve(surroundings.cwd, name), CF_FILE);
-  const { model, details } = await load(device, path);
-  const { cfDim } = config.cf;
+function mismatch(model: MatrixFactorization, cfDim: number, dataset: Dataset): string | null {
   if (model.cfDim !== cfDim) {
-    model.release();
-    throw new InputError(
-      `cf.run: ${name} has vectors of width ${model.cfDim}, but cf.cfDim is ${cfDim}; set one to the other`,
-    );
+    return `has vectors of width ${model.cfDim}, but cf.cfDim is ${cfDim}; set one to the other`;
   }
-  if (model.userSeen.length !== dataset.userCount + 1 || model.itemSeen.length !== dataset.itemCount + 1) {
-    model.release();
-    throw new InputError(`cf.run: ${name} has other numbers of users and items than the data set`);
+  const [users, items] = [model.userSeen.length - 1, model.itemSeen.length - 1];
+  if (users === dataset.userCount && items === dataset.itemCount) return null;
+  return `has ${users} users and ${items} items, but the data set has ${dataset.userCount} and ${dataset.itemCount}; train it again on this data`;
+}
+
+function parseDetails(text: string | undefined, path: string): CfDetails {
+  try {
+    const value: unknown = JSON.parse(text ?? '{}');
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as CfDetails;
+  } catch {
+    // Said below.
   }
-  return { model, details: { ...details, run: name } };
+  throw new InputError(`${path}: its details are not a JSON object; the file was changed or damaged`);
 }

@@ -3,19 +3,24 @@ import { join } from 'node:path';
 import type { BestState, HybridModel, TrainerState } from '@crossgate/fusion';
 import { encodeState, type HostState, parseState, readGroup } from '@crossgate/tensor';
 import { openFile, writeFileAtomic } from '@crossgate/tensor/node';
+import { z } from 'zod';
 import type { ExperimentConfig } from '../config/schema';
 import { InputError } from '../errors';
 import type { RunFolder } from '../runs/run-folder';
+import { cfCheckpoint } from './cf-phase';
 
 /** What `checkpoints/last.json` holds while an LLM is trained. The tensors have the prefix of their part. */
-interface HybridCheckpoint {
-  readonly phase: 'hybrid';
-  readonly stage: number;
-  readonly step: number;
-  readonly optimizerSteps: number;
-  readonly evaluationsSinceBest: number;
-  readonly best: { readonly stage: number; readonly step: number; readonly auc: number } | null;
-}
+const hybridCheckpoint = z.strictObject({
+  phase: z.literal('hybrid'),
+  stage: z.int().nonnegative(),
+  step: z.int().nonnegative(),
+  optimizerSteps: z.int().nonnegative(),
+  evaluationsSinceBest: z.int().nonnegative(),
+  best: z
+    .strictObject({ stage: z.int().nonnegative(), step: z.int().nonnegative(), auc: z.number().min(0).max(1) })
+    .nullable(),
+});
+type HybridCheckpoint = z.output<typeof hybridCheckpoint>;
 
 const PARTS = ['parameters', 'moments', 'best'] as const;
 
@@ -34,9 +39,14 @@ export async function saveHybridCheckpoint(run: RunFolder, state: TrainerState, 
   await run.saveCheckpoint('last', last, (path) => writeFileAtomic(path, encodeState(tensors)));
 }
 
-/** The state to go on from, or undefined when the run has none yet. */
-export async function readHybridCheckpoint(run: RunFolder): Promise<TrainerState | undefined> {
-  const checkpoint = await run.readCheckpoint<HybridCheckpoint | { phase: 'cf' }>('last');
+/**
+ * The state to go on from, or undefined when the run has none yet.
+ * @param stages number of stages of the method
+ * @throws InputError for a checkpoint of another method, and for one that is damaged
+ */
+export async function readHybridCheckpoint(run: RunFolder, stages: number): Promise<TrainerState | undefined> {
+  const inRange = hybridCheckpoint.refine(({ stage }) => stage < stages, { path: ['stage'] });
+  const checkpoint = await run.readCheckpoint('last', z.discriminatedUnion('phase', [cfCheckpoint, inRange]));
   if (checkpoint === undefined || checkpoint.state.phase !== 'hybrid') return undefined;
   const source = await openFile(checkpoint.weights);
   const { state } = await parseState(source).finally(() => source.close());

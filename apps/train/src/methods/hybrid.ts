@@ -19,6 +19,7 @@ import type { ExperimentConfig, SplitName, StageConfig } from '../config/schema'
 import { InterruptedError } from '../errors';
 import { openGpu } from '../gpu';
 import { locateModel } from '../locate';
+import { modelHash } from '../model-hash';
 import type { Scores } from '../predictions';
 import type { ProgressTask } from '../progress';
 import type { RunFolder } from '../runs/run-folder';
@@ -42,12 +43,14 @@ export function hybridMethod(name: string): Method {
         const tokenizer = await files.tokenizer();
         // Prompts are built once before the GPU is opened: a template that does not fit is found at once.
         const builder = promptBuilder(name, context, tokenizer, files.config.maxPositions);
+        const hash = await modelHash(path);
         device = await openGpu(context.adapter, context.log);
         const llm = await LlamaModel.load(device, files.source);
         const opened = device;
         return {
           adapter: device.capabilities.name,
-          provenance: { model: { path, ...files.config } },
+          // The name as the user gave it: where it lies on this machine is nobody else's business.
+          provenance: { model: { name: context.config.llm.path, ...files.config }, modelHash: hash },
           train: (run) => train(name, context, run, { llm, builder, modelPath: path, device: opened }),
           async close() {
             opened.destroy();
@@ -100,7 +103,7 @@ async function train(name: string, context: MethodContext, run: RunFolder, parts
   if (norms) log.info({ ...norms }, 'mean vector norms');
   const stages = declaration.stages(config.training.strategy);
   const phase = (stage: number) => stages[stage]!.settings;
-  const resume = await readHybridCheckpoint(run);
+  const resume = await readHybridCheckpoint(run, stages.length);
   if (resume) log.info(`continuing ${phase(resume.stage)} after step ${resume.step}`);
   const { stage1, stage2 } = config.training;
   const loss = { kind: config.loss.name, k: config.loss.k, bprOn: config.loss.bprOn };

@@ -59,6 +59,22 @@ function parseHolder(text: string): Holder | undefined {
   }
 }
 
+function heldBy(path: string, { pid, host }: Holder): InputError {
+  return new InputError(
+    `${path}: process ${pid} on ${host} is writing this run; wait for it, choose another --run, or delete the lock if that process is gone`,
+  );
+}
+
+/**
+ * Looks at a lock without taking it.
+ * @param path the lock file; it need not exist
+ * @throws InputError when a living process holds it
+ */
+export async function checkUnlocked(path: string): Promise<void> {
+  const holder = parseHolder(await readFile(path, 'utf8').catch(() => ''));
+  if (holder !== undefined && (await staysAlive(holder))) throw heldBy(path, holder);
+}
+
 /**
  * Takes the lock.
  * @param path the lock file; its folder exists
@@ -78,11 +94,7 @@ export async function acquireLock(path: string): Promise<() => Promise<void>> {
     }
     const found = await readFile(path, 'utf8').catch(() => '');
     const holder = parseHolder(found);
-    if (holder !== undefined && (await staysAlive(holder))) {
-      throw new InputError(
-        `${path}: process ${holder.pid} on ${holder.host} is writing this run; wait for it, choose another --run, or delete the lock if that process is gone`,
-      );
-    }
+    if (holder !== undefined && (await staysAlive(holder))) throw heldBy(path, holder);
     // Renaming is atomic: of several processes that find the same dead lock, one moves it away.
     const aside = temporaryName(path);
     const moved = await rename(path, aside).then(

@@ -1,6 +1,17 @@
 /** `metrics.jsonl` and its TensorBoard twin: appended line by line, cut back to a checkpoint on resume. */
-import { closeSync, fsyncSync, ftruncateSync, mkdirSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
+import { InputError } from '../errors';
 import { scalarEvent, versionEvent } from './tensorboard';
 
 /** One line of the log: where in the run, and its numbers. */
@@ -14,6 +25,16 @@ export interface MetricsRecord {
   readonly [name: string]: number | string | null | undefined;
 }
 
+const FILE = 'metrics.jsonl';
+
+/** The part of a log that a resumed run keeps. */
+export interface KeptLog {
+  readonly bytes: number;
+  readonly records: readonly MetricsRecord[];
+}
+
+const NOTHING_KEPT: KeptLog = { bytes: 0, records: [] };
+
 /** Appends records; each is one write, so that a killed process leaves at most one unfinished last line. */
 export class MetricsLog {
   private readonly file: number;
@@ -22,23 +43,19 @@ export class MetricsLog {
 
   /**
    * Opens the log of a run folder.
-   * @param keepBytes length of `metrics.jsonl` at the checkpoint that is resumed; 0 starts anew. The event file is
-   * written again from what is kept.
+   * @param kept what stays of the log, as `readKept` gives it. The event file is written again from it.
    */
-  constructor(folder: string, keepBytes = 0) {
-    const path = join(folder, 'metrics.jsonl');
-    this.file = openSync(path, keepBytes > 0 ? 'r+' : 'w');
+  constructor(folder: string, kept: KeptLog = NOTHING_KEPT) {
+    this.file = openSync(join(folder, FILE), kept.bytes > 0 ? 'r+' : 'w');
     const boards = join(folder, 'tensorboard');
     rmSync(boards, { recursive: true, force: true });
     mkdirSync(boards, { recursive: true });
     const now = Date.now() / 1000;
     this.events = openSync(join(boards, `events.out.tfevents.${Math.floor(now)}.crossgate`), 'wx');
     writeSync(this.events, versionEvent(now));
-    if (keepBytes > 0) {
-      ftruncateSync(this.file, keepBytes);
-      for (const record of readMetrics(path)) this.board(record);
-      this.length = readFileSync(path).length;
-    }
+    ftruncateSync(this.file, kept.bytes);
+    for (const record of kept.records) this.board(record);
+    this.length = kept.bytes;
   }
 
   /** Bytes written so far: what a checkpoint remembers. */
@@ -81,4 +98,38 @@ export function readMetrics(path: string): MetricsRecord[] {
   const lines = readFileSync(path, 'utf8').split('\n');
   lines.pop();
   return lines.map((line) => JSON.parse(line) as MetricsRecord);
+}
+
+/**
+ * Reads and checks the part of a run's log that was there at its checkpoint. Changes nothing.
+ * @param bytes length of `metrics.jsonl` at the checkpoint; 0 keeps nothing
+ * @throws InputError naming the file, and the line that is no record
+ */
+export function readKept(folder: string, bytes: number): KeptLog {
+  if (bytes === 0) return NOTHING_KEPT;
+  const path = join(folder, FILE);
+  const remedy = 'the file was changed or damaged; restore it, or delete the folder and start the run again';
+  const content = existsSync(path) ? readFileSync(path) : undefined;
+  if (content === undefined || content.length < bytes) {
+    const found = content === undefined ? 'is missing' : `has ${content.length} bytes`;
+    throw new InputError(`${path}: ${found}, but the last checkpoint was made after ${bytes}; ${remedy}`);
+  }
+  const lines = content.toString('utf8', 0, bytes).split('\n');
+  if (lines.pop() !== '') throw new InputError(`${path}:${lines.length + 1}: the line is not whole; ${remedy}`);
+  const records = lines.map((line, index) => {
+    const record = parseRecord(line);
+    if (record === undefined) throw new InputError(`${path}:${index + 1}: is not a record of a run; ${remedy}`);
+    return record;
+  });
+  return { bytes, records };
+}
+
+function parseRecord(line: string): MetricsRecord | undefined {
+  try {
+    const value = JSON.parse(line) as Partial<MetricsRecord> | null;
+    const valid = typeof value?.phase === 'string' && Number.isSafeInteger(value.step) && Number(value.step) >= 0;
+    return valid ? (value as MetricsRecord) : undefined;
+  } catch {
+    return undefined;
+  }
 }

@@ -1,13 +1,16 @@
 /** The folder of one run: who may write it, what lies in it, and when it counts as complete. */
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, rm, rmdir } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { parse, stringify } from 'yaml';
+import type { z } from 'zod';
 import type { ExperimentConfig } from '../config/schema';
 import { InputError } from '../errors';
 import { kindOf, readText, writeAtomically, writeAtomicallyWith } from '../files';
-import { acquireLock } from './lock';
-import { MetricsLog, type MetricsRecord } from './metrics-log';
+import { type CheckpointFile, type CheckpointName, checkCheckpointState, readCheckpointFile } from './checkpoint-file';
+import { acquireLock, checkUnlocked } from './lock';
+import { makeFolders, removeFolders } from './make-folders';
+import { MetricsLog, type MetricsRecord, readKept } from './metrics-log';
 
 /** What config.yaml says about the run besides its config. */
 export interface Provenance {
@@ -17,6 +20,8 @@ export interface Provenance {
   /** Name of the GPU adapter, or null when the method needs none. */
   readonly adapter: string | null;
   readonly dataHash: string;
+  /** Of the language model, see `modelHash`; absent when the method needs none. */
+  readonly modelHash?: string;
   readonly [key: string]: unknown;
 }
 
@@ -27,12 +32,8 @@ export interface Checkpoint<State> {
   readonly weights: string;
 }
 
-interface CheckpointFile {
-  readonly weights: string;
-  readonly metricsBytes: number;
-  readonly seconds: number;
-  readonly state: unknown;
-}
+/** What a folder is to a run: nothing yet (absent or empty), a run to go on with, or one that is done. */
+export type RunState = 'new' | 'unfinished' | 'complete';
 
 /** Config keys that may differ when a run is resumed: they say where things lie, not what they are. */
 const MOVABLE = new Set(['data.path', 'llm.path', 'name']);
@@ -42,6 +43,7 @@ export class RunFolder {
   private log: MetricsLog | undefined;
   private readonly opened = performance.now();
   private previousSeconds = 0;
+  private closed = false;
 
   private constructor(
     /** Absolute path. */
@@ -49,56 +51,59 @@ export class RunFolder {
     private readonly release: () => Promise<void>,
     /** The topmost folder that was made for this run; undefined when the folder was there, empty. */
     private readonly madeFrom: string | undefined,
-    /** Whether the folder held nothing when it was opened. */
-    private readonly wasEmpty: boolean,
+    /** What the folder was when it was opened. */
+    readonly state: RunState,
   ) {}
+
+  /**
+   * Looks at a folder as `open` does, without making or locking anything: what cannot be used is found before a method
+   * opens its model.
+   * @throws InputError as `open`
+   */
+  static async check(path: string, config: ExperimentConfig, options: { resume: boolean }): Promise<RunState> {
+    await checkUnlocked(join(path, 'run.lock'));
+    return inspect(path, config, options);
+  }
 
   /**
    * Opens a folder for a run and takes its lock.
    * @param path absolute; created when absent
    * @param options.resume continue an unfinished run; its config must be the same. Starts anew where there is nothing yet,
    * so that a script may always pass it
-   * @throws InputError when the folder holds something else, a finished or unfinished run (without `resume`), another
-   * config, or is being written by another process
+   * @throws InputError when the folder cannot be made, holds something else, a finished or unfinished run (without
+   * `resume`), another config, a damaged checkpoint or log, or is being written by another process
    */
   static async open(path: string, config: ExperimentConfig, options: { resume: boolean }): Promise<RunFolder> {
-    const kind = await kindOf(path);
-    if (kind === 'file' || kind === 'other') throw new InputError(`${path}: is a file; choose another --run`);
-    const madeFrom = await mkdir(path, { recursive: true });
-    const release = await acquireLock(join(path, 'run.lock'));
-    // Looked at under the lock, so that a run that another process just finished is seen.
-    // Left by a process that was killed at the very start: a folder with no more than these is as good as new.
-    const entries = (await readdir(path)).filter((name) => name !== 'run.lock' && !name.endsWith('.partial'));
-    const folder = new RunFolder(path, release, madeFrom, entries.length === 0);
+    const madeFrom = await makeFolders(path, 'choose another --run');
+    let release: (() => Promise<void>) | undefined;
     try {
-      const isRun = entries.includes('config.yaml');
-      if (options.resume && isRun) await folder.checkSameConfig(config);
-      else if (entries.includes('result.json')) {
-        throw new InputError(`${path}: holds a complete run; choose another --run, or delete it first`);
-      } else if (isRun) {
-        throw new InputError(`${path}: holds an unfinished run; add --resume, or choose another --run`);
-      } else if (entries.length > 0) {
-        throw new InputError(`${path}: is not empty and is not a run; choose another --run`);
-      }
-      return folder;
+      release = await acquireLock(join(path, 'run.lock'));
+      // Looked at under the lock, so that a run that another process just finished is seen.
+      return new RunFolder(path, release, madeFrom, await inspect(path, config, options));
     } catch (error) {
-      await folder.close();
+      await release?.();
+      if (madeFrom !== undefined) await removeFolders(path, madeFrom);
       throw error;
     }
   }
 
   /** Writes config.yaml and opens the metrics log, cut back to the last checkpoint. Called once, before training. */
   async begin(config: ExperimentConfig, provenance: Provenance): Promise<void> {
-    const stored = (await this.readConfig())?.provenance as Partial<Provenance> | undefined;
-    if (stored?.dataHash !== undefined && stored.dataHash !== provenance.dataHash) {
+    const stored = (await readConfig(this.path))?.provenance as Partial<Provenance> | null | undefined;
+    for (const [key, what] of [
+      ['dataHash', 'data'],
+      ['modelHash', 'model weights or another tokenizer'],
+    ] as const) {
+      if (typeof stored?.[key] !== 'string' || stored[key] === provenance[key]) continue;
       throw new InputError(
-        `${this.path}: the run was started on other data (hash ${stored.dataHash}, now ${provenance.dataHash}); resume with the same data`,
+        `${this.path}: the run was started on other ${what} (hash ${stored[key]}, now ${provenance[key] ?? 'none'}); resume with the same`,
       );
     }
+    const last = await readCheckpointFile(this.path, 'last');
+    const kept = readKept(this.path, last?.metricsBytes ?? 0);
     await writeAtomically(join(this.path, 'config.yaml'), stringify({ ...config, provenance }));
-    const last = await this.readCheckpointFile('last');
     this.previousSeconds = last?.seconds ?? 0;
-    this.log = new MetricsLog(this.path, last?.metricsBytes ?? 0);
+    this.log = new MetricsLog(this.path, kept);
   }
 
   /** Appends a line to metrics.jsonl and to the TensorBoard file. */
@@ -118,12 +123,12 @@ export class RunFolder {
    * @param writeWeights writes the safetensors file to the path it is given
    */
   async saveCheckpoint(
-    name: 'last' | 'best',
+    name: CheckpointName,
     state: unknown,
     writeWeights: (path: string) => Promise<void>,
   ): Promise<void> {
     const folder = join(this.path, 'checkpoints');
-    const previous = await this.readCheckpointFile(name);
+    const previous = await readCheckpointFile(this.path, name);
     // Two alternating names: the file of the present checkpoint is never written over.
     const weights = previous?.weights === `${name}-a.safetensors` ? `${name}-b.safetensors` : `${name}-a.safetensors`;
     await writeAtomicallyWith(join(folder, weights), writeWeights);
@@ -133,11 +138,16 @@ export class RunFolder {
     if (previous !== undefined) await rm(join(folder, previous.weights), { force: true });
   }
 
-  /** The stored checkpoint, or undefined when there is none yet. */
-  async readCheckpoint<State>(name: 'last' | 'best'): Promise<Checkpoint<State> | undefined> {
-    const file = await this.readCheckpointFile(name);
+  /**
+   * The stored checkpoint, or undefined when there is none yet.
+   * @param schema what the caller stored as its state
+   * @throws InputError for a state that is something else
+   */
+  async readCheckpoint<State>(name: CheckpointName, schema: z.ZodType<State>): Promise<Checkpoint<State> | undefined> {
+    const file = await readCheckpointFile(this.path, name);
     if (file === undefined) return undefined;
-    return { state: file.state as State, weights: join(this.path, 'checkpoints', file.weights) };
+    const state = checkCheckpointState(this.path, name, schema, file.state);
+    return { state, weights: join(this.path, 'checkpoints', file.weights) };
   }
 
   /** Writes a file of the run, such as `predictions/test.csv`, whole or not at all. */
@@ -155,8 +165,11 @@ export class RunFolder {
     return this.write('result.json', `${JSON.stringify(result, null, 2)}\n`);
   }
 
-  /** Closes the files and gives the lock back. */
+  /** Closes the files and gives the lock back. May be called again. */
   async close(): Promise<void> {
+    // The lock may be another process's by now.
+    if (this.closed) return;
+    this.closed = true;
     this.log?.close();
     this.log = undefined;
     await this.release();
@@ -165,7 +178,7 @@ export class RunFolder {
   /** Closes after a failure; what this process made is removed when there is no checkpoint yet. */
   async abandon(): Promise<void> {
     await this.close();
-    if (this.wasEmpty && !existsSync(join(this.path, 'checkpoints', 'last.json'))) {
+    if (this.state === 'new' && !existsSync(join(this.path, 'checkpoints', 'last.json'))) {
       // Only what a run writes is deleted, so a foreign file that appeared meanwhile survives.
       const own = [
         'config.yaml',
@@ -178,45 +191,53 @@ export class RunFolder {
       ];
       for (const name of [...own, 'fusion.safetensors'])
         await rm(join(this.path, name), { recursive: true, force: true });
-      if (this.madeFrom === undefined) return;
-      for (let folder = this.path; folder.length >= this.madeFrom.length; folder = dirname(folder)) {
-        await rmdir(folder).catch(() => {});
-      }
+      if (this.madeFrom !== undefined) await removeFolders(this.path, this.madeFrom);
     }
   }
+}
 
-  private async readCheckpointFile(name: string): Promise<CheckpointFile | undefined> {
-    const path = join(this.path, 'checkpoints', `${name}.json`);
-    if ((await kindOf(path)) === 'absent') return undefined;
-    try {
-      return JSON.parse(await readFile(path, 'utf8')) as CheckpointFile;
-    } catch {
-      throw new InputError(`${path}: is not a checkpoint; delete the folder and start the run again`);
-    }
+/** Says what a folder is to a run of `config`. Everything that a resumed run reads is checked. */
+async function inspect(path: string, config: ExperimentConfig, { resume }: { resume: boolean }): Promise<RunState> {
+  const kind = await kindOf(path);
+  if (kind === 'absent') return 'new';
+  if (kind !== 'folder') throw new InputError(`${path}: is a file; choose another --run`);
+  // Left by a process that was killed at the very start: a folder with no more than these is as good as new.
+  const entries = (await readdir(path)).filter((name) => name !== 'run.lock' && !name.endsWith('.partial'));
+  if (entries.length === 0) return 'new';
+  const isRun = entries.includes('config.yaml');
+  const complete = entries.includes('result.json');
+  if (!isRun || !resume) {
+    if (complete) throw new InputError(`${path}: holds a complete run; choose another --run, or delete it first`);
+    if (isRun) throw new InputError(`${path}: holds an unfinished run; add --resume, or choose another --run`);
+    throw new InputError(`${path}: is not empty and is not a run; choose another --run`);
   }
+  await checkSameConfig(path, config);
+  if (complete) return 'complete';
+  const last = await readCheckpointFile(path, 'last');
+  await readCheckpointFile(path, 'best');
+  readKept(path, last?.metricsBytes ?? 0);
+  return 'unfinished';
+}
 
-  private async readConfig(): Promise<Record<string, unknown> | undefined> {
-    const path = join(this.path, 'config.yaml');
-    if ((await kindOf(path)) === 'absent') return undefined;
-    try {
-      return parse(await readText(path, 'config')) as Record<string, unknown>;
-    } catch (error) {
-      if ((error as Error).name === 'InputError') throw error;
-      throw new InputError(`${path}: is not valid YAML; delete the folder and start the run again`);
-    }
+async function readConfig(run: string): Promise<Record<string, unknown> | undefined> {
+  const path = join(run, 'config.yaml');
+  if ((await kindOf(path)) === 'absent') return undefined;
+  try {
+    return parse(await readText(path, 'config'), { logLevel: 'error' }) as Record<string, unknown>;
+  } catch (error) {
+    if ((error as Error).name === 'InputError') throw error;
+    throw new InputError(`${path}: is not valid YAML; delete the folder and start the run again`);
   }
+}
 
-  private async checkSameConfig(config: ExperimentConfig): Promise<void> {
-    const stored = flatten((await this.readConfig()) ?? {});
-    const now = flatten(config as unknown as Record<string, unknown>);
-    for (const key of new Set([...stored.keys(), ...now.keys()])) {
-      if (MOVABLE.has(key) || key.startsWith('provenance.')) continue;
-      if (stored.get(key) === now.get(key)) continue;
-      const words = `${key} was ${stored.get(key) ?? 'absent'} and is now ${now.get(key) ?? 'absent'}`;
-      throw new InputError(
-        `${join(this.path, 'config.yaml')}: ${words}; resume with the same config, or use another --run`,
-      );
-    }
+async function checkSameConfig(run: string, config: ExperimentConfig): Promise<void> {
+  const stored = flatten((await readConfig(run)) ?? {});
+  const now = flatten(config as unknown as Record<string, unknown>);
+  for (const key of new Set([...stored.keys(), ...now.keys()])) {
+    if (MOVABLE.has(key) || key.startsWith('provenance.')) continue;
+    if (stored.get(key) === now.get(key)) continue;
+    const words = `${key} was ${stored.get(key) ?? 'absent'} and is now ${now.get(key) ?? 'absent'}`;
+    throw new InputError(`${join(run, 'config.yaml')}: ${words}; resume with the same config, or use another --run`);
   }
 }
 
@@ -230,49 +251,4 @@ function flatten(tree: Record<string, unknown>, prefix = ''): Map<string, string
     } else flat.set(path, JSON.stringify(value));
   }
   return flat;
-}
-
-/** result.json of a complete run. */
-export interface StoredResult {
-  readonly run: string;
-  readonly method: string;
-  readonly seconds: number;
-  readonly metrics: Readonly<Record<string, unknown>>;
-  readonly [key: string]: unknown;
-}
-
-/**
- * Reads the result of a run folder.
- * @throws InputError when the path is not a run, or the run is not complete
- */
-export async function readResult(path: string): Promise<StoredResult> {
-  const kind = await kindOf(path);
-  if (kind === 'absent') throw new InputError(`${path}: run not found; check the path`);
-  if (kind !== 'folder') throw new InputError(`${path}: is a file, but a run is a folder`);
-  if ((await kindOf(join(path, 'config.yaml'))) === 'absent') {
-    throw new InputError(`${path}: is not a run (it has no config.yaml)`);
-  }
-  const file = join(path, 'result.json');
-  if ((await kindOf(file)) === 'absent') {
-    throw new InputError(
-      `${path}: the run is not complete; finish it with train ${basename(path)}/config.yaml --resume --run ${path}`,
-    );
-  }
-  let value: unknown;
-  try {
-    value = JSON.parse(await readText(file, 'result'));
-  } catch (error) {
-    if ((error as Error).name === 'InputError') throw error;
-    throw new InputError(`${file}: is not valid JSON; the file was changed or damaged`);
-  }
-  const result = value as Partial<StoredResult> | null;
-  if (
-    typeof result !== 'object' ||
-    result === null ||
-    typeof result.method !== 'string' ||
-    typeof result.metrics !== 'object'
-  ) {
-    throw new InputError(`${file}: is not the result of a run`);
-  }
-  return result as StoredResult;
 }
