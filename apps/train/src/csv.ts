@@ -87,17 +87,17 @@ export class CsvSplitter {
 
 /**
  * Reads the named columns of a CSV file with a header; their order and further columns do not matter.
- * @param path the file, also the name in messages
+ * @param path the file, also the name in messages; it is read as a stream, so a pipe such as /dev/stdin will do
  * @param columns names that must be in the header
  * @param optional names that may be there; absent ones are undefined in every row
- * @throws InputError naming the file and the line: missing, empty, a column missing, a short or long row
+ * @throws InputError naming the file and the line: missing, empty, a column missing or twice, a short or long row
  */
 export async function* readColumns(
   path: string,
   columns: readonly string[],
   optional: readonly string[] = [],
 ): AsyncGenerator<{ line: number; values: (string | undefined)[] }> {
-  await requireFile(path, 'CSV');
+  await requireFile(path, 'CSV', true);
   const splitter = new CsvSplitter(path);
   let header: { indices: number[]; width: number } | undefined;
   let first = true;
@@ -147,9 +147,10 @@ function readHeader(path: string, record: CsvRecord, columns: readonly string[],
       );
     }
   }
-  const twice = names.find((name, index) => columns.includes(name) && names.indexOf(name) !== index);
+  const read = [...columns, ...optional];
+  const twice = names.find((name, index) => read.includes(name) && names.indexOf(name) !== index);
   if (twice !== undefined) throw new InputError(`${path}:${record.line}: column ${twice} stands twice in the header`);
-  return { indices: [...columns, ...optional].map((name) => names.indexOf(name)), width: names.length };
+  return { indices: read.map((name) => names.indexOf(name)), width: names.length };
 }
 
 /** Writes one field, quoted only where it must be. */

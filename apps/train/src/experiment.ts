@@ -107,7 +107,7 @@ async function trainAndScore(experiment: Experiment): Promise<ExperimentResult> 
   const metrics: Partial<Record<SplitName, SplitMetrics>> = {};
   for (const split of config.evaluation.splits) {
     const scores = scoresOf(outcome, split);
-    metrics[split] = evaluatePredictions(predictionsOf(dataset, split, scores));
+    metrics[split] = evaluatePredictions(predictionsOf(dataset, split, scores, method.trained));
     await run.write(join('predictions', `${split}.csv`), formatPredictions(dataset, split, scores));
   }
   const result: ExperimentResult = {

@@ -19,22 +19,30 @@ export async function kindOf(path: string): Promise<'file' | 'folder' | 'other' 
 /**
  * Checks that a path the user gave is a file.
  * @param what how the message calls it, such as `config`
- * @throws InputError when it is missing or is a folder
+ * @param streams whether a pipe or a device such as /dev/stdin will do
+ * @throws InputError when it is missing, is a folder, or is a pipe or device that will not do
  */
-export async function requireFile(path: string, what: string): Promise<void> {
+export async function requireFile(path: string, what: string, streams = false): Promise<void> {
   const kind = await kindOf(path);
   if (kind === 'absent') throw new InputError(`${path}: ${what} not found; check the path`);
   if (kind === 'folder') throw new InputError(`${path}: is a folder, but a ${what} file is needed`);
+  if (kind === 'other' && !streams) {
+    throw new InputError(`${path}: is a pipe or a device, but a ${what} file is needed; save it to a file first`);
+  }
 }
 
 /**
  * Reads a small text file the user gave.
- * @throws InputError when it is missing, a folder, larger than `limit` bytes, or not UTF-8
+ * @throws InputError when it is missing, no regular file, larger than `limit` bytes, or not UTF-8
  */
 export async function readText(path: string, what: string, limit = 1 << 20): Promise<string> {
   await requireFile(path, what);
+  // Asked before reading: a file of gigabytes given by mistake should not be read into memory to be refused.
+  const { size } = await stat(path);
+  if (size > limit) {
+    throw new InputError(`${path}: its ${size} bytes are more than the ${limit} that a ${what} may have`);
+  }
   const bytes = await readFile(path);
-  if (bytes.length > limit) throw new InputError(`${path}: ${bytes.length} bytes is too large for a ${what}`);
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch {

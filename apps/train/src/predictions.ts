@@ -26,13 +26,20 @@ export function evaluatePredictions(predictions: Predictions): SplitMetrics {
   return evaluateClicks({ user, label, score: logit, probability: score, ...(seen === undefined ? {} : { seen }) });
 }
 
-/** Joins the scores of a split with its rows. */
-export function predictionsOf(dataset: Dataset, split: SplitName, scores: Scores): Predictions {
+/**
+ * Joins the scores of a split with its rows.
+ * @param trained whether a training can be the reason for a score that is no number
+ * @throws Error for scores that are not finite, or not one per row
+ */
+export function predictionsOf(dataset: Dataset, split: SplitName, scores: Scores, trained: boolean): Predictions {
   const rows = dataset.splits[split];
   for (const values of [scores.logit, scores.score]) {
     if (values.length !== rows.rows) throw new Error(`${split}: ${values.length} scores for ${rows.rows} rows`);
     const bad = values.findIndex((value) => !Number.isFinite(value));
-    if (bad >= 0) throw new Error(`${split}: the score of row ${bad} is ${values[bad]}; the training diverged`);
+    if (bad >= 0) {
+      const reason = trained ? '; the training diverged' : '';
+      throw new Error(`${split}: the score of row ${bad} is ${values[bad]}${reason}`);
+    }
   }
   return { user: rows.user, label: rows.label, seen: rows.seen, ...scores };
 }

@@ -62,14 +62,14 @@ const cases: [string, string[], Record<string, string>, RegExp][] = [
     'a wrong type',
     ['train', 'c.yaml'],
     yaml('method: mean\ncf: {cfDim: wide}\n'),
-    /c\.yaml:2:6: cf\.cfDim: expected number.*got "wide"/,
+    /c\.yaml:2:6: cf\.cfDim: must be a number, got "wide"/,
   ],
   ['a value out of range', ['train', 'c.yaml'], yaml('method: mean\nseed: -1\n'), /c\.yaml:2:1: seed: .*>=0.*got -1/],
   [
     'not a number',
     ['train', 'c.yaml'],
     yaml('method: mean\ncf: {learningRate: .nan}\n'),
-    /cf\.learningRate: expected number/,
+    /cf\.learningRate: must be a number, got NaN/,
   ],
   [
     'an unknown method',
@@ -115,19 +115,19 @@ const cases: [string, string[], Record<string, string>, RegExp][] = [
     'a --set of a wrong type',
     ['train', 'c.yaml', '--set', 'cf.cfDim=x'],
     yaml('method: mean\n'),
-    /--set cf\.cfDim: cf\.cfDim: expected number/,
+    /--set cf\.cfDim: cf\.cfDim: must be a number/,
   ],
   [
     'a --set through a number',
     ['train', 'c.yaml', '--set', 'seed.x=1'],
     yaml('method: mean\nseed: 2\n'),
-    /--set seed\.x: seed: expected/,
+    /--set seed\.x: seed: must be a number/,
   ],
   [
     'a --set that is not YAML',
     ['train', 'c.yaml', '--set', 'seed=[1'],
     yaml('method: mean\n'),
-    /--set seed: the value is not valid YAML/,
+    /--set seed: not valid YAML/,
   ],
   // Data.
   [

@@ -2,8 +2,10 @@
 import { existsSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Dataset } from '@crossgate/data';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
+import { predictionsOf } from '../src/predictions';
 import { runCli } from './cli';
 import { folderWith, inventedMl1m, listing } from './fixtures';
 
@@ -74,6 +76,21 @@ describe('train', () => {
     expect(JSON.parse((await runCli(resume, { cwd, env })).stdout).metrics).toEqual(result.metrics);
   });
 
+  it.each(['item-mean', 'mean', 'running-mean'])('%s scores data of one class with finite numbers', async (name) => {
+    for (const rating of [5, 2]) {
+      const data = inventedMl1m();
+      const oneClass = data['ml-1m/ratings.dat']!.replace(/::[52]::(?=\d+$)/gm, `::${rating}::`);
+      const cwd = await folderWith({ ...data, 'ml-1m/ratings.dat': oneClass });
+      const run = ['train', join(configs, `${name}.yaml`), '--run', 'out', '--json'];
+      const { code, stdout, stderr } = await runCli(run, { cwd, env: { CROSSGATE_DATA: cwd } });
+      expect(code, stderr).toBe(0);
+      expect(JSON.parse(stdout).metrics.test).toMatchObject({ auc: null });
+      const rows = (await readFile(join(cwd, 'out/predictions/test.csv'), 'utf8')).trimEnd().split('\n').slice(1);
+      expect(rows.length).toBeGreaterThan(0);
+      for (const row of rows) expect(Number.isFinite(Number(row.split(',')[3])), row).toBe(true);
+    }
+  });
+
   it('stops with 130 and leaves nothing when it is interrupted', async () => {
     const cwd = await folderWith(inventedMl1m());
     const before = await listing(cwd);
@@ -83,6 +100,16 @@ describe('train', () => {
     const outcome = await runCli(run, { cwd, env: { CROSSGATE_DATA: cwd }, signal: abort.signal });
     expect(outcome).toEqual({ code: 130, stdout: '', stderr: 'interrupted\n' });
     expect(await listing(cwd)).toEqual(before);
+  });
+});
+
+describe('predictionsOf', () => {
+  it('calls a score that is no number a divergence only after a training', () => {
+    const split = { rows: 1, user: Int32Array.of(1), item: Int32Array.of(1), label: Uint8Array.of(1) };
+    const dataset = { splits: { test: { ...split, seen: Uint8Array.of(1) } } } as unknown as Dataset;
+    const scores = { logit: Float64Array.of(Number.NEGATIVE_INFINITY), score: Float64Array.of(0) };
+    expect(() => predictionsOf(dataset, 'test', scores, true)).toThrow(/^test: .*row 0 is -Infinity; .*diverged$/);
+    expect(() => predictionsOf(dataset, 'test', scores, false)).toThrow(/^test: the score of row 0 is -Infinity$/);
   });
 });
 

@@ -51,8 +51,8 @@ function smoothedMeans(ids: Int32Array, label: Uint8Array, count: number, streng
   );
 }
 
-/** Log-odds, finite at 0 and 1. */
-function logOdds(probability: number): number {
+/** Log-odds of a probability, finite at 0 and 1: it is clipped to [1e-9, 1 − 1e-9]. */
+export function logOdds(probability: number): number {
   const clipped = Math.min(1 - 1e-9, Math.max(1e-9, probability));
   return Math.log(clipped / (1 - clipped));
 }

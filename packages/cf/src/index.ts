@@ -5,10 +5,15 @@ export {
   type BaselineOptions,
   baselines,
   type InformationClass,
+  logOdds,
   scoreBaseline,
 } from './baselines';
 export { type CfProgress, type EarlyStoppingOptions, isBest, stopReason } from './early-stopping';
-export { MatrixFactorization, type MatrixFactorizationOptions } from './matrix-factorization';
+export {
+  MatrixFactorization,
+  type MatrixFactorizationOptions,
+  matrixFactorizationShapes,
+} from './matrix-factorization';
 export { type SeenFlags, seenInTrain } from './seen';
 export {
   type CfEpochReport,

@@ -19,6 +19,14 @@ const itemTable = 'item_embedding.weight';
 const userFlags = 'user_seen';
 const itemFlags = 'item_seen';
 
+/** Shapes of the two tables by name, before anything is allocated. The counts are without the padding, which has a row. */
+export function matrixFactorizationShapes(users: number, items: number, cfDim: number): Map<string, readonly number[]> {
+  return new Map([
+    [userTable, [users + 1, cfDim]],
+    [itemTable, [items + 1, cfDim]],
+  ]);
+}
+
 /** Pairs per dispatch of {@link MatrixFactorization.scorePairs}: their gathered vectors are what takes memory. */
 const scoringBatch = 16_384;
 
@@ -45,9 +53,10 @@ export class MatrixFactorization implements CfModel {
     this.cfDim = cfDim;
     this.userSeen = seen.userSeen;
     this.itemSeen = seen.itemSeen;
+    const shapes = matrixFactorizationShapes(seen.userSeen.length - 1, seen.itemSeen.length - 1, cfDim);
     this.group = new ParameterGroup(device, 'cf', [
-      { name: userTable, shape: [seen.userSeen.length, cfDim], values: users },
-      { name: itemTable, shape: [seen.itemSeen.length, cfDim], values: items },
+      { name: userTable, shape: shapes.get(userTable)!, values: users },
+      { name: itemTable, shape: shapes.get(itemTable)!, values: items },
     ]);
     this.#users = this.group.get(userTable);
     this.#items = this.group.get(itemTable);

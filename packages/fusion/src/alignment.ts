@@ -2,7 +2,7 @@
 
 import type { Device } from '@crossgate/gpu';
 import { InputError } from '@crossgate/gpu';
-import type { ParameterSpec, RandomStream, Tensor } from '@crossgate/tensor';
+import type { RandomStream, Tensor } from '@crossgate/tensor';
 import { linearModule, linearSpecs, ParameterGroup, relu } from '@crossgate/tensor';
 
 export interface AlignmentOptions {
@@ -28,6 +28,45 @@ export interface FusionShape {
   readonly hiddenSize: number;
 }
 
+/** The linear layers of ALG and GATE, in the order of their parameters. */
+function linearLayers(
+  { cfDim, hiddenSize }: FusionShape,
+  { hiddenFactor }: AlignmentOptions,
+  gate: GateOptions,
+): { name: string; inputs: number; outputs: number }[] {
+  if (!(hiddenFactor > 0)) throw new InputError(`alg.hiddenFactor is ${hiddenFactor}, expected a positive number`);
+  const algHidden = Math.round(hiddenFactor * cfDim);
+  const layers = [
+    { name: 'alg.hidden', inputs: cfDim, outputs: algHidden },
+    { name: 'alg.output', inputs: algHidden, outputs: hiddenSize },
+  ];
+  const outputs = gate.width === 'dimension' ? hiddenSize : 1;
+  for (const part of gate.width === 'one' ? [] : ['gate.cf', 'gate.text']) {
+    if (gate.hidden !== null) layers.push({ name: `${part}.hidden`, inputs: hiddenSize, outputs: gate.hidden });
+    layers.push({ name: `${part}.output`, inputs: gate.hidden ?? hiddenSize, outputs });
+  }
+  return layers;
+}
+
+/**
+ * Shapes of the parameters of ALG and GATE by name, before anything is allocated: `NAME.weight` [outputs, inputs] and
+ * `NAME.bias` [outputs].
+ *
+ * @throws InputError for a hidden factor that is not positive.
+ */
+export function fusionParameterShapes(
+  shape: FusionShape,
+  alignment: AlignmentOptions,
+  gate: GateOptions,
+): Map<string, readonly number[]> {
+  const shapes = new Map<string, readonly number[]>();
+  for (const { name, inputs, outputs } of linearLayers(shape, alignment, gate)) {
+    shapes.set(`${name}.weight`, [outputs, inputs]);
+    shapes.set(`${name}.bias`, [outputs]);
+  }
+  return shapes;
+}
+
 /** Θ_A and Θ_G in one parameter group, and their forward passes. */
 export class AlignmentAndGate {
   readonly group: ParameterGroup;
@@ -45,20 +84,11 @@ export class AlignmentAndGate {
     readonly gate: GateOptions,
     random: RandomStream,
   ) {
-    if (!(alignment.hiddenFactor > 0))
-      throw new InputError(`alg.hiddenFactor is ${alignment.hiddenFactor}, expected a positive number`);
-    const algHidden = Math.round(alignment.hiddenFactor * cfDim);
-    const gateOutputs = gate.width === 'dimension' ? hiddenSize : 1;
-    const specs: ParameterSpec[] = [
-      ...linearSpecs('alg.hidden', cfDim, algHidden, random),
-      ...linearSpecs('alg.output', algHidden, hiddenSize, random),
-    ];
-    for (const part of gate.width === 'one' ? [] : ['cf', 'text']) {
-      if (gate.hidden !== null) specs.push(...linearSpecs(`gate.${part}.hidden`, hiddenSize, gate.hidden, random));
-      const output = linearSpecs(`gate.${part}.output`, gate.hidden ?? hiddenSize, gateOutputs, random);
-      if (gate.init === 'zero') for (const { values } of output) values.fill(0);
-      specs.push(...output);
-    }
+    const specs = linearLayers({ cfDim, hiddenSize }, alignment, gate).flatMap(({ name, inputs, outputs }) => {
+      const layer = linearSpecs(name, inputs, outputs, random);
+      if (gate.init === 'zero' && /^gate\..+\.output$/.test(name)) for (const { values } of layer) values.fill(0);
+      return layer;
+    });
     this.group = new ParameterGroup(device, 'fusion', specs);
     const layer = (name: string) => linearModule(this.group, name);
     const [algIn, algOut] = [layer('alg.hidden'), layer('alg.output')];

@@ -1,10 +1,10 @@
 /** Reads config files: `extends`, deep merge, `--set`, validation with the place of every mistake. */
 import { basename, dirname, relative, resolve } from 'node:path';
-import { isMap, isPair, isScalar, isSeq, LineCounter, parse, parseDocument } from 'yaml';
 import { InputError } from '../errors';
 import { kindOf, readText } from '../files';
 import type { ExperimentConfig } from './schema';
-import { isPlain, mergeInto, type Plain, unshare, validateConfig } from './validate';
+import { isPlain, mergeInto, type Plain, placeOf, unshare, validateConfig } from './validate';
+import { FORBIDDEN_KEYS, readYaml } from './yaml';
 
 /** What a config is built from besides its file. */
 export interface LoadOptions {
@@ -21,7 +21,6 @@ interface Layer {
   readonly origins: Map<string, string>;
 }
 
-const FORBIDDEN = new Set(['__proto__', 'constructor', 'prototype']);
 /** A chain longer than this is a mistake. */
 const MAX_DEPTH = 32;
 
@@ -85,46 +84,10 @@ function parentsOf(layer: Layer, shown: string): string[] {
 }
 
 function parseFile(text: string, shown: string): Layer {
-  const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
-  const place = (offset: number) => {
-    const { line, col } = lines.linePos(offset);
-    return `${shown}:${line}:${col}`;
-  };
-  const fault = document.errors[0];
-  if (fault !== undefined) {
-    throw new InputError(`${place(fault.pos[0])}: not valid YAML: ${fault.message.split('\n')[0]}`);
-  }
-  let value: unknown;
-  try {
-    value = document.toJS({ maxAliasCount: 100 });
-  } catch (error) {
-    throw new InputError(`${shown}: not usable YAML: ${(error as Error).message}`);
-  }
+  const { value, origins } = readYaml(text, (line, column) => `${shown}:${line}:${column}`);
   if (value === null || value === undefined) return { value: {}, origins: new Map() };
   if (!isPlain(value)) throw new InputError(`${shown}:1:1: a config must be a mapping of keys to values`);
-  const origins = new Map<string, string>();
-  const walk = (node: unknown, path: string): void => {
-    if (isMap(node)) {
-      for (const pair of node.items) {
-        if (!isPair(pair) || !isScalar(pair.key)) continue;
-        const key = String(pair.key.value);
-        const child = path === '' ? key : `${path}.${key}`;
-        const where = place(pair.key.range?.[0] ?? 0);
-        if (FORBIDDEN.has(key)) throw new InputError(`${where}: unknown key ${child}; remove it`);
-        origins.set(child, where);
-        walk(pair.value, child);
-      }
-    } else if (isSeq(node)) {
-      node.items.forEach((item, index) => {
-        const range = (item as { range?: [number, number, number] | null }).range;
-        if (range) origins.set(`${path}.${index}`, place(range[0]));
-        walk(item, `${path}.${index}`);
-      });
-    }
-  };
-  walk(document.contents, '');
-  return { value: unshare(value, shown) as Plain, origins };
+  return { value: unshare(value, (path) => placeOf(path, origins, shown)) as Plain, origins };
 }
 
 function combine(target: Layer, source: Layer): void {
@@ -143,18 +106,14 @@ function applySet(layer: Layer, argument: string): void {
     );
   }
   const shown = `--set ${path}`;
-  if (keys.some((key) => FORBIDDEN.has(key)) || keys[0] === 'extends' || keys[0] === 'provenance') {
+  if (keys.some((key) => FORBIDDEN_KEYS.has(key)) || keys[0] === 'extends' || keys[0] === 'provenance') {
     throw new InputError(`${shown}: this key cannot be set; see \`crossgate config schema\``);
   }
   const text = argument.slice(equals + 1);
   // YAML reads an empty value as null, which would be the default: a script whose variable is not set would not notice.
   if (text.trim() === '') throw new InputError(`${shown}: the value is empty; give one, or null for none`);
-  let value: unknown;
-  try {
-    value = unshare(parse(text, { prettyErrors: false }), shown);
-  } catch (error) {
-    throw new InputError(`${shown}: the value is not valid YAML: ${(error as Error).message.split('\n')[0]}`);
-  }
+  const parsed = readYaml(text, () => shown);
+  const value = unshare(parsed.value ?? null, () => shown, keys);
   let node = layer.value;
   keys.forEach((key, index) => {
     const here = keys.slice(0, index + 1).join('.');

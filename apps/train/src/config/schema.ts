@@ -15,13 +15,28 @@ export const METHOD_NAMES: readonly string[] = [
 export const SPLIT_NAMES = ['train', 'valid', 'test'] as const;
 export type SplitName = (typeof SPLIT_NAMES)[number];
 
-const count = z.int().positive();
+/** A whole number from 1 to `most`: far above any use, far below what stops the machine. */
+const count = (most: number) => z.int().positive().max(most);
+/** The most rows, steps or epochs of anything. */
+const LONGEST = 1e9;
+/** A list of words without repetition. */
+const distinct = <T extends string>(values: readonly T[]) =>
+  z
+    .array(z.enum(values))
+    .min(1)
+    .superRefine((list, context) => {
+      const twice = list.find((word, index) => list.indexOf(word) !== index);
+      if (twice !== undefined) context.addIssue({ code: 'custom', message: `names ${twice} twice` });
+    });
 const nonNegative = z.number().nonnegative();
 
 const stageKeys = {
-  rows: count.nullable().default(null).describe('Train on a seeded sample of this many rows; null: all training rows'),
-  epochs: count.default(1).describe('Passes over those rows'),
-  batchSize: count.default(3).describe('Rows per optimizer step (paper: 3; CoLLM: 16)'),
+  rows: count(LONGEST)
+    .nullable()
+    .default(null)
+    .describe('Train on a seeded sample of this many rows; null: all training rows'),
+  epochs: count(1e6).default(1).describe('Passes over those rows'),
+  batchSize: count(1e6).default(3).describe('Rows per optimizer step (paper: 3; CoLLM: 16)'),
   optimizer: z.enum(['adamw']).default('adamw').describe('Optimizer'),
   learningRate: z.number().positive().default(1e-4).describe('Peak learning rate (paper: 1e-4; CoLLM: 1e-3)'),
   weightDecay: nonNegative.default(1e-3).describe('Decoupled weight decay, not on biases and norms (CoLLM: 1e-3)'),
@@ -30,13 +45,13 @@ const stageKeys = {
     .default([0.9, 0.999])
     .describe('Decay of the first and second moment'),
   epsilon: z.number().positive().default(1e-8).describe('Added to the root of the second moment'),
-  warmupSteps: z.int().nonnegative().default(0).describe('Steps of linear warm-up (CoLLM: 200)'),
+  warmupSteps: z.int().nonnegative().max(LONGEST).default(0).describe('Steps of linear warm-up (CoLLM: 200)'),
   warmupStart: nonNegative.default(1e-5).describe('Learning rate of the first warm-up step'),
   schedule: z.enum(['constant', 'cosine']).default('constant').describe('Learning rate after the warm-up'),
   minLearningRate: nonNegative.default(8e-5).describe('Where the cosine ends'),
   clipNorm: z.number().positive().nullable().default(null).describe('Clip the global gradient norm; null: never'),
-  evaluateEvery: count.nullable().default(null).describe('Steps between validations; null: once per epoch'),
-  patience: count
+  evaluateEvery: count(LONGEST).nullable().default(null).describe('Steps between validations; null: once per epoch'),
+  patience: count(LONGEST)
     .nullable()
     .default(null)
     .describe('Stop after this many validations without a better AUC; null: never'),
@@ -67,16 +82,17 @@ const baseline = z.strictObject({
 
 const cf = z.strictObject({
   model: z.enum(['mf']).default('mf').describe('Collaborative-filtering model'),
-  cfDim: count.default(128).describe('Width of user and item vectors (paper: 128)'),
+  cfDim: count(65_536).default(128).describe('Width of user and item vectors (paper: 128)'),
   initStd: z.number().positive().default(1).describe('Standard deviation of the initial vectors (CoLLM: 1)'),
   learningRate: z.number().positive().default(1e-3).describe('Adam learning rate (1e-3 or 1e-2)'),
   weightDecay: nonNegative.default(1e-4).describe('Coupled L2 of Adam, dense (CoLLM: 1e-4)'),
-  batchSize: count.default(1024).describe('Rows per step (paper: 1024)'),
-  epochs: count.default(1000).describe('Most epochs'),
-  patience: count.default(100).describe('Stop after this many epochs without a better validation AUC'),
+  batchSize: count(1e6).default(1024).describe('Rows per step (paper: 1024)'),
+  epochs: count(1e6).default(1000).describe('Most epochs'),
+  patience: count(LONGEST).default(100).describe('Stop after this many epochs without a better validation AUC'),
   warmupEpochs: z
     .int()
     .nonnegative()
+    .max(1e6)
     .default(200)
     .describe('Epochs before early stopping counts: plain MF stays near AUC .5 for 100 and more'),
   run: z
@@ -95,28 +111,31 @@ const llm = z.strictObject({
     .nullable()
     .default(null)
     .describe('Model folder or GGUF: a path, or a name in CROSSGATE_MODELS or ./models'),
-  maxLength: count.default(700).describe("Longest prompt in tokens; the model's context is a second limit"),
+  maxLength: count(1e6).default(700).describe("Longest prompt in tokens; the model's context is a second limit"),
 });
 
 const lora = z.strictObject({
-  rank: count.default(8).describe('Rank r'),
+  rank: count(4096).default(8).describe('Rank r'),
   alpha: z.number().positive().default(16).describe('Scale is alpha / rank'),
   dropout: z.number().min(0).lt(1).default(0.05).describe('Dropout before A'),
-  targets: z
-    .array(z.enum(['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj']))
-    .min(1)
+  targets: distinct(['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj'])
     .default(['q_proj', 'v_proj'])
-    .describe('Linear layers that get an adapter'),
+    .meta({ description: 'Linear layers that get an adapter', uniqueItems: true }),
 });
 
 const prompt = z.strictObject({
   noun: z.string().min(1).default('items').describe('What the template calls an item: items, movies, books'),
-  historyLength: z.int().nonnegative().default(10).describe('Last positives of the user that the prompt names'),
+  historyLength: z
+    .int()
+    .nonnegative()
+    .max(10_000)
+    .default(10)
+    .describe('Last positives of the user that the prompt names'),
   template: z.string().min(1).nullable().default(null).describe("Prompt text with its slots; null: the method's own"),
 });
 
 const alg = z.strictObject({
-  hiddenFactor: count.default(10).describe('Hidden width as a multiple of cfDim (CoLLM: 10)'),
+  hiddenFactor: count(1024).default(10).describe('Hidden width as a multiple of cfDim (CoLLM: 10)'),
   init: z
     .enum(['torch', 'matchTokenNorm'])
     .default('torch')
@@ -124,7 +143,10 @@ const alg = z.strictObject({
 });
 
 const gate = z.strictObject({
-  hidden: count.nullable().default(256).describe('Width of the ReLU layer of both MLPs; null: a single linear layer'),
+  hidden: count(65_536)
+    .nullable()
+    .default(256)
+    .describe('Width of the ReLU layer of both MLPs; null: a single linear layer'),
   activation: z.enum(['none', 'sigmoid', 'tanh']).default('none').describe('Applied to alpha (eq. 3: none)'),
   init: z.enum(['default', 'zero']).default('default').describe('zero: alpha starts at 0, the LLM undisturbed'),
   width: z
@@ -152,13 +174,18 @@ const training = z.strictObject({
 });
 
 const evaluation = z.strictObject({
-  validRows: count.nullable().default(null).describe('Seeded sample of validation rows for model selection; null: all'),
-  batchTokens: count.default(8192).describe('Most prompt tokens scored in one batch'),
-  splits: z.array(z.enum(SPLIT_NAMES)).min(1).default(['valid', 'test']).describe('Splits scored at the end, in full'),
+  validRows: count(LONGEST)
+    .nullable()
+    .default(null)
+    .describe('Seeded sample of validation rows for model selection; null: all'),
+  batchTokens: count(1e7).default(8192).describe('Most prompt tokens scored in one batch'),
+  splits: distinct(SPLIT_NAMES)
+    .default(['valid', 'test'])
+    .meta({ description: 'Splits scored at the end, in full', uniqueItems: true }),
 });
 
 const checkpoint = z.strictObject({
-  everySteps: count.default(100).describe('Optimizer steps between two `last` checkpoints'),
+  everySteps: count(LONGEST).default(100).describe('Optimizer steps between two `last` checkpoints'),
 });
 
 /** The resolved config of one experiment. Unknown keys are errors. */

@@ -1,4 +1,5 @@
 /** Checks a merged config tree against the schema and says, for the first mistake, where it is and what would be right. */
+import { methods as languageModelMethods } from '@crossgate/fusion/methods';
 import type { z } from 'zod';
 import { InputError } from '../errors';
 import { didYouMean } from '../nearest';
@@ -7,9 +8,11 @@ import { configJsonSchema, configSchema, type ExperimentConfig, type JsonSchema 
 /** A mapping as it comes out of YAML. */
 export type Plain = Record<string, unknown>;
 
-/** Whether a value is a mapping (not a list, not null). */
+/** Whether a value is a mapping: not a list, not null, not what YAML's typed tags (`!!set`, `!!binary`) give. */
 export function isPlain(value: unknown): value is Plain {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Date);
+  if (typeof value !== 'object' || value === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
 }
 
 /** A config nested deeper than this is a mistake, or a YAML alias that contains itself. */
@@ -17,13 +20,26 @@ const MAX_NESTING = 32;
 
 /**
  * Copies a tree so that no two places share a mapping: a YAML alias does, and merging into one would change both.
- * @throws InputError for a tree that is too deep
+ * @param place where a path of keys was written
+ * @param path of `value`
+ * @throws InputError for a tree that is too deep, and for values of typed tags such as `!!set`
  */
-export function unshare(value: unknown, place: string, depth = 0): unknown {
-  if (depth > MAX_NESTING) throw new InputError(`${place}: nested more than ${MAX_NESTING} deep; a config is not`);
-  if (Array.isArray(value)) return value.map((item) => unshare(item, place, depth + 1));
-  if (!isPlain(value)) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, child]) => [key, unshare(child, place, depth + 1)]));
+export function unshare(
+  value: unknown,
+  place: (path: readonly string[]) => string,
+  path: readonly string[] = [],
+): unknown {
+  if (path.length > MAX_NESTING) {
+    throw new InputError(`${place(path)}: nested more than ${MAX_NESTING} deep; a config is not`);
+  }
+  if (Array.isArray(value)) return value.map((item, index) => unshare(item, place, [...path, String(index)]));
+  if (typeof value !== 'object' || value === null) return value;
+  if (!isPlain(value)) {
+    throw new InputError(
+      `${place(path)}: ${path.join('.')}: must be a plain value, a list or a mapping, not a typed one such as !!set`,
+    );
+  }
+  return Object.fromEntries(Object.entries(value).map(([key, child]) => [key, unshare(child, place, [...path, key])]));
 }
 
 /** Merges `source` into `target`: mappings key by key, everything else replaced. Takes over parts of `source`. */
@@ -45,7 +61,7 @@ export function validateConfig(value: Plain, origins: ReadonlyMap<string, string
   const result = configSchema.safeParse(value);
   if (!result.success) throw new InputError(describe(pick(result.error.issues), value, origins, fallback));
   const config = result.data;
-  if ((config.method === 'ccf' || config.method === 'tallrec') && config.llm.path === null) {
+  if (config.llm.path === null && languageModelMethods.some(({ name }) => name === config.method)) {
     throw new InputError(
       `${origins.get('method') ?? fallback}: method ${config.method} needs llm.path; add it, or --set llm.path=PATH`,
     );
@@ -74,7 +90,7 @@ function describe(issue: Issue, value: Plain, origins: ReadonlyMap<string, strin
 }
 
 /** Where a path was written; a path inside a value from an alias has only its parent's place. */
-function placeOf(path: readonly string[], origins: ReadonlyMap<string, string>, fallback: string): string {
+export function placeOf(path: readonly string[], origins: ReadonlyMap<string, string>, fallback: string): string {
   for (let length = path.length; length > 0; length--) {
     const place = origins.get(path.slice(0, length).join('.'));
     if (place !== undefined) return place;
@@ -83,13 +99,33 @@ function placeOf(path: readonly string[], origins: ReadonlyMap<string, string>, 
 }
 
 function expectation(issue: Issue, given: unknown): string {
-  const text = JSON.stringify(given) ?? String(given);
+  // JSON has no NaN and no infinity: it would say null.
+  const text = (typeof given === 'number' ? undefined : JSON.stringify(given)) ?? String(given);
   const shown = text.length > 60 ? `${text.slice(0, 57)}…` : text;
   if (issue.code === 'invalid_value') {
     const options = issue.values.map(String);
     return `${shown} is not one of ${options.join(', ')}${didYouMean(String(given), options)}`;
   }
-  return `${issue.message.replace(/^Invalid input: /, '')}, got ${shown}`;
+  return `${inWords(issue)}, got ${shown}`;
+}
+
+/** What a value of each type is called. */
+const TYPE_WORDS: Readonly<Record<string, string>> = {
+  object: 'a mapping of keys to values',
+  array: 'a list',
+  tuple: 'a list',
+  string: 'text',
+  number: 'a number',
+  int: 'a whole number',
+  boolean: 'true or false',
+};
+
+function inWords(issue: Issue): string {
+  if (issue.code === 'invalid_type') return `must be ${TYPE_WORDS[issue.expected] ?? issue.expected}`;
+  if (issue.code === 'too_big' && (issue.origin === 'number' || issue.origin === 'int')) {
+    return `must be ${issue.inclusive === false ? 'below' : 'at most'} ${issue.maximum}`;
+  }
+  return issue.message.replace(/^Invalid input: /, '');
 }
 
 /** Suggests a sibling key, else the same key elsewhere in the tree. */

@@ -1,5 +1,5 @@
 /** The trivial baselines as methods: means of labels, no training, no GPU. */
-import { type BaselineName, baselines, scoreBaseline } from '@crossgate/cf';
+import { type BaselineName, baselines, logOdds, scoreBaseline } from '@crossgate/cf';
 import type { SplitName } from '../config/schema';
 import { throwIfInterrupted } from '../errors';
 import type { Scores } from '../predictions';
@@ -8,7 +8,7 @@ import type { Method } from './method';
 /** Logits and probabilities from what a baseline gives: a probability, or a sum of log-odds, read as the logit of one. */
 function toScores(values: Float64Array, probability: boolean): Scores {
   return probability
-    ? { score: values, logit: values.map((value) => Math.log(value / (1 - value))) }
+    ? { score: values, logit: values.map(logOdds) }
     : { logit: values, score: values.map((value) => 1 / (1 + Math.exp(-value))) };
 }
 
@@ -18,6 +18,7 @@ export function baselineMethod(name: BaselineName): Method {
   return {
     name,
     information: baseline.information,
+    trained: false,
     async open({ config, dataset, signal }) {
       return {
         adapter: null,

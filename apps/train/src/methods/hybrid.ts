@@ -3,6 +3,7 @@ import {
   buildHybridModel,
   fillNoun,
   findMethod as findDeclaration,
+  fusionParameterShapes,
   type HybridModel,
   PromptBuilder,
   planMemory,
@@ -13,7 +14,7 @@ import {
   trainHybrid,
 } from '@crossgate/fusion';
 import type { Device } from '@crossgate/gpu';
-import { LlamaModel, type Tokenizer } from '@crossgate/llm';
+import { type LlamaConfig, LlamaModel, loraParameterShapes, type Tokenizer } from '@crossgate/llm';
 import { openModel } from '@crossgate/llm/node';
 import type { ExperimentConfig, SplitName, StageConfig } from '../config/schema';
 import { InterruptedError } from '../errors';
@@ -27,6 +28,7 @@ import { checkCfRun, prepareCf } from './cf-phase';
 import { readHybridCheckpoint, saveHybridCheckpoint, writeModelFiles } from './hybrid-checkpoint';
 import type { Method, MethodContext, MethodOutcome } from './method';
 import { logitsToScores } from './mf';
+import { checkCfSizes, checkParameterSizes } from './parameter-sizes';
 
 /** The method of a declaration in `@crossgate/fusion`. */
 export function hybridMethod(name: string): Method {
@@ -34,6 +36,7 @@ export function hybridMethod(name: string): Method {
   return {
     name,
     information: declaration.information,
+    trained: true,
     async open(context) {
       if (declaration.usesCf) await checkCfRun(context);
       const path = await locateModel(context.config.llm.path!, 'llm.path', context.surroundings);
@@ -45,6 +48,7 @@ export function hybridMethod(name: string): Method {
         const builder = promptBuilder(name, context, tokenizer, files.config.maxPositions);
         const hash = await modelHash(path);
         device = await openGpu(context.adapter, context.log);
+        checkSizes(name, device, context, files.config);
         const llm = await LlamaModel.load(device, files.source);
         const opened = device;
         return {
@@ -64,6 +68,18 @@ export function hybridMethod(name: string): Method {
       }
     },
   };
+}
+
+/** Checks every parameter that the run will add to the model. */
+function checkSizes(name: string, device: Device, { config, dataset }: MethodContext, llm: LlamaConfig): void {
+  checkParameterSizes(device, 'lora.rank', loraParameterShapes(llm, config.lora));
+  if (!findDeclaration(name).usesCf) return;
+  checkCfSizes(device, config, dataset);
+  const shape = { cfDim: config.cf.cfDim, hiddenSize: llm.hiddenSize };
+  const shapes = [...fusionParameterShapes(shape, config.alg, config.gate)];
+  const isGate = ([parameter]: (typeof shapes)[number]) => parameter.startsWith('gate.');
+  checkParameterSizes(device, 'alg.hiddenFactor or cf.cfDim', new Map(shapes.filter((entry) => !isGate(entry))));
+  checkParameterSizes(device, 'gate.hidden', new Map(shapes.filter(isGate)));
 }
 
 function promptBuilder(name: string, { config, dataset }: MethodContext, tokenizer: Tokenizer, context: number) {

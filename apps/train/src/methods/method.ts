@@ -46,6 +46,8 @@ export interface OpenMethod {
 export interface Method {
   readonly name: string;
   readonly information: Information;
+  /** Whether it is fitted step by step, which can diverge. */
+  readonly trained: boolean;
   /** Opens what the method needs. Bad input is found here, before the run folder is made. */
   open(context: MethodContext): Promise<OpenMethod>;
 }

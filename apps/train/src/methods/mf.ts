@@ -4,14 +4,22 @@ import { openGpu } from '../gpu';
 import type { Scores } from '../predictions';
 import { checkCfRun, prepareCf } from './cf-phase';
 import type { Method } from './method';
+import { checkCfSizes } from './parameter-sizes';
 
 export const mf: Method = {
   name: 'mf',
   information: 'T',
+  trained: true,
   async open(context) {
     const { config, dataset, log } = context;
     await checkCfRun(context);
     const device = await openGpu(context.adapter, log);
+    try {
+      checkCfSizes(device, config, dataset);
+    } catch (error) {
+      device.destroy();
+      throw error;
+    }
     return {
       adapter: device.capabilities.name,
       async train(run) {

@@ -23,6 +23,9 @@ export interface DropoutContext {
   readonly counter: number;
 }
 
+const suffixA = '.lora_A.weight';
+const suffixB = '.lora_B.weight';
+
 interface AdaptedLayer {
   readonly a: Parameter;
   readonly b: Parameter;
@@ -47,37 +50,24 @@ export class LoraAdapters {
     readonly options: LoraOptions,
     random: RandomStream,
   ) {
-    const { rank, alpha, dropout, targets } = options;
-    if (!Number.isInteger(rank) || rank < 1)
-      throw new InputError(`lora.rank is ${rank}, expected an integer of at least 1`);
+    const { rank, alpha, dropout } = options;
     if (!(dropout >= 0 && dropout < 1)) throw new InputError(`lora.dropout is ${dropout}, expected a number in [0, 1)`);
+    const shapes = loraParameterShapes(config, options);
     this.scale = alpha / rank;
-    const modules = linearModules(config);
-    const chosen = new Set<string>();
-    for (const target of targets) {
-      const matches = [...modules.keys()].filter((name) => name === target || name.endsWith(`.${target}`));
-      if (matches.length === 0) {
-        const known = [...new Set([...modules.keys()].map((name) => name.split('.').at(-1)))];
-        throw new InputError(`lora.targets: no layer is named "${target}"; there are ${known.join(', ')}`);
-      }
-      for (const name of matches) chosen.add(name);
-    }
-    const specs: ParameterSpec[] = [];
-    const names = [...modules.keys()].filter((name) => chosen.has(name));
-    for (const name of names) {
-      const [outputs, inputs] = modules.get(name)!;
-      specs.push({
-        name: `${name}.lora_A.weight`,
-        shape: [rank, inputs],
-        values: random.kaimingUniform(rank * inputs, inputs),
-      });
-      specs.push({ name: `${name}.lora_B.weight`, shape: [outputs, rank], values: new Float32Array(outputs * rank) });
-    }
+    const specs = [...shapes].map(([name, shape]): ParameterSpec => {
+      const [rows, columns] = shape;
+      const size = rows * columns;
+      const values = name.endsWith(suffixA) ? random.kaimingUniform(size, columns) : new Float32Array(size);
+      return { name, shape, values };
+    });
+    const names = [...shapes.keys()]
+      .filter((name) => name.endsWith(suffixA))
+      .map((name) => name.slice(0, -suffixA.length));
     this.group = new ParameterGroup(device, 'lora', specs);
     this.#layers = new Map(
       names.map((name, stream) => [
         name,
-        { a: this.group.get(`${name}.lora_A.weight`), b: this.group.get(`${name}.lora_B.weight`), stream },
+        { a: this.group.get(name + suffixA), b: this.group.get(name + suffixB), stream },
       ]),
     );
   }
@@ -91,6 +81,37 @@ export class LoraAdapters {
   dropout({ stream }: AdaptedLayer, context: DropoutContext | undefined): DropoutState | undefined {
     return context && { probability: this.options.dropout, seed: context.seed, stream, counter: context.counter };
   }
+}
+
+/**
+ * Shapes of the adapters' parameters by name, before anything is allocated: `NAME.lora_A.weight` [rank, inputs] and
+ * `NAME.lora_B.weight` [outputs, rank] for each adapted layer, in the model's order.
+ *
+ * @throws InputError for a rank that is no count, and for a target that no layer matches (with what there is).
+ */
+export function loraParameterShapes(
+  config: LlamaConfig,
+  { rank, targets }: Pick<LoraOptions, 'rank' | 'targets'>,
+): Map<string, readonly [number, number]> {
+  if (!Number.isInteger(rank) || rank < 1)
+    throw new InputError(`lora.rank is ${rank}, expected an integer of at least 1`);
+  const modules = linearModules(config);
+  const chosen = new Set<string>();
+  for (const target of targets) {
+    const matches = [...modules.keys()].filter((name) => name === target || name.endsWith(`.${target}`));
+    if (matches.length === 0) {
+      const known = [...new Set([...modules.keys()].map((name) => name.split('.').at(-1)))];
+      throw new InputError(`lora.targets: no layer is named "${target}"; there are ${known.join(', ')}`);
+    }
+    for (const name of matches) chosen.add(name);
+  }
+  const shapes = new Map<string, readonly [number, number]>();
+  for (const [name, [outputs, inputs]] of modules) {
+    if (!chosen.has(name)) continue;
+    shapes.set(name + suffixA, [rank, inputs]);
+    shapes.set(name + suffixB, [outputs, rank]);
+  }
+  return shapes;
 }
 
 /** Linear layers of the blocks: module name → [outputs, inputs]. */

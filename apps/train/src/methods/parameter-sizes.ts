@@ -1,0 +1,36 @@
+/** Whether the parameters a config asks for fit the device, from shapes alone: found before training, not after an hour of it. */
+import { matrixFactorizationShapes } from '@crossgate/cf';
+import type { Dataset } from '@crossgate/data';
+import { type Device, formatBytes } from '@crossgate/gpu';
+import type { ExperimentConfig } from '../config/schema';
+import { InputError } from '../errors';
+
+/** Parameters by name, each with its shape; values are f32. */
+export type ParameterShapes = ReadonlyMap<string, readonly number[]>;
+
+/** Size of one parameter in bytes. */
+export function parameterBytes(shape: readonly number[]): number {
+  return shape.reduce((product, length) => product * length, 4);
+}
+
+/**
+ * Checks that each parameter fits one binding of the device.
+ * @param keys config keys that set the shapes, for the message
+ * @throws InputError naming the keys, the parameter, its size and the device's limit
+ */
+export function checkParameterSizes(device: Pick<Device, 'capabilities'>, keys: string, shapes: ParameterShapes): void {
+  const limit = device.capabilities.limits.maxStorageBufferBindingSize;
+  for (const [name, shape] of shapes) {
+    const bytes = parameterBytes(shape);
+    if (bytes <= limit) continue;
+    throw new InputError(
+      `${keys}: ${name} [${shape.join(', ')}] takes ${formatBytes(bytes)}, but ${device.capabilities.name} binds at most ${formatBytes(limit)}; lower ${keys}`,
+    );
+  }
+}
+
+/** Checks the tables of the CF model of a run. See {@link checkParameterSizes}. */
+export function checkCfSizes(device: Pick<Device, 'capabilities'>, config: ExperimentConfig, dataset: Dataset): void {
+  const shapes = matrixFactorizationShapes(dataset.userCount, dataset.itemCount, config.cf.cfDim);
+  checkParameterSizes(device, 'cf.cfDim', shapes);
+}
