@@ -14,8 +14,9 @@ export interface Surroundings {
 /** Opens a prepared folder, or builds the data set `name` from a source folder. */
 async function openFolder(folder: string, name: string | undefined): Promise<Dataset> {
   if ((await kindOf(join(folder, manifestFile))) === 'file') return openDataset(folder);
-  if (name !== undefined) return loadSource(name, folder);
+  if (name !== undefined && !findDataset(name).generated) return loadSource(name, folder);
   for (const definition of listDatasets()) {
+    if (definition.generated) continue;
     const kinds = await Promise.all(definition.sourceFiles.map((file) => kindOf(join(folder, file))));
     if (kinds.every((kind) => kind === 'file')) return loadSource(definition.name, folder);
   }
@@ -37,7 +38,8 @@ export async function openDataFolder(path: string, surroundings: Surroundings): 
 }
 
 /**
- * Opens the data set of a config: `path`, else CROSSGATE_DATA/<name>, else ./data/<name>. Source folders are prepared in memory.
+ * Opens the data set of a config: `path`, else CROSSGATE_DATA/<name>, else ./data/<name>. Source folders are prepared in memory,
+ * and so is a generated data set without `path`.
  * @throws InputError naming every place that was tried
  */
 export async function locateDataset(
@@ -55,7 +57,7 @@ export async function locateDataset(
     }
     return dataset;
   }
-  findDataset(wanted.name);
+  if (findDataset(wanted.name).generated) return loadSource(wanted.name);
   const places = candidates('CROSSGATE_DATA', 'data', wanted.name, surroundings);
   for (const place of places) if ((await kindOf(place)) === 'folder') return openFolder(place, wanted.name);
   throw new InputError(

@@ -14,6 +14,18 @@ export {
   splitNames,
   summarizeDataset,
 } from './dataset';
+export { demoConstants } from './demo/constants';
+export { buildDemo } from './demo/demo';
+export { type DemoOracleScores, demoOracles } from './demo/oracles';
+export {
+  type DemoEvent,
+  type DemoItem,
+  type DemoLogit,
+  type DemoUser,
+  type DemoWorld,
+  demoLogit,
+  generateDemoWorld,
+} from './demo/world';
 export { InputError } from './errors';
 export { type ExportedRow, exportSplit, jsonId } from './export';
 export {

@@ -7,7 +7,7 @@ import type { Dataset } from './dataset';
 import { InputError } from './errors';
 import { contentFiles, decodeDataset, encodeDataset, manifestFile, parseManifest } from './format';
 import { findDataset } from './registry';
-import type { SourceFolder } from './source';
+import { memorySource, type SourceFolder } from './source';
 
 export { exportSplit } from './export';
 
@@ -36,12 +36,16 @@ export function folderSource(directory: string): SourceFolder {
 }
 
 /**
- * Builds a known data set in memory, straight from the files of its publisher.
+ * Builds a known data set in memory, straight from the files of its publisher. A generated one needs no folder.
  *
  * @throws InputError for an unknown name, a missing folder or file, and malformed rows (with file and line)
  */
-export async function loadSource(name: string, directory: string): Promise<Dataset> {
+export async function loadSource(name: string, directory?: string): Promise<Dataset> {
   const definition = findDataset(name);
+  if (definition.generated) return definition.build(memorySource({}));
+  if (directory === undefined) {
+    throw new InputError(`${name} needs a source folder (--source) with ${definition.sourceFiles.join(', ')}`);
+  }
   await requireFolder(directory, `${name} needs a folder with ${definition.sourceFiles.join(', ')}`);
   for (const file of definition.sourceFiles) {
     const info = await stat(join(directory, file)).catch(() => undefined);
@@ -127,12 +131,16 @@ export async function saveDataset(dataset: Dataset, directory: string): Promise<
 }
 
 /**
- * Prepares a known data set: reads the files of its publisher in `source`, writes the folder `out`.
+ * Prepares a known data set: reads the files of its publisher in `source` (not needed by a generated one), writes the
+ * folder `out`.
  *
  * @returns the data set, with `warnings` about its source
  * @throws InputError as `loadSource` and `saveDataset` do; nothing is left behind then
  */
-export async function prepareDataset(name: string, options: { source: string; out: string }): Promise<Dataset> {
+export async function prepareDataset(
+  name: string,
+  options: { source?: string | undefined; out: string },
+): Promise<Dataset> {
   // The place is checked first, so that a wrong --out costs no minutes of reading.
   await checkReplaceable(resolve(options.out));
   const dataset = await loadSource(name, options.source);

@@ -1,5 +1,6 @@
 /** The data sets known by name. A new data set is one file with a `DatasetDefinition`, listed here. */
 import type { Dataset } from './dataset';
+import { demo } from './demo/demo';
 import { InputError } from './errors';
 import { ml1m } from './ml-1m';
 import type { SourceFolder } from './source';
@@ -10,6 +11,8 @@ export interface DatasetDefinition {
   readonly title: string;
   readonly homepage: string;
   readonly license: string;
+  /** True for a data set made from constants alone: it needs no source folder. */
+  readonly generated?: true;
   /** Files that the source folder must hold. */
   readonly sourceFiles: readonly string[];
   /** Builds the data set. Throws InputError naming file and line for malformed input. */
@@ -18,7 +21,7 @@ export interface DatasetDefinition {
 
 /** Every known data set. */
 export function listDatasets(): readonly DatasetDefinition[] {
-  return [ml1m];
+  return [ml1m, demo];
 }
 
 /** The definition of a data set. Throws InputError with the known names for any other. */

@@ -28,13 +28,17 @@ export function registerData(program: Command, host: Host): void {
   const prepare = host
     .add(data, 'prepare <name>', "Build a prepared folder from the publisher's files", [
       'data prepare ml-1m --source downloads/ml-1m --out data/ml-1m',
+      'data prepare demo --out data/demo',
     ])
-    .requiredOption('--source <dir>', "folder with the publisher's files")
+    .option('--source <dir>', "folder with the publisher's files; demo is generated and needs none")
     .requiredOption('--out <dir>', 'folder to write; it is complete or absent');
-  host.handle<{ source: string; out: string }>(prepare, async (context, { source, out }, [name]) => {
+  host.handle<{ source?: string; out: string }>(prepare, async (context, { source, out }, [name]) => {
     throwIfInterrupted(context.io.signal);
     const { cwd } = context.io;
-    const dataset = await prepareDataset(name!, { source: resolve(cwd, source), out: resolve(cwd, out) });
+    const dataset = await prepareDataset(name!, {
+      source: source === undefined ? undefined : resolve(cwd, source),
+      out: resolve(cwd, out),
+    });
     for (const warning of dataset.warnings) context.log.warn(`${name}: ${warning}`);
     const summary = { ...summarizeDataset(dataset), hash: dataset.hash };
     await context.emit(summary, () => describe(summary));
