@@ -1,5 +1,5 @@
 /** Resuming on a GPU what has changed meanwhile: other weights, other vectors, a checkpoint of something else. */
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { listAdapters } from '@crossgate/gpu/node';
 import { encodeState, type HostState, parseState } from '@crossgate/tensor';
@@ -84,6 +84,17 @@ describe.skipIf(adapters.length === 0)('resume on a GPU', () => {
     await writeFile(at('r/checkpoints/last.json'), last);
     const rest = await train('tallrec.yaml');
     expect(rest.code, rest.stderr).toBe(0);
+  });
+
+  it('finds vectors of another width in cf.run before it touches the run folder', async () => {
+    const mf = await runCli(['train', 'mf.yaml', '--run', 'mf'], { cwd });
+    expect(mf.code, mf.stderr).toBe(0);
+    await mkdir(at('out'));
+    const before = (await stat(at('out'))).mtimeMs;
+    const set = ['--set', 'cf.run=mf', '--set', 'cf.cfDim=5'];
+    const outcome = await runCli(['train', 'mf.yaml', '--run', 'out', ...set], { cwd });
+    expectBadInput(outcome, /cf\.run: mf has vectors of width 6, but cf\.cfDim is 5/);
+    expect((await stat(at('out'))).mtimeMs).toBe(before);
   });
 
   it('checks the vectors of its own cf.safetensors as it does those of cf.run', async () => {

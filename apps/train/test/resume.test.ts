@@ -19,7 +19,7 @@ function expectBadInput(outcome: Outcome, words: RegExp): void {
   expect(outcome.stderr).not.toMatch(/^\s+at /m);
 }
 
-describe('a run folder that cannot be made', () => {
+describe('a folder that cannot be made', () => {
   it.runIf(process.platform === 'linux').each(['/proc/crossgate-test', '/proc/crossgate-test/run'])(
     '%s ends with a line instead of hanging',
     async (run) => {
@@ -28,6 +28,20 @@ describe('a run folder that cannot be made', () => {
       expectBadInput(outcome, /error: \/proc\/crossgate-test: the folder cannot be made: .*choose another --run/);
     },
   );
+
+  it.runIf(process.platform === 'linux')('nor a prepared folder', async () => {
+    const cwd = await folderWith(files);
+    const prepare = ['data', 'prepare', 'ml-1m', '--source', 'ml-1m', '--out', '/proc/crossgate-test/out'];
+    const outcome = await runCli(prepare, { cwd });
+    expectBadInput(outcome, /error: \/proc\/crossgate-test: the folder cannot be made: .*choose another --out/);
+  });
+
+  it('takes back the parents it made when the source is bad', async () => {
+    const cwd = await folderWith(files);
+    const prepare = ['data', 'prepare', 'ml-1m', '--source', 'none', '--out', 'a/b/out'];
+    expectBadInput(await runCli(prepare, { cwd }), /none: no such folder/);
+    expect(await listing(cwd)).not.toContain('a');
+  });
 
   it('below a file', async () => {
     const cwd = await folderWith(files);

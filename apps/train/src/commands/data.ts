@@ -1,5 +1,5 @@
 /** `crossgate data`: known data sets, prepared folders, and their rows as JSON lines. */
-import { resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { type DatasetSummary, exportSplit, listDatasets, parseSplitName, summarizeDataset } from '@crossgate/data';
 import { prepareDataset } from '@crossgate/data/node';
 import type { Command } from 'commander';
@@ -7,6 +7,7 @@ import { throwIfInterrupted } from '../errors';
 import { table } from '../format';
 import { write } from '../io';
 import { openDataFolder } from '../locate';
+import { makeFolders, removeFolders } from '../make-folders';
 import type { Host } from './host';
 
 /** Characters gathered before a write. */
@@ -35,9 +36,15 @@ export function registerData(program: Command, host: Host): void {
   host.handle<{ source?: string; out: string }>(prepare, async (context, { source, out }, [name]) => {
     throwIfInterrupted(context.io.signal);
     const { cwd } = context.io;
+    const target = resolve(cwd, out);
+    const parent = dirname(target);
+    const made = await makeFolders(parent, 'choose another --out');
     const dataset = await prepareDataset(name!, {
       source: source === undefined ? undefined : resolve(cwd, source),
-      out: resolve(cwd, out),
+      out: target,
+    }).catch(async (error) => {
+      if (made !== undefined) await removeFolders(parent, made);
+      throw error;
     });
     for (const warning of dataset.warnings) context.log.warn(`${name}: ${warning}`);
     const summary = { ...summarizeDataset(dataset), hash: dataset.hash };

@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import { CfTrainer, encodeTrainingState, MatrixFactorization, parseTrainingState, seenInTrain } from '@crossgate/cf';
 import type { Dataset } from '@crossgate/data';
 import type { Device } from '@crossgate/gpu';
-import { encodeState, parseState } from '@crossgate/tensor';
+import { encodeState, parseState, readSafetensorsHeader } from '@crossgate/tensor';
 import { openFile, writeFileAtomic } from '@crossgate/tensor/node';
 import { z } from 'zod';
 import { InputError, InterruptedError } from '../errors';
@@ -46,7 +46,10 @@ export async function prepareCf(
   return trained;
 }
 
-/** Checks `cf.run` before the run folder is made. */
+/**
+ * Checks `cf.run` before the run folder is made.
+ * @throws InputError when it is no complete CF run on the same data with vectors of width `cf.cfDim`
+ */
 export async function checkCfRun({ config, dataset, surroundings }: MethodContext): Promise<void> {
   if (config.cf.run === null) return;
   const path = resolve(surroundings.cwd, config.cf.run);
@@ -59,6 +62,11 @@ export async function checkCfRun({ config, dataset, surroundings }: MethodContex
   if ((await kindOf(join(path, CF_FILE))) !== 'file') {
     throw new InputError(`cf.run: ${config.cf.run} has no ${CF_FILE}; name a run of a CF method such as mf`);
   }
+  const source = await openFile(join(path, CF_FILE));
+  const { tensors } = await readSafetensorsHeader(source).finally(() => source.close());
+  const width = [...tensors.values()].find(({ shape }) => shape.length === 2)?.shape[1] ?? config.cf.cfDim;
+  const problem = widthMismatch(width, config.cf.cfDim);
+  if (problem !== null) throw new InputError(`cf.run: ${config.cf.run} ${problem}`);
 }
 
 async function train(context: MethodContext, run: RunFolder, device: Device) {
@@ -139,10 +147,14 @@ async function load({ config, dataset }: MethodContext, device: Device, path: st
   }
 }
 
+function widthMismatch(width: number, cfDim: number): string | null {
+  if (width === cfDim) return null;
+  return `has vectors of width ${width}, but cf.cfDim is ${cfDim}; set one to the other`;
+}
+
 function mismatch(model: MatrixFactorization, cfDim: number, dataset: Dataset): string | null {
-  if (model.cfDim !== cfDim) {
-    return `has vectors of width ${model.cfDim}, but cf.cfDim is ${cfDim}; set one to the other`;
-  }
+  const width = widthMismatch(model.cfDim, cfDim);
+  if (width !== null) return width;
   const [users, items] = [model.userSeen.length - 1, model.itemSeen.length - 1];
   if (users === dataset.userCount && items === dataset.itemCount) return null;
   return `has ${users} users and ${items} items, but the data set has ${dataset.userCount} and ${dataset.itemCount}; train it again on this data`;

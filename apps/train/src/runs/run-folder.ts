@@ -7,9 +7,9 @@ import type { z } from 'zod';
 import type { ExperimentConfig } from '../config/schema';
 import { InputError } from '../errors';
 import { kindOf, readText, writeAtomically, writeAtomicallyWith } from '../files';
+import { makeFolders, removeFolders } from '../make-folders';
 import { type CheckpointFile, type CheckpointName, checkCheckpointState, readCheckpointFile } from './checkpoint-file';
 import { acquireLock, checkUnlocked } from './lock';
-import { makeFolders, removeFolders } from './make-folders';
 import { MetricsLog, type MetricsRecord, readKept } from './metrics-log';
 
 /** What config.yaml says about the run besides its config. */

@@ -1,8 +1,8 @@
 /** Makes a folder and its missing parents, one level at a time, and takes them back. */
 import { mkdir, rmdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { InputError } from '../errors';
-import { kindOf } from '../files';
+import { InputError } from './errors';
+import { kindOf } from './files';
 
 /** System errors that say that a folder cannot be made at this place, with the words for them. */
 const PLACE_ERRORS: Readonly<Record<string, string>> = {
