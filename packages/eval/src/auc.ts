@@ -117,3 +117,27 @@ export function uauc(rows: ScoredRows): { uauc: number | null; users: number } {
   }
   return { uauc: users === 0 ? null : sum / users, users };
 }
+
+/**
+ * GAUC: the mean of per-user AUC weighted by the user's rows (impressions; Zhou et al. 2018) or, as RecBole's `GAUC`
+ * does, by the user's positives. Users with one class only are left out.
+ *
+ * @returns `gauc`, null when no user has both classes, and `users`, the number averaged over
+ * @throws InputError as `auc` does
+ */
+export function gauc(
+  rows: ScoredRows,
+  weight: 'impressions' | 'positives' = 'impressions',
+): { gauc: number | null; users: number } {
+  let sum = 0;
+  let weights = 0;
+  let users = 0;
+  for (const entry of perUserAuc(rows)) {
+    if (entry.auc === null) continue;
+    const own = weight === 'impressions' ? entry.rows : entry.positives;
+    sum += own * entry.auc;
+    weights += own;
+    users++;
+  }
+  return { gauc: users === 0 ? null : sum / weights, users };
+}

@@ -1,5 +1,14 @@
-/** @crossgate/eval: click metrics, DeLong intervals and tests, tables. Pure; no dependencies. */
-export { auc, perUserAuc, type ScoredRows, type UserAuc, uauc } from './auc';
+/** @crossgate/eval: click and ranking metrics, intervals, tests, tables. Pure; no dependencies. */
+export { auc, gauc, perUserAuc, type ScoredRows, type UserAuc, uauc } from './auc';
+export {
+  type BootstrapOptions,
+  type BootstrapResult,
+  bootstrapClicks,
+  bootstrapUsers,
+  type UserSample,
+} from './bootstrap';
+export { type Calibration, type CalibrationBin, calibration } from './calibration';
+export { type CandidateOptions, sampleCandidates, type TopItemsOptions, topItems } from './candidates';
 export {
   type ClickMetrics,
   type ClickRows,
@@ -12,4 +21,22 @@ export type { NumberColumn } from './columns';
 export { type AucInterval, deLongInterval, deLongTest, type PairedAucTest } from './delong';
 export { InputError } from './errors';
 export { normalQuantile, normalUpperTail } from './normal';
-export { renderTable, type TableCell, type TableColumn } from './table';
+export { type Random, seededRandom } from './random';
+export {
+  type ItemList,
+  perUserRanking,
+  type RankingLists,
+  type RankingMetrics,
+  type RankingOptions,
+  rankingMetrics,
+  type UserRanking,
+} from './ranking';
+export {
+  formatSeeds,
+  holmAdjust,
+  type SeedSummary,
+  type SignedRankTest,
+  signedRankTest,
+  summarizeSeeds,
+} from './significance';
+export { renderTable, type TableCell, type TableColumn, type TableFormat } from './table';

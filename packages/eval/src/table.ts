@@ -1,8 +1,8 @@
-/** Tables as plain text and Markdown. */
+/** Tables as plain text, Markdown, LaTeX and JSON. */
 
 export interface TableColumn {
   readonly header: string;
-  /** Digits after the point for numbers that are not whole (default 4). */
+  /** Digits after the point for numbers that are not whole (default 4). JSON keeps numbers as they are. */
   readonly digits?: number;
   /** Default: right where every cell is a number or missing, else left. */
   readonly align?: 'left' | 'right';
@@ -10,28 +10,30 @@ export interface TableColumn {
 
 export type TableCell = string | number | null | undefined;
 
+/** `latex` is a `tabular` with the rules of the booktabs package; `json` an array with one object per row. */
+export type TableFormat = 'text' | 'markdown' | 'latex' | 'json';
+
 /**
- * Renders a table. Missing cells read `–`.
+ * Renders a table. Missing cells read `–` (null in JSON, where numbers that are not finite are texts).
  *
  * @param columns headers, or headers with digits and alignment
- * @throws RangeError when a row has another number of cells than there are columns
+ * @throws RangeError when a row has another number of cells than there are columns, or when two columns of a JSON
+ *   table share a header
  */
 export function renderTable(
   columns: readonly (string | TableColumn)[],
   rows: readonly (readonly TableCell[])[],
-  format: 'text' | 'markdown' = 'text',
+  format: TableFormat = 'text',
 ): string {
   const specs = columns.map((column): TableColumn => (typeof column === 'string' ? { header: column } : column));
   for (const [index, row] of rows.entries()) {
     if (row.length !== specs.length)
       throw new RangeError(`row ${index} has ${row.length} cells for ${specs.length} columns`);
   }
-  const clean = (text: string) => {
-    const line = text.replaceAll(/\s*[\r\n]+\s*/g, ' ');
-    return format === 'markdown' ? line.replaceAll('|', '\\|') : line;
-  };
+  if (format === 'json') return renderJson(specs, rows);
+  const clean = (text: string) => escapeFor[format](text.replaceAll(/\s*[\r\n]+\s*/g, ' '));
   const cellText = (cell: TableCell, digits = 4): string => {
-    if (cell === null || cell === undefined) return '–';
+    if (cell === null || cell === undefined) return clean('–');
     if (typeof cell === 'string') return clean(cell);
     return Number.isInteger(cell) || !Number.isFinite(cell) ? String(cell) : cell.toFixed(digits);
   };
@@ -53,11 +55,48 @@ export function renderTable(
   };
   const line = (cells: readonly string[]) => {
     const padded = cells.map(pad);
+    if (format === 'latex') return `${padded.join(' & ')} \\\\`;
     return format === 'markdown' ? `| ${padded.join(' | ')} |` : padded.join('  ').trimEnd();
   };
+  if (format === 'latex') {
+    const alignment = right.map((isRight) => (isRight ? 'r' : 'l')).join('');
+    const body = ['\\toprule', line(headers), '\\midrule', ...texts.map(line), '\\bottomrule'];
+    return [`\\begin{tabular}{${alignment}}`, ...body, '\\end{tabular}'].join('\n');
+  }
   const rule = widths.map((size, index) => {
     if (format === 'text') return '-'.repeat(size);
     return right[index] ? `${'-'.repeat(size - 1)}:` : '-'.repeat(size);
   });
   return [line(headers), line(rule), ...texts.map(line)].join('\n');
+}
+
+const latexOf: Readonly<Record<string, string>> = {
+  '\\': '\\textbackslash{}',
+  '~': '\\textasciitilde{}',
+  '^': '\\textasciicircum{}',
+  '<': '\\textless{}',
+  '>': '\\textgreater{}',
+  '–': '--',
+  '−': '$-$',
+  '±': '$\\pm$',
+};
+
+const escapeFor: Readonly<Record<'text' | 'markdown' | 'latex', (text: string) => string>> = {
+  text: (text) => text,
+  markdown: (text) => text.replaceAll('|', '\\|'),
+  latex: (text) => text.replaceAll(/[\\~^<>–−±&%$#_{}]/g, (character) => latexOf[character] ?? `\\${character}`),
+};
+
+function renderJson(columns: readonly TableColumn[], rows: readonly (readonly TableCell[])[]): string {
+  const headers = columns.map((column) => column.header);
+  const twice = headers.find((header, index) => headers.indexOf(header) !== index);
+  if (twice !== undefined)
+    throw new RangeError(`two columns are called ${JSON.stringify(twice)}: JSON needs them apart`);
+  const value = (cell: TableCell) => {
+    if (cell === undefined) return null;
+    return typeof cell === 'number' && !Number.isFinite(cell) ? String(cell) : cell;
+  };
+  // By entries, so that a header such as __proto__ is a key like any other.
+  const objects = rows.map((row) => Object.fromEntries(headers.map((header, index) => [header, value(row[index])])));
+  return JSON.stringify(objects, null, 2);
 }

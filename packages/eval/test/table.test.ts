@@ -1,4 +1,4 @@
-/** Tables as text and Markdown. */
+/** Tables as text, Markdown, LaTeX and JSON. */
 import { expect, it } from 'vitest';
 import { renderTable } from '../src/index';
 
@@ -27,4 +27,57 @@ it('escapes Markdown', () => {
 
 it('refuses ragged rows', () => {
   expect(() => renderTable(['a'], [[1, 2]])).toThrow(/row 0 has 2 cells for 1 columns/);
+});
+
+it('writes LaTeX with booktabs, its special characters escaped', () => {
+  const text = renderTable(
+    ['method', { header: 'AUC', digits: 3 }],
+    [
+      ['A_1 & 50% ± {x}\\y', 0.5],
+      ['MF', null],
+    ],
+    'latex',
+  );
+  expect(text).toBe(
+    [
+      '\\begin{tabular}{lr}',
+      '\\toprule',
+      'method                                    &   AUC \\\\',
+      '\\midrule',
+      'A\\_1 \\& 50\\% $\\pm$ \\{x\\}\\textbackslash{}y & 0.500 \\\\',
+      'MF                                        &    -- \\\\',
+      '\\bottomrule',
+      '\\end{tabular}',
+    ].join('\n'),
+  );
+});
+
+it('writes JSON with whole precision, null for what is missing', () => {
+  const text = renderTable(
+    ['method', '__proto__', 'gain'],
+    [
+      ['MF', 0.123456789, undefined],
+      ['x', Infinity, 2],
+    ],
+    'json',
+  );
+  expect(text).toBe(
+    JSON.stringify(
+      [
+        Object.fromEntries([
+          ['method', 'MF'],
+          ['__proto__', 0.123456789],
+          ['gain', null],
+        ]),
+        Object.fromEntries([
+          ['method', 'x'],
+          ['__proto__', 'Infinity'],
+          ['gain', 2],
+        ]),
+      ],
+      null,
+      2,
+    ),
+  );
+  expect(() => renderTable(['a', 'a'], [], 'json')).toThrow(/two columns are called "a"/);
 });

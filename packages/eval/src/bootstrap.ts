@@ -1,0 +1,213 @@
+/** Bootstrap over users: percentile intervals of any metric of scored rows, and of AUC and UAUC quickly. */
+import { perUserAuc, type ScoredRows } from './auc';
+import { checkColumns, checkLength, type NumberColumn } from './columns';
+import { seededRandom } from './random';
+
+export interface BootstrapOptions {
+  /** Number of resamples (default 1000). */
+  readonly samples?: number;
+  /** Whole number (default 1): the same seed gives the same resamples, for every metric of the same users. */
+  readonly seed?: number;
+  /** Coverage of the interval, in (0, 1) (default 0.95). */
+  readonly level?: number;
+}
+
+export interface BootstrapResult {
+  /** The metric of the rows themselves; null where it is undefined. */
+  readonly estimate: number | null;
+  /** Standard deviation over the resamples (divisor n − 1); null for fewer than two defined ones. */
+  readonly standardError: number | null;
+  /** Percentiles of the resamples, interpolated linearly; null when none is defined. */
+  readonly interval: readonly [number, number] | null;
+  /** Resamples on which the metric is defined; the others are left out. */
+  readonly samples: number;
+}
+
+/** A resample of whole users. */
+export interface UserSample {
+  /** Rows of the drawn users; a user drawn twice has its rows twice. */
+  readonly rows: Int32Array;
+  /** User of each of these rows, numbered anew per draw: a user drawn twice counts as two users. */
+  readonly user: Int32Array;
+}
+
+type Settings = Required<BootstrapOptions>;
+
+function settingsOf({ samples = 1000, seed = 1, level = 0.95 }: BootstrapOptions): Settings {
+  if (!Number.isInteger(samples) || samples < 1) {
+    throw new RangeError(`samples must be a whole number of at least 1, got ${samples}`);
+  }
+  if (!(level > 0 && level < 1)) throw new RangeError(`level must lie in (0, 1), got ${level}`);
+  return { samples, seed, level };
+}
+
+/** Users numbered in order of first appearance. */
+function numberUsers(user: ArrayLike<number | string>): { userOfRow: Int32Array; users: number } {
+  const numbers = new Map<number | string, number>();
+  const userOfRow = new Int32Array(user.length);
+  for (let row = 0; row < user.length; row++) {
+    const id = user[row] as number | string;
+    const number = numbers.get(id) ?? numbers.size;
+    numbers.set(id, number);
+    userOfRow[row] = number;
+  }
+  return { userOfRow, users: numbers.size };
+}
+
+/** Calls `visit` with the users drawn for each resample; the array is reused. */
+function drawUsers(users: number, { samples, seed }: Settings, visit: (drawn: Int32Array) => void): void {
+  const random = seededRandom(seed);
+  const drawn = new Int32Array(users);
+  for (let sample = 0; sample < samples; sample++) {
+    for (let place = 0; place < users; place++) drawn[place] = random.below(users);
+    visit(drawn);
+  }
+}
+
+function summarize(estimate: number | null, replicates: readonly (number | null)[], level: number): BootstrapResult {
+  const sorted = Float64Array.from(replicates.filter((value) => value !== null)).sort();
+  const samples = sorted.length;
+  if (samples === 0) return { estimate, standardError: null, interval: null, samples };
+  const quantile = (probability: number): number => {
+    const place = probability * (samples - 1);
+    const below = sorted[Math.floor(place)] as number;
+    const above = sorted[Math.ceil(place)] as number;
+    return below + (place - Math.floor(place)) * (above - below);
+  };
+  const mean = sorted.reduce((sum, value) => sum + value, 0) / samples;
+  const squares = sorted.reduce((sum, value) => sum + (value - mean) ** 2, 0);
+  return {
+    estimate,
+    standardError: samples < 2 ? null : Math.sqrt(squares / (samples - 1)),
+    interval: [quantile((1 - level) / 2), quantile((1 + level) / 2)],
+    samples,
+  };
+}
+
+/**
+ * Percentile interval of any metric under resampling of whole users with replacement, which respects that rows of one
+ * user are not independent. For a paired comparison let the metric be the difference of the two models' values.
+ *
+ * @param user id of each row
+ * @param metric called with the rows themselves first, then with each resample; null where undefined
+ * @throws RangeError for settings out of range
+ */
+export function bootstrapUsers(
+  user: ArrayLike<number | string>,
+  metric: (sample: UserSample) => number | null,
+  options: BootstrapOptions = {},
+): BootstrapResult {
+  const settings = settingsOf(options);
+  const { userOfRow, users } = numberUsers(user);
+  const rowsOfUser: number[][] = Array.from({ length: users }, () => []);
+  for (const [row, number] of userOfRow.entries()) rowsOfUser[number]?.push(row);
+  const estimate = metric({ rows: Int32Array.from(userOfRow.keys()), user: userOfRow });
+  const replicates: (number | null)[] = [];
+  drawUsers(users, settings, (drawn) => {
+    let size = 0;
+    for (const number of drawn) size += (rowsOfUser[number] as number[]).length;
+    const rows = new Int32Array(size);
+    const newUser = new Int32Array(size);
+    let place = 0;
+    for (const [draw, number] of drawn.entries()) {
+      const own = rowsOfUser[number] as number[];
+      rows.set(own, place);
+      newUser.fill(draw, place, place + own.length);
+      place += own.length;
+    }
+    replicates.push(metric({ rows, user: newUser }));
+  });
+  return summarize(estimate, replicates, settings.level);
+}
+
+/** Returns the AUC under whole-number weights per user, O(n) a call after one sort. */
+function weightedAucOf(label: NumberColumn, score: NumberColumn, userOfRow: Int32Array) {
+  const order = Uint32Array.from({ length: label.length }, (_, row) => row);
+  // By comparison and not by difference: ∞ − ∞ is NaN.
+  order.sort((x, y) => {
+    const [a, b] = [score[x] as number, score[y] as number];
+    return a < b ? -1 : a > b ? 1 : 0;
+  });
+  return (weight: Float64Array): number | null => {
+    let negatives = 0;
+    let positives = 0;
+    let doubled = 0;
+    for (let start = 0; start < order.length; ) {
+      const value = score[order[start] as number];
+      let tiedPositives = 0;
+      let tiedNegatives = 0;
+      let end = start;
+      for (; end < order.length && score[order[end] as number] === value; end++) {
+        const row = order[end] as number;
+        const times = weight[userOfRow[row] as number] as number;
+        if (label[row] === 1) tiedPositives += times;
+        else tiedNegatives += times;
+      }
+      doubled += tiedPositives * (2 * negatives + tiedNegatives);
+      positives += tiedPositives;
+      negatives += tiedNegatives;
+      start = end;
+    }
+    return positives === 0 || negatives === 0 ? null : doubled / (2 * positives * negatives);
+  };
+}
+
+/** Returns UAUC under whole-number weights per user. */
+function weightedUaucOf(rows: ScoredRows) {
+  const perUser = perUserAuc(rows).map((entry) => entry.auc);
+  return (weight: Float64Array): number | null => {
+    let sum = 0;
+    let users = 0;
+    for (const [number, value] of perUser.entries()) {
+      if (value === null) continue;
+      sum += (weight[number] as number) * value;
+      users += weight[number] as number;
+    }
+    return users === 0 ? null : sum / users;
+  };
+}
+
+/**
+ * Intervals of AUC and UAUC under resampling of whole users: what `bootstrapUsers` gives with `auc` and `uauc` and the
+ * same seed, in O(rows) per resample. With `base`, another model's scores of the same rows, they are those of the
+ * paired differences score − base.
+ *
+ * @throws InputError naming the row of a NaN score or of a label that is neither 0 nor 1, or the column of another length
+ * @throws RangeError for settings out of range
+ */
+export function bootstrapClicks(
+  rows: ScoredRows & { readonly base?: NumberColumn },
+  options: BootstrapOptions = {},
+): { auc: BootstrapResult; uauc: BootstrapResult } {
+  const settings = settingsOf(options);
+  const { user, label, score, base } = rows;
+  checkColumns(label, score);
+  checkLength('user', user, label);
+  if (base !== undefined) checkColumns(label, base);
+  const { userOfRow, users } = numberUsers(user);
+  type Weighted = (weight: Float64Array) => number | null;
+  const less = (own: Weighted, other: Weighted | undefined): Weighted => {
+    if (other === undefined) return own;
+    return (weight) => {
+      const [a, b] = [own(weight), other(weight)];
+      return a === null || b === null ? null : a - b;
+    };
+  };
+  const metrics = {
+    auc: less(weightedAucOf(label, score, userOfRow), base && weightedAucOf(label, base, userOfRow)),
+    uauc: less(weightedUaucOf(rows), base && weightedUaucOf({ user, label, score: base })),
+  };
+  const replicates: Record<'auc' | 'uauc', (number | null)[]> = { auc: [], uauc: [] };
+  const weight = new Float64Array(users).fill(1);
+  const estimates = { auc: metrics.auc(weight), uauc: metrics.uauc(weight) };
+  drawUsers(users, settings, (drawn) => {
+    weight.fill(0);
+    for (const number of drawn) weight[number] = (weight[number] as number) + 1;
+    replicates.auc.push(metrics.auc(weight));
+    replicates.uauc.push(metrics.uauc(weight));
+  });
+  return {
+    auc: summarize(estimates.auc, replicates.auc, settings.level),
+    uauc: summarize(estimates.uauc, replicates.uauc, settings.level),
+  };
+}

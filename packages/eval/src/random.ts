@@ -1,0 +1,54 @@
+/** A seeded generator of random numbers, the same on every machine. */
+
+export interface Random {
+  /** A uniform whole number in 0 … limit − 1, without modulo bias; `limit` in 1 … 2^32. */
+  below(limit: number): number;
+}
+
+/**
+ * xoshiro128** (Blackman and Vigna, 2018), its state filled by splitmix32 from the seed; period 2^128 − 1.
+ *
+ * @param seed a whole number; its lower 32 bits count
+ * @throws RangeError for a seed that is no whole number
+ */
+export function seededRandom(seed: number): Random {
+  if (!Number.isSafeInteger(seed)) throw new RangeError(`seed must be a whole number, got ${seed}`);
+  let mixed = seed >>> 0;
+  const splitmix = (): number => {
+    mixed = (mixed + 0x9e3779b9) >>> 0;
+    let word = mixed ^ (mixed >>> 16);
+    word = Math.imul(word, 0x21f0aaad);
+    word ^= word >>> 15;
+    word = Math.imul(word, 0x735a2d97);
+    return (word ^ (word >>> 15)) >>> 0;
+  };
+  const rotate = (word: number, by: number) => (word << by) | (word >>> (32 - by));
+  let a = splitmix();
+  let b = splitmix();
+  let c = splitmix();
+  let d = splitmix();
+  const next = (): number => {
+    const result = Math.imul(rotate(Math.imul(b, 5), 7), 9) >>> 0;
+    const shifted = b << 9;
+    c ^= a;
+    d ^= b;
+    b ^= c;
+    a ^= d;
+    c ^= shifted;
+    d = rotate(d, 11);
+    return result;
+  };
+  return {
+    below(limit) {
+      if (!Number.isInteger(limit) || limit < 1 || limit > 2 ** 32) {
+        throw new RangeError(`limit must be a whole number in 1 … 2^32, got ${limit}`);
+      }
+      // Words from the last, incomplete run of `limit` values are drawn again.
+      const end = 2 ** 32 - (2 ** 32 % limit);
+      for (;;) {
+        const word = next();
+        if (word < end) return word % limit;
+      }
+    },
+  };
+}
