@@ -65,8 +65,8 @@ describe('stillHolds', () => {
 
 describe('cacheFolder', () => {
   it('is one per user', () => {
-    expect(cacheFolder({ XDG_CACHE_HOME: '/x', HOME: '/home/a' }, 'linux')).toBe(join('/x', 'crossgate', 'gpu'));
-    expect(cacheFolder({ HOME: '/home/a' }, 'linux')).toBe(join('/home/a', '.cache', 'crossgate', 'gpu'));
+    expect(cacheFolder({ XDG_CACHE_HOME: '/x', HOME: '/users/a' }, 'linux')).toBe(join('/x', 'crossgate', 'gpu'));
+    expect(cacheFolder({ HOME: '/users/a' }, 'linux')).toBe(join('/users/a', '.cache', 'crossgate', 'gpu'));
     expect(cacheFolder({ HOME: '/Users/a' }, 'darwin')).toContain(join('Library', 'Caches'));
   });
 });
