@@ -6,6 +6,7 @@ import {
   add,
   attention,
   embedding,
+  expectShape,
   linear,
   loraLinear,
   persistent,
@@ -16,7 +17,7 @@ import {
   swiglu,
   tidy,
 } from '@crossgate/tensor';
-import type { LlamaConfig } from '../config';
+import { expectedTensors, type LlamaConfig } from '../config';
 import type { WeightSource } from '../formats/source';
 import type { DropoutContext, LoraOptions } from './lora';
 import { LoraAdapters } from './lora';
@@ -71,6 +72,22 @@ export class LlamaModel {
     }
     // Angles are made for at most this many positions; longer contexts than any prompt here would only cost memory.
     return new LlamaModel(device, source.config, weights, Math.min(source.config.maxPositions, 8192));
+  }
+
+  /**
+   * A model over weights that are on the device already, such as the parameters of a group: what pretraining trains.
+   * The tensors stay the caller's; {@link release} must not be called.
+   *
+   * @param weights every tensor of `expectedTensors(config)`, by Hugging Face name.
+   * @throws InputError naming the first weight that is missing or has another shape.
+   */
+  static over(device: Device, config: LlamaConfig, weights: ReadonlyMap<string, Tensor>): LlamaModel {
+    for (const [name, shape] of expectedTensors(config)) {
+      const found = weights.get(name);
+      if (!found) throw new InputError(`the model's weight ${name} is missing`);
+      expectShape('LlamaModel', name, found, shape);
+    }
+    return new LlamaModel(device, config, weights, Math.min(config.maxPositions, 8192));
   }
 
   get adapters(): LoraAdapters | null {
