@@ -5,6 +5,7 @@ import type { SplitMetrics } from '@crossgate/eval';
 import type { ExperimentConfig, SplitName } from './config/schema';
 import type { CommandContext } from './context';
 import { throwIfInterrupted } from './errors';
+import { evaluatedRows } from './evaluated-rows';
 import { locateDataset } from './locate';
 import { findMethod, type Information, type Method, type MethodOutcome, type OpenMethod } from './methods';
 import { evaluatePredictions, formatPredictions, predictionsOf } from './predictions';
@@ -107,8 +108,9 @@ async function trainAndScore(experiment: Experiment): Promise<ExperimentResult> 
   const metrics: Partial<Record<SplitName, SplitMetrics>> = {};
   for (const split of config.evaluation.splits) {
     const scores = scoresOf(outcome, split);
-    metrics[split] = evaluatePredictions(predictionsOf(dataset, split, scores, method.trained));
-    await run.write(join('predictions', `${split}.csv`), formatPredictions(dataset, split, scores));
+    const rows = evaluatedRows(config, dataset, split);
+    metrics[split] = evaluatePredictions(predictionsOf(dataset, split, scores, method.trained, rows));
+    await run.write(join('predictions', `${split}.csv`), formatPredictions(dataset, split, scores, rows));
   }
   const result: ExperimentResult = {
     run: shown,

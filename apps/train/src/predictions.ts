@@ -4,8 +4,9 @@ import { evaluateClicks, type SplitMetrics } from '@crossgate/eval';
 import type { SplitName } from './config/schema';
 import { csvField, readColumns } from './csv';
 import { InputError } from './errors';
+import { pick } from './evaluated-rows';
 
-/** What a method says about the rows of a split, in their order. */
+/** What a method says about the evaluated rows of a split, in their order. */
 export interface Scores {
   /** Any real number that ranks rows, such as z_yes − z_no: f32 probabilities saturate into ties, this does not. */
   readonly logit: Float64Array;
@@ -29,28 +30,41 @@ export function evaluatePredictions(predictions: Predictions): SplitMetrics {
 /**
  * Joins the scores of a split with its rows.
  * @param trained whether a training can be the reason for a score that is no number
+ * @param chosen the rows that were scored; default: all
  * @throws Error for scores that are not finite, or not one per row
  */
-export function predictionsOf(dataset: Dataset, split: SplitName, scores: Scores, trained: boolean): Predictions {
+export function predictionsOf(
+  dataset: Dataset,
+  split: SplitName,
+  scores: Scores,
+  trained: boolean,
+  chosen?: Int32Array,
+): Predictions {
   const rows = dataset.splits[split];
+  const count = chosen?.length ?? rows.rows;
   for (const values of [scores.logit, scores.score]) {
-    if (values.length !== rows.rows) throw new Error(`${split}: ${values.length} scores for ${rows.rows} rows`);
+    if (values.length !== count) throw new Error(`${split}: ${values.length} scores for ${count} rows`);
     const bad = values.findIndex((value) => !Number.isFinite(value));
     if (bad >= 0) {
       const reason = trained ? '; the training diverged' : '';
       throw new Error(`${split}: the score of row ${bad} is ${values[bad]}${reason}`);
     }
   }
-  return { user: rows.user, label: rows.label, seen: rows.seen, ...scores };
+  const [user, label, seen] = [pick(rows.user, chosen), pick(rows.label, chosen), pick(rows.seen, chosen)];
+  return { user, label, seen, ...scores };
 }
 
-/** The CSV of a split: `user,item,label,logit,score,seen`, ids as in the source, numbers with all their digits. */
-export function formatPredictions(dataset: Dataset, split: SplitName, scores: Scores): string {
+/**
+ * The CSV of a split: `user,item,label,logit,score,seen`, ids as in the source, numbers with all their digits.
+ * @param chosen the rows that were scored; default: all
+ */
+export function formatPredictions(dataset: Dataset, split: SplitName, scores: Scores, chosen?: Int32Array): string {
   const { rows, user, item, label, seen } = dataset.splits[split];
   const lines = ['user,item,label,logit,score,seen'];
-  for (let row = 0; row < rows; row++) {
+  for (let index = 0; index < (chosen?.length ?? rows); index++) {
+    const row = chosen === undefined ? index : chosen[index]!;
     const ids = `${csvField(dataset.users[user[row]!]!)},${csvField(dataset.items[item[row]!]!.id)}`;
-    lines.push(`${ids},${label[row]},${scores.logit[row]},${scores.score[row]},${seen[row]}`);
+    lines.push(`${ids},${label[row]},${scores.logit[index]},${scores.score[index]},${seen[row]}`);
   }
   return `${lines.join('\n')}\n`;
 }

@@ -181,7 +181,11 @@ const evaluation = z.strictObject({
   batchTokens: count(1e7).default(8192).describe('Most prompt tokens scored in one batch'),
   splits: distinct(SPLIT_NAMES)
     .default(['valid', 'test'])
-    .meta({ description: 'Splits scored at the end, in full', uniqueItems: true }),
+    .meta({ description: 'Splits scored at the end', uniqueItems: true }),
+  testRows: count(LONGEST)
+    .nullable()
+    .default(null)
+    .describe('Sample of test rows scored at the end, the same for every method and seed; null: all'),
 });
 
 const checkpoint = z.strictObject({

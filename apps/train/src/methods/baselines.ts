@@ -2,6 +2,7 @@
 import { type BaselineName, baselines, logOdds, scoreBaseline } from '@crossgate/cf';
 import type { SplitName } from '../config/schema';
 import { throwIfInterrupted } from '../errors';
+import { evaluatedRows, pick } from '../evaluated-rows';
 import type { Scores } from '../predictions';
 import type { Method } from './method';
 
@@ -26,7 +27,8 @@ export function baselineMethod(name: BaselineName): Method {
           const scores: Partial<Record<SplitName, Scores>> = {};
           for (const split of config.evaluation.splits) {
             throwIfInterrupted(signal);
-            scores[split] = toScores(scoreBaseline(name, dataset, split, config.baseline), baseline.probability);
+            const values = scoreBaseline(name, dataset, split, config.baseline);
+            scores[split] = toScores(pick(values, evaluatedRows(config, dataset, split)), baseline.probability);
           }
           return { scores, details: { trainRows: dataset.splits.train.rows } };
         },

@@ -18,6 +18,7 @@ import { type LlamaConfig, LlamaModel, loraParameterShapes, type Tokenizer } fro
 import { openModel } from '@crossgate/llm/node';
 import type { ExperimentConfig, SplitName, StageConfig } from '../config/schema';
 import { InterruptedError } from '../errors';
+import { evaluatedRows } from '../evaluated-rows';
 import { openGpu } from '../gpu';
 import { locateModel } from '../locate';
 import { modelHash } from '../model-hash';
@@ -168,7 +169,7 @@ async function train(name: string, context: MethodContext, run: RunFolder, parts
     shown.clear();
     const scores: Partial<Record<SplitName, Scores>> = {};
     for (const split of config.evaluation.splits) {
-      const rows = Int32Array.from({ length: dataset.splits[split].rows }, (_, row) => row);
+      const rows = evaluatedRows(config, dataset, split);
       const { yes, no } = builder.answers;
       const task = shown.show(split, () => progress.start(`scoring ${split}`, rows.length));
       const values = await scoreRows(

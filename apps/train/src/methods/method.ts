@@ -25,7 +25,7 @@ export interface MethodContext {
 
 /** What a method leaves. */
 export interface MethodOutcome {
-  /** Scores of every row of each split in `evaluation.splits`. */
+  /** Scores of the rows that `evaluatedRows` gives for each split in `evaluation.splits`, in that order. */
   readonly scores: Readonly<Partial<Record<SplitName, Scores>>>;
   /** Facts that belong in result.json: rows trained on, steps, chosen step, token norms. JSON only. */
   readonly details: Readonly<Record<string, unknown>>;

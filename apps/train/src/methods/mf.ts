@@ -1,5 +1,6 @@
 /** Matrix factorization as a method of its own. */
 import type { SplitName } from '../config/schema';
+import { evaluatedRows, pick } from '../evaluated-rows';
 import { openGpu } from '../gpu';
 import type { Scores } from '../predictions';
 import { checkCfRun, prepareCf } from './cf-phase';
@@ -27,7 +28,8 @@ export const mf: Method = {
         const scores: Partial<Record<SplitName, Scores>> = {};
         for (const split of config.evaluation.splits) {
           const { user, item } = dataset.splits[split];
-          scores[split] = logitsToScores(await model.scorePairs(user, item));
+          const rows = evaluatedRows(config, dataset, split);
+          scores[split] = logitsToScores(await model.scorePairs(pick(user, rows), pick(item, rows)));
         }
         return { scores, details: { trainRows: dataset.splits.train.rows, cf: details, memory: device.report() } };
       },

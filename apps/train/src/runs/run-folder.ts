@@ -235,7 +235,8 @@ async function checkSameConfig(run: string, config: ExperimentConfig): Promise<v
   const now = flatten(config as unknown as Record<string, unknown>);
   for (const key of new Set([...stored.keys(), ...now.keys()])) {
     if (MOVABLE.has(key) || key.startsWith('provenance.')) continue;
-    if (stored.get(key) === now.get(key)) continue;
+    // A key that a version of the program did not have yet is what null says: not used.
+    if ((stored.get(key) ?? 'null') === (now.get(key) ?? 'null')) continue;
     const words = `${key} was ${stored.get(key) ?? 'absent'} and is now ${now.get(key) ?? 'absent'}`;
     throw new InputError(`${join(run, 'config.yaml')}: ${words}; resume with the same config, or use another --run`);
   }
