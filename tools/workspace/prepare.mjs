@@ -44,6 +44,7 @@ export async function buildKey(folder = root) {
     paths.push(join(path, 'package.json'), join(path, 'tsup.config.ts'), join(path, 'tsconfig.json'));
     paths.push(...(await filesUnder(folder, join(path, 'src'))));
   }
+  paths.push(join('apps', 'bench', 'verify.build.ts'), join('packages', 'kernels', 'test', 'harness.ts'));
   const hash = createHash('sha256');
   for (const path of paths) {
     const info = await stat(join(folder, path)).catch(() => null);
@@ -54,8 +55,9 @@ export async function buildKey(folder = root) {
 
 async function filesUnder(/** @type {string} */ folder, /** @type {string} */ path) {
   const entries = await readdir(join(folder, path), { recursive: true, withFileTypes: true }).catch(() => []);
-  // Tests are no part of a build.
-  const files = entries.filter((entry) => entry.isFile() && !entry.name.endsWith('.test.ts'));
+  // Tests are no part of a build, but the kernels' are: `crossgate-bench verify` carries them.
+  const built = (/** @type {string} */ name) => !name.endsWith('.test.ts') || path.includes('kernels');
+  const files = entries.filter((entry) => entry.isFile() && built(entry.name));
   return files.map((entry) => relative(folder, join(entry.parentPath ?? entry.path, entry.name))).sort();
 }
 

@@ -2,6 +2,7 @@
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { completionScript, type Shell, shells } from './commands/completion';
 import { type KernelsOptions, runKernelsCommand } from './commands/kernels';
+import { runVerifyCommand, type VerifyCommandOptions } from './commands/verify';
 import { describeError, ExitCode, exitCodeOf } from './errors';
 import type { Io } from './io';
 import { version } from './version';
@@ -38,12 +39,12 @@ export function buildProgram(io: Io): Command {
   };
   const configure = (command: Command) => command.exitOverride().configureOutput(output);
   configure(program)
-    .description("Measures Crossgate's kernels beside what the adapter can do at best.")
+    .description("Checks Crossgate's kernels, and measures them beside what the adapter can do at best.")
     .version(version, '--version', 'print the version')
     .helpOption('-h, --help', 'show this help')
     .addHelpText(
       'after',
-      '\nExamples:\n  $ crossgate-bench kernels\n  $ crossgate-bench kernels --filter matmul --json',
+      '\nExamples:\n  $ crossgate-bench kernels\n  $ crossgate-bench kernels --filter matmul --json\n  $ crossgate-bench verify',
     );
 
   const kernels = configure(program.command('kernels'))
@@ -59,6 +60,26 @@ export function buildProgram(io: Io): Command {
       '\nExamples:\n  $ crossgate-bench kernels\n  $ crossgate-bench kernels --filter attention --adapter software\n  $ crossgate-bench kernels --json > kernels.json',
     )
     .action(() => runKernelsCommand(io, kernels.opts() as KernelsOptions));
+
+  const verify = configure(program.command('verify'))
+    .summary('check every kernel against float64')
+    .description(
+      'Runs every kernel and variant, forward and backward, against float64 references on ragged shapes, also under low limits\nand without immediates. Ends with exit code 1 when a kernel is wrong.',
+    )
+    .option('--filter <name>', 'only kernels whose name contains this')
+    .option('--out <file>', 'also write the JSON document to a file')
+    .addOption(
+      new Option(
+        '--jobs <n>',
+        'kernels at once (default: 1 on a software adapter, else one per core, at most 8)',
+      ).argParser(wholeNumber(1, 64)),
+    );
+  addGlobalOptions(verify)
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ crossgate-bench verify\n  $ crossgate-bench verify --filter matmul --json\n  $ crossgate-bench verify --out verify.json',
+    )
+    .action(() => runVerifyCommand(io, verify.opts() as VerifyCommandOptions));
 
   configure(program.command('completion'))
     .summary('print a completion script')

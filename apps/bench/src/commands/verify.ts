@@ -1,0 +1,138 @@
+/** `crossgate-bench verify`: every kernel and variant, forward and backward, against float64 on the adapter at hand. */
+import { availableParallelism } from 'node:os';
+import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { chooseAdapter, listAdapters } from '@crossgate/gpu/node';
+import { InputError } from '../errors';
+import { createProgress, type GlobalOptions, type Io } from '../io';
+import { type Adapter, describeAdapter, describeMachine, findCommit, type Machine } from '../machine';
+import { formatTable, significant } from '../table';
+import type { VerifyResult } from '../verify/rows';
+import { listKernels, verifyKernels } from '../verify/run';
+import { writeReport } from '../write-report';
+
+export interface VerifyCommandOptions extends GlobalOptions {
+  readonly filter?: string;
+  readonly jobs?: number;
+  /** File for the JSON document. */
+  readonly out?: string;
+}
+
+/** The JSON document of the command. */
+export interface VerifyReport {
+  readonly machine: Machine;
+  readonly adapter: Adapter;
+  readonly driver: string;
+  /** Commit of the program's source; null where it is not known. */
+  readonly commit: string | null;
+  readonly seconds: number;
+  readonly results: readonly VerifyResult[];
+  /** Number of results that are not ok. */
+  readonly failed: number;
+  /** Number of results that did not run here. */
+  readonly skipped: number;
+}
+
+/** A check failed. Ends with exit code 1. */
+export class VerifyError extends Error {
+  override name = 'VerifyError';
+}
+
+class NoAdapterError extends Error {
+  override name = 'NoAdapterError';
+}
+
+/** The worker as the build places it: beside the chunk that holds this file. */
+const builtWorker = fileURLToPath(new URL('./verify-worker.js', import.meta.url));
+
+/**
+ * Runs the tests of the kernels whose name contains the filter, and prints or writes the report.
+ *
+ * @throws InputError when the filter matches nothing; NoAdapterError without a GPU; VerifyError when a check failed,
+ *   after the report was written
+ */
+export async function runVerifyCommand(io: Io, options: VerifyCommandOptions, worker = builtWorker): Promise<void> {
+  const start = performance.now();
+  const all = (await listKernels({ worker, signal: io.signal })).map(({ kernel }) => kernel);
+  const wanted = options.filter?.toLowerCase() ?? '';
+  const kernels = all.filter((kernel) => kernel.includes(wanted));
+  if (kernels.length === 0) throw new InputError(`no kernel matches "${options.filter}"; there are: ${all.join(', ')}`);
+  const { chosen, reason } = chooseAdapter(await listAdapters(), options.adapter ?? process.env.CROSSGATE_ADAPTER);
+  if (chosen === null) throw new NoAdapterError(`no usable GPU: ${reason}; \`crossgate doctor\` shows what is there`);
+  const adapter = describeAdapter(chosen.capabilities);
+  // A software adapter takes all cores for one kernel; on hardware most of the time goes into references on the CPU.
+  const jobs = options.jobs ?? (adapter.type === 'software' ? 1 : Math.min(8, availableParallelism()));
+  const progress = createProgress(io, options.quiet === true);
+  progress.show(`verifying ${kernels.length} kernels on ${adapter.name}`);
+  const results = await verifyKernels(kernels, {
+    ...{ worker, jobs, signal: io.signal },
+    ...(options.adapter !== undefined && { adapter: options.adapter }),
+    onKernel: (kernel, rows, done, total) => {
+      const failed = rows.filter(({ ok }) => !ok).length;
+      const verdict = failed === 0 ? 'ok' : `${failed} FAILED`;
+      progress.show(`${done}/${total} ${kernel}: ${rows.length} checks, ${verdict}`);
+    },
+  });
+  progress.end();
+  const report: VerifyReport = {
+    machine: describeMachine(),
+    adapter,
+    driver: adapter.driver,
+    commit: await findCommit(),
+    seconds: (performance.now() - start) / 1000,
+    results,
+    failed: results.filter(({ ok }) => !ok).length,
+    skipped: results.filter(({ skipped }) => skipped !== undefined).length,
+  };
+  const text = JSON.stringify(report, null, 1);
+  if (options.out !== undefined) await writeReport(resolve(options.out), `${text}\n`);
+  io.stdout.write(`${options.json ? text : formatVerifyReport(report)}\n`);
+  if (report.failed > 0) throw new VerifyError(`${report.failed} of ${results.length} checks failed`);
+}
+
+/** The report as text: a line per kernel, then each failure and what did not run. */
+export function formatVerifyReport({
+  machine,
+  adapter,
+  commit,
+  seconds,
+  results,
+  failed,
+  skipped,
+}: VerifyReport): string {
+  const kernels = [...new Set(results.map(({ kernel }) => kernel))];
+  const rows = kernels.map((kernel) => {
+    const own = results.filter((result) => result.kernel === kernel);
+    const shares = own.map(({ maxError, tolerance }) => (maxError ? maxError / (tolerance ?? 1) : 0));
+    const bad = own.filter(({ ok }) => !ok).length;
+    return [
+      kernel,
+      `${own.length}`,
+      `${(100 * Math.max(...shares)).toFixed(0)}%`,
+      significant(own.reduce((sum, { ms }) => sum + ms, 0) / 1000),
+      bad === 0 ? 'ok' : `${bad} failed`,
+    ];
+  });
+  const one = ({ kernel, variant, shape, message, skipped: why }: VerifyResult) =>
+    `  ${kernel}: ${variant}${shape === '' ? '' : ` [${shape}]`}: ${message ?? why ?? 'off'}`;
+  const failures = results.filter(({ ok }) => !ok).map(one);
+  const left = results.filter(({ skipped: why }) => why !== undefined).map(one);
+  return [
+    `${adapter.name} (${adapter.type}), driver ${adapter.driver}, ${machine.cpu}, commit ${commit ?? 'unknown'}`,
+    '',
+    formatTable(
+      [
+        { title: 'kernel' },
+        { title: 'checks', right: true },
+        { title: 'worst error of tolerance', right: true },
+        { title: 's', right: true },
+        { title: 'verdict' },
+      ],
+      rows,
+    ),
+    '',
+    ...(failures.length > 0 ? ['failed:', ...failures, ''] : []),
+    ...(left.length > 0 ? ['not run here:', ...left, ''] : []),
+    `${results.length} checks, ${failed} failed, ${skipped} not run, ${seconds.toFixed(1)} s`,
+  ].join('\n');
+}
