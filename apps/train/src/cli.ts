@@ -1,5 +1,6 @@
 /** The command line: builds the program, runs one command in-process, turns every error into an exit code. */
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { registerCompare } from './commands/compare';
 import { registerCompletion } from './commands/completion';
 import { registerConfig } from './commands/config';
 import { registerData } from './commands/data';
@@ -95,6 +96,7 @@ export function buildProgram(io: Io, run: (work: Promise<void>) => Promise<void>
   registerData(program, host);
   registerTrain(program, host);
   registerEvaluate(program, host);
+  registerCompare(program, host);
   registerMetrics(program, host);
   registerGenerate(program, host);
   registerLogits(program, host);

@@ -1,5 +1,6 @@
 /** DeLong's interval for an AUC and paired test of two. */
 import { checkColumns, type NumberColumn, scoresByClass } from './columns';
+import { InputError } from './errors';
 import { normalQuantile, normalUpperTail } from './normal';
 
 /** Number of sorted values below `value`, plus half of those equal to it. */
@@ -112,8 +113,49 @@ export function deLongTest(
   scoreB: NumberColumn,
   level = 0.95,
 ): PairedAucTest | null {
-  const a = components(label, scoreA);
-  const b = components(label, scoreB);
+  return deLongTestOfMeans(label, [scoreA], [scoreB], level);
+}
+
+/** The mean of the components of several columns: those of the mean AUC, which is linear in them. */
+function meanComponents(label: NumberColumn, scores: readonly NumberColumn[]): Components | null {
+  if (scores.length === 0) throw new InputError('at least one score column is needed on each side');
+  let sum: Components | null = null;
+  for (const score of scores) {
+    const one = components(label, score);
+    if (one === null) return null;
+    if (sum === null) {
+      sum = one;
+      continue;
+    }
+    const before: Components = sum;
+    sum = {
+      auc: before.auc + one.auc,
+      positive: before.positive.map((value, index) => value + (one.positive[index] as number)),
+      negative: before.negative.map((value, index) => value + (one.negative[index] as number)),
+    };
+  }
+  if (sum === null || scores.length === 1) return sum;
+  const divide = (value: number) => value / scores.length;
+  return { auc: divide(sum.auc), positive: sum.positive.map(divide), negative: sum.negative.map(divide) };
+}
+
+/**
+ * DeLong's test of the mean AUC of several score columns (one per seed of method A) against that of others (of method B),
+ * all on the same rows. It speaks of these trained models on other rows of the same kind; the spread between seeds is
+ * not in its error.
+ *
+ * @param level coverage of the interval, in (0, 1)
+ * @returns null when a class has fewer than two rows
+ * @throws InputError as `auc` does, and for a side without columns
+ */
+export function deLongTestOfMeans(
+  label: NumberColumn,
+  scoresA: readonly NumberColumn[],
+  scoresB: readonly NumberColumn[],
+  level = 0.95,
+): PairedAucTest | null {
+  const a = meanComponents(label, scoresA);
+  const b = meanComponents(label, scoresB);
   if (a === null || b === null) return null;
   // var(A − B) through the differences themselves: equal columns give exactly 0.
   const apart: Components = {

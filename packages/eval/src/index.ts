@@ -18,7 +18,7 @@ export {
   type SplitMetrics,
 } from './clicks';
 export type { NumberColumn } from './columns';
-export { type AucInterval, deLongInterval, deLongTest, type PairedAucTest } from './delong';
+export { type AucInterval, deLongInterval, deLongTest, deLongTestOfMeans, type PairedAucTest } from './delong';
 export { InputError } from './errors';
 export { normalQuantile, normalUpperTail } from './normal';
 export { type Random, seededRandom } from './random';

@@ -1,7 +1,7 @@
 /** DeLong's variance and test: by the definition, by simulation, and by hand; the normal distribution behind them. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { auc, deLongInterval, deLongTest, normalQuantile, normalUpperTail } from '../src/index';
+import { auc, deLongInterval, deLongTest, deLongTestOfMeans, normalQuantile, normalUpperTail } from '../src/index';
 
 const labeled = fc.array(fc.record({ label: fc.nat(1), a: fc.nat(6), b: fc.nat(6) }), { minLength: 4, maxLength: 40 });
 
@@ -129,5 +129,39 @@ describe('normal distribution', () => {
     expect(normalUpperTail(Infinity)).toBe(0);
     expect(normalQuantile(0.975)).toBeCloseTo(1.959963984540054, 13);
     expect(normalQuantile(0.005)).toBeCloseTo(-2.5758293035489, 12);
+  });
+});
+
+describe('deLongTestOfMeans', () => {
+  it('tests the mean AUC with the variance of the mean difference', () => {
+    fc.assert(
+      fc.property(labeled, fc.infiniteStream(fc.nat(6)), (rows, third) => {
+        const label = rows.map((row) => row.label);
+        const [a, b] = [rows.map((row) => row.a), rows.map((row) => row.b)];
+        const c = rows.map(() => third.next().value as number);
+        const result = deLongTestOfMeans(label, [a, b], [c]);
+        const positives = label.filter((value) => value === 1).length;
+        if (positives < 2 || label.length - positives < 2) {
+          expect(result).toBeNull();
+          return;
+        }
+        const of = (score: number[]) => auc(label, score) as number;
+        expect(result?.difference).toBeCloseTo((of(a) + of(b)) / 2 - of(c), 12);
+        // var((A + B)/2 − C), from the covariances of the definition.
+        const cov = (x: number[], y: number[]) => covarianceByDefinition(label, x, y);
+        const variance = (cov(a, a) + cov(b, b) + 2 * cov(a, b)) / 4 + cov(c, c) - cov(a, c) - cov(b, c);
+        expect((result?.standardError as number) ** 2).toBeCloseTo(variance, 12);
+      }),
+    );
+  });
+
+  it('is the paired test for one column a side, and needs one', () => {
+    const [label, a, b] = [
+      [1, 0, 1, 0, 1],
+      [3, 1, 2, 2, 5],
+      [1, 2, 3, 1, 2],
+    ];
+    expect(deLongTestOfMeans(label, [a], [b])).toEqual(deLongTest(label, a, b));
+    expect(() => deLongTestOfMeans(label, [], [b])).toThrow(/at least one score column/);
   });
 });
