@@ -1,9 +1,13 @@
 /** The shape of a LLaMA-family model, read from a Hugging Face config.json or from GGUF metadata. */
 import { InputError } from '@crossgate/tensor';
+import { isRecord, KeyReader, shown } from './key-reader';
+import { type RopeScaling, rotaryFromGguf, rotaryFromHuggingFace } from './rotary';
+
+export { KeyReader } from './key-reader';
 
 /** Everything the forward pass needs to know besides the weights. */
 export interface LlamaConfig {
-  /** What the file calls itself: `llama` or `mistral`. */
+  /** What the file calls itself: `llama`, `mistral`, `qwen2` or `qwen3`. */
   readonly architecture: string;
   /** Rows of the embedding table. */
   readonly vocabSize: number;
@@ -21,6 +25,18 @@ export interface LlamaConfig {
   readonly rmsNormEpsilon: number;
   /** Base of the rotary frequencies. */
   readonly ropeTheta: number;
+  /** How the rotary frequencies are stretched for longer contexts; absent: not at all. */
+  readonly ropeScaling?: RopeScaling;
+  /** A token sees itself and the slidingWindow − 1 tokens before it; absent: all before it. */
+  readonly slidingWindow?: number;
+  /** The q, k and v projections have biases. Absent: no. */
+  readonly attentionBias?: boolean;
+  /** The o projection has a bias. Absent: no. */
+  readonly outputBias?: boolean;
+  /** The gate, up and down projections have biases. Absent: no. */
+  readonly feedForwardBias?: boolean;
+  /** Every query and key head is normalised (RMSNorm) before it is rotated. Absent: no. */
+  readonly queryKeyNorm?: boolean;
   /** Longest sequence the model was made for, in tokens. */
   readonly maxPositions: number;
   /** The head shares the embedding table. */
@@ -29,77 +45,14 @@ export interface LlamaConfig {
   readonly eosTokenIds: readonly number[];
 }
 
-const supported = 'supported: LLaMA (LlamaForCausalLM) and Mistral without a sliding window';
-
-/** Reads typed keys from a record of unknown content; every complaint names the source and the key. */
-export class KeyReader {
-  /** What to call the file in messages. */
-  readonly source: string;
-  readonly #get: (key: string) => unknown;
-
-  constructor(source: string, get: (key: string) => unknown) {
-    this.source = source;
-    this.#get = get;
-  }
-
-  /** @throws {InputError} always. */
-  fail(problem: string): never {
-    throw new InputError(`${this.source}: ${problem}`);
-  }
-
-  /** The value, or undefined where it is absent or null. */
-  value(key: string): unknown {
-    return this.#get(key) ?? undefined;
-  }
-
-  #number(key: string, fallback: number | undefined, valid: (value: number) => boolean, expected: string): number {
-    const value = this.value(key) ?? fallback;
-    if (value === undefined) return this.fail(`${key} is missing; ${expected} is needed.`);
-    if (typeof value !== 'number' || !valid(value)) {
-      return this.fail(`${key} is ${shown(value)}, but must be ${expected}.`);
-    }
-    return value;
-  }
-
-  /** A whole number from 1 to `most`. */
-  count(key: string, most: number, fallback?: number): number {
-    return this.#number(
-      key,
-      fallback,
-      (v) => Number.isInteger(v) && v >= 1 && v <= most,
-      `a whole number from 1 to ${most}`,
-    );
-  }
-
-  /** A finite number above 0. */
-  positive(key: string, fallback?: number): number {
-    return this.#number(key, fallback, (v) => Number.isFinite(v) && v > 0, 'a number above 0');
-  }
-
-  flag(key: string, fallback: boolean): boolean {
-    const value = this.value(key) ?? fallback;
-    return typeof value === 'boolean' ? value : this.fail(`${key} is ${shown(value)}, but must be true or false.`);
-  }
-
-  /** Token ids given as one number, a list, or not at all. */
-  tokenIds(key: string, vocabSize: number): number[] {
-    const value = this.value(key);
-    const list: unknown[] = value === undefined ? [] : Array.isArray(value) ? value : [value];
-    return list.map((id) => {
-      if (typeof id === 'number' && Number.isInteger(id) && id >= 0 && id < vocabSize) return id;
-      return this.fail(`${key} holds ${shown(id)}, but must hold token ids from 0 to ${vocabSize - 1}.`);
-    });
-  }
-}
-
-/** A value for a message; metadata may hold bigints and arrays of any length. */
-function shown(value: unknown): string {
-  if (typeof value === 'bigint') return String(value);
-  if (ArrayBuffer.isView(value)) return `an array of ${(value as Uint8Array).length} numbers`;
-  if (Array.isArray(value)) return `an array of ${value.length} entries`;
-  const text = JSON.stringify(value, (_, item) => (typeof item === 'bigint' ? String(item) : item)) ?? String(value);
-  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
-}
+const architectures: Readonly<Record<string, Architecture>> = {
+  LlamaForCausalLM: 'llama',
+  MistralForCausalLM: 'mistral',
+  Qwen2ForCausalLM: 'qwen2',
+  Qwen3ForCausalLM: 'qwen3',
+};
+type Architecture = 'llama' | 'mistral' | 'qwen2' | 'qwen3';
+const supported = `supported: ${Object.keys(architectures).join(', ')}`;
 
 /** Sizes beyond these come from damaged files, not from models. */
 const most = { vocabSize: 2 ** 24, width: 2 ** 20, layers: 4096, heads: 8192, positions: 2 ** 31 };
@@ -112,10 +65,6 @@ function checked(reader: KeyReader, config: LlamaConfig): LlamaConfig {
   return config;
 }
 
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
 /**
  * Reads a parsed config.json. Absent optional keys take Hugging Face's defaults.
  * @param source what to call the file in messages
@@ -124,38 +73,37 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 export function configFromHuggingFace(json: unknown, source: string): LlamaConfig {
   if (!isRecord(json)) throw new InputError(`${source}: it must hold a JSON object.`);
   const reader = new KeyReader(source, (key) => (Object.hasOwn(json, key) ? json[key] : undefined));
-  const modelType = reader.value('model_type');
-  const architectures = reader.value('architectures');
-  const architecture = Array.isArray(architectures) ? architectures[0] : undefined;
-  const known: Record<string, string> = { LlamaForCausalLM: 'llama', MistralForCausalLM: 'mistral' };
-  const kind = architecture === undefined ? modelType : known[String(architecture)];
-  if ((kind !== 'llama' && kind !== 'mistral') || (modelType !== undefined && modelType !== kind)) {
-    reader.fail(`the architecture ${shown(architecture ?? modelType ?? 'none')} is not supported; ${supported}.`);
-  }
+  const kind = architectureOf(reader);
   refuseUnsupported(reader);
 
-  const maxPositions = reader.count('max_position_embeddings', most.positions, kind === 'mistral' ? 131072 : 2048);
-  const window = reader.value('sliding_window');
-  if (window !== undefined && !(typeof window === 'number' && window >= maxPositions)) {
-    reader.fail(`sliding_window is ${shown(window)}; attention windows are not supported yet.`);
-  }
+  const maxPositions = reader.count('max_position_embeddings', most.positions, defaultPositions[kind]);
   const vocabSize = reader.count('vocab_size', most.vocabSize);
   const hiddenSize = reader.count('hidden_size', most.width);
   const heads = reader.count('num_attention_heads', most.heads);
-  if (reader.value('head_dim') === undefined && hiddenSize % heads !== 0) {
+  const ownHeadDim = kind === 'qwen3' ? 128 : hiddenSize / heads;
+  if (reader.value('head_dim') === undefined && !Number.isInteger(ownHeadDim)) {
     reader.fail(`hidden_size ${hiddenSize} is no multiple of num_attention_heads ${heads}, and head_dim is not given.`);
   }
+  const headDim = reader.count('head_dim', most.width, ownHeadDim);
+  // Qwen2 always has biases on q, k and v and never on o; elsewhere one key stands for all four.
+  const bias = kind !== 'qwen2' && reader.flag('attention_bias', false);
+  const slidingWindow = windowOf(reader, kind, maxPositions, Object.hasOwn(json, 'sliding_window'));
   return checked(reader, {
-    architecture: kind as string,
+    architecture: kind,
     vocabSize,
     hiddenSize,
     intermediateSize: reader.count('intermediate_size', most.width),
     layers: reader.count('num_hidden_layers', most.layers),
     heads,
     keyValueHeads: reader.count('num_key_value_heads', most.heads, heads),
-    headDim: reader.count('head_dim', most.width, hiddenSize / heads),
+    headDim,
     rmsNormEpsilon: reader.positive('rms_norm_eps', 1e-6),
-    ropeTheta: ropeTheta(reader),
+    ...rotaryFromHuggingFace(reader),
+    ...(slidingWindow !== undefined && { slidingWindow }),
+    ...((bias || kind === 'qwen2') && { attentionBias: true }),
+    ...(bias && { outputBias: true }),
+    ...(reader.flag('mlp_bias', false) && { feedForwardBias: true }),
+    ...(kind === 'qwen3' && { queryKeyNorm: true }),
     maxPositions,
     tieWordEmbeddings: reader.flag('tie_word_embeddings', false),
     bosTokenId: reader.tokenIds('bos_token_id', vocabSize)[0] ?? null,
@@ -163,15 +111,47 @@ export function configFromHuggingFace(json: unknown, source: string): LlamaConfi
   });
 }
 
+/** `max_position_embeddings` where config.json does not give it. */
+const defaultPositions: Readonly<Record<Architecture, number>> = {
+  llama: 2048,
+  mistral: 131072,
+  qwen2: 32768,
+  qwen3: 32768,
+};
+
+function architectureOf(reader: KeyReader): Architecture {
+  const modelType = reader.value('model_type');
+  const list = reader.value('architectures');
+  const named = Array.isArray(list) ? String(list[0]) : undefined;
+  const kind = Object.values(architectures).find((known) =>
+    named === undefined ? known === modelType : Object.hasOwn(architectures, named) && architectures[named] === known,
+  );
+  if (kind === undefined || (modelType !== undefined && modelType !== kind)) {
+    return reader.fail(`the architecture ${shown(named ?? modelType ?? 'none')} is not supported; ${supported}.`);
+  }
+  return kind;
+}
+
+/** The attention window in tokens, or undefined where every earlier token is seen. */
+function windowOf(reader: KeyReader, kind: Architecture, maxPositions: number, given: boolean): number | undefined {
+  if (kind === 'qwen2' || kind === 'qwen3') {
+    // Qwen's window, where it is on, holds for some layers only.
+    if (reader.flag('use_sliding_window', false)) {
+      reader.fail('use_sliding_window is true; windows that differ by layer are not supported.');
+    }
+    return undefined;
+  }
+  // A Mistral configuration that does not mention its window has the 4096 of the first Mistral; null means none.
+  if (kind === 'mistral' && !given) return 4096 < maxPositions ? 4096 : undefined;
+  if (reader.value('sliding_window') === undefined) return undefined;
+  const window = reader.count('sliding_window', most.positions);
+  if (window >= maxPositions) return undefined;
+  return kind === 'mistral' ? window : reader.fail(`sliding_window is ${window}, but a ${kind} model has no window.`);
+}
+
 /** Refuses by name what would change the result if it were ignored. */
 function refuseUnsupported(reader: KeyReader): void {
-  for (const key of ['attention_bias', 'mlp_bias', 'use_qk_norm']) {
-    if (reader.flag(key, false)) reader.fail(`${key} is true; biases and q/k norms are not supported yet.`);
-  }
-  const scaling = reader.value('rope_scaling');
-  if (scaling !== undefined && ropeType(scaling) !== 'default') {
-    reader.fail(`rope_scaling is ${shown(scaling)}; rotary scaling is not supported yet.`);
-  }
+  if (reader.flag('use_qk_norm', false)) reader.fail('use_qk_norm is true; q/k norms are supported for Qwen3 only.');
   const activation = reader.value('hidden_act') ?? 'silu';
   if (activation !== 'silu' && activation !== 'swish') {
     reader.fail(`hidden_act is ${shown(activation)}; only silu is supported.`);
@@ -179,84 +159,77 @@ function refuseUnsupported(reader: KeyReader): void {
   if (reader.positive('partial_rotary_factor', 1) !== 1)
     reader.fail('partial_rotary_factor other than 1 is not supported.');
   if (reader.value('quantization_config') !== undefined) {
-    reader.fail('quantization_config is set; give the model in F32, F16 or BF16.');
+    reader.fail('quantization_config is set; give the model in F32, F16 or BF16, or as a quantised GGUF file.');
   }
 }
 
-function ropeType(scaling: unknown): unknown {
-  return isRecord(scaling) ? (scaling.rope_type ?? scaling.type) : scaling;
+/** What a GGUF file's tensors say about its model. */
+export interface GgufFacts {
+  /** Rows of the embedding table. */
+  readonly embeddingRows: number;
+  /** Values of rope_freqs.weight: divisors of the rotary frequencies; undefined where there is no such tensor. */
+  readonly ropeFactors?: readonly number[] | undefined;
+  /** Whether there is a tensor of this name. */
+  has(name: string): boolean;
 }
 
-/** `rope_theta`, or, in files of newer releases, `rope_parameters.rope_theta`. */
-function ropeTheta(reader: KeyReader): number {
-  const parameters = reader.value('rope_parameters');
-  if (parameters === undefined) return reader.positive('rope_theta', 10000);
-  if (!isRecord(parameters) || (ropeType(parameters) ?? 'default') !== 'default') {
-    return reader.fail(`rope_parameters is ${shown(parameters)}; rotary scaling is not supported yet.`);
-  }
-  return new KeyReader(`the rope_parameters of ${reader.source}`, (key) => parameters[key]).positive(
-    'rope_theta',
-    10000,
-  );
-}
+const ggufArchitectures = ['llama', 'qwen2', 'qwen3'];
 
 /**
  * Reads the metadata of a GGUF file.
  * @param metadata key → value, integers as numbers
- * @param facts what the file's tensors say: rows of the embedding table, and whether there is a separate head
  * @throws {InputError} naming the key.
  */
-export function configFromGguf(
-  metadata: ReadonlyMap<string, unknown>,
-  facts: { embeddingRows: number; hasHead: boolean; hasRopeFactors: boolean },
-  source: string,
-): LlamaConfig {
+export function configFromGguf(metadata: ReadonlyMap<string, unknown>, facts: GgufFacts, source: string): LlamaConfig {
   const reader = new KeyReader(source, (key) => metadata.get(key));
   const architecture = reader.value('general.architecture');
-  if (architecture !== 'llama') {
-    reader.fail(`general.architecture ${shown(architecture ?? 'none')} is not supported; ${supported} (GGUF: llama).`);
+  if (typeof architecture !== 'string' || !ggufArchitectures.includes(architecture)) {
+    return reader.fail(
+      `general.architecture ${shown(architecture ?? 'none')} is not supported; supported in GGUF: ${ggufArchitectures.join(', ')}.`,
+    );
   }
-  const scaling = reader.value('llama.rope.scaling.type') ?? 'none';
-  if (scaling !== 'none')
-    reader.fail(`llama.rope.scaling.type is ${shown(scaling)}; rotary scaling is not supported yet.`);
-  if (facts.hasRopeFactors)
-    reader.fail('tensor rope_freqs.weight scales rotary positions, which is not supported yet.');
-  if (Number(reader.value('llama.expert_count') ?? 0) > 0)
-    reader.fail('llama.expert_count: experts are not supported.');
+  const key = (name: string) => `${architecture}.${name}`;
+  if (Number(reader.value(key('expert_count')) ?? 0) > 0)
+    reader.fail(`${key('expert_count')}: experts are not supported.`);
 
-  const maxPositions = reader.count('llama.context_length', most.positions);
-  const window = Number(reader.value('llama.attention.sliding_window') ?? 0);
-  if (window !== 0 && !(window >= maxPositions)) {
-    reader.fail('llama.attention.sliding_window: attention windows are not supported yet.');
+  const maxPositions = reader.count(key('context_length'), most.positions);
+  const window = Number(reader.value(key('attention.sliding_window')) ?? 0);
+  if (window !== 0 && !(Number.isInteger(window) && window > 0)) {
+    reader.fail(`${key('attention.sliding_window')} is ${shown(window)}, but must be a whole number from 0.`);
   }
-  const hiddenSize = reader.count('llama.embedding_length', most.width);
-  const heads = reader.count('llama.attention.head_count', most.heads);
-  const keyLength = reader.value('llama.attention.key_length');
-  if (keyLength === undefined && hiddenSize % heads !== 0) {
-    reader.fail(`llama.embedding_length ${hiddenSize} is no multiple of llama.attention.head_count ${heads}.`);
+  const hiddenSize = reader.count(key('embedding_length'), most.width);
+  const heads = reader.count(key('attention.head_count'), most.heads);
+  if (reader.value(key('attention.key_length')) === undefined && hiddenSize % heads !== 0) {
+    reader.fail(`${key('embedding_length')} ${hiddenSize} is no multiple of ${key('attention.head_count')} ${heads}.`);
   }
-  const headDim = reader.count('llama.attention.key_length', most.width, hiddenSize / heads);
-  for (const key of ['llama.attention.value_length', 'llama.rope.dimension_count']) {
-    const value = reader.count(key, most.width, headDim);
-    if (value !== headDim) reader.fail(`${key} is ${value}, but a head is ${headDim} wide; that is not supported.`);
+  const headDim = reader.count(key('attention.key_length'), most.width, hiddenSize / heads);
+  for (const name of ['attention.value_length', 'rope.dimension_count'].map(key)) {
+    const value = reader.count(name, most.width, headDim);
+    if (value !== headDim) reader.fail(`${name} is ${value}, but a head is ${headDim} wide; that is not supported.`);
   }
-  const vocabSize = reader.count('llama.vocab_size', most.vocabSize, facts.embeddingRows);
-  const eos = ['tokenizer.ggml.eos_token_id', 'tokenizer.ggml.eot_token_id'].flatMap((key) =>
-    reader.tokenIds(key, vocabSize),
+  const vocabSize = reader.count(key('vocab_size'), most.vocabSize, facts.embeddingRows);
+  const eos = ['tokenizer.ggml.eos_token_id', 'tokenizer.ggml.eot_token_id'].flatMap((name) =>
+    reader.tokenIds(name, vocabSize),
   );
   return checked(reader, {
-    architecture: 'llama',
+    architecture,
     vocabSize,
     hiddenSize,
-    intermediateSize: reader.count('llama.feed_forward_length', most.width),
-    layers: reader.count('llama.block_count', most.layers),
+    intermediateSize: reader.count(key('feed_forward_length'), most.width),
+    layers: reader.count(key('block_count'), most.layers),
     heads,
-    keyValueHeads: reader.count('llama.attention.head_count_kv', most.heads, heads),
+    keyValueHeads: reader.count(key('attention.head_count_kv'), most.heads, heads),
     headDim,
-    rmsNormEpsilon: reader.positive('llama.attention.layer_norm_rms_epsilon'),
-    ropeTheta: reader.positive('llama.rope.freq_base', 10000),
+    rmsNormEpsilon: reader.positive(key('attention.layer_norm_rms_epsilon')),
+    ropeTheta: reader.positive(key('rope.freq_base'), 10000),
+    ...rotaryFromGguf(reader, key, headDim, facts.ropeFactors),
+    ...(window > 0 && window < maxPositions && { slidingWindow: window }),
+    ...(facts.has('blk.0.attn_q.bias') && { attentionBias: true }),
+    ...(facts.has('blk.0.attn_output.bias') && { outputBias: true }),
+    ...(facts.has('blk.0.ffn_up.bias') && { feedForwardBias: true }),
+    ...(architecture === 'qwen3' && { queryKeyNorm: true }),
     maxPositions,
-    tieWordEmbeddings: !facts.hasHead,
+    tieWordEmbeddings: !facts.has('output.weight'),
     bosTokenId: reader.tokenIds('tokenizer.ggml.bos_token_id', vocabSize)[0] ?? null,
     eosTokenIds: [...new Set(eos)],
   });
@@ -268,17 +241,25 @@ export function expectedTensors(config: LlamaConfig): Map<string, readonly numbe
   const queryWidth = config.heads * config.headDim;
   const keyWidth = config.keyValueHeads * config.headDim;
   const tensors = new Map<string, readonly number[]>([['model.embed_tokens.weight', [config.vocabSize, hiddenSize]]]);
+  const linear = (name: string, outputs: number, inputs: number, bias: boolean | undefined) => {
+    tensors.set(`${name}.weight`, [outputs, inputs]);
+    if (bias) tensors.set(`${name}.bias`, [outputs]);
+  };
   for (let layer = 0; layer < config.layers; layer++) {
     const prefix = `model.layers.${layer}`;
     tensors.set(`${prefix}.input_layernorm.weight`, [hiddenSize]);
-    tensors.set(`${prefix}.self_attn.q_proj.weight`, [queryWidth, hiddenSize]);
-    tensors.set(`${prefix}.self_attn.k_proj.weight`, [keyWidth, hiddenSize]);
-    tensors.set(`${prefix}.self_attn.v_proj.weight`, [keyWidth, hiddenSize]);
-    tensors.set(`${prefix}.self_attn.o_proj.weight`, [hiddenSize, queryWidth]);
+    linear(`${prefix}.self_attn.q_proj`, queryWidth, hiddenSize, config.attentionBias);
+    linear(`${prefix}.self_attn.k_proj`, keyWidth, hiddenSize, config.attentionBias);
+    linear(`${prefix}.self_attn.v_proj`, keyWidth, hiddenSize, config.attentionBias);
+    linear(`${prefix}.self_attn.o_proj`, hiddenSize, queryWidth, config.outputBias);
+    if (config.queryKeyNorm) {
+      tensors.set(`${prefix}.self_attn.q_norm.weight`, [config.headDim]);
+      tensors.set(`${prefix}.self_attn.k_norm.weight`, [config.headDim]);
+    }
     tensors.set(`${prefix}.post_attention_layernorm.weight`, [hiddenSize]);
-    tensors.set(`${prefix}.mlp.gate_proj.weight`, [intermediateSize, hiddenSize]);
-    tensors.set(`${prefix}.mlp.up_proj.weight`, [intermediateSize, hiddenSize]);
-    tensors.set(`${prefix}.mlp.down_proj.weight`, [hiddenSize, intermediateSize]);
+    linear(`${prefix}.mlp.gate_proj`, intermediateSize, hiddenSize, config.feedForwardBias);
+    linear(`${prefix}.mlp.up_proj`, intermediateSize, hiddenSize, config.feedForwardBias);
+    linear(`${prefix}.mlp.down_proj`, hiddenSize, intermediateSize, config.feedForwardBias);
   }
   tensors.set('model.norm.weight', [hiddenSize]);
   if (!config.tieWordEmbeddings) tensors.set('lm_head.weight', [config.vocabSize, hiddenSize]);

@@ -21,10 +21,17 @@ export interface TinyShape {
   maxPositions?: number;
 }
 
+export interface TinyWeight {
+  readonly shape: readonly number[];
+  readonly data: Float32Array;
+  /** How a GGUF file holds it, where not as the model's `dtype`; rows in the order of `data`. */
+  readonly stored?: { readonly type: string; readonly bytes: Uint8Array };
+}
+
 export interface TinyModel {
   readonly config: LlamaConfig;
   /** Hugging Face name → values, row-major, exactly as every file written from this model holds them. */
-  readonly weights: ReadonlyMap<string, { readonly shape: readonly number[]; readonly data: Float32Array }>;
+  readonly weights: ReadonlyMap<string, TinyWeight>;
   readonly dtype: FloatDtype;
 }
 
@@ -281,13 +288,14 @@ export function ggufName(name: string): string {
     .replace('post_attention_layernorm', 'ffn_norm')
     .replace('self_attn.o_proj', 'attn_output')
     .replace(/self_attn\.([qkv])_proj/, 'attn_$1')
+    .replace(/self_attn\.([qk])_norm/, 'attn_$1_norm')
     .replace(/mlp\.(gate|up|down)_proj/, 'ffn_$1');
 }
 
 /** The row order GGUF gives q and k: row j of each half of a head beside the other, as llama.cpp's converter does. */
-export function toInterleaved(data: Float32Array, headDim: number, columns: number): Float32Array {
+export function toInterleaved<T extends Float32Array | Uint8Array>(data: T, headDim: number, columns: number): T {
   const rows = data.length / columns;
-  const out = new Float32Array(data.length);
+  const out = data.slice() as T;
   let next = 0;
   for (let head = 0; head < rows / headDim; head++) {
     for (let j = 0; j < headDim / 2; j++) {
@@ -312,22 +320,23 @@ export interface GgufOptions {
 /** The bytes of a GGUF file holding the model. */
 export function encodeGguf(model: TinyModel, options: GgufOptions = {}): Uint8Array {
   const { config } = model;
+  const key = (name: string) => `${config.architecture}.${name}`;
   const u32 = (value: number): GgufField => ({ type: 'u32', value });
   const metadata: Record<string, GgufField | undefined> = {
-    'general.architecture': { type: 'string', value: 'llama' },
+    'general.architecture': { type: 'string', value: config.architecture },
     'general.name': { type: 'string', value: 'random' },
-    'llama.vocab_size': u32(config.vocabSize),
-    'llama.context_length': u32(config.maxPositions),
-    'llama.embedding_length': u32(config.hiddenSize),
-    'llama.feed_forward_length': u32(config.intermediateSize),
-    'llama.block_count': u32(config.layers),
-    'llama.attention.head_count': u32(config.heads),
-    'llama.attention.head_count_kv': u32(config.keyValueHeads),
-    'llama.attention.key_length': u32(config.headDim),
-    'llama.attention.value_length': u32(config.headDim),
-    'llama.rope.dimension_count': u32(config.headDim),
-    'llama.rope.freq_base': { type: 'f32', value: config.ropeTheta },
-    'llama.attention.layer_norm_rms_epsilon': { type: 'f32', value: config.rmsNormEpsilon },
+    [key('vocab_size')]: u32(config.vocabSize),
+    [key('context_length')]: u32(config.maxPositions),
+    [key('embedding_length')]: u32(config.hiddenSize),
+    [key('feed_forward_length')]: u32(config.intermediateSize),
+    [key('block_count')]: u32(config.layers),
+    [key('attention.head_count')]: u32(config.heads),
+    [key('attention.head_count_kv')]: u32(config.keyValueHeads),
+    [key('attention.key_length')]: u32(config.headDim),
+    [key('attention.value_length')]: u32(config.headDim),
+    [key('rope.dimension_count')]: u32(config.headDim),
+    [key('rope.freq_base')]: { type: 'f32', value: config.ropeTheta },
+    [key('attention.layer_norm_rms_epsilon')]: { type: 'f32', value: config.rmsNormEpsilon },
     'tokenizer.ggml.bos_token_id': u32(config.bosTokenId ?? 1),
     'tokenizer.ggml.eos_token_id': u32(config.eosTokenIds[0] ?? 2),
     ...(options.alignment ? { 'general.alignment': u32(options.alignment) } : {}),
@@ -335,10 +344,13 @@ export function encodeGguf(model: TinyModel, options: GgufOptions = {}): Uint8Ar
     ...options.metadata,
   };
   const defined = Object.entries(metadata).filter((entry): entry is [string, GgufField] => entry[1] !== undefined);
-  const tensors = [...model.weights].map(([name, { shape, data }]) => {
-    const rotated = /[qk]_proj/.test(name);
-    const values = rotated ? toInterleaved(data, config.headDim, config.hiddenSize) : data;
-    return { name: ggufName(name), shape, type: model.dtype, bytes: bytesFromFloats(model.dtype, values) };
+  const tensors = [...model.weights].map(([name, { shape, data, stored }]) => {
+    // Only llama.cpp's LLaMA converter reorders q and k.
+    const rotated = config.architecture === 'llama' && /[qk]_proj/.test(name);
+    const { type, bytes } = stored ?? { type: model.dtype, bytes: bytesFromFloats(model.dtype, data) };
+    const rowBytes = bytes.length / (rotated ? shape[0]! : 1);
+    const ordered = rotated ? toInterleaved(bytes, config.headDim, rowBytes) : bytes;
+    return { name: ggufName(name), shape, type, bytes: ordered };
   });
   return encodeGgufFile(Object.fromEntries(defined), tensors, options);
 }

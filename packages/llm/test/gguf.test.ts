@@ -1,7 +1,7 @@
 /** The GGUF header: every value type, every check, and a few hundred damaged files of both formats. */
 import { type ByteSource, memorySource } from '@crossgate/tensor';
 import { describe, expect, test } from 'vitest';
-import { memoryFolder, openGgufModel, openHuggingFaceModel, readGgufHeader } from '../src/formats/index';
+import { memoryFolder, openGgufModel, openHuggingFaceModel, readGgufHeader, storedTypes } from '../src/formats/index';
 import {
   encodeGguf,
   encodeGgufFile,
@@ -10,6 +10,7 @@ import {
   randomModel,
   seededUniform,
 } from './fixtures';
+import { quantized } from './quantized';
 
 const read = (bytes: Uint8Array) => readGgufHeader(memorySource('t.gguf', bytes));
 
@@ -136,7 +137,7 @@ describe('refuses', () => {
     await expect(read(twice)).rejects.toThrow(/"aa" stands twice/);
   });
 
-  test('quantised weights, by name', async () => {
+  test('types that cannot be read, by name', async () => {
     const model = randomModel({
       vocabSize: 32,
       hiddenSize: 32,
@@ -147,9 +148,9 @@ describe('refuses', () => {
     });
     const bytes = encodeGguf(model);
     const at = Buffer.from(bytes).indexOf('token_embd.weight') + 'token_embd.weight'.length + 4 + 16;
-    bytes[at] = 8;
+    bytes[at] = 20;
     await expect(openGgufModel(memorySource('m.gguf', bytes))).rejects.toThrow(
-      /token_embd\.weight" is stored as Q8_0, which is not supported yet; supported: F32, F16, BF16/,
+      /token_embd\.weight" is stored as IQ4_NL, which is not supported; supported: F32, F16, BF16, Q8_0/,
     );
   });
 });
@@ -218,24 +219,32 @@ describe('damaged files end in a clear error or are still whole', () => {
     }
   }
 
-  test('GGUF, 300 of them', async () => {
-    const original = encodeGguf(model, { tokenizer: true });
-    const { tensors } = await read(original);
-    const headerBytes = Math.min(...[...tensors.values()].map(({ begin }) => begin));
-    const random = seededUniform(2024);
-    const counts = { opened: 0, refused: 0 };
-    for (let i = 0; i < 300; i++) {
-      const { source, largest } = watched(damage(original, headerBytes, random));
-      counts[
-        await outcome(async () => {
-          const { source: weights } = await openGgufModel(source);
-          for (const name of weights.tensors.keys()) await weights.readAll(name);
-        })
-      ]++;
-      expect(largest()).toBeLessThanOrEqual(original.length + 300);
-    }
-    expect(counts.refused).toBeGreaterThan(100);
-  }, 60_000);
+  const wide = { vocabSize: 270, hiddenSize: 32, intermediateSize: 64, layers: 1, heads: 2, keyValueHeads: 1 };
+  test.each([
+    ['floats', model],
+    ['Q4_1', quantized(randomModel(wide), storedTypes.get('Q4_1')!, seededUniform(3))],
+  ])(
+    'GGUF of %s, 300 of them',
+    async (_, whole) => {
+      const original = encodeGguf(whole, { tokenizer: true });
+      const { tensors } = await read(original);
+      const headerBytes = Math.min(...[...tensors.values()].map(({ begin }) => begin));
+      const random = seededUniform(2024);
+      const counts = { opened: 0, refused: 0 };
+      for (let i = 0; i < 300; i++) {
+        const { source, largest } = watched(damage(original, headerBytes, random));
+        counts[
+          await outcome(async () => {
+            const { source: weights } = await openGgufModel(source);
+            for (const name of weights.tensors.keys()) await weights.readAll(name);
+          })
+        ]++;
+        expect(largest()).toBeLessThanOrEqual(original.length + 300);
+      }
+      expect(counts.refused).toBeGreaterThan(100);
+    },
+    60_000,
+  );
 
   test('safetensors, 300 of them', async () => {
     const files = await encodeHfFolder(model);

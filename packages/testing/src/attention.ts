@@ -13,6 +13,8 @@ export interface AttentionInputs {
   offsets: ArrayLike<number>;
   /** Factor of the scores; 1/√headDim by default. */
   scale?: number;
+  /** A token sees itself and the window − 1 tokens before it; all before it by default. */
+  window?: number;
 }
 
 interface Layout {
@@ -40,18 +42,18 @@ function layoutOf({ q, k, v, offsets, scale }: AttentionInputs): Layout {
   return { heads, keyValueHeads, headDim, scale: scale ?? 1 / Math.sqrt(headDim) };
 }
 
-/** Calls `visit` once per (query token, head) with the start of its sequence and the scaled scores of the keys it sees. */
+/** Calls `visit` once per (query token, head) with the first key it sees and the scaled scores of those. */
 function forEachQuery(
   inputs: AttentionInputs,
   layout: Layout,
-  visit: (token: number, head: number, sequenceStart: number, scores: Float64Array) => void,
+  visit: (token: number, head: number, firstKey: number, scores: Float64Array) => void,
 ): void {
-  const { q, k, offsets } = inputs;
+  const { q, k, offsets, window = Number.POSITIVE_INFINITY } = inputs;
   const { heads, keyValueHeads, headDim, scale } = layout;
   const group = heads / keyValueHeads;
   for (let s = 0; s + 1 < offsets.length; s++) {
-    const start = offsets[s]!;
-    for (let token = start; token < offsets[s + 1]!; token++) {
+    for (let token = offsets[s]!; token < offsets[s + 1]!; token++) {
+      const start = Math.max(offsets[s]!, token - window + 1);
       for (let head = 0; head < heads; head++) {
         const keyHead = Math.floor(head / group);
         const scores = new Float64Array(token - start + 1);

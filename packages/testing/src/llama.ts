@@ -5,7 +5,7 @@ import { gatherRows } from './embedding';
 import { add, linear, scale } from './linear-algebra';
 import { rmsNorm } from './normalization';
 import { type Reference, randomNormal, reference, requireShape, reshape } from './reference';
-import { packedPositions, rope } from './rope';
+import { packedPositions, type ReferenceRopeScaling, rope } from './rope';
 
 /** The sizes of a LLaMA; a loaded model's configuration can be passed as it is. */
 export interface ReferenceLlamaConfig {
@@ -19,6 +19,17 @@ export interface ReferenceLlamaConfig {
   headDim: number;
   rmsNormEpsilon: number;
   ropeTheta: number;
+  ropeScaling?: ReferenceRopeScaling;
+  /** A token sees itself and the slidingWindow − 1 tokens before it. */
+  slidingWindow?: number;
+  /** Biases on q, k and v. */
+  attentionBias?: boolean;
+  /** A bias on o. */
+  outputBias?: boolean;
+  /** Biases on gate, up and down. */
+  feedForwardBias?: boolean;
+  /** RMSNorm of every query and key head, before rotation: `self_attn.q_norm.weight` and `k_norm`, [headDim]. */
+  queryKeyNorm?: boolean;
   /** True: the head is `model.embed_tokens.weight`; false: `lm_head.weight`. */
   tieWordEmbeddings: boolean;
 }
@@ -71,6 +82,18 @@ export function llamaWeightShapes(config: ReferenceLlamaConfig): Map<string, num
     shapes.set(`${name}.mlp.gate_proj.weight`, [intermediateSize, hiddenSize]);
     shapes.set(`${name}.mlp.up_proj.weight`, [intermediateSize, hiddenSize]);
     shapes.set(`${name}.mlp.down_proj.weight`, [hiddenSize, intermediateSize]);
+    if (config.queryKeyNorm) {
+      shapes.set(`${name}.self_attn.q_norm.weight`, [headDim]);
+      shapes.set(`${name}.self_attn.k_norm.weight`, [headDim]);
+    }
+    const biased = [
+      ...(config.attentionBias ? ['self_attn.q_proj', 'self_attn.k_proj', 'self_attn.v_proj'] : []),
+      ...(config.outputBias ? ['self_attn.o_proj'] : []),
+      ...(config.feedForwardBias ? ['mlp.gate_proj', 'mlp.up_proj', 'mlp.down_proj'] : []),
+    ];
+    for (const module of biased) {
+      shapes.set(`${name}.${module}.bias`, [shapes.get(`${name}.${module}.weight`)![0]!]);
+    }
   }
   shapes.set('model.norm.weight', [hiddenSize]);
   if (!config.tieWordEmbeddings) shapes.set('lm_head.weight', [vocabSize, hiddenSize]);
@@ -79,7 +102,7 @@ export function llamaWeightShapes(config: ReferenceLlamaConfig): Map<string, num
 
 /**
  * Random weights by seed, rounded to f32: matrices N(0, 1/in) so that activations keep their size, embeddings N(0, 1),
- * norms around 1.
+ * norms around 1, biases around 0.
  */
 export function randomLlamaWeights(config: ReferenceLlamaConfig, seed: number): Map<string, Reference> {
   const weights = new Map<string, Reference>();
@@ -87,9 +110,12 @@ export function randomLlamaWeights(config: ReferenceLlamaConfig, seed: number): 
   for (const [name, shape] of llamaWeightShapes(config)) {
     const values = randomNormal(shape, seed * 1009 + index++);
     const factor = name === 'model.embed_tokens.weight' ? 1 : 1 / Math.sqrt(shape.at(-1)!);
+    const center = name.endsWith('.bias') ? 0 : 1;
     weights.set(
       name,
-      reference(shape, (i) => Math.fround(shape.length === 1 ? 1 + 0.2 * values.data[i]! : factor * values.data[i]!)),
+      reference(shape, (i) =>
+        Math.fround(shape.length === 1 ? center + 0.2 * values.data[i]! : factor * values.data[i]!),
+      ),
     );
   }
   return weights;
@@ -113,7 +139,7 @@ export function referenceLlama(
   const shapes = llamaWeightShapes(config);
   const weight = (name: string) => weightOf(weights, name, shapes.get(name) ?? []);
   const project = (x: Reference, name: string): Reference => {
-    const y = linear(x, weight(`${name}.weight`));
+    const y = linear(x, weight(`${name}.weight`), shapes.has(`${name}.bias`) ? weight(`${name}.bias`) : undefined);
     const lora = input.lora?.get(name);
     return lora ? add(y, scale(linear(linear(x, lora.a), lora.b), lora.scale)) : y;
   };
@@ -128,11 +154,19 @@ export function referenceLlama(
     const attended = rmsNorm(x, weight(`${name}.input_layernorm.weight`), rmsNormEpsilon);
     const split = (projection: string, count: number) =>
       reshape(project(attended, `${name}.self_attn.${projection}`), [tokens, count, headDim]);
+    const rotated = (which: 'q' | 'k', count: number) => {
+      const x = split(`${which}_proj`, count);
+      if (!config.queryKeyNorm) return rope(x, positions, ropeTheta, config.ropeScaling);
+      const flat = reshape(x, [tokens * count, headDim]);
+      const normalized = rmsNorm(flat, weight(`${name}.self_attn.${which}_norm.weight`), rmsNormEpsilon);
+      return rope(reshape(normalized, x.shape), positions, ropeTheta, config.ropeScaling);
+    };
     const { output } = attention({
-      q: rope(split('q_proj', heads), positions, ropeTheta),
-      k: rope(split('k_proj', keyValueHeads), positions, ropeTheta),
+      q: rotated('q', heads),
+      k: rotated('k', keyValueHeads),
       v: split('v_proj', keyValueHeads),
       offsets,
+      ...(config.slidingWindow !== undefined && { window: config.slidingWindow }),
     });
     x = add(x, project(reshape(output, [tokens, heads * headDim]), `${name}.self_attn.o_proj`));
     const fed = rmsNorm(x, weight(`${name}.post_attention_layernorm.weight`), rmsNormEpsilon);

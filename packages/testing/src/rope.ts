@@ -10,15 +10,48 @@ export function packedPositions(offsets: ArrayLike<number>): Int32Array {
   return positions;
 }
 
-function rotate(x: Reference, positions: ArrayLike<number>, theta: number, direction: 1 | -1): Reference {
+/** Scaling of rotary frequencies, as Hugging Face's `rope_scaling` states it; `factors` is GGUF's `rope_freqs.weight`. */
+export type ReferenceRopeScaling =
+  | { type: 'linear'; factor: number }
+  | {
+      type: 'llama3';
+      factor: number;
+      lowFrequencyFactor: number;
+      highFrequencyFactor: number;
+      originalMaxPositions: number;
+    }
+  | { type: 'factors'; factors: readonly number[] };
+
+/** Hugging Face's `modeling_rope_utils`, step by step: angle per position of pair `pair`. */
+function frequencyOf(pair: number, headDim: number, theta: number, scaling: ReferenceRopeScaling | undefined): number {
+  const frequency = theta ** ((-2 * pair) / headDim);
+  if (!scaling) return frequency;
+  if (scaling.type === 'linear') return frequency / scaling.factor;
+  if (scaling.type === 'factors') return frequency / scaling.factors[pair]!;
+  const { factor, lowFrequencyFactor, highFrequencyFactor, originalMaxPositions } = scaling;
+  const wavelength = (2 * Math.PI) / frequency;
+  if (wavelength > originalMaxPositions / lowFrequencyFactor) return frequency / factor;
+  if (wavelength < originalMaxPositions / highFrequencyFactor) return frequency;
+  const smooth = (originalMaxPositions / wavelength - lowFrequencyFactor) / (highFrequencyFactor - lowFrequencyFactor);
+  return ((1 - smooth) * frequency) / factor + smooth * frequency;
+}
+
+function rotate(
+  x: Reference,
+  positions: ArrayLike<number>,
+  theta: number,
+  direction: 1 | -1,
+  scaling?: ReferenceRopeScaling,
+): Reference {
   requireShape(x, [positions.length, -1, -1], 'rope input');
   const [tokens, heads, headDim] = x.shape as [number, number, number];
   if (headDim % 2 !== 0) throw new RangeError(`rope: headDim ${headDim} is odd`);
   const half = headDim / 2;
   const y = zeros(x.shape);
+  const frequencies = Array.from({ length: half }, (_, pair) => frequencyOf(pair, headDim, theta, scaling));
   for (let token = 0; token < tokens; token++) {
     for (let pair = 0; pair < half; pair++) {
-      const angle = direction * positions[token]! * theta ** ((-2 * pair) / headDim);
+      const angle = direction * positions[token]! * frequencies[pair]!;
       const cosine = Math.cos(angle);
       const sine = Math.sin(angle);
       for (let head = 0; head < heads; head++) {
@@ -37,11 +70,21 @@ function rotate(x: Reference, positions: ArrayLike<number>, theta: number, direc
  * Rotates components (i, i + headDim/2) of every head of x [T, heads, headDim] by positions[t] · theta^(−2i/headDim)
  * (Su et al., "RoFormer", 2021; half rotation).
  */
-export function rope(x: Reference, positions: ArrayLike<number>, theta = 10000): Reference {
-  return rotate(x, positions, theta, 1);
+export function rope(
+  x: Reference,
+  positions: ArrayLike<number>,
+  theta = 10000,
+  scaling?: ReferenceRopeScaling,
+): Reference {
+  return rotate(x, positions, theta, 1, scaling);
 }
 
 /** Gradient with respect to the input of `rope`: the inverse rotation. */
-export function ropeBackward(gradient: Reference, positions: ArrayLike<number>, theta = 10000): Reference {
-  return rotate(gradient, positions, theta, -1);
+export function ropeBackward(
+  gradient: Reference,
+  positions: ArrayLike<number>,
+  theta = 10000,
+  scaling?: ReferenceRopeScaling,
+): Reference {
+  return rotate(gradient, positions, theta, -1, scaling);
 }

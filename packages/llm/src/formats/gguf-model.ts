@@ -1,7 +1,8 @@
 /** Opens the weights of a LLaMA model stored as GGUF. */
-import { type ByteSource, InputError, isFloatDtype, quoted } from '@crossgate/tensor';
+import { type ByteSource, InputError, quoted } from '@crossgate/tensor';
 import { configFromGguf, type LlamaConfig } from '../config';
-import { type GgufHeader, readGgufHeader } from './gguf';
+import { type StoredType, storedTypes } from './dequantize';
+import { type GgufHeader, type GgufTensor, readGgufHeader } from './gguf';
 import { checkWeights, type StoredWeight, type WeightSource, weightSource } from './source';
 
 /** GGUF's name of each weight of a block, and Hugging Face's. */
@@ -10,6 +11,8 @@ const blockNames: Readonly<Record<string, string>> = {
   attn_q: 'self_attn.q_proj',
   attn_k: 'self_attn.k_proj',
   attn_v: 'self_attn.v_proj',
+  attn_q_norm: 'self_attn.q_norm',
+  attn_k_norm: 'self_attn.k_norm',
   attn_output: 'self_attn.o_proj',
   ffn_norm: 'post_attention_layernorm',
   ffn_gate: 'mlp.gate_proj',
@@ -39,23 +42,27 @@ export interface GgufModel {
 
 /**
  * Opens a GGUF file. Only the header is read. The returned source owns `file`; on failure it is closed.
- * @throws {InputError} for damaged files, other architectures, other tensors than the configuration's, quantised types.
+ * @throws {InputError} for damaged files, other architectures, other tensors than the configuration's, types that are not supported.
  */
 export async function openGgufModel(file: ByteSource): Promise<GgufModel> {
   try {
     const header = await readGgufHeader(file);
-    const config = ggufConfig(header, file.name);
+    const config = await ggufConfig(header, file);
     const weights = new Map<string, StoredWeight>();
-    for (const [ggufName, { shape, type, begin }] of header.tensors) {
+    // Only LLaMA's files have q and k in rotated pairs; Qwen's keep Hugging Face's order.
+    const rotated = config.architecture === 'llama' ? /\.self_attn\.[qk]_proj\.(weight|bias)$/ : undefined;
+    for (const [ggufName, tensor] of header.tensors) {
+      if (ggufName === ropeFactors) continue;
       const name = huggingFaceName(ggufName);
-      const dtype = type.name;
-      if (!isFloatDtype(dtype)) {
-        throw new InputError(
-          `${file.name}: tensor ${quoted(ggufName)} is stored as ${dtype}, which is not supported yet; supported: F32, F16, BF16.`,
-        );
-      }
-      const interleaved = /\.self_attn\.[qk]_proj\.weight$/.test(name) ? { interleavedHeadDim: config.headDim } : {};
-      weights.set(name, { shape, dtype, file, begin, ...interleaved });
+      const { shape, begin } = tensor;
+      const type = typeOf(tensor, file);
+      weights.set(name, {
+        shape,
+        type,
+        file,
+        begin,
+        ...(rotated?.test(name) && { interleavedHeadDim: config.headDim }),
+      });
     }
     checkWeights(config, weights, file.name);
     return { source: weightSource(config, weights, [file]), header };
@@ -65,12 +72,29 @@ export async function openGgufModel(file: ByteSource): Promise<GgufModel> {
   }
 }
 
-function ggufConfig(header: GgufHeader, source: string): LlamaConfig {
-  const embedding = header.tensors.get('token_embd.weight');
+/** Divisors of the rotary frequencies: part of the configuration rather than a weight. */
+const ropeFactors = 'rope_freqs.weight';
+
+/** How a tensor is read. @throws {InputError} naming the tensor and its type where it cannot be. */
+function typeOf({ name, type }: GgufTensor, file: ByteSource): StoredType {
+  const known = storedTypes.get(type.name);
+  if (known) return known;
+  throw new InputError(
+    `${file.name}: tensor ${quoted(name)} is stored as ${type.name}, which is not supported; supported: ${[...storedTypes.keys()].join(', ')}.`,
+  );
+}
+
+async function ggufConfig(header: GgufHeader, file: ByteSource): Promise<LlamaConfig> {
+  const { tensors } = header;
+  const factors = tensors.get(ropeFactors);
+  // Half a head is a few hundred bytes; more would be refused anyway and need not be read.
+  const readable = factors && factors.byteLength <= 2 ** 16;
   const facts = {
-    embeddingRows: embedding?.shape[0] ?? 0,
-    hasHead: header.tensors.has('output.weight'),
-    hasRopeFactors: header.tensors.has('rope_freqs.weight'),
+    embeddingRows: tensors.get('token_embd.weight')?.shape[0] ?? 0,
+    has: (name: string) => tensors.has(name),
+    ropeFactors: factors && [
+      ...(readable ? typeOf(factors, file).decode(await file.read(factors.begin, factors.byteLength)) : []),
+    ],
   };
-  return configFromGguf(header.metadata, facts, source);
+  return configFromGguf(header.metadata, facts, file.name);
 }

@@ -10,6 +10,7 @@ import {
   type SafetensorsTensor,
 } from '@crossgate/tensor';
 import { configFromHuggingFace, type LlamaConfig } from '../config';
+import { storedTypes } from './dequantize';
 import { checkWeights, type StoredWeight, type WeightSource, weightSource } from './source';
 
 /** A folder of files, wherever it lies: on disk, in a browser's file system, in memory. */
@@ -107,12 +108,13 @@ function addWeight(
 ): void {
   if (ignored(name)) return;
   if (weights.has(name)) throw new InputError(`${file.name}: tensor ${quoted(name)} is in another shard too.`);
-  if (!isFloatDtype(dtype)) {
+  const type = isFloatDtype(dtype) ? storedTypes.get(dtype) : undefined;
+  if (!type) {
     throw new InputError(
       `${file.name}: tensor ${quoted(name)} is stored as ${dtype}, which is not supported; supported: F32, F16, BF16.`,
     );
   }
-  weights.set(name, { shape, dtype, file, begin });
+  weights.set(name, { shape, type, file, begin });
 }
 
 interface Shard {

@@ -1,6 +1,8 @@
 /** Models on disk and their tokenizers, free of any platform and of the GPU. */
 export { configFromGguf, configFromHuggingFace, expectedTensors, type LlamaConfig } from '../config';
+export { type RopeScaling, rotaryFrequencies } from '../rotary';
 export * from '../tokenizer';
+export { type StoredType, storedTypes } from './dequantize';
 export * from './gguf';
 export { type GgufModel, huggingFaceName, openGgufModel } from './gguf-model';
 export { tokenizerFromGguf } from './gguf-tokenizer';

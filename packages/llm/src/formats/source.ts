@@ -1,20 +1,13 @@
 /** One view of a model's weights, whatever file they lie in: Hugging Face names, f32 values, bounded memory. */
-import {
-  type ByteSource,
-  defaultChunkBytes,
-  type FloatDtype,
-  floatDtypeBytes,
-  floatsFromBytes,
-  InputError,
-  quoted,
-} from '@crossgate/tensor';
+import { type ByteSource, defaultChunkBytes, InputError, quoted } from '@crossgate/tensor';
 import { expectedTensors, type LlamaConfig } from '../config';
+import type { StoredType } from './dequantize';
 
 /** What is known of a weight before it is read. */
 export interface WeightInfo {
   /** Outermost dimension first; row-major. Linear layers are [out, in]. */
   readonly shape: readonly number[];
-  /** As stored: `F32`, `F16` or `BF16`. */
+  /** As stored: a name of `storedTypes`, such as `F16` or `Q4_K`. */
   readonly dtype: string;
 }
 
@@ -47,8 +40,9 @@ export interface WeightSource {
 }
 
 /** Where a weight's bytes lie, and how its rows are ordered there. */
-export interface StoredWeight extends WeightInfo {
-  readonly dtype: FloatDtype;
+export interface StoredWeight {
+  readonly shape: readonly number[];
+  readonly type: StoredType;
   readonly file: ByteSource;
   readonly begin: number;
   /** Set where rows alternate between the halves of each head of this width (GGUF's order of q and k). */
@@ -100,7 +94,7 @@ export function weightSource(
   };
   return {
     config,
-    tensors: new Map([...weights].map(([name, { shape, dtype }]) => [name, { shape, dtype }])),
+    tensors: new Map([...weights].map(([name, { shape, type }]) => [name, { shape, dtype: type.name }])),
     read: (name, options) => readRows(find(name), options?.chunkBytes ?? defaultChunkBytes),
     async readAll(name) {
       const weight = find(name);
@@ -115,18 +109,22 @@ export function weightSource(
 }
 
 async function* readRows(weight: StoredWeight, chunkBytes: number): AsyncGenerator<WeightChunk> {
-  const [rows, columns] = weight.shape.length === 1 ? [weight.shape[0]!, 1] : [weight.shape[0]!, weight.shape[1]!];
+  const { type } = weight;
+  // A vector of blocks cannot be cut into elements; it is one row.
+  const [rows, columns] =
+    weight.shape.length === 1
+      ? type.blockSize === 1
+        ? [weight.shape[0]!, 1]
+        : [1, weight.shape[0]!]
+      : [weight.shape[0]!, weight.shape[1]!];
   const headDim = weight.interleavedHeadDim;
   const rowsPerChunk = Math.max(1, Math.floor(chunkBytes / (4 * columns)));
   // Whole heads are read where their rows must be reordered; they are handed on in chunks of the size asked for.
   const rowsPerRead = headDim ? Math.max(1, Math.floor(rowsPerChunk / headDim)) * headDim : rowsPerChunk;
-  const rowBytes = columns * floatDtypeBytes[weight.dtype];
+  const rowBytes = (columns / type.blockSize) * type.blockBytes;
   for (let row = 0; row < rows; row += rowsPerRead) {
     const count = Math.min(rowsPerRead, rows - row);
-    const stored = floatsFromBytes(
-      weight.dtype,
-      await weight.file.read(weight.begin + row * rowBytes, count * rowBytes),
-    );
+    const stored = type.decode(await weight.file.read(weight.begin + row * rowBytes, count * rowBytes));
     const values = headDim ? toHalfRotation(stored, headDim, columns) : stored;
     for (let first = 0; first < count; first += rowsPerChunk) {
       const end = Math.min(count, first + rowsPerChunk);

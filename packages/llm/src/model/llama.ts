@@ -1,7 +1,7 @@
 // The LLaMA forward pass on packed batches; its backward comes from the tape.
 import type { Device } from '@crossgate/gpu';
 import { InputError } from '@crossgate/gpu';
-import type { RandomStream, Tensor } from '@crossgate/tensor';
+import type { PackedSequences, RandomStream, Tensor } from '@crossgate/tensor';
 import {
   add,
   attention,
@@ -11,17 +11,19 @@ import {
   loraLinear,
   persistent,
   releasePersistent,
+  reshape,
   rmsNorm,
   rope,
-  ropeTable,
+  ropeTableOf,
   swiglu,
   tidy,
 } from '@crossgate/tensor';
 import { expectedTensors, type LlamaConfig } from '../config';
 import type { WeightSource } from '../formats/source';
+import { rotaryFrequencies } from '../rotary';
 import type { DropoutContext, LoraOptions } from './lora';
 import { LoraAdapters } from './lora';
-import type { PackedBatch } from './packing';
+import { type PackedBatch, windowed } from './packing';
 
 export interface LoadOptions {
   /** Called after each chunk with the bytes on the device so far and in all. */
@@ -40,9 +42,8 @@ export class LlamaModel {
     /** Longest sequence the rotary table covers. */
     readonly maxPositions: number,
   ) {
-    const { headDim, ropeTheta } = config;
-    const table = ropeTable(maxPositions, headDim, ropeTheta);
-    this.#ropeTable = persistent(device, [maxPositions, headDim], 'weights', table);
+    const table = ropeTableOf(maxPositions, rotaryFrequencies(config));
+    this.#ropeTable = persistent(device, [maxPositions, config.headDim], 'weights', table);
   }
 
   /**
@@ -142,10 +143,11 @@ export class LlamaModel {
         throw new InputError(`a sequence of ${length} tokens exceeds the model's context of ${this.maxPositions}`);
       }
     }
+    const visible = windowed(device, batch, config.slidingWindow);
     let hidden = embeddings;
     for (let layer = 0; layer < config.layers; layer++) {
       const last = layer === config.layers - 1;
-      hidden = tidy(device, () => this.#layer(layer, hidden, batch, last ? rows : null, dropout));
+      hidden = tidy(device, () => this.#layer(layer, hidden, visible, last ? rows : null, dropout));
     }
     return rmsNorm(hidden, this.weight('model.norm.weight'), config.rmsNormEpsilon);
   }
@@ -158,7 +160,7 @@ export class LlamaModel {
   #layer(
     layer: number,
     x: Tensor,
-    batch: PackedBatch,
+    batch: PackedSequences,
     rows: Uint32Array | null,
     dropout: DropoutContext | undefined,
   ): Tensor {
@@ -167,8 +169,16 @@ export class LlamaModel {
     const table = this.#ropeTable;
     const project = (input: Tensor, name: string) => this.#project(`${prefix}.${name}`, input, dropout);
     const normalized = rmsNorm(x, this.weight(`${prefix}.input_layernorm.weight`), rmsNormEpsilon);
-    const query = rope(project(normalized, 'self_attn.q_proj'), batch, { heads, headDim, table });
-    const key = rope(project(normalized, 'self_attn.k_proj'), batch, { heads: keyValueHeads, headDim, table });
+    const rotated = (name: 'q' | 'k', count: number) => {
+      const projected = project(normalized, `self_attn.${name}_proj`);
+      return rope(this.#normalizeHeads(projected, `${prefix}.self_attn.${name}_norm.weight`), batch, {
+        heads: count,
+        headDim,
+        table,
+      });
+    };
+    const query = rotated('q', heads);
+    const key = rotated('k', keyValueHeads);
     const value = project(normalized, 'self_attn.v_proj');
     let attended = attention(query, key, value, batch, { heads, keyValueHeads, headDim });
     let residual = x;
@@ -182,13 +192,22 @@ export class LlamaModel {
     return add(middle, project(gated, 'mlp.down_proj'));
   }
 
+  /** RMSNorm of every head by itself, where the model has such norms. */
+  #normalizeHeads(x: Tensor, name: string): Tensor {
+    const { queryKeyNorm, headDim, rmsNormEpsilon } = this.config;
+    if (!queryKeyNorm) return x;
+    const heads = reshape(x, [x.size / headDim, headDim]);
+    return reshape(rmsNorm(heads, this.weight(name), rmsNormEpsilon), x.shape);
+  }
+
   #project(module: string, x: Tensor, dropout: DropoutContext | undefined): Tensor {
     const weight = this.weight(`${module}.weight`);
+    const bias = this.weights.get(`${module}.bias`);
     const adapters = this.#adapters;
     const layer = adapters?.get(module);
-    if (!adapters || !layer) return linear(x, weight);
+    if (!adapters || !layer) return linear(x, weight, bias);
     const { a, b } = layer;
-    return loraLinear(x, weight, { a, b, scale: adapters.scale, dropout: adapters.dropout(layer, dropout) });
+    return loraLinear(x, weight, { a, b, scale: adapters.scale, dropout: adapters.dropout(layer, dropout) }, bias);
   }
 
   /** Frees the weights and adapters. */

@@ -44,3 +44,34 @@ export function packSequences(device: Device, lengths: readonly number[]): Packe
 export function lastTokens({ hostOffsets }: PackedBatch): Uint32Array {
   return hostOffsets.slice(1).map((end) => end - 1);
 }
+
+/**
+ * The same batch for attention with a window: token t sees tokens t − window + 1 … t of its sequence. Attention knows no
+ * windows, but it looks up the bounds of a token's sequence by an index per token; here each token has an index, and
+ * bounds, of its own: the first key it sees, and one past the last query that sees it.
+ *
+ * @param window in tokens; undefined, or at least as long as every sequence, leaves the batch as it is.
+ */
+export function windowed(device: Device, batch: PackedBatch, window: number | undefined): PackedSequences {
+  const { hostOffsets, tokens } = batch;
+  const longest = hostOffsets.reduce((most, end, i) => Math.max(most, i === 0 ? 0 : end - hostOffsets[i - 1]!), 0);
+  if (window === undefined || longest <= window) return batch;
+  const bounds = new Uint32Array(2 * tokens);
+  for (let i = 1; i < hostOffsets.length; i++) {
+    const [start, end] = [hostOffsets[i - 1]!, hostOffsets[i]!];
+    for (let token = start; token < end; token++) {
+      bounds[2 * token] = Math.max(start, token - window + 1);
+      bounds[2 * token + 1] = Math.min(end, token + window);
+    }
+  }
+  return {
+    tokens,
+    positions: batch.positions,
+    offsets: fromHost(device, [2 * tokens], bounds),
+    sequenceOfToken: fromHost(
+      device,
+      [tokens],
+      Uint32Array.from({ length: tokens }, (_, token) => 2 * token),
+    ),
+  };
+}

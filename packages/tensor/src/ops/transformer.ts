@@ -3,7 +3,7 @@ import * as kernels from '@crossgate/kernels';
 import { record } from '../tape';
 import { empty, expectShape, type Tensor } from '../tensor';
 
-export { ropeTable } from '@crossgate/kernels';
+export { ropeFrequencies, ropeTable, ropeTableOf } from '@crossgate/kernels';
 
 /** x / √(mean(x²) + ε) ⊙ weight, row by row (Zhang & Sennrich 2019). x [..., columns], weight [columns]. */
 export function rmsNorm(x: Tensor, weight: Tensor, epsilon: number): Tensor {

@@ -1,0 +1,77 @@
+/** Reads typed keys of configurations; every complaint names the file and the key. */
+import { InputError } from '@crossgate/tensor';
+
+/** Reads typed keys from a record of unknown content; every complaint names the source and the key. */
+export class KeyReader {
+  /** What to call the file in messages. */
+  readonly source: string;
+  readonly #get: (key: string) => unknown;
+
+  constructor(source: string, get: (key: string) => unknown) {
+    this.source = source;
+    this.#get = get;
+  }
+
+  /** @throws {InputError} always. */
+  fail(problem: string): never {
+    throw new InputError(`${this.source}: ${problem}`);
+  }
+
+  /** The value, or undefined where it is absent or null. */
+  value(key: string): unknown {
+    return this.#get(key) ?? undefined;
+  }
+
+  #number(key: string, fallback: number | undefined, valid: (value: number) => boolean, expected: string): number {
+    const value = this.value(key) ?? fallback;
+    if (value === undefined) return this.fail(`${key} is missing; ${expected} is needed.`);
+    if (typeof value !== 'number' || !valid(value)) {
+      return this.fail(`${key} is ${shown(value)}, but must be ${expected}.`);
+    }
+    return value;
+  }
+
+  /** A whole number from 1 to `most`. */
+  count(key: string, most: number, fallback?: number): number {
+    return this.#number(
+      key,
+      fallback,
+      (v) => Number.isInteger(v) && v >= 1 && v <= most,
+      `a whole number from 1 to ${most}`,
+    );
+  }
+
+  /** A finite number above 0. */
+  positive(key: string, fallback?: number): number {
+    return this.#number(key, fallback, (v) => Number.isFinite(v) && v > 0, 'a number above 0');
+  }
+
+  flag(key: string, fallback: boolean): boolean {
+    const value = this.value(key) ?? fallback;
+    return typeof value === 'boolean' ? value : this.fail(`${key} is ${shown(value)}, but must be true or false.`);
+  }
+
+  /** Token ids given as one number, a list, or not at all. */
+  tokenIds(key: string, vocabSize: number): number[] {
+    const value = this.value(key);
+    const list: unknown[] = value === undefined ? [] : Array.isArray(value) ? value : [value];
+    return list.map((id) => {
+      if (typeof id === 'number' && Number.isInteger(id) && id >= 0 && id < vocabSize) return id;
+      return this.fail(`${key} holds ${shown(id)}, but must hold token ids from 0 to ${vocabSize - 1}.`);
+    });
+  }
+}
+
+/** A value for a message; metadata may hold bigints and arrays of any length. */
+export function shown(value: unknown): string {
+  if (typeof value === 'bigint') return String(value);
+  if (ArrayBuffer.isView(value)) return `an array of ${(value as Uint8Array).length} numbers`;
+  if (Array.isArray(value)) return `an array of ${value.length} entries`;
+  const text = JSON.stringify(value, (_, item) => (typeof item === 'bigint' ? String(item) : item)) ?? String(value);
+  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
+}
+
+/** True for an object that is no list. */
+export function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

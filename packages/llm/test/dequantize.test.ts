@@ -1,0 +1,56 @@
+/** Every stored type against the Python package gguf, bit for bit; and models made of quantised blocks. */
+import { readFileSync } from 'node:fs';
+import { memorySource } from '@crossgate/tensor';
+import { describe, expect, test } from 'vitest';
+import { openGgufModel, storedTypes } from '../src/formats/index';
+import { encodeGguf, randomModel, seededUniform } from './fixtures';
+import { quantized } from './quantized';
+
+/** Made by tools/reference/ggml-blocks.py. */
+const fixture = JSON.parse(readFileSync(new URL('fixtures/ggml-blocks.json', import.meta.url), 'utf8')) as {
+  types: Record<string, { bytes: string; values: string }>;
+};
+const decodeBase64 = (text: string) => new Uint8Array(Buffer.from(text, 'base64'));
+
+test('the fixture covers every type', () => {
+  expect(Object.keys(fixture.types).sort()).toEqual([...storedTypes.keys()].sort());
+});
+
+describe.each(Object.entries(fixture.types))('%s', (name, { bytes, values }) => {
+  const type = storedTypes.get(name)!;
+  const stored = decodeBase64(bytes);
+
+  test('has the bits that gguf gives', () => {
+    const actual = new Uint32Array(type.decode(stored).buffer);
+    expect(actual).toEqual(new Uint32Array(decodeBase64(values).buffer));
+    expect(actual.length).toBe((stored.length / type.blockBytes) * type.blockSize);
+  });
+
+  test('is read from any place of a buffer', () => {
+    const shifted = new Uint8Array(stored.length + 3);
+    shifted.set(stored, 3);
+    expect(type.decode(shifted.subarray(3))).toEqual(type.decode(stored));
+  });
+
+  test('refuses parts of blocks', () => {
+    if (type.blockBytes > 1) expect(() => type.decode(stored.subarray(1))).toThrow(/whole number of/);
+  });
+
+  test('makes up a model whose rows stream in chunks, q and k in rotated order', async () => {
+    const shape = { vocabSize: 33, hiddenSize: 256, intermediateSize: 256, layers: 1, heads: 4, keyValueHeads: 1 };
+    const model = quantized(randomModel(shape, 6), type, seededUniform(8));
+    const { source } = await openGgufModel(memorySource('m.gguf', encodeGguf(model)));
+    for (const [weight, { shape: extents, data }] of model.weights) {
+      const isMatrix = extents.length === 2;
+      expect(source.tensors.get(weight)).toEqual({ shape: extents, dtype: isMatrix ? name : 'F32' });
+      expect(await source.readAll(weight), weight).toEqual(data);
+      let next = 0;
+      for await (const { offset, data: part } of source.read(weight, { chunkBytes: 3000 })) {
+        expect(offset).toBe(next);
+        expect(part.length).toBeLessThanOrEqual(750);
+        next += part.length;
+      }
+      expect(next).toBe(data.length);
+    }
+  });
+});
