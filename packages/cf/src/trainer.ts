@@ -4,7 +4,17 @@ import { auc, uauc } from '@crossgate/eval';
 import type { BufferSlice, Device } from '@crossgate/gpu';
 import { InputError } from '@crossgate/gpu';
 import type { HostState } from '@crossgate/tensor';
-import { Adam, bceWithLogits, readGroup, readOptimizer, Tape, writeGroup, writeOptimizer } from '@crossgate/tensor';
+import {
+  Adam,
+  bceWithLogits,
+  firstNonFinite,
+  NonFiniteLossError,
+  readGroup,
+  readOptimizer,
+  Tape,
+  writeGroup,
+  writeOptimizer,
+} from '@crossgate/tensor';
 import type { CfModel } from './backend';
 import { type CfProgress, type EarlyStoppingOptions, isBest, stopReason } from './early-stopping';
 import { type CfTrainingSettings, type CfTrainingState, readProgress, trainingMetadata } from './training-state';
@@ -72,7 +82,10 @@ export class CfTrainer {
   #progress: CfProgress = { epoch: 0, steps: 0, bestEpoch: 0, bestAuc: null };
   #best: HostState | null = null;
 
-  /** @throws InputError for options out of range, an empty train split, and train rows that the model counts as unseen. */
+  /**
+   * @throws InputError for options out of range, an empty train split, and train rows that the model counts as unseen;
+   * OutOfMemoryError. Nothing stays allocated then.
+   */
   constructor(
     readonly model: CfModel,
     readonly data: CfTrainingData,
@@ -82,8 +95,13 @@ export class CfTrainer {
     checkRows(model, data.train);
     this.#device = model.group.device;
     const { learningRate, weightDecay } = options;
-    this.#adam = new Adam([model.group], { kind: 'adam', learningRate, weightDecay });
     this.#losses = this.#device.memory.persistent(4 * data.train.rows, 'losses');
+    try {
+      this.#adam = new Adam([model.group], { kind: 'adam', learningRate, weightDecay });
+    } catch (error) {
+      this.#device.memory.free(this.#losses);
+      throw error;
+    }
   }
 
   get progress(): CfProgress {
@@ -98,7 +116,8 @@ export class CfTrainer {
   /**
    * Trains to the end and gives the model the values of the best epoch. Goes on from a restored state.
    *
-   * @throws the signal's reason when aborted; Error when the loss is no longer finite.
+   * @throws the signal's reason when aborted; NonFiniteLossError when a loss or a score is no longer finite. A state taken after
+   * the epoch before is good.
    */
   async run(hooks: CfTrainHooks = {}): Promise<CfTrainingResult> {
     while (this.stopped === null) {
@@ -127,11 +146,19 @@ export class CfTrainer {
     }
     const losses = new Float32Array(await this.#device.recorder.read(this.#losses));
     const loss = losses.reduce((sum, value) => sum + value, 0) / train.rows;
+    const { learningRate } = this.options;
     if (!Number.isFinite(loss)) {
-      throw new Error(`epoch ${epoch}: the loss is ${loss}; lower learningRate (now ${this.options.learningRate})`);
+      throw new NonFiniteLossError(`epoch ${epoch}: the loss is ${loss}; lower learningRate (now ${learningRate})`);
     }
     const { user, label } = valid;
     const score = await this.model.scorePairs(user, valid.item);
+    // The last update of an epoch shows in no loss of it.
+    const wrong = score.find((value) => !Number.isFinite(value));
+    if (wrong !== undefined) {
+      throw new NonFiniteLossError(
+        `epoch ${epoch}: a validation score is ${wrong}; lower learningRate (now ${learningRate})`,
+      );
+    }
     const validAuc = valid.rows > 0 ? auc(label, score) : null;
     const best = isBest(this.#progress, validAuc);
     if (best) this.#best = await readGroup(this.model.group);
@@ -160,6 +187,8 @@ export class CfTrainer {
   /**
    * Everything needed to go on to the same bits: values, moments, the best values, and how far it came. Take it between
    * epochs, e.g. in `onEpoch`: after {@link run} the model holds the best values instead of the last.
+   *
+   * @throws NonFiniteLossError naming a tensor with a value that is not finite: such a state would spoil what was saved before.
    */
   async state(): Promise<CfTrainingState> {
     const tensors: HostState = new Map();
@@ -169,6 +198,13 @@ export class CfTrainer {
     add('model', await readGroup(this.model.group));
     add('optimizer', await readOptimizer(this.#adam));
     if (this.#best) add('best', this.#best);
+    const wrong = firstNonFinite(tensors);
+    if (wrong !== null) {
+      const { learningRate } = this.options;
+      throw new NonFiniteLossError(
+        `"${wrong}" holds a value that is not finite; lower learningRate (now ${learningRate})`,
+      );
+    }
     return { tensors, metadata: trainingMetadata(this.#progress, this.#settings()) };
   }
 
@@ -217,7 +253,7 @@ export class CfTrainer {
     const { group } = this.model;
     using _ = this.#device.step();
     group.zeroGradients();
-    const tape = new Tape();
+    using tape = new Tape();
     const losses = tape.record(() => bceWithLogits(this.model.logits(users, items), labels, 1 / rows.length));
     const { storage, offset } = this.#losses;
     this.#device.recorder.copy(losses.slice, { storage, offset: offset + 4 * done, size: 4 * rows.length });

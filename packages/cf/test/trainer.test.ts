@@ -3,7 +3,7 @@ import type { Device } from '@crossgate/gpu';
 import { openDevice } from '@crossgate/gpu/node';
 import { memorySource } from '@crossgate/tensor';
 import { expectClose } from '@crossgate/testing';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import {
   type CfEpochReport,
   CfTrainer,
@@ -209,6 +209,60 @@ describe('CfTrainer', () => {
     const model = toyModel(device, 2, 1e20);
     const trainer = new CfTrainer(model, data, options);
     await expect(trainer.run()).rejects.toThrow(/epoch 1: the loss is (NaN|Infinity|-Infinity); lower learningRate/);
+    trainer.release();
+    model.release();
+  });
+
+  it('keeps no memory of a step that throws, and goes on from the last state to the same bits', async () => {
+    const whole = await train();
+    for (const place of ['adam', 'copy'] as const) {
+      const model = toyModel(device, 2);
+      const trainer = new CfTrainer(model, data, options);
+      await trainer.runEpoch();
+      const state = await trainer.state();
+      const spy =
+        place === 'copy'
+          ? vi.spyOn(device.recorder, 'copy').mockImplementation(() => {
+              throw new Error('in the middle');
+            })
+          : vi.spyOn(device.recorder, 'dispatch').mockImplementation(({ declaration }) => {
+              if (declaration.name === 'adam') throw new Error('in the middle');
+            });
+      await expect(trainer.runEpoch()).rejects.toThrow('in the middle');
+      spy.mockRestore();
+      expect(device.report().step.current).toBe(0);
+      trainer.restore(state, 'state');
+      await trainer.run();
+      expect(await tablesOf(model)).toEqual(whole.tables);
+      trainer.release();
+      model.release();
+    }
+  });
+
+  it('gives no state that holds a value that is not finite', async () => {
+    const model = toyModel(device, 2);
+    const trainer = new CfTrainer(model, data, options);
+    await trainer.runEpoch();
+    const good = await trainer.state();
+    const name = 'optimizer.user_embedding.weight.second';
+    const { shape, data: values } = good.tensors.get(name)!;
+    // An infinite second moment makes the update 0: no loss shows it.
+    const tensors = new Map(good.tensors).set(name, { shape, data: new Float32Array(values.length).fill(Infinity) });
+    trainer.restore({ ...good, tensors }, 'state');
+    await trainer.runEpoch();
+    await expect(trainer.state()).rejects.toThrow(/"optimizer\.user_embedding\.weight\.second" holds a value/);
+    trainer.restore(good, 'state');
+    expect((await trainer.state()).tensors).toEqual(good.tensors);
+    trainer.release();
+    model.release();
+  });
+
+  it('finds a last update that made the scores no numbers, before it counts the epoch', async () => {
+    const model = toyModel(device, 2);
+    // One step an epoch: its loss is taken before the update.
+    const trainer = new CfTrainer(model, data, { ...options, batchSize: 35, learningRate: 1e30 });
+    await expect(trainer.runEpoch()).rejects.toThrow(/epoch 1: a validation score is .*; lower learningRate/);
+    expect(trainer.progress.epoch).toBe(0);
     trainer.release();
     model.release();
   });

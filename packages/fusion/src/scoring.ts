@@ -61,6 +61,7 @@ export async function scoreRows(
     using _ = device.step();
     const { scores: batchScores } = withoutTape(() => model.loss(prompts, new Float32Array(prompts.length), loss, 0));
     const values = batchScores.read();
+    values.catch(() => {}); // Awaited one batch later; without this a failure would count as unhandled until then.
     await settle();
     pending = { start, values };
     start += prompts.length;

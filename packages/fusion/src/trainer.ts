@@ -3,7 +3,18 @@ import type { Dataset } from '@crossgate/data';
 import { sampleRows, shuffledRows } from '@crossgate/data';
 import { auc, uauc } from '@crossgate/eval';
 import type { HostState, ScheduleOptions, YesNoLossOptions } from '@crossgate/tensor';
-import { Adam, learningRateAt, readGroup, readOptimizer, Tape, writeGroup, writeOptimizer } from '@crossgate/tensor';
+import {
+  Adam,
+  firstNonFinite,
+  learningRateAt,
+  NonFiniteLossError,
+  readGroup,
+  readOptimizer,
+  Tape,
+  withoutTape,
+  writeGroup,
+  writeOptimizer,
+} from '@crossgate/tensor';
 import type { StageDeclaration } from './methods/method';
 import type { GroupName, HybridModel, TrainingNoise } from './model';
 import type { PromptBuilder } from './prompt';
@@ -89,7 +100,7 @@ export interface TrainerOptions {
   readonly resume?: TrainerState | undefined;
   readonly onStep?: (report: StepReport) => void;
   readonly onEvaluation?: (report: EvaluationReport) => void;
-  /** Called with a consistent state; training waits for it. */
+  /** Called with a consistent state of finite values that gives finite losses; training waits for it. */
   readonly onCheckpoint?: (state: TrainerState) => Promise<void>;
   readonly onEvaluationProgress?: (done: number, total: number) => void;
   /**
@@ -99,10 +110,7 @@ export interface TrainerOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A loss that is not a number: training can't go on. The last checkpoint is good. */
-export class NonFiniteLossError extends Error {
-  override name = 'NonFiniteLossError';
-}
+export { NonFiniteLossError } from '@crossgate/tensor';
 
 /**
  * Trains through all stages and leaves the model with the parameters of the best validation AUC.
@@ -154,10 +162,6 @@ class Trainer {
     for (const [name, group] of model.groups()) group.trainable = trains.has(name);
     const groups = [...model.groups()].filter(([name]) => trains.has(name)).map(([, group]) => group);
     const optimizer = new Adam(groups, { kind: 'adamw', ...settings });
-    if (resume) {
-      optimizer.steps = resume.optimizerSteps;
-      writeOptimizer(optimizer, resume.moments, 'checkpoint');
-    }
     const train = dataset.splits.train;
     const rows = sampleRows(train.rows, settings.rows ?? train.rows, seed + stage);
     const stepsPerEpoch = Math.ceil(rows.length / settings.batchSize);
@@ -167,6 +171,10 @@ class Trainer {
     let orderEpoch = -1;
     const reports = new StepReports(this.#options.onStep);
     try {
+      if (resume) {
+        optimizer.steps = resume.optimizerSteps;
+        writeOptimizer(optimizer, resume.moments, 'checkpoint');
+      }
       // A run that was cut off between the checkpoint of its last evaluation and the next stage ends the stage here.
       const exhausted = () => settings.patience !== null && this.#sinceBest >= settings.patience;
       for (let step = resume?.step ?? 0; step < totalSteps && !exhausted(); ) {
@@ -186,6 +194,7 @@ class Trainer {
         if (evaluate || abort || (checkpointEvery !== null && step % checkpointEvery === 0)) {
           await reports.settle();
           if (evaluate) await this.#evaluate(stage, step);
+          else if (this.#options.onCheckpoint) await this.#expectFiniteLoss(batch, stage, step);
           await this.#checkpoint(stage, step, optimizer);
           signal?.throwIfAborted();
         }
@@ -216,7 +225,7 @@ class Trainer {
       lora: lora?.trainable ? { seed, counter } : undefined,
       cf: model.cf?.networks.group.trainable ? { seed, counter, probability: cfDropout } : undefined,
     };
-    const tape = new Tape();
+    using tape = new Tape();
     const { losses } = tape.record(() => model.loss(prompts, labels, this.#loss, 1 / batch.length, noise));
     tape.backward();
     optimizer.step(learningRate);
@@ -233,6 +242,8 @@ class Trainer {
       ...(onEvaluationProgress && { onProgress: onEvaluationProgress }),
       signal,
     });
+    const wrong = scores.find((value) => !Number.isFinite(value));
+    if (wrong !== undefined) throw diverged(`a validation score is ${wrong}`, stage, step);
     const { label, user } = dataset.splits.valid;
     const labels = Uint8Array.from(this.#validRows, (row) => label[row]!);
     const users = Int32Array.from(this.#validRows, (row) => user[row]!);
@@ -246,15 +257,30 @@ class Trainer {
     onEvaluation?.({ stage, step, validAuc, validUauc, best: better });
   }
 
+  /** The last update shows in no loss so far: without an evaluation, its batch is run once more, before the values are kept. */
+  async #expectFiniteLoss(batch: Int32Array, stage: number, step: number): Promise<void> {
+    const { model, builder, dataset } = this.#options;
+    const prompts = Array.from(batch, (row) => promptOfRow(builder, dataset, 'train', row));
+    const labels = Float32Array.from(batch, (row) => dataset.splits.train.label[row]!);
+    using _ = model.llm.device.step();
+    const { losses } = withoutTape(() => model.loss(prompts, labels, this.#loss, 1 / batch.length));
+    const wrong = (await losses.read()).find((value) => !Number.isFinite(value));
+    if (wrong !== undefined) throw diverged(`the loss is ${wrong} after the update`, stage, step);
+  }
+
   async #checkpoint(stage: number, step: number, optimizer: Adam): Promise<void> {
     const { onCheckpoint } = this.#options;
     if (!onCheckpoint) return;
+    const parameters = await this.#readParameters();
+    const moments = await readOptimizer(optimizer);
+    const wrong = firstNonFinite(parameters) ?? firstNonFinite(moments);
+    if (wrong !== null) throw diverged(`"${wrong}" holds a value that is not finite`, stage, step);
     await onCheckpoint({
       stage,
       step,
       optimizerSteps: optimizer.steps,
-      parameters: await this.#readParameters(),
-      moments: await readOptimizer(optimizer),
+      parameters,
+      moments,
       best: this.#best,
       evaluationsSinceBest: this.#sinceBest,
     });
@@ -267,6 +293,12 @@ class Trainer {
     }
     return state;
   }
+}
+
+function diverged(what: string, stage: number, step: number): NonFiniteLossError {
+  return new NonFiniteLossError(
+    `${what} at step ${step} of stage ${stage + 1}: lower the learning rate or set clipNorm, and start again`,
+  );
 }
 
 /** Reports steps one late, so that the device works on a step while the loss of the one before is fetched. */
@@ -293,10 +325,7 @@ class StepReports {
     const losses = await entry.losses;
     const loss = losses.reduce((sum, value) => sum + value, 0) / losses.length;
     if (!Number.isFinite(loss)) {
-      throw new NonFiniteLossError(
-        `the loss is ${loss} at step ${entry.report.step} of stage ${entry.report.stage + 1}: lower the learning rate or ` +
-          'set clipNorm, then continue from the last checkpoint with --resume',
-      );
+      throw diverged(`the loss is ${loss}`, entry.report.stage, entry.report.step);
     }
     this.onStep?.({ ...entry.report, loss });
   }

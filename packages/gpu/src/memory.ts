@@ -235,8 +235,9 @@ export class Memory {
     };
   }
 
-  /** Closes `scope` and every scope inside it that an exception left open. @internal */
+  /** Closes `scope` and every scope inside it that an exception left open. Does nothing when it is closed already. @internal */
   closeDownTo(scope: Scope): void {
+    if (!this.#scopes.includes(scope as ScopeRecord)) return;
     while (this.#scopes.length > 0) {
       const innermost = this.#scopes.at(-1)!;
       innermost.close();

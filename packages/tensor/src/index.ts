@@ -1,5 +1,6 @@
 // Tensors, automatic differentiation, modules and optimizers on WebGPU.
 export * from './files';
+export * from './finite';
 export * from './modules';
 export * from './ops/index';
 export * from './optim/adam';

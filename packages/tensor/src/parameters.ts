@@ -52,7 +52,8 @@ export class ParameterGroup {
 
   /**
    * @param purpose name of the group, under which its memory is reported.
-   * @throws InputError on duplicate names, on values that do not fit their shape, and on a parameter larger than the binding limit.
+   * @throws InputError on duplicate names, on values that do not fit their shape, and on a parameter larger than the binding limit;
+   * OutOfMemoryError. Nothing stays allocated then.
    */
   constructor(
     readonly device: Device,
@@ -60,6 +61,11 @@ export class ParameterGroup {
     specs: readonly ParameterSpec[],
   ) {
     const limit = device.capabilities.limits.maxStorageBufferBindingSize;
+    const names = new Set<string>();
+    for (const { name } of specs) {
+      if (names.has(name)) throw new InputError(`two parameters are named ${name}`);
+      names.add(name);
+    }
     const layout: { spec: ParameterSpec; section: number; offset: number }[] = [];
     const sizes: { bytes: number; decay: boolean }[] = [];
     for (const decay of [true, false]) {
@@ -85,15 +91,16 @@ export class ParameterGroup {
         sizes[section]!.bytes += bytes;
       }
     }
-    this.sections = sizes.map(({ bytes, decay }) => ({
-      value: device.memory.persistent(bytes, purpose),
-      gradient: device.memory.persistent(bytes, `${purpose} gradients`),
-      count: bytes / 4,
-      decay,
-    }));
+    this.sections = allOrNothing(device, (allocate) =>
+      sizes.map(({ bytes, decay }) => ({
+        value: allocate(bytes, purpose),
+        gradient: allocate(bytes, `${purpose} gradients`),
+        count: bytes / 4,
+        decay,
+      })),
+    );
     const byName = new Map<string, Parameter>();
     for (const { spec, section, offset } of layout) {
-      if (byName.has(spec.name)) throw new InputError(`two parameters are named ${spec.name}`);
       const { value, gradient } = this.sections[section]!;
       const range = (slice: BufferSlice): BufferSlice => ({
         storage: slice.storage,
@@ -142,5 +149,28 @@ export class ParameterGroup {
       this.device.memory.free(value);
       this.device.memory.free(gradient);
     }
+  }
+}
+
+/**
+ * Allocates several persistent buffers, or none: when one does not fit, those before it are freed again.
+ *
+ * @param body calls `allocate` (bytes, purpose) for each and returns what is made of them.
+ * @throws OutOfMemoryError; whatever `body` throws.
+ */
+export function allOrNothing<T>(
+  device: Device,
+  body: (allocate: (bytes: number, purpose: string) => BufferSlice) => T,
+): T {
+  const done: BufferSlice[] = [];
+  try {
+    return body((bytes, purpose) => {
+      const slice = device.memory.persistent(bytes, purpose);
+      done.push(slice);
+      return slice;
+    });
+  } catch (error) {
+    for (const slice of done) device.memory.free(slice);
+    throw error;
   }
 }

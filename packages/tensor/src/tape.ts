@@ -3,7 +3,7 @@
 import type { BufferSlice, Device } from '@crossgate/gpu';
 import { addScaled, binary } from '@crossgate/kernels';
 import { Parameter } from './parameters';
-import { empty, Tensor } from './tensor';
+import { empty, Tensor, tidy } from './tensor';
 
 /** Where an operation's backward puts the gradients of its inputs. */
 export interface Gradients {
@@ -74,17 +74,22 @@ export function record<T extends readonly Tensor[]>(
  * const loss = tape.record(() => meanLoss(model(batch)));
  * tape.backward(); // gradients are now in the parameters' groups
  * ```
+ * Where something between the two may throw, declare it with `using`: the memory it holds is then given back at the end of
+ * the block, whatever happens.
  */
-export class Tape {
+export class Tape implements Disposable {
   #nodes: Node[] = [];
   readonly #gradients = new Map<number, Tensor>();
 
-  /** Records everything `forward` does. It must be synchronous. */
+  /** Records everything `forward` does. It must be synchronous. When it throws, the tape is empty again. */
   record<T>(forward: () => T): T {
     const outer = active;
     active = this;
     try {
       return forward();
+    } catch (error) {
+      this.discard();
+      throw error;
     } finally {
       active = outer;
     }
@@ -104,7 +109,8 @@ export class Tape {
 
   /**
    * Propagates gradients from the recorded losses, and from `seeds` where outputs other than losses are given one,
-   * to all parameters and to `watched` tensors. The tape is empty afterwards.
+   * to all parameters and to `watched` tensors. The tape is empty afterwards, also when an operation throws; gradients of
+   * parameters are then incomplete.
    *
    * @returns the gradients of `watched`, in order; undefined where none flows.
    */
@@ -112,20 +118,32 @@ export class Tape {
     seeds: readonly (readonly [Tensor, Tensor])[] = [],
     watched: readonly Tensor[] = [],
   ): (Tensor | undefined)[] {
-    const gradients = this.#gradients;
     const held = new Set<number>(watched.map(({ id }) => id));
     const into: Gradients = {
       needs: (input) => input.requiresGrad,
       give: (input, gradient) => this.#give(input, gradient),
       target: (input) => this.#target(input),
     };
-    for (const [tensor, gradient] of seeds) this.#give(tensor, gradient);
-    const nodes = this.#nodes;
-    this.#nodes = [];
-    for (let node = nodes.pop(); node; node = nodes.pop()) {
-      const incoming = node.outputs.map(({ id }) => gradients.get(id));
-      const device = node.outputs[0]!.device;
-      const scope = device.memory.openScope();
+    try {
+      for (const [tensor, gradient] of seeds) this.#give(tensor, gradient);
+      for (let node = this.#nodes.at(-1); node; node = this.#nodes.at(-1)) this.#runNode(node, held, into);
+    } catch (error) {
+      this.discard();
+      throw error;
+    }
+    const result = watched.map(({ id }) => this.#gradients.get(id));
+    for (const gradient of this.#gradients.values()) adopt(gradient);
+    this.#gradients.clear();
+    return result;
+  }
+
+  /** Runs the backward of the last node and drops the node with what it held. A node that throws stays, to be discarded. */
+  #runNode(node: Node, held: ReadonlySet<number>, into: Gradients): void {
+    const gradients = this.#gradients;
+    const incoming = node.outputs.map(({ id }) => gradients.get(id));
+    const device = node.outputs[0]!.device;
+    const scope = device.memory.openScope();
+    try {
       if (node.root || incoming.some((gradient) => gradient !== undefined)) node.backward(incoming, into);
       node.outputs.forEach(({ id }, i) => {
         const gradient = incoming[i];
@@ -133,21 +151,26 @@ export class Tape {
         gradients.delete(id);
         device.memory.release(gradient.slice.storage);
       });
+      this.#nodes.pop();
       for (const { slice } of node.saved) device.memory.release(slice.storage);
-      scope.close();
+    } finally {
+      // An exception may have left scopes open inside this one.
+      device.memory.closeDownTo(scope);
     }
-    const result = watched.map(({ id }) => gradients.get(id));
-    for (const gradient of gradients.values()) adopt(gradient);
-    gradients.clear();
-    return result;
   }
 
-  /** Forgets everything without a backward pass, e.g. after an exception in the forward. */
+  /** Forgets everything without a backward pass, e.g. after an exception in the forward. May be called again. */
   discard(): void {
     for (const { saved } of this.#nodes) {
       for (const { device, slice } of saved) device.memory.release(slice.storage);
     }
     this.#nodes = [];
+    for (const { device, slice } of this.#gradients.values()) device.memory.release(slice.storage);
+    this.#gradients.clear();
+  }
+
+  [Symbol.dispose](): void {
+    this.discard();
   }
 
   #give(input: Tensor, gradient: Tensor): void {
@@ -205,13 +228,7 @@ function adopt({ device, slice }: Tensor): void {
  * `body` must depend on nothing but its inputs and parameters, and give the same result both times.
  */
 export function checkpoint(device: Device, inputs: readonly Tensor[], body: (...inputs: Tensor[]) => Tensor): Tensor {
-  const scope = device.memory.openScope();
-  let output: Tensor | undefined;
-  try {
-    output = withoutTape(() => body(...inputs));
-  } finally {
-    scope.close(output ? [output.slice.storage] : []);
-  }
+  const output = tidy(device, () => withoutTape(() => body(...inputs)));
   // Parameters inside `body` may want gradients even when no input does, so the node is recorded in any case.
   active?.push({
     name: 'checkpoint',

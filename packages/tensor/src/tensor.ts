@@ -117,12 +117,15 @@ export function expectShape(operation: string, name: string, tensor: Tensor, exp
 /** Runs `body` in a memory scope of its own: everything it makes is returned, except its result and what a tape saved. */
 export function tidy<T extends Tensor | readonly Tensor[] | undefined>(device: Device, body: () => T): T {
   const scope = device.memory.openScope();
-  let result: T | undefined;
+  let result: T;
   try {
     result = body();
-    return result;
-  } finally {
-    const kept: readonly Tensor[] = result === undefined ? [] : result instanceof Tensor ? [result] : result;
-    scope.close(kept.map(({ slice }) => slice.storage));
+  } catch (error) {
+    // The exception may have left scopes open inside this one.
+    device.memory.closeDownTo(scope);
+    throw error;
   }
+  const kept: readonly Tensor[] = result === undefined ? [] : result instanceof Tensor ? [result] : result;
+  scope.close(kept.map(({ slice }) => slice.storage));
+  return result;
 }

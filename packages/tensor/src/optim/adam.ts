@@ -2,7 +2,7 @@
 import type { BufferSlice, Device } from '@crossgate/gpu';
 import { InputError } from '@crossgate/gpu';
 import { clipFactor, adam as launchAdam, sumOfSquares } from '@crossgate/kernels';
-import type { ParameterGroup } from '../parameters';
+import { allOrNothing, type ParameterGroup } from '../parameters';
 
 export interface AdamOptions {
   /** `adam` adds weightDecay · value to the gradient (torch.optim.Adam); `adamw` decays the value (Loshchilov & Hutter). */
@@ -34,7 +34,7 @@ export class Adam {
   readonly #norm: BufferSlice | null;
   readonly #clip: BufferSlice | null;
 
-  /** @throws InputError for no groups or options out of range. */
+  /** @throws InputError for no groups or options out of range; OutOfMemoryError, with nothing left allocated. */
   constructor(
     readonly groups: readonly ParameterGroup[],
     readonly options: AdamOptions,
@@ -47,23 +47,22 @@ export class Adam {
       throw new InputError(`clipNorm ${clipNorm} is not above 0; null clips nothing`);
     }
     this.#device = device;
-    const allocate = (bytes: number) => device.memory.persistent(bytes, 'optimizer');
-    this.#moments = new Map(
-      groups.map((group) => [
+    const clips = clipNorm !== undefined && clipNorm !== null;
+    [this.#moments, this.#norm, this.#clip] = allOrNothing(device, (persistent) => {
+      const allocate = (bytes: number) => persistent(bytes, 'optimizer');
+      const moments = groups.map((group): [ParameterGroup, Moments[]] => [
         group,
         group.sections.map(({ count }) => ({ first: allocate(4 * count), second: allocate(4 * count) })),
-      ]),
-    );
-    const clips = clipNorm !== undefined && clipNorm !== null;
-    this.#norm = clips ? allocate(4) : null;
-    this.#clip = clips ? allocate(4) : null;
+      ]);
+      return [new Map(moments), clips ? allocate(4) : null, clips ? allocate(4) : null] as const;
+    });
   }
 
   /** One update. @param learningRate overrides the option, as a schedule asks. */
   step(learningRate: number = this.options.learningRate): void {
     const { kind, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = 0, clipNorm } = this.options;
     const device = this.#device;
-    this.steps++;
+    const step = this.steps + 1;
     if (this.#norm && this.#clip && clipNorm) {
       const sections = this.groups.flatMap((group) => group.sections);
       sections.forEach(({ gradient, count }, i) => {
@@ -79,7 +78,7 @@ export class Adam {
           firstMoment: moments[i]!.first,
           secondMoment: moments[i]!.second,
           count,
-          step: this.steps,
+          step,
           learningRate,
           beta1,
           beta2,
@@ -90,6 +89,8 @@ export class Adam {
         });
       });
     }
+    // Counted when it is done: a step that throws before its first launch has changed nothing.
+    this.steps = step;
   }
 
   /** Moment slices of every parameter: `NAME.first` and `NAME.second`, for checkpoints. */
