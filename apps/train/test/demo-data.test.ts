@@ -10,7 +10,7 @@ it('prepares demo without --source', async () => {
   const { code, stdout, stderr } = await runCli(['data', 'prepare', 'demo', '--out', 'demo', '--json'], { cwd });
   expect(code, stderr).toBe(0);
   const summary = JSON.parse(stdout) as { users: number; hash: string };
-  expect(summary).toMatchObject({ dataset: 'demo', users: 2000, splits: { train: { rows: 58061 } } });
+  expect(summary).toMatchObject({ dataset: 'demo', users: 1000, splits: { train: { rows: 135890 } } });
   const opened = await openDataFolder('demo', { cwd, env: {} });
   expect(opened.hash).toBe(summary.hash);
 });
@@ -18,7 +18,7 @@ it('prepares demo without --source', async () => {
 it('builds demo in memory when a config names it without a path', async () => {
   const cwd = await folderWith();
   const dataset = await locateDataset({ name: 'demo', path: null }, { cwd, env: {} });
-  expect(dataset.userCount).toBe(2000);
+  expect(dataset.userCount).toBe(1000);
   expect(await listing(cwd)).toEqual([]);
 });
 
