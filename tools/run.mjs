@@ -14,10 +14,11 @@ const { setupCommand } = await import('./setup/command.mjs');
 const { resolveGpu } = await import('./setup/index.mjs');
 const { testCommand } = await import('./workspace/test.mjs');
 
-/** Programs of the checkout by the name of their script. */
-const programs = /** @type {Record<string, string>} */ ({
-  crossgate: 'apps/train/dist/main.js',
-  bench: 'apps/bench/dist/main.js',
+/** Programs of the checkout by the name of their script, with the arguments that come first. */
+const programs = /** @type {Record<string, string[]>} */ ({
+  crossgate: ['apps/train/dist/main.js'],
+  demo: ['apps/train/dist/main.js', 'demo'],
+  bench: ['apps/bench/dist/main.js'],
 });
 
 async function main(/** @type {string} */ name, /** @type {string[]} */ args) {
@@ -35,8 +36,8 @@ async function main(/** @type {string} */ name, /** @type {string[]} */ args) {
     return runPnpm(['exec', 'turbo', 'run', 'types', '--output-logs=errors-only', '--ui=stream', ...args]);
   }
   // `npm run example -- FILE ARGS` starts any script of the checkout as the programs are started.
-  const [program, rest] = name === 'example' ? [args[0], args.slice(1)] : [programs[name], args];
-  if (!program) {
+  const [program, ...rest] = name === 'example' ? args : [...(programs[name] ?? []), ...args];
+  if (!program || (name !== 'example' && !programs[name])) {
     const known = `test, build, types, setup, example FILE, ${Object.keys(programs).join(', ')}`;
     process.stderr.write(`run.mjs: unknown script '${name}', or no file given; known: ${known}\n`);
     return 2;

@@ -1,14 +1,14 @@
 #!/usr/bin/env node
 // Collects finished runs into a folder of docs/results: results, configs, curves and one table.
 //
-//   node tools/results/collect.mjs docs/results/NAME RUN… [--note TEXT]
+//   npm run -s example -- tools/results/collect.mjs docs/results/NAME RUN… [--note TEXT]
 //
 // Machine paths are left out. The commit is the one of this checkout; collect from a clean one.
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { curves } from './curves.mjs';
+import { drawRun } from '../../apps/train/dist/index.js';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -16,7 +16,9 @@ const { values, positionals } = parseArgs({
 });
 const [target, ...runs] = positionals;
 if (target === undefined || runs.length === 0) {
-  console.error('usage: node tools/results/collect.mjs docs/results/NAME RUN… [--note TEXT] [--commit HASH]');
+  console.error(
+    'usage: npm run -s example -- tools/results/collect.mjs docs/results/NAME RUN… [--note TEXT] [--commit HASH]',
+  );
   process.exit(2);
 }
 
@@ -47,7 +49,7 @@ for (const run of runs) {
   const metrics = readFileSync(join(run, 'metrics.jsonl'), 'utf8').trim();
   if (metrics !== '') {
     const records = metrics.split('\n').map((line) => JSON.parse(line));
-    writeFileSync(join(folder, 'curves.svg'), curves(result.name, records));
+    writeFileSync(join(folder, 'curves.svg'), drawRun(result.name, records));
   }
   rows.push(result);
 }

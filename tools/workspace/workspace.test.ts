@@ -1,10 +1,12 @@
 // Tests of the root scripts: stamps, counting and closing line, exit codes and signals.
 import { spawn } from 'node:child_process';
+import { existsSync, readdirSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { buildKey, installKey, workspaceFolders } from './prepare.mjs';
+import { copyShipped, removeShipped } from './shipped.mjs';
 import { runToEnd } from './start.mjs';
 import { closingLine, countTests } from './test.mjs';
 
@@ -25,6 +27,19 @@ afterEach(() => rm(root, { recursive: true, force: true }));
 
 it('finds the packages of the workspace', async () => {
   expect(await workspaceFolders(root)).toEqual([join('apps', 'train'), join('packages', 'gpu')]);
+});
+
+it('copies what comes with the program into its dist, and takes it back', async () => {
+  const kept = ['dist/main.js'];
+  const files = ['configs/base.yaml', 'configs/demo/demo.yaml', 'assets/demo-llm/config.json'];
+  for (const path of [...kept, ...files, 'configs/ml-1m/mf.yaml']) await write(path, path);
+  const dist = join(root, 'dist');
+  const there = (path: string) => existsSync(join(dist, path));
+  await copyShipped(dist, root);
+  expect(files.map(there)).toEqual([true, true, true]);
+  expect(there('configs/ml-1m')).toBe(false);
+  await removeShipped(dist);
+  expect(readdirSync(dist)).toEqual(['main.js']);
 });
 
 describe('installKey', () => {

@@ -4,6 +4,7 @@ import { registerCompare } from './commands/compare';
 import { registerCompletion } from './commands/completion';
 import { registerConfig } from './commands/config';
 import { registerData } from './commands/data';
+import { registerDemo } from './commands/demo';
 import { registerDoctor } from './commands/doctor';
 import { registerEvaluate } from './commands/evaluate';
 import { registerGenerate } from './commands/generate';
@@ -92,6 +93,7 @@ export function buildProgram(io: Io, run: (work: Promise<void>) => Promise<void>
       return command;
     },
   };
+  registerDemo(program, host);
   registerDoctor(program, host);
   registerData(program, host);
   registerTrain(program, host);

@@ -1,4 +1,5 @@
 /** @crossgate/train: the `crossgate` command as a library. */
+export { drawRun } from './charts/run-curves';
 export { buildProgram, main } from './cli';
 export { type LoadOptions, loadConfig } from './config/load';
 export {

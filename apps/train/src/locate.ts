@@ -2,6 +2,7 @@
 import { isAbsolute, join, resolve } from 'node:path';
 import { type Dataset, findDataset, listDatasets, manifestFile } from '@crossgate/data';
 import { loadSource, openDataset } from '@crossgate/data/node';
+import { shippedPath } from './assets';
 import { InputError } from './errors';
 import { kindOf } from './files';
 
@@ -66,8 +67,9 @@ export async function locateDataset(
 }
 
 /**
- * Finds a model: an existing path (absolute or from the working folder), else CROSSGATE_MODELS/<name>, else ./models/<name>.
- * A folder without config.json whose `hf` folder has one stands for that folder.
+ * Finds a model: an existing path (absolute or from the working folder), else CROSSGATE_MODELS/<name>, else ./models/<name>,
+ * else one that comes with the program (`demo-llm`). A folder without config.json whose `hf` folder has one stands for
+ * that folder.
  * @param key how messages call the argument: `llm.path` or `--model`
  * @returns the absolute path of a folder or file
  * @throws InputError naming every place that was tried
@@ -77,6 +79,8 @@ export async function locateModel(name: string, key: string, surroundings: Surro
   const places = isAbsolute(name)
     ? [direct]
     : [direct, ...candidates('CROSSGATE_MODELS', 'models', name, surroundings)];
+  const shipped = MODEL_NAME.test(name) ? await shippedPath(`assets/${name}`) : undefined;
+  if (shipped !== undefined) places.push(shipped);
   for (const place of places) {
     const kind = await kindOf(place);
     if (kind === 'file') return place;
@@ -91,6 +95,9 @@ export async function locateModel(name: string, key: string, surroundings: Surro
   const tried = places.length > 1 ? ` (tried ${places.join(', ')})` : '';
   throw new InputError(`${key}: ${name}: model not found${tried}; give a path, or a name in CROSSGATE_MODELS`);
 }
+
+/** What a model that comes with the program may be called: never a path. */
+const MODEL_NAME = /^[\w-]+$/;
 
 function candidates(variable: string, folder: string, name: string, { cwd, env }: Surroundings): string[] {
   const root = env[variable];

@@ -1,0 +1,32 @@
+/** `crossgate demo`: the point of CCF-LLM in minutes, on a generated world, with what could be reached at best. */
+import type { Command } from 'commander';
+import { demoText } from '../demo/report';
+import { runDemo } from '../demo/run';
+import type { Host } from './host';
+import { collect } from './train';
+
+interface DemoCommandOptions {
+  readonly set?: string[];
+  readonly run?: string;
+  readonly resume?: boolean;
+}
+
+export function registerDemo(program: Command, host: Host): void {
+  const command = host
+    .add(program, 'demo', 'MF, a text-only LLM and CCF-LLM on a generated world, beside its oracles', [
+      'demo',
+      'demo --seed 2 --json',
+      'demo --resume',
+    ])
+    .option('--run <dir>', 'folder of the demo (default: a new one, runs/demo-<seed>, runs/demo-<seed>-2, …)')
+    .option('--resume', 'continue where the last demo of this seed, or the one in --run, was stopped')
+    .option('--set <key=value>', 'change a key of the configs of all methods (repeatable)', collect);
+  host.handle<DemoCommandOptions>(command, async (context, { set, run, resume }) => {
+    const result = await runDemo(context, {
+      set: set ?? [],
+      resume: resume ?? false,
+      ...(run === undefined ? {} : { run }),
+    });
+    await context.emit(result, () => demoText(result));
+  });
+}

@@ -1,0 +1,124 @@
+/** The demo: its experiments one after the other through the ordinary experiment code, then table, report and picture. */
+import { join, resolve } from 'node:path';
+import { shippedPath } from '../assets';
+import { loadConfig } from '../config/load';
+import type { ExperimentConfig } from '../config/schema';
+import type { CommandContext } from '../context';
+import { InputError, throwIfInterrupted } from '../errors';
+import { runExperiment } from '../experiment';
+import { kindOf, writeAtomically } from '../files';
+import { decimals } from '../format';
+import { locateDataset } from '../locate';
+import { formatDuration } from '../progress';
+import { readMetrics } from '../runs/metrics-log';
+import { version } from '../version';
+import { CURVES_FILE, chooseFolder, REPORT_FILE, RESULT_FILE } from './folder';
+import { gapSentence } from './gap';
+import { type DemoResult, measureDemo } from './measure';
+import { type DemoMethod, demoMethods } from './methods';
+import { type DemoRecords, demoPicture, demoReport } from './report';
+
+/** Options of the command. */
+export interface DemoOptions {
+  readonly set: readonly string[];
+  readonly run?: string;
+  readonly resume: boolean;
+}
+
+/** A method with its resolved config. */
+interface Experiment extends DemoMethod {
+  readonly config: ExperimentConfig;
+}
+
+/**
+ * Runs the demo.
+ * @throws InputError for options and folders that cannot be used; InterruptedError after Ctrl-C, with a line that says how to
+ * go on; whatever an experiment throws
+ */
+export async function runDemo(context: CommandContext, options: DemoOptions): Promise<DemoResult> {
+  const { io, log } = context;
+  const experiments = await loadExperiments(context, options.set);
+  const { seed } = experiments[0]!.config;
+  const keys = experiments.map(({ key }) => key);
+  const shown = await chooseFolder(io.cwd, keys, { ...options, seed });
+  const expected = experiments.reduce((sum, { seconds }) => sum + seconds, 0);
+  log.info(
+    `demo: ${experiments.length} methods on a generated world, about ${formatDuration(expected)} on two CPU cores, less on a GPU; ` +
+      `all of it goes to ${shown}. Ctrl-C stops, --resume goes on`,
+  );
+  try {
+    await runAll(experiments, shown, context);
+    return await finish(experiments, shown, seed, context);
+  } catch (error) {
+    if (io.signal.aborted && (await kindOf(resolve(io.cwd, shown))) === 'folder') {
+      log.info(`to go on: the same command with --resume --run ${shown}`);
+    }
+    throw error;
+  }
+}
+
+async function loadExperiments({ io, options }: CommandContext, set: readonly string[]): Promise<Experiment[]> {
+  const folder = await shippedPath('configs/demo');
+  if (folder === undefined)
+    throw new InputError('the configs of the demo did not come with this program; install it again');
+  const load = (key: string) =>
+    loadConfig(join(folder, `${key}.yaml`), {
+      cwd: io.cwd,
+      set,
+      ...(options.seed === undefined ? {} : { seed: options.seed }),
+    });
+  const experiments: Experiment[] = [];
+  for (const method of demoMethods) experiments.push({ ...method, config: await load(method.key) });
+  const other = experiments.find(({ config }) => config.data.name !== 'demo');
+  if (other !== undefined) {
+    throw new InputError(`data.name: the demo knows its own data set alone, not ${other.config.data.name}; use train`);
+  }
+  if (!experiments.every(({ config }) => config.evaluation.splits.includes('test'))) {
+    throw new InputError('evaluation.splits: the demo compares on test; leave test among them');
+  }
+  return experiments;
+}
+
+async function runAll(experiments: readonly Experiment[], shown: string, context: CommandContext): Promise<void> {
+  const { io, log } = context;
+  // The guess of what is left is corrected by how fast this machine was so far.
+  let [worked, guessed] = [0, 0];
+  for (const [index, { key, label, sees, seconds, config }] of experiments.entries()) {
+    throwIfInterrupted(io.signal);
+    const left = experiments.slice(index).reduce((sum, experiment) => sum + experiment.seconds, 0);
+    const pace = guessed > 10 ? worked / guessed : 1;
+    log.info(
+      `[${index + 1}/${experiments.length}] ${label}, which sees ${sees}; about ${formatDuration(left * pace)} left`,
+    );
+    const cf = key === 'ccf' ? { ...config.cf, run: join(shown, 'mf') } : config.cf;
+    const result = await runExperiment({ ...config, cf }, context, { run: join(shown, key), resume: true });
+    worked += result.seconds;
+    guessed += seconds;
+    const test = result.metrics.test;
+    log.info(`${label}: test AUC ${decimals(test?.auc)}, after ${formatDuration(result.seconds)}`);
+  }
+}
+
+async function finish(
+  experiments: readonly Experiment[],
+  shown: string,
+  seed: number,
+  { io }: CommandContext,
+): Promise<DemoResult> {
+  const path = resolve(io.cwd, shown);
+  const { config } = experiments[0]!;
+  const dataset = await locateDataset(config.data, io);
+  const measures = await measureDemo(experiments, { shown, cwd: io.cwd, dataset, config });
+  const { seconds, adapter, rows, methods, oracles, gap } = measures;
+  const [report, curves] = [join(shown, REPORT_FILE), join(shown, CURVES_FILE)];
+  const summary = gapSentence(gap);
+  const result = { seconds, adapter, seed, rows, methods, oracles, gap, summary, run: shown, report, curves };
+  const records: DemoRecords = Object.fromEntries(
+    experiments.map(({ key }) => [key, readMetrics(join(path, key, 'metrics.jsonl'))]),
+  );
+  await writeAtomically(join(path, CURVES_FILE), demoPicture(measures, records));
+  const date = new Date().toISOString().slice(0, 10);
+  await writeAtomically(join(path, REPORT_FILE), demoReport(result, { version, hash: dataset.hash, date }));
+  await writeAtomically(join(path, RESULT_FILE), `${JSON.stringify(result, null, 2)}\n`);
+  return result;
+}
