@@ -27,6 +27,12 @@ async function main(/** @type {string} */ name, /** @type {string[]} */ args) {
     return setupCommand(args);
   }
   if (name === 'test') return testCommand(args);
+  if (name === 'bundle') {
+    await prepareCheckout({ build: false });
+    // It needs esbuild, a dependency.
+    const { bundleCommand } = await import('./bundle/index.mjs');
+    return bundleCommand(args);
+  }
   if (name === 'build') {
     await prepareCheckout({ build: true });
     return 0;
@@ -38,7 +44,7 @@ async function main(/** @type {string} */ name, /** @type {string[]} */ args) {
   // `npm run example -- FILE ARGS` starts any script of the checkout as the programs are started.
   const [program, ...rest] = name === 'example' ? args : [...(programs[name] ?? []), ...args];
   if (!program || (name !== 'example' && !programs[name])) {
-    const known = `test, build, types, setup, example FILE, ${Object.keys(programs).join(', ')}`;
+    const known = `test, build, bundle, types, setup, example FILE, ${Object.keys(programs).join(', ')}`;
     process.stderr.write(`run.mjs: unknown script '${name}', or no file given; known: ${known}\n`);
     return 2;
   }

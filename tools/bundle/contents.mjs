@@ -1,0 +1,45 @@
+// What goes into the bundle, as a list, so that it can be checked without making one.
+import { existsSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+
+/**
+ * @typedef {{ from: string, to: string }} Entry an absolute path, and where it goes in the bundle
+ */
+
+/** Every file under a folder. @returns {Promise<Entry[]>} */
+async function folderEntries(/** @type {string} */ from, /** @type {string} */ to) {
+  const entries = await readdir(from, { recursive: true, withFileTypes: true }).catch(() => []);
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath ?? entry.path, entry.name).slice(from.length + 1))
+    .sort()
+    .map((name) => ({ from: join(from, name), to: `${to}/${name}` }));
+}
+
+/**
+ * The files that are copied as they are. Programs, Node, and libraries are made or found by the command itself.
+ * @param {string} root of the checkout
+ * @returns {Promise<Entry[]>}
+ * @throws {Error} when a file that must be there is not
+ */
+export async function listContents(root) {
+  const webgpu = join(root, 'packages', 'gpu', 'node_modules', 'webgpu');
+  const required = [
+    { from: join(root, 'tools', 'bundle', 'run.sh'), to: 'run.sh' },
+    { from: join(root, 'docs', 'bundle.md'), to: 'README.md' },
+    { from: join(root, 'LICENSE'), to: 'LICENSE' },
+    ...['index.js', 'package.json', 'LICENSE.md', 'dist/linux-x64/dawn.node'].map((name) => ({
+      from: join(webgpu, name),
+      to: `app/node_modules/webgpu/${name}`,
+    })),
+  ];
+  const absent = required.filter(({ from }) => !existsSync(from));
+  if (absent.length > 0) throw new Error(`bundle: ${absent.map(({ from }) => from).join(', ')}: not there`);
+  return [
+    ...required,
+    ...(await folderEntries(join(root, 'configs'), 'configs')),
+    // Absent until the demo's model was made.
+    ...(await folderEntries(join(root, 'assets'), 'assets')),
+  ];
+}
