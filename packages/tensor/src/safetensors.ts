@@ -211,8 +211,8 @@ export interface SafetensorsInput {
   readonly name: string;
   readonly dtype: SafetensorsDtype;
   readonly shape: readonly number[];
-  /** Little-endian, row-major. */
-  bytes(): Uint8Array | Promise<Uint8Array>;
+  /** Little-endian, row-major; whole, or in pieces in order. */
+  bytes(): Uint8Array | Promise<Uint8Array> | AsyncIterable<Uint8Array>;
 }
 
 /**
@@ -247,12 +247,16 @@ export async function* encodeSafetensors(
   header.set(json, 8);
   yield header;
   for (const [index, tensor] of tensors.entries()) {
-    const bytes = await tensor.bytes();
-    if (bytes.byteLength !== lengths[index]) {
+    const content = await tensor.bytes();
+    let length = 0;
+    for await (const piece of content instanceof Uint8Array ? [content] : content) {
+      length += piece.byteLength;
+      if (length <= lengths[index]!) yield piece;
+    }
+    if (length !== lengths[index]) {
       throw new Error(
-        `Tensor ${quoted(tensor.name)}: [${tensor.shape}] in ${tensor.dtype} takes ${lengths[index]} bytes, got ${bytes.byteLength}.`,
+        `Tensor ${quoted(tensor.name)}: [${tensor.shape}] in ${tensor.dtype} takes ${lengths[index]} bytes, got ${length}.`,
       );
     }
-    yield bytes;
   }
 }

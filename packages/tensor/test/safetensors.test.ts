@@ -47,13 +47,28 @@ test('what is written is read', async () => {
   for (const { name, dtype, shape, bytes } of inputs) {
     const tensor = header.tensors.get(name)!;
     expect([tensor.dtype, tensor.shape]).toEqual([dtype, shape]);
-    expect(await collect(readTensorBytes(source, tensor, 5))).toEqual(Uint8Array.from(await bytes()));
+    expect(await collect(readTensorBytes(source, tensor, 5))).toEqual(Uint8Array.from((await bytes()) as Uint8Array));
   }
   expect(await readTensorFloats(source, header.tensors.get('a "quoted" name')!)).toEqual(values);
   expect(await readTensorFloats(source, header.tensors.get('b')!)).toEqual(values);
   await expect(readTensorFloats(source, header.tensors.get('scalar')!)).rejects.toThrow(/"scalar" is I64/);
   // The data begin on a multiple of eight bytes.
   expect(header.tensors.get('b')!.begin % 8).toBe(0);
+});
+
+test('tensors may come in pieces, which must add up', async () => {
+  const inPieces = (...pieces: number[]) => ({
+    name: 'x',
+    dtype: 'U8' as const,
+    shape: [5],
+    async *bytes() {
+      for (const length of pieces) yield new Uint8Array(length).fill(length);
+    },
+  });
+  const file = await collect(encodeSafetensors([inPieces(2, 3)]));
+  expect(file.slice(-5)).toEqual(Uint8Array.of(2, 2, 3, 3, 3));
+  await expect(collect(encodeSafetensors([inPieces(2, 2)]))).rejects.toThrow(/takes 5 bytes, got 4/);
+  await expect(collect(encodeSafetensors([inPieces(2, 4)]))).rejects.toThrow(/takes 5 bytes, got 6/);
 });
 
 describe('refuses', () => {

@@ -2,4 +2,6 @@
 export * from './generate';
 export * from './llama';
 export * from './lora';
+export * from './merge';
 export * from './packing';
+export * from './peft';

@@ -9,12 +9,17 @@ import { expectedTensors } from '../config';
 export interface LoraOptions {
   /** Rank r of the update. */
   readonly rank: number;
-  /** The update is scaled by alpha / rank. */
+  /** The update is scaled by alpha / rank, or by alpha / √rank where `rankStabilized` is set. */
   readonly alpha: number;
   /** Dropout on the update's input while training, in [0, 1). */
   readonly dropout: number;
-  /** Names of the layers to adapt, e.g. `q_proj`, `v_proj`: every linear layer whose name ends so. */
-  readonly targets: readonly string[];
+  /**
+   * Layers to adapt, as PEFT has it. A list: every linear layer of the blocks whose name is, or ends in, one of these, e.g.
+   * `q_proj`. A text: a regular expression that the whole name matches, e.g. `.*\\.[01]\\.mlp\\..*`, or `all-linear`.
+   */
+  readonly targets: readonly string[] | string;
+  /** Scale by alpha / √rank (Kalajdzievski 2023), so that large ranks learn as fast as small ones. Default false. */
+  readonly rankStabilized?: boolean;
 }
 
 /** Names a place and time of dropout: which seed, and which optimizer step or micro-batch. */
@@ -50,10 +55,10 @@ export class LoraAdapters {
     readonly options: LoraOptions,
     random: RandomStream,
   ) {
-    const { rank, alpha, dropout } = options;
+    const { dropout } = options;
     if (!(dropout >= 0 && dropout < 1)) throw new InputError(`lora.dropout is ${dropout}, expected a number in [0, 1)`);
     const shapes = loraParameterShapes(config, options);
-    this.scale = alpha / rank;
+    this.scale = loraScale(options);
     const specs = [...shapes].map(([name, shape]): ParameterSpec => {
       const [rows, columns] = shape;
       const size = rows * columns;
@@ -96,15 +101,7 @@ export function loraParameterShapes(
   if (!Number.isInteger(rank) || rank < 1)
     throw new InputError(`lora.rank is ${rank}, expected an integer of at least 1`);
   const modules = linearModules(config);
-  const chosen = new Set<string>();
-  for (const target of targets) {
-    const matches = [...modules.keys()].filter((name) => name === target || name.endsWith(`.${target}`));
-    if (matches.length === 0) {
-      const known = [...new Set([...modules.keys()].map((name) => name.split('.').at(-1)))];
-      throw new InputError(`lora.targets: no layer is named "${target}"; there are ${known.join(', ')}`);
-    }
-    for (const name of matches) chosen.add(name);
-  }
+  const chosen = typeof targets === 'string' ? matching(modules, targets) : named(modules, targets);
   const shapes = new Map<string, readonly [number, number]>();
   for (const [name, [outputs, inputs]] of modules) {
     if (!chosen.has(name)) continue;
@@ -112,6 +109,51 @@ export function loraParameterShapes(
     shapes.set(name + suffixB, [outputs, rank]);
   }
   return shapes;
+}
+
+/** What the update is multiplied by. */
+export function loraScale({
+  rank,
+  alpha,
+  rankStabilized,
+}: Pick<LoraOptions, 'rank' | 'alpha' | 'rankStabilized'>): number {
+  return alpha / (rankStabilized ? Math.sqrt(rank) : rank);
+}
+
+type Modules = ReadonlyMap<string, readonly [number, number]>;
+
+function kindsOf(modules: Modules): string {
+  return [...new Set([...modules.keys()].map((name) => name.split('.').at(-1)))].join(', ');
+}
+
+function named(modules: Modules, targets: readonly string[]): Set<string> {
+  const chosen = new Set<string>();
+  for (const target of targets) {
+    const matches = [...modules.keys()].filter((name) => name === target || name.endsWith(`.${target}`));
+    if (matches.length === 0) {
+      throw new InputError(`lora.targets: no layer is named "${target}"; there are ${kindsOf(modules)}`);
+    }
+    for (const name of matches) chosen.add(name);
+  }
+  return chosen;
+}
+
+function matching(modules: Modules, pattern: string): Set<string> {
+  if (pattern === 'all-linear') return new Set(modules.keys());
+  let expression: RegExp;
+  try {
+    expression = new RegExp(`^(?:${pattern})$`);
+  } catch (error) {
+    throw new InputError(`lora.targets: "${pattern}" is no regular expression: ${(error as Error).message}`);
+  }
+  const chosen = [...modules.keys()].filter((name) => expression.test(name));
+  if (chosen.length === 0) {
+    const example = modules.keys().next().value;
+    throw new InputError(
+      `lora.targets: no layer matches "${pattern}" as a whole; layers are called as ${example}, and end in ${kindsOf(modules)}`,
+    );
+  }
+  return new Set(chosen);
 }
 
 /** Linear layers of the blocks: module name → [outputs, inputs]. */

@@ -1,0 +1,145 @@
+// An adapter added into the weights it adapts: W + s · B · A, row by row, on the host.
+import { bytesFromFloats, encodeSafetensors, type FloatDtype, InputError, isFloatDtype } from '@crossgate/tensor';
+import type { LlamaConfig } from '../config';
+import type { WeightSource } from '../formats/source';
+import { loraScale } from './lora';
+import type { PeftAdapter } from './peft';
+
+/**
+ * The weights of a model with an adapter merged in, read as any others: rows are merged as they stream, so memory stays
+ * bounded. Sums are taken in float64 and rounded once. Closing it closes the base.
+ */
+export function mergedWeights(base: WeightSource, adapter: Pick<PeftAdapter, 'options' | 'state'>): WeightSource {
+  const scale = loraScale(adapter.options);
+  const updateOf = (name: string) => {
+    const module = name.replace(/\.weight$/, '');
+    const [a, b] = [adapter.state.get(`${module}.lora_A.weight`), adapter.state.get(`${module}.lora_B.weight`)];
+    return a && b && { a: a.data, b: b.data, rank: a.shape[0]!, columns: a.shape[1]! };
+  };
+  return {
+    config: base.config,
+    tensors: new Map(
+      [...base.tensors].map(([name, info]) => [name, updateOf(name) ? { ...info, dtype: 'F32' } : info]),
+    ),
+    async *read(name, options) {
+      const update = updateOf(name);
+      for await (const { offset, data } of base.read(name, options)) {
+        if (!update) {
+          yield { offset, data };
+          continue;
+        }
+        const { a, b, rank, columns } = update;
+        const merged = Float32Array.from(data);
+        const row = new Float64Array(columns);
+        for (let first = 0; first < data.length; first += columns) {
+          const output = (offset + first) / columns;
+          row.fill(0);
+          for (let r = 0; r < rank; r++) {
+            const factor = scale * b[output * rank + r]!;
+            for (let column = 0; column < columns; column++) row[column]! += factor * a[r * columns + column]!;
+          }
+          for (let column = 0; column < columns; column++)
+            merged[first + column] = data[first + column]! + row[column]!;
+        }
+        yield { offset, data: merged };
+      }
+    },
+    async readAll(name) {
+      const values = new Float32Array(
+        base.tensors.get(name)?.shape.reduce((product, extent) => product * extent, 1) ?? 0,
+      );
+      for await (const { offset, data } of this.read(name)) values.set(data, offset);
+      return values;
+    },
+    close: () => base.close(),
+  };
+}
+
+/**
+ * The bytes of model.safetensors, piece by piece, in bounded memory.
+ *
+ * @param dtype what to store matrices and vectors as, narrowed to nearest.
+ */
+export function encodeWeights(
+  source: WeightSource,
+  dtype: FloatDtype,
+  onProgress: (values: number) => void = () => {},
+): AsyncGenerator<Uint8Array> {
+  const tensors = [...source.tensors].map(([name, { shape }]) => ({
+    name,
+    dtype,
+    shape,
+    async *bytes() {
+      for await (const { data } of source.read(name)) {
+        yield bytesFromFloats(dtype, data);
+        onProgress(data.length);
+      }
+    },
+  }));
+  return encodeSafetensors(tensors, { format: 'pt' });
+}
+
+/** The dtype that a model's largest weights have, or F16 where they are quantised. */
+export function storedDtype(source: WeightSource): FloatDtype {
+  const dtype = source.tensors.get('model.embed_tokens.weight')?.dtype ?? 'F32';
+  return isFloatDtype(dtype) ? dtype : 'F16';
+}
+
+const architectureNames: Readonly<Record<string, string>> = {
+  llama: 'LlamaForCausalLM',
+  mistral: 'MistralForCausalLM',
+  qwen2: 'Qwen2ForCausalLM',
+  qwen3: 'Qwen3ForCausalLM',
+};
+
+/**
+ * A config.json for a model that came without one.
+ * @throws InputError for rotary factors and biases that config.json has no keys for.
+ */
+export function huggingFaceConfig(config: LlamaConfig, dtype: FloatDtype): Record<string, unknown> {
+  const { ropeScaling: scaling, attentionBias = false, outputBias = false } = config;
+  // GGUF calls a Mistral a LLaMA; only the window tells.
+  const kind = config.architecture === 'llama' && config.slidingWindow !== undefined ? 'mistral' : config.architecture;
+  if (scaling?.type === 'factors') {
+    throw new InputError(
+      'rope_freqs.weight has no counterpart in config.json; take the model in the layout of Hugging Face',
+    );
+  }
+  if (kind !== 'qwen2' && attentionBias !== outputBias) {
+    throw new InputError('biases on q, k and v without one on o have no counterpart in config.json');
+  }
+  return {
+    architectures: [architectureNames[kind]],
+    model_type: kind,
+    hidden_act: 'silu',
+    vocab_size: config.vocabSize,
+    hidden_size: config.hiddenSize,
+    intermediate_size: config.intermediateSize,
+    num_hidden_layers: config.layers,
+    num_attention_heads: config.heads,
+    num_key_value_heads: config.keyValueHeads,
+    head_dim: config.headDim,
+    rms_norm_eps: config.rmsNormEpsilon,
+    rope_theta: config.ropeTheta,
+    rope_scaling:
+      scaling === undefined
+        ? null
+        : scaling.type === 'linear'
+          ? { rope_type: 'linear', factor: scaling.factor }
+          : {
+              rope_type: 'llama3',
+              factor: scaling.factor,
+              low_freq_factor: scaling.lowFrequencyFactor,
+              high_freq_factor: scaling.highFrequencyFactor,
+              original_max_position_embeddings: scaling.originalMaxPositions,
+            },
+    ...(kind === 'mistral' && { sliding_window: config.slidingWindow ?? null }),
+    ...(kind !== 'qwen2' && { attention_bias: attentionBias }),
+    ...(kind === 'llama' && { mlp_bias: config.feedForwardBias ?? false }),
+    max_position_embeddings: config.maxPositions,
+    tie_word_embeddings: config.tieWordEmbeddings,
+    bos_token_id: config.bosTokenId,
+    eos_token_id: config.eosTokenIds.length === 1 ? config.eosTokenIds[0] : config.eosTokenIds,
+    torch_dtype: { F32: 'float32', F16: 'float16', BF16: 'bfloat16' }[dtype],
+  };
+}

@@ -1,0 +1,155 @@
+// Adapters in the layout of Hugging Face's PEFT: adapter_config.json and adapter_model.safetensors.
+import { InputError } from '@crossgate/gpu';
+import { encodeState, type HostState, parseState, quoted, RandomStream, writeGroup } from '@crossgate/tensor';
+import type { LlamaConfig } from '../config';
+import { type ModelFolder, readJson } from '../formats/hugging-face';
+import { isRecord, KeyReader, shown } from '../key-reader';
+import type { LlamaModel } from './llama';
+import { type LoraAdapters, type LoraOptions, linearModules, loraParameterShapes } from './lora';
+
+/** Before every name of a PEFT file: the wrappers around the model. */
+const prefix = 'base_model.model.';
+
+/** Names of the two files. */
+export const peftConfigFile = 'adapter_config.json';
+export const peftWeightsFile = 'adapter_model.safetensors';
+
+/** An adapter on the host. */
+export interface PeftAdapter {
+  /** What to call it in messages. */
+  readonly source: string;
+  readonly options: LoraOptions;
+  /** By our names: `model.layers.0.self_attn.q_proj.lora_A.weight` [rank, inputs], `….lora_B.weight` [outputs, rank]. */
+  readonly state: HostState;
+  /** The base model's name or path as the file gives it. */
+  readonly baseModel: string | null;
+}
+
+/** The content of adapter_config.json. */
+export function peftConfig(options: LoraOptions, baseModel: string | null): Record<string, unknown> {
+  return {
+    peft_type: 'LORA',
+    task_type: 'CAUSAL_LM',
+    base_model_name_or_path: baseModel,
+    r: options.rank,
+    lora_alpha: options.alpha,
+    lora_dropout: options.dropout,
+    target_modules: options.targets,
+    use_rslora: options.rankStabilized ?? false,
+    bias: 'none',
+    fan_in_fan_out: false,
+    inference_mode: true,
+  };
+}
+
+/** The files of an adapter: name → content, to be written as it comes. */
+export function encodePeftAdapter(
+  adapter: Pick<PeftAdapter, 'options' | 'state' | 'baseModel'>,
+): Map<string, string | AsyncGenerator<Uint8Array>> {
+  const state: HostState = new Map([...adapter.state].map(([name, value]) => [prefix + name, value]));
+  return new Map<string, string | AsyncGenerator<Uint8Array>>([
+    [peftWeightsFile, encodeState(state, { format: 'pt' })],
+    [peftConfigFile, `${JSON.stringify(peftConfig(adapter.options, adapter.baseModel), null, 2)}\n`],
+  ]);
+}
+
+/** Keys that change what an adapter computes, with the values that change nothing. */
+const neutral: Readonly<Record<string, (value: unknown) => boolean>> = {
+  peft_type: (value) => value === 'LORA',
+  bias: (value) => value === 'none',
+  fan_in_fan_out: (value) => value === false,
+  use_dora: (value) => value === false,
+  use_qalora: (value) => value === false,
+  use_bdlora: (value) => value === false,
+  alora_invocation_tokens: isEmpty,
+  kasa_config: isEmpty,
+  velora_config: isEmpty,
+  monteclora_config: isEmpty,
+  arrow_config: isEmpty,
+  rank_pattern: isEmpty,
+  alpha_pattern: isEmpty,
+  modules_to_save: isEmpty,
+  trainable_token_indices: isEmpty,
+  target_parameters: isEmpty,
+  lora_bias: (value) => value === false,
+  layer_replication: isEmpty,
+  // These start from a changed base model, to which the stored adapter belongs.
+  init_lora_weights: (value) => typeof value === 'boolean' || value === 'gaussian' || value === 'orthogonal',
+};
+
+function isEmpty(value: unknown): boolean {
+  return Array.isArray(value) ? value.length === 0 : isRecord(value) && Object.keys(value).length === 0;
+}
+
+/**
+ * Reads a PEFT folder and checks it against the model it is for.
+ *
+ * @throws InputError naming the file and the key or tensor: kinds of adapters other than LoRA, options that are not
+ * supported, tensors that are missing, unknown or of another shape.
+ */
+export async function readPeftAdapter(folder: ModelFolder, config: LlamaConfig): Promise<PeftAdapter> {
+  const source = `${folder.name}/${peftConfigFile}`;
+  const json = await readJson(folder, peftConfigFile);
+  if (!isRecord(json)) throw new InputError(`${source}: it must hold a JSON object.`);
+  const reader = new KeyReader(source, (key) => (Object.hasOwn(json, key) ? json[key] : undefined));
+  for (const [key, isNeutral] of Object.entries(neutral)) {
+    const value = reader.value(key);
+    if (value !== undefined && !isNeutral(value)) reader.fail(`${key} is ${shown(value)}, which is not supported.`);
+  }
+  if (reader.value('peft_type') === undefined) reader.fail('peft_type is missing; is it a PEFT adapter?');
+  const dropout = reader.value('lora_dropout') ?? 0;
+  if (typeof dropout !== 'number' || !(dropout >= 0 && dropout < 1)) {
+    reader.fail(`lora_dropout is ${shown(dropout)}, but must be a number in [0, 1).`);
+  }
+  const base = reader.value('base_model_name_or_path');
+  const options = {
+    rank: reader.count('r', 2 ** 16),
+    alpha: reader.positive('lora_alpha', 8),
+    dropout: dropout as number,
+    ...(reader.flag('use_rslora', false) && { rankStabilized: true }),
+  };
+
+  const file = await folder.open(peftWeightsFile);
+  try {
+    const { state: stored } = await parseState(file);
+    const state: HostState = new Map();
+    for (const [name, value] of stored) {
+      if (!name.startsWith(prefix)) {
+        throw new InputError(`${file.name}: tensor ${quoted(name)} does not begin with ${prefix}`);
+      }
+      state.set(name.slice(prefix.length), value);
+    }
+    // The layers are those that the file has: PEFT chooses them by several keys, the file says what came of it.
+    const modules = linearModules(config);
+    const targets = new Set<string>();
+    for (const name of state.keys()) {
+      const module = name.replace(/\.lora_[AB]\.weight$/, '');
+      if (module === name || !modules.has(module)) {
+        throw new InputError(
+          `${file.name}: tensor ${quoted(prefix + name)} belongs to no linear layer of the model's blocks`,
+        );
+      }
+      targets.add(module);
+    }
+    const complete = { ...options, targets: [...targets] };
+    for (const [name, shape] of loraParameterShapes(config, complete)) {
+      const found = state.get(name);
+      if (!found) throw new InputError(`${file.name}: tensor ${quoted(prefix + name)} is missing`);
+      if (found.shape.join() !== shape.join()) {
+        throw new InputError(
+          `${file.name}: tensor ${quoted(prefix + name)} has shape [${found.shape}], but this model and r make it [${shape}]`,
+        );
+      }
+    }
+    return { source: folder.name, options: complete, state, baseModel: typeof base === 'string' ? base : null };
+  } finally {
+    await file.close();
+  }
+}
+
+/** Puts an adapter on a model. @throws InputError when the model has one already. */
+export function addPeftAdapter(model: LlamaModel, adapter: PeftAdapter): LoraAdapters {
+  const adapters = model.addLora(adapter.options, new RandomStream(0, 'peft'));
+  writeGroup(adapters.group, adapter.state, adapter.source);
+  return adapters;
+}
