@@ -6,6 +6,7 @@ export type Point = readonly [x: number, y: number];
 
 /** One curve. */
 export interface Series {
+  /** For the legend; empty where the panel's label says it. */
   readonly name: string;
   readonly points: readonly Point[];
   readonly color: string;
@@ -45,7 +46,7 @@ export function linePanel(label: string, series: readonly Series[], breaks: read
       const [ceiling, floor] = [top + margin.top, top + height - margin.bottom];
       const sx = (x: number) => margin.left + (x / x1) * (right - margin.left);
       const sy = (y: number) => floor - ((y - y0) / (y1 - y0)) * (floor - ceiling);
-      const legend = series.length > 1 ? [...series].reverse() : [];
+      const legend = series.filter(({ name }) => name !== '').reverse();
       let end = right;
       return [
         textAt(margin.left, top + 16, 'start', label),

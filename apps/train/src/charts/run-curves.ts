@@ -46,7 +46,7 @@ export function drawRun(name: string, records: readonly MetricsRecord[]): string
   const panels = parts
     .filter(({ points }) => points.length > 0)
     .map(({ label, points, color }) =>
-      linePanel(`${label} by ${unit} (${phases.join(', ')})`, [{ name: label, points, color }], breaks),
+      linePanel(`${label} by ${unit} (${phases.join(', ')})`, [{ name: '', points, color }], breaks),
     );
   return picture(`Training of ${name}`, name, panels);
 }

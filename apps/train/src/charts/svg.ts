@@ -1,7 +1,7 @@
 /** Pieces of SVG: text, lines, ticks. Colors are of middling lightness, to be read on light and on dark pages. */
 
 /** Color of text, axes and grid. */
-export const ink = '#7a8594';
+export const ink = '#6b7583';
 /** Colors of curves and dots, in the order in which they are given out. */
 export const palette: readonly string[] = ['#3b82f6', '#f97316', '#10b981', '#a855f7'];
 

@@ -74,6 +74,9 @@ Every method has its run folder beside this file, with its config, log, predicti
 /** Records of the runs by method. */
 export type DemoRecords = Readonly<Record<string, readonly MetricsRecord[]>>;
 
+/** Losses of single batches are noise: a curve is drawn through so many means. */
+const CURVE_POINTS = 80;
+
 /** Colors of the methods that are trained. */
 const colors: Readonly<Record<string, string>> = { mf: palette[2]!, text: palette[1]!, ccf: palette[0]! };
 
@@ -96,14 +99,17 @@ export function demoPicture(
   const breaks = steps.flatMap(([, run]) => run.breaks);
   const panel = (label: string, key: 'loss' | 'validAuc', runs: typeof steps, marks: readonly number[]): Panel[] => {
     const series = runs.flatMap(([method, run]) =>
-      run[key].length === 0 ? [] : [{ name: method.label, points: smooth(run[key]), color: colors[method.key] ?? ink }],
+      run[key].length === 0
+        ? []
+        : [{ name: method.label, points: smooth(run[key], CURVE_POINTS), color: colors[method.key] ?? ink }],
     );
     return series.length === 0 ? [] : [linePanel(label, series, marks)];
   };
+  const byStep = breaks.length > 0 ? 'by step, dashed where stage 2 begins' : 'by step';
   return picture('The demo', 'CCF-LLM on a generated world', [
     ...(bars.length === 0 ? [] : [intervalPanel('test AUC with 95 % intervals', bars)]),
     ...panel('validation AUC by epoch', 'validAuc', trained(false), []),
-    ...panel('validation AUC by step', 'validAuc', steps, breaks),
-    ...panel('training loss by step', 'loss', steps, breaks),
+    ...panel(`validation AUC ${byStep}`, 'validAuc', steps, breaks),
+    ...panel(`training loss ${byStep}`, 'loss', steps, breaks),
   ]);
 }

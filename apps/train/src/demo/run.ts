@@ -43,7 +43,7 @@ export async function runDemo(context: CommandContext, options: DemoOptions): Pr
   const shown = await chooseFolder(io.cwd, keys, { ...options, seed });
   const expected = experiments.reduce((sum, { seconds }) => sum + seconds, 0);
   log.info(
-    `demo: ${experiments.length} methods on a generated world, about ${formatDuration(expected)} on two CPU cores, less on a GPU; ` +
+    `demo: ${experiments.length} methods on a generated world, about ${Math.ceil(expected / 60)} minutes on two CPU cores, less on a GPU; ` +
       `all of it goes to ${shown}. Ctrl-C stops, --resume goes on`,
   );
   try {
