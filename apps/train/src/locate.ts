@@ -1,7 +1,15 @@
 /** Finds data sets and models: by path, by the environment, or in the working folder. */
 import { isAbsolute, join, resolve } from 'node:path';
-import { type Dataset, findDataset, listDatasets, manifestFile } from '@crossgate/data';
-import { loadSource, openDataset } from '@crossgate/data/node';
+import {
+  type Dataset,
+  type DatasetOptions,
+  findDataset,
+  hasOptions,
+  listDatasets,
+  manifestFile,
+  requireOptions,
+} from '@crossgate/data';
+import { hasSource, loadSource, openDataset } from '@crossgate/data/node';
 import { shippedPath } from './assets';
 import { InputError } from './errors';
 import { kindOf } from './files';
@@ -12,14 +20,34 @@ export interface Surroundings {
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
+/**
+ * A prepared folder was made once: options of a config cannot change it any more.
+ * @throws InputError when it was made by another recipe than these options ask for
+ */
+function requireRecipe(folder: string, dataset: Dataset, options: DatasetOptions): void {
+  if (!hasOptions(options)) return;
+  const definition = findDataset(dataset.name);
+  requireOptions(dataset.name, definition.options ?? [], options);
+  const wanted = definition.recipe(options);
+  const key = Object.keys(wanted).find((name) => JSON.stringify(wanted[name]) !== JSON.stringify(dataset.recipe[name]));
+  if (key === undefined) return;
+  throw new InputError(
+    `${folder}: was prepared with other options (${key}: ${JSON.stringify(dataset.recipe[key])}, not ${JSON.stringify(wanted[key])}); prepare it again, or remove them from the config`,
+  );
+}
+
 /** Opens a prepared folder, or builds the data set `name` from a source folder. */
-async function openFolder(folder: string, name: string | undefined): Promise<Dataset> {
-  if ((await kindOf(join(folder, manifestFile))) === 'file') return openDataset(folder);
-  if (name !== undefined && !findDataset(name).generated) return loadSource(name, folder);
+async function openFolder(folder: string, name: string | undefined, options: DatasetOptions = {}): Promise<Dataset> {
+  if ((await kindOf(join(folder, manifestFile))) === 'file') {
+    const dataset = await openDataset(folder);
+    if (name === undefined || dataset.name === name) requireRecipe(folder, dataset, options);
+    return dataset;
+  }
+  if (name !== undefined && !findDataset(name).generated) return loadSource(name, folder, options);
   for (const definition of listDatasets()) {
-    if (definition.generated) continue;
-    const kinds = await Promise.all(definition.sourceFiles.map((file) => kindOf(join(folder, file))));
-    if (kinds.every((kind) => kind === 'file')) return loadSource(definition.name, folder);
+    if (!definition.generated && (await hasSource(definition, folder))) {
+      return loadSource(definition.name, folder, options);
+    }
   }
   throw new InputError(
     `${folder}: is not a data set (no ${manifestFile}); make one with \`crossgate data prepare NAME --source DIR --out DIR\``,
@@ -40,27 +68,30 @@ export async function openDataFolder(path: string, surroundings: Surroundings): 
 
 /**
  * Opens the data set of a config: `path`, else CROSSGATE_DATA/<name>, else ./data/<name>. Source folders are prepared in memory,
- * and so is a generated data set without `path`.
- * @throws InputError naming every place that was tried
+ * and so is a generated data set without `path`. Other keys are options of the data set.
+ * @throws InputError naming every place that was tried, options it does not take, a folder prepared with other ones
  */
 export async function locateDataset(
-  wanted: { readonly name: string; readonly path: string | null },
+  wanted: DatasetOptions & { readonly name: string; readonly path: string | null },
   surroundings: Surroundings,
 ): Promise<Dataset> {
+  const { name: _, path: __, ...options } = wanted;
   if (wanted.path !== null) {
     const folder = resolve(surroundings.cwd, wanted.path);
+    // Of the user's own data, the file of the events will do.
+    if (wanted.name === 'csv' && (await kindOf(folder)) === 'file') return loadSource('csv', folder, options);
     if ((await kindOf(folder)) !== 'folder') {
       throw new InputError(`data.path: ${wanted.path}: no such folder; give a prepared folder or a source folder`);
     }
-    const dataset = await openFolder(folder, wanted.name);
+    const dataset = await openFolder(folder, wanted.name, options);
     if (dataset.name !== wanted.name) {
       throw new InputError(`data.path: ${wanted.path} holds ${dataset.name}, but data.name is ${wanted.name}`);
     }
     return dataset;
   }
-  if (findDataset(wanted.name).generated) return loadSource(wanted.name);
+  if (findDataset(wanted.name).generated) return loadSource(wanted.name, undefined, options);
   const places = candidates('CROSSGATE_DATA', 'data', wanted.name, surroundings);
-  for (const place of places) if ((await kindOf(place)) === 'folder') return openFolder(place, wanted.name);
+  for (const place of places) if ((await kindOf(place)) === 'folder') return openFolder(place, wanted.name, options);
   throw new InputError(
     `data set ${wanted.name} not found (tried ${places.join(', ')}); give --set data.path=DIR, or set CROSSGATE_DATA`,
   );

@@ -1,8 +1,9 @@
 /** CSV: quotes, line ends, chunks, line numbers; the metrics of scored files. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { CsvSplitter } from '@crossgate/data';
 import { describe, expect, it } from 'vitest';
-import { CsvSplitter, csvField, readColumns } from '../src/csv';
+import { csvField, readColumns } from '../src/csv';
 import { runCli } from './cli';
 import { folderWith } from './fixtures';
 

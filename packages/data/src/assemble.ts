@@ -21,6 +21,8 @@ export interface Assembly {
   readonly name: string;
   readonly recipe: Recipe;
   readonly warnings?: readonly string[];
+  /** Whether histories hold the positives of all splits (default) or of train alone, as a random split asks for. */
+  readonly histories?: 'all' | 'train';
   readonly events: Events;
   /** The source id of a user number of `events`. */
   userId(user: number): string;
@@ -46,12 +48,15 @@ function denseIds(values: ArrayLike<number>): { ids: Int32Array; values: number[
 
 /**
  * Assembles a data set. Dense ids start at 1 in order of first appearance; a row's history is all positives of its
- * user that come before it in the order of the events, whichever split they fall in; `seen` means that user and item
+ * user that come before it in the order of the events, whichever split they fall in (with `histories: 'train'`, those in
+ * train); `seen` means that user and item
  * both have train rows. Adds a warning for repeated (user, item) pairs (kept: each is an event of its own), for an
  * empty split and for a train split of one class.
  */
 export async function assembleDataset(assembly: Assembly): Promise<Dataset> {
   const { events } = assembly;
+  const remembers = (index: number): boolean =>
+    Boolean(events.label[index]) && (assembly.histories !== 'train' || events.split[index] === 0);
   const count = events.user.length;
   const user = denseIds(events.user);
   const item = denseIds(events.item);
@@ -65,7 +70,7 @@ export async function assembleDataset(assembly: Assembly): Promise<Dataset> {
     const split = events.split[index] as number;
     rowsOf[split] = (rowsOf[split] as number) + 1;
     const userId = user.ids[index] as number;
-    if (events.label[index]) positiveOffset[userId + 1] = (positiveOffset[userId + 1] as number) + 1;
+    if (remembers(index)) positiveOffset[userId + 1] = (positiveOffset[userId + 1] as number) + 1;
     if (split === 0) {
       userInTrain[userId] = 1;
       itemInTrain[item.ids[index] as number] = 1;
@@ -93,7 +98,7 @@ export async function assembleDataset(assembly: Assembly): Promise<Dataset> {
     split.timestamp[row] = events.timestamp[index] as number;
     split.seen[row] = (userInTrain[userId] as number) & (itemInTrain[itemId] as number);
     split.historyLength[row] = before;
-    if (events.label[index]) {
+    if (remembers(index)) {
       positiveItem[(positiveOffset[userId] as number) + before] = itemId;
       historyOf[userId] = before + 1;
     }

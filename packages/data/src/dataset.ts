@@ -45,7 +45,7 @@ export interface DatasetParts {
   readonly splits: Readonly<Record<SplitName, Split>>;
   /** Positives of user u are `positiveItem[positiveOffset[u] … positiveOffset[u + 1])`, oldest first. Length `users.length + 1`. */
   readonly positiveOffset: Int32Array;
-  /** Dense item ids of all positives of all splits, grouped by user. */
+  /** Dense item ids of the positives that histories are cut from, grouped by user: of all splits, or of train after a random split. */
   readonly positiveItem: Int32Array;
 }
 
@@ -84,7 +84,8 @@ export class Dataset implements DatasetParts {
   }
 
   /**
-   * All positives of a user over the three splits, oldest first. A view: do not write to it.
+   * The positives of a user that histories are cut from, oldest first: over the three splits, after a random split of train
+   * alone. A view: do not write to it.
    *
    * @throws RangeError if `user` is not a dense id (0, the padding, has none)
    */

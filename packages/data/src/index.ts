@@ -1,6 +1,8 @@
 /** @crossgate/data: recommendation data sets, their splits, histories and batches. Pure; files are in `@crossgate/data/node`. */
 export { type Assembly, assembleDataset, type Events } from './assemble';
 export { batchRows, sampleRows, shuffledRows } from './batches';
+export { type CsvColumns, type CsvRecord, type CsvRow, CsvSplitter, csvField, readCsv } from './csv';
+export { buildCsv } from './csv-dataset';
 export {
   Dataset,
   type DatasetParts,
@@ -40,6 +42,14 @@ export {
   parseManifest,
 } from './format';
 export { buildMl1m, ml1mSplitOf } from './ml-1m';
+export {
+  type CsvOptions,
+  type DatasetOptions,
+  type FilterOptions,
+  hasOptions,
+  requireOptions,
+  type SplitOptions,
+} from './options';
 export { philox4x32, RandomStream } from './philox';
 export { type DatasetDefinition, findDataset, listDatasets } from './registry';
 export { memorySource, type Place, parseInteger, type RowFormat, readRows, type SourceFolder } from './source';

@@ -4,6 +4,7 @@ import type { Dataset, Recipe } from './dataset';
 import { InputError } from './errors';
 import type { DatasetDefinition } from './registry';
 import { parseInteger, readRows, type SourceFolder } from './source';
+import { maximumTimestamp } from './time';
 
 const recipe: Recipe = {
   name: 'ml-1m',
@@ -22,8 +23,6 @@ const slots: readonly (readonly [number, number])[] = [
   [29, 33],
 ];
 const maximumId = 0x7fffffff;
-/** The end of the year 9999: a larger number is not in seconds. */
-const maximumTimestamp = 253_402_300_799;
 
 /** First second of a month slot. */
 function slotStart(slot: number): number {
@@ -121,5 +120,6 @@ export const ml1m: DatasetDefinition = {
   homepage: 'https://grouplens.org/datasets/movielens/1m/',
   license: 'GroupLens terms: research use, no redistribution without permission',
   sourceFiles: ['ratings.dat', 'movies.dat'],
-  build: buildMl1m,
+  recipe: () => recipe,
+  build: (source) => buildMl1m(source),
 };

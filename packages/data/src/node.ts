@@ -1,12 +1,14 @@
 /** @crossgate/data/node: data sets from source folders and prepared folders on disk. */
 import { randomUUID } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import { createReadStream, type ReadStream } from 'node:fs';
 import { mkdir, open, readdir, readFile, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
+import { createGunzip } from 'node:zlib';
 import type { Dataset } from './dataset';
 import { InputError } from './errors';
 import { contentFiles, decodeDataset, encodeDataset, manifestFile, parseManifest } from './format';
-import { findDataset } from './registry';
+import { type DatasetOptions, requireOptions } from './options';
+import { type DatasetDefinition, findDataset } from './registry';
 import { memorySource, type SourceFolder } from './source';
 
 export { exportSplit } from './export';
@@ -22,15 +24,43 @@ async function requireFolder(directory: string, remedy: string): Promise<void> {
   if (!info.isDirectory()) throw new InputError(`${directory}: not a folder; ${remedy}`);
 }
 
-/** A source folder on disk. Its files are read as streams. */
+/** Where a source file lies: as it is named, or compressed beside that name. */
+async function placeOf(directory: string, file: string): Promise<string | undefined> {
+  for (const path of [join(directory, file), join(directory, `${file}.gz`)]) {
+    if ((await stat(path).catch(() => undefined))?.isFile()) return path;
+  }
+  return undefined;
+}
+
+/** The content of a gzip file as a stream: no more than a few chunks are in memory. */
+async function* unzipped(bytes: ReadStream, path: string): AsyncGenerator<Uint8Array> {
+  const gunzip = createGunzip({ chunkSize: 1 << 20 });
+  bytes.on('error', (error) => gunzip.destroy(error));
+  try {
+    yield* bytes.pipe(gunzip) as AsyncIterable<Uint8Array>;
+  } catch (error) {
+    if (errorCode(error)?.startsWith('Z_')) {
+      throw new InputError(`${path}: damaged or cut short gzip (${(error as Error).message}); fetch it again`);
+    }
+    throw error;
+  } finally {
+    bytes.destroy();
+    gunzip.destroy();
+  }
+}
+
+/** A source folder on disk. Its files are read as streams; `NAME.gz` stands in for a missing `NAME`. */
 export function folderSource(directory: string): SourceFolder {
   return {
     name: directory,
+    async has(file) {
+      return (await placeOf(directory, file)) !== undefined;
+    },
     async open(file) {
-      const path = join(directory, file);
-      const info = await stat(path).catch(() => undefined);
-      if (!info?.isFile()) throw new InputError(`${path}: no such file`);
-      return createReadStream(path, { highWaterMark: 1 << 20 });
+      const path = await placeOf(directory, file);
+      if (path === undefined) throw new InputError(`${join(directory, file)}: no such file`);
+      const bytes = createReadStream(path, { highWaterMark: 1 << 20 });
+      return path.endsWith('.gz') ? unzipped(bytes, path) : bytes;
     },
   };
 }
@@ -38,24 +68,40 @@ export function folderSource(directory: string): SourceFolder {
 /**
  * Builds a known data set in memory, straight from the files of its publisher. A generated one needs no folder.
  *
- * @throws InputError for an unknown name, a missing folder or file, and malformed rows (with file and line)
+ * @param path the source folder; for `csv` also the file of the events, in the folder of the others
+ * @throws InputError for an unknown name, options it does not take, a missing folder or file, and malformed rows (with
+ *   file and line)
  */
-export async function loadSource(name: string, directory?: string): Promise<Dataset> {
+export async function loadSource(name: string, path?: string, options: DatasetOptions = {}): Promise<Dataset> {
   const definition = findDataset(name);
+  requireOptions(name, definition.options ?? [], options);
   if (definition.generated) return definition.build(memorySource({}));
-  if (directory === undefined) {
-    throw new InputError(`${name} needs a source folder (--source) with ${definition.sourceFiles.join(', ')}`);
+  const isFile =
+    path !== undefined && definition.options?.includes('csv') && (await stat(path).catch(() => undefined))?.isFile();
+  if (isFile && typeof options.csv?.interactions === 'string') {
+    throw new InputError(`${path}: is a file; with data.csv.interactions, name its folder`);
   }
-  await requireFolder(directory, `${name} needs a folder with ${definition.sourceFiles.join(', ')}`);
-  for (const file of definition.sourceFiles) {
-    const info = await stat(join(directory, file)).catch(() => undefined);
-    if (!info?.isFile()) {
-      throw new InputError(
-        `${join(directory, file)}: no such file; ${name} needs ${definition.sourceFiles.join(', ')}`,
-      );
-    }
+  const chosen: DatasetOptions = isFile
+    ? { ...options, csv: { ...options.csv, interactions: basename(path).replace(/\.gz$/, '') } }
+    : options;
+  const directory = isFile ? dirname(path) : path;
+  const files = definition.filesFor?.(chosen) ?? definition.sourceFiles;
+  if (directory === undefined)
+    throw new InputError(`${name} needs a source folder (--source) with ${files.join(', ')}`);
+  await requireFolder(directory, `${name} needs a folder with ${files.join(', ')}`);
+  const source = folderSource(directory);
+  for (const file of files) {
+    if (await source.has(file)) continue;
+    throw new InputError(`${join(directory, file)}: no such file; ${name} needs ${files.join(', ')}`);
   }
-  return definition.build(folderSource(directory));
+  return definition.build(source, chosen);
+}
+
+/** Whether a folder has every source file of a data set, as it is named or compressed. */
+export async function hasSource(definition: DatasetDefinition, directory: string): Promise<boolean> {
+  const source = folderSource(directory);
+  for (const file of definition.sourceFiles) if (!(await source.has(file))) return false;
+  return definition.sourceFiles.length > 0;
 }
 
 /** Refuses any folder that holds what we did not write: it will be replaced as a whole. */
@@ -139,11 +185,11 @@ export async function saveDataset(dataset: Dataset, directory: string): Promise<
  */
 export async function prepareDataset(
   name: string,
-  options: { source?: string | undefined; out: string },
+  options: { source?: string | undefined; out: string; options?: DatasetOptions },
 ): Promise<Dataset> {
   // The place is checked first, so that a wrong --out costs no minutes of reading.
   await checkReplaceable(resolve(options.out));
-  const dataset = await loadSource(name, options.source);
+  const dataset = await loadSource(name, options.source, options.options);
   await saveDataset(dataset, options.out);
   return dataset;
 }

@@ -1,8 +1,10 @@
 /** The data sets known by name. A new data set is one file with a `DatasetDefinition`, listed here. */
-import type { Dataset } from './dataset';
+import { csvDataset } from './csv-dataset';
+import type { Dataset, Recipe } from './dataset';
 import { demo } from './demo/demo';
 import { InputError } from './errors';
 import { ml1m } from './ml-1m';
+import type { DatasetOptions } from './options';
 import type { SourceFolder } from './source';
 
 export interface DatasetDefinition {
@@ -15,13 +17,19 @@ export interface DatasetDefinition {
   readonly generated?: true;
   /** Files that the source folder must hold. */
   readonly sourceFiles: readonly string[];
-  /** Builds the data set. Throws InputError naming file and line for malformed input. */
-  build(source: SourceFolder): Promise<Dataset>;
+  /** Options that it takes; absent: none, its recipe is fixed. */
+  readonly options?: readonly (keyof DatasetOptions)[];
+  /** The files it needs under other options. */
+  filesFor?(options: DatasetOptions): readonly string[];
+  /** How it is made under these options: equal recipes of equal sources give equal data. Throws InputError for options that cannot be. */
+  recipe(options?: DatasetOptions): Recipe;
+  /** Builds the data set. Throws InputError naming file and line for malformed input, and the key of a wrong option. */
+  build(source: SourceFolder, options?: DatasetOptions): Promise<Dataset>;
 }
 
 /** Every known data set. */
 export function listDatasets(): readonly DatasetDefinition[] {
-  return [ml1m, demo];
+  return [ml1m, csvDataset, demo];
 }
 
 /** The definition of a data set. Throws InputError with the known names for any other. */

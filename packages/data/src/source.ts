@@ -7,12 +7,17 @@ export interface SourceFolder {
   readonly name: string;
   /** The bytes of a file. Throws InputError when there is no such file. */
   open(file: string): Promise<AsyncIterable<Uint8Array>>;
+  /** Whether there is such a file. */
+  has(file: string): Promise<boolean>;
 }
 
 /** A source folder held in memory: text is encoded as UTF-8. */
 export function memorySource(files: Readonly<Record<string, Uint8Array | string>>, name = 'memory'): SourceFolder {
   return {
     name,
+    async has(file) {
+      return Object.hasOwn(files, file);
+    },
     async open(file) {
       const content = files[file];
       if (content === undefined) throw new InputError(`${name}: no file ${file}`);

@@ -1,14 +1,23 @@
 /** `crossgate data`: known data sets, prepared folders, and their rows as JSON lines. */
 import { dirname, resolve } from 'node:path';
-import { type DatasetSummary, exportSplit, listDatasets, parseSplitName, summarizeDataset } from '@crossgate/data';
+import {
+  type DatasetSummary,
+  exportSplit,
+  findDataset,
+  listDatasets,
+  parseSplitName,
+  summarizeDataset,
+} from '@crossgate/data';
 import { prepareDataset } from '@crossgate/data/node';
 import type { Command } from 'commander';
+import { readDataOptions } from '../config/load';
 import { throwIfInterrupted } from '../errors';
 import { table } from '../format';
 import { write } from '../io';
 import { openDataFolder } from '../locate';
 import { makeFolders, removeFolders } from '../make-folders';
 import type { Host } from './host';
+import { collect } from './train';
 
 /** Characters gathered before a write. */
 const CHUNK = 1 << 16;
@@ -29,11 +38,16 @@ export function registerData(program: Command, host: Host): void {
   const prepare = host
     .add(data, 'prepare <name>', "Build a prepared folder from the publisher's files", [
       'data prepare ml-1m --source downloads/ml-1m --out data/ml-1m',
+      'data prepare csv --source shop/purchases.csv --out data/shop --set data.split.by=leave-one-out --set data.csv.user=customer',
       'data prepare demo --out data/demo',
     ])
-    .option('--source <dir>', "folder with the publisher's files; demo is generated and needs none")
-    .requiredOption('--out <dir>', 'folder to write; it is complete or absent');
-  host.handle<{ source?: string; out: string }>(prepare, async (context, { source, out }, [name]) => {
+    .option('--source <dir>', "folder with the publisher's files (csv: or the file of the events); demo needs none")
+    .requiredOption('--out <dir>', 'folder to write; it is complete or absent')
+    .option('--set <key=value>', 'option of the data set, with its key in a config (repeatable)', collect);
+  host.handle<{ source?: string; out: string; set?: string[] }>(prepare, async (context, given, [name]) => {
+    const { source, out } = given;
+    findDataset(name!);
+    const options = readDataOptions(name!, given.set ?? []);
     throwIfInterrupted(context.io.signal);
     const { cwd } = context.io;
     const target = resolve(cwd, out);
@@ -42,6 +56,7 @@ export function registerData(program: Command, host: Host): void {
     const dataset = await prepareDataset(name!, {
       source: source === undefined ? undefined : resolve(cwd, source),
       out: target,
+      options,
     }).catch(async (error) => {
       if (made !== undefined) await removeFolders(parent, made);
       throw error;

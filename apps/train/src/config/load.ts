@@ -1,5 +1,6 @@
 /** Reads config files: `extends`, deep merge, `--set`, validation with the place of every mistake. */
 import { basename, dirname, relative, resolve } from 'node:path';
+import type { DatasetOptions } from '@crossgate/data';
 import { InputError } from '../errors';
 import { kindOf, readText } from '../files';
 import type { ExperimentConfig } from './schema';
@@ -40,6 +41,23 @@ export async function loadConfig(path: string, options: LoadOptions): Promise<Ex
   delete layer.value.provenance;
   layer.value.name ??= basename(file).replace(/\.(ya?ml|json)$/i, '');
   return validateConfig(layer.value, layer.origins, display(file, options.cwd));
+}
+
+/**
+ * The options of a data set from `--set` arguments alone, with the keys they have in a config (`data.split.by=ratio`).
+ * @throws InputError naming the argument
+ */
+export function readDataOptions(name: string, set: readonly string[]): DatasetOptions {
+  const layer: Layer = { value: { name: 'prepare', method: 'mean', data: { name } }, origins: new Map() };
+  for (const argument of set) {
+    const key = argument.split('=', 1)[0] as string;
+    if (!key.startsWith('data.') || key === 'data.name' || key === 'data.path') {
+      throw new InputError(`--set ${key}: only options of the data set can be set here, such as data.split.by=ratio`);
+    }
+    applySet(layer, argument);
+  }
+  const { name: _, path: __, ...options } = validateConfig(layer.value, layer.origins, '--set').data;
+  return options;
 }
 
 function display(file: string, cwd: string): string {

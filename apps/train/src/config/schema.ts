@@ -29,6 +29,11 @@ const distinct = <T extends string>(values: readonly T[]) =>
       if (twice !== undefined) context.addIssue({ code: 'custom', message: `names ${twice} twice` });
     });
 const nonNegative = z.number().nonnegative();
+/** A key that is null unless it is given. */
+const optional = <T extends z.ZodType>(type: T) => type.nullable().default(null);
+const word = z.string().min(1);
+/** A moment in time. */
+const moment = z.union([z.number().nonnegative(), z.string().min(1)], 'must be seconds since 1970 or a date');
 
 const stageKeys = {
   rows: count(LONGEST)
@@ -72,7 +77,43 @@ const data = z.strictObject({
     .min(1)
     .nullable()
     .default(null)
-    .describe('Prepared folder or source folder; null: CROSSGATE_DATA/<name>, then ./data/<name>'),
+    .describe('Prepared folder or source folder (csv: or the file); null: CROSSGATE_DATA/<name>, then ./data/<name>'),
+  threshold: z.number().nullable().default(null).describe('A rating above it is a positive; null: 3'),
+  split: z
+    .strictObject({
+      by: optional(z.enum(['time', 'ratio', 'leave-one-out'])).describe('How rows are split; null: time'),
+      valid: optional(z.number().min(0).lt(1)).describe('time, ratio: share of valid; null: 0.1'),
+      test: optional(z.number().min(0).lt(1)).describe('time, ratio: share of test; null: 0.1'),
+      validFrom: optional(moment).describe('time: first moment of valid, instead of shares'),
+      testFrom: optional(moment).describe('time: first moment of test, instead of shares'),
+      seed: optional(z.int().nonnegative().max(2 ** 32 - 1)).describe('ratio: seed of the draw; null: 1'),
+      perUser: optional(z.boolean()).describe('ratio: shares of each user (null, true) or of all rows'),
+    })
+    .prefault({})
+    .describe('Split of a data set that leaves it open'),
+  filter: z
+    .strictObject({
+      minUserRows: optional(count(LONGEST)).describe('Users with fewer rows are left out, counted once; null: 1'),
+      minItemRows: optional(count(LONGEST)).describe('Items with fewer rows are left out, counted once; null: 1'),
+      kCore: optional(count(LONGEST)).describe('Then users and items with fewer, until none is left; null: 1'),
+    })
+    .prefault({})
+    .describe('Rows that stay'),
+  csv: z
+    .strictObject({
+      interactions: optional(word).describe('File of the events; null: interactions.csv'),
+      items: optional(word).describe('File of the titles; null: items.csv where there is one'),
+      separator: optional(z.string().length(1)).describe('Between fields; null: a comma'),
+      user: optional(word).describe('Column of users; null: user'),
+      item: optional(word).describe('Column of items; null: item'),
+      rating: optional(word).describe('Column of ratings; null: rating'),
+      label: optional(word).describe('Column of labels, 0 or 1, used before ratings; null: label'),
+      timestamp: optional(word).describe('Column of times, seconds since 1970 or ISO 8601; null: timestamp'),
+      itemId: optional(word).describe('Column of items in the file of titles; null: item'),
+      title: optional(word).describe('Column of titles; null: title'),
+    })
+    .prefault({})
+    .describe('Files and columns of the data set csv'),
 });
 
 const baseline = z.strictObject({
@@ -118,9 +159,17 @@ const lora = z.strictObject({
   rank: count(4096).default(8).describe('Rank r'),
   alpha: z.number().positive().default(16).describe('Scale is alpha / rank'),
   dropout: z.number().min(0).lt(1).default(0.05).describe('Dropout before A'),
-  targets: distinct(['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj'])
+  targets: z
+    .union(
+      [
+        distinct(['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj']),
+        z.string().min(1),
+      ],
+      'must list layers such as q_proj, or be a pattern for their whole names',
+    )
     .default(['q_proj', 'v_proj'])
-    .meta({ description: 'Linear layers that get an adapter', uniqueItems: true }),
+    .meta({ description: 'Linear layers that get an adapter: a list, a pattern for whole names, or all-linear' }),
+  rankStabilized: z.boolean().default(false).describe('Scale is alpha / √rank instead'),
 });
 
 const prompt = z.strictObject({

@@ -47,5 +47,6 @@ export const demo: DatasetDefinition = {
   license: 'MIT, as this project: nothing in it comes from anybody else',
   generated: true,
   sourceFiles: [],
+  recipe: () => recipe,
   build: () => buildDemo(),
 };

@@ -1,0 +1,178 @@
+/** The data set `csv`: anybody's events and titles, from two CSV files. */
+import { readCsv } from './csv';
+import type { Dataset, Recipe } from './dataset';
+import { InputError } from './errors';
+import { assembleEvents, EventTable } from './events';
+import { type DatasetOptions, planEvents, recipeOf } from './options';
+import type { DatasetDefinition } from './registry';
+import type { SourceFolder } from './source';
+import { parseTime } from './time';
+
+const defaultFile = 'interactions.csv';
+const defaultItems = 'items.csv';
+const maximumId = 256;
+
+/** Files and columns with their defaults. */
+function columnsOf(options: DatasetOptions) {
+  const csv = options.csv ?? {};
+  const separator = csv.separator ?? ',';
+  if (separator.length !== 1 || /["\r\n]/.test(separator)) {
+    throw new InputError(`data.csv.separator: must be one character, not a quote or a line end`);
+  }
+  return {
+    interactions: csv.interactions ?? defaultFile,
+    items: csv.items ?? defaultItems,
+    separator,
+    user: csv.user ?? 'user',
+    item: csv.item ?? 'item',
+    rating: csv.rating ?? 'rating',
+    label: csv.label ?? 'label',
+    timestamp: csv.timestamp ?? 'timestamp',
+    itemId: csv.itemId ?? 'item',
+    title: csv.title ?? 'title',
+  };
+}
+
+function recipe(options: DatasetOptions = {}): Recipe {
+  const plan = recipeOf(planEvents(options));
+  // What the files are called is no part of the recipe.
+  const { interactions: _, items: __, ...columns } = columnsOf(options);
+  return {
+    name: 'csv',
+    version: 1,
+    ...plan,
+    label: `the column of labels, else ${plan.label}`,
+    columns,
+    order: 'user by first appearance, timestamp, file order',
+  };
+}
+
+const decimal = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
+
+function excerpt(text: string): string {
+  return JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}…` : text);
+}
+
+function readId(text: string, column: string, place: string): string {
+  const id = text.trim();
+  if (id === '') throw new InputError(`${place}: ${column} is empty`);
+  if (id.length > maximumId) {
+    throw new InputError(`${place}: ${column} has ${id.length} characters; an id may have ${maximumId}`);
+  }
+  return id;
+}
+
+function readRating(text: string, column: string, place: string): number {
+  const value = decimal.test(text.trim()) ? Number(text) : Number.NaN;
+  if (Number.isFinite(value)) return value;
+  throw new InputError(`${place}: ${column} must be a finite number, got ${excerpt(text)}`);
+}
+
+function readLabel(text: string, column: string, place: string): boolean {
+  const value = decimal.test(text.trim()) ? Number(text) : Number.NaN;
+  if (value === 0 || value === 1) return value === 1;
+  throw new InputError(`${place}: ${column} must be 0 or 1, got ${excerpt(text)}`);
+}
+
+function readTime(text: string, column: string, place: string): number {
+  const seconds = parseTime(text);
+  if (seconds !== undefined) return seconds;
+  const hint = /^\d{13,}$/.test(text.trim()) ? '; it looks like milliseconds: divide by 1000' : '';
+  throw new InputError(
+    `${place}: ${column} must be seconds since 1970 or a time such as 2024-01-31T12:00:00Z, got ${excerpt(text)}${hint}`,
+  );
+}
+
+async function readTitles(source: SourceFolder, columns: ReturnType<typeof columnsOf>, required: boolean) {
+  const titles = new Map<string, string>();
+  if (!required && !(await source.has(columns.items))) return undefined;
+  const format = { name: columns.items, columns: [columns.itemId, columns.title], separator: columns.separator };
+  for await (const rows of readCsv(await source.open(columns.items), format)) {
+    for (const { line, values } of rows) {
+      const place = `${columns.items}:${line}`;
+      const [idText, titleText] = values as [string, string];
+      const id = readId(idText, columns.itemId, place);
+      const title = titleText.trim();
+      if (title === '') throw new InputError(`${place}: ${columns.title} is empty`);
+      if (titles.has(id)) throw new InputError(`${place}: item ${excerpt(id)} appears twice`);
+      titles.set(id, title);
+    }
+  }
+  return titles;
+}
+
+/**
+ * Builds a data set from `interactions.csv` (user, item, rating or label, timestamp) and, where there is one,
+ * `items.csv` (item, title); files, columns, threshold, filters and split by `options`.
+ *
+ * @throws InputError naming file and line of a malformed row, an id that is empty or longer than 256 characters, a
+ *   rating that is not finite, a time that is none, an item without a title; naming the key of an option that cannot be
+ */
+export async function buildCsv(source: SourceFolder, options: DatasetOptions = {}): Promise<Dataset> {
+  const plan = planEvents(options);
+  const columns = columnsOf(options);
+  const { csv } = options;
+  const titles = await readTitles(source, columns, typeof csv?.items === 'string');
+  const events = new EventTable();
+  const required = [columns.user, columns.item];
+  // A column that is named must be there; of the usual ones, those that are.
+  const optional: string[] = [];
+  for (const key of ['label', 'rating', 'timestamp'] as const) {
+    (typeof csv?.[key] === 'string' ? required : optional).push(columns[key]);
+  }
+  const order = [...required, ...optional];
+  const at = (name: string) => order.indexOf(name);
+  // A rating column that is named wins over a label column that happens to be there.
+  const ratingOnly = typeof csv?.rating === 'string' && typeof csv.label !== 'string';
+  const file = columns.interactions;
+  const format = { name: file, columns: required, optional, separator: columns.separator };
+  for await (const rows of readCsv(await source.open(file), format)) {
+    for (const { line, values } of rows) {
+      const place = `${file}:${line}`;
+      const user = readId(values[at(columns.user)] as string, columns.user, place);
+      const item = readId(values[at(columns.item)] as string, columns.item, place);
+      const labelText = ratingOnly ? undefined : values[at(columns.label)];
+      const ratingText = values[at(columns.rating)];
+      const timeText = values[at(columns.timestamp)];
+      if (labelText === undefined && ratingText === undefined) {
+        throw new InputError(`${file}:1: needs a column ${columns.rating} or ${columns.label}; name yours by data.csv`);
+      }
+      if (timeText === undefined && plan.split.by !== 'ratio') {
+        throw new InputError(
+          `${file}:1: a split by ${plan.split.by} needs a column ${columns.timestamp}; name yours by data.csv, or split by ratio`,
+        );
+      }
+      if (titles !== undefined && !titles.has(item)) {
+        throw new InputError(`${place}: item ${excerpt(item)} is not in ${columns.items}`);
+      }
+      const label =
+        labelText === undefined
+          ? readRating(ratingText as string, columns.rating, place) > plan.threshold
+          : readLabel(labelText, columns.label, place);
+      events.add(user, item, label, timeText === undefined ? 0 : readTime(timeText, columns.timestamp, place));
+    }
+  }
+  if (events.rows === 0) throw new InputError(`${file}: holds no rows below its header`);
+  const warnings = titles === undefined ? [`no ${columns.items}: the ids stand for the titles`] : [];
+  return assembleEvents({
+    name: 'csv',
+    recipe: recipe(options),
+    warnings,
+    events,
+    plan,
+    titleOf: (item) => titles?.get(item) ?? item,
+  });
+}
+
+/** The entry of the user's own CSV files in the registry. */
+export const csvDataset: DatasetDefinition = {
+  name: 'csv',
+  title: 'Your own events and titles, from CSV files; columns, threshold, filters and split are options',
+  homepage: 'packages/data/README.md',
+  license: 'yours',
+  sourceFiles: [defaultFile],
+  options: ['threshold', 'split', 'filter', 'csv'],
+  filesFor: (options) => [columnsOf(options).interactions],
+  recipe,
+  build: buildCsv,
+};

@@ -1,0 +1,159 @@
+/** Events by source ids, gathered in columns; filtered, ordered and split into a data set. */
+import { assembleDataset } from './assemble';
+import type { Dataset, Recipe } from './dataset';
+import { InputError } from './errors';
+import type { EventPlan, FilterPlan } from './options';
+import { splitRows } from './splits';
+
+type Numbers = Int32Array | Float64Array | Uint8Array;
+
+/** A typed array that grows: half the memory of a list of numbers, and none of it copied more than twice. */
+class Column<Values extends Numbers> {
+  private values: Values;
+  private length = 0;
+
+  constructor(private readonly kind: new (length: number) => Values) {
+    this.values = new kind(1024);
+  }
+
+  push(value: number): void {
+    if (this.length === this.values.length) {
+      const larger = new this.kind(2 * this.length);
+      larger.set(this.values);
+      this.values = larger;
+    }
+    this.values[this.length++] = value;
+  }
+
+  finish(): Values {
+    return this.values.subarray(0, this.length) as Values;
+  }
+}
+
+/** A copy that does not keep the chunk of the file alive that the text was cut from. */
+function ownText(text: string): string {
+  return new TextDecoder('utf-8', { ignoreBOM: true }).decode(new TextEncoder().encode(text));
+}
+
+/** Numbers 0, 1, … for texts, in order of first appearance. */
+class Names {
+  private readonly numberOf = new Map<string, number>();
+  readonly texts: string[] = [];
+
+  number(text: string): number {
+    const known = this.numberOf.get(text);
+    if (known !== undefined) return known;
+    const own = ownText(text);
+    this.numberOf.set(own, this.texts.length);
+    return this.texts.push(own) - 1;
+  }
+}
+
+/** Events in the order of their file. */
+export class EventTable {
+  private readonly users = new Names();
+  private readonly items = new Names();
+  private readonly columns = {
+    user: new Column(Int32Array),
+    item: new Column(Int32Array),
+    label: new Column(Uint8Array),
+    timestamp: new Column(Float64Array),
+  };
+  rows = 0;
+
+  /** @param timestamp seconds since 1970; 0 where the source has none */
+  add(user: string, item: string, label: boolean, timestamp: number): void {
+    this.columns.user.push(this.users.number(user));
+    this.columns.item.push(this.items.number(item));
+    this.columns.label.push(label ? 1 : 0);
+    this.columns.timestamp.push(timestamp);
+    this.rows++;
+  }
+
+  /** The columns as they are now, and the texts of their numbers. */
+  finish() {
+    const { user, item, label, timestamp } = this.columns;
+    return {
+      user: user.finish(),
+      item: item.finish(),
+      label: label.finish(),
+      timestamp: timestamp.finish(),
+      users: this.users.texts,
+      items: this.items.texts,
+    };
+  }
+}
+
+function countRows(ids: Int32Array, rows: Int32Array, count: number): Int32Array {
+  const counts = new Int32Array(count);
+  for (const row of rows) {
+    const id = ids[row] as number;
+    counts[id] = (counts[id] as number) + 1;
+  }
+  return counts;
+}
+
+/** Row numbers that stay, in file order. */
+function filterRows(user: Int32Array, item: Int32Array, users: number, items: number, plan: FilterPlan): Int32Array {
+  let rows = Int32Array.from(user.keys());
+  const keep = (leastUser: number, leastItem: number): boolean => {
+    if (leastUser <= 1 && leastItem <= 1) return false;
+    const [ofUser, ofItem] = [countRows(user, rows, users), countRows(item, rows, items)];
+    const before = rows.length;
+    rows = rows.filter(
+      (row) =>
+        (ofUser[user[row] as number] as number) >= leastUser && (ofItem[item[row] as number] as number) >= leastItem,
+    );
+    return rows.length < before;
+  };
+  keep(plan.minUserRows, plan.minItemRows);
+  while (keep(plan.kCore, plan.kCore));
+  return rows;
+}
+
+/** What `assembleEvents` makes a data set from. */
+export interface EventAssembly {
+  readonly name: string;
+  readonly recipe: Recipe;
+  readonly warnings?: readonly string[];
+  readonly events: EventTable;
+  readonly plan: Pick<EventPlan, 'filter' | 'split'>;
+  /** The title of an item by its source id. */
+  titleOf(item: string): string;
+}
+
+/**
+ * Filters, orders by (user's first appearance, timestamp, file order), splits and assembles events. Histories are all
+ * earlier positives; after a random split only those in train, because the other rows are not known when it is drawn.
+ *
+ * @throws InputError when no row is left, or none to train on
+ */
+export async function assembleEvents(assembly: EventAssembly): Promise<Dataset> {
+  const { user, item, label, timestamp, users, items } = assembly.events.finish();
+  const { filter, split: plan } = assembly.plan;
+  const kept = filterRows(user, item, users.length, items.length, filter);
+  if (kept.length === 0) {
+    throw new InputError(`${assembly.name}: the filters leave none of ${user.length} rows; lower data.filter.*`);
+  }
+  const rows = kept.sort(
+    (a, b) => (user[a] as number) - (user[b] as number) || (timestamp[a] as number) - (timestamp[b] as number) || a - b,
+  );
+  const pick = (column: Numbers) => Float64Array.from(rows, (row) => column[row] as number);
+  const [ordered, times] = [Int32Array.from(rows, (row) => user[row] as number), pick(timestamp)];
+  const split = splitRows(ordered, times, plan);
+  if (!split.includes(0)) {
+    throw new InputError(`${assembly.name}: the split by ${plan.by} leaves no row to train on; change data.split`);
+  }
+  return assembleDataset({
+    name: assembly.name,
+    recipe: assembly.recipe,
+    warnings: assembly.warnings ?? [],
+    histories: plan.by === 'ratio' ? 'train' : 'all',
+    events: { user: ordered, item: pick(item), label: pick(label), timestamp: times, split },
+    userId: (number) => users[number] as string,
+    itemOf: (number) => {
+      const id = items[number] as string;
+      return { id, title: assembly.titleOf(id) };
+    },
+  });
+}

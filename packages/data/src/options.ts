@@ -1,0 +1,184 @@
+/** Options that turn a user's events into a data set: what is positive, which rows stay, how they are split. */
+import type { Recipe } from './dataset';
+import { InputError } from './errors';
+import { parseTime } from './time';
+
+/** A key that is null or absent has its default. */
+type Given<Value> = Value | null | undefined;
+
+/** How rows are split into train, valid and test. */
+export interface SplitOptions {
+  /** Default `time`. */
+  readonly by?: Given<'time' | 'ratio' | 'leave-one-out'>;
+  /** Share of the rows in valid, in [0, 1); default .1. By time: the rows before the last `test` share. */
+  readonly valid?: Given<number>;
+  /** Share of the rows in test, in [0, 1); default .1. */
+  readonly test?: Given<number>;
+  /** By time, instead of shares: first moment of valid, in seconds since 1970 or as ISO 8601 (UTC). */
+  readonly validFrom?: Given<number | string>;
+  /** By time, instead of shares: first moment of test. */
+  readonly testFrom?: Given<number | string>;
+  /** By ratio: seed of the draw; default 1. */
+  readonly seed?: Given<number>;
+  /** By ratio: draw the shares within each user (default true) or over all rows. */
+  readonly perUser?: Given<boolean>;
+}
+
+/** Which rows stay. Counts are of rows, positive or not. */
+export interface FilterOptions {
+  /** Users with fewer rows are left out; counted once, before anything is left out. Default 1. */
+  readonly minUserRows?: Given<number>;
+  /** Items with fewer rows are left out; counted once, before anything is left out. Default 1. */
+  readonly minItemRows?: Given<number>;
+  /** Then users and items with fewer rows are left out until none is left. Default 1: no such filter. */
+  readonly kCore?: Given<number>;
+}
+
+/** Files and columns of a `csv` data set. */
+export interface CsvOptions {
+  /** File of the events; default `interactions.csv`. */
+  readonly interactions?: Given<string>;
+  /** File of the titles; default `items.csv` where there is one. */
+  readonly items?: Given<string>;
+  /** One character; default a comma. */
+  readonly separator?: Given<string>;
+  /** Column names in the events: `user`, `item`, `rating`, `label`, `timestamp` by default. */
+  readonly user?: Given<string>;
+  readonly item?: Given<string>;
+  readonly rating?: Given<string>;
+  readonly label?: Given<string>;
+  readonly timestamp?: Given<string>;
+  /** Column names in the items: `item` and `title` by default. */
+  readonly itemId?: Given<string>;
+  readonly title?: Given<string>;
+}
+
+/** Every option of a data set. A data set with a fixed recipe takes none. */
+export interface DatasetOptions {
+  /** A rating above it is a positive; default 3. */
+  readonly threshold?: Given<number>;
+  readonly split?: Given<SplitOptions>;
+  readonly filter?: Given<FilterOptions>;
+  readonly csv?: Given<CsvOptions>;
+}
+
+/** A split with all its defaults. Times are seconds since 1970. */
+export type SplitPlan =
+  | { readonly by: 'time'; readonly valid: number; readonly test: number }
+  | { readonly by: 'time'; readonly validFrom: number; readonly testFrom: number }
+  | {
+      readonly by: 'ratio';
+      readonly valid: number;
+      readonly test: number;
+      readonly seed: number;
+      readonly perUser: boolean;
+    }
+  | { readonly by: 'leave-one-out' };
+
+export type FilterPlan = { readonly minUserRows: number; readonly minItemRows: number; readonly kCore: number };
+
+/** Options of a data set from events, with all their defaults. */
+export interface EventPlan {
+  readonly threshold: number;
+  readonly split: SplitPlan;
+  readonly filter: FilterPlan;
+}
+
+function isGiven(value: unknown): boolean {
+  if (value === null || value === undefined) return false;
+  return typeof value !== 'object' || Object.values(value).some(isGiven);
+}
+
+/** Whether any option is given. */
+export function hasOptions(options: DatasetOptions | undefined): boolean {
+  return isGiven(options);
+}
+
+/**
+ * Refuses options that a data set does not take.
+ *
+ * @throws InputError naming the key
+ */
+export function requireOptions(name: string, taken: readonly (keyof DatasetOptions)[], options: DatasetOptions): void {
+  for (const key of Object.keys(options) as (keyof DatasetOptions)[]) {
+    if (taken.includes(key) || !isGiven(options[key])) continue;
+    const what =
+      taken.length === 0 ? 'its recipe is fixed' : `it takes ${taken.map((word) => `data.${word}`).join(', ')}`;
+    throw new InputError(`data.${key}: ${name} does not take it; ${what}`);
+  }
+}
+
+function share(key: string, value: number): number {
+  if (value >= 0 && value < 1) return value;
+  throw new InputError(`data.split.${key}: must be a share from 0 to below 1, got ${value}`);
+}
+
+function whole(key: string, value: number, minimum: number): number {
+  if (Number.isSafeInteger(value) && value >= minimum) return value;
+  throw new InputError(`data.${key}: must be a whole number from ${minimum}, got ${value}`);
+}
+
+function planSplit(options: SplitOptions): SplitPlan {
+  const by = options.by ?? 'time';
+  const only = (kind: SplitPlan['by'], ...keys: (keyof SplitOptions)[]) => {
+    const key = by === kind ? undefined : keys.find((candidate) => isGiven(options[candidate]));
+    if (key !== undefined)
+      throw new InputError(`data.split.${key}: is for a split by ${kind}, and this one is by ${by}`);
+  };
+  only('time', 'validFrom', 'testFrom');
+  only('ratio', 'seed', 'perUser');
+  if (by === 'leave-one-out') {
+    const key = (['valid', 'test'] as const).find((candidate) => isGiven(options[candidate]));
+    if (key !== undefined) throw new InputError(`data.split.${key}: leave-one-out takes no shares`);
+    return { by };
+  }
+  if (by !== 'time' && by !== 'ratio') {
+    throw new InputError(`data.split.by: must be time, ratio or leave-one-out, got ${JSON.stringify(by)}`);
+  }
+  const { validFrom, testFrom } = options;
+  if (isGiven(validFrom) || isGiven(testFrom)) {
+    if (isGiven(options.valid) || isGiven(options.test)) {
+      throw new InputError('data.split: give shares (valid, test) or moments (validFrom, testFrom), not both');
+    }
+    if (!isGiven(validFrom) || !isGiven(testFrom)) throw new InputError('data.split: give both validFrom and testFrom');
+    const [from, until] = [validFrom, testFrom].map((value, index) => {
+      const seconds = parseTime(String(value));
+      if (seconds !== undefined) return seconds;
+      const key = index === 0 ? 'validFrom' : 'testFrom';
+      throw new InputError(`data.split.${key}: must be seconds since 1970 or a date such as 2024-01-31, got ${value}`);
+    }) as [number, number];
+    if (from > until) throw new InputError('data.split.testFrom: lies before validFrom; swap them');
+    return { by: 'time', validFrom: from, testFrom: until };
+  }
+  const valid = share('valid', options.valid ?? 0.1);
+  const test = share('test', options.test ?? 0.1);
+  if (valid + test >= 1) throw new InputError(`data.split: shares ${valid} and ${test} leave nothing to train on`);
+  if (by === 'time') return { by, valid, test };
+  return { by, valid, test, seed: whole('split.seed', options.seed ?? 1, 0), perUser: options.perUser ?? true };
+}
+
+/**
+ * Fills in the defaults.
+ *
+ * @throws InputError naming the key (as in a config: `data.split.valid`) for a value out of range, and for keys that do
+ *   not go together
+ */
+export function planEvents(options: DatasetOptions): EventPlan {
+  const threshold = options.threshold ?? 3;
+  if (!Number.isFinite(threshold)) throw new InputError(`data.threshold: must be a finite number, got ${threshold}`);
+  const filter = options.filter ?? {};
+  return {
+    threshold,
+    split: planSplit(options.split ?? {}),
+    filter: {
+      minUserRows: whole('filter.minUserRows', filter.minUserRows ?? 1, 1),
+      minItemRows: whole('filter.minItemRows', filter.minItemRows ?? 1, 1),
+      kCore: whole('filter.kCore', filter.kCore ?? 1, 1),
+    },
+  };
+}
+
+/** The part of a recipe that says what the options were. */
+export function recipeOf({ threshold, split, filter }: EventPlan): { label: string; split: Recipe; filter: Recipe } {
+  return { label: `rating > ${threshold}`, split, filter };
+}
