@@ -1,5 +1,6 @@
 /** The command line: builds the program, runs one command in-process, turns every error into an exit code. */
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { registerAdapter } from './commands/adapter';
 import { registerCompare } from './commands/compare';
 import { registerCompletion } from './commands/completion';
 import { registerConfig } from './commands/config';
@@ -103,6 +104,7 @@ export function buildProgram(io: Io, run: (work: Promise<void>) => Promise<void>
   registerGenerate(program, host);
   registerLogits(program, host);
   registerTokenize(program, host);
+  registerAdapter(program, host);
   registerConfig(program, host);
   registerCompletion(program, host);
   program.addHelpText(

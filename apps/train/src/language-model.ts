@@ -1,5 +1,7 @@
 /** What `generate`, `logits` and `tokenize` need of a language model: files, checks, and the seam to the GPU. */
+import { resolve } from 'node:path';
 import type { OpenModel } from '@crossgate/llm/node';
+import { locateAdapter, openAdapter } from './adapters';
 import type { CommandContext } from './context';
 import { InputError } from './errors';
 import { openRunnableModel } from './runnable-model';
@@ -47,8 +49,15 @@ export function checkTokens(tokens: readonly number[], limits: TokenLimits, key 
   }
 }
 
+/** The adapter that `--lora` names: a PEFT folder or a run. */
+async function adapterOf(lora: string | undefined, files: OpenModel, { io }: CommandContext) {
+  if (lora === undefined) return undefined;
+  return openAdapter((await locateAdapter(resolve(io.cwd, lora))).folder, files.config);
+}
+
 /**
  * Logits of the last position.
+ * @param lora PEFT folder or run whose adapter is put on the model
  * @returns one f32 per token of the vocabulary
  * @throws InputError for tokens that do not fit the model; NoAdapterError without a GPU
  */
@@ -56,11 +65,12 @@ export async function lastLogits(
   path: string,
   tokens: readonly number[],
   context: CommandContext,
+  lora?: string,
 ): Promise<Float32Array> {
   const files = await openModelFiles(path);
   try {
     checkTokens(tokens, files.config);
-    const model = await openRunnableModel(files, context);
+    const model = await openRunnableModel(files, context, await adapterOf(lora, files, context));
     try {
       return await model.lastLogits(tokens);
     } finally {
@@ -92,6 +102,8 @@ export interface GenerateSettings {
   readonly maxNewTokens: number;
   /** 0 takes the likeliest token. */
   readonly temperature: number;
+  /** PEFT folder or run whose adapter is put on the model. */
+  readonly lora?: string;
 }
 
 /**
@@ -112,7 +124,7 @@ export async function generateText(
       throw new InputError('--prompt: is empty and the model has no beginning-of-text token; give a text');
     }
     checkTokens(prompt, files.config, '--prompt');
-    const model = await openRunnableModel(files, context);
+    const model = await openRunnableModel(files, context, await adapterOf(settings.lora, files, context));
     try {
       const tokens = await model.generate(prompt, {
         maxNewTokens: Math.min(settings.maxNewTokens, files.config.maxPositions - prompt.length),

@@ -1,4 +1,5 @@
 /** A language model on the GPU, as far as the command line needs one. */
+import type { PeftAdapter } from '@crossgate/llm';
 import type { OpenModel } from '@crossgate/llm/node';
 import type { CommandContext } from './context';
 import { throwIfInterrupted } from './errors';
@@ -24,10 +25,15 @@ export interface RunnableModel {
 
 /**
  * Opens a device and loads the weights.
+ * @param adapter put on the model, where there is one
  * @throws NoAdapterError without a GPU; InputError for damaged weights; OutOfMemoryError with the sizes
  */
-export async function openRunnableModel(files: OpenModel, context: CommandContext): Promise<RunnableModel> {
-  const { generate, LlamaModel, lastLogits } = await import('@crossgate/llm');
+export async function openRunnableModel(
+  files: OpenModel,
+  context: CommandContext,
+  adapter?: PeftAdapter,
+): Promise<RunnableModel> {
+  const { addPeftAdapter, generate, LlamaModel, lastLogits } = await import('@crossgate/llm');
   const device = await openGpu(context.options.adapter, context.log);
   try {
     const total = [...files.source.tensors.values()].reduce(
@@ -42,6 +48,7 @@ export async function openRunnableModel(files: OpenModel, context: CommandContex
       },
     });
     task.finish();
+    if (adapter) addPeftAdapter(model, adapter);
     return {
       lastLogits: (tokens) => lastLogits(model, tokens),
       generate: (prompt, { maxNewTokens, temperature, seed, signal }) =>

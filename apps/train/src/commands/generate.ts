@@ -22,6 +22,7 @@ interface GenerateOptions {
   readonly prompt: string;
   readonly maxNewTokens: number;
   readonly temperature: number;
+  readonly lora?: string;
 }
 
 export function registerGenerate(program: Command, host: Host): void {
@@ -33,7 +34,8 @@ export function registerGenerate(program: Command, host: Host): void {
     .requiredOption('--model <path>', 'model folder or GGUF file, or a name in CROSSGATE_MODELS')
     .requiredOption('--prompt <text>', 'text to continue; empty starts from the beginning-of-text token')
     .option('--max-new-tokens <n>', 'most tokens to generate', parseCount, 100)
-    .option('--temperature <t>', '0: always the likeliest token; higher: more varied', parseTemperature, 0);
+    .option('--temperature <t>', '0: always the likeliest token; higher: more varied', parseTemperature, 0)
+    .option('--lora <dir>', 'PEFT folder or run whose adapter is put on the model');
   host.handle<GenerateOptions>(command, async (context, options) => {
     const path = await locateModel(options.model, '--model', context.io);
     const result = await generateText(path, options, context);

@@ -13,11 +13,12 @@ export function registerLogits(program: Command, host: Host): void {
     .add(program, 'logits', 'Logits of the last position', ['logits --model stories260K --tokens 1,403,407 --json'])
     .requiredOption('--model <path>', 'model folder or GGUF file, or a name in CROSSGATE_MODELS')
     .requiredOption('--tokens <ids>', 'token ids, separated by commas')
-    .addOption(new Option('--dtype <type>', 'type to compute in').choices(['f32']).default('f32'));
-  host.handle<{ model: string; tokens: string }>(command, async (context, options) => {
+    .addOption(new Option('--dtype <type>', 'type to compute in').choices(['f32']).default('f32'))
+    .option('--lora <dir>', 'PEFT folder or run whose adapter is put on the model');
+  host.handle<{ model: string; tokens: string; lora?: string }>(command, async (context, options) => {
     const tokens = parseTokens(options.tokens);
     const path = await locateModel(options.model, '--model', context.io);
-    const logits = await lastLogits(path, tokens, context);
+    const logits = await lastLogits(path, tokens, context, options.lora);
     await context.emit({ logits: Array.from(logits) }, () => {
       const best = [...logits.keys()].sort((a, b) => logits[b]! - logits[a]!).slice(0, SHOWN);
       return table([['token', 'logit'], ...best.map((token) => [String(token), logits[token]!.toFixed(4)])]);

@@ -1,6 +1,7 @@
 /** Checkpoints of LLM-based methods, and the files a finished one leaves: adapter/, fusion.safetensors. */
 import { join } from 'node:path';
 import type { BestState, HybridModel, TrainerState } from '@crossgate/fusion';
+import { encodePeftAdapter } from '@crossgate/llm';
 import { encodeState, type HostState, parseState, readGroup } from '@crossgate/tensor';
 import { openFile, writeFileAtomic } from '@crossgate/tensor/node';
 import { z } from 'zod';
@@ -70,33 +71,14 @@ export async function readHybridCheckpoint(run: RunFolder, stages: number): Prom
 }
 
 /** Writes what the trained model consists of besides the base model: LoRA as a PEFT folder; ENC, ALG and GATE in one file. */
-export async function writeModelFiles(
-  run: RunFolder,
-  model: HybridModel,
-  config: ExperimentConfig,
-  basePath: string,
-): Promise<void> {
+export async function writeModelFiles(run: RunFolder, model: HybridModel, config: ExperimentConfig): Promise<void> {
   const { adapters } = model.llm;
   if (adapters) {
-    const state: HostState = new Map();
-    for (const [name, value] of await readGroup(adapters.group)) state.set(`base_model.model.${name}`, value);
-    const { rank, alpha, dropout, targets } = config.lora;
-    const settings = {
-      peft_type: 'LORA',
-      task_type: 'CAUSAL_LM',
-      base_model_name_or_path: basePath,
-      r: rank,
-      lora_alpha: alpha,
-      lora_dropout: dropout,
-      target_modules: targets,
-      bias: 'none',
-      fan_in_fan_out: false,
-      inference_mode: true,
-    };
-    await run.writeWith(join('adapter', 'adapter_model.safetensors'), (path) =>
-      writeFileAtomic(path, encodeState(state, { format: 'pt' })),
-    );
-    await run.write(join('adapter', 'adapter_config.json'), `${JSON.stringify(settings, null, 2)}\n`);
+    // The model's name as the user gave it: where it lies on this machine is nobody else's business.
+    const adapter = { options: config.lora, state: await readGroup(adapters.group), baseModel: config.llm.path };
+    for (const [name, content] of encodePeftAdapter(adapter)) {
+      await run.writeWith(join('adapter', name), (path) => writeFileAtomic(path, content));
+    }
   }
   if (model.cf) {
     const state: HostState = new Map();

@@ -56,7 +56,7 @@ export function hybridMethod(name: string): Method {
           adapter: device.capabilities.name,
           // The name as the user gave it: where it lies on this machine is nobody else's business.
           provenance: { model: { name: context.config.llm.path, ...files.config }, modelHash: hash },
-          train: (run) => train(name, context, run, { llm, builder, modelPath: path, device: opened }),
+          train: (run) => train(name, context, run, { llm, builder, device: opened }),
           async close() {
             opened.destroy();
             await files.close();
@@ -102,13 +102,12 @@ function promptBuilder(name: string, { config, dataset }: MethodContext, tokeniz
 interface Parts {
   readonly llm: LlamaModel;
   readonly builder: PromptBuilder;
-  readonly modelPath: string;
   readonly device: Device;
 }
 
 async function train(name: string, context: MethodContext, run: RunFolder, parts: Parts): Promise<MethodOutcome> {
   const { config, dataset, log, progress, signal } = context;
-  const { llm, builder, modelPath, device } = parts;
+  const { llm, builder, device } = parts;
   const declaration = findDeclaration(name);
   const cf = declaration.usesCf ? await prepareCf(context, run, device) : null;
   const { model, norms } = await buildHybridModel(llm, cf?.model ?? null, {
@@ -187,7 +186,7 @@ async function train(name: string, context: MethodContext, run: RunFolder, parts
       );
       scores[split] = logitsToScores(values);
     }
-    await writeModelFiles(run, model, config, modelPath);
+    await writeModelFiles(run, model, config);
     const rowsOf = (settings: StageConfig) => Math.min(settings.rows ?? Infinity, dataset.splits.train.rows);
     return {
       scores,

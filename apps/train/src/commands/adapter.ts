@@ -1,0 +1,138 @@
+/** `crossgate adapter`: what LoRA learned, as a PEFT folder or merged into the model. */
+import { readFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import type { PeftAdapter } from '@crossgate/llm';
+import type { OpenModel } from '@crossgate/llm/node';
+import { type Command, Option } from 'commander';
+import { type Content, checkOutFolder, locateAdapter, openAdapter, writeFolder } from '../adapters';
+import type { CommandContext } from '../context';
+import { InputError, throwIfInterrupted } from '../errors';
+import { kindOf } from '../files';
+import { locateModel } from '../locate';
+import type { Host } from './host';
+
+interface AdapterOptions {
+  readonly out: string;
+  readonly model?: string;
+}
+
+interface Opened {
+  readonly adapter: PeftAdapter;
+  readonly files: OpenModel;
+  /** Absolute path of the base model. */
+  readonly base: string;
+  /** The base model as the user named it. */
+  readonly baseName: string;
+}
+
+/** Opens an adapter and the model it is for; calls `use`, and closes the model's files. */
+async function withAdapter<T>(
+  run: string,
+  options: AdapterOptions,
+  context: CommandContext,
+  use: (opened: Opened) => Promise<T>,
+): Promise<T> {
+  const place = await locateAdapter(resolve(context.io.cwd, run));
+  const baseName = options.model ?? place.model;
+  if (baseName === null) throw new InputError(`${run}: is not a run, so the model is not known; give it with --model`);
+  await checkOutFolder(resolve(context.io.cwd, options.out));
+  const base = await locateModel(baseName, options.model === undefined ? 'llm.path' : '--model', context.io);
+  const { openModel } = await import('@crossgate/llm/node');
+  const files = await openModel(base);
+  try {
+    return await use({ adapter: await openAdapter(place.folder, files.config), files, base, baseName });
+  } finally {
+    await files.close();
+  }
+}
+
+/** Files that stand beside the weights of a Hugging Face model and do not change by merging. */
+const COMPANIONS = [
+  'tokenizer.json',
+  'tokenizer_config.json',
+  'tokenizer.model',
+  'special_tokens_map.json',
+  'added_tokens.json',
+  'vocab.json',
+  'merges.txt',
+  'chat_template.jinja',
+  'generation_config.json',
+];
+
+const DTYPES = { f32: 'F32', f16: 'F16', bf16: 'BF16' } as const;
+
+export function registerAdapter(program: Command, host: Host): void {
+  const group = host.add(program, 'adapter', 'Take what LoRA learned out of a run');
+  const common = (command: Command) =>
+    command
+      .requiredOption('--out <dir>', 'new folder')
+      .option('--model <path>', "base model, if not the one of the run's config");
+
+  const exported = common(
+    host.add(group, 'export <run>', "Write a run's adapter as a folder that Hugging Face's peft loads", [
+      'adapter export runs/ccf-1 --out my-adapter',
+    ]),
+  ).option('--base-model <name>', 'what adapter_config.json calls the base model; default: as the run does');
+  host.handle<AdapterOptions & { baseModel?: string }>(exported, async (context, options, [run]) => {
+    const { encodePeftAdapter } = await import('@crossgate/llm');
+    await withAdapter(run!, options, context, async ({ adapter, baseName }) => {
+      const baseModel = options.baseModel ?? adapter.baseModel ?? baseName;
+      const files = encodePeftAdapter({ ...adapter, baseModel });
+      await writeFolder(resolve(context.io.cwd, options.out), files);
+      const { rank, alpha, targets } = adapter.options;
+      const result = {
+        run,
+        out: options.out,
+        baseModel,
+        rank,
+        alpha,
+        layers: targets.length,
+        files: [...files.keys()],
+      };
+      await context.emit(
+        result,
+        () => `${options.out}: LoRA of rank ${rank} on ${targets.length} layers of ${baseModel}`,
+      );
+    });
+  });
+
+  const merged = common(
+    host.add(group, 'merge <run>', "Write the run's model with its adapter merged in, as a Hugging Face folder", [
+      'adapter merge runs/ccf-1 --out merged',
+      'adapter merge my-adapter --model stories260K --out merged --dtype f32',
+    ]),
+  ).addOption(
+    new Option('--dtype <type>', 'type of the weights; default: that of the base model').choices(Object.keys(DTYPES)),
+  );
+  host.handle<AdapterOptions & { dtype?: keyof typeof DTYPES }>(merged, async (context, options, [run]) => {
+    const { encodeWeights, huggingFaceConfig, mergedWeights, storedDtype } = await import('@crossgate/llm');
+    await withAdapter(run!, options, context, async ({ adapter, files, base }) => {
+      const dtype = options.dtype === undefined ? storedDtype(files.source) : DTYPES[options.dtype];
+      const source = mergedWeights(files.source, adapter);
+      const total = [...source.tensors.values()].reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
+      const task = context.progress.start('merging', total, 'values');
+      let done = 0;
+      const content = new Map<string, Content>([
+        [
+          'model.safetensors',
+          encodeWeights(source, dtype, (values) => {
+            throwIfInterrupted(context.io.signal);
+            done += values;
+            task.update(done);
+          }),
+        ],
+      ]);
+      const isFolder = (await kindOf(base)) === 'folder';
+      for (const name of isFolder ? COMPANIONS : []) {
+        const path = join(base, name);
+        if ((await kindOf(path)) === 'file') content.set(name, new Uint8Array(await readFile(path)));
+      }
+      content.set('config.json', `${JSON.stringify(huggingFaceConfig(files.config, dtype), null, 2)}\n`);
+      await writeFolder(resolve(context.io.cwd, options.out), content);
+      task.finish();
+      if (!isFolder) context.log.warn(`${options.out} has no tokenizer: that of a GGUF file is not written out`);
+      const result = { run, out: options.out, dtype, tensors: source.tensors.size, files: [...content.keys()] };
+      await context.emit(result, () => `${options.out}: ${source.tensors.size} tensors in ${dtype}`);
+    });
+  });
+}
