@@ -2,7 +2,7 @@
 import { assembleDataset } from './assemble';
 import type { Dataset, Recipe } from './dataset';
 import { InputError } from './errors';
-import type { EventPlan, FilterPlan } from './options';
+import type { FilterPlan, SplitPlan } from './options';
 import { splitRows } from './splits';
 
 type Numbers = Int32Array | Float64Array | Uint8Array;
@@ -70,6 +70,11 @@ export class EventTable {
     this.rows++;
   }
 
+  /** Source ids of all items so far. */
+  get itemIds(): readonly string[] {
+    return this.items.texts;
+  }
+
   /** The columns as they are now, and the texts of their numbers. */
   finish() {
     const { user, item, label, timestamp } = this.columns;
@@ -117,7 +122,13 @@ export interface EventAssembly {
   readonly recipe: Recipe;
   readonly warnings?: readonly string[];
   readonly events: EventTable;
-  readonly plan: Pick<EventPlan, 'filter' | 'split'>;
+  readonly plan: {
+    readonly filter: FilterPlan;
+    /** A plan, or what gives the split of each row (0, 1 or 2) from its time and its place in the file. */
+    readonly split: SplitPlan | ((timestamp: Float64Array, fileRow: Int32Array) => Uint8Array);
+  };
+  /** Further warnings, from the ids of the items that stayed. */
+  remark?(items: readonly string[]): readonly string[];
   /** The title of an item by its source id. */
   titleOf(item: string): string;
 }
@@ -133,23 +144,26 @@ export async function assembleEvents(assembly: EventAssembly): Promise<Dataset> 
   const { filter, split: plan } = assembly.plan;
   const kept = filterRows(user, item, users.length, items.length, filter);
   if (kept.length === 0) {
-    throw new InputError(`${assembly.name}: the filters leave none of ${user.length} rows; lower data.filter.*`);
+    throw new InputError(`${assembly.name}: the filters leave none of ${user.length} rows`);
   }
   const rows = kept.sort(
     (a, b) => (user[a] as number) - (user[b] as number) || (timestamp[a] as number) - (timestamp[b] as number) || a - b,
   );
   const pick = (column: Numbers) => Float64Array.from(rows, (row) => column[row] as number);
   const [ordered, times] = [Int32Array.from(rows, (row) => user[row] as number), pick(timestamp)];
-  const split = splitRows(ordered, times, plan);
+  const split = typeof plan === 'function' ? plan(times, rows) : splitRows(ordered, times, plan);
+  const by = typeof plan === 'function' ? 'time' : plan.by;
   if (!split.includes(0)) {
-    throw new InputError(`${assembly.name}: the split by ${plan.by} leaves no row to train on; change data.split`);
+    throw new InputError(`${assembly.name}: the split by ${by} leaves no row to train on; change data.split`);
   }
+  const itemNumbers = pick(item);
+  const remarks = assembly.remark?.([...new Set(itemNumbers)].map((number) => items[number] as string)) ?? [];
   return assembleDataset({
     name: assembly.name,
     recipe: assembly.recipe,
-    warnings: assembly.warnings ?? [],
-    histories: plan.by === 'ratio' ? 'train' : 'all',
-    events: { user: ordered, item: pick(item), label: pick(label), timestamp: times, split },
+    warnings: [...(assembly.warnings ?? []), ...remarks],
+    histories: by === 'ratio' ? 'train' : 'all',
+    events: { user: ordered, item: itemNumbers, label: pick(label), timestamp: times, split },
     userId: (number) => users[number] as string,
     itemOf: (number) => {
       const id = items[number] as string;

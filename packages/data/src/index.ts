@@ -1,4 +1,5 @@
 /** @crossgate/data: recommendation data sets, their splits, histories and batches. Pure; files are in `@crossgate/data/node`. */
+export { buildAmazonBooks } from './amazon-books';
 export { type Assembly, assembleDataset, type Events } from './assemble';
 export { batchRows, sampleRows, shuffledRows } from './batches';
 export { type CsvColumns, type CsvRecord, type CsvRow, CsvSplitter, csvField, readCsv } from './csv';
@@ -42,6 +43,7 @@ export {
   parseManifest,
 } from './format';
 export { buildMl1m, ml1mSplitOf } from './ml-1m';
+export { buildMl100k } from './ml-100k';
 export {
   type CsvOptions,
   type DatasetOptions,

@@ -1,9 +1,11 @@
 /** The data sets known by name. A new data set is one file with a `DatasetDefinition`, listed here. */
+import { amazonBooks } from './amazon-books';
 import { csvDataset } from './csv-dataset';
 import type { Dataset, Recipe } from './dataset';
 import { demo } from './demo/demo';
 import { InputError } from './errors';
 import { ml1m } from './ml-1m';
+import { ml100k } from './ml-100k';
 import type { DatasetOptions } from './options';
 import type { SourceFolder } from './source';
 
@@ -29,7 +31,7 @@ export interface DatasetDefinition {
 
 /** Every known data set. */
 export function listDatasets(): readonly DatasetDefinition[] {
-  return [ml1m, csvDataset, demo];
+  return [ml1m, ml100k, amazonBooks, csvDataset, demo];
 }
 
 /** The definition of a data set. Throws InputError with the known names for any other. */

@@ -1,0 +1,82 @@
+/** MovieLens-100K: ratings and titles as published; threshold, filters and split by options. */
+import type { Dataset, Recipe } from './dataset';
+import { InputError } from './errors';
+import { assembleEvents, EventTable } from './events';
+import { type DatasetOptions, planEvents, recipeOf } from './options';
+import type { DatasetDefinition } from './registry';
+import { parseInteger, readRows, type SourceFolder } from './source';
+import { maximumTimestamp } from './time';
+
+const maximumId = 0x7fffffff;
+const itemFields = ['movie id', 'movie title', 'release date', 'video release date', 'IMDb URL'];
+const genres = 19;
+
+function recipe(options: DatasetOptions = {}): Recipe {
+  return {
+    name: 'ml-100k',
+    version: 1,
+    ...recipeOf(planEvents(options)),
+    order: 'user by first appearance in u.data, timestamp, file order',
+  };
+}
+
+async function readTitles(source: SourceFolder): Promise<Map<number, string>> {
+  const titles = new Map<number, string>();
+  const file = 'u.item';
+  const fields = [...itemFields, ...Array.from({ length: genres }, (_, index) => `genre ${index}`)];
+  let first = true;
+  await readRows(await source.open(file), { file, separator: '|', fields, encoding: 'latin1' }, (row, place) => {
+    const [idText, titleText] = row as [string, string];
+    // Some copies begin with a line of names.
+    const isHeader = first && idText.trim() === itemFields[0];
+    first = false;
+    if (isHeader) return;
+    const id = parseInteger(idText, 'movie id', place, 1, maximumId);
+    const title = titleText.trim();
+    if (title === '') throw new InputError(`${place()}: movie title is empty`);
+    if (titles.has(id)) throw new InputError(`${place()}: movie id ${id} appears twice`);
+    titles.set(id, title);
+  });
+  return titles;
+}
+
+/**
+ * Builds MovieLens-100K from `u.data` (tab-separated) and `u.item` (`|`-separated, Latin-1).
+ *
+ * @throws InputError naming file and line for a malformed row, a rating outside 1–5, or a movie that u.item lacks;
+ *   naming the file when it is missing or empty, and the key of an option that cannot be
+ */
+export async function buildMl100k(source: SourceFolder, options: DatasetOptions = {}): Promise<Dataset> {
+  const plan = planEvents(options);
+  const titles = await readTitles(source);
+  const events = new EventTable();
+  const file = 'u.data';
+  const fields = ['user id', 'item id', 'rating', 'timestamp'];
+  await readRows(await source.open(file), { file, separator: '\t', fields, encoding: 'latin1' }, (row, place) => {
+    const user = parseInteger(row[0] as string, 'user id', place, 1, maximumId);
+    const item = parseInteger(row[1] as string, 'item id', place, 1, maximumId);
+    const rating = parseInteger(row[2] as string, 'rating', place, 1, 5);
+    const seconds = parseInteger(row[3] as string, 'timestamp', place, 0, maximumTimestamp);
+    if (!titles.has(item)) throw new InputError(`${place()}: item id ${item} is not in u.item`);
+    events.add(String(user), String(item), rating > plan.threshold, seconds);
+  });
+  return assembleEvents({
+    name: 'ml-100k',
+    recipe: recipe(options),
+    events,
+    plan,
+    titleOf: (item) => titles.get(Number(item)) as string,
+  });
+}
+
+/** The entry of MovieLens-100K in the registry. */
+export const ml100k: DatasetDefinition = {
+  name: 'ml-100k',
+  title: 'MovieLens-100K; by default split by time, rating > 3 is positive',
+  homepage: 'https://grouplens.org/datasets/movielens/100k/',
+  license: 'GroupLens terms: research use, no redistribution without permission',
+  sourceFiles: ['u.data', 'u.item'],
+  options: ['threshold', 'split', 'filter'],
+  recipe,
+  build: buildMl100k,
+};
