@@ -111,6 +111,16 @@ const cases: Case[] = [
     },
   },
   {
+    name: 'layerNorm',
+    inputs: [randomNormal([rows, 20], 44), randomNormal([20], 45), randomNormal([20], 46)],
+    body: (x, w, b) => ops.layerNorm(x!, w!, b!, 1e-5),
+    forward: (x, w, b) => reference.layerNorm(x!, w!, b!, 1e-5),
+    backward: (g, x, w) => {
+      const { input, weight, bias } = reference.layerNormBackward(x!, w!, g, 1e-5);
+      return [input, weight, bias];
+    },
+  },
+  {
     name: 'swiglu',
     inputs: [randomNormal([rows, 9], 16), randomNormal([rows, 9], 17)],
     body: (gate, up) => ops.swiglu(gate!, up!),
@@ -126,6 +136,13 @@ const cases: Case[] = [
     body: (table) => ops.embedding(table!, indices),
     forward: (table) => reference.gatherRows(table!, Int32Array.from(indices)),
     backward: (g) => [reference.scatterAddRows(g, Int32Array.from(indices), 11)],
+  },
+  {
+    name: 'embedding with rows that are none',
+    inputs: [randomNormal([11, 8], 47)],
+    body: (table) => ops.embedding(table!, Uint32Array.of(3, ops.noRow, 10, 3)),
+    forward: (table) => reference.gatherRows(table!, [3, -1, 10, 3]),
+    backward: (g) => [reference.scatterAddRows(g, [3, -1, 10, 3], 11)],
   },
   {
     name: 'rowDot',

@@ -15,3 +15,4 @@ export * from './philox';
 export * from './reference';
 export * from './rope';
 export * from './softmax';
+export * from './sparse';

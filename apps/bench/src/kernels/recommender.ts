@@ -9,6 +9,7 @@ import {
   gather,
   logSumExp,
   segmentSum,
+  sparsePropagation,
   yesNoLoss,
 } from '@crossgate/kernels';
 import { type BenchContext, bytesOf, type KernelBench, sizes } from './bench';
@@ -57,6 +58,9 @@ function fusionInputs(context: BenchContext) {
   };
 }
 
+/** Entries of MovieLens-1M's graph of train positives. */
+const graphEntries = 18_192;
+
 const titlePositions = tokens / 4;
 
 /** Cross entropy or the like: logits in, loss and gradient out. */
@@ -101,6 +105,23 @@ export const recommenderBenches: readonly KernelBench[] = [
       const segmentPositions = context.upload(positions);
       const args = { values, segmentOffsets, segmentPositions, targets: context.upload(targets), out };
       return () => segmentSum(context.device, { ...args, segments: targets.length, columns: cfDim });
+    },
+  },
+  {
+    kernel: 'sparse-propagation',
+    launcher: 'sparsePropagation',
+    shape: `${graphEntries} entries, ${items} rows of ${cfDim}`,
+    work: bytesOf(graphEntries * cfDim, items * cfDim, 2 * graphEntries),
+    prepare: (context) => {
+      const offsets = Uint32Array.from({ length: items + 1 }, (_, r) => Math.floor((r * graphEntries) / items));
+      const args = {
+        offsets: context.upload(offsets),
+        neighbors: context.integers(graphEntries, items),
+        weights: context.floats(graphEntries),
+        x: context.floats(items * cfDim),
+        out: context.empty(items * cfDim),
+      };
+      return () => sparsePropagation(context.device, { ...args, rows: items, inputRows: items, columns: cfDim });
     },
   },
   {

@@ -3,6 +3,8 @@ import {
   argmax,
   attention,
   attentionBackward,
+  layerNorm,
+  layerNormBackward,
   planRmsNorm,
   planSoftmax,
   rmsNorm,
@@ -84,6 +86,32 @@ const gateCount = tokens * feedForward;
 export const transformerBenches: readonly KernelBench[] = [
   ...attentionBenches(tokens, sequences),
   ...attentionBenches(4 * tokens, 4 * sequences),
+  {
+    kernel: 'layernorm',
+    launcher: 'layerNorm',
+    shape: rowShape,
+    work: bytesOf(rowCount, 2 * hidden, rowCount),
+    variant: variantOfRows,
+    prepare: (context) => {
+      const [x, weight, bias] = [context.floats(rowCount), context.floats(hidden), context.floats(hidden)];
+      const out = context.empty(rowCount);
+      return () => layerNorm(context.device, { x, weight, bias, out, rows: tokens, columns: hidden, epsilon });
+    },
+  },
+  {
+    kernel: 'layernorm',
+    launcher: 'layerNormBackward',
+    shape: `${rowShape} with weight and bias gradient`,
+    work: bytesOf(rowCount, hidden, rowCount, rowCount, 2 * hidden),
+    variant: variantOfRows,
+    prepare: (context) => {
+      const [x, weight, gradOut] = [context.floats(rowCount), context.floats(hidden), context.floats(rowCount)];
+      const gradX = context.empty(rowCount);
+      const [gradWeight, gradBias] = [context.empty(hidden), context.empty(hidden)];
+      const args = { x, weight, gradOut, gradX, gradWeight, gradBias, rows: tokens, columns: hidden, epsilon };
+      return () => layerNormBackward(context.device, args);
+    },
+  },
   {
     kernel: 'rmsnorm',
     launcher: 'rmsNorm',

@@ -27,10 +27,13 @@ export function uploadSegments(device: Device, indices: Int32Array | Uint32Array
   };
 }
 
+/** Index in {@link embedding} that gives a zero row and takes no gradient. */
+export const noRow = 0xffffffff;
+
 /**
  * out[i] = table[indices[i]].
  *
- * @param table [tableRows, columns]; @param indices values in 0 … tableRows − 1, kept on the host until the call returns.
+ * @param table [tableRows, columns]; @param indices values in 0 … tableRows − 1, or {@link noRow}; kept on the host until the call returns.
  * @returns [indices.length, columns].
  * @throws InputError naming the first index that is out of range.
  */
@@ -38,7 +41,7 @@ export function embedding(table: Tensor, indices: Uint32Array): Tensor {
   expectShape('embedding', 'table', table, [-1, -1]);
   const { device } = table;
   const [tableRows, columns] = table.shape as [number, number];
-  const wrong = indices.findIndex((index) => index >= tableRows);
+  const wrong = indices.findIndex((index) => index >= tableRows && index !== noRow);
   if (wrong >= 0) {
     throw new InputError(`embedding: index ${indices[wrong]} at position ${wrong}, the table has ${tableRows} rows`);
   }

@@ -8,4 +8,5 @@ export * from './gated-fusion';
 export * from './linear';
 export * from './lora-linear';
 export * from './losses';
+export * from './sparse';
 export * from './transformer';

@@ -1,4 +1,4 @@
-// The operations of a transformer block: RMSNorm, rotary positions, packed causal attention, SwiGLU.
+// The operations of a transformer block: RMSNorm, LayerNorm, rotary positions, packed causal attention, SwiGLU.
 import * as kernels from '@crossgate/kernels';
 import { record } from '../tape';
 import { empty, expectShape, type Tensor } from '../tensor';
@@ -20,6 +20,44 @@ export function rmsNorm(x: Tensor, weight: Tensor, epsilon: number): Tensor {
       gradOut: gradient!.slice,
       gradX: gradX.slice,
       ...(weightTarget && { gradWeight: weightTarget.slice, accumulateWeight: weightTarget.accumulate }),
+      rows,
+      columns,
+      epsilon,
+    });
+    into.give(x, gradX);
+  });
+  return out;
+}
+
+/**
+ * (x − mean) / √(variance + ε) ⊙ weight + bias, row by row (Ba, Kiros & Hinton 2016).
+ * x [..., columns], weight and bias [columns].
+ */
+export function layerNorm(x: Tensor, weight: Tensor, bias: Tensor, epsilon: number): Tensor {
+  const { device, rows, columns } = x;
+  expectShape('layerNorm', 'weight', weight, [columns]);
+  expectShape('layerNorm', 'bias', bias, [columns]);
+  const out = empty(device, x.shape);
+  kernels.layerNorm(device, {
+    x: x.slice,
+    weight: weight.slice,
+    bias: bias.slice,
+    out: out.slice,
+    rows,
+    columns,
+    epsilon,
+  });
+  record('layerNorm', [x, weight, bias], [out], [x, weight], ([gradient], into) => {
+    const gradX = empty(device, x.shape);
+    const weightTarget = into.needs(weight) ? into.target(weight) : undefined;
+    const biasTarget = into.needs(bias) ? into.target(bias) : undefined;
+    kernels.layerNormBackward(device, {
+      x: x.slice,
+      weight: weight.slice,
+      gradOut: gradient!.slice,
+      gradX: gradX.slice,
+      ...(weightTarget && { gradWeight: weightTarget.slice, accumulateWeight: weightTarget.accumulate }),
+      ...(biasTarget && { gradBias: biasTarget.slice, accumulateBias: biasTarget.accumulate }),
       rows,
       columns,
       epsilon,

@@ -1,0 +1,93 @@
+/** Sparse matrix (CSR) times dense matrix: one layer of propagation on a graph. */
+import type { BufferSlice, Device } from '@crossgate/gpu';
+import { defineKernel } from '@crossgate/gpu';
+import { includes } from '../include';
+import { planRows } from '../plan';
+import { elements, requireElements, requireSizes, rowRanges } from '../slices';
+import source from './sparse-propagation.wgsl';
+
+export const sparsePropagationKernel = defineKernel({
+  name: 'sparse-propagation',
+  source,
+  includes,
+  bindings: {
+    offsets: { access: 'read', type: 'u32' },
+    neighbors: { access: 'read', type: 'u32' },
+    weights: { access: 'read', type: 'f32' },
+    x: { access: 'read', type: 'Value' },
+    out: { access: 'read_write', type: 'Value' },
+  },
+  parameters: {
+    rows: 'u32',
+    firstRow: 'u32',
+    valuesPerRow: 'u32',
+    spansPerRow: 'u32',
+    firstInputRow: 'u32',
+    inputRows: 'u32',
+  },
+  constants: { VECTOR: false, SPAN: 1, ACCUMULATE: false, WORKGROUP_SIZE: 64 },
+});
+
+export interface SparsePropagationArguments {
+  /** u32 [rows + 1]: entries of row r are offsets[r] … offsets[r + 1] − 1. */
+  readonly offsets: BufferSlice;
+  /** u32 [entries]: the row of `x` of each entry; rows of `inputRows` or more are skipped. */
+  readonly neighbors: BufferSlice;
+  /** f32 [entries] */
+  readonly weights: BufferSlice;
+  /** f32 [inputRows, columns]; larger than one binding is fine. */
+  readonly x: BufferSlice;
+  /** f32 [rows, columns]; another buffer than x. Rows without entries become zero. */
+  readonly out: BufferSlice;
+  readonly rows: number;
+  readonly inputRows: number;
+  readonly columns: number;
+  /** Add to `out` instead of replacing it. */
+  readonly accumulate?: boolean;
+}
+
+/**
+ * out[r, :] (+)= Σ over the entries of row r of weight · x[neighbor, :]. The order of every sum is fixed. The gradient with
+ * respect to x is the same product with the transposed matrix.
+ *
+ * @throws InputError when a slice is smaller than its shape.
+ */
+export function sparsePropagation(device: Device, args: SparsePropagationArguments): void {
+  const { offsets, neighbors, weights, x, out, rows, inputRows, columns, accumulate = false } = args;
+  const name = 'sparsePropagation';
+  requireSizes(name, { rows, inputRows, columns });
+  requireElements(name, 'offsets', offsets, rows + 1);
+  requireElements(name, 'weights', weights, neighbors.size / 4);
+  requireElements(name, 'x', x, inputRows * columns);
+  requireElements(name, 'out', out, rows * columns);
+  rowRanges(name, device, inputRows, [columns]).forEach((inputPart, index) => {
+    for (const part of rowRanges(name, device, rows, [columns])) {
+      const plan = planRows(part.count, columns, device.capabilities.software);
+      device.recorder.dispatch(sparsePropagationKernel, {
+        bindings: {
+          offsets,
+          neighbors,
+          weights,
+          x: elements(x, inputPart.first * columns, inputPart.count * columns),
+          out: elements(out, part.first * columns, part.count * columns),
+        },
+        parameters: {
+          rows: part.count,
+          firstRow: part.first,
+          valuesPerRow: plan.valuesPerRow,
+          spansPerRow: plan.spansPerRow,
+          firstInputRow: inputPart.first,
+          inputRows: inputPart.count,
+        },
+        constants: {
+          VECTOR: plan.vector,
+          SPAN: plan.span,
+          // The first part of the input sets what the others add to.
+          ACCUMULATE: accumulate || index > 0,
+          WORKGROUP_SIZE: plan.workgroupSize,
+        },
+        workgroups: plan.workgroups,
+      });
+    }
+  });
+}

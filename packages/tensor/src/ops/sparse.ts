@@ -1,0 +1,103 @@
+// A constant sparse matrix times a tensor: propagation on a graph.
+import type { Device } from '@crossgate/gpu';
+import { InputError } from '@crossgate/gpu';
+import { sparsePropagation } from '@crossgate/kernels';
+import { record } from '../tape';
+import { empty, expectShape, persistent, releasePersistent, type Tensor } from '../tensor';
+
+/** Entries of a sparse matrix by compressed rows, on the device. */
+interface CompressedRows {
+  readonly offsets: Tensor;
+  readonly neighbors: Tensor;
+  readonly weights: Tensor;
+}
+
+/** Entry e of a sparse matrix: weights[e] at (row[e], column[e]). Entries of one place are added. */
+export interface SparseEntries {
+  readonly row: ArrayLike<number>;
+  readonly column: ArrayLike<number>;
+  readonly weight: ArrayLike<number>;
+}
+
+/** A constant sparse matrix [rows, columns] in device memory, with its transpose for gradients. */
+export class SparseMatrix {
+  private constructor(
+    readonly rows: number,
+    readonly columns: number,
+    /** @internal */ readonly forward: CompressedRows,
+    /** @internal */ readonly backward: CompressedRows,
+  ) {}
+
+  /**
+   * Uploads a matrix. Its memory is persistent: see {@link release}.
+   *
+   * @throws InputError for an entry outside the matrix.
+   */
+  static create(device: Device, rows: number, columns: number, entries: SparseEntries): SparseMatrix {
+    const { row, column } = entries;
+    for (let e = 0; e < row.length; e++) {
+      if (!(row[e]! >= 0 && row[e]! < rows && column[e]! >= 0 && column[e]! < columns)) {
+        throw new InputError(`sparse entry ${e} at (${row[e]}, ${column[e]}) is outside [${rows}, ${columns}]`);
+      }
+    }
+    return new SparseMatrix(
+      rows,
+      columns,
+      compress(device, rows, entries),
+      compress(device, columns, { ...entries, row: column, column: row }),
+    );
+  }
+
+  /** Frees the memory. */
+  release(): void {
+    for (const { offsets, neighbors, weights } of [this.forward, this.backward]) {
+      for (const tensor of [offsets, neighbors, weights]) releasePersistent(tensor);
+    }
+  }
+}
+
+/** Sorts entries by row, keeping the order within one. */
+function compress(device: Device, rows: number, { row, column, weight }: SparseEntries): CompressedRows {
+  const offsets = new Uint32Array(rows + 1);
+  for (let e = 0; e < row.length; e++) offsets[row[e]! + 1]!++;
+  for (let r = 0; r < rows; r++) offsets[r + 1]! += offsets[r]!;
+  const next = offsets.slice();
+  // WebGPU has no empty buffers; the offsets keep the filler from being read.
+  const neighbors = new Uint32Array(Math.max(1, row.length));
+  const weights = new Float32Array(neighbors.length);
+  for (let e = 0; e < row.length; e++) {
+    const at = next[row[e]!]!++;
+    neighbors[at] = column[e]!;
+    weights[at] = weight[e]!;
+  }
+  return {
+    offsets: persistent(device, [rows + 1], 'graph', offsets),
+    neighbors: persistent(device, [neighbors.length], 'graph', neighbors),
+    weights: persistent(device, [weights.length], 'graph', weights),
+  };
+}
+
+/** matrix · x: x [matrix.columns, C] → [matrix.rows, C]. Gradients flow to x. */
+export function sparseMatmul(matrix: SparseMatrix, x: Tensor): Tensor {
+  expectShape('sparseMatmul', 'x', x, [matrix.columns, -1]);
+  const { device, columns } = x;
+  const out = empty(device, [matrix.rows, columns]);
+  const launch = (compressed: CompressedRows, from: Tensor, to: Tensor['slice'], accumulate: boolean) =>
+    sparsePropagation(device, {
+      offsets: compressed.offsets.slice,
+      neighbors: compressed.neighbors.slice,
+      weights: compressed.weights.slice,
+      x: from.slice,
+      out: to,
+      rows: compressed.offsets.size - 1,
+      inputRows: from.rows,
+      columns,
+      accumulate,
+    });
+  launch(matrix.forward, x, out.slice, false);
+  record('sparseMatmul', [x], [out], [], ([gradient], into) => {
+    const { slice, accumulate } = into.target(x);
+    launch(matrix.backward, gradient!, slice, accumulate);
+  });
+  return out;
+}
