@@ -18,6 +18,17 @@ export class InterruptedError extends Error {
   override name = 'InterruptedError';
 }
 
+/** A run that failed after a checkpoint: the words of the cause, and that it can go on. Ends with exit code 1. */
+export class ResumableError extends Error {
+  override name = 'ResumableError';
+
+  constructor(cause: unknown) {
+    super(`${describeError(cause)}; with --resume the run goes on from its last checkpoint`, { cause });
+    // With --verbose, the place where it happened is of interest, not this one.
+    if (cause instanceof Error && cause.stack !== undefined) this.stack = cause.stack;
+  }
+}
+
 /** Throws `InterruptedError` once the signal is aborted; called between units of work. */
 export function throwIfInterrupted(signal: AbortSignal): void {
   if (signal.aborted) throw new InterruptedError('interrupted');
@@ -33,6 +44,14 @@ const PATH_ERRORS: Readonly<Record<string, string>> = {
   EROFS: 'the file system is read-only',
   ELOOP: 'too many symbolic links',
   ENAMETOOLONG: 'the name is too long',
+};
+
+/** System error codes that mean "the disk takes no more", with the words for them. */
+const DISK_ERRORS: Readonly<Record<string, string>> = {
+  ENOSPC: 'no space left on the device; free some and run again',
+  EDQUOT: 'your quota of disk space is used up; free some and run again',
+  EFBIG: 'the file would be larger than the system allows; raise the limit (ulimit -f) and run again',
+  EIO: 'the disk does not answer as it should; check it and run again',
 };
 
 interface SystemError extends Error {
@@ -60,8 +79,8 @@ export function describeError(error: unknown): string {
   if (isSystemError(error)) {
     const words = PATH_ERRORS[error.code];
     if (words !== undefined && error.path !== undefined) return `${error.path}: ${words}`;
-    if (error.code === 'ENOSPC')
-      return `${error.path ?? 'the disk'}: no space left on the device; free some and run again`;
+    const disk = DISK_ERRORS[error.code];
+    if (disk !== undefined) return `${error.path ?? 'the disk'}: ${disk}`;
   }
   const lines = error.message.split('\n').filter((line) => line.trim() !== '');
   return lines.slice(0, 2).join('\n') || error.name;

@@ -4,7 +4,7 @@ import type { Dataset } from '@crossgate/data';
 import type { SplitMetrics } from '@crossgate/eval';
 import type { ExperimentConfig, SplitName } from './config/schema';
 import type { CommandContext } from './context';
-import { throwIfInterrupted } from './errors';
+import { ExitCode, exitCodeOf, ResumableError, throwIfInterrupted } from './errors';
 import { evaluatedRows } from './evaluated-rows';
 import { locateDataset } from './locate';
 import { findMethod, type Information, type Method, type MethodOutcome, type OpenMethod } from './methods';
@@ -73,13 +73,18 @@ export async function runExperiment(
       return await trainAndScore({ config, dataset, context, method, opened, run, shown });
     } catch (error) {
       await run.abandon();
-      throw error;
+      throw run.hasCheckpoint && canGoOn(error) ? new ResumableError(error) : error;
     } finally {
       await run.close();
     }
   } finally {
     await opened.close();
   }
+}
+
+/** Whether the same run may get further another time: not with bad input, nor with a training that diverges again. */
+function canGoOn(error: unknown): boolean {
+  return exitCodeOf(error) === ExitCode.failed && (error as Error).name !== 'NonFiniteLossError';
 }
 
 interface Experiment {

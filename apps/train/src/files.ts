@@ -55,14 +55,29 @@ export function temporaryName(path: string): string {
   return join(dirname(path), `.${basename(path)}.${process.pid}-${randomBytes(4).toString('hex')}.partial`);
 }
 
+/** Whether a name is one that an unfinished write left: ours, or one of a writer that was given a path of ours. */
+export function isTemporaryName(name: string): boolean {
+  return /^\..+\.partial(\.\d+\.[0-9a-f]+\.tmp)?$/.test(name);
+}
+
+/** An error of the file system that names its file: one that came up while a file was being written does not. */
+export function withPath(error: unknown, path: string): unknown {
+  if (error instanceof Error && 'code' in error && 'syscall' in error) {
+    const known = (error as NodeJS.ErrnoException).path;
+    // The user knows the file by its own name, not by the temporary one.
+    if (known === undefined || isTemporaryName(basename(known))) Object.assign(error, { path });
+  }
+  return error;
+}
+
 /**
  * Writes a file that appears whole, by rename, or not at all.
- * @param fill writes to the temporary path it is given; what it threw is thrown again after cleaning up
+ * @param fill writes to the temporary path it is given; what it threw is thrown again after cleaning up, with the path
  */
 export async function writeAtomicallyWith(path: string, fill: (temporary: string) => Promise<void>): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
   const temporary = temporaryName(path);
   try {
+    await mkdir(dirname(path), { recursive: true });
     await fill(temporary);
     // The rename must not reach the disk before the contents do.
     const handle = await open(temporary, 'r+');
@@ -70,7 +85,7 @@ export async function writeAtomicallyWith(path: string, fill: (temporary: string
     await rename(temporary, path);
   } catch (error) {
     await rm(temporary, { force: true });
-    throw error;
+    throw withPath(error, path);
   }
 }
 

@@ -54,10 +54,10 @@ describe('tensorboard', () => {
 describe('lock', () => {
   it('keeps a second holder out and can be taken again after release', async () => {
     const path = join(await folderWith(), 'run.lock');
-    const release = await acquireLock(path);
+    const lock = await acquireLock(path);
     await expect(acquireLock(path)).rejects.toThrow(/process \d+ .* is writing this run/);
-    await release();
-    await (await acquireLock(path))();
+    await lock.release();
+    await (await acquireLock(path)).release();
     expect(existsSync(path)).toBe(false);
   });
 
@@ -67,7 +67,7 @@ describe('lock', () => {
     const pid = child.pid!;
     await new Promise((resolve) => child.on('exit', resolve));
     await writeFile(path, JSON.stringify({ pid, host: hostname(), started: null }));
-    await (await acquireLock(path))();
+    await (await acquireLock(path)).release();
   });
 
   it.runIf(process.platform === 'linux')(
@@ -75,7 +75,7 @@ describe('lock', () => {
     async () => {
       const path = join(await folderWith(), 'run.lock');
       await writeFile(path, JSON.stringify({ pid: process.pid, host: hostname(), started: '1' }));
-      await (await acquireLock(path))();
+      await (await acquireLock(path)).release();
     },
   );
 

@@ -1,9 +1,21 @@
 /** A lock file, so that two processes never write one run folder. A lock left by a dead process is taken over. */
+import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { open, readFile, rename, rm } from 'node:fs/promises';
+import { link, open, readFile, rename, rm, unlink, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { InputError } from '../errors';
 import { temporaryName } from '../files';
+
+/** A lock that this process holds. */
+export interface Lock {
+  /**
+   * Checks that the lock is still this process's, before something of the run is replaced.
+   * @throws Error when the file was deleted or another process has taken it
+   */
+  check(): Promise<void>;
+  /** Gives the lock back. A lock that is another process's by now stays. */
+  release(): Promise<void>;
+}
 
 interface Holder {
   readonly pid: number;
@@ -42,9 +54,11 @@ function isAlive(holder: Holder): boolean {
 
 /** Whether the holder stays alive: a process that was just killed takes a moment to go. */
 async function staysAlive(holder: Holder): Promise<boolean> {
-  for (let attempt = 0; attempt < 8; attempt++) {
+  // No waiting tells more about another machine.
+  const attempts = holder.host === hostname() ? 8 : 1;
+  for (let attempt = 0; attempt < attempts; attempt++) {
+    if (attempt > 0) await new Promise((resolve) => setTimeout(resolve, 250));
     if (!isAlive(holder)) return false;
-    await new Promise((resolve) => setTimeout(resolve, 250));
   }
   return true;
 }
@@ -75,33 +89,83 @@ export async function checkUnlocked(path: string): Promise<void> {
   if (holder !== undefined && (await staysAlive(holder))) throw heldBy(path, holder);
 }
 
+const readLock = (path: string): Promise<string> => readFile(path, 'utf8').catch(() => '');
+
+/** Makes the lock file with its text in one go, so that nobody sees it empty. Returns false when there is one. */
+async function create(path: string, text: string): Promise<boolean> {
+  const temporary = temporaryName(path);
+  try {
+    await writeFile(temporary, text, { flag: 'wx' });
+    await link(temporary, path);
+    return true;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST') return false;
+    // File systems without hard links: the text follows the file at once.
+    if (code !== 'EPERM' && code !== 'ENOTSUP' && code !== 'ENOSYS' && code !== 'EOPNOTSUPP') throw error;
+    const handle = await open(path, 'wx').catch((failure: NodeJS.ErrnoException) => {
+      if (failure.code === 'EEXIST') return undefined;
+      throw failure;
+    });
+    await handle?.writeFile(text).finally(() => handle.close());
+    return handle !== undefined;
+  } finally {
+    await rm(temporary, { force: true });
+  }
+}
+
+/** Moves a dead lock away. Renaming is atomic: of several processes that find it, one does. */
+async function removeDead(path: string, found: string): Promise<void> {
+  const aside = temporaryName(path);
+  const moved = await rename(path, aside).then(
+    () => true,
+    () => false,
+  );
+  if (!moved) return;
+  // Another process may have taken the dead lock over since it was read: that one is put back.
+  if ((await readLock(aside)) !== found) await link(aside, path).catch(() => {});
+  await unlink(aside);
+}
+
 /**
  * Takes the lock.
  * @param path the lock file; its folder exists
- * @returns a function that gives the lock back
  * @throws InputError when a living process holds it
  */
-export async function acquireLock(path: string): Promise<() => Promise<void>> {
+export async function acquireLock(path: string): Promise<Lock> {
   const own: Holder = { pid: process.pid, host: hostname(), started: startTime(process.pid) };
-  const text = JSON.stringify(own);
+  // Something of its own for every lock: a process may take one twice in its life.
+  const text = JSON.stringify({ ...own, token: randomUUID() });
   for (let attempt = 0; attempt < 5; attempt++) {
-    try {
-      const handle = await open(path, 'wx');
-      await handle.writeFile(text).finally(() => handle.close());
-      return () => rm(path, { force: true });
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    if (await create(path, text)) {
+      return {
+        async check() {
+          let now = '';
+          try {
+            now = await readFile(path, 'utf8');
+          } catch (error) {
+            // A network that fails for a moment says nothing about the lock.
+            if ((error as NodeJS.ErrnoException).code !== 'ENOENT') return;
+          }
+          if (now === text) return;
+          const holder = parseHolder(now);
+          const what = holder === undefined ? 'was deleted' : `was taken by process ${holder.pid} on ${holder.host}`;
+          throw new Error(`${path}: ${what} while this process was writing the run; nothing more is written`);
+        },
+        async release() {
+          if ((await readLock(path)) === text) await rm(path, { force: true });
+        },
+      };
     }
-    const found = await readFile(path, 'utf8').catch(() => '');
+    let found = await readLock(path);
+    if (found === '') {
+      // Made by a process that writes it this very moment, or was killed before it could.
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      found = await readLock(path);
+    }
     const holder = parseHolder(found);
     if (holder !== undefined && (await staysAlive(holder))) throw heldBy(path, holder);
-    // Renaming is atomic: of several processes that find the same dead lock, one moves it away.
-    const aside = temporaryName(path);
-    const moved = await rename(path, aside).then(
-      () => true,
-      () => false,
-    );
-    if (moved) await rm(aside, { force: true });
+    await removeDead(path, found);
   }
   throw new InputError(`${path}: the lock cannot be taken; delete it if no other process uses the run`);
 }

@@ -12,6 +12,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { InputError } from '../errors';
+import { withPath } from '../files';
 import { scalarEvent, versionEvent } from './tensorboard';
 
 /** One line of the log: where in the run, and its numbers. */
@@ -35,8 +36,17 @@ export interface KeptLog {
 
 const NOTHING_KEPT: KeptLog = { bytes: 0, records: [] };
 
+/** Writes all of it: on a disk that fills up, a write may take only a part before the next one fails. */
+function writeWhole(file: number, bytes: Uint8Array, position?: number): void {
+  for (let done = 0; done < bytes.length; ) {
+    done += writeSync(file, bytes, done, bytes.length - done, position === undefined ? null : position + done);
+  }
+}
+
 /** Appends records; each is one write, so that a killed process leaves at most one unfinished last line. */
 export class MetricsLog {
+  private readonly path: string;
+  private readonly boards: string;
   private readonly file: number;
   private readonly events: number;
   private length = 0;
@@ -46,13 +56,14 @@ export class MetricsLog {
    * @param kept what stays of the log, as `readKept` gives it. The event file is written again from it.
    */
   constructor(folder: string, kept: KeptLog = NOTHING_KEPT) {
-    this.file = openSync(join(folder, FILE), kept.bytes > 0 ? 'r+' : 'w');
-    const boards = join(folder, 'tensorboard');
-    rmSync(boards, { recursive: true, force: true });
-    mkdirSync(boards, { recursive: true });
+    this.path = join(folder, FILE);
+    this.boards = join(folder, 'tensorboard');
+    rmSync(this.boards, { recursive: true, force: true });
+    mkdirSync(this.boards, { recursive: true });
+    this.file = openSync(this.path, kept.bytes > 0 ? 'r+' : 'w');
     const now = Date.now() / 1000;
-    this.events = openSync(join(boards, `events.out.tfevents.${Math.floor(now)}.crossgate`), 'wx');
-    writeSync(this.events, versionEvent(now));
+    this.events = openSync(join(this.boards, `events.out.tfevents.${Math.floor(now)}.crossgate`), 'wx');
+    this.writeEvent(versionEvent(now));
     ftruncateSync(this.file, kept.bytes);
     for (const record of kept.records) this.board(record);
     this.length = kept.bytes;
@@ -65,14 +76,25 @@ export class MetricsLog {
 
   /** Brings everything written so far to the disk, before a checkpoint says that it is there. */
   sync(): void {
-    fsyncSync(this.file);
+    try {
+      fsyncSync(this.file);
+    } catch (error) {
+      throw withPath(error, this.path);
+    }
   }
 
-  /** Appends one record. */
+  /**
+   * Appends one record.
+   * @throws what the file system throws, naming the file; the log then counts as long as before
+   */
   append(record: MetricsRecord): void {
     const stamped = { ...record, time: record.time ?? Math.round(Date.now()) / 1000 };
     const line = Buffer.from(`${JSON.stringify(stamped)}\n`);
-    writeSync(this.file, line, 0, line.length, this.length);
+    try {
+      writeWhole(this.file, line, this.length);
+    } catch (error) {
+      throw withPath(error, this.path);
+    }
     this.length += line.length;
     this.board(stamped);
   }
@@ -84,7 +106,15 @@ export class MetricsLog {
       scalars[`${record.phase}/${name}`] = value;
     }
     if (Object.keys(scalars).length === 0) return;
-    writeSync(this.events, scalarEvent(record.time ?? 0, record.step, scalars));
+    this.writeEvent(scalarEvent(record.time ?? 0, record.step, scalars));
+  }
+
+  private writeEvent(bytes: Uint8Array): void {
+    try {
+      writeWhole(this.events, bytes);
+    } catch (error) {
+      throw withPath(error, this.boards);
+    }
   }
 
   close(): void {

@@ -6,10 +6,10 @@ import { parse, stringify } from 'yaml';
 import type { z } from 'zod';
 import type { ExperimentConfig } from '../config/schema';
 import { InputError } from '../errors';
-import { kindOf, readText, writeAtomically, writeAtomicallyWith } from '../files';
+import { isTemporaryName, kindOf, readText, writeAtomically, writeAtomicallyWith } from '../files';
 import { makeFolders, removeFolders } from '../make-folders';
 import { type CheckpointFile, type CheckpointName, checkCheckpointState, readCheckpointFile } from './checkpoint-file';
-import { acquireLock, checkUnlocked } from './lock';
+import { acquireLock, checkUnlocked, type Lock } from './lock';
 import { MetricsLog, type MetricsRecord, readKept } from './metrics-log';
 
 /** What config.yaml says about the run besides its config. */
@@ -48,7 +48,7 @@ export class RunFolder {
   private constructor(
     /** Absolute path. */
     readonly path: string,
-    private readonly release: () => Promise<void>,
+    private readonly lock: Lock,
     /** The topmost folder that was made for this run; undefined when the folder was there, empty. */
     private readonly madeFrom: string | undefined,
     /** What the folder was when it was opened. */
@@ -75,13 +75,13 @@ export class RunFolder {
    */
   static async open(path: string, config: ExperimentConfig, options: { resume: boolean }): Promise<RunFolder> {
     const madeFrom = await makeFolders(path, 'choose another --run');
-    let release: (() => Promise<void>) | undefined;
+    let lock: Lock | undefined;
     try {
-      release = await acquireLock(join(path, 'run.lock'));
+      lock = await acquireLock(join(path, 'run.lock'));
       // Looked at under the lock, so that a run that another process just finished is seen.
-      return new RunFolder(path, release, madeFrom, await inspect(path, config, options));
+      return new RunFolder(path, lock, madeFrom, await inspect(path, config, options));
     } catch (error) {
-      await release?.();
+      await lock?.release();
       if (madeFrom !== undefined) await removeFolders(path, madeFrom);
       throw error;
     }
@@ -101,6 +101,7 @@ export class RunFolder {
     }
     const last = await readCheckpointFile(this.path, 'last');
     const kept = readKept(this.path, last?.metricsBytes ?? 0);
+    await removeLeftovers(this.path);
     await writeAtomically(join(this.path, 'config.yaml'), stringify({ ...config, provenance }));
     this.previousSeconds = last?.seconds ?? 0;
     this.log = new MetricsLog(this.path, kept);
@@ -121,20 +122,28 @@ export class RunFolder {
    * Stores a checkpoint. The small JSON is renamed into place after its weights, so it never names a file that is not whole.
    * @param state anything JSON can hold
    * @param writeWeights writes the safetensors file to the path it is given
+   * @throws Error when the lock was lost, or what the file system throws; the checkpoint before stays as it was
    */
   async saveCheckpoint(
     name: CheckpointName,
     state: unknown,
     writeWeights: (path: string) => Promise<void>,
   ): Promise<void> {
+    await this.lock.check();
     const folder = join(this.path, 'checkpoints');
     const previous = await readCheckpointFile(this.path, name);
     // Two alternating names: the file of the present checkpoint is never written over.
     const weights = previous?.weights === `${name}-a.safetensors` ? `${name}-b.safetensors` : `${name}-a.safetensors`;
     await writeAtomicallyWith(join(folder, weights), writeWeights);
-    this.log?.sync();
-    const file: CheckpointFile = { weights, metricsBytes: this.log?.bytes ?? 0, seconds: this.seconds, state };
-    await writeAtomically(join(folder, `${name}.json`), `${JSON.stringify(file, null, 2)}\n`);
+    try {
+      this.log?.sync();
+      const file: CheckpointFile = { weights, metricsBytes: this.log?.bytes ?? 0, seconds: this.seconds, state };
+      await writeAtomically(join(folder, `${name}.json`), `${JSON.stringify(file, null, 2)}\n`);
+    } catch (error) {
+      // Nothing names these weights; on a full disk their room is needed.
+      await rm(join(folder, weights), { force: true });
+      throw error;
+    }
     if (previous !== undefined) await rm(join(folder, previous.weights), { force: true });
   }
 
@@ -151,18 +160,25 @@ export class RunFolder {
   }
 
   /** Writes a file of the run, such as `predictions/test.csv`, whole or not at all. */
-  write(name: string, content: string | Uint8Array): Promise<void> {
-    return writeAtomically(join(this.path, name), content);
+  async write(name: string, content: string | Uint8Array): Promise<void> {
+    await this.lock.check();
+    await writeAtomically(join(this.path, name), content);
   }
 
   /** Writes a file of the run through a writer that takes a path. */
-  writeWith(name: string, fill: (path: string) => Promise<void>): Promise<void> {
-    return writeAtomicallyWith(join(this.path, name), fill);
+  async writeWith(name: string, fill: (path: string) => Promise<void>): Promise<void> {
+    await this.lock.check();
+    await writeAtomicallyWith(join(this.path, name), fill);
   }
 
   /** Writes result.json, which makes the run complete. */
   complete(result: unknown): Promise<void> {
     return this.write('result.json', `${JSON.stringify(result, null, 2)}\n`);
+  }
+
+  /** Whether there is a checkpoint to go on from. */
+  get hasCheckpoint(): boolean {
+    return existsSync(join(this.path, 'checkpoints', 'last.json'));
   }
 
   /** Closes the files and gives the lock back. May be called again. */
@@ -172,26 +188,43 @@ export class RunFolder {
     this.closed = true;
     this.log?.close();
     this.log = undefined;
-    await this.release();
+    await this.lock.release();
   }
 
   /** Closes after a failure; what this process made is removed when there is no checkpoint yet. */
   async abandon(): Promise<void> {
+    if (this.closed) return;
+    const ours = await this.lock.check().then(
+      () => true,
+      () => false,
+    );
+    if (!ours || this.state !== 'new' || this.hasCheckpoint) return this.close();
+    this.log?.close();
+    this.log = undefined;
+    // Only what a run writes is deleted, so a foreign file that appeared meanwhile survives.
+    const own = ['config.yaml', 'metrics.jsonl', 'tensorboard', 'predictions', 'checkpoints', 'adapter'];
+    // Under the lock: as soon as it is given back, the folder may be another process's.
+    for (const name of [...own, 'cf.safetensors', 'fusion.safetensors']) {
+      await rm(join(this.path, name), { recursive: true, force: true });
+    }
     await this.close();
-    if (this.state === 'new' && !existsSync(join(this.path, 'checkpoints', 'last.json'))) {
-      // Only what a run writes is deleted, so a foreign file that appeared meanwhile survives.
-      const own = [
-        'config.yaml',
-        'metrics.jsonl',
-        'tensorboard',
-        'predictions',
-        'checkpoints',
-        'adapter',
-        'cf.safetensors',
-      ];
-      for (const name of [...own, 'fusion.safetensors'])
-        await rm(join(this.path, name), { recursive: true, force: true });
-      if (this.madeFrom !== undefined) await removeFolders(this.path, this.madeFrom);
+    if (this.madeFrom !== undefined) await removeFolders(this.path, this.madeFrom);
+  }
+}
+
+/** Removes what a process that was killed in the middle of a write left: unfinished files, and weights that nothing names. */
+async function removeLeftovers(run: string): Promise<void> {
+  const named = new Set<string>();
+  for (const name of ['last', 'best'] as const) {
+    const file = await readCheckpointFile(run, name);
+    if (file !== undefined) named.add(file.weights);
+  }
+  for (const folder of ['', 'checkpoints', 'adapter', 'predictions']) {
+    for (const entry of await readdir(join(run, folder)).catch(() => [])) {
+      // Another process may be trying to take the lock, by way of such a file.
+      const unfinished = isTemporaryName(entry) && !entry.startsWith('.run.lock.');
+      const unnamed = folder === 'checkpoints' && /^(last|best)-[ab]\.safetensors$/.test(entry) && !named.has(entry);
+      if (unfinished || unnamed) await rm(join(run, folder, entry), { force: true });
     }
   }
 }
@@ -202,7 +235,7 @@ async function inspect(path: string, config: ExperimentConfig, { resume }: { res
   if (kind === 'absent') return 'new';
   if (kind !== 'folder') throw new InputError(`${path}: is a file; choose another --run`);
   // Left by a process that was killed at the very start: a folder with no more than these is as good as new.
-  const entries = (await readdir(path)).filter((name) => name !== 'run.lock' && !name.endsWith('.partial'));
+  const entries = (await readdir(path)).filter((name) => name !== 'run.lock' && !isTemporaryName(name));
   if (entries.length === 0) return 'new';
   const isRun = entries.includes('config.yaml');
   const complete = entries.includes('result.json');
