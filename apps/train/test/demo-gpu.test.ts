@@ -66,7 +66,7 @@ describe.skipIf(adapters.length === 0)('crossgate demo', () => {
     expect(JSON.parse(again.stdout).methods.ccf).toMatchObject({ auc: ccf.auc, seconds: ccf.seconds });
     const refused = await runCli([...arguments_, '--run', 'runs/demo-3'], { cwd });
     expect(refused).toMatchObject({ code: 2, stdout: '', stderr: expect.stringMatching(/holds a demo already/) });
-  });
+  }, 300_000);
 
   it('refuses other data', async () => {
     const cwd = await folderWith();

@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { shippedPath } from '../src/assets';
 import { drawRun } from '../src/charts/run-curves';
 import { loadConfig } from '../src/config/load';
+import { expectedSeconds } from '../src/demo/expected';
 import { chooseFolder } from '../src/demo/folder';
 import { type DemoGap, gapSentence, measureGap, short } from '../src/demo/gap';
 import type { DemoMethodScore, DemoResult, DemoScore } from '../src/demo/measure';
@@ -32,6 +33,29 @@ describe('the configs', () => {
     expect({ ...ccf, name: 'demo' }).toEqual(demo);
     // CCF-LLM is given the vectors of the MF run.
     expect(mf!.cf).toEqual(demo!.cf);
+  });
+});
+
+describe('expectedSeconds', () => {
+  const rows = { train: 130_000, valid: 30_000, test: 40_000 };
+  const seconds = async (name: string, ...set: string[]) =>
+    expectedSeconds(await loadConfig(join(configs, `${name}.yaml`), { cwd: configs, set }), rows);
+
+  it('grows with the rows, the stages and what is scored, and knows that vectors can be taken over', async () => {
+    expect(await seconds('mean')).toBeLessThan(1);
+    const whole = await seconds('ccf');
+    expect(await seconds('ccf', 'cf.run=mf')).toBeLessThan(whole);
+    expect(await seconds('ccf', 'training.strategy=stage1-only')).toBeLessThan(whole);
+    expect(await seconds('ccf', 'evaluation.testRows=null')).toBeGreaterThan(whole + 60);
+    const stage = ['training.stage1.rows=130', 'training.stage1.epochs=2', 'evaluation.validRows=1'];
+    const short = await seconds('text', ...stage, 'evaluation.testRows=250', 'training.stage1.evaluateEvery=null');
+    expect(short).toBeCloseTo(3 + 2 + 1 + 2 / 250, 6);
+  });
+
+  it('promises the whole demo in the time that it may take', async () => {
+    let sum = await seconds('ccf', 'cf.run=mf');
+    for (const { key } of demoMethods) if (key !== 'ccf') sum += await seconds(key);
+    expect(sum).toBeLessThan(6 * 60);
   });
 });
 

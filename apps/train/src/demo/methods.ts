@@ -7,17 +7,15 @@ export interface DemoMethod {
   readonly label: string;
   /** What it is given to learn from and to score with. */
   readonly sees: string;
-  /** Seconds on two cores through software Vulkan: what the remaining time is guessed from. */
-  readonly seconds: number;
 }
 
 export const demoMethods: readonly DemoMethod[] = [
-  { key: 'item-mean', label: 'item mean', sees: "an item's train labels", seconds: 1 },
-  { key: 'mean', label: 'item and user mean', sees: "an item's and a user's train labels", seconds: 1 },
-  { key: 'running-mean', label: 'running mean', sees: 'every earlier label', seconds: 1 },
-  { key: 'mf', label: 'MF', sees: 'co-occurrence', seconds: 40 },
-  { key: 'text', label: 'text-only LLM', sees: 'titles', seconds: 110 },
-  { key: 'ccf', label: 'CCF-LLM', sees: 'titles and co-occurrence', seconds: 150 },
+  { key: 'item-mean', label: 'item mean', sees: "an item's train labels" },
+  { key: 'mean', label: 'item and user mean', sees: "an item's and a user's train labels" },
+  { key: 'running-mean', label: 'running mean', sees: 'every earlier label' },
+  { key: 'mf', label: 'MF', sees: 'co-occurrence' },
+  { key: 'text', label: 'text-only LLM', sees: 'titles' },
+  { key: 'ccf', label: 'CCF-LLM', sees: 'titles and co-occurrence' },
 ];
 
 /** Oracles of the generated world, as the table shows them. */

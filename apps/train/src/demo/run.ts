@@ -1,5 +1,6 @@
 /** The demo: its experiments one after the other through the ordinary experiment code, then table, report and picture. */
 import { join, resolve } from 'node:path';
+import type { Dataset } from '@crossgate/data';
 import { shippedPath } from '../assets';
 import { loadConfig } from '../config/load';
 import type { ExperimentConfig } from '../config/schema';
@@ -12,6 +13,7 @@ import { locateDataset } from '../locate';
 import { formatDuration } from '../progress';
 import { readMetrics } from '../runs/metrics-log';
 import { version } from '../version';
+import { expectedSeconds } from './expected';
 import { CURVES_FILE, chooseFolder, REPORT_FILE, RESULT_FILE } from './folder';
 import { gapSentence } from './gap';
 import { type DemoResult, measureDemo } from './measure';
@@ -28,6 +30,8 @@ export interface DemoOptions {
 /** A method with its resolved config. */
 interface Experiment extends DemoMethod {
   readonly config: ExperimentConfig;
+  /** How long it should take. */
+  readonly seconds: number;
 }
 
 /**
@@ -37,10 +41,17 @@ interface Experiment extends DemoMethod {
  */
 export async function runDemo(context: CommandContext, options: DemoOptions): Promise<DemoResult> {
   const { io, log } = context;
-  const experiments = await loadExperiments(context, options.set);
-  const { seed } = experiments[0]!.config;
-  const keys = experiments.map(({ key }) => key);
-  const shown = await chooseFolder(io.cwd, keys, { ...options, seed });
+  const configs = await loadConfigs(context, options.set);
+  const { seed, data } = configs.mean!;
+  const shown = await chooseFolder(io.cwd, Object.keys(configs), { ...options, seed });
+  const dataset = await locateDataset(data, io);
+  const { train, valid, test } = dataset.splits;
+  const experiments = demoMethods.map((method): Experiment => {
+    const own = configs[method.key]!;
+    const config = method.key === 'ccf' ? { ...own, cf: { ...own.cf, run: join(shown, 'mf') } } : own;
+    const rows = { train: train.rows, valid: valid.rows, test: test.rows };
+    return { ...method, config, seconds: expectedSeconds(config, rows) };
+  });
   const expected = experiments.reduce((sum, { seconds }) => sum + seconds, 0);
   log.info(
     `demo: ${experiments.length} methods on a generated world, about ${Math.ceil(expected / 60)} minutes on two CPU cores, less on a GPU; ` +
@@ -48,16 +59,18 @@ export async function runDemo(context: CommandContext, options: DemoOptions): Pr
   );
   try {
     await runAll(experiments, shown, context);
-    return await finish(experiments, shown, seed, context);
+    return await finish(experiments, dataset, shown, context);
   } catch (error) {
-    if (io.signal.aborted && (await kindOf(resolve(io.cwd, shown))) === 'folder') {
+    const lasting = (error as Error).name === 'InputError';
+    if (!lasting && (await kindOf(resolve(io.cwd, shown))) === 'folder') {
       log.info(`to go on: the same command with --resume --run ${shown}`);
     }
     throw error;
   }
 }
 
-async function loadExperiments({ io, options }: CommandContext, set: readonly string[]): Promise<Experiment[]> {
+/** The configs of all methods by key. */
+async function loadConfigs({ io, options }: CommandContext, set: readonly string[]) {
   const folder = await shippedPath('configs/demo');
   if (folder === undefined)
     throw new InputError('the configs of the demo did not come with this program; install it again');
@@ -67,16 +80,16 @@ async function loadExperiments({ io, options }: CommandContext, set: readonly st
       set,
       ...(options.seed === undefined ? {} : { seed: options.seed }),
     });
-  const experiments: Experiment[] = [];
-  for (const method of demoMethods) experiments.push({ ...method, config: await load(method.key) });
-  const other = experiments.find(({ config }) => config.data.name !== 'demo');
+  const configs: Record<string, ExperimentConfig> = {};
+  for (const { key } of demoMethods) configs[key] = await load(key);
+  const other = Object.values(configs).find(({ data }) => data.name !== 'demo');
   if (other !== undefined) {
-    throw new InputError(`data.name: the demo knows its own data set alone, not ${other.config.data.name}; use train`);
+    throw new InputError(`data.name: the demo knows its own data set alone, not ${other.data.name}; use train`);
   }
-  if (!experiments.every(({ config }) => config.evaluation.splits.includes('test'))) {
+  if (!Object.values(configs).every(({ evaluation }) => evaluation.splits.includes('test'))) {
     throw new InputError('evaluation.splits: the demo compares on test; leave test among them');
   }
-  return experiments;
+  return configs;
 }
 
 async function runAll(experiments: readonly Experiment[], shown: string, context: CommandContext): Promise<void> {
@@ -90,8 +103,7 @@ async function runAll(experiments: readonly Experiment[], shown: string, context
     log.info(
       `[${index + 1}/${experiments.length}] ${label}, which sees ${sees}; about ${formatDuration(left * pace)} left`,
     );
-    const cf = key === 'ccf' ? { ...config.cf, run: join(shown, 'mf') } : config.cf;
-    const result = await runExperiment({ ...config, cf }, context, { run: join(shown, key), resume: true });
+    const result = await runExperiment(config, context, { run: join(shown, key), resume: true });
     worked += result.seconds;
     guessed += seconds;
     const test = result.metrics.test;
@@ -101,18 +113,29 @@ async function runAll(experiments: readonly Experiment[], shown: string, context
 
 async function finish(
   experiments: readonly Experiment[],
+  dataset: Dataset,
   shown: string,
-  seed: number,
   { io }: CommandContext,
 ): Promise<DemoResult> {
   const path = resolve(io.cwd, shown);
   const { config } = experiments[0]!;
-  const dataset = await locateDataset(config.data, io);
   const measures = await measureDemo(experiments, { shown, cwd: io.cwd, dataset, config });
   const { seconds, adapter, rows, methods, oracles, gap } = measures;
   const [report, curves] = [join(shown, REPORT_FILE), join(shown, CURVES_FILE)];
   const summary = gapSentence(gap);
-  const result = { seconds, adapter, seed, rows, methods, oracles, gap, summary, run: shown, report, curves };
+  const result = {
+    seconds,
+    adapter,
+    seed: config.seed,
+    rows,
+    methods,
+    oracles,
+    gap,
+    summary,
+    run: shown,
+    report,
+    curves,
+  };
   const records: DemoRecords = Object.fromEntries(
     experiments.map(({ key }) => [key, readMetrics(join(path, key, 'metrics.jsonl'))]),
   );
