@@ -137,6 +137,7 @@ describe('what goes in', () => {
       expect.arrayContaining([
         ...['run.sh', 'README.md', 'LICENSE', 'configs/base.yaml', 'configs/demo/smoke.yaml'],
         'app/node_modules/webgpu/dist/linux-x64/dawn.node',
+        'app/bench/pytorch.py',
       ]),
     );
     expect(names.filter((name) => name.endsWith('.node'))).toHaveLength(1);
@@ -169,7 +170,8 @@ it('plans command lines', () => {
     program: 'bench',
     args: ['verify', '--filter', 'adam'],
   });
-  expect(planCommand(['bench', '--filter', 'x'])?.args.slice(0, 2)).toEqual(['kernels', '--json']);
+  expect(planCommand(['bench', '--filter', 'x'])?.args.slice(0, 3)).toEqual(['kernels', '--json', '--peers']);
+  expect(planCommand(['peers', '--quiet'])).toEqual({ program: 'bench', args: ['peers', '--quiet'] });
   expect(planCommand(['doctor', '--json'])).toEqual({ program: 'train', args: ['doctor', '--json'] });
   expect(planCommand(['train', 'no/such.yaml', '--quiet'])?.args).toEqual(['train', 'no/such.yaml', '--quiet']);
 });

@@ -12,8 +12,9 @@ const usage = `Usage: run.sh COMMAND [ARGS]
 
   doctor          the GPUs that are there, and which one would be used
   verify          every kernel and variant against float64; --out FILE keeps the JSON
-  bench           every kernel's time as JSON, beside the adapter's own ceilings
+  bench           every kernel's time as JSON, beside the adapter's ceilings, and beside PyTorch where python3 has torch
   train CONFIG    one experiment; CONFIG is a file, or a name in the bundle such as configs/demo/smoke.yaml
+  peers, kernels  parts of bench, as tables
   COMMAND         any other command of crossgate: run.sh --help-all lists them
 
 Environment: CROSSGATE_DATA and CROSSGATE_MODELS (folders of data sets and models), VK_DRIVER_FILES (a driver's
@@ -29,7 +30,8 @@ export function planCommand([command = '', ...rest]) {
   if (['', 'help', '-h', '--help'].includes(command)) return undefined;
   if (command === '--help-all') return { program: 'train', args: ['--help'] };
   if (command === 'verify') return { program: 'bench', args: ['verify', ...rest] };
-  if (command === 'bench') return { program: 'bench', args: ['kernels', '--json', ...rest] };
+  if (command === 'bench') return { program: 'bench', args: ['kernels', '--json', '--peers', ...rest] };
+  if (command === 'kernels' || command === 'peers') return { program: 'bench', args: [command, ...rest] };
   if (command !== 'train') return { program: 'train', args: [command, ...rest] };
   const [config = '', ...options] = rest;
   return { program: 'train', args: ['train', ...(config === '' ? [] : [findConfig(config)]), ...options] };

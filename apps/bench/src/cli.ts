@@ -1,7 +1,7 @@
 /** The command line: builds the program, runs one command in-process, turns every error into an exit code. */
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { completionScript, type Shell, shells } from './commands/completion';
-import { type KernelsOptions, runKernelsCommand } from './commands/kernels';
+import { type KernelsOptions, runKernelsCommand, runPeersCommand } from './commands/kernels';
 import { runVerifyCommand, type VerifyCommandOptions } from './commands/verify';
 import { describeError, ExitCode, exitCodeOf } from './errors';
 import type { Io } from './io';
@@ -47,19 +47,33 @@ export function buildProgram(io: Io): Command {
       '\nExamples:\n  $ crossgate-bench kernels\n  $ crossgate-bench kernels --filter matmul --json\n  $ crossgate-bench verify',
     );
 
+  const repeats = () =>
+    new Option('--repeats <n>', 'timed batches; the median counts (default 7)').argParser(wholeNumber(1, 1000));
   const kernels = configure(program.command('kernels'))
     .summary('measure every kernel')
     .description('Measures every kernel at the shapes of real runs, beside an fma loop and a copy in the same run.')
     .option('--filter <name>', 'only kernels whose name, function or shape contains this')
-    .addOption(
-      new Option('--repeats <n>', 'timed batches; the median counts (default 7)').argParser(wholeNumber(1, 1000)),
-    );
+    .option('--peers', 'also what the command peers measures')
+    .option('--out <file>', 'also write the JSON document to a file')
+    .addOption(repeats());
   addGlobalOptions(kernels)
     .addHelpText(
       'after',
       '\nExamples:\n  $ crossgate-bench kernels\n  $ crossgate-bench kernels --filter attention --adapter software\n  $ crossgate-bench kernels --json > kernels.json',
     )
     .action(() => runKernelsCommand(io, kernels.opts() as KernelsOptions));
+
+  const peers = configure(program.command('peers'))
+    .summary('measure the same work here and in PyTorch')
+    .description(
+      'Measures products, attention, AdamW and a LoRA step of a LLaMA here and, where python3 has torch, in PyTorch.\nResults are compared before they are timed; both are timed on the wall clock.',
+    )
+    .option('--filter <name>', 'only cases whose name or shape contains this')
+    .option('--out <file>', 'also write the JSON document to a file')
+    .addOption(repeats());
+  addGlobalOptions(peers)
+    .addHelpText('after', '\nExamples:\n  $ crossgate-bench peers\n  $ crossgate-bench peers --filter lora --json')
+    .action(() => runPeersCommand(io, peers.opts() as KernelsOptions));
 
   const verify = configure(program.command('verify'))
     .summary('check every kernel against float64')

@@ -4,4 +4,5 @@ export { kernelBenches } from './kernels';
 export type { BenchContext, KernelBench } from './kernels/bench';
 export { type KernelResult, runKernelBenches } from './kernels/run';
 export { type Measurement, type MeasureOptions, measure } from './measure';
+export type { PeerResult, PeersReport } from './peers/run';
 export type { VerifyResult } from './verify/rows';

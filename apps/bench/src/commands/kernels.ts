@@ -1,16 +1,25 @@
 /** `crossgate-bench kernels`: every kernel beside the adapter's own ceilings. */
+import { resolve } from 'node:path';
 import { openDevice } from '@crossgate/gpu/node';
 import { type Ceilings, measureCeilings } from '../ceilings/ceilings';
 import { InputError, InterruptedError } from '../errors';
 import { createProgress, type GlobalOptions, type Io } from '../io';
 import { kernelBenches } from '../kernels';
+import type { KernelBench } from '../kernels/bench';
 import { type KernelResult, runKernelBenches, selectBenches } from '../kernels/run';
 import { type Adapter, describeAdapter, describeMachine, type Machine } from '../machine';
+import { peerCases } from '../peers/cases';
+import { type PeerResult, type PeersReport, runPeerCases, selectPeerCases } from '../peers/run';
 import { formatTable, significant } from '../table';
+import { writeReport } from '../write-report';
 
 export interface KernelsOptions extends GlobalOptions {
   readonly filter?: string;
   readonly repeats?: number;
+  /** Also run the peer cases, beside PyTorch where it is there. */
+  readonly peers?: boolean;
+  /** File for the JSON document. */
+  readonly out?: string;
 }
 
 /** The JSON document of the command. */
@@ -20,11 +29,13 @@ export interface KernelsReport {
   readonly ceilings: Ceilings;
   /** How calls were timed: by GPU timestamps or by the clock on the wall. */
   readonly clock: 'gpu' | 'wall';
-  readonly results: readonly KernelResult[];
+  readonly results: readonly (KernelResult | PeerResult)[];
+  /** Present after `--peers` and `peers`: the PyTorch that was used, or why there is none. */
+  readonly pytorch?: PeersReport['pytorch'];
 }
 
 /**
- * Measures and prints.
+ * `kernels`: measures every kernel and prints.
  *
  * @throws InputError when no benchmark matches the filter; NoAdapterError without a GPU.
  */
@@ -32,8 +43,34 @@ export async function runKernelsCommand(io: Io, options: KernelsOptions): Promis
   const selected = selectBenches(kernelBenches, options.filter);
   if (selected.length === 0) {
     const names = [...new Set(kernelBenches.map(({ kernel }) => kernel))].join(', ');
-    throw new InputError(`no kernel matches "${options.filter}"; there are: ${names}`);
+    // The names of peer cases are kernels' names, but for the LoRA step, which only they have.
+    if (!options.peers || selectPeerCases(peerCases(true), options.filter).length === 0) {
+      throw new InputError(`no kernel matches "${options.filter}"; there are: ${names}`);
+    }
   }
+  await runBenchmarks(io, options, selected, options.peers === true);
+}
+
+/**
+ * `peers`: measures the cases that other implementations run too, beside PyTorch where python3 has it.
+ *
+ * @throws InputError when no case matches the filter; NoAdapterError without a GPU.
+ */
+export async function runPeersCommand(io: Io, options: KernelsOptions): Promise<void> {
+  const all = peerCases(true);
+  if (selectPeerCases(all, options.filter).length === 0) {
+    const names = [...new Set(all.map(({ name }) => name))].join(', ');
+    throw new InputError(`no case matches "${options.filter}"; there are: ${names}`);
+  }
+  await runBenchmarks(io, options, [], true);
+}
+
+async function runBenchmarks(
+  io: Io,
+  options: KernelsOptions,
+  selected: readonly KernelBench[],
+  withPeers: boolean,
+): Promise<void> {
   const throwIfInterrupted = () => {
     if (io.signal.aborted) throw new InterruptedError('interrupted');
   };
@@ -48,17 +85,33 @@ export async function runKernelsCommand(io: Io, options: KernelsOptions): Promis
         if (io.stderrIsTerminal) progress.show(`ceilings ${done}/${total}`);
       },
     });
-    const results = await runKernelBenches(device, selected, ceilings, {
+    const measureOptions = {
       ...(options.repeats !== undefined && { repeats: options.repeats }),
       ...(options.seed !== undefined && { seed: options.seed }),
       signal: io.signal,
+    };
+    const results = await runKernelBenches(device, selected, ceilings, {
+      ...measureOptions,
       onResult: ({ name, shape }, done, total) => progress.show(`${done}/${total} ${name} ${shape}`),
     });
     throwIfInterrupted();
-    const clock = device.capabilities.timestamps ? 'gpu' : 'wall';
-    const report: KernelsReport = { machine: describeMachine(), adapter, ceilings, clock, results };
+    const cases = withPeers ? selectPeerCases(peerCases(device.capabilities.software), options.filter) : [];
+    const peers = withPeers
+      ? await runPeerCases(device, cases, ceilings, { ...measureOptions, onProgress: (text) => progress.show(text) })
+      : null;
+    throwIfInterrupted();
+    const report: KernelsReport = {
+      machine: describeMachine(),
+      adapter,
+      ceilings,
+      clock: device.capabilities.timestamps ? 'gpu' : 'wall',
+      results: [...results, ...(peers?.results ?? [])],
+      ...(peers && { pytorch: peers.pytorch }),
+    };
     progress.end();
-    io.stdout.write(`${options.json ? JSON.stringify(report, null, 2) : formatReport(report)}\n`);
+    const text = JSON.stringify(report, null, 2);
+    if (options.out !== undefined) await writeReport(resolve(options.out), `${text}\n`);
+    io.stdout.write(`${options.json ? text : formatReport(report)}\n`);
   } finally {
     progress.end();
     device.destroy();
@@ -66,16 +119,24 @@ export async function runKernelsCommand(io: Io, options: KernelsOptions): Promis
 }
 
 /** The report as text. */
-export function formatReport({ machine, adapter, ceilings, clock, results }: KernelsReport): string {
+export function formatReport({ machine, adapter, ceilings, clock, results, pytorch }: KernelsReport): string {
   const { fma, copy } = ceilings;
+  const rateOf = ({ gflops, gbps }: KernelResult | PeerResult) => {
+    if (gflops !== undefined) return `${significant(gflops)} GFLOP/s`;
+    return gbps === undefined ? '-' : `${significant(gbps)} GB/s`;
+  };
   const rows = results.map((result) => [
     result.name,
-    result.shape,
+    `${result.shape}${result.dtype === 'f32' ? '' : ` ${result.dtype}`}`,
     result.variant,
-    significant(result.ms),
-    result.gflops === undefined ? `${significant(result.gbps ?? 0)} GB/s` : `${significant(result.gflops)} GFLOP/s`,
-    `${(100 * result.ofCeiling).toFixed(1)}%`,
+    result.ms === null ? '-' : significant(result.ms),
+    rateOf(result),
+    result.ofCeiling === null ? '-' : `${(100 * result.ofCeiling).toFixed(1)}%`,
+    ...(pytorch ? [result.peers.pytorch === undefined ? '' : significant(result.peers.pytorch)] : []),
   ]);
+  const problems = results.flatMap((result) =>
+    'message' in result ? [`${result.name} ${result.shape} ${result.dtype}: ${result.message}`] : [],
+  );
   return [
     `${adapter.name} (${adapter.type}), ${machine.cpu}, ${machine.cores} cores, Node ${machine.node}`,
     `ceilings: ${significant(fma.gflops)} GFLOP/s f32 (${fma.accumulators} ${fma.vector ? 'vec4' : 'scalar'} sums, unrolled ${fma.unroll}x), ` +
@@ -90,8 +151,11 @@ export function formatReport({ machine, adapter, ceilings, clock, results }: Ker
         { title: 'ms', right: true },
         { title: 'rate', right: true },
         { title: 'of ceiling', right: true },
+        ...(pytorch ? [{ title: 'PyTorch ms', right: true }] : []),
       ],
       rows,
     ),
+    ...(pytorch ? ['', 'reason' in pytorch ? pytorch.reason : `PyTorch ${pytorch.torch} on ${pytorch.device}`] : []),
+    ...problems,
   ].join('\n');
 }

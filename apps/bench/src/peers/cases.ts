@@ -1,0 +1,234 @@
+/** Work that other implementations do as well: what goes in, what must come out, and how one call is recorded here. */
+import type { BufferSlice, Capabilities, Device } from '@crossgate/gpu';
+import { adam, attention, attentionBackward, matmul, planMatmul } from '@crossgate/kernels';
+import { BenchContext } from '../kernels/bench';
+import { prepareLoraStep } from './lora-step';
+
+/** An array as peers get it: raw, row by row. */
+export interface HostArray {
+  readonly shape: readonly number[];
+  readonly data: Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer>;
+}
+
+/** A case on a device. */
+export interface PreparedCase {
+  readonly inputs: Readonly<Record<string, HostArray>>;
+  /** Does the work once, from the inputs as given, and reads what peers must reproduce. Called before `record`. */
+  check(): Promise<Record<string, HostArray>>;
+  /** Records one call, to be timed. */
+  record(): void;
+  release(): void;
+}
+
+export interface PeerCase {
+  readonly id: string;
+  readonly name: string;
+  readonly kernel: string;
+  readonly shape: string;
+  /** How peers call it. */
+  readonly op: 'matmul' | 'attention' | 'attentionBackward' | 'adamw' | 'loraStep';
+  readonly settings: Readonly<Record<string, number>>;
+  readonly work: { readonly flops: number } | { readonly bytes: number };
+  /** Types in which peers run it. Ours is f32; a row of another type has no time of ours. */
+  readonly dtypes: readonly ('f32' | 'f16')[];
+  readonly variant: (capabilities: Capabilities) => string;
+  readonly prepare: (device: Device, seed: number) => PreparedCase;
+}
+
+const both = ['f32', 'f16'] as const;
+const only = () => 'only';
+
+/** Uploads host arrays and reads slices back, in the memory of one step. */
+class Workbench {
+  readonly inputs: Record<string, HostArray> = {};
+  readonly #context: BenchContext;
+  readonly #step: { end(): void };
+
+  constructor(
+    readonly device: Device,
+    seed: number,
+  ) {
+    this.#step = device.step();
+    this.#context = new BenchContext(device, seed);
+  }
+
+  /** An input in [−1, 1). */
+  floats(name: string, shape: readonly number[]): BufferSlice {
+    const count = shape.reduce((product, length) => product * length, 1);
+    const data = Float32Array.from({ length: count }, () => 2 * this.#context.random() - 1);
+    this.inputs[name] = { shape, data };
+    return this.#context.upload(data);
+  }
+
+  upload(data: Uint32Array): BufferSlice {
+    return this.#context.upload(data);
+  }
+
+  empty(count: number): BufferSlice {
+    return this.#context.empty(count);
+  }
+
+  async read(slice: BufferSlice, shape: readonly number[]): Promise<HostArray> {
+    return { shape, data: new Float32Array(await this.device.recorder.read(slice)) };
+  }
+
+  release(): void {
+    this.#step.end();
+  }
+}
+
+function matmulCase(m: number, n: number, k: number, note: string): PeerCase {
+  return {
+    ...{ id: `matmul-${m}x${n}x${k}`, name: 'matmul', kernel: 'matmul', op: 'matmul', dtypes: both },
+    shape: `${m}x${n}x${k} A·Bᵀ${note}`,
+    settings: {},
+    work: { flops: 2 * m * n * k },
+    variant: (capabilities) => planMatmul({ m, n, k, transposeB: true }, 'f32', capabilities).variant,
+    prepare: (device, seed) => {
+      const bench = new Workbench(device, seed);
+      const args = { a: bench.floats('a', [m, k]), b: bench.floats('b', [n, k]), out: bench.empty(m * n) };
+      const record = () => void matmul(device, { ...args, m, n, k, transposeB: true });
+      return {
+        ...{ inputs: bench.inputs, record, release: () => bench.release() },
+        check: async () => {
+          record();
+          return { out: await bench.read(args.out, [m, n]) };
+        },
+      };
+    },
+  };
+}
+
+function attentionCase(sequences: number, length: number, heads: number, headDim: number, backward: boolean): PeerCase {
+  const op = backward ? 'attentionBackward' : 'attention';
+  const flops = 4 * heads * headDim * ((sequences * length * (length + 1)) / 2);
+  const shape = [sequences, length, heads, headDim];
+  const tokens = sequences * length;
+  const count = tokens * heads * headDim;
+  return {
+    ...{ id: `${op}-${shape.join('x')}`, name: op, kernel: 'attention', op, dtypes: both, settings: {}, variant: only },
+    shape: `${sequences} x ${length} tokens, ${heads} heads of ${headDim}${backward ? ', forward and backward' : ''}`,
+    // Two products per pair of tokens forward; five backward, where the scores are computed again.
+    work: { flops: backward ? 3.5 * flops : flops },
+    prepare: (device, seed) => {
+      const bench = new Workbench(device, seed);
+      const args = {
+        ...{
+          query: bench.floats('query', shape),
+          key: bench.floats('key', shape),
+          value: bench.floats('value', shape),
+        },
+        ...{ out: bench.empty(count), logSumExp: bench.empty(tokens * heads) },
+        offsets: bench.upload(Uint32Array.from({ length: sequences + 1 }, (_, i) => i * length)),
+        sequenceOfToken: bench.upload(Uint32Array.from({ length: tokens }, (_, i) => Math.floor(i / length))),
+        ...{ tokens, heads, keyValueHeads: heads, headDim, scale: 1 / Math.sqrt(headDim) },
+      };
+      const gradients = backward && {
+        gradOut: bench.floats('gradOut', shape),
+        ...{ gradQuery: bench.empty(count), gradKey: bench.empty(count), gradValue: bench.empty(count) },
+      };
+      const record = () => {
+        attention(device, args);
+        if (gradients) attentionBackward(device, { ...args, ...gradients });
+      };
+      return {
+        ...{ inputs: bench.inputs, record, release: () => bench.release() },
+        check: async () => {
+          record();
+          const out = await bench.read(args.out, shape);
+          if (!gradients) return { out };
+          return {
+            out,
+            gradQuery: await bench.read(gradients.gradQuery, shape),
+            gradKey: await bench.read(gradients.gradKey, shape),
+            gradValue: await bench.read(gradients.gradValue, shape),
+          };
+        },
+      };
+    },
+  };
+}
+
+/** Options of AdamW, in torch's sense. */
+export const adamSettings = { learningRate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01 } as const;
+
+function adamCase(count: number): PeerCase {
+  return {
+    ...{ id: `adamw-${count}`, name: 'adam', kernel: 'adam', op: 'adamw', dtypes: ['f32'], variant: only },
+    shape: `AdamW, ${count} parameters`,
+    settings: adamSettings,
+    // Value and both moments are read and written, the gradient is read.
+    work: { bytes: 4 * 7 * count },
+    prepare: (device, seed) => {
+      const bench = new Workbench(device, seed);
+      const args = {
+        ...{ value: bench.floats('value', [count]), gradient: bench.floats('gradient', [count]) },
+        ...{ firstMoment: bench.empty(count), secondMoment: bench.empty(count), count, decoupled: true },
+      };
+      let step = 0;
+      const record = () => adam(device, { ...adamSettings, ...args, step: ++step });
+      return {
+        ...{ inputs: bench.inputs, record, release: () => bench.release() },
+        check: async () => {
+          record();
+          return { value: await bench.read(args.value, [count]) };
+        },
+      };
+    },
+  };
+}
+
+/** Shape of the LLaMA whose LoRA is trained. */
+export interface LoraSizes {
+  readonly hiddenSize: number;
+  readonly feedForward: number;
+  readonly layers: number;
+  readonly heads: number;
+  readonly vocabSize: number;
+  readonly rank: number;
+  readonly sequences: number;
+  readonly length: number;
+}
+
+function loraCase(sizes: LoraSizes): PeerCase {
+  const { hiddenSize, feedForward, layers, heads, vocabSize, rank, sequences, length } = sizes;
+  const tokens = sequences * length;
+  const weights = layers * (4 * hiddenSize * hiddenSize + 3 * hiddenSize * feedForward) + vocabSize * hiddenSize;
+  const pairs = (layers * 4 * hiddenSize * sequences * length * (length + 1)) / 2;
+  return {
+    ...{ id: `lora-${hiddenSize}x${layers}`, name: 'loraStep', kernel: 'lora-step', op: 'loraStep', dtypes: both },
+    shape: `LLaMA ${layers} x ${hiddenSize}, ${sequences} x ${length} tokens, rank ${rank} on q and v`,
+    settings: { ...adamSettings, layers, heads, hiddenSize, rmsNormEpsilon: 1e-5, ropeTheta: 10_000, loraScale: 2 },
+    // Frozen weights: one product forward and one backward, two flops each; attention as in its own case.
+    work: { flops: 4 * weights * tokens + 3.5 * pairs },
+    variant: only,
+    prepare: (device, seed) => prepareLoraStep(device, seed, sizes, adamSettings),
+  };
+}
+
+/** The cases at the adapter's size: a large GPU is not busy with what a processor can do. */
+export function peerCases(software: boolean): PeerCase[] {
+  if (software) {
+    return [
+      matmulCase(256, 256, 256, ''),
+      attentionCase(2, 48, 4, 16, false),
+      attentionCase(2, 48, 4, 16, true),
+      adamCase(100_000),
+      loraCase({
+        ...{ hiddenSize: 64, feedForward: 172, layers: 2, heads: 4 },
+        ...{ vocabSize: 256, rank: 8, sequences: 2, length: 32 },
+      }),
+    ];
+  }
+  return [
+    matmulCase(4096, 4096, 4096, ''),
+    matmulCase(4096, 16, 4096, ', LoRA'),
+    attentionCase(8, 512, 16, 64, false),
+    attentionCase(8, 512, 16, 64, true),
+    adamCase(16_000_000),
+    loraCase({
+      ...{ hiddenSize: 1024, feedForward: 2816, layers: 4, heads: 16 },
+      ...{ vocabSize: 4096, rank: 8, sequences: 8, length: 256 },
+    }),
+  ];
+}
