@@ -92,8 +92,10 @@ export async function locateDataset(
   if (findDataset(wanted.name).generated) return loadSource(wanted.name, undefined, options);
   const places = candidates('CROSSGATE_DATA', 'data', wanted.name, surroundings);
   for (const place of places) if ((await kindOf(place)) === 'folder') return openFolder(place, wanted.name, options);
+  const fetching =
+    findDataset(wanted.name).download === undefined ? '' : `, or \`crossgate data download ${wanted.name}\``;
   throw new InputError(
-    `data set ${wanted.name} not found (tried ${places.join(', ')}); give --set data.path=DIR, or set CROSSGATE_DATA`,
+    `data set ${wanted.name} not found (tried ${places.join(', ')}); give --set data.path=DIR, or set CROSSGATE_DATA${fetching}`,
   );
 }
 
@@ -129,6 +131,11 @@ export async function locateModel(name: string, key: string, surroundings: Surro
 
 /** What a model that comes with the program may be called: never a path. */
 const MODEL_NAME = /^[\w-]+$/;
+
+/** Where a data set is looked for first when no path is given: CROSSGATE_DATA/<name>, else ./data/<name>. */
+export function dataHome(name: string, surroundings: Surroundings): string {
+  return candidates('CROSSGATE_DATA', 'data', name, surroundings)[0] as string;
+}
 
 function candidates(variable: string, folder: string, name: string, { cwd, env }: Surroundings): string[] {
   const root = env[variable];

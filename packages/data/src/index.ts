@@ -53,5 +53,5 @@ export {
   type SplitOptions,
 } from './options';
 export { philox4x32, RandomStream } from './philox';
-export { type DatasetDefinition, findDataset, listDatasets } from './registry';
+export { type DatasetDefinition, findDataset, listDatasets, type RemoteArchive, type RemoteFile } from './registry';
 export { memorySource, type Place, parseInteger, type RowFormat, readRows, type SourceFolder } from './source';

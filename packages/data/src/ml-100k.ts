@@ -76,6 +76,12 @@ export const ml100k: DatasetDefinition = {
   homepage: 'https://grouplens.org/datasets/movielens/100k/',
   license: 'GroupLens terms: research use, no redistribution without permission',
   sourceFiles: ['u.data', 'u.item'],
+  download: {
+    url: 'https://files.grouplens.org/datasets/movielens/ml-100k.zip',
+    bytes: 4_924_029,
+    sha256: '50d2a982c66986937beb9ffb3aa76efe955bf3d5c6b761f4e3a7cd717c6a3229',
+    members: { README: 'ml-100k/README', 'u.data': 'ml-100k/u.data', 'u.item': 'ml-100k/u.item' },
+  },
   options: ['threshold', 'split', 'filter'],
   recipe,
   build: buildMl100k,

@@ -120,6 +120,12 @@ export const ml1m: DatasetDefinition = {
   homepage: 'https://grouplens.org/datasets/movielens/1m/',
   license: 'GroupLens terms: research use, no redistribution without permission',
   sourceFiles: ['ratings.dat', 'movies.dat'],
+  download: {
+    url: 'https://files.grouplens.org/datasets/movielens/ml-1m.zip',
+    bytes: 5_917_549,
+    sha256: 'a6898adb50b9ca05aa231689da44c217cb524e7ebd39d264c56e2832f2c54e20',
+    members: { README: 'ml-1m/README', 'ratings.dat': 'ml-1m/ratings.dat', 'movies.dat': 'ml-1m/movies.dat' },
+  },
   recipe: () => recipe,
   build: (source) => buildMl1m(source),
 };

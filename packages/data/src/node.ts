@@ -11,6 +11,12 @@ import { type DatasetOptions, requireOptions } from './options';
 import { type DatasetDefinition, findDataset } from './registry';
 import { memorySource, type SourceFolder } from './source';
 
+export {
+  type DownloadOptions,
+  type DownloadOutcome,
+  downloadDataset,
+  downloadFile,
+} from './download';
 export { exportSplit } from './export';
 
 /** The code of a file system error, such as ENOENT. */

@@ -9,6 +9,20 @@ import { ml100k } from './ml-100k';
 import type { DatasetOptions } from './options';
 import type { SourceFolder } from './source';
 
+/** A file on a server, known byte for byte. */
+export interface RemoteFile {
+  readonly url: string;
+  readonly bytes: number;
+  /** Lower-case hex. */
+  readonly sha256: string;
+}
+
+/** The publisher's ZIP archive. */
+export interface RemoteArchive extends RemoteFile {
+  /** Files of the source folder and where they lie in the archive; the publisher's terms among them. */
+  readonly members: Readonly<Record<string, string>>;
+}
+
 export interface DatasetDefinition {
   readonly name: string;
   /** One line that says what it is and how it is split. */
@@ -19,6 +33,8 @@ export interface DatasetDefinition {
   readonly generated?: true;
   /** Files that the source folder must hold. */
   readonly sourceFiles: readonly string[];
+  /** Where it can be fetched; absent: it is generated, the user's own, or offered in no form that can be checked. */
+  readonly download?: RemoteArchive;
   /** Options that it takes; absent: none, its recipe is fixed. */
   readonly options?: readonly (keyof DatasetOptions)[];
   /** The files it needs under other options. */

@@ -8,14 +8,15 @@ import {
   parseSplitName,
   summarizeDataset,
 } from '@crossgate/data';
-import { prepareDataset } from '@crossgate/data/node';
+import { downloadDataset, prepareDataset } from '@crossgate/data/node';
 import type { Command } from 'commander';
 import { readDataOptions } from '../config/load';
-import { throwIfInterrupted } from '../errors';
+import { InputError, throwIfInterrupted } from '../errors';
 import { table } from '../format';
 import { write } from '../io';
-import { openDataFolder } from '../locate';
+import { dataHome, openDataFolder } from '../locate';
 import { makeFolders, removeFolders } from '../make-folders';
+import type { ProgressTask } from '../progress';
 import type { Host } from './host';
 import { collect } from './train';
 
@@ -23,7 +24,7 @@ import { collect } from './train';
 const CHUNK = 1 << 16;
 
 export function registerData(program: Command, host: Host): void {
-  const data = host.add(program, 'data', 'List, prepare and export data sets');
+  const data = host.add(program, 'data', 'List, download, prepare and export data sets');
 
   const list = host.add(data, 'list', 'Known data sets', ['data list']);
   host.handle(list, async (context) => {
@@ -33,6 +34,46 @@ export function registerData(program: Command, host: Host): void {
     await context.emit({ datasets }, () =>
       datasets.map((entry) => `${entry.name}\n  ${entry.title}\n  ${entry.homepage} (${entry.license})`).join('\n'),
     );
+  });
+
+  const fetching = host
+    .add(data, 'download <name>', "Fetch the publisher's files, checked by size and SHA-256; goes on after a break", [
+      'data download ml-1m',
+      'data download ml-100k --out downloads/ml-100k',
+    ])
+    .option('--out <dir>', 'folder of the files (default: CROSSGATE_DATA/<name>, else data/<name>)')
+    .option('--url <url>', 'fetch the same archive from another place, such as a mirror');
+  host.handle<{ out?: string; url?: string }>(fetching, async (context, { out, url }, [name]) => {
+    const { io, log } = context;
+    throwIfInterrupted(io.signal);
+    const definition = findDataset(name!);
+    if (url !== undefined && !URL.canParse(url))
+      throw new InputError(`--url: ${url} is not a URL; give one with http://`);
+    const folder = out === undefined ? dataHome(name!, io) : resolve(io.cwd, out);
+    const { license, homepage } = definition;
+    log.info(`${name}: ${license} (${homepage}); by using the files you accept the publisher's terms`);
+    const made = await makeFolders(folder, 'choose another --out');
+    let task: ProgressTask | undefined;
+    try {
+      const outcome = await downloadDataset(definition, folder, {
+        signal: io.signal,
+        ...(url === undefined ? {} : { url }),
+        progress(bytes, total, from) {
+          task ??= context.progress.start(`downloading ${name}`, total, 'bytes', from);
+          task.update(bytes);
+        },
+      });
+      await context.emit({ dataset: name, folder, ...outcome, license, homepage }, () => {
+        const state = outcome.downloaded ? 'is now' : 'was already';
+        return `${name} ${state} in ${folder}: ${outcome.files.join(', ')}`;
+      });
+    } catch (error) {
+      // What came so far stays for the next attempt; a folder that stayed empty goes.
+      if (made !== undefined) await removeFolders(folder, made);
+      throw error;
+    } finally {
+      task?.finish();
+    }
   });
 
   const prepare = host

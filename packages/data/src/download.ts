@@ -1,0 +1,210 @@
+/** Fetches files of known size and SHA-256, going on where an earlier attempt stopped. Node only. */
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { InputError } from './errors';
+import type { DatasetDefinition, RemoteFile } from './registry';
+import { readZip } from './zip';
+
+export interface DownloadOptions {
+  readonly signal?: AbortSignal;
+  /** Called with the bytes that are there, `from` of them before this call. */
+  progress?(bytes: number, total: number, from: number): void;
+  /** Attempts in a row that may bring no byte before it fails; default 5. */
+  readonly attempts?: number;
+  /** Milliseconds without a byte after which a connection counts as dead; default 30,000. */
+  readonly patience?: number;
+  /** Milliseconds before the second attempt in a row, doubled for each further one; default 1,000. */
+  readonly pause?: number;
+}
+
+/** The transfer broke off: another attempt may go on. Any other error is final. */
+class TransferError extends Error {
+  override name = 'TransferError';
+}
+
+async function sizeOf(path: string): Promise<number> {
+  const info = await stat(path).catch(() => undefined);
+  return info?.size ?? 0;
+}
+
+async function hashFile(path: string, signal: AbortSignal | undefined): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20, ...(signal ? { signal } : {}) })) {
+    hash.update(chunk as Uint8Array);
+  }
+  return hash.digest('hex');
+}
+
+/** Asks for the rest of the file. Returns the response and where its first byte belongs. */
+async function request(wanted: RemoteFile, have: number, signal: AbortSignal) {
+  // Identity: a compressed transfer would have other sizes.
+  const headers = { 'accept-encoding': 'identity', ...(have > 0 ? { range: `bytes=${have}-` } : {}) };
+  const response = await fetch(wanted.url, { headers, signal });
+  const { status } = response;
+  if (status === 416) return { response, from: -1 };
+  if (status >= 500 || status === 429 || status === 408) throw new TransferError(`the server says ${status}`);
+  if (status !== 200 && status !== 206) {
+    throw new Error(`${wanted.url}: the server says ${status} ${response.statusText}; the file may have moved`);
+  }
+  if (status === 200) {
+    const length = Number(response.headers.get('content-length') ?? wanted.bytes);
+    if (length !== wanted.bytes) {
+      throw new Error(
+        `${wanted.url}: has ${length} bytes, not the ${wanted.bytes} that are known; the file has changed`,
+      );
+    }
+    return { response, from: 0 };
+  }
+  const range = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(response.headers.get('content-range') ?? '');
+  const total = range?.[2] === '*' ? wanted.bytes : Number(range?.[2]);
+  if (range !== null && total !== wanted.bytes) {
+    throw new Error(`${wanted.url}: has ${total} bytes, not the ${wanted.bytes} that are known; the file has changed`);
+  }
+  // A server that sends another part than was asked for is asked for the whole.
+  return { response, from: Number(range?.[1]) === have ? have : -1 };
+}
+
+/** One attempt: appends what the server sends to `partial`. */
+async function transfer(wanted: RemoteFile, partial: string, options: DownloadOptions, began: number): Promise<void> {
+  const stalled = new AbortController();
+  const patience = options.patience ?? 30_000;
+  let timer = setTimeout(() => stalled.abort(), patience);
+  const signals = options.signal === undefined ? [stalled.signal] : [stalled.signal, options.signal];
+  try {
+    const { response, from } = await request(wanted, await sizeOf(partial), AbortSignal.any(signals));
+    if (from < 0) {
+      await response.body?.cancel();
+      await rm(partial, { force: true });
+      throw new TransferError('the server cannot go on where the transfer stopped');
+    }
+    const file = await open(partial, from === 0 ? 'w' : 'a');
+    try {
+      let bytes = from;
+      for await (const chunk of response.body ?? []) {
+        clearTimeout(timer);
+        timer = setTimeout(() => stalled.abort(), patience);
+        bytes += chunk.length;
+        if (bytes > wanted.bytes) {
+          await rm(partial, { force: true });
+          throw new Error(
+            `${wanted.url}: sends more than the ${wanted.bytes} bytes that are known; the file has changed`,
+          );
+        }
+        await file.writeFile(chunk);
+        options.progress?.(bytes, wanted.bytes, began);
+      }
+      if (bytes < wanted.bytes) throw new TransferError('the connection was closed early');
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    options.signal?.throwIfAborted();
+    if (stalled.signal.aborted) throw new TransferError(`no byte came for ${patience / 1000} s`);
+    // What fetch itself throws: no route, a reset connection, a name that does not resolve.
+    if (error instanceof TypeError) throw new TransferError(String((error.cause as Error)?.message ?? error.message));
+    throw error;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function pauseFor(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, milliseconds);
+    signal?.addEventListener('abort', () => {
+      clearTimeout(timer);
+      reject(signal.reason);
+    });
+  });
+}
+
+/**
+ * Fetches a file to `path`, which appears by rename once size and SHA-256 are right. What came so far is kept in
+ * `path.partial`; a later call goes on from there (an HTTP range), also after a broken connection in the same call.
+ *
+ * @throws Error when the server refuses, sends another file, or stops answering; the signal's reason when aborted
+ */
+export async function downloadFile(wanted: RemoteFile, path: string, options: DownloadOptions = {}): Promise<void> {
+  const partial = `${path}.partial`;
+  await mkdir(dirname(path), { recursive: true });
+  const began = await sizeOf(partial);
+  // A part of another session may be of another file: then the whole is fetched once more.
+  let restarts = began > 0 ? 1 : 0;
+  for (let fruitless = 0; ; ) {
+    options.signal?.throwIfAborted();
+    const before = await sizeOf(partial);
+    if (before > wanted.bytes) await rm(partial);
+    if (before === wanted.bytes) {
+      const digest = await hashFile(partial, options.signal);
+      if (digest === wanted.sha256) break;
+      await rm(partial);
+      if (restarts-- > 0) continue;
+      throw new Error(`${wanted.url}: SHA-256 is ${digest}, not the known ${wanted.sha256}; the file was not kept`);
+    }
+    try {
+      await transfer(wanted, partial, options, began);
+    } catch (error) {
+      if (!(error instanceof TransferError)) throw error;
+      const after = await sizeOf(partial);
+      fruitless = after > before ? 1 : fruitless + 1;
+      if (fruitless >= (options.attempts ?? 5)) {
+        const kept = after > 0 ? `; ${after} of ${wanted.bytes} bytes are kept, run it again to go on` : '';
+        throw new Error(`${wanted.url}: ${error.message}${kept}`);
+      }
+      await pauseFor((options.pause ?? 1_000) * 2 ** (fruitless - 1), options.signal);
+    }
+  }
+  await rename(partial, path);
+}
+
+/** What `downloadDataset` did. */
+export interface DownloadOutcome {
+  /** Files that the folder holds now. */
+  readonly files: readonly string[];
+  /** False when they were there before. */
+  readonly downloaded: boolean;
+}
+
+/**
+ * Fetches the archive of a data set from its publisher and unpacks what the data set reads, and the publisher's terms,
+ * into `folder`. Nothing is fetched when the files are there.
+ *
+ * @param url another place of the same archive, such as a mirror
+ * @throws InputError when the publisher offers no such archive; Error as `downloadFile`, or for a damaged archive
+ */
+export async function downloadDataset(
+  definition: DatasetDefinition,
+  folder: string,
+  options: DownloadOptions & { readonly url?: string } = {},
+): Promise<DownloadOutcome> {
+  const { download, name, homepage } = definition;
+  if (download === undefined) {
+    const where = definition.generated ? 'it is generated' : `get its files by hand from ${homepage}`;
+    throw new InputError(`${name}: cannot be downloaded; ${where}`);
+  }
+  const members = Object.entries(download.members);
+  const files = members.map(([file]) => file);
+  const present = await Promise.all(
+    files.map(async (file) => (await stat(join(folder, file)).catch(() => undefined))?.isFile()),
+  );
+  if (present.every(Boolean)) return { files, downloaded: false };
+  const archive = join(folder, basename(new URL(download.url).pathname));
+  await downloadFile({ ...download, url: options.url ?? download.url }, archive, options);
+  try {
+    const contents = readZip(
+      await readFile(archive),
+      archive,
+      members.map(([, member]) => member),
+    );
+    for (const [file, member] of members) {
+      const temporary = join(folder, `.${file}.partial`);
+      await writeFile(temporary, contents.get(member) as Uint8Array);
+      await rename(temporary, join(folder, file));
+    }
+  } finally {
+    await rm(archive, { force: true });
+  }
+  return { files, downloaded: true };
+}

@@ -1,0 +1,307 @@
+/** Downloads from a local server that misbehaves in every way a real one does, and the archives that come out of them. */
+import { createHash } from 'node:crypto';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { crc32, deflateRawSync } from 'node:zlib';
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { type DatasetDefinition, findDataset, listDatasets } from '../src/index';
+import { downloadDataset, downloadFile } from '../src/node';
+import { readZip } from '../src/zip';
+
+const content = Buffer.from(Array.from({ length: 100_000 }, (_, index) => (index * index + (index >> 7)) & 255));
+const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
+
+type Answer = (request: IncomingMessage, response: ServerResponse, count: number) => void;
+
+let server: Server;
+let answer: Answer;
+/** The `Range` of every request so far. */
+let ranges: (string | undefined)[];
+let url: string;
+let folder: string;
+let path: string;
+// The first fetch of a process loads its client, which takes long on a busy machine.
+beforeAll(() => fetch('http://127.0.0.1:1/').catch(() => undefined));
+
+beforeEach(async () => {
+  ranges = [];
+  server = createServer((request, response) => {
+    ranges.push(request.headers.range);
+    answer(request, response, ranges.length);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/file.bin`;
+  folder = await mkdtemp(join(tmpdir(), 'crossgate-download-'));
+  path = join(folder, 'file.bin');
+});
+afterEach(async () => {
+  server.closeAllConnections();
+  await new Promise((resolve) => server.close(resolve));
+  await rm(folder, { recursive: true, force: true });
+});
+
+/** Serves as a good server does, ranges included; closes the connection after `limit` bytes of an answer. */
+function serve(request: IncomingMessage, response: ServerResponse, limit = content.length, bytes = content): void {
+  const start = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1] ?? 0);
+  if (start >= bytes.length) {
+    response.writeHead(416, { 'content-range': `bytes */${bytes.length}` }).end();
+    return;
+  }
+  const body = bytes.subarray(start);
+  const headers = { 'content-length': body.length };
+  if (start > 0) {
+    response.writeHead(206, { ...headers, 'content-range': `bytes ${start}-${bytes.length - 1}/${bytes.length}` });
+  } else response.writeHead(200, headers);
+  if (limit >= body.length) response.end(body);
+  else response.write(body.subarray(0, limit), () => setTimeout(() => response.destroy(), 200));
+}
+
+const quick = { pause: 1, patience: 1_500, attempts: 3 };
+const download = (options: object = {}) =>
+  downloadFile({ url, bytes: content.length, sha256: sha256(content) }, path, { ...quick, ...options });
+
+describe('a server that can be lived with', () => {
+  it.each<[string, Answer, number]>([
+    ['answers at once', (request, response) => serve(request, response), 1],
+    ['cuts every answer after 30,000 bytes', (request, response) => serve(request, response, 30_000), 4],
+    [
+      'says 503 and 429 first',
+      (request, response, count) =>
+        count < 3 ? response.writeHead(count === 1 ? 503 : 429).end() : serve(request, response),
+      3,
+    ],
+    [
+      'drops the first connection',
+      (request, response, count) => (count === 1 ? response.destroy() : serve(request, response)),
+      2,
+    ],
+    [
+      'stalls in the middle',
+      (request, response, count) => {
+        if (count > 1) serve(request, response);
+        else response.writeHead(200, { 'content-length': content.length }).write(content.subarray(0, 5_000));
+      },
+      2,
+    ],
+    ['never answers the first request', (request, response, count) => count > 1 && serve(request, response), 2],
+    [
+      'redirects',
+      (request, response) =>
+        request.url === '/file.bin' ? response.writeHead(302, { location: '/other' }).end() : serve(request, response),
+      2,
+    ],
+    [
+      'ignores ranges',
+      (request, response, count) => {
+        delete request.headers.range;
+        serve(request, response, count === 1 ? 40_000 : undefined);
+      },
+      2,
+    ],
+    [
+      'answers another range than asked',
+      (request, response, count) => {
+        if (count === 2) request.headers.range = 'bytes=7-';
+        serve(request, response, count === 1 ? 40_000 : undefined);
+      },
+      3,
+    ],
+    [
+      'knows no ranges and says 416',
+      (request, response, count) =>
+        count === 2 ? response.writeHead(416).end() : serve(request, response, count === 1 ? 40_000 : undefined),
+      3,
+    ],
+  ])('%s', async (_, behavior, requests) => {
+    answer = behavior;
+    const seen: number[] = [];
+    await download({ progress: (bytes: number) => seen.push(bytes) });
+    expect(content.equals(await readFile(path))).toBe(true);
+    // A client may lose what it had not read when the connection broke: then it asks once more.
+    expect(ranges.length).toBeGreaterThanOrEqual(requests);
+    expect(ranges.length).toBeLessThanOrEqual(requests + 2);
+    expect(seen.at(-1)).toBe(content.length);
+    expect(await readdir(folder)).toEqual(['file.bin']);
+  });
+});
+
+describe('a server that cannot', () => {
+  it.each<[string, Answer, RegExp, boolean]>([
+    [
+      'says 404',
+      (_, response) => response.writeHead(404).end('gone'),
+      /says 404 Not Found; the file may have moved$/,
+      false,
+    ],
+    ['says 503 for ever', (_, response) => response.writeHead(503).end(), /the server says 503$/, false],
+    [
+      'has a shorter file',
+      (request, response) => serve(request, response, 1e9, content.subarray(1)),
+      /has 99999 bytes, not the 100000 that are known/,
+      false,
+    ],
+    [
+      'sends more than it may',
+      (_, response) => {
+        response.writeHead(200);
+        response.write(content);
+        response.end('more');
+      },
+      /sends more than the 100000 bytes/,
+      false,
+    ],
+    [
+      'sends other bytes',
+      (request, response) => serve(request, response, 1e9, Buffer.from(content.map((byte) => byte ^ 1))),
+      /SHA-256 is [0-9a-f]{64}, not the known/,
+      false,
+    ],
+    [
+      'sends a page instead',
+      (_, response) => response.writeHead(200).end('<html>sign in</html>'),
+      /the connection was closed early|has 20 bytes/,
+      true,
+    ],
+    [
+      'stalls for ever',
+      (_, response) => void response.writeHead(200, { 'content-length': content.length }).write('x'),
+      /no byte came for 1\.5 s; 1 of 100000 bytes are kept, run it again/,
+      true,
+    ],
+  ])('%s', async (_, behavior, message, partial) => {
+    answer = behavior;
+    await expect(download()).rejects.toThrow(message);
+    const left = await readdir(folder);
+    expect(left.filter((name) => name !== 'file.bin.partial')).toEqual([]);
+    if (!partial) expect(left.length).toBe(0);
+  });
+
+  it('is not there', async () => {
+    const port = (server.address() as AddressInfo).port;
+    const wanted = { url: `http://127.0.0.1:${port}/x`, bytes: 3, sha256: '' };
+    await new Promise((resolve) => server.close(resolve));
+    await expect(downloadFile(wanted, path, quick)).rejects.toThrow(/ECONNREFUSED/);
+    server.listen(0);
+  });
+});
+
+describe('going on', () => {
+  it('starts where an earlier call stopped', async () => {
+    answer = (request, response, count) => {
+      if (count > 1) serve(request, response);
+      else response.writeHead(200, { 'content-length': content.length }).write(content.subarray(0, 30_000));
+    };
+    const stop = new AbortController();
+    const first = download({
+      signal: stop.signal,
+      progress: (bytes: number) => bytes >= 30_000 && stop.abort(),
+    });
+    await expect(first).rejects.toMatchObject({ name: 'AbortError' });
+    expect(await readdir(folder)).toEqual(['file.bin.partial']);
+    await download();
+    expect(ranges).toEqual([undefined, 'bytes=30000-']);
+    expect(content.equals(await readFile(path))).toBe(true);
+  });
+
+  it.each([
+    ['of another file', Buffer.alloc(500, 7)],
+    ['that is too long', Buffer.alloc(200_000, 7)],
+    ['of full length and wrong', Buffer.alloc(100_000, 7)],
+  ])('does not trust a part %s', async (_, left) => {
+    answer = (request, response) => serve(request, response);
+    await writeFile(`${path}.partial`, left);
+    await download();
+    expect(content.equals(await readFile(path))).toBe(true);
+  });
+});
+
+/** A ZIP archive with the given members, deflated, as zip writes it. */
+function zip(members: Readonly<Record<string, string>>): Buffer<ArrayBuffer> {
+  const parts: Buffer<ArrayBuffer>[] = [];
+  const directory: Buffer<ArrayBuffer>[] = [];
+  let offset = 0;
+  for (const [name, text] of Object.entries(members)) {
+    const [raw, nameBytes] = [Buffer.from(text), Buffer.from(name)];
+    const packed = Buffer.from(deflateRawSync(raw));
+    const fields = Buffer.alloc(26);
+    fields.writeUInt16LE(20, 0);
+    fields.writeUInt16LE(8, 4);
+    fields.writeUInt32LE(crc32(raw), 10);
+    fields.writeUInt32LE(packed.length, 14);
+    fields.writeUInt32LE(raw.length, 18);
+    fields.writeUInt16LE(nameBytes.length, 22);
+    const local = Buffer.concat([Buffer.from('PK\x03\x04'), fields, nameBytes, packed]);
+    const tail = Buffer.alloc(14);
+    tail.writeUInt32LE(offset, 10);
+    directory.push(Buffer.concat([Buffer.from('PK\x01\x02\x14\x00'), fields, tail, nameBytes]));
+    parts.push(local);
+    offset += local.length;
+  }
+  const listing = Buffer.concat(directory);
+  const end = Buffer.alloc(22);
+  end.write('PK\x05\x06', 'latin1');
+  end.writeUInt16LE(directory.length, 8);
+  end.writeUInt16LE(directory.length, 10);
+  end.writeUInt32LE(listing.length, 12);
+  end.writeUInt32LE(offset, 16);
+  return Buffer.concat([...parts, listing, end]);
+}
+
+describe('archives', () => {
+  const archive = zip({ 'set/README': 'terms', 'set/a.dat': 'a'.repeat(5_000), 'set/b.dat': 'b' });
+  const definition = (bytes: Buffer): DatasetDefinition => ({
+    ...findDataset('ml-100k'),
+    name: 'set',
+    sourceFiles: ['a.dat'],
+    download: {
+      url: url.replace('file.bin', 'set.zip'),
+      bytes: bytes.length,
+      sha256: sha256(bytes),
+      members: { README: 'set/README', 'a.dat': 'set/a.dat' },
+    },
+  });
+
+  it('unpacks what the data set reads, once', async () => {
+    answer = (request, response) => serve(request, response, 1e9, archive);
+    const out = join(folder, 'deep', 'set');
+    expect(await downloadDataset(definition(archive), out, quick)).toEqual({
+      files: ['README', 'a.dat'],
+      downloaded: true,
+    });
+    expect((await readdir(out)).sort()).toEqual(['README', 'a.dat']);
+    expect(await readFile(join(out, 'a.dat'), 'utf8')).toBe('a'.repeat(5_000));
+    expect(await downloadDataset(definition(archive), out, quick)).toMatchObject({ downloaded: false });
+    expect(ranges.length).toBe(1);
+  });
+
+  it('names what is wrong with an archive and leaves nothing of it', async () => {
+    const wrong = Buffer.from(archive);
+    wrong[43] = (wrong[43] as number) ^ 255;
+    for (const [bytes, message] of [
+      [Buffer.from('not a zip archive at all'), /is not a ZIP archive/],
+      [zip({ 'set/README': 'terms' }), /has no set\/a\.dat/],
+      [wrong, /set\/(README|a\.dat): (cannot be unpacked|wrong size or CRC-32|its header is damaged)/],
+    ] as const) {
+      answer = (request, response) => serve(request, response, 1e9, bytes);
+      await expect(downloadDataset(definition(bytes), join(folder, 'set'), quick)).rejects.toThrow(message);
+      expect((await readdir(join(folder, 'set'))).filter((name) => name.startsWith('set.zip'))).toEqual([]);
+    }
+    expect(() => readZip(archive.subarray(40), 'x.zip', [])).toThrow(/x\.zip: .*the archive is damaged/);
+  });
+
+  it('knows the archives of the publishers, and says where to get the others', async () => {
+    for (const { name, download: known, sourceFiles } of listDatasets()) {
+      if (known === undefined) continue;
+      expect([name, known.sha256]).toEqual([name, expect.stringMatching(/^[0-9a-f]{64}$/)]);
+      expect(Object.keys(known.members)).toEqual(expect.arrayContaining([...sourceFiles, 'README']));
+    }
+    await expect(downloadDataset(findDataset('amazon-books'), folder)).rejects.toMatchObject({
+      name: 'InputError',
+      message: expect.stringMatching(/cannot be downloaded; get its files by hand from https:/),
+    });
+    await expect(downloadDataset(findDataset('demo'), folder)).rejects.toThrow(/it is generated/);
+  });
+});
