@@ -16,7 +16,7 @@ const small = [
   'cf={cfDim: 4, epochs: 2, warmupEpochs: 0}',
   'training.stage1={rows: 8, batchSize: 4, evaluateEvery: 2, warmupSteps: 0}',
   'training.stage2={rows: 8, batchSize: 4, evaluateEvery: 2, warmupSteps: 0}',
-  'evaluation={validRows: 16, testRows: 60}',
+  'evaluation={splits: [test], validRows: 16, testRows: 60}',
   'checkpoint.everySteps=1',
 ].flatMap((argument) => ['--set', argument]);
 
@@ -33,7 +33,7 @@ describe.skipIf(adapters.length === 0)('crossgate demo', () => {
     const part = await runCli(arguments_, { cwd, signal: abort.signal }).finally(() => clearInterval(watch));
     expect(part.code, part.stderr).toBe(130);
     expect(part.stdout).toBe('');
-    expect(part.stderr).toMatch(/^demo: 6 methods on a generated world, about \d+ minutes on two CPU cores.*\n/);
+    expect(part.stderr).toMatch(/^demo: 6 methods on a generated world, about a minute on two CPU cores.*\n/);
     expect(part.stderr).toMatch(/\[4\/6\] MF, which sees co-occurrence; about \S+ left/);
     expect(part.stderr).toMatch(/to go on: .*--resume --run runs.demo-3\ninterrupted\n$/);
     expect(existsSync(join(cwd, 'runs/demo-3/mf/result.json'))).toBe(true);

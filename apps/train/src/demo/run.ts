@@ -53,8 +53,9 @@ export async function runDemo(context: CommandContext, options: DemoOptions): Pr
     return { ...method, config, seconds: expectedSeconds(config, rows) };
   });
   const expected = experiments.reduce((sum, { seconds }) => sum + seconds, 0);
+  const minutes = expected < 60 ? 'about a minute' : `about ${Math.ceil(expected / 60)} minutes`;
   log.info(
-    `demo: ${experiments.length} methods on a generated world, about ${Math.ceil(expected / 60)} minutes on two CPU cores, less on a GPU; ` +
+    `demo: ${experiments.length} methods on a generated world, ${minutes} on two CPU cores, less on a GPU; ` +
       `all of it goes to ${shown}. Ctrl-C stops, --resume goes on`,
   );
   try {
