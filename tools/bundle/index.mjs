@@ -29,7 +29,7 @@ export const mostBytes = 50 * 2 ** 20;
 const say = (/** @type {string} */ line) => process.stderr.write(`bundle: ${line}\n`);
 
 async function mustRun(/** @type {string} */ program, /** @type {string[]} */ args, /** @type {string} */ remedy) {
-  const { code, stderr, stdout } = await execute(program, args, { cwd: root });
+  const { code, stderr, stdout } = await execute(program, args, { cwd: root, timeout: 3_600_000 });
   if (code !== 0) throw new Error(`bundle: ${program} failed: ${stderr.trim().split('\n').at(-1)}; ${remedy}`);
   return stdout.trim();
 }

@@ -141,7 +141,7 @@ export function formatReport({ machine, adapter, ceilings, clock, results, pytor
     `${adapter.name} (${adapter.type}), ${machine.cpu}, ${machine.cores} cores, Node ${machine.node}`,
     `ceilings: ${significant(fma.gflops)} GFLOP/s f32 (${fma.accumulators} ${fma.vector ? 'vec4' : 'scalar'} sums, unrolled ${fma.unroll}x), ` +
       `${significant(copy.gbps)} GB/s copied (${ceilings.copies.map(({ bytes, gbps }) => `${bytes / 2 ** 20} MiB: ${significant(gbps)}`).join(', ')})`,
-    `median times by ${clock === 'gpu' ? 'GPU timestamps' : 'the wall clock'}`,
+    `median times by ${clock === 'gpu' ? `GPU timestamps${pytorch ? ', beside PyTorch by the wall clock' : ''}` : 'the wall clock'}`,
     '',
     formatTable(
       [
