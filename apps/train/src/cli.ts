@@ -12,6 +12,7 @@ import { registerGenerate } from './commands/generate';
 import type { Host } from './commands/host';
 import { registerLogits } from './commands/logits';
 import { registerMetrics } from './commands/metrics';
+import { registerModel } from './commands/model';
 import { registerTokenize } from './commands/tokenize';
 import { registerTrain } from './commands/train';
 import { createContext, type GlobalOptions } from './context';
@@ -104,6 +105,7 @@ export function buildProgram(io: Io, run: (work: Promise<void>) => Promise<void>
   registerGenerate(program, host);
   registerLogits(program, host);
   registerTokenize(program, host);
+  registerModel(program, host);
   registerAdapter(program, host);
   registerConfig(program, host);
   registerCompletion(program, host);

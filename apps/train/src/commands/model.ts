@@ -1,0 +1,138 @@
+/** `crossgate model`: what a model file holds and what it takes, without a GPU. */
+import { stat } from 'node:fs/promises';
+import type { LlamaConfig } from '@crossgate/llm';
+import { type Command, InvalidArgumentError } from 'commander';
+import { InputError } from '../errors';
+import { table } from '../format';
+import { locateModel } from '../locate';
+import type { Host } from './host';
+
+function parseCount(text: string): number {
+  const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (!(value >= 1 && value <= 1e6)) throw new InvalidArgumentError('It must be a whole number from 1.');
+  return value;
+}
+
+const mebibytes = (bytes: number) => `${Math.ceil(bytes / 2 ** 20)} MiB`;
+
+/** What sets a model apart from a plain LLaMA, in words. */
+function featuresOf(config: LlamaConfig): string[] {
+  const { heads, keyValueHeads, headDim, hiddenSize, ropeScaling, slidingWindow } = config;
+  return [
+    ...(keyValueHeads === heads ? [] : [`${heads / keyValueHeads} query heads share a key/value head`]),
+    ...(headDim * heads === hiddenSize ? [] : [`heads of ${headDim}, not hiddenSize / heads`]),
+    ...(config.attentionBias ? ['biases on q, k and v'] : []),
+    ...(config.outputBias ? ['a bias on o'] : []),
+    ...(config.feedForwardBias ? ['biases in the feed-forward'] : []),
+    ...(config.queryKeyNorm ? ['q/k norms'] : []),
+    ...(ropeScaling === undefined ? [] : [`rotary scaling ${ropeScaling.type}`]),
+    ...(slidingWindow === undefined ? [] : [`a window of ${slidingWindow} tokens`]),
+    ...(config.tieWordEmbeddings ? ['head and embeddings shared'] : []),
+  ];
+}
+
+interface InfoOptions {
+  readonly plan?: boolean;
+  readonly prompts: number;
+  readonly length: number;
+  readonly rank: number;
+}
+
+export function registerModel(program: Command, host: Host): void {
+  const group = host.add(program, 'model', 'Look at models');
+  const info = host
+    .add(group, 'info <path>', 'What a model folder or GGUF file holds', [
+      'model info stories260K',
+      'model info model.gguf --plan --prompts 3 --length 700',
+    ])
+    .option('--plan', 'predict the device memory that training LoRA on q and v takes, in f32')
+    .option('--prompts <n>', 'with --plan: prompts of a batch', parseCount, 16)
+    .option('--length <n>', 'with --plan: tokens of a prompt', parseCount, 512)
+    .option('--rank <n>', 'with --plan: rank of LoRA', parseCount, 8);
+  host.handle<InfoOptions>(info, async (context, options, [name]) => {
+    const [{ openModel }, { loraParameterShapes }, { planMemory }] = await Promise.all([
+      import('@crossgate/llm/node'),
+      import('@crossgate/llm'),
+      import('@crossgate/fusion'),
+    ]);
+    const path = await locateModel(name!, '<path>', context.io);
+    const files = await openModel(path);
+    try {
+      const { config, source } = files;
+      let parameters = 0;
+      const types: Record<string, number> = {};
+      for (const { shape, dtype } of source.tensors.values()) {
+        const size = shape.reduce((product, extent) => product * extent, 1);
+        parameters += size;
+        types[dtype] = (types[dtype] ?? 0) + size;
+      }
+      const tokenizer = await files.tokenizer().catch((error: unknown) => {
+        if ((error as Error).name !== 'InputError') throw error;
+        context.log.warn((error as Error).message);
+        return null;
+      });
+      const maxPositions = Math.min(config.maxPositions, 8192);
+      if (options.plan && options.length > config.maxPositions) {
+        throw new InputError(`--length: ${options.length} tokens are more than the model's ${config.maxPositions}`);
+      }
+      const lora = [...loraParameterShapes(config, { rank: options.rank, targets: ['q_proj', 'v_proj'] }).values()];
+      const adapted = lora.reduce((sum, [rows, columns]) => sum + rows * columns, 0);
+      const plan = planMemory({
+        llm: config,
+        maxPositions,
+        parameters: adapted,
+        trained: adapted,
+        loraRank: options.rank,
+        tokens: options.prompts * options.length,
+        prompts: options.prompts,
+      });
+      const result = {
+        path,
+        format: (await stat(path)).isDirectory() ? 'safetensors' : 'gguf',
+        ...config,
+        features: featuresOf(config),
+        parameters,
+        types,
+        tokenizer: tokenizer && { vocabSize: tokenizer.vocabSize, addsBos: tokenizer.addsBos },
+        deviceBytes: plan.weights,
+        ...(options.plan && { plan: { prompts: options.prompts, length: options.length, ...plan } }),
+      };
+      await context.emit(result, () => describe(result, plan));
+    } finally {
+      await files.close();
+    }
+  });
+}
+
+type Info = LlamaConfig & {
+  readonly features: readonly string[];
+  readonly parameters: number;
+  readonly types: Readonly<Record<string, number>>;
+  readonly tokenizer: { readonly vocabSize: number } | null;
+  readonly deviceBytes: number;
+  readonly plan?: { readonly prompts: number; readonly length: number };
+};
+
+function describe(info: Info, bytes: { parameters: number; optimizer: number; step: number; total: number }): string {
+  const { heads, keyValueHeads, plan } = info;
+  const rows = [
+    ['architecture', info.architecture],
+    ['features', info.features.join('; ') || 'none beyond LLaMA'],
+    ['parameters', `${info.parameters.toLocaleString('en')} (${Object.keys(info.types).join(', ')})`],
+    ['layers', `${info.layers} of ${info.hiddenSize}, feed-forward ${info.intermediateSize}`],
+    ['heads', `${heads}, key/value ${keyValueHeads}, each ${info.headDim}`],
+    ['context', `${info.maxPositions} tokens`],
+    ['vocabulary', `${info.vocabSize}${info.tokenizer ? '' : ', without a tokenizer'}`],
+    ['on the device', `${mebibytes(info.deviceBytes)} in f32`],
+  ];
+  if (plan) {
+    rows.push(
+      ['training LoRA', `${plan.prompts} prompts of ${plan.length} tokens: ${mebibytes(bytes.total)}`],
+      [
+        '  of it',
+        `adapter ${mebibytes(bytes.parameters)}, optimizer ${mebibytes(bytes.optimizer)}, step ${mebibytes(bytes.step)}`,
+      ],
+    );
+  }
+  return table(rows);
+}

@@ -1,0 +1,44 @@
+/** `crossgate model info`, on a model made on the spot. No GPU is needed. */
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { beforeEach, expect, it } from 'vitest';
+import { runCli } from './cli';
+import { folderWith } from './fixtures';
+import { writeTinyModel } from './tiny-model';
+
+let cwd = '';
+beforeEach(async () => {
+  cwd = await folderWith();
+  await writeTinyModel(join(cwd, 'models', 'tiny'));
+});
+
+it('says what the model holds and what training it takes', async () => {
+  const line = ['model', 'info', 'tiny', '--plan', '--prompts', '2', '--length', '10', '--json'];
+  const { code, stdout } = await runCli(line, { cwd });
+  expect(code).toBe(0);
+  const info = JSON.parse(stdout);
+  // Embeddings, four attention matrices, three of the feed-forward, three norms.
+  const parameters = info.vocabSize * 16 + 2 * 16 * 16 + 2 * 8 * 16 + 3 * 24 * 16 + 3 * 16;
+  expect(info).toMatchObject({ format: 'safetensors', architecture: 'llama', parameters, types: { F32: parameters } });
+  expect(info.features).toEqual(['2 query heads share a key/value head', 'head and embeddings shared']);
+  expect(info.deviceBytes).toBe(4 * parameters + 4 * 1024 * 8);
+  const { weights, parameters: adapter, optimizer, step, total } = info.plan;
+  expect(weights).toBe(info.deviceBytes);
+  expect(adapter).toBe(8 * (8 * 16 + 16 * 8 + 8 * 16 + 8 * 8));
+  expect(weights + adapter + optimizer + step).toBe(total);
+});
+
+it('needs no tokenizer, and says so', async () => {
+  await writeTinyModel(join(cwd, 'models', 'bare'));
+  await rm(join(cwd, 'models', 'bare', 'tokenizer.json'));
+  const { code, stdout, stderr } = await runCli(['model', 'info', 'bare'], { cwd });
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/without a tokenizer/);
+  expect(stderr).toMatch(/tokenizer\.json/);
+});
+
+it('refuses prompts beyond the context', async () => {
+  const { code, stderr } = await runCli(['model', 'info', 'tiny', '--plan', '--length', '2000'], { cwd });
+  expect(code).toBe(2);
+  expect(stderr).toMatch(/--length: 2000 tokens are more than the model's 1024/);
+});
