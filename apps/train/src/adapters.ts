@@ -1,12 +1,12 @@
 /** Adapters on disk: found in run folders and PEFT folders, put on models, written out. */
 import { mkdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { makeFolders } from '@crossgate/data/node';
 import type { LlamaConfig, PeftAdapter } from '@crossgate/llm';
 import { writeFileAtomic } from '@crossgate/tensor/node';
 import { loadConfig } from './config/load';
 import { InputError } from './errors';
 import { kindOf, temporaryName } from './files';
-import { makeFolders } from './make-folders';
 
 /** Where an adapter lies, and what it was trained on. */
 export interface AdapterPlace {

@@ -1,9 +1,10 @@
 /** Fetches files of known size and SHA-256, going on where an earlier attempt stopped. Node only. */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
 import { InputError } from './errors';
+import { makeFolders } from './make-folders';
 import type { DatasetDefinition, RemoteFile } from './registry';
 import { readZip } from './zip';
 
@@ -128,7 +129,7 @@ function pauseFor(milliseconds: number, signal: AbortSignal | undefined): Promis
  */
 export async function downloadFile(wanted: RemoteFile, path: string, options: DownloadOptions = {}): Promise<void> {
   const partial = `${path}.partial`;
-  await mkdir(dirname(path), { recursive: true });
+  await makeFolders(dirname(resolve(path)), 'name another place');
   const began = await sizeOf(partial);
   // A part of another session may be of another file: then the whole is fetched once more.
   let restarts = began > 0 ? 1 : 0;

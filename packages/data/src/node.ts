@@ -1,12 +1,13 @@
 /** @crossgate/data/node: data sets from source folders and prepared folders on disk. */
 import { randomUUID } from 'node:crypto';
 import { createReadStream, type ReadStream } from 'node:fs';
-import { mkdir, open, readdir, readFile, rename, rm, rmdir, stat } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { createGunzip } from 'node:zlib';
 import type { Dataset } from './dataset';
 import { InputError } from './errors';
 import { contentFiles, decodeDataset, encodeDataset, manifestFile, parseManifest } from './format';
+import { makeFolders, removeFolders } from './make-folders';
 import { type DatasetOptions, requireOptions } from './options';
 import { type DatasetDefinition, findDataset } from './registry';
 import { memorySource, type SourceFolder } from './source';
@@ -18,6 +19,7 @@ export {
   downloadFile,
 } from './download';
 export { exportSplit } from './export';
+export { makeFolders, removeFolders } from './make-folders';
 
 /** The code of a file system error, such as ENOENT. */
 function errorCode(error: unknown): string | undefined {
@@ -138,13 +140,6 @@ async function writeFileDurably(path: string, bytes: Uint8Array): Promise<void> 
   }
 }
 
-/** Removes `folder` and its parents up to `top`, as long as they are empty. */
-async function removeEmptyFolders(folder: string, top: string): Promise<void> {
-  for (let current = folder; current.length >= top.length; current = dirname(current)) {
-    await rmdir(current).catch(() => undefined);
-  }
-}
-
 /**
  * Writes a data set as a prepared folder: complete or not at all. It is written beside its place and moved there by
  * rename. An earlier prepared data set is replaced.
@@ -156,12 +151,7 @@ export async function saveDataset(dataset: Dataset, directory: string): Promise<
   const target = resolve(directory);
   await checkReplaceable(target);
   const files = await encodeDataset(dataset);
-  const createdParent = await mkdir(dirname(target), { recursive: true }).catch((error: unknown) => {
-    if (errorCode(error) === 'ENOTDIR' || errorCode(error) === 'EEXIST') {
-      throw new InputError(`${directory}: a part of this path is a file; name another folder`);
-    }
-    throw error;
-  });
+  const createdParent = await makeFolders(dirname(target), 'name another folder');
   const temporary = join(dirname(target), `.${basename(target)}.${randomUUID()}`);
   let previous: string | undefined;
   try {
@@ -176,7 +166,7 @@ export async function saveDataset(dataset: Dataset, directory: string): Promise<
   } catch (error) {
     if (previous !== undefined) await rename(previous, target).catch(() => undefined);
     await rm(temporary, { recursive: true, force: true });
-    if (createdParent !== undefined) await removeEmptyFolders(dirname(target), createdParent);
+    if (createdParent !== undefined) await removeFolders(dirname(target), createdParent);
     throw error;
   }
   if (previous !== undefined) await rm(previous, { recursive: true, force: true });

@@ -136,6 +136,16 @@ describe('refusals leave nothing behind', () => {
     expect((await left()).sort()).toEqual(['foreign', 'out', 'source']);
   });
 
+  it.runIf(process.platform === 'linux')(
+    'refuses a place where no folder can be made, instead of hanging',
+    async () => {
+      const dataset = await loadSource('ml-1m', source);
+      await expect(saveDataset(dataset, '/proc/crossgate-test/out')).rejects.toMatchObject(
+        inputError(/^\/proc\/crossgate-test: the folder cannot be made: .*; name another folder$/),
+      );
+    },
+  );
+
   it('removes what it wrote when writing fails', async () => {
     const dataset = await loadSource('ml-1m', source);
     const broken = Object.create(dataset, {

@@ -8,14 +8,13 @@ import {
   parseSplitName,
   summarizeDataset,
 } from '@crossgate/data';
-import { downloadDataset, prepareDataset } from '@crossgate/data/node';
+import { downloadDataset, makeFolders, prepareDataset, removeFolders } from '@crossgate/data/node';
 import type { Command } from 'commander';
 import { readDataOptions } from '../config/load';
 import { InputError, throwIfInterrupted } from '../errors';
 import { table } from '../format';
 import { write } from '../io';
 import { dataHome, openDataFolder } from '../locate';
-import { makeFolders, removeFolders } from '../make-folders';
 import type { ProgressTask } from '../progress';
 import type { Host } from './host';
 import { collect } from './train';

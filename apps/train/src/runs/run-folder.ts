@@ -2,12 +2,12 @@
 import { existsSync } from 'node:fs';
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeFolders, removeFolders } from '@crossgate/data/node';
 import { parse, stringify } from 'yaml';
 import type { z } from 'zod';
 import type { ExperimentConfig } from '../config/schema';
 import { InputError } from '../errors';
 import { isTemporaryName, kindOf, readText, writeAtomically, writeAtomicallyWith } from '../files';
-import { makeFolders, removeFolders } from '../make-folders';
 import { type CheckpointFile, type CheckpointName, checkCheckpointState, readCheckpointFile } from './checkpoint-file';
 import { acquireLock, checkUnlocked, type Lock } from './lock';
 import { MetricsLog, type MetricsRecord, readKept } from './metrics-log';

@@ -1,8 +1,7 @@
 /** Makes a folder and its missing parents, one level at a time, and takes them back. */
-import { mkdir, rmdir } from 'node:fs/promises';
+import { mkdir, rmdir, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { InputError } from './errors';
-import { kindOf } from './files';
 
 /** System errors that say that a folder cannot be made at this place, with the words for them. */
 const PLACE_ERRORS: Readonly<Record<string, string>> = {
@@ -15,6 +14,16 @@ const PLACE_ERRORS: Readonly<Record<string, string>> = {
   ENAMETOOLONG: 'the name is too long',
   EINVAL: 'the name is not allowed there',
 };
+
+async function kindOf(path: string): Promise<'folder' | 'other' | 'absent'> {
+  try {
+    return (await stat(path)).isDirectory() ? 'folder' : 'other';
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return 'absent';
+    throw error;
+  }
+}
 
 /**
  * Makes a folder with its parents. Not by `mkdir` with `recursive`: that never returns where an existing parent answers
