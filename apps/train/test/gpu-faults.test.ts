@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Device } from '@crossgate/gpu';
+import { type Device, OutOfMemoryError } from '@crossgate/gpu';
 import { firstNonFinite, parseState } from '@crossgate/tensor';
 import { openFile } from '@crossgate/tensor/node';
 import { afterEach, describe, expect, it, vi } from 'vitest';
@@ -29,6 +29,7 @@ const adapters = await listAdapters();
 
 afterEach(() => {
   onOpen = () => {};
+  vi.unstubAllEnvs();
 });
 
 /** Calls `act` once the log of a run has this many lines. */
@@ -114,5 +115,44 @@ describe.skipIf(adapters.length === 0)('a run on a GPU', () => {
       expect(state).toMatchObject({ phase: 'hybrid', stage: 0 });
       expect(await spoiled(cwd)).toBeNull();
     }
+  });
+
+  it('that will not fit the memory budget is refused before it starts, and one that just fits runs', async () => {
+    const cwd = await tinyRuns();
+    vi.stubEnv('CROSSGATE_MEMORY_BUDGET', '64 KiB');
+    const refused = await train(cwd, 'ccf.yaml', 'run');
+    expect({ code: refused.code, stdout: refused.stdout }, refused.stderr).toEqual({ code: 2, stdout: '' });
+    expect(refused.stderr).toMatch(
+      /the training would take about [\d.]+ KiB \(weights .*\) of 64\.0 KiB; lower training/,
+    );
+    expect(existsSync(join(cwd, 'run'))).toBe(false);
+    vi.stubEnv('CROSSGATE_MEMORY_BUDGET', '4 MiB');
+    const fits = await train(cwd, 'ccf.yaml', 'run');
+    expect(fits.code, fits.stderr).toBe(0);
+    const { predicted } = JSON.parse(fits.stdout).details.memory;
+    const said = Number(/about ([\d.]+) KiB/.exec(refused.stderr)![1]) * 1024;
+    expect(said / predicted.total).toBeGreaterThan(0.8);
+    expect(said / predicted.total).toBeLessThan(1.25);
+  });
+
+  it('whose batches exceed the budget ends in one line with the sizes, and goes on with more', async () => {
+    const cwd = await tinyRuns();
+    const whole = await train(cwd, 'mf.yaml', 'whole');
+    expect(whole.code, whole.stderr).toBe(0);
+    let stop = () => {};
+    onOpen = (device) => {
+      // As if the device were full from then on.
+      stop = atLine(cwd, 4, () => {
+        vi.spyOn(device.memory, 'persistent').mockImplementation((bytes, purpose) => {
+          throw new OutOfMemoryError(`${bytes} bytes for ${purpose} do not fit`);
+        });
+      });
+    };
+    const failed = await train(cwd, 'mf.yaml', 'run').finally(() => stop());
+    expectFailure(failed, /^error: \d+ bytes for scores do not fit; with --resume the run goes on/);
+    onOpen = () => {};
+    const rest = await train(cwd, 'mf.yaml', 'run', '--resume');
+    expect(rest.code, rest.stderr).toBe(0);
+    expect(await hashRun(join(cwd, 'run'))).toBe(await hashRun(join(cwd, 'whole')));
   });
 });

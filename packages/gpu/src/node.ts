@@ -4,7 +4,8 @@ import type { Capabilities } from './capabilities';
 import { isSoftwareAdapter, readCapabilities } from './capabilities';
 import type { Device, DeviceOptions } from './device';
 import { createDevice, immediateSize } from './device';
-import { NoAdapterError } from './errors';
+import { InputError, NoAdapterError } from './errors';
+import { parseBytes } from './memory';
 
 /** What can be known of an adapter without opening it. */
 export interface AdapterSummary {
@@ -118,12 +119,24 @@ export function chooseAdapter(
       };
 }
 
+/** The memory budget that the environment sets. @throws InputError naming the variable. */
+function environmentBudget(): number | undefined {
+  const text = process.env.CROSSGATE_MEMORY_BUDGET;
+  if (text === undefined || text === '') return undefined;
+  try {
+    return parseBytes(text);
+  } catch (error) {
+    throw new InputError(`CROSSGATE_MEMORY_BUDGET: ${(error as Error).message}`);
+  }
+}
+
 /**
- * Opens a device through Dawn.
+ * Opens a device through Dawn. Its memory budget falls back to CROSSGATE_MEMORY_BUDGET, e.g. `6GiB`.
  *
- * @throws NoAdapterError when no adapter fits, listing what was found.
+ * @throws NoAdapterError when no adapter fits, listing what was found; InputError for a budget that is no size.
  */
 export async function openDevice(options: OpenOptions = {}): Promise<Device> {
+  const memoryBudget = options.memoryBudget ?? environmentBudget();
   const candidates = await findCandidates(options.robustness ?? true);
   const preference = options.adapter ?? process.env.CROSSGATE_ADAPTER;
   const { chosen, reason } = chooseAdapter(
@@ -139,7 +152,8 @@ export async function openDevice(options: OpenOptions = {}): Promise<Device> {
   }
   // Dawn crashes the process when its instance is collected while a device lives, so the device keeps it.
   const wait = candidate.summary.type === 'software' ? waitInSlices : undefined;
-  return createDevice(candidate.instance, candidate.adapter, { ...options, keepAlive: candidate.instance, wait });
+  const all = { ...options, ...(memoryBudget !== undefined && { memoryBudget }) };
+  return createDevice(candidate.instance, candidate.adapter, { ...all, keepAlive: candidate.instance, wait });
 }
 
 const sliceMilliseconds = 1;

@@ -1,6 +1,6 @@
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest';
 import type { Device } from '../src';
-import { OutOfMemoryError, sizeClass } from '../src';
+import { InputError, OutOfMemoryError, parseBytes, sizeClass } from '../src';
 import { openDevice } from '../src/node';
 
 let device: Device;
@@ -91,4 +91,25 @@ it('names leaks in debug mode', async () => {
   expect(debug.memory.leaks()).toHaveLength(1);
   debug.destroy();
   expect(device.memory.leaks()).toEqual([]);
+});
+
+afterEach(() => vi.unstubAllEnvs());
+
+it('reads sizes', () => {
+  const sizes = ['1000', '1000 bytes', '2k', '2 KiB', '1.5MB', '6GiB', '1 TiB'].map(parseBytes);
+  expect(sizes).toEqual([1000, 1000, 2048, 2048, 1.5 * 2 ** 20, 6 * 2 ** 30, 2 ** 40]);
+  for (const wrong of ['', '0', '-1', 'much', '1 PiB', '1e9', '0.0001']) {
+    expect(() => parseBytes(wrong), wrong).toThrow(InputError);
+  }
+});
+
+it('takes its budget from the environment when it is given none', async () => {
+  vi.stubEnv('CROSSGATE_MEMORY_BUDGET', '1 MiB');
+  const [limited, own] = [await openDevice(), await openDevice({ memoryBudget: 2 ** 21 })];
+  expect([limited.memory.budget, own.memory.budget]).toEqual([2 ** 20, 2 ** 21]);
+  expect(() => limited.memory.persistent(2 ** 20 + 4, 'weights')).toThrow(OutOfMemoryError);
+  limited.destroy();
+  own.destroy();
+  vi.stubEnv('CROSSGATE_MEMORY_BUDGET', 'much');
+  await expect(openDevice()).rejects.toThrow(/^CROSSGATE_MEMORY_BUDGET: "much" is no size of memory/);
 });
