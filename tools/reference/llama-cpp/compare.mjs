@@ -1,9 +1,9 @@
-// Ours beside llama.cpp's: npm run -s example -- tools/reference/llama-cpp/compare.mjs MODEL.gguf OUT
+// Ours beside llama.cpp's, after a build of the packages: npm run -s example -- tools/reference/llama-cpp/compare.mjs MODEL.gguf OUT
 // OUT.json and OUT.f32 come from theirs.mjs. Prints one JSON document.
 import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
-import { openDevice } from '@crossgate/gpu/node';
-import { LlamaModel, packSequences } from '@crossgate/llm';
-import { openModel } from '@crossgate/llm/node';
+import { openDevice } from '../../../packages/gpu/dist/node.js';
+import { LlamaModel, packSequences } from '../../../packages/llm/dist/index.js';
+import { openModel } from '../../../packages/llm/dist/node.js';
 
 const [path, out] = process.argv.slice(2);
 const { by, vocabulary, sequences, tokenized } = JSON.parse(readFileSync(`${out}.json`, 'utf8'));
