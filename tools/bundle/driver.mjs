@@ -42,7 +42,7 @@ const nvidiaFolders = [
   '/run/opengl-driver/lib',
   '/run/nvidia/driver/usr/lib/x86_64-linux-gnu',
 ];
-const nvidiaDevices = ['/dev/nvidiactl', '/dev/nvidia0', '/proc/driver/nvidia/version', '/dev/dxg'];
+const nvidiaDevices = ['/dev/nvidiactl', '/dev/nvidia0', '/proc/driver/nvidia/version'];
 
 /**
  * @typedef {object} Machine what is searched: the real one by default, a fake one in tests

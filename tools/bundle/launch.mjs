@@ -13,6 +13,7 @@ const usage = `Usage: run.sh COMMAND [ARGS]
   doctor          the GPUs that are there, and which one would be used
   verify          every kernel and variant against float64; --out FILE keeps the JSON
   bench           every kernel's time as JSON, beside the adapter's ceilings, and beside PyTorch where python3 has torch
+  demo            CCF-LLM beside its parents on a generated world, with the carried model
   train CONFIG    one experiment; CONFIG is a file, or a name in the bundle such as configs/demo/smoke.yaml
   peers, kernels  parts of bench, as tables
   COMMAND         any other command of crossgate: run.sh --help-all lists them

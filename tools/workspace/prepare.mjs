@@ -44,7 +44,8 @@ export async function buildKey(folder = root) {
     paths.push(join(path, 'package.json'), join(path, 'tsup.config.ts'), join(path, 'tsconfig.json'));
     paths.push(...(await filesUnder(folder, join(path, 'src'))));
   }
-  paths.push(join('apps', 'bench', 'verify.build.ts'), join('packages', 'kernels', 'test', 'harness.ts'));
+  const bench = ['tsup.worker.config.ts', 'verify.build.ts'].map((name) => join('apps', 'bench', name));
+  paths.push(...bench, join('packages', 'kernels', 'test', 'harness.ts'));
   const hash = createHash('sha256');
   for (const path of paths) {
     const info = await stat(join(folder, path)).catch(() => null);
