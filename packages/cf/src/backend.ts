@@ -34,16 +34,50 @@ export interface CfBackend {
   itemVectors(items: Uint32Array): Tensor;
 }
 
+/** Names of the models. */
+export type CfModelName = 'mf' | 'lightgcn' | 'sasrec';
+
+/** Rows of users: what a model reads to score items for them. */
+export interface UserBatch {
+  /** [n] dense ids. */
+  readonly users: Uint32Array;
+  /** [n] the positives before each row, oldest first; longer ones are cut to the last `historyLength`. */
+  readonly histories?: readonly Int32Array[];
+  /** Noise of a training step, for models that have any; absent in evaluation. */
+  readonly dropout?: { readonly seed: number; readonly counter: number };
+}
+
+/** Scores items for a batch of users whose vectors are computed once. Lives inside one step. */
+export interface UserScorer {
+  /** One item per row: [n] logits. */
+  logits(items: Uint32Array): Tensor;
+  /**
+   * All items for every row: [n, items + 1] logits, −1e30 for padding and unseen items. What depends on the user alone
+   * (the user's bias) is left out: it changes neither an order nor a softmax.
+   */
+  allLogits(): Tensor;
+}
+
 /** A backend that can be trained on clicks by itself. */
 export interface CfModel extends CfBackend {
+  readonly name: CfModelName;
+  /** Prepares to score items for a batch of users, inside a step. Differentiable. */
+  scorer(batch: UserBatch): UserScorer;
   /** Logits of pairs, inside a step. Differentiable. @returns [n]. */
   logits(users: Uint32Array, items: Uint32Array, histories?: readonly Int32Array[]): Tensor;
-  /** Logits of pairs of any number, waiting for the device once. Opens steps of its own. */
-  scorePairs(users: ArrayLike<number>, items: ArrayLike<number>): Promise<Float32Array>;
-  /** Everything needed to build the model again. */
+  /**
+   * Logits of pairs of any number, waiting for the device once. Opens steps of its own.
+   *
+   * @param history the positives before a pair; needed when `historyLength` is above 0.
+   */
+  scorePairs(users: ArrayLike<number>, items: ArrayLike<number>, history?: HistoryOf): Promise<Float32Array>;
+  /** Everything needed to build the model again: see `cfModelFromState`. */
   state(): Promise<HostState>;
   release(): void;
 }
+
+/** The positives before row `row`, oldest first, at most `limit`. */
+export type HistoryOf = (row: number, limit: number) => Int32Array;
 
 /** Vectors of all users and items on the host. Row 0 is padding; rows of unseen users and items are zero. */
 export interface CfEmbeddings {

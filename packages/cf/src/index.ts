@@ -1,4 +1,12 @@
-export type { CfBackend, CfEmbeddings, CfModel } from './backend';
+export type {
+  CfBackend,
+  CfEmbeddings,
+  CfModel,
+  CfModelName,
+  HistoryOf,
+  UserBatch,
+  UserScorer,
+} from './backend';
 export {
   type Baseline,
   type BaselineName,
@@ -9,12 +17,16 @@ export {
   scoreBaseline,
 } from './baselines';
 export { type CfProgress, type EarlyStoppingOptions, isBest, stopReason } from './early-stopping';
+export { cfModelFromState } from './from-state';
+export { type InteractionGraph, LightGcn, type LightGcnOptions } from './light-gcn';
+export { type CfLoss, cfLosses, NegativeSampler } from './losses';
 export {
   MatrixFactorization,
   type MatrixFactorizationOptions,
   matrixFactorizationShapes,
 } from './matrix-factorization';
-export { type SeenFlags, seenInTrain } from './seen';
+export { SasRec, type SasRecOptions, type SasRecShape, sasRecShapes } from './sas-rec';
+export { positiveEdges, type SeenFlags, seenInTrain } from './seen';
 export {
   type CfEpochReport,
   CfTrainer,

@@ -17,3 +17,9 @@ export function seenInTrain(dataset: Dataset): SeenFlags {
   for (const id of item) itemSeen[id] = 1;
   return { userSeen, itemSeen };
 }
+
+/** The graph of LightGCN: the positive rows of the train split. */
+export function positiveEdges(dataset: Dataset): { user: Int32Array; item: Int32Array } {
+  const { user, item, label } = dataset.splits.train;
+  return { user: user.filter((_, row) => label[row] === 1), item: item.filter((_, row) => label[row] === 1) };
+}

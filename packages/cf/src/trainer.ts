@@ -1,4 +1,4 @@
-/** Trains a CF model on clicks: binary cross entropy, Adam with coupled L2, early stopping on validation AUC. */
+/** Trains a CF model on clicks: a loss of the four, Adam with coupled L2, early stopping on validation AUC. */
 import { batchRows, type Split, shuffledRows } from '@crossgate/data';
 import { auc, uauc } from '@crossgate/eval';
 import type { BufferSlice, Device } from '@crossgate/gpu';
@@ -6,7 +6,6 @@ import { InputError } from '@crossgate/gpu';
 import type { HostState } from '@crossgate/tensor';
 import {
   Adam,
-  bceWithLogits,
   firstNonFinite,
   NonFiniteLossError,
   readGroup,
@@ -17,6 +16,7 @@ import {
 } from '@crossgate/tensor';
 import type { CfModel } from './backend';
 import { type CfProgress, type EarlyStoppingOptions, isBest, stopReason } from './early-stopping';
+import { type CfLoss, cfLoss, lossParts, NegativeSampler } from './losses';
 import { type CfTrainingSettings, type CfTrainingState, readProgress, trainingMetadata } from './training-state';
 
 /** Rows to learn from or to validate on: columns of equal length, dense ids, labels 0 or 1. */
@@ -26,6 +26,8 @@ export type ClickColumns = Pick<Split, 'rows' | 'user' | 'item' | 'label'>;
 export interface CfTrainingData {
   readonly train: ClickColumns;
   readonly valid: ClickColumns;
+  /** The positives before a row, oldest first, at most `limit`. Needed by models that read histories. */
+  readonly history?: (split: 'train' | 'valid', row: number, limit: number) => Int32Array;
 }
 
 export interface CfTrainerOptions extends EarlyStoppingOptions {
@@ -35,7 +37,11 @@ export interface CfTrainerOptions extends EarlyStoppingOptions {
   readonly weightDecay: number;
   /** Rows per step, e.g. 1024. The last batch of an epoch is shorter. */
   readonly batchSize: number;
-  /** Seed of the row order; each epoch has its own. */
+  /** Default `bce`. The others learn from the positive rows alone. */
+  readonly loss?: CfLoss;
+  /** `adam` (default) couples the decay, `adamw` decouples it. */
+  readonly optimizer?: 'adam' | 'adamw';
+  /** Seed of the row order, the negatives and the dropout; each epoch has its own. */
   readonly seed: number;
 }
 
@@ -79,6 +85,10 @@ export class CfTrainer {
   readonly #device: Device;
   readonly #adam: Adam;
   readonly #losses: BufferSlice;
+  readonly #loss: CfLoss;
+  /** The train rows that the loss learns from. */
+  readonly #rows: Int32Array;
+  readonly #sampler: NegativeSampler;
   #progress: CfProgress = { epoch: 0, steps: 0, bestEpoch: 0, bestAuc: null };
   #best: HostState | null = null;
 
@@ -93,11 +103,20 @@ export class CfTrainer {
   ) {
     checkOptions(options);
     checkRows(model, data.train);
+    if (model.historyLength > 0 && !data.history) throw new InputError(`${model.name} needs histories: data.history`);
+    this.#loss = options.loss ?? 'bce';
+    const { rows, label } = data.train;
+    const all = Int32Array.from({ length: rows }, (_, row) => row);
+    this.#rows = this.#loss === 'bce' ? all : all.filter((row) => label[row] === 1);
+    if (this.#rows.length === 0)
+      throw new InputError(`the train split has no positive rows, which ${this.#loss} needs`);
+    this.#sampler = new NegativeSampler(model.itemSeen, data.train, options.seed);
     this.#device = model.group.device;
-    const { learningRate, weightDecay } = options;
-    this.#losses = this.#device.memory.persistent(4 * data.train.rows, 'losses');
+    const { learningRate, weightDecay, optimizer = 'adam' } = options;
+    const bytes = 4 * lossParts(this.#loss) * this.#rows.length;
+    this.#losses = this.#device.memory.persistent(bytes, 'losses');
     try {
-      this.#adam = new Adam([model.group], { kind: 'adam', learningRate, weightDecay });
+      this.#adam = new Adam([model.group], { kind: optimizer, learningRate, weightDecay });
     } catch (error) {
       this.#device.memory.free(this.#losses);
       throw error;
@@ -131,27 +150,31 @@ export class CfTrainer {
   /** One pass over the training rows, then validation. See {@link run} for errors. */
   async runEpoch(signal?: AbortSignal): Promise<CfEpochReport> {
     const start = performance.now();
-    const { train, valid } = this.data;
+    const { valid, history } = this.data;
     const epoch = this.#progress.epoch + 1;
     this.model.group.trainable = true;
     try {
       let done = 0;
-      for (const rows of batchRows(shuffledRows(train.rows, this.options.seed, epoch - 1), this.options.batchSize)) {
+      const negatives = this.#sampler.epoch(epoch - 1);
+      for (const rows of batchRows(shuffledRows(this.#rows, this.options.seed, epoch - 1), this.options.batchSize)) {
         signal?.throwIfAborted();
-        this.#step(rows, done);
-        done += rows.length;
+        done += this.#step(rows, done, negatives);
       }
     } finally {
       this.model.group.trainable = false;
     }
     const losses = new Float32Array(await this.#device.recorder.read(this.#losses));
-    const loss = losses.reduce((sum, value) => sum + value, 0) / train.rows;
+    const loss = losses.reduce((sum, value) => sum + value, 0) / this.#rows.length;
     const { learningRate } = this.options;
     if (!Number.isFinite(loss)) {
       throw new NonFiniteLossError(`epoch ${epoch}: the loss is ${loss}; lower learningRate (now ${learningRate})`);
     }
     const { user, label } = valid;
-    const score = await this.model.scorePairs(user, valid.item);
+    const score = await this.model.scorePairs(
+      user,
+      valid.item,
+      history && ((row, limit) => history('valid', row, limit)),
+    );
     // The last update of an epoch shows in no loss of it.
     const wrong = score.find((value) => !Number.isFinite(value));
     if (wrong !== undefined) {
@@ -244,27 +267,46 @@ export class CfTrainer {
     this.#device.memory.free(this.#losses);
   }
 
-  /** One update. Losses are kept on the device: `done` training rows came before in this epoch. */
-  #step(rows: Int32Array, done: number): void {
+  /** One update. Losses are kept on the device behind the `done` that came before in this epoch. @returns their number. */
+  #step(rows: Int32Array, done: number, negatives: (users: Uint32Array) => Uint32Array): number {
     const { user, item, label } = this.data.train;
-    const users = Uint32Array.from(rows, (row) => user[row]!);
-    const items = Uint32Array.from(rows, (row) => item[row]!);
-    const labels = Float32Array.from(rows, (row) => label[row]!);
-    const { group } = this.model;
+    const { group, historyLength } = this.model;
+    const ids = Uint32Array.from(rows, (row) => user[row]!);
+    const batch = {
+      users: {
+        users: ids,
+        ...(historyLength > 0 && {
+          histories: Array.from(rows, (row) => this.data.history!('train', row, historyLength)),
+        }),
+        dropout: { seed: this.options.seed, counter: this.#adam.steps },
+      },
+      items: Uint32Array.from(rows, (row) => item[row]!),
+      labels: Float32Array.from(rows, (row) => label[row]!),
+      negatives: this.#loss === 'sampled-bce' || this.#loss === 'bpr' ? negatives(ids) : new Uint32Array(0),
+    };
     using _ = this.#device.step();
     group.zeroGradients();
     using tape = new Tape();
-    const losses = tape.record(() => bceWithLogits(this.model.logits(users, items), labels, 1 / rows.length));
+    const parts = tape.record(() => cfLoss(this.model, this.#loss, batch));
     const { storage, offset } = this.#losses;
-    this.#device.recorder.copy(losses.slice, { storage, offset: offset + 4 * done, size: 4 * rows.length });
+    parts.forEach((losses, part) => {
+      const start = offset + 4 * (done + part * rows.length);
+      this.#device.recorder.copy(losses.slice, { storage, offset: start, size: 4 * rows.length });
+    });
     tape.backward();
     this.#adam.step();
+    return parts.length * rows.length;
   }
 
   /** What must not change between a state and its continuation. Patience and the number of epochs may. */
   #settings(): CfTrainingSettings {
-    const { seed, batchSize, learningRate, weightDecay } = this.options;
-    return { seed, batchSize, learningRate, weightDecay, trainRows: this.data.train.rows };
+    const { seed, batchSize, learningRate, weightDecay, optimizer = 'adam' } = this.options;
+    return {
+      ...{ seed, batchSize, learningRate, weightDecay, trainRows: this.data.train.rows },
+      // Only where they are not what they were before there was a choice.
+      ...(this.#loss !== 'bce' && { loss: this.#loss }),
+      ...(optimizer !== 'adam' && { optimizer }),
+    };
   }
 }
 

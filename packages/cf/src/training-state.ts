@@ -13,7 +13,7 @@ export interface CfTrainingState {
 }
 
 /** What must be the same for a training to go on to the same numbers. */
-export type CfTrainingSettings = Readonly<Record<string, number>>;
+export type CfTrainingSettings = Readonly<Record<string, number | string>>;
 
 const format = 'crossgate-cf-training-1';
 

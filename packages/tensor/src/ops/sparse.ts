@@ -48,6 +48,11 @@ export class SparseMatrix {
     );
   }
 
+  /** The transposed matrix. It shares this one's memory: release one of the two. */
+  get transposed(): SparseMatrix {
+    return new SparseMatrix(this.columns, this.rows, this.backward, this.forward);
+  }
+
   /** Frees the memory. */
   release(): void {
     for (const { offsets, neighbors, weights } of [this.forward, this.backward]) {

@@ -1,0 +1,238 @@
+/** LightGCN (He et al. 2020): vectors propagated over the graph of train positives, the mean of all layers. */
+import type { Device } from '@crossgate/gpu';
+import { InputError } from '@crossgate/gpu';
+import type { HostState, Parameter, Tensor } from '@crossgate/tensor';
+import {
+  add,
+  embedding,
+  linear,
+  ParameterGroup,
+  readGroup,
+  rowDot,
+  SparseMatrix,
+  scale,
+  sparseMatmul,
+  tidy,
+} from '@crossgate/tensor';
+import type { CfEmbeddings, CfModel, UserBatch, UserScorer } from './backend';
+import { matrixFactorizationShapes } from './matrix-factorization';
+import { scorePairs } from './score-pairs';
+import type { SeenFlags } from './seen';
+import {
+  addFlags,
+  checkTableOptions,
+  initialTable,
+  itemTable,
+  readTables,
+  requireTensor,
+  unseenMask,
+  userTable,
+} from './tables';
+
+/** Edges of the graph of users and items: dense ids of both ends. */
+export interface InteractionGraph {
+  readonly user: ArrayLike<number>;
+  readonly item: ArrayLike<number>;
+}
+
+export interface LightGcnOptions extends SeenFlags {
+  /** Width of the vectors. */
+  readonly cfDim: number;
+  /** Layers of propagation; 0 is matrix factorization. CoLLM: 2. */
+  readonly layers: number;
+  /** Train positives; repeated ones count once. */
+  readonly graph: InteractionGraph;
+  /** Standard deviation of the normal initial values. Default .1 (the authors'). */
+  readonly initStd?: number;
+  readonly seed: number;
+}
+
+interface Values extends SeenFlags {
+  readonly cfDim: number;
+  readonly layers: number;
+  readonly users: Float32Array;
+  readonly items: Float32Array;
+  readonly graph: { readonly user: Uint32Array; readonly item: Uint32Array };
+}
+
+const graphUser = 'graph.user';
+const graphItem = 'graph.item';
+const layersName = 'graph.layers';
+
+/**
+ * Tables as those of matrix factorization; the vectors of users and items are
+ *   (E₀ + E₁ + … + E_layers) / (layers + 1),   E_{l+1} = D^−½ A D^−½ E_l,
+ * A the bipartite graph of train positives. A user or item without train rows has no edge and a zero row, so its vector
+ * is zero; one with train rows but no positive has E₀ / (layers + 1).
+ */
+export class LightGcn implements CfModel {
+  readonly name = 'lightgcn';
+  readonly historyLength = 0;
+  readonly cfDim: number;
+  readonly layers: number;
+  readonly group: ParameterGroup;
+  readonly userSeen: Uint8Array;
+  readonly itemSeen: Uint8Array;
+  readonly #users: Parameter;
+  readonly #items: Parameter;
+  readonly #graph: Values['graph'];
+  /** D^−½ A D^−½ from items to users. */
+  readonly #toUsers: SparseMatrix;
+
+  private constructor(
+    readonly device: Device,
+    values: Values,
+  ) {
+    const { cfDim, layers, userSeen, itemSeen, graph } = values;
+    if (!Number.isInteger(layers) || layers < 0)
+      throw new InputError(`layers ${layers} is not a whole number from 0 on`);
+    this.cfDim = cfDim;
+    this.layers = layers;
+    this.userSeen = userSeen;
+    this.itemSeen = itemSeen;
+    this.#graph = graph;
+    this.#toUsers = SparseMatrix.create(device, userSeen.length, itemSeen.length, {
+      row: graph.user,
+      column: graph.item,
+      weight: symmetricWeights(graph, userSeen.length, itemSeen.length),
+    });
+    const shapes = matrixFactorizationShapes(userSeen.length - 1, itemSeen.length - 1, cfDim);
+    try {
+      this.group = new ParameterGroup(device, 'cf', [
+        { name: userTable, shape: shapes.get(userTable)!, values: values.users },
+        { name: itemTable, shape: shapes.get(itemTable)!, values: values.items },
+      ]);
+    } catch (error) {
+      this.#toUsers.release();
+      throw error;
+    }
+    this.#users = this.group.get(userTable);
+    this.#items = this.group.get(itemTable);
+  }
+
+  /**
+   * A model with seeded random vectors.
+   *
+   * @throws InputError for an option out of range, and for an edge whose ends are not both seen.
+   */
+  static create(device: Device, options: LightGcnOptions): LightGcn {
+    const { cfDim, layers, graph, initStd = 0.1, seed, userSeen, itemSeen } = options;
+    checkTableOptions(cfDim, initStd);
+    return new LightGcn(device, {
+      cfDim,
+      layers,
+      userSeen,
+      itemSeen,
+      users: initialTable('user', userSeen, cfDim, initStd, seed),
+      items: initialTable('item', itemSeen, cfDim, initStd, seed),
+      graph: distinctEdges(graph, { userSeen, itemSeen }),
+    });
+  }
+
+  /** The model of a state dict, as {@link state} gives it. @throws InputError naming the tensor that is wrong. */
+  static fromState(device: Device, state: HostState, source: string): LightGcn {
+    const tables = readTables(state, source, 'LightGCN');
+    const read = (name: string) => requireTensor(state, name, source, 'LightGCN').data;
+    const [user, item] = [read(graphUser), read(graphItem)];
+    if (user.length !== item.length) {
+      throw new InputError(`${source}: "${graphUser}" has ${user.length} edges, "${graphItem}" ${item.length}`);
+    }
+    return new LightGcn(device, {
+      ...tables,
+      layers: read(layersName)[0]!,
+      graph: distinctEdges({ user, item }, tables),
+    });
+  }
+
+  userVectors(users: Uint32Array): Tensor {
+    return embedding(this.propagate()[0], users);
+  }
+
+  itemVectors(items: Uint32Array): Tensor {
+    return embedding(this.propagate()[1], items);
+  }
+
+  /** Vectors of all users [users + 1, cfDim] and items [items + 1, cfDim], inside a step. Differentiable. */
+  propagate(): readonly [users: Tensor, items: Tensor] {
+    return tidy(this.device, () => {
+      let [users, items]: Tensor[] = [this.#users, this.#items];
+      let [userSum, itemSum] = [users!, items!];
+      for (let layer = 0; layer < this.layers; layer++) {
+        const next = [sparseMatmul(this.#toUsers, items!), sparseMatmul(this.#toUsers.transposed, users!)];
+        [users, items] = next;
+        userSum = add(userSum, users!);
+        itemSum = add(itemSum, items!);
+      }
+      const share = 1 / (this.layers + 1);
+      return [scale(userSum, share), scale(itemSum, share)] as const;
+    });
+  }
+
+  scorer({ users }: UserBatch): UserScorer {
+    const [userTensor, itemTensor] = this.propagate();
+    const vectors = embedding(userTensor, users);
+    return {
+      logits: (items) => rowDot(vectors, embedding(itemTensor, items)),
+      allLogits: () => linear(vectors, itemTensor, unseenMask(this.device, this.itemSeen)),
+    };
+  }
+
+  logits(users: Uint32Array, items: Uint32Array): Tensor {
+    return this.scorer({ users }).logits(items);
+  }
+
+  /** See `scorePairs`. */
+  scorePairs(users: ArrayLike<number>, items: ArrayLike<number>): Promise<Float32Array> {
+    return scorePairs(this.device, this, users, items);
+  }
+
+  /** All propagated vectors, with the flags of what is seen. */
+  async exportEmbeddings(): Promise<CfEmbeddings> {
+    const { cfDim, userSeen, itemSeen } = this;
+    using _ = this.device.step();
+    const [users, items] = this.propagate();
+    return { cfDim, users: await users.read(), items: await items.read(), userSeen, itemSeen };
+  }
+
+  /** Both tables, the flags, and the graph as `graph.user`, `graph.item` (ids, exact below 2²⁴) and `graph.layers`. */
+  async state(): Promise<HostState> {
+    const state = addFlags(await readGroup(this.group), this);
+    const { user, item } = this.#graph;
+    state.set(graphUser, { shape: [user.length], data: Float32Array.from(user) });
+    state.set(graphItem, { shape: [item.length], data: Float32Array.from(item) });
+    state.set(layersName, { shape: [1], data: Float32Array.of(this.layers) });
+    return state;
+  }
+
+  /** Frees the tables and the graph. */
+  release(): void {
+    this.group.release();
+    this.#toUsers.release();
+  }
+}
+
+/** Each edge once, in the order of first appearance. */
+function distinctEdges({ user, item }: InteractionGraph, { userSeen, itemSeen }: SeenFlags): Values['graph'] {
+  if (Math.max(userSeen.length, itemSeen.length) > 2 ** 24) {
+    throw new InputError('LightGCN: more than 2²⁴ users or items; ids would not survive a saved state');
+  }
+  const edges = new Map<number, [number, number]>();
+  for (let e = 0; e < user.length; e++) {
+    const [u, i] = [user[e]!, item[e]!];
+    if (userSeen[u] !== 1 || itemSeen[i] !== 1) {
+      throw new InputError(`LightGCN: edge ${e} (user ${u}, item ${i}) has an end without train rows`);
+    }
+    const key = u * itemSeen.length + i;
+    if (!edges.has(key)) edges.set(key, [u, i]);
+  }
+  const all = [...edges.values()];
+  return { user: Uint32Array.from(all, ([u]) => u), item: Uint32Array.from(all, ([, i]) => i) };
+}
+
+/** 1 / √(degree of the user · degree of the item) per edge. */
+function symmetricWeights({ user, item }: Values['graph'], userRows: number, itemRows: number): Float32Array {
+  const [ofUser, ofItem] = [new Float64Array(userRows), new Float64Array(itemRows)];
+  for (const u of user) ofUser[u]!++;
+  for (const i of item) ofItem[i]!++;
+  return Float32Array.from(user, (u, e) => 1 / Math.sqrt(ofUser[u]! * ofItem[item[e]!]!));
+}

@@ -1,0 +1,306 @@
+/** SASRec (Kang & McAuley 2018): a user is the last state of causal self-attention over the user's own history. */
+import type { Device } from '@crossgate/gpu';
+import { InputError } from '@crossgate/gpu';
+import type { HostState, PackedSequences, Parameter, ParameterSpec, Tensor } from '@crossgate/tensor';
+import {
+  add,
+  attention,
+  dropout,
+  embedding,
+  fromHost,
+  layerNorm,
+  linear,
+  linearModule,
+  linearSpecs,
+  noRow,
+  ParameterGroup,
+  RandomStream,
+  readGroup,
+  relu,
+  rowDot,
+  scale,
+  zeros,
+} from '@crossgate/tensor';
+import type { CfModel, HistoryOf, UserBatch, UserScorer } from './backend';
+import { scorePairs } from './score-pairs';
+import type { SeenFlags } from './seen';
+import {
+  addFlags,
+  checkTableOptions,
+  initialTable,
+  itemFlags,
+  itemTable,
+  readFlags,
+  readTable,
+  requireTensor,
+  unseenMask,
+  userFlags,
+} from './tables';
+
+export interface SasRecShape {
+  /** Width of item vectors, states and the inner layer of the feed-forward network. */
+  readonly cfDim: number;
+  /** Positions: the last items of a history that are read. CoLLM: 25. */
+  readonly historyLength: number;
+  readonly blocks: number;
+  /** Attention heads; they divide cfDim, into at most 128 each. */
+  readonly heads: number;
+  /** Where a block normalizes: its input (`pre`), or the sum of input and output (`post`). */
+  readonly norm: 'pre' | 'post';
+}
+
+export interface SasRecOptions extends SasRecShape, SeenFlags {
+  /** Share dropped of embeddings, attention outputs and feed-forward activations while training, in [0, 1). */
+  readonly dropout: number;
+  /** Standard deviation of the initial item and position vectors. Default .01. */
+  readonly initStd?: number;
+  readonly seed: number;
+}
+
+const positionTable = 'position_embedding.weight';
+const settingsName = 'sasrec.settings';
+const epsilon = 1e-8;
+
+/** Linear layers of a block; all of them are square. */
+const linearNames = ['query', 'key', 'value', 'output', 'feed_forward.input', 'feed_forward.output'];
+
+/** Shapes of all parameters by name, before anything is allocated. */
+export function sasRecShapes(items: number, shape: SasRecShape): Map<string, readonly number[]> {
+  const { cfDim, historyLength, blocks } = shape;
+  const shapes = new Map<string, readonly number[]>([
+    [itemTable, [items + 1, cfDim]],
+    [positionTable, [historyLength, cfDim]],
+  ]);
+  const add = (name: string, weight: readonly number[]) =>
+    shapes.set(`${name}.weight`, weight).set(`${name}.bias`, [cfDim]);
+  for (let block = 0; block < blocks; block++) {
+    add(`blocks.${block}.attention_norm`, [cfDim]);
+    add(`blocks.${block}.feed_forward_norm`, [cfDim]);
+    for (const name of linearNames) add(`blocks.${block}.${name}`, [cfDim, cfDim]);
+  }
+  add('final_norm', [cfDim]);
+  return shapes;
+}
+
+/**
+ * Histories lie one behind the other without padding, so none can leak. Positions count from the end, as they do with
+ * padding on the left: the last item always has the last one. Items are scored by the dot product of the last state with
+ * their input vectors. An empty history gives the zero vector.
+ */
+export class SasRec implements CfModel {
+  readonly name = 'sasrec';
+  readonly cfDim: number;
+  readonly historyLength: number;
+  readonly group: ParameterGroup;
+  readonly userSeen: Uint8Array;
+  readonly itemSeen: Uint8Array;
+  readonly #items: Parameter;
+
+  private constructor(
+    readonly device: Device,
+    readonly shape: SasRecShape,
+    readonly dropout: number,
+    seen: SeenFlags,
+    specs: readonly ParameterSpec[],
+  ) {
+    this.cfDim = shape.cfDim;
+    this.historyLength = shape.historyLength;
+    this.userSeen = seen.userSeen;
+    this.itemSeen = seen.itemSeen;
+    this.group = new ParameterGroup(device, 'cf', specs);
+    this.#items = this.group.get(itemTable);
+  }
+
+  /** A model with seeded random values. @throws InputError for an option out of range. */
+  static create(device: Device, options: SasRecOptions): SasRec {
+    const { cfDim, initStd = 0.01, seed, userSeen, itemSeen } = options;
+    checkTableOptions(cfDim, initStd);
+    checkShape(options, options.dropout);
+    const items = initialTable('item', itemSeen, cfDim, initStd, seed);
+    const specs = parameterSpecs({ ...options, initStd }, items, itemSeen.length);
+    return new SasRec(device, options, options.dropout, { userSeen, itemSeen }, specs);
+  }
+
+  /** The model of a state dict, as {@link state} gives it. @throws InputError naming the tensor that is wrong. */
+  static fromState(device: Device, state: HostState, source: string): SasRec {
+    const [table, itemSeen] = readTable(state, itemTable, itemFlags, source, 'SASRec');
+    const userSeen = readFlags(state, userFlags, source, 'SASRec');
+    const settings = requireTensor(state, settingsName, source, 'SASRec').data;
+    const [historyLength, blocks, heads, pre, rate] = settings as unknown as [number, number, number, number, number];
+    const norm = pre === 1 ? 'pre' : 'post';
+    const shape: SasRecShape = { cfDim: table.shape[1]!, historyLength, blocks, heads, norm };
+    checkShape(shape, rate);
+    const specs = parameterSpecs({ ...shape, seed: 0, initStd: 1 }, table.data, itemSeen.length).map((spec) => {
+      const { shape: found, data } = requireTensor(state, spec.name, source, 'SASRec');
+      if (found.join() !== spec.shape.join()) {
+        throw new InputError(
+          `${source}: "${spec.name}" has shape [${found.join(', ')}], expected [${spec.shape.join(', ')}]`,
+        );
+      }
+      return { ...spec, values: data };
+    });
+    return new SasRec(device, shape, rate, { userSeen, itemSeen }, specs);
+  }
+
+  userVectors(users: Uint32Array, histories?: readonly Int32Array[]): Tensor {
+    return this.#states({ users, ...(histories && { histories }) });
+  }
+
+  itemVectors(items: Uint32Array): Tensor {
+    return embedding(this.#items, items);
+  }
+
+  scorer(batch: UserBatch): UserScorer {
+    const states = this.#states(batch);
+    return {
+      logits: (items) => rowDot(states, this.itemVectors(items)),
+      allLogits: () => linear(states, this.#items, unseenMask(this.device, this.itemSeen)),
+    };
+  }
+
+  logits(users: Uint32Array, items: Uint32Array, histories?: readonly Int32Array[]): Tensor {
+    return this.scorer({ users, ...(histories && { histories }) }).logits(items);
+  }
+
+  /** See `scorePairs`. */
+  scorePairs(users: ArrayLike<number>, items: ArrayLike<number>, history?: HistoryOf): Promise<Float32Array> {
+    return scorePairs(this.device, this, users, items, history);
+  }
+
+  /** All parameters, the flags, and `sasrec.settings`: history length, blocks, heads, 1 for `pre`, dropout. */
+  async state(): Promise<HostState> {
+    const state = addFlags(await readGroup(this.group), this);
+    const { historyLength, blocks, heads, norm } = this.shape;
+    const settings = Float32Array.of(historyLength, blocks, heads, norm === 'pre' ? 1 : 0, this.dropout);
+    return state.set(settingsName, { shape: [settings.length], data: settings });
+  }
+
+  /** Frees the parameters. */
+  release(): void {
+    this.group.release();
+  }
+
+  /** Last states [n, cfDim]. */
+  #states({ users, histories, dropout: noise }: UserBatch): Tensor {
+    const { device, group, shape } = this;
+    const { cfDim, blocks, heads, norm } = shape;
+    if (histories?.length !== users.length) {
+      throw new InputError(`SASRec: ${users.length} rows need as many histories, got ${histories?.length ?? 'none'}`);
+    }
+    const packed = pack(device, histories, shape.historyLength);
+    if (packed === null) return zeros(device, [users.length, cfDim]);
+    const { items, places, sequences, last } = packed;
+    let stream = 0;
+    const drop = (x: Tensor) =>
+      noise && this.dropout > 0
+        ? dropout(x, { ...noise, probability: this.dropout, stream: 0x5a500000 + stream++ })
+        : x;
+    const normalize = (name: string) => (x: Tensor) =>
+      layerNorm(x, group.get(`${name}.weight`), group.get(`${name}.bias`), epsilon);
+    /** A sublayer with its residual connection. */
+    const residual = (x: Tensor, name: string, sublayer: (x: Tensor) => Tensor) =>
+      norm === 'pre' ? add(x, sublayer(normalize(name)(x))) : normalize(name)(add(x, sublayer(x)));
+
+    let x = drop(
+      add(scale(embedding(this.#items, items), Math.sqrt(cfDim)), embedding(group.get(positionTable), places)),
+    );
+    for (let block = 0; block < blocks; block++) {
+      const module = (name: string) => linearModule(group, `blocks.${block}.${name}`);
+      x = residual(x, `blocks.${block}.attention_norm`, (input) => {
+        const [query, key, value] = ['query', 'key', 'value'].map((name) => module(name)(input)) as Tensor[];
+        const options = { heads, keyValueHeads: heads, headDim: cfDim / heads };
+        return drop(module('output')(attention(query!, key!, value!, sequences, options)));
+      });
+      x = residual(x, `blocks.${block}.feed_forward_norm`, (input) =>
+        drop(module('feed_forward.output')(relu(drop(module('feed_forward.input')(input))))),
+      );
+    }
+    return embedding(normalize('final_norm')(x), last);
+  }
+}
+
+function checkShape(shape: SasRecShape, dropoutRate: number): void {
+  const { cfDim, heads, historyLength, blocks } = shape;
+  for (const [name, value] of Object.entries({ heads, historyLength, blocks })) {
+    if (!Number.isInteger(value) || value < 1) throw new InputError(`${name} ${value} is not a positive whole number`);
+  }
+  if (cfDim % heads !== 0 || cfDim / heads > 128) {
+    throw new InputError(`heads ${heads} must divide cfDim ${cfDim} into at most 128 each`);
+  }
+  if (!(dropoutRate >= 0 && dropoutRate < 1)) throw new InputError(`dropout ${dropoutRate} is not in [0, 1)`);
+}
+
+/** Parameters with their initial values: torch's for linear layers, ones and zeros for norms. All of them decay, as torch's Adam has it. */
+function parameterSpecs(
+  options: SasRecShape & { readonly seed: number; readonly initStd: number },
+  items: Float32Array | null,
+  itemRows: number,
+): ParameterSpec[] {
+  const { cfDim, historyLength, blocks, seed, initStd } = options;
+  const random = new RandomStream(seed, 'cf.sasrec');
+  const normSpecs = (name: string): ParameterSpec[] => [
+    { name: `${name}.weight`, shape: [cfDim], values: new Float32Array(cfDim).fill(1) },
+    { name: `${name}.bias`, shape: [cfDim], values: new Float32Array(cfDim) },
+  ];
+  const specs: ParameterSpec[] = [
+    { name: itemTable, shape: [itemRows, cfDim], values: items ?? new Float32Array(0) },
+    {
+      name: positionTable,
+      shape: [historyLength, cfDim],
+      values: new RandomStream(seed, 'cf.position').normals(historyLength * cfDim, initStd),
+    },
+  ];
+  for (let block = 0; block < blocks; block++) {
+    specs.push(...normSpecs(`blocks.${block}.attention_norm`), ...normSpecs(`blocks.${block}.feed_forward_norm`));
+    for (const name of linearNames) {
+      specs.push(...linearSpecs(`blocks.${block}.${name}`, cfDim, cfDim, random));
+    }
+  }
+  return [...specs, ...normSpecs('final_norm')].map((spec) => ({ ...spec, decay: true }));
+}
+
+interface PackedHistories {
+  /** [tokens] items, and their positions counted from the end of the window. */
+  readonly items: Uint32Array;
+  readonly places: Uint32Array;
+  readonly sequences: PackedSequences;
+  /** [n] row of the last token of each history; {@link noRow} where it is empty. */
+  readonly last: Uint32Array;
+}
+
+/** Packs the last `limit` items of each history. @returns null when all are empty. */
+function pack(device: Device, histories: readonly Int32Array[], limit: number): PackedHistories | null {
+  const cut = histories.map((history) => history.subarray(Math.max(0, history.length - limit)));
+  const filled = cut.filter(({ length }) => length > 0);
+  if (filled.length === 0) return null;
+  const offsets = new Uint32Array(filled.length + 1);
+  filled.forEach(({ length }, s) => {
+    offsets[s + 1] = offsets[s]! + length;
+  });
+  const tokens = offsets.at(-1)!;
+  const [items, places, positions, sequenceOfToken] = Array.from({ length: 4 }, () => new Uint32Array(tokens)) as [
+    Uint32Array,
+    Uint32Array,
+    Uint32Array,
+    Uint32Array,
+  ];
+  filled.forEach((history, s) => {
+    const start = offsets[s]!;
+    items.set(history, start);
+    sequenceOfToken.fill(s, start, offsets[s + 1]!);
+    for (let j = 0; j < history.length; j++) {
+      positions[start + j] = j;
+      places[start + j] = limit - history.length + j;
+    }
+  });
+  let sequence = 0;
+  const last = Uint32Array.from(cut, ({ length }) => (length === 0 ? noRow : offsets[++sequence]! - 1));
+  const upload = (values: Uint32Array) => fromHost(device, [values.length], values);
+  const sequences = {
+    offsets: upload(offsets),
+    sequenceOfToken: upload(sequenceOfToken),
+    positions: upload(positions),
+    tokens,
+  };
+  return { items, places, sequences, last };
+}
