@@ -82,9 +82,12 @@ export async function runExperiment(
   }
 }
 
-/** Whether the same run may get further another time: not with bad input, nor with a training that diverges again. */
+/** Failures that come again: a training that diverges, and mistakes in the program. */
+const LASTING = new Set(['NonFiniteLossError', 'TypeError', 'ReferenceError']);
+
+/** Whether the same run may get further another time. */
 function canGoOn(error: unknown): boolean {
-  return exitCodeOf(error) === ExitCode.failed && (error as Error).name !== 'NonFiniteLossError';
+  return exitCodeOf(error) === ExitCode.failed && !(error instanceof Error && LASTING.has(error.name));
 }
 
 interface Experiment {

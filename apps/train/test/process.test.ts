@@ -1,29 +1,14 @@
 /** The built program as a process: exit codes, pipes that close, Ctrl-C. Needs `dist/`, which `npm test` builds first. */
-import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { folderWith, inventedMl1m, listing } from './fixtures';
+import { built, startProgram } from './program';
 
-const program = join(import.meta.dirname, '../dist/main.js');
-// The program imports its neighbours' builds, so a partly built checkout cannot run it.
-const needed = ['apps/train', 'packages/data', 'packages/eval', 'packages/cf', 'packages/gpu', 'packages/llm'];
-const built = needed.every((name) => existsSync(join(import.meta.dirname, '../../..', name, 'dist/index.js')));
 const configs = join(import.meta.dirname, '../../../configs/ml-1m');
 
 function start(argv: string[], cwd: string) {
-  const child = spawn(process.execPath, [program, ...argv], { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
-  let [stdout, stderr] = ['', ''];
-  child.stdout.on('data', (chunk) => {
-    stdout += chunk;
-  });
-  child.stderr.on('data', (chunk) => {
-    stderr += chunk;
-  });
-  const done = new Promise<{ code: number | null; stdout: string; stderr: string }>((resolve) =>
-    child.on('close', (code) => resolve({ code, stdout, stderr })),
-  );
-  return { child, done };
+  const { child, ended } = startProgram(argv, { cwd });
+  return { child, done: ended };
 }
 
 describe.skipIf(!built)('the built program (dist/main.js)', () => {
@@ -43,8 +28,8 @@ describe.skipIf(!built)('the built program (dist/main.js)', () => {
   it('ends quietly when its reader goes away', async () => {
     const cwd = await folderWith(inventedMl1m(200, 60));
     const { child, done } = start(['data', 'export', '--data', 'ml-1m', '--split', 'train'], cwd);
-    await Promise.race([done, new Promise((resolve) => child.stdout.once('data', resolve))]);
-    child.stdout.destroy();
+    await Promise.race([done, new Promise((resolve) => child.stdout?.once('data', resolve))]);
+    child.stdout?.destroy();
     expect(await done).toMatchObject({ code: 0, stderr: '' });
   });
 
@@ -54,7 +39,7 @@ describe.skipIf(!built)('the built program (dist/main.js)', () => {
     const run = ['train', join(configs, 'running-mean.yaml'), '--set', 'data.path=ml-1m', '--run', 'out', '--verbose'];
     const { child, done } = start(run, cwd);
     // The first line of the log comes before the 200,000 rows are read.
-    child.stderr.once('data', () => child.kill('SIGINT'));
+    child.stderr?.once('data', () => child.kill('SIGINT'));
     const { code, stderr } = await done;
     expect(code, stderr).toBe(130);
     expect(stderr).toMatch(/^interrupted$/m);

@@ -238,7 +238,7 @@ export class Recorder implements PendingCommands {
       return await this.wait(promise);
     } catch (cause) {
       // Loss is reported by another promise, which may settle a moment later.
-      await new Promise((resolve) => setTimeout(resolve, 10));
+      await Promise.race([this.gpu.lost, new Promise((resolve) => setTimeout(resolve, 250))]);
       this.#check();
       throw new ValidationError(`the GPU did not finish: ${cause instanceof Error ? cause.message : String(cause)}`, {
         cause,
