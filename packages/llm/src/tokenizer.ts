@@ -67,7 +67,8 @@ export function isJsonObject(value: unknown): value is JsonObject {
  * @throws {InputError} when the structure is not one the tokenizer library understands.
  */
 export function createTokenizer(description: TokenizerDescription): Tokenizer {
-  const { source, json, config } = description;
+  const { source, config } = description;
+  const json: JsonObject = { ...description.json, pre_tokenizer: withAllDigits(description.json.pre_tokenizer) };
   const { vocabulary, addedIds } = checkStructure(source, json);
   let full: HuggingFaceTokenizer;
   let plain: HuggingFaceTokenizer;
@@ -202,6 +203,15 @@ function without(step: unknown, matches: (step: JsonObject) => boolean): unknown
   // The Metaspace decoder takes the first space off; replacing alone keeps it.
   if (step.type === 'Metaspace') return { type: 'Replace', pattern: { String: step.replacement ?? '▁' }, content: ' ' };
   return step;
+}
+
+/** The library's `Digits` knows 0 to 9 alone; the original splits at the digits and numbers of every script. */
+function withAllDigits(step: unknown): unknown {
+  if (!isJsonObject(step)) return step;
+  if (Array.isArray(step.pretokenizers)) return { ...step, pretokenizers: step.pretokenizers.map(withAllDigits) };
+  if (step.type !== 'Digits') return step;
+  const pattern = { Regex: step.individual_digits === true ? '\\p{N}' : '\\p{N}+' };
+  return { type: 'Split', pattern, behavior: 'Isolated', invert: false };
 }
 
 /** A pre-tokenizer with its prefix options off. */

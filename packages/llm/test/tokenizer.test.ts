@@ -245,13 +245,17 @@ describe('byte-level BPE from GGUF metadata', () => {
     'Ġw',
     '12',
     '<|end|>',
+    'Ċ',
+    'ĊĊ',
+    'Ù',
+    '£',
   ];
   const metadata = (pre: string): Record<string, GgufField> => ({
     'tokenizer.ggml.model': { type: 'string', value: 'gpt2' },
     'tokenizer.ggml.pre': { type: 'string', value: pre },
     'tokenizer.ggml.tokens': { type: 'array', of: 'string', value: pieces },
     'tokenizer.ggml.token_type': { type: 'array', of: 'i32', value: pieces.map((p) => (p === '<|end|>' ? 3 : 1)) },
-    'tokenizer.ggml.merges': { type: 'array', of: 'string', value: ['l l', 'H e', 'Ġ w', '1 2'] },
+    'tokenizer.ggml.merges': { type: 'array', of: 'string', value: ['l l', 'H e', 'Ġ w', '1 2', 'Ċ Ċ'] },
     'tokenizer.ggml.eos_token_id': { type: 'u32', value: 18 },
   });
 
@@ -269,6 +273,8 @@ describe('byte-level BPE from GGUF metadata', () => {
   test('SmolLM keeps digits apart', async () => {
     const tokenizer = await fromMetadata(metadata('smollm'));
     expect(tokenizer.pieces(tokenizer.encode('12'))).toEqual(['1', '2']);
+    // Digits of every script end the run of line ends before them, which then stays whole.
+    expect(tokenizer.pieces(tokenizer.encode('\n\n٣'))).toEqual(['ĊĊ', 'Ù', '£']);
   });
 
   test('refuses an unknown way of splitting by name', async () => {
