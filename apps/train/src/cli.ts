@@ -10,6 +10,7 @@ import { registerDoctor } from './commands/doctor';
 import { registerEvaluate } from './commands/evaluate';
 import { registerGenerate } from './commands/generate';
 import type { Host } from './commands/host';
+import { registerInit } from './commands/init';
 import { registerLogits } from './commands/logits';
 import { registerMetrics } from './commands/metrics';
 import { registerModel } from './commands/model';
@@ -98,6 +99,7 @@ export function buildProgram(io: Io, run: (work: Promise<void>) => Promise<void>
   registerDemo(program, host);
   registerDoctor(program, host);
   registerData(program, host);
+  registerInit(program, host);
   registerTrain(program, host);
   registerEvaluate(program, host);
   registerCompare(program, host);

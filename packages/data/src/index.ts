@@ -55,3 +55,4 @@ export {
 export { philox4x32, RandomStream } from './philox';
 export { type DatasetDefinition, findDataset, listDatasets, type RemoteArchive, type RemoteFile } from './registry';
 export { memorySource, type Place, parseInteger, type RowFormat, readRows, type SourceFolder } from './source';
+export { parseTime } from './time';

@@ -1,0 +1,123 @@
+/** `crossgate init`: a commented config for the user's own data. */
+import { dirname, resolve } from 'node:path';
+import { folderSource, makeFolders, removeFolders } from '@crossgate/data/node';
+import type { Command } from 'commander';
+import { stringify } from 'yaml';
+import { InputError } from '../errors';
+import { kindOf, requireFile, writeAtomically } from '../files';
+import { type GuessedColumns, guessColumns } from '../guess-columns';
+import type { Host } from './host';
+
+/** Bytes of the file that are looked at. */
+const LOOKED_AT = 1 << 18;
+
+/** The first whole lines of a CSV file, gzip or not. */
+async function readBeginning(path: string, shown: string): Promise<string> {
+  const decoder = new TextDecoder('utf-8', { fatal: true });
+  const base = path.slice(dirname(path).length + 1);
+  let text = '';
+  let whole = true;
+  try {
+    for await (const chunk of await folderSource(dirname(path)).open(base.replace(/\.gz$/, ''))) {
+      text += decoder.decode(chunk, { stream: true });
+      if (text.length < LOOKED_AT) continue;
+      whole = false;
+      break;
+    }
+  } catch (error) {
+    if (error instanceof TypeError) throw new InputError(`${shown}: is not UTF-8 text; save the CSV as UTF-8`);
+    throw error;
+  }
+  if (text.includes('\0')) throw new InputError(`${shown}: is a binary file, not CSV`);
+  return whole ? text : text.slice(0, text.lastIndexOf('\n') + 1);
+}
+
+/** A value as YAML writes it. */
+const yaml = (value: string | number) => stringify(value).trim();
+
+function dataLines(path: string, guess: GuessedColumns | undefined): string[] {
+  const { kind, range, column } = guess?.value ?? { kind: 'rating' as const, range: [1, 5] as const, column: 'rating' };
+  const separator = guess?.separator ?? ',';
+  const isTimed = guess === undefined || guess.timestamp !== null;
+  return [
+    'data:',
+    '  name: csv',
+    `  path: ${yaml(path)}${guess === undefined ? '   # a folder with interactions.csv (and items.csv), or the CSV file' : ''}`,
+    ...(kind === 'rating'
+      ? [
+          `  threshold: ${(range[0] + range[1]) / 2}   # a rating above it is a positive; ratings run from ${range[0]} to ${range[1]} here`,
+        ]
+      : [`  # ${column} is 0 or 1: no threshold is needed`]),
+    '  csv:   # the names of your columns',
+    ...(separator === ',' ? [] : [`    separator: ${JSON.stringify(separator)}`]),
+    `    user: ${yaml(guess?.user ?? 'user')}`,
+    `    item: ${yaml(guess?.item ?? 'item')}`,
+    `    ${kind}: ${yaml(column)}`,
+    ...(isTimed
+      ? [`    timestamp: ${yaml(guess?.timestamp ?? 'timestamp')}   # seconds since 1970, or ISO 8601`]
+      : ['    # no column holds times (seconds since 1970, or ISO 8601): the split below is at random']),
+    '    # items: items.csv   # beside the events: item and title, for methods that read titles',
+    '    # itemId: item',
+    '    # title: title',
+    '  filter:',
+    '    kCore: 1   # 5 leaves out users and items with fewer than 5 rows, until none is left',
+    '  split:',
+    `    by: ${isTimed ? 'time' : 'ratio'}   # time: what is predicted lies after what was learned from; ratio; leave-one-out`,
+    '    valid: 0.1   # share of the rows',
+    '    test: 0.1',
+  ];
+}
+
+function configText(path: string, guess: GuessedColumns | undefined): string {
+  return [
+    '# An experiment on your own data. All keys: crossgate config show FILE; their meaning: crossgate config schema.',
+    'method: mf   # matrix factorization; mean, item-mean and running-mean are baselines to hold it against',
+    'seed: 1',
+    ...dataLines(path, guess),
+    'cf:',
+    '  cfDim: 64   # width of user and item vectors',
+    '  learningRate: 1e-3',
+    '  weightDecay: 1e-4',
+    '# With a language model (the titles are needed): method: ccf, and',
+    '# llm:',
+    '#   path: stories260K/hf   # a Hugging Face folder or GGUF file of a LLaMA',
+    '# prompt:',
+    '#   noun: items   # what a prompt calls them: movies, books',
+    '',
+  ].join('\n');
+}
+
+export function registerInit(program: Command, host: Host): void {
+  const command = host
+    .add(program, 'init', 'Write a commented config for your own data', [
+      'init --csv shop/purchases.csv',
+      'init --csv ratings.tsv --out configs/mine.yaml',
+    ])
+    .option('--csv <file>', 'events to look at: columns, ratings and times are guessed from it')
+    .option('--out <file>', 'config to write; it must not exist', 'crossgate.yaml');
+  host.handle<{ csv?: string; out: string }>(command, async (context, { csv, out }) => {
+    const { cwd } = context.io;
+    const target = resolve(cwd, out);
+    if ((await kindOf(target)) !== 'absent') throw new InputError(`${out}: is there already; choose another --out`);
+    let guess: GuessedColumns | undefined;
+    if (csv !== undefined) {
+      const path = resolve(cwd, csv);
+      await requireFile(path, 'CSV');
+      guess = guessColumns(await readBeginning(path, csv), csv);
+    }
+    const parent = dirname(target);
+    const made = await makeFolders(parent, 'choose another --out');
+    await writeAtomically(target, configText(csv ?? 'data/mine', guess)).catch(async (error) => {
+      if (made !== undefined) await removeFolders(parent, made);
+      throw error;
+    });
+    const { header: _, ...columns } = guess ?? { header: [] };
+    await context.emit({ config: out, ...columns }, () => {
+      const found =
+        guess === undefined
+          ? 'name your file and columns in it'
+          : `user ${guess.user}, item ${guess.item}, ${guess.value.kind} ${guess.value.column}, ${guess.timestamp === null ? 'no times' : `times ${guess.timestamp}`}; check them`;
+      return `wrote ${out} (${found}), then: crossgate train ${out}`;
+    });
+  });
+}
