@@ -100,7 +100,7 @@ describe.skipIf(!canMount)('a full disk (needs the right to mount one)', () => {
   });
 });
 
-describe.skipIf(!built || adapters.length === 0)('a run (needs dist/ and a GPU)', () => {
+describe.skipIf(!built || adapters.length === 0)('a run (needs dist/ and a GPU)', { timeout: 300_000 }, () => {
   let cwd: string;
   let expected: string;
   /** File operations of a whole run. */

@@ -110,7 +110,7 @@ describe('what a killed process left', () => {
   });
 });
 
-describe.skipIf(!built || adapters.length === 0)('two processes (need dist/ and a GPU)', () => {
+describe.skipIf(!built || adapters.length === 0)('two processes (need dist/ and a GPU)', { timeout: 300_000 }, () => {
   it('cannot write one run; the second takes over once the first is killed', async () => {
     const cwd = await tinyRuns();
     const train = (run: string) => startProgram(['train', 'mf.yaml', '--run', run, '--resume'], { cwd });
