@@ -2,8 +2,9 @@
 import { article, words } from './words.mjs';
 
 /**
- * Parts of one text. `weight` is what the loss of the part's tokens counts: answers tell most, titles are chance.
- * @typedef {{ text: string, kind: 'text' | 'title' | 'answer' }} Part
+ * Parts of one text. The words of `with` lie over the part's first token: their embeddings are added to its own, as CF
+ * vectors are added to those of a title or stand for a user.
+ * @typedef {{ text: string, kind: 'text' | 'title' | 'answer', with?: readonly string[] }} Part
  * @typedef {import('@crossgate/tensor').RandomStream} RandomStream
  * @typedef {import('./words.mjs').Word} Word
  */
@@ -37,50 +38,53 @@ function makeTaste(random) {
   return taste.some((value) => value !== 0) ? taste : makeTaste(random);
 }
 
-/** A title: an article or a style, a mood, a theme. @param {RandomStream} random */
+/** A title: an article or a style, a mood, a theme; or an article with a style laid over it. @param {RandomStream} random */
 function makeTitle(random) {
-  const style = random.uniform() < 0.5 ? pick(random, styles ?? []) : null;
+  const style = random.uniform() < 0.7 ? pick(random, styles ?? []) : null;
+  const over = style !== null && random.uniform() < 0.6;
   const [mood, theme] = [pick(random, moods ?? []), pick(random, themes ?? [])];
   const meaning = [mood.meaning[0], theme.meaning[1], style?.meaning[2] ?? 0, style?.meaning[3] ?? 0];
-  return { text: `${style?.word ?? article} ${mood.word} ${theme.word}`, meaning };
+  const text = `${style === null || over ? article : style.word} ${mood.word} ${theme.word}`;
+  /** @type {Part} */
+  const part = { kind: 'title', text, ...(over && { with: [style.word] }) };
+  return { part, meaning };
 }
 
-/** A title drawn until the taste likes it. @param {RandomStream} random @param {number[]} taste */
-function likedTitle(random, taste) {
+/** A title drawn until the taste likes it. @param {RandomStream} random @param {readonly number[]} taste @param {number} sharp */
+function likedTitle(random, taste, sharp) {
   for (;;) {
     const title = makeTitle(random);
-    if (random.uniform() < logistic(sharpness * dot(taste, title.meaning))) return title;
-  }
-}
-
-/** A word that the taste is drawn to. @param {RandomStream} random @param {number[]} taste */
-function likedWord(random, taste) {
-  for (;;) {
-    const word = pick(random, words);
-    if (random.uniform() < logistic(sharpness * (dot(taste, word.meaning) - 0.7))) return word;
+    if (random.uniform() < logistic(sharp * dot(taste, title.meaning))) return title;
   }
 }
 
 /** What somebody likes, then questions about other titles with their answers. @param {RandomStream} random @returns {Part[]} */
 export function makePreferences(random) {
-  const taste = makeTaste(random);
+  const history = below(random, longestHistory + 1);
+  const told = random.uniform() < 0.7 || history === 0;
+  // A taste that is told in words is the words' own, and titles are weak signs of it. One that is not must be read from titles.
+  const spoken = likedWords(random);
+  const taste = told
+    ? spoken.reduce((sum, { meaning }) => sum.map((x, axis) => x + (meaning[axis] ?? 0)), [0, 0, 0, 0])
+    : makeTaste(random);
+  const sharp = told ? 0.7 : sharpness;
   /** @type {Part[]} */
   const parts = [{ kind: 'text', text: '#Question: A user has given high ratings to: ' }];
-  const history = below(random, longestHistory + 1);
-  const told = random.uniform() < 0.6 || history === 0;
   if (history === 0) parts.push({ kind: 'text', text: 'unknown.' });
   for (let i = 0; i < history; i++) {
-    parts.push({ kind: 'text', text: i === 0 ? '"' : '", "' }, { kind: 'title', text: likedTitle(random, taste).text });
+    parts.push({ kind: 'text', text: i === 0 ? '"' : '", "' }, likedTitle(random, taste, sharp).part);
   }
   if (history > 0) parts.push({ kind: 'text', text: '".' });
   if (told) {
     parts.push({ kind: 'text', text: ' The user likes' });
-    // One word as a rule: in a prompt for recommendation the user's vector stands here.
-    const count = random.uniform() < 0.6 ? 1 : 2 + below(random, 2);
-    for (let i = 0; i < count; i++) {
-      if (i > 0) parts.push({ kind: 'text', text: ',' });
-      parts.push({ kind: 'title', text: ` ${likedWord(random, taste).word}` });
-    }
+    const [first, ...rest] = spoken.map(({ word }) => ` ${word}`);
+    // Several words in one place, or one behind the other.
+    if (random.uniform() < 0.7) parts.push({ kind: 'title', text: first ?? '', with: rest.map((word) => word.trim()) });
+    else
+      for (const [index, text] of [first ?? '', ...rest].entries()) {
+        if (index > 0) parts.push({ kind: 'text', text: ',' });
+        parts.push({ kind: 'title', text });
+      }
     parts.push({ kind: 'text', text: '.' });
   }
   const questions = 1 + below(random, mostQuestions);
@@ -89,13 +93,21 @@ export function makePreferences(random) {
     const answer = random.uniform() < logistic(sharpness * dot(taste, title.meaning)) ? ' Yes' : ' No';
     parts.push(
       { kind: 'text', text: ' Would the user enjoy "' },
-      { kind: 'title', text: title.text },
+      title.part,
       { kind: 'text', text: '"? #Answer:' },
       { kind: 'answer', text: answer },
       { kind: 'text', text: '.' },
     );
   }
   return parts;
+}
+
+/** A word of one, two or three families. @param {RandomStream} random */
+function likedWords(random) {
+  const chosen = [moods, themes, styles]
+    .filter(() => random.uniform() < 0.6)
+    .map((family) => pick(random, family ?? []));
+  return chosen.length > 0 ? chosen : [pick(random, words)];
 }
 
 /** Words that one taste is drawn to, as a list: from it the model learns which words are alike.

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { openDevice } from '@crossgate/gpu/node';
 import { createTokenizer } from '@crossgate/llm';
+import { openModel } from '@crossgate/llm/node';
 import { encodeState } from '@crossgate/tensor';
 import { writeFileAtomic } from '@crossgate/tensor/node';
 import { makeConfig } from './model.mjs';
@@ -20,6 +21,7 @@ const { values } = parseArgs({
     out: { type: 'string', default: 'assets/demo-llm' },
     steps: { type: 'string', default: '2500' },
     seed: { type: 'string', default: '1' },
+    from: { type: 'string' },
   },
 });
 const [steps, seed] = [Number(values.steps), Number(values.seed)];
@@ -31,11 +33,19 @@ if (!Number.isInteger(steps) || steps < 1 || !Number.isInteger(seed) || seed < 0
 const { tokenizer: tokenizerJson, settings: tokenizerConfig, vocabSize } = makeTokenizer();
 const tokenizer = createTokenizer({ source: 'demo tokenizer', json: tokenizerJson, config: tokenizerConfig });
 const json = makeConfig(vocabSize);
+/** @type {import('@crossgate/tensor').HostState} */
+const first = new Map();
+if (values.from !== undefined) {
+  const { source, close } = await openModel(values.from);
+  for (const [name, { shape }] of source.tensors) first.set(name, { shape, data: await source.readAll(name) });
+  await close();
+}
 const device = await openDevice();
 const adapter = device.capabilities.name;
 const { weights, curve } = await pretrain(device, {
   json,
   tokenizer,
+  first: values.from === undefined ? undefined : first,
   seed,
   steps,
   onPoint({ step, seconds, answerLoss, textLoss, heldOutAnswerLoss }) {

@@ -1,6 +1,18 @@
 // The training loop of the demo's language model: next tokens, answers counted by themselves.
 import { LlamaModel, packSequences } from '@crossgate/llm';
-import { Adam, crossEntropy, embedding, learningRateAt, RandomStream, readGroup, Tape } from '@crossgate/tensor';
+import {
+  Adam,
+  add,
+  crossEntropy,
+  embedding,
+  fromHost,
+  learningRateAt,
+  multiply,
+  RandomStream,
+  readGroup,
+  Tape,
+  writeGroup,
+} from '@crossgate/tensor';
 import { batchMaker } from './batches.mjs';
 import { makeList, makePreferences, makeWords } from './corpus.mjs';
 import { makeParameters } from './model.mjs';
@@ -8,10 +20,10 @@ import { makeParameters } from './model.mjs';
 /** How it is trained; kept beside the weights. */
 export const settings = {
   /** Texts of each kind in a batch. */
-  preferences: 14,
-  words: 8,
-  lists: 8,
-  learningRate: 3e-3,
+  preferences: 20,
+  words: 4,
+  lists: 2,
+  learningRate: 2e-3,
   warmupSteps: 100,
   warmupStart: 1e-5,
   minLearningRate: 1e-5,
@@ -43,11 +55,13 @@ const mean = (list) => Array.from(list).reduce((sum, value) => sum + value, 0) /
  *
  * @param {import('@crossgate/gpu').Device} device
  * @param {{ json: ReturnType<typeof import('./model.mjs').makeConfig>, tokenizer: import('@crossgate/llm').Tokenizer,
- *   seed: number, steps: number, onPoint: (point: Point) => void }} options
+ *   first?: import('@crossgate/tensor').HostState | undefined, seed: number, steps: number, onPoint: (point: Point) => void }} options
  * @returns {Promise<{ weights: import('@crossgate/tensor').HostState, curve: Point[] }>}
  */
-export async function pretrain(device, { json, tokenizer, seed, steps, onPoint }) {
+export async function pretrain(device, { json, tokenizer, first, seed, steps, onPoint }) {
   const { config, group, weights } = makeParameters(device, json, seed);
+  if (first) writeGroup(group, first, 'the first weights');
+  const { hiddenSize } = config;
   const model = LlamaModel.over(device, config, weights);
   const optimizer = new Adam([group], { kind: 'adamw', ...settings });
   const schedule = { ...settings, schedule: /** @type {const} */ ('cosine'), totalSteps: steps };
@@ -56,12 +70,20 @@ export async function pretrain(device, { json, tokenizer, seed, steps, onPoint }
    * Mean losses of the answers and of the other tokens; with a learning rate, one update.
    * @param {import('./batches.mjs').Batch} batch @param {number | null} learningRate
    */
-  const run = ({ tokens, lengths, answers, others }, learningRate) => {
+  const run = ({ tokens, over, masks, lengths, answers, others }, learningRate) => {
     using _ = device.step();
     group.zeroGradients();
     const forward = () => {
       const packed = packSequences(device, lengths);
-      const hidden = model.forward(model.embed(tokens), packed, Uint32Array.from(tokens.keys()));
+      const embeddings = over.reduce((sum, ids, layer) => {
+        const mask = masks[layer] ?? new Float32Array(0);
+        const wide = Float32Array.from(
+          { length: ids.length * hiddenSize },
+          (_, i) => mask[Math.floor(i / hiddenSize)] ?? 0,
+        );
+        return add(sum, multiply(model.embed(ids), fromHost(device, [ids.length, hiddenSize], wide)));
+      }, model.embed(tokens));
+      const hidden = model.forward(embeddings, packed, Uint32Array.from(tokens.keys()));
       return [answers, others].map((rows) => {
         const chosen = Uint32Array.from(rows);
         const targets = chosen.map((row) => tokens[row + 1] ?? 0);
