@@ -1,4 +1,4 @@
-/** The whole way on a GPU, in small: doctor, MF, CCF-LLM and TALLRec trained, interrupted, resumed; generate and logits. */
+/** The whole way on a GPU, in small: doctor, MF, LightGCN, SASRec, CCF-LLM and TALLRec trained, interrupted, resumed; generate and logits. */
 import { existsSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -17,6 +17,14 @@ const files = {
 data: { path: ml-1m }
 cf: { cfDim: 6, learningRate: 0.02, batchSize: 16, epochs: 6, warmupEpochs: 2, patience: 3 }
 checkpoint: { everySteps: 1 }
+`,
+  'lightgcn.yaml': `extends: mf.yaml
+method: lightgcn
+cf: { model: lightgcn, initStd: 0.1, lightgcn: { layers: 1 }, loss: bpr }
+`,
+  'sasrec.yaml': `extends: mf.yaml
+method: sasrec
+cf: { model: sasrec, initStd: 0.1, sasrec: { historyLength: 5, blocks: 1, heads: 2, norm: post } }
 `,
   'ccf.yaml': `extends: mf.yaml
 method: ccf
@@ -85,6 +93,8 @@ describe('on a GPU', () => {
 
   it.each([
     ['mf', [2]],
+    ['lightgcn', [2]],
+    ['sasrec', [2]],
     ['ccf', [3, 12]],
   ])('%s reaches the same numbers when it is interrupted and resumed', async (name, stops) => {
     const cwd = await folderWith(files);
@@ -134,6 +144,22 @@ describe('on a GPU', () => {
     await rm(join(cwd, 'mf/cf.safetensors'));
     const gone = await runCli(['train', 'ccf.yaml', '--set', 'cf.run=mf', '--run', 'gone'], { cwd });
     expect(gone.stderr).toMatch(/cf\.run: mf has no cf\.safetensors/);
+  });
+
+  it.each(['lightgcn', 'sasrec'])('ccf takes its vectors from %s', async (model) => {
+    const cwd = await folderWith(files);
+    await writeTinyModel(join(cwd, 'model'));
+    const sets = ['cf.sasrec.historyLength=5', 'cf.epochs=1', 'training.stage1.rows=4', 'training.stage2.rows=4'];
+    const short = [...sets, 'evaluation.validRows=4', 'evaluation.testRows=4', `cf.model=${model}`];
+    const options = short.flatMap((set) => ['--set', set]);
+    const fused = await runCli(['train', 'ccf.yaml', ...options, '--run', 'fused', '--json'], { cwd });
+    expect(fused.code, fused.stderr).toBe(0);
+    expect(JSON.parse(fused.stdout).details.cf).toMatchObject({ model, cfDim: 6 });
+    const wrong = await runCli(['train', 'mf.yaml', '--set', 'cf.run=fused', '--run', 'wrong'], { cwd });
+    expect(wrong.stderr).toContain(`is a ${model} model, but cf.model is mf; set one to the other`);
+    const mixed = await runCli(['train', `${model}.yaml`, '--set', 'cf.model=mf', '--run', 'mixed'], { cwd });
+    expect(mixed).toMatchObject({ code: 2, stdout: '' });
+    expect(mixed.stderr).toContain(`cf.model: is mf, but the method is ${model}; set cf.model to ${model}`);
   });
 
   it('tallrec trains LoRA on text alone', async () => {

@@ -6,9 +6,11 @@ import type { HybridPrompt } from './prompt';
 export interface HybridBatch {
   /** Tokens of each prompt. */
   readonly lengths: readonly number[];
-  /** Distinct items, then distinct users, that occur: the rows to align. */
+  /** Distinct items, then distinct users, that occur: the rows to align. Users with histories are distinct per prompt. */
   readonly items: Uint32Array;
   readonly users: Uint32Array;
+  /** [users] what the vector of each user is made of, where prompts tell. */
+  readonly histories?: readonly Int32Array[];
   /** Distinct tokens of item slots: the rows of the gate's text part. */
   readonly titleTokens: Uint32Array;
   /** CF rows count items first, then users. */
@@ -42,7 +44,9 @@ export function packPrompts(prompts: readonly HybridPrompt[]): HybridBatch {
     cfRows: new Int32Array(total).fill(-1),
     textRows: new Int32Array(total).fill(-1),
   };
-  const [items, users, titleTokens] = [new Numbering(), new Numbering(), new Numbering()];
+  const [items, titleTokens] = [new Numbering(), new Numbering()];
+  const [users, histories]: [number[], Int32Array[]] = [[], []];
+  const sharedUsers = new Map<number, number>();
   const userPositions: [position: number, row: number][] = [];
   let start = 0;
   for (const prompt of prompts) {
@@ -52,12 +56,29 @@ export function packPrompts(prompts: readonly HybridPrompt[]): HybridBatch {
       positions.cfRows[start + i] = items.row(item);
       positions.textRows[start + i] = titleTokens.row(prompt.tokenIds[i]!);
     });
+    const { userHistory } = prompt;
+    // The same user has another history, hence another vector, in every prompt.
+    const known = userHistory ? new Map<number, number>() : sharedUsers;
     prompt.users.forEach((user, i) => {
-      if (user > 0) userPositions.push([start + i, users.row(user)]);
+      if (user === 0) return;
+      let row = known.get(user);
+      if (row === undefined) {
+        row = users.push(user) - 1;
+        if (userHistory) histories.push(userHistory);
+        known.set(user, row);
+      }
+      userPositions.push([start + i, row]);
     });
     start += prompt.tokenIds.length;
   }
   const itemValues = items.values();
   for (const [position, row] of userPositions) positions.cfRows[position] = itemValues.length + row;
-  return { lengths, items: itemValues, users: users.values(), titleTokens: titleTokens.values(), positions };
+  return {
+    lengths,
+    items: itemValues,
+    users: Uint32Array.from(users),
+    ...(histories.length > 0 && { histories }),
+    titleTokens: titleTokens.values(),
+    positions,
+  };
 }

@@ -62,7 +62,7 @@ export class HybridModel {
   /** Input embeddings of a packed batch: [tokens, hiddenSize]. */
   embed(batch: HybridBatch, dropout?: CfDropout): Tensor {
     const tokenEmbeddings = this.llm.tokenEmbeddings;
-    const { items, users, titleTokens, positions } = batch;
+    const { items, users, histories, titleTokens, positions } = batch;
     if (this.cf === null || items.length + users.length === 0) {
       return this.llm.embed(Uint32Array.from(positions.tokenIds));
     }
@@ -70,7 +70,7 @@ export class HybridModel {
     return tidy(this.llm.device, () => {
       const vectors: Tensor[] = [];
       if (items.length > 0) vectors.push(backend.itemVectors(items));
-      if (users.length > 0) vectors.push(backend.userVectors(users));
+      if (users.length > 0) vectors.push(backend.userVectors(users, histories));
       const all = vectors.length === 2 ? concatRows(vectors[0]!, vectors[1]!) : vectors[0]!;
       const aligned = networks.align(dropRows(all, dropout));
       const gated = networks.gateCf !== null && titleTokens.length > 0;

@@ -17,6 +17,8 @@ export interface HybridPrompt {
   readonly tokenIds: Int32Array;
   readonly items: Int32Array;
   readonly users: Int32Array;
+  /** The user's positives before the row, oldest first, where the CF model makes the user's vector of them (SASRec). */
+  readonly userHistory?: Int32Array;
 }
 
 type Part = { readonly kind: 'text'; readonly text: string } | { readonly kind: 'history' | 'item' | 'user' };
@@ -34,6 +36,8 @@ export interface PromptOptions {
   readonly historyLength: number;
   /** Most tokens of a prompt; the oldest history items are dropped first. */
   readonly maxLength: number;
+  /** Most positives that the CF model makes a user's vector of; 0 (default) where it knows the user by id. */
+  readonly userHistoryLength?: number;
   /** Item slots carry the item's CF vector; false makes them plain text. */
   readonly fuseItems: boolean;
 }

@@ -17,11 +17,14 @@ export interface ScoringOptions {
 /** The prompt of a row of a split, with the history that the row's user had by then. */
 export function promptOfRow(builder: PromptBuilder, dataset: Dataset, split: SplitName, row: number): HybridPrompt {
   const { user, item } = dataset.splits[split];
-  return builder.build({
+  const { historyLength, userHistoryLength = 0 } = builder.options;
+  const prompt = builder.build({
     user: user[row]!,
     item: item[row]!,
-    history: dataset.history(split, row, builder.options.historyLength),
+    history: dataset.history(split, row, historyLength),
   });
+  if (userHistoryLength === 0) return prompt;
+  return { ...prompt, userHistory: dataset.history(split, row, userHistoryLength) };
 }
 
 /**

@@ -98,3 +98,25 @@ it('packing numbers items before users, each once', () => {
     else expect(textRows[p]).toBe(-1);
   });
 });
+
+describe('packPrompts', () => {
+  const builder = new PromptBuilder(tinyTokenizer, titles, options);
+  const prompts = [1, 2].map((item) => builder.build({ user: 3, item, history: [1] }));
+  const rowsOfUsers = ({ items, positions: { cfRows, tokenIds } }: ReturnType<typeof packPrompts>) =>
+    [...cfRows].filter((_, i) => tokenIds[i] === -1).map((row) => row - items.length);
+
+  it('shares the vector of a user that is known by id', () => {
+    const batch = packPrompts(prompts);
+    expect([...batch.users]).toEqual([3]);
+    expect(batch.histories).toBeUndefined();
+    expect(rowsOfUsers(batch)).toEqual([0, 0]);
+  });
+
+  it('gives a user a vector per prompt where it is made of a history', () => {
+    const histories = [Int32Array.of(4), Int32Array.of(4, 1)];
+    const batch = packPrompts(prompts.map((prompt, i) => ({ ...prompt, userHistory: histories[i]! })));
+    expect([...batch.users]).toEqual([3, 3]);
+    expect(batch.histories).toEqual(histories);
+    expect(rowsOfUsers(batch)).toEqual([0, 1]);
+  });
+});

@@ -8,6 +8,8 @@ export const METHOD_NAMES: readonly string[] = [
   'mean',
   'running-mean',
   'mf',
+  'lightgcn',
+  'sasrec',
   ...hybridMethods.map(({ name }) => name),
 ];
 
@@ -86,7 +88,12 @@ const data = z.strictObject({
       test: optional(z.number().min(0).lt(1)).describe('time, ratio: share of test; null: 0.1'),
       validFrom: optional(moment).describe('time: first moment of valid, instead of shares'),
       testFrom: optional(moment).describe('time: first moment of test, instead of shares'),
-      seed: optional(z.int().nonnegative().max(2 ** 32 - 1)).describe('ratio: seed of the draw; null: 1'),
+      seed: optional(
+        z
+          .int()
+          .nonnegative()
+          .max(2 ** 32 - 1),
+      ).describe('ratio: seed of the draw; null: 1'),
       perUser: optional(z.boolean()).describe('ratio: shares of each user (null, true) or of all rows'),
     })
     .prefault({})
@@ -121,10 +128,31 @@ const baseline = z.strictObject({
   residualScale: z.number().default(4).describe('running-mean: weight of the mean residual of the user'),
 });
 
+const mf = z.strictObject({
+  biases: z.boolean().default(false).describe('Add a bias per user, per item and for all (CoLLM: no)'),
+});
+
+const lightgcn = z.strictObject({
+  layers: z.int().nonnegative().max(64).default(2).describe('Layers of propagation (CoLLM: 2)'),
+});
+
+const sasrec = z.strictObject({
+  historyLength: count(10_000).default(25).describe('Last positives that are read (CoLLM: 25)'),
+  blocks: count(64).default(2).describe('Blocks (CoLLM: 2)'),
+  heads: count(1024).default(1).describe('Attention heads; they divide cfDim (CoLLM: 1)'),
+  norm: z.enum(['pre', 'post']).default('pre').describe('Where a block normalizes: its input, or its sum'),
+  dropout: z.number().min(0).lt(1).default(0.2).describe('Dropout while SASRec is trained by itself (CoLLM: .2)'),
+});
+
 const cf = z.strictObject({
-  model: z.enum(['mf']).default('mf').describe('Collaborative-filtering model'),
+  model: z.enum(['mf', 'lightgcn', 'sasrec']).default('mf').describe('Collaborative-filtering model'),
   cfDim: count(65_536).default(128).describe('Width of user and item vectors (paper: 128)'),
   initStd: z.number().positive().default(1).describe('Standard deviation of the initial vectors (CoLLM: 1)'),
+  loss: z
+    .enum(['bce', 'sampled-bce', 'bpr', 'softmax'])
+    .default('bce')
+    .describe('bce: labels of all rows (CoLLM); the others learn from positives, with sampled negatives or all items'),
+  optimizer: z.enum(['adam', 'adamw']).default('adam').describe('adam couples the weight decay, adamw decouples it'),
   learningRate: z.number().positive().default(1e-3).describe('Adam learning rate (1e-3 or 1e-2)'),
   weightDecay: nonNegative.default(1e-4).describe('Coupled L2 of Adam, dense (CoLLM: 1e-4)'),
   batchSize: count(1e6).default(1024).describe('Rows per step (paper: 1024)'),
@@ -143,6 +171,9 @@ const cf = z.strictObject({
     .default(null)
     .describe('Finished CF run to take the vectors from; null: train one first'),
   dropout: z.number().min(0).lt(1).default(0).describe('Stage 2: share of users and items replaced by the zero vector'),
+  mf: mf.prefault({}).describe('Only for the model mf'),
+  lightgcn: lightgcn.prefault({}).describe('Only for the model lightgcn'),
+  sasrec: sasrec.prefault({}).describe('Only for the model sasrec'),
 });
 
 const llm = z.strictObject({
@@ -161,10 +192,7 @@ const lora = z.strictObject({
   dropout: z.number().min(0).lt(1).default(0.05).describe('Dropout before A'),
   targets: z
     .union(
-      [
-        distinct(['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj']),
-        z.string().min(1),
-      ],
+      [distinct(['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj']), z.string().min(1)],
       'must list layers such as q_proj, or be a pattern for their whole names',
     )
     .default(['q_proj', 'v_proj'])

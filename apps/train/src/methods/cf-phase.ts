@@ -1,6 +1,17 @@
-/** The collaborative-filtering part of a run: trains MF, or takes the vectors of a finished run. Leaves `cf.safetensors`. */
+/** The collaborative-filtering part of a run: trains the model, or takes the vectors of a finished run. Leaves `cf.safetensors`. */
 import { join, resolve } from 'node:path';
-import { CfTrainer, encodeTrainingState, MatrixFactorization, parseTrainingState, seenInTrain } from '@crossgate/cf';
+import {
+  type CfModel,
+  CfTrainer,
+  cfModelFromState,
+  encodeTrainingState,
+  LightGcn,
+  MatrixFactorization,
+  parseTrainingState,
+  positiveEdges,
+  SasRec,
+  seenInTrain,
+} from '@crossgate/cf';
 import type { Dataset } from '@crossgate/data';
 import type { Device } from '@crossgate/gpu';
 import { encodeState, parseState, readSafetensorsHeader } from '@crossgate/tensor';
@@ -30,7 +41,7 @@ export async function prepareCf(
   context: MethodContext,
   run: RunFolder,
   device: Device,
-): Promise<{ model: MatrixFactorization; details: CfDetails }> {
+): Promise<{ model: CfModel; details: CfDetails }> {
   const own = join(run.path, CF_FILE);
   if ((await kindOf(own)) === 'file') return load(context, device, own, own);
   const { cf } = context.config;
@@ -64,21 +75,32 @@ export async function checkCfRun({ config, dataset, surroundings }: MethodContex
   }
   const source = await openFile(join(path, CF_FILE));
   const { tensors } = await readSafetensorsHeader(source).finally(() => source.close());
-  const width = [...tensors.values()].find(({ shape }) => shape.length === 2)?.shape[1] ?? config.cf.cfDim;
+  const width = tensors.get('item_embedding.weight')?.shape[1] ?? config.cf.cfDim;
   const problem = widthMismatch(width, config.cf.cfDim);
   if (problem !== null) throw new InputError(`cf.run: ${config.cf.run} ${problem}`);
+}
+
+/** The untrained model that the config asks for. */
+function create({ config, dataset }: MethodContext, device: Device): CfModel {
+  const { cf, seed } = config;
+  const options = { ...seenInTrain(dataset), cfDim: cf.cfDim, initStd: cf.initStd, seed };
+  switch (cf.model) {
+    case 'mf':
+      return MatrixFactorization.create(device, { ...options, ...cf.mf });
+    case 'lightgcn':
+      return LightGcn.create(device, { ...options, ...cf.lightgcn, graph: positiveEdges(dataset) });
+    case 'sasrec':
+      return SasRec.create(device, { ...options, ...cf.sasrec });
+  }
 }
 
 async function train(context: MethodContext, run: RunFolder, device: Device) {
   const { config, dataset, log, progress, signal } = context;
   const { cf, seed } = config;
-  const model = MatrixFactorization.create(device, {
-    ...seenInTrain(dataset),
-    cfDim: cf.cfDim,
-    initStd: cf.initStd,
-    seed,
-  });
-  const trainer = new CfTrainer(model, dataset.splits, { ...cf, seed });
+  const model = create(context, device);
+  const { train: trainRows, valid } = dataset.splits;
+  const data = { train: trainRows, valid, history: dataset.history.bind(dataset) };
+  const trainer = new CfTrainer(model, data, { ...cf, seed });
   const checkpoint = await run.readCheckpoint('last', cfCheckpoint);
   if (checkpoint !== undefined) {
     const source = await openFile(checkpoint.weights);
@@ -122,7 +144,7 @@ async function train(context: MethodContext, run: RunFolder, device: Device) {
   return { model, details };
 }
 
-async function store(run: RunFolder, model: MatrixFactorization, details: CfDetails): Promise<void> {
+async function store(run: RunFolder, model: CfModel, details: CfDetails): Promise<void> {
   const state = await model.state();
   const metadata = { details: JSON.stringify(details) };
   await run.writeWith(CF_FILE, (path) => writeFileAtomic(path, encodeState(state, metadata)));
@@ -137,8 +159,8 @@ async function load({ config, dataset }: MethodContext, device: Device, path: st
   try {
     const { state, metadata } = await parseState(source);
     const details = parseDetails(metadata.details, path);
-    const model = MatrixFactorization.fromState(device, state, path);
-    const problem = mismatch(model, config.cf.cfDim, dataset);
+    const model = cfModelFromState(device, state, path);
+    const problem = mismatch(model, config.cf, dataset);
     if (problem === null) return { model, details };
     model.release();
     throw new InputError(`${shown} ${problem}`);
@@ -152,8 +174,9 @@ function widthMismatch(width: number, cfDim: number): string | null {
   return `has vectors of width ${width}, but cf.cfDim is ${cfDim}; set one to the other`;
 }
 
-function mismatch(model: MatrixFactorization, cfDim: number, dataset: Dataset): string | null {
-  const width = widthMismatch(model.cfDim, cfDim);
+function mismatch(model: CfModel, cf: MethodContext['config']['cf'], dataset: Dataset): string | null {
+  if (model.name !== cf.model) return `is a ${model.name} model, but cf.model is ${cf.model}; set one to the other`;
+  const width = widthMismatch(model.cfDim, cf.cfDim);
   if (width !== null) return width;
   const [users, items] = [model.userSeen.length - 1, model.itemSeen.length - 1];
   if (users === dataset.userCount && items === dataset.itemCount) return null;

@@ -25,11 +25,11 @@ import { modelHash } from '../model-hash';
 import type { Scores } from '../predictions';
 import type { ProgressTask } from '../progress';
 import type { RunFolder } from '../runs/run-folder';
+import { logitsToScores } from './cf';
 import { checkCfRun, prepareCf } from './cf-phase';
 import { readHybridCheckpoint, saveHybridCheckpoint, writeModelFiles } from './hybrid-checkpoint';
-import type { Method, MethodContext, MethodOutcome } from './method';
 import { checkBudget, predictTraining } from './memory-budget';
-import { logitsToScores } from './mf';
+import type { Method, MethodContext, MethodOutcome } from './method';
 import { checkCfSizes, checkParameterSizes } from './parameter-sizes';
 
 /** The method of a declaration in `@crossgate/fusion`. */
@@ -95,6 +95,7 @@ function promptBuilder(name: string, { config, dataset }: MethodContext, tokeniz
       historyLength: config.prompt.historyLength,
       maxLength: Math.min(config.llm.maxLength, context),
       fuseItems: declaration.usesCf,
+      userHistoryLength: declaration.usesCf && config.cf.model === 'sasrec' ? config.cf.sasrec.historyLength : 0,
     },
   );
   if (dataset.itemCount > 0) builder.build({ user: 1, item: 1, history: [] });

@@ -9,7 +9,9 @@ const METHODS: Readonly<Record<string, () => Method | Promise<Method>>> = {
   'item-mean': () => baselineMethod('item-mean'),
   mean: () => baselineMethod('mean'),
   'running-mean': () => baselineMethod('running-mean'),
-  mf: async () => (await import('./mf')).mf,
+  mf: async () => (await import('./cf')).cfMethod('mf'),
+  lightgcn: async () => (await import('./cf')).cfMethod('lightgcn'),
+  sasrec: async () => (await import('./cf')).cfMethod('sasrec'),
 };
 
 /** The method of a checked config. */

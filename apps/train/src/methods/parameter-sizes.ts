@@ -1,5 +1,5 @@
 /** Whether the parameters a config asks for fit the device, from shapes alone: found before training, not after an hour of it. */
-import { matrixFactorizationShapes } from '@crossgate/cf';
+import { matrixFactorizationShapes, sasRecShapes } from '@crossgate/cf';
 import type { Dataset } from '@crossgate/data';
 import { type Device, formatBytes } from '@crossgate/gpu';
 import type { ExperimentConfig } from '../config/schema';
@@ -29,8 +29,15 @@ export function checkParameterSizes(device: Pick<Device, 'capabilities'>, keys: 
   }
 }
 
-/** Checks the tables of the CF model of a run. See {@link checkParameterSizes}. */
+/** Checks the parameters of the CF model of a run. See {@link checkParameterSizes}. */
 export function checkCfSizes(device: Pick<Device, 'capabilities'>, config: ExperimentConfig, dataset: Dataset): void {
-  const shapes = matrixFactorizationShapes(dataset.userCount, dataset.itemCount, config.cf.cfDim);
+  const { cfDim, model, sasrec } = config.cf;
+  if (model === 'sasrec' && (cfDim % sasrec.heads !== 0 || cfDim / sasrec.heads > 128)) {
+    throw new InputError(`cf.sasrec.heads: ${sasrec.heads} must divide cf.cfDim ${cfDim} into at most 128 each`);
+  }
+  const shapes =
+    model === 'sasrec'
+      ? sasRecShapes(dataset.itemCount, { cfDim, ...sasrec })
+      : matrixFactorizationShapes(dataset.userCount, dataset.itemCount, cfDim);
   checkParameterSizes(device, 'cf.cfDim', shapes);
 }

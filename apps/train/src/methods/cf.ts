@@ -1,0 +1,57 @@
+/** The collaborative-filtering models as methods of their own: mf, lightgcn, sasrec. */
+import type { CfModelName } from '@crossgate/cf';
+import type { SplitName } from '../config/schema';
+import { InputError } from '../errors';
+import { evaluatedRows, pick } from '../evaluated-rows';
+import { openGpu } from '../gpu';
+import type { Scores } from '../predictions';
+import { checkCfRun, prepareCf } from './cf-phase';
+import type { Method } from './method';
+import { checkCfSizes } from './parameter-sizes';
+
+/** The method that trains one model and scores by it. */
+export function cfMethod(name: CfModelName): Method {
+  return {
+    name,
+    // SASRec reads the positives before a row, those of the validation and test period included.
+    information: name === 'sasrec' ? 'H' : 'T',
+    trained: true,
+    async open(context) {
+      const { config, dataset, log } = context;
+      if (config.cf.model !== name) {
+        throw new InputError(`cf.model: is ${config.cf.model}, but the method is ${name}; set cf.model to ${name}`);
+      }
+      await checkCfRun(context);
+      const device = await openGpu(context.adapter, log);
+      try {
+        checkCfSizes(device, config, dataset);
+      } catch (error) {
+        device.destroy();
+        throw error;
+      }
+      return {
+        adapter: device.capabilities.name,
+        async train(run) {
+          const { model, details } = await prepareCf(context, run, device);
+          const scores: Partial<Record<SplitName, Scores>> = {};
+          for (const split of config.evaluation.splits) {
+            const { user, item } = dataset.splits[split];
+            const rows = evaluatedRows(config, dataset, split);
+            const history = (index: number, limit: number) => dataset.history(split, rows[index]!, limit);
+            scores[split] = logitsToScores(await model.scorePairs(pick(user, rows), pick(item, rows), history));
+          }
+          return { scores, details: { trainRows: dataset.splits.train.rows, cf: details, memory: device.report() } };
+        },
+        async close() {
+          device.destroy();
+        },
+      };
+    },
+  };
+}
+
+/** Scores of a model that gives logits: their logistic function is the probability. */
+export function logitsToScores(logits: Float32Array): Scores {
+  const logit = Float64Array.from(logits);
+  return { logit, score: logit.map((value) => 1 / (1 + Math.exp(-value))) };
+}
