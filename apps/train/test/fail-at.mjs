@@ -21,7 +21,9 @@ const paths = new Map();
 
 /** `checkpoints/.last-a.safetensors.12-ab.partial` as `checkpoints/last-a.safetensors`. */
 function nameOf(/** @type {string} */ path) {
-  const name = basename(path).replace(/^\.+(.+?)\.\d+-[0-9a-f]+\.partial.*$/, '$1');
+  const name = basename(path)
+    .replace(/^\.+(.+?)\.\d+-[0-9a-f]+\.partial.*$/, '$1')
+    .replace(/\.\d{10}\./, '.');
   return relative(folder, path).slice(0, -basename(path).length) + name;
 }
 
