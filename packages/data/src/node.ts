@@ -7,19 +7,19 @@ import { createGunzip } from 'node:zlib';
 import type { Dataset } from './dataset';
 import { InputError } from './errors';
 import { contentFiles, decodeDataset, encodeDataset, manifestFile, parseManifest } from './format';
-import { makeFolders, removeFolders } from './make-folders';
+import { makeFolders, removeFolders } from './node/make-folders';
 import { type DatasetOptions, requireOptions } from './options';
 import { type DatasetDefinition, findDataset } from './registry';
 import { memorySource, type SourceFolder } from './source';
 
+export { exportSplit } from './export';
 export {
   type DownloadOptions,
   type DownloadOutcome,
   downloadDataset,
   downloadFile,
-} from './download';
-export { exportSplit } from './export';
-export { makeFolders, removeFolders } from './make-folders';
+} from './node/download';
+export { makeFolders, removeFolders } from './node/make-folders';
 
 /** The code of a file system error, such as ENOENT. */
 function errorCode(error: unknown): string | undefined {

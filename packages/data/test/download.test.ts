@@ -9,7 +9,7 @@ import { crc32, deflateRawSync } from 'node:zlib';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type DatasetDefinition, findDataset, listDatasets } from '../src/index';
 import { downloadDataset, downloadFile } from '../src/node';
-import { readZip } from '../src/zip';
+import { readZip } from '../src/node/zip';
 
 const content = Buffer.from(Array.from({ length: 100_000 }, (_, index) => (index * index + (index >> 7)) & 255));
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');

@@ -1,7 +1,7 @@
 /** Makes a folder and its missing parents, one level at a time, and takes them back. */
 import { mkdir, rmdir, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { InputError } from './errors';
+import { InputError } from '../errors';
 
 /** System errors that say that a folder cannot be made at this place, with the words for them. */
 const PLACE_ERRORS: Readonly<Record<string, string>> = {

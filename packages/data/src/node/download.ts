@@ -3,9 +3,9 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { InputError } from './errors';
+import { InputError } from '../errors';
+import type { DatasetDefinition, RemoteFile } from '../registry';
 import { makeFolders } from './make-folders';
-import type { DatasetDefinition, RemoteFile } from './registry';
 import { readZip } from './zip';
 
 export interface DownloadOptions {
