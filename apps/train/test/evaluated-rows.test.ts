@@ -47,6 +47,6 @@ it('resumes a run of a version that did not have the key', async () => {
   await writeFile(join(cwd, 'r/config.yaml'), config.replace(/^ {2}testRows: null\n/m, ''));
   const resume = (...more: string[]) => runCli(['train', 'mean.yaml', '--run', 'r', '--resume', ...more], { cwd });
   const changed = await resume('--set', 'evaluation.testRows=3');
-  expect(changed).toMatchObject({ code: 2, stderr: expect.stringMatching(/testRows was absent and is now 3/) });
+  expect(changed).toMatchObject({ code: 2, stderr: expect.stringMatching(/testRows was null and is now 3/) });
   expect((await resume()).code).toBe(0);
 });

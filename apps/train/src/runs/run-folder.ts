@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { makeFolders, removeFolders } from '@crossgate/data/node';
 import { parse, stringify } from 'yaml';
 import type { z } from 'zod';
-import type { ExperimentConfig } from '../config/schema';
+import { configSchema, type ExperimentConfig } from '../config/schema';
 import { InputError } from '../errors';
 import { isTemporaryName, kindOf, readText, writeAtomically, writeAtomicallyWith } from '../files';
 import { type CheckpointFile, type CheckpointName, checkCheckpointState, readCheckpointFile } from './checkpoint-file';
@@ -264,11 +264,13 @@ async function readConfig(run: string): Promise<Record<string, unknown> | undefi
 }
 
 async function checkSameConfig(run: string, config: ExperimentConfig): Promise<void> {
-  const stored = flatten((await readConfig(run)) ?? {});
+  const { provenance: _, ...keys } = (await readConfig(run)) ?? {};
+  // A run of an older program lacks the keys that came since: their defaults are what it did.
+  const complete = configSchema.safeParse(keys);
+  const stored = flatten(complete.success ? complete.data : keys);
   const now = flatten(config as unknown as Record<string, unknown>);
   for (const key of new Set([...stored.keys(), ...now.keys()])) {
     if (MOVABLE.has(key) || key.startsWith('provenance.')) continue;
-    // A key that a version of the program did not have yet is what null says: not used.
     if ((stored.get(key) ?? 'null') === (now.get(key) ?? 'null')) continue;
     const words = `${key} was ${stored.get(key) ?? 'absent'} and is now ${now.get(key) ?? 'absent'}`;
     throw new InputError(`${join(run, 'config.yaml')}: ${words}; resume with the same config, or use another --run`);
