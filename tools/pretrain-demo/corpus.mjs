@@ -40,7 +40,7 @@ function makeTaste(random) {
 
 /** A title: an article or a style, a mood, a theme; or an article with a style laid over it. @param {RandomStream} random */
 function makeTitle(random) {
-  const style = random.uniform() < 0.85 ? pick(random, styles ?? []) : null;
+  const style = random.uniform() < 0.7 ? pick(random, styles ?? []) : null;
   const over = style !== null && random.uniform() < 0.6;
   const [mood, theme] = [pick(random, moods ?? []), pick(random, themes ?? [])];
   const meaning = [mood.meaning[0], theme.meaning[1], style?.meaning[2] ?? 0, style?.meaning[3] ?? 0];
