@@ -1,28 +1,20 @@
 /** `crossgate data download`: what it says, where it puts things, and what it leaves when it fails. */
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { type LocalServer, startServer } from '@crossgate/testing/node';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { runCli } from './cli';
 import { folderWith, listing } from './fixtures';
 
-let server: Server;
+let server: LocalServer;
 let url: string;
-let requests: number;
 beforeEach(async () => {
-  requests = 0;
-  server = createServer((request, response) => {
-    requests++;
+  server = await startServer((request, response) => {
     if (request.url === '/gone') response.writeHead(404).end();
     else response.writeHead(200, { 'content-length': 4 }).end('page');
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  url = server.url;
 });
-afterEach(async () => {
-  server.closeAllConnections();
-  await new Promise((resolve) => server.close(resolve));
-});
+afterEach(() => server.close());
 
 describe('data download', () => {
   it('fetches nothing when the files are there, and shows the licence', async () => {
@@ -37,7 +29,7 @@ describe('data download', () => {
       license: expect.stringMatching(/research use, no redistribution/),
     });
     expect(stderr).toMatch(/^ml-1m: GroupLens terms.*you accept the publisher's terms\n$/);
-    expect(requests).toBe(0);
+    expect(server.requests.length).toBe(0);
   });
 
   it.each<[string, string[], number, RegExp]>([

@@ -18,8 +18,10 @@ export {
   type DownloadOutcome,
   downloadDataset,
   downloadFile,
+  type WantedFile,
 } from './node/download';
 export { makeFolders, removeFolders } from './node/make-folders';
+export { type Patience, patientFetch, RefusedError } from './node/patience';
 
 /** The code of a file system error, such as ENOENT. */
 function errorCode(error: unknown): string | undefined {

@@ -1,62 +1,42 @@
 /** Downloads from a local server that misbehaves in every way a real one does, and the archives that come out of them. */
 import { createHash } from 'node:crypto';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { crc32, deflateRawSync } from 'node:zlib';
+import { type Answer, type LocalServer, serveBytes, startServer } from '@crossgate/testing/node';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type DatasetDefinition, findDataset, listDatasets } from '../src/index';
-import { downloadDataset, downloadFile } from '../src/node';
+import { downloadDataset, downloadFile, patientFetch } from '../src/node';
 import { readZip } from '../src/node/zip';
 
 const content = Buffer.from(Array.from({ length: 100_000 }, (_, index) => (index * index + (index >> 7)) & 255));
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
 
-type Answer = (request: IncomingMessage, response: ServerResponse, count: number) => void;
-
-let server: Server;
-let answer: Answer;
-/** The `Range` of every request so far. */
-let ranges: (string | undefined)[];
+let server: LocalServer;
 let url: string;
 let folder: string;
 let path: string;
+/** The `Range` of every request so far. */
+const ranges = () => server.requests.map((request) => request.headers.range);
 // The first fetch of a process loads its client, which takes long on a busy machine.
 beforeAll(() => fetch('http://127.0.0.1:1/').catch(() => undefined));
 
 beforeEach(async () => {
-  ranges = [];
-  server = createServer((request, response) => {
-    ranges.push(request.headers.range);
-    answer(request, response, ranges.length);
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/file.bin`;
+  server = await startServer((_, response) => response.writeHead(500).end());
+  url = `${server.url}/file.bin`;
   folder = await mkdtemp(join(tmpdir(), 'crossgate-download-'));
   path = join(folder, 'file.bin');
 });
 afterEach(async () => {
-  server.closeAllConnections();
-  await new Promise((resolve) => server.close(resolve));
+  await server.close();
   await rm(folder, { recursive: true, force: true });
 });
 
 /** Serves as a good server does, ranges included; closes the connection after `limit` bytes of an answer. */
-function serve(request: IncomingMessage, response: ServerResponse, limit = content.length, bytes = content): void {
-  const start = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1] ?? 0);
-  if (start >= bytes.length) {
-    response.writeHead(416, { 'content-range': `bytes */${bytes.length}` }).end();
-    return;
-  }
-  const body = bytes.subarray(start);
-  const headers = { 'content-length': body.length };
-  if (start > 0) {
-    response.writeHead(206, { ...headers, 'content-range': `bytes ${start}-${bytes.length - 1}/${bytes.length}` });
-  } else response.writeHead(200, headers);
-  if (limit >= body.length) response.end(body);
-  else response.write(body.subarray(0, limit), () => setTimeout(() => response.destroy(), 200));
+function serve(request: IncomingMessage, response: ServerResponse, limit?: number, bytes: Uint8Array = content): void {
+  serveBytes(request, response, bytes, { limit });
 }
 
 const quick = { pause: 1, patience: 1_500, attempts: 3 };
@@ -116,13 +96,13 @@ describe('a server that can be lived with', () => {
       3,
     ],
   ])('%s', async (_, behavior, requests) => {
-    answer = behavior;
+    server.answer = behavior;
     const seen: number[] = [];
     await download({ progress: (bytes: number) => seen.push(bytes) });
     expect(content.equals(await readFile(path))).toBe(true);
     // A client may lose what it had not read when the connection broke: then it asks once more.
-    expect(ranges.length).toBeGreaterThanOrEqual(requests);
-    expect(ranges.length).toBeLessThanOrEqual(requests + 2);
+    expect(server.requests.length).toBeGreaterThanOrEqual(requests);
+    expect(server.requests.length).toBeLessThanOrEqual(requests + 2);
     expect(seen.at(-1)).toBe(content.length);
     expect(await readdir(folder)).toEqual(['file.bin']);
   });
@@ -172,7 +152,7 @@ describe('a server that cannot', () => {
       true,
     ],
   ])('%s', async (_, behavior, message, partial) => {
-    answer = behavior;
+    server.answer = behavior;
     await expect(download()).rejects.toThrow(message);
     const left = await readdir(folder);
     expect(left.filter((name) => name !== 'file.bin.partial')).toEqual([]);
@@ -180,17 +160,69 @@ describe('a server that cannot', () => {
   });
 
   it('is not there', async () => {
-    const port = (server.address() as AddressInfo).port;
-    const wanted = { url: `http://127.0.0.1:${port}/x`, bytes: 3, sha256: '' };
-    await new Promise((resolve) => server.close(resolve));
+    const gone = await startServer(() => {});
+    await gone.close();
+    const wanted = { url: `${gone.url}/x`, bytes: 3, sha256: '' };
     await expect(downloadFile(wanted, path, quick)).rejects.toThrow(/ECONNREFUSED/);
-    server.listen(0);
+  });
+});
+
+describe('what a caller may say', () => {
+  it('checks the SHA-1 of a Git object, and sends headers', async () => {
+    const gitBlob = createHash('sha1').update(`blob ${content.length}\0`).update(content).digest('hex');
+    server.answer = (request, response) => serve(request, response);
+    const wanted = { url, bytes: content.length, gitBlob, headers: { authorization: 'Bearer x' } };
+    await downloadFile(wanted, path, quick);
+    expect(content.equals(await readFile(path))).toBe(true);
+    expect(server.requests[0]?.headers.authorization).toBe('Bearer x');
+    await expect(downloadFile({ ...wanted, gitBlob: sha256(content).slice(24) }, path, quick)).rejects.toThrow(
+      /SHA-1 of the Git object is [0-9a-f]{40}, not the known/,
+    );
+  });
+
+  it('fetches a file without bytes', async () => {
+    server.answer = (request, response) => serve(request, response, 0, Buffer.alloc(0));
+    await downloadFile({ url, bytes: 0, sha256: sha256(Buffer.alloc(0)) }, path, quick);
+    expect((await readFile(path)).length).toBe(0);
+  });
+
+  it('names the status of a refusal', async () => {
+    server.answer = (_, response) => response.writeHead(401).end();
+    await expect(download()).rejects.toMatchObject({ name: 'RefusedError', status: 401 });
+  });
+});
+
+describe('questions of a few bytes', () => {
+  it('are asked again when the answer breaks off, stalls or is a 503', async () => {
+    server.answer = (request, response, count) => {
+      if (count === 1) response.writeHead(503).end();
+      else if (count === 2) serveBytes(request, response, content, { limit: 500 });
+      else if (count === 3) response.destroy();
+      else if (count > 4) response.writeHead(201, { link: '<x>; rel="next"' }).end('all of it');
+    };
+    const response = await patientFetch({ ...quick, attempts: 5 })(url);
+    expect([response.status, response.headers.get('link'), await response.text()]).toEqual([
+      201,
+      '<x>; rel="next"',
+      'all of it',
+    ]);
+    expect(server.requests.length).toBe(5);
+  });
+
+  it('fail when nothing helps, and at once when aborted; a refusal is an answer', async () => {
+    server.answer = (_, response) => response.writeHead(503).end();
+    await expect(patientFetch(quick)(url)).rejects.toThrow(/file\.bin: the server says 503$/);
+    expect(server.requests.length).toBe(3);
+    server.answer = (_, response) => response.writeHead(404).end('none');
+    expect((await patientFetch(quick)(url)).status).toBe(404);
+    const signal = AbortSignal.abort();
+    await expect(patientFetch({ ...quick, signal })(url)).rejects.toMatchObject({ name: 'AbortError' });
   });
 });
 
 describe('going on', () => {
   it('starts where an earlier call stopped', async () => {
-    answer = (request, response, count) => {
+    server.answer = (request, response, count) => {
       if (count > 1) serve(request, response);
       else response.writeHead(200, { 'content-length': content.length }).write(content.subarray(0, 30_000));
     };
@@ -202,7 +234,7 @@ describe('going on', () => {
     await expect(first).rejects.toMatchObject({ name: 'AbortError' });
     expect(await readdir(folder)).toEqual(['file.bin.partial']);
     await download();
-    expect(ranges).toEqual([undefined, 'bytes=30000-']);
+    expect(ranges()).toEqual([undefined, 'bytes=30000-']);
     expect(content.equals(await readFile(path))).toBe(true);
   });
 
@@ -211,7 +243,7 @@ describe('going on', () => {
     ['that is too long', Buffer.alloc(200_000, 7)],
     ['of full length and wrong', Buffer.alloc(100_000, 7)],
   ])('does not trust a part %s', async (_, left) => {
-    answer = (request, response) => serve(request, response);
+    server.answer = (request, response) => serve(request, response);
     await writeFile(`${path}.partial`, left);
     await download();
     expect(content.equals(await readFile(path))).toBe(true);
@@ -265,7 +297,7 @@ describe('archives', () => {
   });
 
   it('unpacks what the data set reads, once', async () => {
-    answer = (request, response) => serve(request, response, 1e9, archive);
+    server.answer = (request, response) => serve(request, response, 1e9, archive);
     const out = join(folder, 'deep', 'set');
     expect(await downloadDataset(definition(archive), out, quick)).toEqual({
       files: ['README', 'a.dat'],
@@ -274,7 +306,7 @@ describe('archives', () => {
     expect((await readdir(out)).sort()).toEqual(['README', 'a.dat']);
     expect(await readFile(join(out, 'a.dat'), 'utf8')).toBe('a'.repeat(5_000));
     expect(await downloadDataset(definition(archive), out, quick)).toMatchObject({ downloaded: false });
-    expect(ranges.length).toBe(1);
+    expect(server.requests.length).toBe(1);
   });
 
   it('names what is wrong with an archive and leaves nothing of it', async () => {
@@ -285,7 +317,7 @@ describe('archives', () => {
       [zip({ 'set/README': 'terms' }), /has no set\/a\.dat/],
       [wrong, /set\/(README|a\.dat): (cannot be unpacked|wrong size or CRC-32|its header is damaged)/],
     ] as const) {
-      answer = (request, response) => serve(request, response, 1e9, bytes);
+      server.answer = (request, response) => serve(request, response, 1e9, bytes);
       await expect(downloadDataset(definition(bytes), join(folder, 'set'), quick)).rejects.toThrow(message);
       expect((await readdir(join(folder, 'set'))).filter((name) => name.startsWith('set.zip'))).toEqual([]);
     }

@@ -4,25 +4,26 @@ import { createReadStream } from 'node:fs';
 import { open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { InputError } from '../errors';
-import type { DatasetDefinition, RemoteFile } from '../registry';
+import type { DatasetDefinition } from '../registry';
 import { makeFolders } from './make-folders';
+import { overNetwork, type Patience, pauseFor, RefusedError, refuseTransient, TransferError } from './patience';
 import { readZip } from './zip';
 
-export interface DownloadOptions {
-  readonly signal?: AbortSignal;
+/** A file to fetch. Its content is known by one digest, in lower-case hex. */
+export type WantedFile = {
+  readonly url: string;
+  readonly bytes: number;
+  /** Sent along, such as `authorization`; where a redirect leads to another host, that one is left out. */
+  readonly headers?: Readonly<Record<string, string>>;
+} & (
+  | { readonly sha256: string; readonly gitBlob?: never }
+  /** SHA-1 of the file as a Git object. */
+  | { readonly gitBlob: string; readonly sha256?: never }
+);
+
+export interface DownloadOptions extends Patience {
   /** Called with the bytes that are there, `from` of them before this call. */
   progress?(bytes: number, total: number, from: number): void;
-  /** Attempts in a row that may bring no byte before it fails; default 5. */
-  readonly attempts?: number;
-  /** Milliseconds without a byte after which a connection counts as dead; default 30,000. */
-  readonly patience?: number;
-  /** Milliseconds before the second attempt in a row, doubled for each further one; default 1,000. */
-  readonly pause?: number;
-}
-
-/** The transfer broke off: another attempt may go on. Any other error is final. */
-class TransferError extends Error {
-  override name = 'TransferError';
 }
 
 async function sizeOf(path: string): Promise<number> {
@@ -30,8 +31,10 @@ async function sizeOf(path: string): Promise<number> {
   return info?.size ?? 0;
 }
 
-async function hashFile(path: string, signal: AbortSignal | undefined): Promise<string> {
-  const hash = createHash('sha256');
+/** The digest of a file by which `wanted` is known. */
+async function digestOf(path: string, wanted: WantedFile, signal: AbortSignal | undefined) {
+  const hash = createHash(wanted.gitBlob === undefined ? 'sha256' : 'sha1');
+  if (wanted.gitBlob !== undefined) hash.update(`blob ${wanted.bytes}\0`);
   for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20, ...(signal ? { signal } : {}) })) {
     hash.update(chunk as Uint8Array);
   }
@@ -39,16 +42,15 @@ async function hashFile(path: string, signal: AbortSignal | undefined): Promise<
 }
 
 /** Asks for the rest of the file. Returns the response and where its first byte belongs. */
-async function request(wanted: RemoteFile, have: number, signal: AbortSignal) {
+async function request(wanted: WantedFile, have: number, signal: AbortSignal) {
   // Identity: a compressed transfer would have other sizes.
-  const headers = { 'accept-encoding': 'identity', ...(have > 0 ? { range: `bytes=${have}-` } : {}) };
+  const asked = have > 0 ? { range: `bytes=${have}-` } : {};
+  const headers = { ...wanted.headers, 'accept-encoding': 'identity', ...asked };
   const response = await fetch(wanted.url, { headers, signal });
   const { status } = response;
   if (status === 416) return { response, from: -1 };
-  if (status >= 500 || status === 429 || status === 408) throw new TransferError(`the server says ${status}`);
-  if (status !== 200 && status !== 206) {
-    throw new Error(`${wanted.url}: the server says ${status} ${response.statusText}; the file may have moved`);
-  }
+  refuseTransient(response);
+  if (status !== 200 && status !== 206) throw new RefusedError(wanted.url, response);
   if (status === 200) {
     const length = Number(response.headers.get('content-length') ?? wanted.bytes);
     if (length !== wanted.bytes) {
@@ -68,13 +70,9 @@ async function request(wanted: RemoteFile, have: number, signal: AbortSignal) {
 }
 
 /** One attempt: appends what the server sends to `partial`. */
-async function transfer(wanted: RemoteFile, partial: string, options: DownloadOptions, began: number): Promise<void> {
-  const stalled = new AbortController();
-  const patience = options.patience ?? 30_000;
-  let timer = setTimeout(() => stalled.abort(), patience);
-  const signals = options.signal === undefined ? [stalled.signal] : [stalled.signal, options.signal];
-  try {
-    const { response, from } = await request(wanted, await sizeOf(partial), AbortSignal.any(signals));
+function transfer(wanted: WantedFile, partial: string, options: DownloadOptions, began: number): Promise<void> {
+  return overNetwork(options, async (alive, signal) => {
+    const { response, from } = await request(wanted, await sizeOf(partial), signal);
     if (from < 0) {
       await response.body?.cancel();
       await rm(partial, { force: true });
@@ -84,8 +82,7 @@ async function transfer(wanted: RemoteFile, partial: string, options: DownloadOp
     try {
       let bytes = from;
       for await (const chunk of response.body ?? []) {
-        clearTimeout(timer);
-        timer = setTimeout(() => stalled.abort(), patience);
+        alive();
         bytes += chunk.length;
         if (bytes > wanted.bytes) {
           await rm(partial, { force: true });
@@ -100,34 +97,17 @@ async function transfer(wanted: RemoteFile, partial: string, options: DownloadOp
     } finally {
       await file.close();
     }
-  } catch (error) {
-    options.signal?.throwIfAborted();
-    if (stalled.signal.aborted) throw new TransferError(`no byte came for ${patience / 1000} s`);
-    // What fetch itself throws: no route, a reset connection, a name that does not resolve.
-    if (error instanceof TypeError) throw new TransferError(String((error.cause as Error)?.message ?? error.message));
-    throw error;
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-function pauseFor(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(resolve, milliseconds);
-    signal?.addEventListener('abort', () => {
-      clearTimeout(timer);
-      reject(signal.reason);
-    });
   });
 }
 
 /**
- * Fetches a file to `path`, which appears by rename once size and SHA-256 are right. What came so far is kept in
+ * Fetches a file to `path`, which appears by rename once size and digest are right. What came so far is kept in
  * `path.partial`; a later call goes on from there (an HTTP range), also after a broken connection in the same call.
  *
- * @throws Error when the server refuses, sends another file, or stops answering; the signal's reason when aborted
+ * @throws RefusedError when the server refuses; Error when it sends another file or stops answering; the signal's reason
+ *   when aborted
  */
-export async function downloadFile(wanted: RemoteFile, path: string, options: DownloadOptions = {}): Promise<void> {
+export async function downloadFile(wanted: WantedFile, path: string, options: DownloadOptions = {}): Promise<void> {
   const partial = `${path}.partial`;
   await makeFolders(dirname(resolve(path)), 'name another place');
   const began = await sizeOf(partial);
@@ -138,11 +118,15 @@ export async function downloadFile(wanted: RemoteFile, path: string, options: Do
     const before = await sizeOf(partial);
     if (before > wanted.bytes) await rm(partial);
     if (before === wanted.bytes) {
-      const digest = await hashFile(partial, options.signal);
-      if (digest === wanted.sha256) break;
+      // A file without bytes has no part yet.
+      if (before === 0) await (await open(partial, 'a')).close();
+      const [name, known] =
+        wanted.gitBlob === undefined ? ['SHA-256', wanted.sha256] : ['SHA-1 of the Git object', wanted.gitBlob];
+      const digest = await digestOf(partial, wanted, options.signal);
+      if (digest === known) break;
       await rm(partial);
       if (restarts-- > 0) continue;
-      throw new Error(`${wanted.url}: SHA-256 is ${digest}, not the known ${wanted.sha256}; the file was not kept`);
+      throw new Error(`${wanted.url}: ${name} is ${digest}, not the known ${known}; the file was not kept`);
     }
     try {
       await transfer(wanted, partial, options, began);
@@ -154,7 +138,7 @@ export async function downloadFile(wanted: RemoteFile, path: string, options: Do
         const kept = after > 0 ? `; ${after} of ${wanted.bytes} bytes are kept, run it again to go on` : '';
         throw new Error(`${wanted.url}: ${error.message}${kept}`);
       }
-      await pauseFor((options.pause ?? 1_000) * 2 ** (fruitless - 1), options.signal);
+      await pauseFor(fruitless, options);
     }
   }
   await rename(partial, path);
