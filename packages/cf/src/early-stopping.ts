@@ -3,7 +3,7 @@
 export interface EarlyStoppingOptions {
   /** Most epochs. */
   readonly epochs: number;
-  /** Stop after this many epochs without a better validation AUC. */
+  /** Stop after this many epochs without a better validation AUC, or criterion. */
   readonly patience: number;
   /** Epochs that patience does not count: plain MF stays near AUC .5 for 100 and more before it rises. */
   readonly warmupEpochs: number;
@@ -15,9 +15,9 @@ export interface CfProgress {
   readonly epoch: number;
   /** Optimizer steps done. */
   readonly steps: number;
-  /** Epoch (from 1) of the best validation AUC; 0 before the first. */
+  /** Epoch (from 1) of the best validation AUC, or criterion; 0 before the first. */
   readonly bestEpoch: number;
-  /** Null where AUC is not defined: no validation rows, or one class only. Then the last epoch is the best. */
+  /** The best AUC, or criterion. Null where AUC is not defined: no validation rows, or one class only. Then the last epoch is the best. */
   readonly bestAuc: number | null;
 }
 

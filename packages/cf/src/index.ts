@@ -17,6 +17,7 @@ export {
   scoreBaseline,
 } from './baselines';
 export { type CfProgress, type EarlyStoppingOptions, isBest, stopReason } from './early-stopping';
+export { evaluateRanking, type RankingProtocol, type RankingResult } from './evaluate-ranking';
 export { cfModelFromState } from './from-state';
 export { type InteractionGraph, LightGcn, type LightGcnOptions } from './light-gcn';
 export { type CfLoss, cfLosses, NegativeSampler } from './losses';

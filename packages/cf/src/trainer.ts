@@ -41,6 +41,13 @@ export interface CfTrainerOptions extends EarlyStoppingOptions {
   readonly loss?: CfLoss;
   /** `adam` (default) couples the decay, `adamw` decouples it. */
   readonly optimizer?: 'adam' | 'adamw';
+  /** Decay of the first and second moment, each in [0, 1). Default .9 and .999. */
+  readonly betas?: readonly [number, number];
+  /**
+   * What the best epoch is chosen by, higher is better, instead of validation AUC: such as NDCG, where all labels are 1 and
+   * there is no AUC. Null: this epoch is the best so far.
+   */
+  readonly criterion?: (model: CfModel) => Promise<number | null>;
   /** Seed of the row order, the negatives and the dropout; each epoch has its own. */
   readonly seed: number;
 }
@@ -54,6 +61,9 @@ export interface CfEpochReport {
   /** Null without validation rows of both classes. */
   readonly validAuc: number | null;
   readonly validUauc: number | null;
+  /** The criterion's value, where there is one. */
+  readonly criterion?: number | null;
+  /** Best criterion, else best validation AUC. */
   readonly bestAuc: number | null;
   readonly bestEpoch: number;
   /** Wall time of the epoch, validation included. */
@@ -112,11 +122,11 @@ export class CfTrainer {
       throw new InputError(`the train split has no positive rows, which ${this.#loss} needs`);
     this.#sampler = new NegativeSampler(model.itemSeen, data.train, options.seed);
     this.#device = model.group.device;
-    const { learningRate, weightDecay, optimizer = 'adam' } = options;
+    const { learningRate, weightDecay, optimizer = 'adam', betas: [beta1, beta2] = [0.9, 0.999] } = options;
     const bytes = 4 * lossParts(this.#loss) * this.#rows.length;
     this.#losses = this.#device.memory.persistent(bytes, 'losses');
     try {
-      this.#adam = new Adam([model.group], { kind: optimizer, learningRate, weightDecay });
+      this.#adam = new Adam([model.group], { kind: optimizer, learningRate, weightDecay, beta1, beta2 });
     } catch (error) {
       this.#device.memory.free(this.#losses);
       throw error;
@@ -183,19 +193,22 @@ export class CfTrainer {
       );
     }
     const validAuc = valid.rows > 0 ? auc(label, score) : null;
-    const best = isBest(this.#progress, validAuc);
+    const criterion = await this.options.criterion?.(this.model);
+    const value = criterion === undefined ? validAuc : criterion;
+    const best = isBest(this.#progress, value);
     if (best) this.#best = await readGroup(this.model.group);
     this.#progress = {
       epoch,
       steps: this.#adam.steps,
       bestEpoch: best ? epoch : this.#progress.bestEpoch,
-      bestAuc: best ? validAuc : this.#progress.bestAuc,
+      bestAuc: best ? value : this.#progress.bestAuc,
     };
     return {
       epoch,
       loss,
       validAuc,
       validUauc: valid.rows > 0 ? uauc({ user, label, score }).uauc : null,
+      ...(criterion !== undefined && { criterion }),
       bestAuc: this.#progress.bestAuc,
       bestEpoch: this.#progress.bestEpoch,
       seconds: (performance.now() - start) / 1000,
@@ -300,18 +313,19 @@ export class CfTrainer {
 
   /** What must not change between a state and its continuation. Patience and the number of epochs may. */
   #settings(): CfTrainingSettings {
-    const { seed, batchSize, learningRate, weightDecay, optimizer = 'adam' } = this.options;
+    const { seed, batchSize, learningRate, weightDecay, optimizer = 'adam', betas } = this.options;
     return {
       ...{ seed, batchSize, learningRate, weightDecay, trainRows: this.data.train.rows },
       // Only where they are not what they were before there was a choice.
       ...(this.#loss !== 'bce' && { loss: this.#loss }),
       ...(optimizer !== 'adam' && { optimizer }),
+      ...(betas && betas.join() !== '0.9,0.999' && { betas: betas.join() }),
     };
   }
 }
 
 function checkOptions(options: CfTrainerOptions): void {
-  const { learningRate, weightDecay, batchSize, epochs, patience, warmupEpochs } = options;
+  const { learningRate, weightDecay, batchSize, epochs, patience, warmupEpochs, betas } = options;
   for (const [name, value, minimum] of [
     ['batchSize', batchSize, 1],
     ['epochs', epochs, 1],
@@ -325,6 +339,8 @@ function checkOptions(options: CfTrainerOptions): void {
   if (!(learningRate > 0 && Number.isFinite(learningRate))) {
     throw new InputError(`learningRate ${learningRate} is not above 0`);
   }
+  if (betas?.some((beta) => !(beta >= 0 && beta < 1)))
+    throw new InputError(`betas ${betas.join(', ')} are not in [0, 1)`);
   if (!(weightDecay >= 0 && Number.isFinite(weightDecay))) {
     throw new InputError(`weightDecay ${weightDecay} is not at least 0`);
   }
