@@ -3,6 +3,7 @@ import {
   argmax,
   attention,
   attentionBackward,
+  attentionCached,
   layerNorm,
   layerNormBackward,
   planRmsNorm,
@@ -79,6 +80,23 @@ function attentionBenches(total: number, count: number): KernelBench[] {
   ];
 }
 
+/** Candidates of a recommendation: short sequences behind the same prefix. */
+function cachedBench(cacheLength: number, total: number, count: number): KernelBench {
+  const pairs = total * cacheLength + attentionPairs(total, count);
+  return {
+    kernel: 'attention',
+    launcher: 'attentionCached',
+    shape: `${total} tokens in ${count} behind ${cacheLength}, ${heads}/${keyValueHeads} heads of ${headDim}`,
+    work: { flops: 4 * heads * headDim * pairs },
+    prepare: (context) => {
+      const args = attentionInputs(context, total, count);
+      const cached = () => context.floats(cacheLength * keyValueHeads * headDim);
+      const cache = { cachedKey: cached(), cachedValue: cached(), cacheLength };
+      return () => attentionCached(context.device, { ...args, ...cache });
+    },
+  };
+}
+
 const rowShape = `${tokens}x${hidden}`;
 const rowCount = tokens * hidden;
 const gateCount = tokens * feedForward;
@@ -86,6 +104,7 @@ const gateCount = tokens * feedForward;
 export const transformerBenches: readonly KernelBench[] = [
   ...attentionBenches(tokens, sequences),
   ...attentionBenches(4 * tokens, 4 * sequences),
+  cachedBench(tokens / sequences, tokens, tokens / 30),
   {
     kernel: 'layernorm',
     launcher: 'layerNorm',

@@ -1,6 +1,6 @@
 // Shared by the attention kernels: constants, dot product, and access to rows of HEAD_DIM elements as VECTORS vectors of
 // four, the last padded with zeros. VECTOR: HEAD_DIM is a multiple of four and the arrays are bound as vec4<f32>.
-// FORWARD, BACKWARD_QUERY or BACKWARD_KEY tell which arrays are bound.
+// FORWARD (with CACHED or without), BACKWARD_QUERY or BACKWARD_KEY tell which arrays are bound.
 const LOG2_E = 1.4426950408889634;
 const LN_2 = 0.6931471805599453;
 /// Below every score, finite so that differences are too.
@@ -20,6 +20,10 @@ fn naturalLogarithm(x: f32) -> f32 {
 fn loadQuery(row: u32, part: u32) -> vec4<f32> { return query[row * u32(VECTORS) + part]; }
 fn loadKey(row: u32, part: u32) -> vec4<f32> { return key[row * u32(VECTORS) + part]; }
 fn loadValue(row: u32, part: u32) -> vec4<f32> { return value[row * u32(VECTORS) + part]; }
+#if CACHED
+fn loadCachedKey(row: u32, part: u32) -> vec4<f32> { return cachedKey[row * u32(VECTORS) + part]; }
+fn loadCachedValue(row: u32, part: u32) -> vec4<f32> { return cachedValue[row * u32(VECTORS) + part]; }
+#endif
 #if FORWARD
 fn storeOut(row: u32, part: u32, v: vec4<f32>) { out[row * u32(VECTORS) + part] = v; }
 #else
@@ -54,6 +58,22 @@ fn loadValue(row: u32, part: u32) -> vec4<f32> {
 #endfor
   return v;
 }
+#if CACHED
+fn loadCachedKey(row: u32, part: u32) -> vec4<f32> {
+  var v = vec4<f32>();
+#for i in 0..4
+  if (within(part, ${i}u)) { v[${i}] = cachedKey[row * u32(HEAD_DIM) + part * 4u + ${i}u]; }
+#endfor
+  return v;
+}
+fn loadCachedValue(row: u32, part: u32) -> vec4<f32> {
+  var v = vec4<f32>();
+#for i in 0..4
+  if (within(part, ${i}u)) { v[${i}] = cachedValue[row * u32(HEAD_DIM) + part * 4u + ${i}u]; }
+#endfor
+  return v;
+}
+#endif
 #if FORWARD
 fn storeOut(row: u32, part: u32, v: vec4<f32>) {
 #for i in 0..4

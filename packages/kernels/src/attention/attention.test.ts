@@ -4,7 +4,7 @@ import * as reference from '@crossgate/testing';
 import { expectClose, randomNormal, reshape } from '@crossgate/testing';
 import { describe, expect, it } from 'vitest';
 import { deviceConfigurations, download, upload, uploadFilled, withDevice } from '../../test/harness';
-import { type AttentionPlan, attention, attentionBackward, planAttention } from './attention';
+import { type AttentionPlan, attention, attentionBackward, attentionCached, planAttention } from './attention';
 
 interface Case {
   readonly lengths: readonly number[];
@@ -159,5 +159,98 @@ describe('attention', () => {
       expect(() => attention(device, { ...args, keyValueHeads: 3 })).toThrow('no multiple of 3');
       expect(() => attention(device, { ...args, headDim: 132 })).toThrow('at most 128');
       expect(() => attention(device, { ...args, tokens: 3 })).toThrow('"query" holds 256 bytes, 384 are needed');
+    }));
+});
+
+describe('attentionCached', () => {
+  /** Sequences behind one prefix: the reference sees each with the whole prefix before it. */
+  async function checkCached(
+    device: Device,
+    { lengths, heads, keyValueHeads, headDim, plan, cached, window }: Case & { cached: number; window?: number },
+  ): Promise<void> {
+    const { offsets, sequenceOfToken } = packing(lengths);
+    const tokens = sequenceOfToken.length;
+    const q = randomNormal([tokens, heads, headDim], 1);
+    const [k, v] = [2, 3].map((seed) => randomNormal([tokens, keyValueHeads, headDim], seed));
+    const [prefixKey, prefixValue] = [4, 5].map((seed) => randomNormal([cached, keyValueHeads, headDim], seed));
+    const out = uploadFilled(device, q.data.length);
+    // The cache has room for more than it holds; what lies there must not be seen.
+    const room = (values: ArrayLike<number>) =>
+      upload(device, Float32Array.from([...Array.from(values), 1e30, 1e30, 1e30, 1e30]));
+    attentionCached(device, {
+      ...{ query: upload(device, q), key: upload(device, k!), value: upload(device, v!), out },
+      ...{ cachedKey: room(prefixKey!.data), cachedValue: room(prefixValue!.data), cacheLength: cached, window },
+      ...{ offsets: upload(device, offsets), sequenceOfToken: upload(device, sequenceOfToken) },
+      ...{ tokens, heads, keyValueHeads, headDim, scale: 1 / Math.sqrt(headDim) },
+      ...(plan && { plan }),
+    });
+    const actual = await download(device, out);
+    for (const [sequence, length] of lengths.entries()) {
+      if (length === 0) continue;
+      const rows = (values: ArrayLike<number>, columns: number) =>
+        Array.from(values).slice(offsets[sequence]! * columns, offsets[sequence + 1]! * columns);
+      const behind = (prefix: ArrayLike<number>, own: ArrayLike<number>, count: number) => ({
+        shape: [cached + length, count, headDim],
+        data: Float64Array.from([...Array.from(prefix), ...rows(own, count * headDim)]),
+      });
+      const { output } = reference.attention({
+        q: behind(new Float64Array(cached * heads * headDim), q.data, heads),
+        k: behind(prefixKey!.data, k!.data, keyValueHeads),
+        v: behind(prefixValue!.data, v!.data, keyValueHeads),
+        offsets: [0, cached + length],
+        ...(window !== undefined && { window }),
+      });
+      expectClose(Float32Array.from(rows(actual, heads * headDim)), output.data.slice(cached * heads * headDim), {
+        relative: 1e-5,
+        absolute: 1e-5,
+        label: `${cached} + [${lengths}] ${heads}/${keyValueHeads} × ${headDim}, window ${window}`,
+      });
+    }
+  }
+
+  it('agrees with the reference on whole sequences', () =>
+    withDevice(async (device) => {
+      await checkCached(device, { lengths: [1], heads: 1, keyValueHeads: 1, headDim: 4, cached: 1 });
+      await checkCached(device, { lengths: [1], heads: 4, keyValueHeads: 2, headDim: 8, cached: 61 });
+      await checkCached(device, { lengths: [3, 1, 0, 17], heads: 2, keyValueHeads: 1, headDim: 6, cached: 7 });
+      await checkCached(device, { lengths: [40, 33, 2], heads: 4, keyValueHeads: 2, headDim: 8, cached: 33 });
+      await checkCached(device, { lengths: [5, 9], heads: 3, keyValueHeads: 1, headDim: 64, cached: 12 });
+    }));
+
+  it('agrees with the reference under a window, shorter or longer than what a sequence has of its own', () =>
+    withDevice(async (device) => {
+      for (const window of [1, 4, 30, 1000]) {
+        await checkCached(device, { lengths: [1, 20, 35], heads: 2, keyValueHeads: 1, headDim: 8, cached: 21, window });
+      }
+    }));
+
+  it('gives the same function under other tiles', () =>
+    withDevice(async (device) => {
+      for (const tile of [
+        { workgroupSize: 64, rows: 1, step: 2 },
+        { workgroupSize: 8, rows: 3, step: 5 },
+      ]) {
+        const plan = { forward: tile, backwardQuery: tile, backwardKey: tile };
+        await checkCached(device, { lengths: [65, 2, 30], heads: 4, keyValueHeads: 2, headDim: 8, cached: 19, plan });
+      }
+    }));
+
+  for (const { name, options } of deviceConfigurations) {
+    it(`works under ${name}`, () =>
+      withDevice(
+        (device) => checkCached(device, { lengths: [31, 20], heads: 4, keyValueHeads: 2, headDim: 8, cached: 30 }),
+        options,
+      ));
+  }
+
+  it('refuses an empty cache and one that is too short', () =>
+    withDevice(async (device) => {
+      const slice = uploadFilled(device, 64);
+      const slices = { query: slice, key: slice, value: slice, offsets: slice, sequenceOfToken: slice, out: slice };
+      const shape = { tokens: 2, heads: 4, keyValueHeads: 2, headDim: 8, scale: 1 };
+      const args = { ...slices, ...shape, cachedKey: slice, cachedValue: slice, cacheLength: 4 };
+      expect(() => attentionCached(device, { ...args, cacheLength: 0 })).toThrow('cacheLength is 0');
+      expect(() => attentionCached(device, { ...args, cacheLength: 5 })).toThrow('"cachedKey" holds 256 bytes');
+      expect(() => attentionCached(device, { ...args, window: 0 })).toThrow('window is 0');
     }));
 });

@@ -10,7 +10,7 @@ import common from './attention-common.wgsl';
 import deltaSource from './attention-delta.wgsl';
 
 const includes = { ...shared, 'attention-common': common };
-const none = { FORWARD: false, BACKWARD_QUERY: false, BACKWARD_KEY: false };
+const none = { CACHED: false, FORWARD: false, BACKWARD_QUERY: false, BACKWARD_KEY: false };
 const parameters = {
   tokens: 'u32',
   heads: 'u32',
@@ -35,6 +35,25 @@ const forwardKernel = (name: string, type: string) =>
       logSumExp: { access: 'read_write', type: 'f32' },
     },
     parameters,
+  });
+
+const cachedKernel = (name: string, type: string) =>
+  defineKernel({
+    name,
+    source,
+    includes,
+    constants: { ...none, FORWARD: true, CACHED: true },
+    bindings: {
+      query: { access: 'read', type },
+      key: { access: 'read', type },
+      value: { access: 'read', type },
+      cachedKey: { access: 'read', type },
+      cachedValue: { access: 'read', type },
+      offsets: { access: 'read', type: 'u32' },
+      sequenceOfToken: { access: 'read', type: 'u32' },
+      out: { access: 'read_write', type },
+    },
+    parameters: { ...parameters, cacheLength: 'u32', window: 'u32' },
   });
 
 const deltaKernel = (name: string, type: string) =>
@@ -91,12 +110,14 @@ const keyKernel = (name: string, type: string) =>
 
 const scalar = {
   forward: forwardKernel('attention', 'f32'),
+  cached: cachedKernel('attention-cached', 'f32'),
   delta: deltaKernel('attention-delta', 'f32'),
   query: queryKernel('attention-backward-query', 'f32'),
   key: keyKernel('attention-backward-key', 'f32'),
 };
 const vector = {
   forward: forwardKernel('attention-vec4', 'vec4<f32>'),
+  cached: cachedKernel('attention-cached-vec4', 'vec4<f32>'),
   delta: deltaKernel('attention-delta-vec4', 'vec4<f32>'),
   query: queryKernel('attention-backward-query-vec4', 'vec4<f32>'),
   key: keyKernel('attention-backward-key-vec4', 'vec4<f32>'),
@@ -216,6 +237,53 @@ export function attention(device: Device, args: AttentionArguments): void {
   device.recorder.dispatch((headDim % 4 === 0 ? vector : scalar).forward, {
     bindings: { query, key, value, offsets, sequenceOfToken, out, logSumExp },
     ...tileArguments(plan.forward, args, 'query'),
+  });
+}
+
+export interface AttentionCachedArguments extends Omit<AttentionArguments, 'logSumExp'> {
+  /** Keys of the earlier tokens, [at least cacheLength, keyValueHeads · headDim]. */
+  readonly cachedKey: BufferSlice;
+  /** Values of the earlier tokens, shaped as their keys. */
+  readonly cachedValue: BufferSlice;
+  /** Earlier tokens that every sequence of the batch goes on from, at least 1. */
+  readonly cacheLength: number;
+  /** Positions that a token sees, its own included; all when undefined. */
+  readonly window?: number | undefined;
+}
+
+/**
+ * {@link attention} of sequences that all go on from the same earlier tokens, whose keys and values are kept: a shared
+ * prefix, or what was generated so far. Has no backward pass.
+ *
+ * @throws InputError as {@link attention} does, and for an empty cache.
+ */
+export function attentionCached(device: Device, args: AttentionCachedArguments): void {
+  const { query, key, value, cachedKey, cachedValue, offsets, sequenceOfToken, out } = args;
+  const { tokens, heads, keyValueHeads, headDim, cacheLength, window } = args;
+  const name = 'attentionCached';
+  checkShape(name, args);
+  requireSizes(name, { cacheLength, ...(window !== undefined && { window }) });
+  for (const [label, slice] of Object.entries({ query, out })) {
+    requireElements(name, label, slice, tokens * heads * headDim);
+  }
+  for (const [label, slice] of Object.entries({ key, value })) {
+    requireElements(name, label, slice, tokens * keyValueHeads * headDim);
+  }
+  for (const [label, slice] of Object.entries({ cachedKey, cachedValue })) {
+    requireElements(name, label, slice, cacheLength * keyValueHeads * headDim);
+  }
+  requireElements(name, 'offsets', offsets, 2);
+  requireElements(name, 'sequenceOfToken', sequenceOfToken, tokens);
+  const { forward } = args.plan ?? planAttention(headDim, device.capabilities);
+  // One token at a time leaves most rows of a block empty.
+  const tile = { ...forward, rows: Math.min(forward.rows, Math.ceil(tokens / forward.workgroupSize)) };
+  const { parameters, constants, workgroups } = tileArguments(tile, args, 'query');
+  device.recorder.dispatch((headDim % 4 === 0 ? vector : scalar).cached, {
+    bindings: { query, key, value, cachedKey, cachedValue, offsets, sequenceOfToken, out },
+    parameters: { ...parameters, cacheLength, window: window ?? 0xffffffff },
+    // A window leaves no own keys that all tokens of a block see for certain.
+    constants: window === undefined ? constants : { ...constants, MASKED_ONLY: true },
+    workgroups,
   });
 }
 
