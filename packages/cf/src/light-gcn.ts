@@ -1,18 +1,23 @@
 /** LightGCN (He et al. 2020): vectors propagated over the graph of train positives, the mean of all layers. */
 import type { Device } from '@crossgate/gpu';
 import { InputError } from '@crossgate/gpu';
-import type { HostState, Parameter, Tensor } from '@crossgate/tensor';
+import type { HostState, Parameter, Tape } from '@crossgate/tensor';
 import {
+  activeTape,
   add,
+  allOrNothing,
   embedding,
   linear,
   ParameterGroup,
   readGroup,
+  releasePersistent,
   rowDot,
   SparseMatrix,
   scale,
   sparseMatmul,
+  Tensor,
   tidy,
+  withoutTape,
 } from '@crossgate/tensor';
 import type { CfEmbeddings, CfModel, UserBatch, UserScorer } from './backend';
 import { matrixFactorizationShapes } from './matrix-factorization';
@@ -55,6 +60,9 @@ interface Values extends SeenFlags {
   readonly graph: { readonly user: Uint32Array; readonly item: Uint32Array };
 }
 
+/** Propagated vectors of all users [users + 1, cfDim] and items [items + 1, cfDim]. */
+type Tables = readonly [users: Tensor, items: Tensor];
+
 const graphUser = 'graph.user';
 const graphItem = 'graph.item';
 const layersName = 'graph.layers';
@@ -78,6 +86,10 @@ export class LightGcn implements CfModel {
   readonly #graph: Values['graph'];
   /** D^−½ A D^−½ from items to users. */
   readonly #toUsers: SparseMatrix;
+  /** Tables in persistent memory, of the parameters' version. */
+  #kept: { readonly tables: Tables; version: number } | null = null;
+  /** Tables that a tape differentiates through. */
+  #recorded: { readonly tables: Tables; version: number; tape: Tape; isHeld: () => boolean } | null = null;
 
   private constructor(
     readonly device: Device,
@@ -152,8 +164,37 @@ export class LightGcn implements CfModel {
     return embedding(this.propagate()[1], items);
   }
 
-  /** Vectors of all users [users + 1, cfDim] and items [items + 1, cfDim], inside a step. Differentiable. */
-  propagate(): readonly [users: Tensor, items: Tensor] {
+  /**
+   * Vectors of all users [users + 1, cfDim] and items [items + 1, cfDim], inside a step. Differentiable. Calls share one
+   * propagation until the parameters change, or, where gradients are recorded, until the backward pass.
+   */
+  propagate(): Tables {
+    const { version, trainable } = this.group;
+    const tape = trainable ? activeTape() : null;
+    if (tape === null) return this.#keptTables(version);
+    const recorded = this.#recorded;
+    if (recorded?.tape === tape && recorded.version === version && recorded.isHeld()) return recorded.tables;
+    const tables = this.#propagate();
+    this.#recorded = { tables, version, tape, isHeld: tape.hold(tables) };
+    return tables;
+  }
+
+  #keptTables(version: number): Tables {
+    if (this.#kept?.version === version) return this.#kept.tables;
+    const { device } = this;
+    return tidy(device, () => {
+      const fresh = withoutTape(() => this.#propagate());
+      this.#kept ??= { tables: persistentLike(fresh), version: -1 };
+      const { tables } = this.#kept;
+      fresh.forEach(({ slice }, i) => {
+        device.recorder.copy(slice, tables[i]!.slice);
+      });
+      this.#kept.version = version;
+      return tables;
+    });
+  }
+
+  #propagate(): Tables {
     return tidy(this.device, () => {
       let [users, items]: Tensor[] = [this.#users, this.#items];
       let [userSum, itemSum] = [users!, items!];
@@ -208,7 +249,18 @@ export class LightGcn implements CfModel {
   release(): void {
     this.group.release();
     this.#toUsers.release();
+    for (const table of this.#kept?.tables ?? []) releasePersistent(table);
+    this.#kept = null;
   }
+}
+
+/** Persistent memory for both tables. @throws OutOfMemoryError, with neither left allocated. */
+function persistentLike(tables: Tables): Tables {
+  const { device } = tables[0];
+  return allOrNothing(device, (allocate) => {
+    const like = ({ size, shape }: Tensor) => new Tensor(device, allocate(4 * size, 'cf vectors'), shape);
+    return [like(tables[0]), like(tables[1])] as const;
+  });
 }
 
 /** Each edge once, in the order of first appearance. */

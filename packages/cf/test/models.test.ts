@@ -1,10 +1,10 @@
 /** LightGCN, SASRec and MF with biases: logits and the gradients of every loss against float64, states, refusals. */
 import type { Device } from '@crossgate/gpu';
 import { openDevice } from '@crossgate/gpu/node';
-import { encodeState, memorySource, parseState, readGroup, Tape } from '@crossgate/tensor';
+import { Adam, encodeState, memorySource, parseState, readGroup, Tape, tidy, writeGroup } from '@crossgate/tensor';
 import * as reference from '@crossgate/testing';
 import { expectClose, finiteDifference, logistic, softplus } from '@crossgate/testing';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import {
   type CfLoss,
   type CfModel,
@@ -365,6 +365,60 @@ describe('LightGCN', () => {
     );
     model.release();
     doubled.release();
+    expect(device.memory.report().persistent).toEqual({});
+  });
+
+  it('propagates once for all vectors, and again when the parameters have changed', async () => {
+    const model = LightGcn.create(device, { ...seen, cfDim, layers: 2, graph, initStd: 0.5, seed: 4 });
+    const dispatch = vi.spyOn(device.recorder, 'dispatch');
+    const propagations = () => {
+      const count = dispatch.mock.calls.filter(([kernel]) =>
+        kernel.declaration.name.startsWith('sparse-propagation'),
+      ).length;
+      dispatch.mockClear();
+      return count;
+    };
+    const [users, items] = [Uint32Array.of(1, 2), Uint32Array.of(3, 1)];
+    const vectors = async () => {
+      using _ = device.step();
+      return [await model.userVectors(users).read(), await model.itemVectors(items).read()];
+    };
+    const before = await vectors();
+    expect(propagations()).toBe(4);
+    expect(await vectors()).toEqual(before);
+    expect(propagations()).toBe(0);
+
+    const adam = new Adam([model.group], { kind: 'adam', learningRate: 0.1 });
+    const train = () => {
+      using _ = device.step();
+      using tape = new Tape();
+      model.group.zeroGradients();
+      // Scopes of their own: the tables must outlive the one they were made in.
+      const parts = tape.record(() => [
+        tidy(device, () => model.userVectors(users)),
+        tidy(device, () => model.itemVectors(items)),
+      ]);
+      expect(propagations()).toBe(4);
+      tape.backward(parts.map((part) => [part, part] as const));
+      expect(propagations()).toBe(4);
+      adam.step();
+    };
+    model.group.trainable = true;
+    train();
+    train();
+    const state = await model.state();
+    const after = await vectors();
+    expect(propagations()).toBe(4);
+    expect(after).not.toEqual(before);
+    const fresh = LightGcn.fromState(device, state, 'state');
+    using _ = device.step();
+    expect(await fresh.userVectors(users).read()).toEqual(after[0]);
+    const { shape: of, data } = state.get('user_embedding.weight')!;
+    writeGroup(fresh.group, state.set('user_embedding.weight', { shape: of, data: data.map((x) => -x) }), 'state');
+    expect(await fresh.userVectors(users).read()).not.toEqual(after[0]);
+
+    dispatch.mockRestore();
+    for (const owner of [adam, model, fresh]) owner.release();
     expect(device.memory.report().persistent).toEqual({});
   });
 });

@@ -49,6 +49,7 @@ export class ParameterGroup {
   readonly sections: readonly ArenaSection[];
   readonly #byName: ReadonlyMap<string, Parameter>;
   #trainable = false;
+  #version = 0;
 
   /**
    * @param purpose name of the group, under which its memory is reported.
@@ -124,6 +125,16 @@ export class ParameterGroup {
   set trainable(value: boolean) {
     this.#trainable = value;
     for (const parameter of this.parameters) parameter.requiresGrad = value;
+  }
+
+  /** Grows whenever values change: what was computed from them holds as long as this stays the same. */
+  get version(): number {
+    return this.#version;
+  }
+
+  /** Says that values have changed. Optimizers and `writeGroup` do; so must whoever writes to the memory itself. */
+  changed(): void {
+    this.#version++;
   }
 
   /** @throws InputError for an unknown name. */

@@ -49,6 +49,7 @@ export function readGroup(group: ParameterGroup): Promise<HostState> {
  */
 export function writeGroup(group: ParameterGroup, state: HostState, source: string): void {
   writeEntries(group.device, group.parameters, state, source);
+  group.changed();
 }
 
 /** An optimizer's moments; its step count is `optimizer.steps`. */

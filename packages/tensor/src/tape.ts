@@ -102,6 +102,21 @@ export class Tape implements Disposable {
     this.#nodes.push(node);
   }
 
+  /**
+   * Keeps the memory of results for operations that are recorded later, whatever scope they were made in: until the
+   * backward pass comes back to this point, or the tape is emptied.
+   *
+   * @param tensors at least one.
+   * @returns a function that tells whether they are still kept.
+   */
+  hold(tensors: readonly Tensor[]): () => boolean {
+    const [{ memory }, position] = [tensors[0]!.device, this.#nodes.length];
+    const node: Node = { name: 'hold', outputs: [], saved: tensors, root: false, backward: () => {} };
+    for (const { slice } of tensors) memory.retain(slice.storage);
+    this.#nodes.push(node);
+    return () => this.#nodes[position] === node;
+  }
+
   /** Number of recorded operations. */
   get length(): number {
     return this.#nodes.length;
@@ -141,7 +156,7 @@ export class Tape implements Disposable {
   #runNode(node: Node, held: ReadonlySet<number>, into: Gradients): void {
     const gradients = this.#gradients;
     const incoming = node.outputs.map(({ id }) => gradients.get(id));
-    const device = node.outputs[0]!.device;
+    const { device } = (node.outputs[0] ?? node.saved[0])!;
     const scope = device.memory.openScope();
     try {
       if (node.root || incoming.some((gradient) => gradient !== undefined)) node.backward(incoming, into);

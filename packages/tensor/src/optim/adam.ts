@@ -71,6 +71,7 @@ export class Adam {
       clipFactor(device, { sumOfSquares: this.#norm, out: this.#clip, maxNorm: clipNorm });
     }
     for (const [group, moments] of this.#moments) {
+      group.changed();
       group.sections.forEach(({ value, gradient, count, decay }, i) => {
         launchAdam(device, {
           value,
