@@ -13,6 +13,7 @@ import { hasSource, loadSource, openDataset } from '@crossgate/data/node';
 import { shippedPath } from './assets';
 import { InputError } from './errors';
 import { kindOf } from './files';
+import { findPulled, modelCache, parseReference } from './hub/cache';
 
 /** The parts of the outside world that decide where things lie. */
 export interface Surroundings {
@@ -101,7 +102,7 @@ export async function locateDataset(
 
 /**
  * Finds a model: an existing path (absolute or from the working folder), else CROSSGATE_MODELS/<name>, else ./models/<name>,
- * else one that comes with the program (`demo-llm`). A folder without config.json whose `hf` folder has one stands for
+ * else one that `model pull` fetched (`ORG/NAME`), else one that comes with the program (`demo-llm`). A folder without config.json whose `hf` folder has one stands for
  * that folder.
  * @param key how messages call the argument: `llm.path` or `--model`
  * @returns the absolute path of a folder or file
@@ -125,8 +126,15 @@ export async function locateModel(name: string, key: string, surroundings: Surro
       `${key}: ${place}: is not a model folder (no config.json); give a Hugging Face folder or a GGUF file`,
     );
   }
+  const reference = parseReference(name);
+  const pulled = reference && (await findPulled(reference, surroundings));
+  if (pulled !== undefined) return pulled;
+  if (reference) places.push(modelCache(surroundings));
+  const fetching = reference ? `, or \`crossgate model pull ${name}\`` : '';
   const tried = places.length > 1 ? ` (tried ${places.join(', ')})` : '';
-  throw new InputError(`${key}: ${name}: model not found${tried}; give a path, or a name in CROSSGATE_MODELS`);
+  throw new InputError(
+    `${key}: ${name}: model not found${tried}; give a path, or a name in CROSSGATE_MODELS${fetching}`,
+  );
 }
 
 /** What a model that comes with the program may be called: never a path. */

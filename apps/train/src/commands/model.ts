@@ -6,6 +6,7 @@ import { InputError } from '../errors';
 import { table } from '../format';
 import { locateModel } from '../locate';
 import type { Host } from './host';
+import { addModelPull } from './model-pull';
 
 function parseCount(text: string): number {
   const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
@@ -39,7 +40,8 @@ interface InfoOptions {
 }
 
 export function registerModel(program: Command, host: Host): void {
-  const group = host.add(program, 'model', 'Look at models');
+  const group = host.add(program, 'model', 'Fetch models and look at them');
+  addModelPull(group, host);
   const info = host
     .add(group, 'info <path>', 'What a model folder or GGUF file holds', [
       'model info stories260K',

@@ -182,7 +182,9 @@ const llm = z.strictObject({
     .min(1)
     .nullable()
     .default(null)
-    .describe('Model folder or GGUF: a path, or a name in CROSSGATE_MODELS or ./models'),
+    .describe(
+      'Model folder or GGUF: a path, a name in CROSSGATE_MODELS or ./models, or ORG/NAME as model pull fetched it',
+    ),
   maxLength: count(1e6).default(700).describe("Longest prompt in tokens; the model's context is a second limit"),
 });
 

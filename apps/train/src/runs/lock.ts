@@ -1,4 +1,4 @@
-/** A lock file, so that two processes never write one run folder. A lock left by a dead process is taken over. */
+/** A lock file, so that two processes never write one folder. A lock left by a dead process is taken over. */
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { link, open, readFile, rename, rm, unlink, writeFile } from 'node:fs/promises';
@@ -73,9 +73,10 @@ function parseHolder(text: string): Holder | undefined {
   }
 }
 
-function heldBy(path: string, { pid, host }: Holder): InputError {
+function heldBy(path: string, { pid, host }: Holder, folder: string): InputError {
+  const others = folder === 'run' ? 'choose another --run, ' : '';
   return new InputError(
-    `${path}: process ${pid} on ${host} is writing this run; wait for it, choose another --run, or delete the lock if that process is gone`,
+    `${path}: process ${pid} on ${host} is writing this ${folder}; wait for it, ${others}or delete the lock if that process is gone`,
   );
 }
 
@@ -86,7 +87,7 @@ function heldBy(path: string, { pid, host }: Holder): InputError {
  */
 export async function checkUnlocked(path: string): Promise<void> {
   const holder = parseHolder(await readFile(path, 'utf8').catch(() => ''));
-  if (holder !== undefined && (await staysAlive(holder))) throw heldBy(path, holder);
+  if (holder !== undefined && (await staysAlive(holder))) throw heldBy(path, holder, 'run');
 }
 
 const readLock = (path: string): Promise<string> => readFile(path, 'utf8').catch(() => '');
@@ -130,9 +131,10 @@ async function removeDead(path: string, found: string): Promise<void> {
 /**
  * Takes the lock.
  * @param path the lock file; its folder exists
+ * @param folder what messages call the folder that is locked
  * @throws InputError when a living process holds it
  */
-export async function acquireLock(path: string): Promise<Lock> {
+export async function acquireLock(path: string, folder = 'run'): Promise<Lock> {
   const own: Holder = { pid: process.pid, host: hostname(), started: startTime(process.pid) };
   // Something of its own for every lock: a process may take one twice in its life.
   const text = JSON.stringify({ ...own, token: randomUUID() });
@@ -150,7 +152,7 @@ export async function acquireLock(path: string): Promise<Lock> {
           if (now === text) return;
           const holder = parseHolder(now);
           const what = holder === undefined ? 'was deleted' : `was taken by process ${holder.pid} on ${holder.host}`;
-          throw new Error(`${path}: ${what} while this process was writing the run; nothing more is written`);
+          throw new Error(`${path}: ${what} while this process was writing the ${folder}; nothing more is written`);
         },
         async release() {
           if ((await readLock(path)) === text) await rm(path, { force: true });
@@ -164,8 +166,8 @@ export async function acquireLock(path: string): Promise<Lock> {
       found = await readLock(path);
     }
     const holder = parseHolder(found);
-    if (holder !== undefined && (await staysAlive(holder))) throw heldBy(path, holder);
+    if (holder !== undefined && (await staysAlive(holder))) throw heldBy(path, holder, folder);
     await removeDead(path, found);
   }
-  throw new InputError(`${path}: the lock cannot be taken; delete it if no other process uses the run`);
+  throw new InputError(`${path}: the lock cannot be taken; delete it if no other process uses the ${folder}`);
 }

@@ -145,8 +145,11 @@ async function openShards(folder: ModelFolder, files: ByteSource[]): Promise<Sha
   return shards;
 }
 
-/** Shard file → the tensors the index puts there. */
-async function shardsByIndex(folder: ModelFolder, indexName: string): Promise<Map<string, string[]>> {
+/**
+ * Reads a shard index: shard file → the tensors the index puts there.
+ * @throws {InputError} when it is damaged, or names anything but safetensors files of its own folder.
+ */
+export async function shardsByIndex(folder: ModelFolder, indexName: string): Promise<Map<string, string[]>> {
   const index = (await readJson(folder, indexName)) as { weight_map?: unknown } | null;
   const map = index?.weight_map;
   if (typeof map !== 'object' || map === null || Array.isArray(map)) {

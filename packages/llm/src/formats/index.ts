@@ -6,7 +6,14 @@ export { type StoredType, storedTypes } from './dequantize';
 export * from './gguf';
 export { type GgufModel, huggingFaceName, openGgufModel } from './gguf-model';
 export { tokenizerFromGguf } from './gguf-tokenizer';
-export { type ModelFolder, memoryFolder, openHuggingFaceModel, readConfig, readJson } from './hugging-face';
+export {
+  type ModelFolder,
+  memoryFolder,
+  openHuggingFaceModel,
+  readConfig,
+  readJson,
+  shardsByIndex,
+} from './hugging-face';
 export { tokenizerFromFolder } from './hugging-face-tokenizer';
 export { type MemoryWeight, weightsInMemory } from './memory';
 export type { ReadOptions, WeightChunk, WeightInfo, WeightSource } from './source';

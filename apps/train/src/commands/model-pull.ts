@@ -1,0 +1,58 @@
+/** `crossgate model pull`: a model from the Hugging Face Hub, into the cache. */
+import type { Command } from 'commander';
+import { InputError, throwIfInterrupted } from '../errors';
+import { modelCache, parseReference } from '../hub/cache';
+import type { ProgressTask } from '../progress';
+import type { Host } from './host';
+
+export function addModelPull(group: Command, host: Host): void {
+  const pull = host
+    .add(group, 'pull <id>', 'Fetch a model from the Hugging Face Hub, checked; goes on after a break', [
+      'model pull HuggingFaceTB/SmolLM2-135M',
+      'model pull ORG/NAME --revision v1.0',
+      'model pull ORG/NAME/FILE.gguf',
+      'train configs/ml-1m/ccf-mf-stories260k.yaml --set llm.path=ORG/NAME',
+    ])
+    .option('--revision <name>', 'branch, tag or commit (default: main)');
+  host.handle<{ revision?: string }>(pull, async (context, options, [id]) => {
+    const { io, log } = context;
+    throwIfInterrupted(io.signal);
+    const named = parseReference(id!);
+    if (named === undefined) {
+      throw new InputError(
+        `<id>: ${id} is no model of the Hub; give ORG/NAME, ORG/NAME@REVISION or ORG/NAME/FILE.gguf`,
+      );
+    }
+    const { revision = options.revision ?? 'main' } = named;
+    if (options.revision !== undefined && options.revision !== revision) {
+      throw new InputError(`--revision: ${id} names another revision; give one of both`);
+    }
+    if (parseReference(`${named.repository}@${revision}`) === undefined) {
+      throw new InputError(`--revision: ${JSON.stringify(revision)} is no branch, tag or commit`);
+    }
+    const [{ hubOf }, { pullModel }] = await Promise.all([import('../hub/api'), import('../hub/pull')]);
+    const hub = hubOf(io.env);
+    const reference = { ...named, revision };
+    let task: ProgressTask | undefined;
+    let total = 0;
+    try {
+      const pulled = await pullModel(hub, reference, modelCache(io), {
+        signal: io.signal,
+        progress(bytes, all, from) {
+          // Shards are known only once their index is there: then the bar starts anew.
+          if (all !== total) {
+            task?.finish();
+            total = all;
+            task = context.progress.start(`pulling ${reference.repository}`, all, 'bytes', from);
+          }
+          task?.update(bytes);
+        },
+      });
+      const state = pulled.downloaded ? 'fetched' : 'was here already';
+      log.info(`${id}: ${state}, commit ${pulled.commit}; its terms: ${hub.endpoint}/${reference.repository}`);
+      await context.emit({ ...pulled, revision }, () => pulled.path);
+    } finally {
+      task?.finish();
+    }
+  });
+}
