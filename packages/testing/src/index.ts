@@ -12,6 +12,7 @@ export * from './llama';
 export * from './normalization';
 export * from './optimizers';
 export * from './philox';
+export * from './quantized';
 export * from './reference';
 export * from './rope';
 export * from './softmax';

@@ -1,6 +1,6 @@
 /** Benchmarks of matrix products and sums over rows. */
-import { columnSum, matmul, planColumnSum, planMatmul } from '@crossgate/kernels';
-import { bytesOf, type KernelBench, sizes } from './bench';
+import { columnSum, matmul, planColumnSum, planMatmul, type QuantizedBits, quantizedLayout } from '@crossgate/kernels';
+import { type BenchContext, bytesOf, type KernelBench, sizes } from './bench';
 
 interface MatmulSize {
   readonly m: number;
@@ -8,6 +8,8 @@ interface MatmulSize {
   readonly k: number;
   readonly transposeA?: boolean;
   readonly transposeB?: boolean;
+  /** B is quantised to so many bits. */
+  readonly bits?: QuantizedBits;
   readonly note: string;
 }
 
@@ -31,16 +33,21 @@ const matmulSizes: readonly MatmulSize[] = [
   { m: 300, n: hidden, k: 10 * cfDim, transposeB: true, note: 'ALG second layer' },
   { m: 10 * cfDim, n: cfDim, k: 300, transposeA: true, note: 'ALG weight gradient' },
   { m: 1, n: vocab, k: hidden, transposeB: true, note: 'one token' },
+  ...([8, 4] as const).flatMap((bits) => [
+    { m: 512, n: 512, k: 512, transposeB: true, bits, note: `int${bits} weight` },
+    { m: 512, n: 512, k: 512, bits, note: `int${bits} weight, input gradient` },
+  ]),
 ];
 
 /** Sizes that only hardware works off in reasonable time. */
 const largeMatmulSizes: readonly MatmulSize[] = [
   { m: 2048, n: 2048, k: 2048, transposeB: true, note: 'square' },
   { m: 4096, n: 4096, k: 4096, transposeB: true, note: 'square' },
+  { m: 4096, n: 4096, k: 4096, transposeB: true, bits: 4, note: 'int4 weight' },
 ];
 
 function matmulBench(size: MatmulSize, hardwareOnly: boolean): KernelBench {
-  const { m, n, k, transposeA = false, transposeB = false, note } = size;
+  const { m, n, k, transposeA = false, transposeB = false, bits, note } = size;
   const layout = `${transposeA ? 'Aᵀ' : 'A'}·${transposeB ? 'Bᵀ' : 'B'}`;
   return {
     kernel: 'matmul',
@@ -54,11 +61,18 @@ function matmulBench(size: MatmulSize, hardwareOnly: boolean): KernelBench {
     when: ({ software }) => !(hardwareOnly && software),
     prepare: (context) => {
       const a = context.floats(m * k);
-      const b = context.floats(k * n);
+      const b = bits ? quantizedWeight(context, transposeB ? [n, k] : [k, n], bits) : context.floats(k * n);
       const out = context.empty(m * n);
       return () => matmul(context.device, { a, b, out, m, n, k, transposeA, transposeB });
     },
   };
+}
+
+/** Random quants with scales of 1/64. */
+function quantizedWeight(context: BenchContext, [rows, columns]: readonly [number, number], bits: QuantizedBits) {
+  const { quantWordsPerRow, scaleWordsPerRow } = quantizedLayout(columns, bits);
+  const scales = new Uint32Array(Math.ceil(rows * scaleWordsPerRow)).fill(0x2400_2400);
+  return { bits, quants: context.integers(rows * quantWordsPerRow, 2 ** 32), scales: context.upload(scales) };
 }
 
 function columnSumBench(rows: number, columns: number): KernelBench {

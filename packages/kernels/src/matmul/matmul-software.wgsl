@@ -11,6 +11,7 @@
 // The inner range is divided into `splits` parts; part s writes at s · splitStride, to be summed by matmul-split-sum.
 //
 // Values beyond the last row or column may be read (clamped by WebGPU) and only feed sums that are never stored.
+#include operand-b
 
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>,
@@ -60,7 +61,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) gr
 #endif
 #if VECTOR && TRANSPOSE_B
 #for c in 0..COLUMNS
-    let bLoaded_${c} = b[bBase + ${c}u * bStep + inner / 4u];
+    let bLoaded_${c} = valueB(bBase + ${c}u * bStep + inner / 4u);
 #endfor
 #endif
 #for j in 0..INNER_STEP
@@ -89,15 +90,15 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) gr
 #if TRANSPOSE_B
     let b_${c}_${j} = vec4<f32>(bLoaded_${4 * c}[${j}], bLoaded_${4 * c + 1}[${j}], bLoaded_${4 * c + 2}[${j}], bLoaded_${4 * c + 3}[${j}]);
 #else
-    let b_${c}_${j} = b[bBase + (inner + ${j}u) * bStep + ${c}u];
+    let b_${c}_${j} = valueB(bBase + (inner + ${j}u) * bStep + ${c}u);
 #endif
 #else
 #if TRANSPOSE_B
-    let b_${c}_${j} = vec4<f32>(b[bBase + ${4 * c}u * bStep + inner], b[bBase + ${4 * c + 1}u * bStep + inner],
-      b[bBase + ${4 * c + 2}u * bStep + inner], b[bBase + ${4 * c + 3}u * bStep + inner]);
+    let b_${c}_${j} = vec4<f32>(valueB(bBase + ${4 * c}u * bStep + inner), valueB(bBase + ${4 * c + 1}u * bStep + inner),
+      valueB(bBase + ${4 * c + 2}u * bStep + inner), valueB(bBase + ${4 * c + 3}u * bStep + inner));
 #else
-    let b_${c}_${j} = vec4<f32>(b[bBase + inner * bStep + ${4 * c}u], b[bBase + inner * bStep + ${4 * c + 1}u],
-      b[bBase + inner * bStep + ${4 * c + 2}u], b[bBase + inner * bStep + ${4 * c + 3}u]);
+    let b_${c}_${j} = vec4<f32>(valueB(bBase + inner * bStep + ${4 * c}u), valueB(bBase + inner * bStep + ${4 * c + 1}u),
+      valueB(bBase + inner * bStep + ${4 * c + 2}u), valueB(bBase + inner * bStep + ${4 * c + 3}u));
 #endif
 #endif
 #for r in 0..ROWS

@@ -7,6 +7,7 @@
 // Shapes: a is [rows, inner], or [inner, rows] when TRANSPOSE_A; b is [inner, columns], or [columns, inner] when
 // TRANSPOSE_B; strides are in elements. Elements beyond an edge count as zero. The inner range is divided into `splits`
 // parts; part s writes at s · splitStride, to be summed by matmul-split-sum.
+#include operand-b
 
 const TILE_ROWS = ROWS * THREADS;
 const TILE_COLUMNS = COLUMNS * THREADS;
@@ -27,9 +28,9 @@ fn loadA(row: u32, inner: u32, innerEnd: u32) -> f32 {
 fn loadB(inner: u32, column: u32, innerEnd: u32) -> f32 {
   if (column >= parameters.columns || inner >= innerEnd) { return 0.0; }
 #if TRANSPOSE_B
-  return b[parameters.bOffset + column * parameters.bStride + inner];
+  return valueB(parameters.bOffset + column * parameters.bStride + inner);
 #else
-  return b[parameters.bOffset + inner * parameters.bStride + column];
+  return valueB(parameters.bOffset + inner * parameters.bStride + column);
 #endif
 }
 

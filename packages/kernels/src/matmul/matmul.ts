@@ -5,11 +5,20 @@ import { elements, requireElements } from '../slices';
 import softwareSource from './matmul-software.wgsl';
 import splitSumSource from './matmul-split-sum.wgsl';
 import tiledSource from './matmul-tiled.wgsl';
+import operandSource from './operand-b.wgsl';
 import type { MatmulPlan, MatmulShape } from './plan';
 import { planMatmul, tiledThreads } from './plan';
+import { type QuantizedMatrix, quantizedLayout, requireQuantized } from './quantized-matrix';
 
 export type { MatmulCapabilities, MatmulDType, MatmulPlan, MatmulShape } from './plan';
 export { planMatmul, planSoftwareMatmul, planTiledMatmul } from './plan';
+export {
+  type QuantizedBits,
+  type QuantizedLayout,
+  type QuantizedMatrix,
+  quantizedBlockSize,
+  quantizedLayout,
+} from './quantized-matrix';
 
 const parameters = {
   rows: 'u32',
@@ -29,32 +38,46 @@ const parameters = {
   alpha: 'f32',
 } as const;
 
-const bindingsOf = (type: string) =>
+const bindingsOf = (type: string, quantized: boolean) =>
   ({
     a: { access: 'read', type },
-    b: { access: 'read', type },
+    b: { access: 'read', type: quantized ? 'u32' : type },
+    scales: { access: 'read', type: 'u32', when: 'QUANTIZED' },
     bias: { access: 'read', type, when: 'BIAS' },
     out: { access: 'read_write', type },
   }) as const;
+const includes = { 'operand-b': operandSource };
 
-const softwareOf = (name: string, vector: boolean) =>
+const softwareOf = (name: string, vector: boolean, quantized: boolean) =>
   defineKernel({
     name,
     source: softwareSource,
-    bindings: bindingsOf(vector ? 'vec4<f32>' : 'f32'),
+    includes,
+    bindings: bindingsOf(vector ? 'vec4<f32>' : 'f32', quantized),
     parameters,
-    constants: { VECTOR: vector, WIDTH: vector ? 4 : 1 },
+    constants: { VECTOR: vector, WIDTH: vector ? 4 : 1, QUANTIZED: quantized, BITS: 32 },
   });
-const softwareVector = softwareOf('matmul-software', true);
-const softwareScalar = softwareOf('matmul-software-scalar', false);
-
-const tiled = defineKernel({
-  name: 'matmul-tiled',
-  source: tiledSource,
-  bindings: bindingsOf('f32'),
-  parameters,
-  constants: { THREADS: tiledThreads },
-});
+const tiledOf = (name: string, quantized: boolean) =>
+  defineKernel({
+    name,
+    source: tiledSource,
+    includes,
+    bindings: bindingsOf('f32', quantized),
+    parameters,
+    constants: { THREADS: tiledThreads, VECTOR: false, QUANTIZED: quantized, BITS: 32 },
+  });
+const kernels = {
+  floats: {
+    vector: softwareOf('matmul-software', true, false),
+    scalar: softwareOf('matmul-software-scalar', false, false),
+    tiled: tiledOf('matmul-tiled', false),
+  },
+  quantized: {
+    vector: softwareOf('matmul-software-quantized', true, true),
+    scalar: softwareOf('matmul-software-scalar-quantized', false, true),
+    tiled: tiledOf('matmul-tiled-quantized', true),
+  },
+};
 
 const splitSumOf = (name: string, type: string) =>
   defineKernel({
@@ -81,8 +104,8 @@ const splitSumScalar = splitSumOf('matmul-split-sum-scalar', 'f32');
 export interface MatmulArguments extends MatmulShape {
   /** [m, k], or [k, m] when `transposeA`; row-major f32. */
   readonly a: BufferSlice;
-  /** [k, n], or [n, k] when `transposeB`; row-major f32. */
-  readonly b: BufferSlice;
+  /** [k, n], or [n, k] when `transposeB`; row-major f32, or quantised, and then widened to f32 as it is read. */
+  readonly b: BufferSlice | QuantizedMatrix;
   /** [m, n]; must share no buffer with the operands. */
   readonly out: BufferSlice;
   /** Factor of the product (not of bias and `out`). Default 1. */
@@ -122,15 +145,17 @@ export function matmul(device: Device, args: MatmulArguments): void {
   }
   if (m === 0 || n === 0) return;
   requireElements('matmul', 'a', a, m * k);
-  requireElements('matmul', 'b', b, k * n);
+  const layout = operandLayout(args);
+  if ('bits' in b) requireQuantized('matmul', 'b', b, transposeB ? n : k, transposeB ? k : n);
+  else requireElements('matmul', 'b', b, k * n);
   requireElements('matmul', 'out', out, m * n);
   if (bias) requireElements('matmul', 'bias', bias, n);
 
   const limit = device.capabilities.limits.maxStorageBufferBindingSize;
   const rowStep = chunk(limit, m, transposeA ? [n] : [n, k]);
   // The stride 1 is the bias, which is divided with the columns.
-  const columnStep = transposeB ? chunk(limit, n, bias ? [k, 1] : [k]) : n;
-  const innerStep = chunk(limit, k, [...(transposeA ? [m] : []), ...(transposeB ? [] : [n])]);
+  const columnStep = transposeB ? chunk(limit, n, bias ? [...layout.wordsPerRow, 1] : layout.wordsPerRow) : n;
+  const innerStep = chunk(limit, k, [...(transposeA ? [m] : []), ...(transposeB ? [] : layout.wordsPerRow)]);
   for (let rowFirst = 0; rowFirst < m; rowFirst += rowStep) {
     for (let columnFirst = 0; columnFirst < n; columnFirst += columnStep) {
       for (let innerFirst = 0; innerFirst < k; innerFirst += innerStep) {
@@ -147,6 +172,28 @@ export function matmul(device: Device, args: MatmulArguments): void {
   }
 }
 
+/** The second operand's distance between rows in values, and the words that its parts take for each row. */
+function operandLayout({ b, n, k, transposeB = false }: MatmulArguments): {
+  readonly stride: number;
+  readonly wordsPerRow: readonly number[];
+} {
+  const columns = transposeB ? k : n;
+  if (!('bits' in b)) return { stride: columns, wordsPerRow: [columns] };
+  const { paddedColumns, quantWordsPerRow, scaleWordsPerRow } = quantizedLayout(columns, b.bits);
+  return { stride: paddedColumns, wordsPerRow: [quantWordsPerRow, scaleWordsPerRow] };
+}
+
+/** The rows of the second operand that a tile reads, as bindings. */
+function operandRows(args: MatmulArguments, first: number, count: number) {
+  const { b } = args;
+  const [words = 0, scaleWords = 0] = operandLayout(args).wordsPerRow;
+  if (!('bits' in b)) return { b: elements(b, first * words, count * words), scales: undefined };
+  return {
+    b: elements(b.quants, first * words, count * words),
+    scales: elements(b.scales, first * scaleWords, Math.ceil(count * scaleWords)),
+  };
+}
+
 function recordTile(device: Device, args: MatmulArguments, tile: Tile): void {
   const { m, n, k, transposeA = false, transposeB = false, alpha = 1 } = args;
   const { rowFirst, rows, columnFirst, columns, innerFirst, inner } = tile;
@@ -156,7 +203,7 @@ function recordTile(device: Device, args: MatmulArguments, tile: Tile): void {
   if (plan.splits > 1 && plan.splits * rows * columns * 4 > limit) plan = { ...plan, splits: 1, innerPerSplit: inner };
   // Strides belong to the whole operands: a part may be ragged where its operand is not, and the other way round.
   const aStride = transposeA ? m : k;
-  const bStride = transposeB ? k : n;
+  const bStride = operandLayout(args).stride;
   const vector = plan.vector && aStride % 4 === 0 && bStride % 4 === 0 && n % 4 === 0;
   if (plan.vector && !vector) plan = { ...plan, vector: false, innerStep: 1 };
 
@@ -172,11 +219,13 @@ function recordTile(device: Device, args: MatmulArguments, tile: Tile): void {
     TRANSPOSE_B: transposeB,
     BIAS: bias !== undefined && !split,
     ACCUMULATE: accumulate && !split,
+    ...('bits' in args.b && { BITS: args.b.bits }),
   };
+  const operand = transposeB ? operandRows(args, columnFirst, columns) : operandRows(args, innerFirst, inner);
   const dispatch = {
     bindings: {
       a: transposeA ? elements(args.a, innerFirst * m, inner * m) : elements(args.a, rowFirst * k, rows * k),
-      b: transposeB ? elements(args.b, columnFirst * k, columns * k) : elements(args.b, innerFirst * n, inner * n),
+      ...operand,
       bias,
       out: workspace ?? target,
     },
@@ -199,10 +248,11 @@ function recordTile(device: Device, args: MatmulArguments, tile: Tile): void {
     },
     workgroups: plan.uniformTiles * plan.laneTiles * plan.splits,
   };
+  const variants = 'bits' in args.b ? kernels.quantized : kernels.floats;
   if (plan.variant === 'tiled') {
-    device.recorder.dispatch(tiled, { ...dispatch, constants: { ...constants, SLAB: plan.innerStep } });
+    device.recorder.dispatch(variants.tiled, { ...dispatch, constants: { ...constants, SLAB: plan.innerStep } });
   } else {
-    device.recorder.dispatch(vector ? softwareVector : softwareScalar, {
+    device.recorder.dispatch(vector ? variants.vector : variants.scalar, {
       ...dispatch,
       constants: {
         ...constants,
@@ -231,15 +281,15 @@ function recordTile(device: Device, args: MatmulArguments, tile: Tile): void {
 }
 
 /**
- * Most units along an axis of `extent` so that arrays with this axis first and `strides` elements behind each unit fit
- * one binding, and every part starts at a multiple of 256 bytes (and 4 elements).
+ * Most units along an axis of `extent` so that arrays with this axis first and `strides` words behind each unit fit
+ * one binding, and every part starts at a multiple of 256 bytes (and 4 elements). A stride may be half a word.
  */
 function chunk(limit: number, extent: number, strides: readonly number[]): number {
   let most = extent;
   let unit = 4;
   for (const stride of strides) {
-    let alignment = 64;
-    for (let rest = stride; rest % 2 === 0 && alignment > 1; rest /= 2) alignment /= 2;
+    let alignment = 256;
+    for (let rest = 4 * stride; rest % 2 === 0 && alignment > 1; rest /= 2) alignment /= 2;
     unit = Math.max(unit, alignment);
     most = Math.min(most, Math.floor(limit / (4 * stride)));
   }
@@ -247,7 +297,7 @@ function chunk(limit: number, extent: number, strides: readonly number[]): numbe
   most -= most % unit;
   if (most === 0) {
     throw new InputError(
-      `matmul: ${unit} rows of ${Math.max(...strides)} elements exceed the ${limit} bytes that the adapter binds at once`,
+      `matmul: ${unit} rows of ${4 * Math.max(...strides)} bytes exceed the ${limit} bytes that the adapter binds at once`,
     );
   }
   return most;

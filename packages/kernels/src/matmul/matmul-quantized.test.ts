@@ -1,0 +1,79 @@
+/** Products with a quantised second operand against float64: forward, input gradient, both variants, lowered limits. */
+import type { Device } from '@crossgate/gpu';
+import { InputError } from '@crossgate/gpu';
+import * as testing from '@crossgate/testing';
+import { describe, expect, it } from 'vitest';
+import { deviceConfigurations, download, upload, uploadFilled, withDevice } from '../../test/harness';
+import type { MatmulArguments, MatmulShape } from './matmul';
+import { matmul, planSoftwareMatmul, planTiledMatmul, quantizedLayout } from './matmul';
+
+/** Tokens, outputs and inputs of a layer: whole blocks, ragged blocks, ragged everything, an odd number of blocks. */
+const layers = [
+  [1, 8, 32],
+  [17, 40, 64],
+  [20, 12, 172],
+  [9, 33, 45],
+  [12, 1032, 96],
+] as const;
+
+type Plan = NonNullable<MatmulArguments['plan']>;
+
+async function check(
+  device: Device,
+  bits: 4 | 8,
+  [tokens, outputs, inputs]: readonly [number, number, number],
+  plan?: Plan,
+): Promise<void> {
+  const words = testing.randomQuantized(outputs, inputs, bits, 11);
+  const weight = testing.dequantized(words);
+  const b = { bits, quants: upload(device, words.quants), scales: upload(device, words.scales) };
+  const [x, g] = [testing.randomNormal([tokens, inputs], 1), testing.randomNormal([tokens, outputs], 2)];
+  const bias = testing.randomNormal([outputs], 3);
+  const before = testing.randomNormal([tokens, inputs], 4);
+  const label = `${bits} bits, ${tokens}x${outputs}x${inputs}`;
+  const { input } = testing.linearBackward(x, weight, g);
+
+  const y = uploadFilled(device, tokens * outputs);
+  const forward = { m: tokens, n: outputs, k: inputs, transposeB: true };
+  matmul(device, { a: upload(device, x), b, out: y, bias: upload(device, bias), ...forward, ...(plan && { plan }) });
+  const expected = testing.linear(x, weight, bias).data;
+  testing.expectClose(await download(device, y), expected, { relative: 2e-5, absolute: 2e-5, label });
+
+  const gradient = upload(device, before);
+  const backward = { m: tokens, n: inputs, k: outputs, accumulate: true };
+  matmul(device, { a: upload(device, g), b, out: gradient, ...backward, ...(plan && { plan }) });
+  testing.expectClose(await download(device, gradient), testing.add(before, input).data, {
+    relative: 2e-5,
+    absolute: 1e-4,
+    label: `${label}, input gradient`,
+  });
+}
+
+describe.each([8, 4] as const)('a matrix of %i bits', (bits) => {
+  it.each(['software', 'tiled'] as const)('is multiplied forwards and backwards (%s)', async (variant) => {
+    await withDevice(async (device) => {
+      const plan = (shape: MatmulShape) =>
+        variant === 'software' ? planSoftwareMatmul(shape) : planTiledMatmul(shape, device.capabilities);
+      for (const layer of layers) await check(device, bits, layer, plan);
+    });
+  });
+
+  it.each(deviceConfigurations.slice(1))('is divided where it exceeds a binding, $name', async ({ options }) => {
+    await withDevice(async (device) => {
+      // 600 rows of 3 blocks: an odd number of scales a row, and several bindings.
+      await check(device, bits, [6, 600, 96]);
+    }, options);
+  });
+});
+
+it('refuses slices smaller than the layout', async () => {
+  await withDevice(async (device) => {
+    const { quantWordsPerRow, scaleWordsPerRow, paddedColumns } = quantizedLayout(40, 4);
+    expect([quantWordsPerRow, scaleWordsPerRow, paddedColumns]).toEqual([8, 1, 64]);
+    const b = { bits: 4 as const, quants: uploadFilled(device, 23), scales: uploadFilled(device, 3) };
+    const shape = { m: 1, n: 3, k: 40, transposeB: true };
+    const [a, out] = [uploadFilled(device, 40), uploadFilled(device, 3)];
+    expect(() => matmul(device, { a, b, out, ...shape })).toThrow(InputError);
+    expect(() => matmul(device, { a, b, out, ...shape })).toThrow(/"b.quants" holds 92 bytes, 96 are needed/);
+  });
+});

@@ -1,0 +1,51 @@
+/** Blocks of 32 integers with a half as scale, read value by value in float64. */
+import { type Reference, reference } from './reference';
+
+/** A matrix of 4 or 8 bits a value, as the kernels bind it. */
+export interface QuantizedWords {
+  readonly bits: 4 | 8;
+  readonly rows: number;
+  readonly columns: number;
+  readonly quants: Uint32Array<ArrayBuffer>;
+  /** Halves, two to a word. */
+  readonly scales: Uint32Array<ArrayBuffer>;
+}
+
+/** The value of an IEEE half by its bits. */
+export function halfValue(bits: number): number {
+  const sign = bits & 0x8000 ? -1 : 1;
+  const [exponent, mantissa] = [(bits >> 10) & 31, bits & 1023];
+  if (exponent === 31) return mantissa === 0 ? sign * Infinity : Number.NaN;
+  return exponent === 0 ? sign * mantissa * 2 ** -24 : sign * (1 + mantissa / 1024) * 2 ** (exponent - 15);
+}
+
+/** Random quants with scales in ±[2⁻⁸, 2⁻⁴), the filling of the last block of a row included. */
+export function randomQuantized(rows: number, columns: number, bits: 4 | 8, seed: number): QuantizedWords {
+  let state = seed >>> 0;
+  const next = () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return state >>> 8;
+  };
+  const blocks = rows * Math.ceil(columns / 32);
+  const half = () => ((next() & 1) << 15) | ((7 + (next() % 4)) << 10) | (next() % 1024);
+  return {
+    ...{ bits, rows, columns },
+    quants: Uint32Array.from({ length: blocks * bits }, () => ((next() << 16) ^ next()) >>> 0),
+    scales: Uint32Array.from({ length: Math.ceil(blocks / 2) }, () => ((half() << 16) | half()) >>> 0),
+  };
+}
+
+/** The matrix that quantised words stand for, [rows, columns]. */
+export function dequantized({ bits, rows, columns, quants, scales }: QuantizedWords): Reference {
+  const blocksPerRow = Math.ceil(columns / 32);
+  const bytes = new Uint8Array(quants.buffer);
+  const halves = new Uint16Array(scales.buffer);
+  return reference([rows, columns], (i) => {
+    const [row, column] = [Math.floor(i / columns), i % columns];
+    const block = row * blocksPerRow + Math.floor(column / 32);
+    const within = column % 32;
+    const byte = bytes[bits === 8 ? block * 32 + within : block * 16 + (within % 16)]!;
+    const quant = bits === 8 ? (byte << 24) >> 24 : (within < 16 ? byte & 15 : byte >> 4) - 8;
+    return halfValue(halves[block]!) * quant;
+  });
+}
