@@ -4,8 +4,9 @@ import type { Dataset } from '@crossgate/data';
 import type { SplitMetrics } from '@crossgate/eval';
 import type { ExperimentConfig, SplitName } from './config/schema';
 import type { CommandContext } from './context';
-import { ExitCode, exitCodeOf, ResumableError, throwIfInterrupted } from './errors';
+import { ExitCode, exitCodeOf, InputError, ResumableError, throwIfInterrupted } from './errors';
 import { evaluatedRows } from './evaluated-rows';
+import { kindOf } from './files';
 import { locateDataset } from './locate';
 import { findMethod, type Information, type Method, type MethodOutcome, type OpenMethod } from './methods';
 import { evaluatePredictions, formatPredictions, predictionsOf } from './predictions';
@@ -33,7 +34,8 @@ export interface ExperimentResult {
 export interface RunOptions {
   /** Run folder; default `runs/<name>-<seed>`. */
   readonly run?: string;
-  readonly resume?: boolean;
+  /** Continue a run that is there; `if-begun` starts it where it is not. */
+  readonly resume?: boolean | 'if-begun';
 }
 
 /**
@@ -49,7 +51,10 @@ export async function runExperiment(
   const { io, log } = context;
   const shown = options.run ?? join('runs', `${config.name}-${config.seed}`);
   const path = resolve(io.cwd, shown);
-  const resume = options.resume ?? false;
+  if (options.resume === true && (await kindOf(path)) === 'absent') {
+    throw new InputError(`${shown}: no run to resume; name one with --run, or leave out --resume to start it`);
+  }
+  const resume = options.resume !== undefined && options.resume !== false;
   const method = await findMethod(config.method);
   log.debug(`reading data set ${config.data.name}`);
   const dataset = await locateDataset(config.data, io);

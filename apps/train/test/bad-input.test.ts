@@ -227,6 +227,12 @@ const cases: [string, string[], Record<string, string>, RegExp][] = [
     { ...yaml('method: mean\n'), ...inventedMl1m(), ...model },
     /folder: is not empty and is not a run/,
   ],
+  [
+    'a run to resume that is missing',
+    ['train', 'c.yaml', '--run', 'none', '--resume', '--set', 'data.path=ml-1m'],
+    { ...yaml('method: mean\n'), ...inventedMl1m() },
+    /none: no run to resume; name one with --run, or leave out --resume/,
+  ],
   ['a run that is missing', ['evaluate', 'none'], {}, /none: run not found/],
   ['a folder that is no run', ['evaluate', 'folder'], model, /folder: is not a run/],
   [

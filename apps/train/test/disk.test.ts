@@ -3,13 +3,13 @@ import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { appendFile, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { listAdapters } from '@crossgate/gpu/node';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { describeError, exitCodeOf, ResumableError } from '../src/errors';
 import { writeAtomically } from '../src/files';
 import { MetricsLog, readMetrics } from '../src/runs/metrics-log';
-import { folderWith, listing } from './fixtures';
+import { folderWith, listing, resumeIfBegun } from './fixtures';
 import { built, startProgram } from './program';
 import { hashRun, tinyRuns } from './tiny-runs';
 
@@ -105,14 +105,14 @@ describe.skipIf(!built || adapters.length === 0)('a run (needs dist/ and a GPU)'
   let expected: string;
   /** File operations of a whole run. */
   let operations: number;
-  const config = ['train', 'mf.yaml', '--resume', '--run'];
+  const train = (run: string) => ['train', 'mf.yaml', '--run', run, ...resumeIfBegun(resolve(cwd, run))];
   const preload = join(import.meta.dirname, 'fail-at.mjs');
 
   beforeAll(async () => {
     cwd = await tinyRuns(await mkdtemp(join(tmpdir(), 'crossgate-test-')));
     const trace = join(cwd, 'trace');
     const env = { FAIL_IN: join(cwd, 'whole'), FAIL_TRACE: trace };
-    const whole = await startProgram([...config, 'whole'], { cwd, preload, env }).ended;
+    const whole = await startProgram(train('whole'), { cwd, preload, env }).ended;
     operations = (await readFile(trace, 'utf8')).trimEnd().split('\n').length;
     expect(whole.code, whole.stderr).toBe(0);
     expected = await hashRun(join(cwd, 'whole'));
@@ -138,14 +138,14 @@ describe.skipIf(!built || adapters.length === 0)('a run (needs dist/ and a GPU)'
     });
     const at = Math.ceil(share * operations);
     expectClear(
-      await startProgram([...config, run], watched(run, at)).ended,
+      await startProgram(train(run), watched(run, at)).ended,
       /run[\d.]+\/.*: no space left on the device; free some and run again(; with --resume the run goes on)?/,
     );
     if (existsSync(join(cwd, run))) {
       expect((await listing(join(cwd, run))).filter((name) => /partial|tmp|run\.lock/.test(name))).toEqual([]);
       expect(existsSync(join(cwd, run, 'checkpoints/last.json'))).toBe(true);
     }
-    const rest = await startProgram([...config, run], { cwd }).ended;
+    const rest = await startProgram(train(run), { cwd }).ended;
     expect(rest.code, rest.stderr).toBe(0);
     expect(await hashRun(join(cwd, run))).toBe(expected);
   });
@@ -155,14 +155,14 @@ describe.skipIf(!built || adapters.length === 0)('a run (needs dist/ and a GPU)'
     await mkdir(disk);
     mountSmall(disk, 1 << 20);
     const run = join(disk, 'run');
-    const { ended } = startProgram([...config, run], { cwd });
+    const { ended } = startProgram(train(run), { cwd });
     while (!existsSync(join(run, 'checkpoints/last.json'))) await new Promise((resolve) => setTimeout(resolve, 2));
     const ballast = await fill(disk);
     expectClear(await ended, /disk\/run\/.*: no space left on the device; free some .*; with --resume the run/);
-    const again = await startProgram([...config, run], { cwd }).ended;
+    const again = await startProgram(train(run), { cwd }).ended;
     expectClear(again, /disk\/run\/.*: no space left on the device/);
     await rm(ballast);
-    const rest = await startProgram([...config, run], { cwd }).ended;
+    const rest = await startProgram(train(run), { cwd }).ended;
     expect(rest.code, rest.stderr).toBe(0);
     expect(await hashRun(run)).toBe(expected);
   });

@@ -1,4 +1,5 @@
 /** Small generated inputs in temporary folders. Nothing here is data of third parties. */
+import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -24,6 +25,11 @@ export async function folderWith(files: Readonly<Record<string, string>> = {}): 
 /** Every path below a folder, sorted. */
 export async function listing(folder: string): Promise<string[]> {
   return (await readdir(folder, { recursive: true })).sort();
+}
+
+/** `--resume` where the run folder is there already: for runs that are broken off at any moment, also before their first. */
+export function resumeIfBegun(run: string): string[] {
+  return existsSync(run) ? ['--resume'] : [];
 }
 
 /** Files in the publisher's form of MovieLens-1M, invented: `users` users who each rate `items` items over the whole window. */

@@ -8,7 +8,7 @@ import { dirname, join } from 'node:path';
 import { listAdapters } from '@crossgate/gpu/node';
 import { RandomStream } from '@crossgate/tensor';
 import { afterAll, describe, expect, it } from 'vitest';
-import { listing } from './fixtures';
+import { listing, resumeIfBegun } from './fixtures';
 import { built, startProgram } from './program';
 import { hashRun, tinyRuns } from './tiny-runs';
 
@@ -28,7 +28,10 @@ interface Row {
   readonly equal: boolean;
 }
 
-const train = (method: string, run: string) => ['train', `${method}.yaml`, '--run', run, '--resume', '--json'];
+const train = (cwd: string, method: string, run: string) => [
+  ...['train', `${method}.yaml`, '--run', run, '--json'],
+  ...resumeIfBegun(join(cwd, run)),
+];
 
 /** Waits for a file of a process, and tells when it was there. */
 async function appeared(path: string, ended: Promise<unknown>): Promise<number> {
@@ -66,7 +69,7 @@ describe.skipIf(!built || adapters.length === 0)('a run that is killed (needs di
         env: { FAIL_IN: join(cwd, run), FAIL_AT: String(at), FAIL_TRACE: trace },
       });
       await writeFile(trace, '');
-      const unbroken = startProgram(train(method, 'whole'), watched('whole', 0));
+      const unbroken = startProgram(train(cwd, method, 'whole'), watched('whole', 0));
       const began = await appeared(join(cwd, 'whole/config.yaml'), unbroken.ended);
       const whole = await unbroken.ended;
       const duration = performance.now() - began;
@@ -89,7 +92,7 @@ describe.skipIf(!built || adapters.length === 0)('a run that is killed (needs di
           for (let done = true; done; after = done ? Math.floor(after / 2) : after) {
             await rm(join(cwd, run), { recursive: true, force: true });
             await writeFile(trace, '');
-            const { child, ended } = startProgram(train(method, run), watched(run, 0));
+            const { child, ended } = startProgram(train(cwd, method, run), watched(run, 0));
             await appeared(join(cwd, run, 'config.yaml'), ended);
             const timer = setTimeout(() => child.kill('SIGKILL'), after);
             await ended;
@@ -101,14 +104,14 @@ describe.skipIf(!built || adapters.length === 0)('a run that is killed (needs di
           // Two of three in a checkpoint, where it hurts most.
           const places = kill % 3 === 2 ? operations.map((_, i) => i + 1) : inCheckpoint;
           const at = places[Math.floor(share * places.length)]!;
-          const killed = await startProgram(train(method, run), watched(run, at)).ended;
+          const killed = await startProgram(train(cwd, method, run), watched(run, at)).ended;
           expect(killed.signal, killed.stderr).toBe('SIGKILL');
           moment = `in file operation ${at} of ${operations.length}`;
         }
         const last = (await readFile(trace, 'utf8')).trimEnd().split('\n').at(-1)!;
         const doing = last === '' ? 'none' : last;
         const left = await leftBy(join(cwd, run));
-        const rest = await startProgram(train(method, run), { cwd }).ended;
+        const rest = await startProgram(train(cwd, method, run), { cwd }).ended;
         const resumed = rest.code === 0;
         const equal = resumed && (await hashRun(join(cwd, run))) === expected;
         rows.push({ method, moment, doing, left, resumed, equal });

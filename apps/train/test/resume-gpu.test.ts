@@ -7,7 +7,7 @@ import { openFile, writeFileAtomic } from '@crossgate/tensor/node';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { type Outcome, runCli } from './cli';
-import { folderWith, inventedMl1m } from './fixtures';
+import { folderWith, inventedMl1m, resumeIfBegun } from './fixtures';
 import { writeTinyModel } from './tiny-model';
 
 const adapters = await listAdapters();
@@ -45,7 +45,7 @@ async function readState(path: string): Promise<HostState> {
 describe.skipIf(adapters.length === 0)('resume on a GPU', () => {
   let cwd: string;
   const at = (name: string) => join(cwd, ...name.split('/'));
-  const train = (config: string) => runCli(['train', config, '--run', 'r', '--resume'], { cwd });
+  const train = (config: string) => runCli(['train', config, '--run', 'r', ...resumeIfBegun(at('r'))], { cwd });
 
   /** A run that lost its result, as one that was killed while it wrote its last files. */
   async function unfinished(config: string): Promise<void> {

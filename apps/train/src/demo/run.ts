@@ -104,7 +104,7 @@ async function runAll(experiments: readonly Experiment[], shown: string, context
     log.info(
       `[${index + 1}/${experiments.length}] ${label}, which sees ${sees}; about ${formatDuration(left * pace)} left`,
     );
-    const result = await runExperiment(config, context, { run: join(shown, key), resume: true });
+    const result = await runExperiment(config, context, { run: join(shown, key), resume: 'if-begun' });
     worked += result.seconds;
     guessed += seconds;
     const test = result.metrics.test;

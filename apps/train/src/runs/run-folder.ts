@@ -68,8 +68,7 @@ export class RunFolder {
   /**
    * Opens a folder for a run and takes its lock.
    * @param path absolute; created when absent
-   * @param options.resume continue an unfinished run; its config must be the same. Starts anew where there is nothing yet,
-   * so that a script may always pass it
+   * @param options.resume continue an unfinished run; its config must be the same. Starts anew where there is nothing yet
    * @throws InputError when the folder cannot be made, holds something else, a finished or unfinished run (without
    * `resume`), another config, a damaged checkpoint or log, or is being written by another process
    */
