@@ -6,6 +6,7 @@ export * from './ops/index';
 export * from './optim/adam';
 export * from './optim/schedule';
 export * from './parameters';
+export * from './quantized';
 export * from './random';
 export * from './state';
 export * from './state-file';

@@ -104,7 +104,7 @@ export function releasePersistent(tensor: Tensor): void {
 }
 
 /** Checks a shape; −1 stands for any length. @throws InputError naming the operation and both shapes. */
-export function expectShape(operation: string, name: string, tensor: Tensor, expected: Shape): void {
+export function expectShape(operation: string, name: string, tensor: Pick<Tensor, 'shape'>, expected: Shape): void {
   const fits =
     tensor.shape.length === expected.length &&
     expected.every((length, i) => length === -1 || length === tensor.shape[i]);

@@ -199,6 +199,60 @@ describe.each(cases)('$name', ({ name, inputs, body, forward, backward }) => {
   });
 });
 
+describe.each([8, 4] as const)('a quantised weight of %i bits', (bits) => {
+  const [outputs, inputs] = [9, 44];
+  const words = reference.randomQuantized(outputs, inputs, bits, 5);
+  const weight = reference.dequantized(words);
+  const x = randomNormal([rows, inputs], 61);
+
+  /** The weight on the device, for the time of `body`. */
+  async function withWeight<T>(body: (weight: ops.QuantizedWeight) => Promise<T>): Promise<T> {
+    const quantized = ops.persistentQuantized(device, [outputs, inputs], bits, 'weights');
+    device.recorder.write(quantized.quants, words.quants);
+    device.recorder.write(quantized.scales, words.scales);
+    try {
+      return await body(quantized);
+    } finally {
+      ops.releaseWeight(quantized);
+      expect(device.report().persistent.weights).toBeUndefined();
+    }
+  }
+
+  it('gives the output and the gradients of what it stands for, in linear', async () => {
+    const bias = randomNormal([outputs], 62);
+    const run = await withWeight((w) => runGradients(device, [x, bias], (a, b) => ops.linear(a!, w, b), false));
+    const tolerance = { relative: 2e-5, absolute: 1e-5, label: 'linear' };
+    reference.expectClose(run.output, reference.linear(x, weight, bias).data, tolerance);
+    const expected = reference.linearBackward(x, weight, run.weight);
+    reference.expectClose(run.gradients[0]!, expected.input.data, tolerance);
+    reference.expectClose(run.gradients[1]!, expected.bias.data, tolerance);
+    const upstream = (data: ArrayLike<number>) =>
+      reference.innerProduct(run.weight, reference.linear(reference.reference(x.shape, data), weight, bias));
+    reference.checkGradient({ value: upstream, gradient: run.gradients[0]!, at: x.data, ...tolerance });
+  });
+
+  it('gives those of what it stands for in loraLinear, with dropout and without', async () => {
+    const low = [randomNormal([3, inputs], 63), randomNormal([outputs, 3], 64)];
+    for (const probability of [0, 0.3]) {
+      const dropout = { probability, seed: 1, stream: 2, counter: 3 };
+      const forward = (w: ops.LinearWeight) => (input?: Tensor, a?: Tensor, b?: Tensor) =>
+        ops.loraLinear(input!, w, { a: a!, b: b!, scale: 2, dropout });
+      const run = await withWeight((w) => runGradients(device, [x, ...low], forward(w), true));
+      const table = ops.persistent(device, weight.shape, 'weights', reference.toFloat32(weight));
+      const plain = await runGradients(device, [x, ...low], forward(table), true);
+      ops.releasePersistent(table);
+      reference.expectClose(run.output, plain.output, { relative: 1e-5, absolute: 1e-5, label: 'loraLinear' });
+      run.gradients.forEach((gradient, i) => {
+        reference.expectClose(gradient, plain.gradients[i]!, {
+          relative: 2e-5,
+          absolute: 2e-5,
+          label: `gradient ${i}`,
+        });
+      });
+    }
+  });
+});
+
 describe('attention with rotary positions', () => {
   const [heads, keyValueHeads, headDim] = [4, 2, 6];
   const offsets = [0, 5, 6, 17];

@@ -1,17 +1,18 @@
 // Linear layers: y = x · Wᵀ (+ b), and the general product of two matrices.
 import { InputError } from '@crossgate/gpu';
 import { columnSum, matmul as launchMatmul } from '@crossgate/kernels';
+import { type LinearWeight, weightOperand } from '../quantized';
 import { record } from '../tape';
-import { empty, expectShape, type Tensor } from '../tensor';
+import { empty, expectShape, Tensor } from '../tensor';
 
 /**
  * y = x · weightᵀ + bias.
  *
- * @param x [..., inputs]; @param weight [outputs, inputs]; @param bias [outputs].
+ * @param x [..., inputs]; @param weight [outputs, inputs], also quantised; @param bias [outputs].
  * @returns [..., outputs].
  * @throws InputError when the shapes do not fit.
  */
-export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
+export function linear(x: Tensor, weight: LinearWeight, bias?: Tensor): Tensor {
   const { device, rows } = x;
   const [outputs = 0, inputs = 0] = weight.shape;
   expectShape('linear', 'weight', weight, [-1, x.columns]);
@@ -19,7 +20,7 @@ export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
   const out = empty(device, [...x.shape.slice(0, -1), outputs]);
   launchMatmul(device, {
     a: x.slice,
-    b: weight.slice,
+    b: weightOperand(weight),
     out: out.slice,
     m: rows,
     n: outputs,
@@ -28,14 +29,23 @@ export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
     ...(bias && { bias: bias.slice }),
   });
   // The weight's gradient needs x, the input's gradient needs the weight; persistent tensors cost nothing to save.
-  const saved = weight.requiresGrad ? [x, weight] : [weight];
-  record('linear', bias ? [x, weight, bias] : [x, weight], [out], saved, ([gradient], into) => {
+  const weights = weight instanceof Tensor ? [weight] : [];
+  const saved = weight.requiresGrad ? [x, ...weights] : weights;
+  record('linear', [x, ...weights, ...(bias ? [bias] : [])], [out], saved, ([gradient], into) => {
     const gradOut = gradient!.slice;
     if (into.needs(x)) {
       const { slice, accumulate } = into.target(x);
-      launchMatmul(device, { a: gradOut, b: weight.slice, out: slice, m: rows, n: inputs, k: outputs, accumulate });
+      launchMatmul(device, {
+        a: gradOut,
+        b: weightOperand(weight),
+        out: slice,
+        m: rows,
+        n: inputs,
+        k: outputs,
+        accumulate,
+      });
     }
-    if (into.needs(weight)) {
+    if (weight instanceof Tensor && into.needs(weight)) {
       const { slice, accumulate } = into.target(weight);
       launchMatmul(device, {
         a: gradOut,

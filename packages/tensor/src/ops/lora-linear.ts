@@ -1,7 +1,8 @@
 // A linear layer with a low-rank update: y = x · Wᵀ + s · (dropout(x) · Aᵀ) · Bᵀ (Hu et al., LoRA, eq. 3).
 import { dropout as launchDropout, matmul } from '@crossgate/kernels';
+import { type LinearWeight, weightOperand } from '../quantized';
 import { record } from '../tape';
-import { empty, expectShape, type Tensor } from '../tensor';
+import { empty, expectShape, Tensor } from '../tensor';
 import type { DropoutState } from './dropout';
 
 export interface LoraOptions {
@@ -18,12 +19,12 @@ export interface LoraOptions {
 /**
  * The frozen layer's output with the update added in place, so the update costs no tensor of the output's size.
  *
- * @param x [rows, inputs]; @param weight [outputs, inputs], frozen or trained; @param bias [outputs].
+ * @param x [rows, inputs]; @param weight [outputs, inputs], frozen or trained, or quantised; @param bias [outputs].
  */
-export function loraLinear(x: Tensor, weight: Tensor, lora: LoraOptions, bias?: Tensor): Tensor {
+export function loraLinear(x: Tensor, weight: LinearWeight, lora: LoraOptions, bias?: Tensor): Tensor {
   const { device, rows, columns: inputs } = x;
   const { a, b, scale, dropout } = lora;
-  const outputs = weight.shape[0]!;
+  const [outputs = 0] = weight.shape;
   const rank = a.shape[0]!;
   expectShape('loraLinear', 'weight', weight, [outputs, inputs]);
   expectShape('loraLinear', 'a', a, [rank, inputs]);
@@ -38,7 +39,7 @@ export function loraLinear(x: Tensor, weight: Tensor, lora: LoraOptions, bias?: 
   const hidden = empty(device, [rows, rank]);
   matmul(device, {
     a: x.slice,
-    b: weight.slice,
+    b: weightOperand(weight),
     out: out.slice,
     m: rows,
     n: outputs,
@@ -58,12 +59,13 @@ export function loraLinear(x: Tensor, weight: Tensor, lora: LoraOptions, bias?: 
     alpha: scale,
     accumulate: true,
   });
+  const weights = weight instanceof Tensor ? [weight] : [];
   const training = a.requiresGrad || b.requiresGrad;
   record(
     'loraLinear',
-    [x, weight, a, b],
+    [x, ...weights, a, b],
     [out],
-    [weight, a, b, ...(training || weight.requiresGrad ? [x, hidden] : [])],
+    [...weights, a, b, ...(training || weight.requiresGrad ? [x, hidden] : [])],
     ([gradient], into) => {
       const gradOut = gradient!.slice;
       const gradHidden = empty(device, [rows, rank]);
@@ -96,7 +98,7 @@ export function loraLinear(x: Tensor, weight: Tensor, lora: LoraOptions, bias?: 
           accumulate,
         });
       }
-      if (into.needs(weight)) {
+      if (weight instanceof Tensor && into.needs(weight)) {
         const { slice, accumulate } = into.target(weight);
         matmul(device, {
           a: gradOut,
@@ -112,7 +114,15 @@ export function loraLinear(x: Tensor, weight: Tensor, lora: LoraOptions, bias?: 
       if (!into.needs(x)) return;
       if (!dropout || dropout.probability === 0) {
         const { slice, accumulate } = into.target(x);
-        matmul(device, { a: gradOut, b: weight.slice, out: slice, m: rows, n: inputs, k: outputs, accumulate });
+        matmul(device, {
+          a: gradOut,
+          b: weightOperand(weight),
+          out: slice,
+          m: rows,
+          n: inputs,
+          k: outputs,
+          accumulate,
+        });
         matmul(device, { a: gradHidden.slice, b: a.slice, out: slice, m: rows, n: inputs, k: rank, accumulate: true });
         return;
       }
@@ -122,7 +132,7 @@ export function loraLinear(x: Tensor, weight: Tensor, lora: LoraOptions, bias?: 
       const gradX = dropped(gradDropped);
       matmul(device, {
         a: gradOut,
-        b: weight.slice,
+        b: weightOperand(weight),
         out: gradX.slice,
         m: rows,
         n: inputs,
