@@ -1,79 +1,101 @@
-// Text, token by token.
+// Tokens, one after the other: what was computed for earlier ones is kept in a cache.
 import { InputError } from '@crossgate/gpu';
 import type { Tensor } from '@crossgate/tensor';
-import { argmax, RandomStream } from '@crossgate/tensor';
+import { argmax, RandomStream, withoutTape } from '@crossgate/tensor';
+import { KeyValueCache } from './cache';
 import type { LlamaModel } from './llama';
 import { lastTokens, packSequences } from './packing';
+import { checkSampling, type SamplingOptions, sampleToken } from './sampling';
 
-export interface GenerateOptions {
+export interface GenerateOptions extends SamplingOptions {
   /** Most tokens to add. Default 128. */
   readonly maxNewTokens?: number;
-  /** 0 (default) takes the likeliest token; above it, tokens are drawn from softmax(logits / temperature). */
-  readonly temperature?: number;
   /** Seed of the draws. Default 0. */
   readonly seed?: number;
   /** Called with each new token. */
   readonly onToken?: (token: number) => void;
+  /** Stops between tokens. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** @throws InputError for no tokens, or tokens outside the vocabulary. */
+export function checkVocabulary({ config: { vocabSize } }: LlamaModel, tokens: readonly number[]): void {
+  if (tokens.length === 0) throw new InputError('at least one token is needed');
+  const wrong = tokens.find((token) => !Number.isInteger(token) || token < 0 || token >= vocabSize);
+  if (wrong !== undefined) throw new InputError(`token ${wrong} is outside the vocabulary of ${vocabSize}`);
 }
 
 /** Logits of the last position of a sequence, [vocabSize]. @throws InputError for no tokens, or tokens outside the vocabulary. */
-export function lastLogits(model: LlamaModel, tokens: readonly number[]): Promise<Float32Array> {
-  return atLastPosition(model, tokens, (logits) => logits.read());
-}
-
-/** Runs a sequence and hands the logits of its last position, [1, vocabSize], to `use` while they are on the device. */
-async function atLastPosition<T>(
-  model: LlamaModel,
-  tokens: readonly number[],
-  use: (logits: Tensor) => Promise<T>,
-): Promise<T> {
-  if (tokens.length === 0) throw new InputError('at least one token is needed');
-  const wrong = tokens.find((token) => !Number.isInteger(token) || token < 0 || token >= model.config.vocabSize);
-  if (wrong !== undefined) {
-    throw new InputError(`token ${wrong} is outside the vocabulary of ${model.config.vocabSize}`);
-  }
+export async function lastLogits(model: LlamaModel, tokens: readonly number[]): Promise<Float32Array> {
+  checkVocabulary(model, tokens);
   const { device } = model;
   using _ = device.step();
   const batch = packSequences(device, [tokens.length]);
   const hidden = model.forward(model.embed(Uint32Array.from(tokens)), batch, lastTokens(batch));
-  return await use(model.logits(hidden));
+  return await model.logits(hidden).read();
 }
 
 /**
  * Continues a sequence until an end token, the limit, or the model's context.
  *
  * @returns the new tokens, without the end token.
+ * @throws InputError as {@link generateTokens} does.
  */
 export async function generate(
   model: LlamaModel,
   prompt: readonly number[],
-  { maxNewTokens = 128, temperature = 0, seed = 0, onToken }: GenerateOptions = {},
+  options: GenerateOptions = {},
 ): Promise<number[]> {
-  if (!(temperature >= 0)) throw new InputError(`temperature is ${temperature}, expected a number of at least 0`);
-  const random = new RandomStream(seed, 'generate');
-  const tokens = [...prompt];
-  while (tokens.length - prompt.length < maxNewTokens && tokens.length < model.maxPositions) {
-    const token = await atLastPosition(model, tokens, async (logits) =>
-      // The likeliest token is found on the device, so that four bytes travel instead of the vocabulary.
-      temperature === 0
-        ? (await argmax(logits).readIntegers())[0]!
-        : draw(await logits.read(), temperature, random.uniform()),
-    );
-    if (model.config.eosTokenIds.includes(token)) break;
-    tokens.push(token);
-    onToken?.(token);
-  }
-  return tokens.slice(prompt.length);
+  const tokens: number[] = [];
+  for await (const token of generateTokens(model, prompt, options)) tokens.push(token);
+  return tokens;
 }
 
-/** The token at which the cumulative probability passes `uniform`. */
-function draw(logits: Float32Array, temperature: number, uniform: number): number {
-  const greatest = logits.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
-  const weights = Float64Array.from(logits, (logit) => Math.exp((logit - greatest) / temperature));
-  let remaining = uniform * weights.reduce((sum, weight) => sum + weight, 0);
-  for (let i = 0; i < weights.length; i++) {
-    remaining -= weights[i]!;
-    if (remaining < 0) return i;
+/**
+ * Continues a sequence token by token, as {@link generate}. The cache is released when the loop over it ends, however it ends.
+ *
+ * @throws InputError for an empty prompt, tokens outside the vocabulary, a prompt longer than the context, and options out of
+ * range.
+ */
+export async function* generateTokens(
+  model: LlamaModel,
+  prompt: readonly number[],
+  { maxNewTokens = 128, seed = 0, onToken, signal, ...sampling }: GenerateOptions = {},
+): AsyncGenerator<number, void, undefined> {
+  checkVocabulary(model, prompt);
+  checkSampling(sampling);
+  if (prompt.length > model.maxPositions) {
+    throw new InputError(`the prompt's ${prompt.length} tokens exceed the model's context of ${model.maxPositions}`);
   }
-  return weights.length - 1;
+  const random = new RandomStream(seed, 'generate');
+  // The last token is never followed, so its keys are not needed.
+  const most = Math.min(maxNewTokens, model.maxPositions - prompt.length);
+  using cache = new KeyValueCache(model, prompt.length + Math.max(0, most - 1));
+  let next = prompt;
+  for (let count = 0; count < most; count++) {
+    signal?.throwIfAborted();
+    const token = await nextToken(model, cache, next, (logits) => choose(logits, sampling, random));
+    if (model.config.eosTokenIds.includes(token)) return;
+    onToken?.(token);
+    yield token;
+    next = [token];
+  }
+}
+
+/** Adds tokens to a cache, and hands the logits of the last, [1, vocabSize], to `use` while they are on the device. */
+async function nextToken(
+  model: LlamaModel,
+  cache: KeyValueCache,
+  tokens: readonly number[],
+  use: (logits: Tensor) => Promise<number>,
+): Promise<number> {
+  using _ = model.device.step();
+  const logits = withoutTape(() => model.logits(model.extend(cache, model.embed(Uint32Array.from(tokens)))));
+  return await use(logits);
+}
+
+async function choose(logits: Tensor, sampling: SamplingOptions, random: RandomStream): Promise<number> {
+  // The likeliest token is found on the device, so that four bytes travel instead of the vocabulary.
+  if ((sampling.temperature ?? 0) === 0) return (await argmax(logits).readIntegers())[0]!;
+  return sampleToken(await logits.read(), sampling, random.uniform());
 }

@@ -1,7 +1,12 @@
-// The model itself: forward pass, adapters, generation.
+// The model itself: forward pass, cache, adapters, scoring, generation.
+export * from './cache';
 export * from './generate';
+export * from './generate-text';
 export * from './llama';
+export { type LoadOptions, type WeightStorage, weightBytes, weightStorages } from './load-weights';
 export * from './lora';
 export * from './merge';
 export * from './packing';
 export * from './peft';
+export * from './sampling';
+export * from './score';

@@ -1,83 +1,82 @@
 // The LLaMA forward pass on packed batches; its backward comes from the tape.
 import type { Device } from '@crossgate/gpu';
 import { InputError } from '@crossgate/gpu';
-import type { PackedSequences, RandomStream, Tensor } from '@crossgate/tensor';
+import type { LinearWeight, PackedSequences, RandomStream } from '@crossgate/tensor';
 import {
+  activeTape,
   add,
   attention,
+  checkpoint,
   embedding,
   expectShape,
   linear,
   loraLinear,
   persistent,
   releasePersistent,
+  releaseWeight,
   reshape,
   rmsNorm,
   rope,
   ropeTableOf,
   swiglu,
+  Tensor,
   tidy,
 } from '@crossgate/tensor';
 import { expectedTensors, type LlamaConfig } from '../config';
 import type { WeightSource } from '../formats/source';
 import { rotaryFrequencies } from '../rotary';
+import type { KeyValueCache, Past } from './cache';
+import { type LoadOptions, loadWeights } from './load-weights';
 import type { DropoutContext, LoraOptions } from './lora';
 import { LoraAdapters } from './lora';
-import { type PackedBatch, windowed } from './packing';
+import { lastTokens, type PackedBatch, packSequences, windowed } from './packing';
 
-export interface LoadOptions {
-  /** Called after each chunk with the bytes on the device so far and in all. */
-  readonly onProgress?: (loaded: number, total: number) => void;
-}
+/** Attention of a layer: to the batch's own tokens, and to cached ones. */
+type Attend = (layer: number, query: Tensor, key: Tensor, value: Tensor) => Tensor;
 
 /** A frozen LLaMA-family model on the device, with optional LoRA adapters. */
 export class LlamaModel {
+  /**
+   * Whether a layer keeps its input alone for the backward pass, which then runs it again (Chen et al. 2016): much less memory
+   * for one more forward pass. Gradients are the same bit for bit.
+   */
+  checkpointing = false;
   #adapters: LoraAdapters | null = null;
+  /** Longest sequence the rotary table covers. */
+  readonly maxPositions: number;
   readonly #ropeTable: Tensor;
 
   private constructor(
     readonly device: Device,
     readonly config: LlamaConfig,
-    private readonly weights: ReadonlyMap<string, Tensor>,
-    /** Longest sequence the rotary table covers. */
-    readonly maxPositions: number,
+    private readonly weights: ReadonlyMap<string, LinearWeight>,
+    /** Whether {@link release} frees the weights too: those that were loaded, not those that were handed in. */
+    private readonly ownsWeights: boolean,
   ) {
+    // Angles are made for at most this many positions; longer contexts than any prompt here would only cost memory.
+    const maxPositions = Math.min(config.maxPositions, 8192);
+    this.maxPositions = maxPositions;
     const table = ropeTableOf(maxPositions, rotaryFrequencies(config));
     this.#ropeTable = persistent(device, [maxPositions, config.headDim], 'weights', table);
   }
 
   /**
-   * Streams a model's weights to the device as f32; the host holds a few megabytes at a time.
+   * Streams a model's weights to the device; the host holds a few megabytes at a time.
    *
-   * @throws InputError from the source; OutOfMemoryError with the sizes.
+   * @throws InputError from the source, and for weights that cannot be quantised; OutOfMemoryError with the sizes.
    */
   static async load(device: Device, source: WeightSource, options: LoadOptions = {}): Promise<LlamaModel> {
-    const weights = new Map<string, Tensor>();
-    const bytesOf = (shape: readonly number[]) => 4 * shape.reduce((product, length) => product * length, 1);
-    const total = [...source.tensors.values()].reduce((sum, { shape }) => sum + bytesOf(shape), 0);
-    let loaded = 0;
-    try {
-      for (const [name, { shape }] of source.tensors) {
-        const tensor = persistent(device, shape, 'weights');
-        weights.set(name, tensor);
-        for await (const { offset, data } of source.read(name)) {
-          const { storage } = tensor.slice;
-          device.recorder.write({ storage, offset: 4 * offset, size: data.byteLength }, data);
-          loaded += data.byteLength;
-          options.onProgress?.(loaded, total);
-        }
-      }
+    const weights = await loadWeights(device, source, options);
+    return new LlamaModel(device, source.config, weights, true);
     } catch (error) {
       for (const tensor of weights.values()) releasePersistent(tensor);
       throw error;
     }
-    // Angles are made for at most this many positions; longer contexts than any prompt here would only cost memory.
-    return new LlamaModel(device, source.config, weights, Math.min(source.config.maxPositions, 8192));
   }
 
   /**
    * A model over weights that are on the device already, such as the parameters of a group: what pretraining trains.
-   * The tensors stay the caller's; {@link release} must not be called.
+   * The tensors stay the caller's, who frees them after {@link release}.
    *
    * @param weights every tensor of `expectedTensors(config)`, by Hugging Face name.
    * @throws InputError naming the first weight that is missing or has another shape.
@@ -88,7 +87,7 @@ export class LlamaModel {
       if (!found) throw new InputError(`the model's weight ${name} is missing`);
       expectShape('LlamaModel', name, found, shape);
     }
-    return new LlamaModel(device, config, weights, Math.min(config.maxPositions, 8192));
+    return new LlamaModel(device, config, weights, false);
   }
 
   get adapters(): LoraAdapters | null {
@@ -102,11 +101,17 @@ export class LlamaModel {
     return this.#adapters;
   }
 
-  /** A frozen weight by its Hugging Face name. @throws InputError for an unknown name. */
+  /** A frozen weight by its Hugging Face name. @throws InputError for an unknown name, or a quantised weight. */
   weight(name: string): Tensor {
-    const tensor = this.weights.get(name);
-    if (tensor === undefined) throw new InputError(`the model has no weight ${name}`);
-    return tensor;
+    const weight = this.#weight(name);
+    if (!(weight instanceof Tensor)) throw new InputError(`the weight ${name} is quantised, not a tensor`);
+    return weight;
+  }
+
+  #weight(name: string): LinearWeight {
+    const weight = this.weights.get(name);
+    if (weight === undefined) throw new InputError(`the model has no weight ${name}`);
+    return weight;
   }
 
   /** Names of the frozen weights. */
@@ -131,25 +136,50 @@ export class LlamaModel {
    * @param batch the packed sequences of those tokens.
    * @param rows tokens whose result is wanted; the last layer's feed-forward runs for these alone.
    * @param dropout given while training.
+   * @param past what the sequences go on from; the batch's first position is then the cache's length.
    * @returns hidden states after the final norm, [rows.length, hiddenSize].
-   * @throws InputError when a sequence is longer than the model's context.
+   * @throws InputError when a sequence is longer than the model's context, or does not begin where the cache ends.
    */
-  forward(embeddings: Tensor, batch: PackedBatch, rows: Uint32Array, dropout?: DropoutContext): Tensor {
+  forward(embeddings: Tensor, batch: PackedBatch, rows: Uint32Array, dropout?: DropoutContext, past?: Past): Tensor {
     const { config, device } = this;
-    const { hostOffsets } = batch;
+    const { hostOffsets, firstPosition } = batch;
+    if (past) past.cache.check(batch, past.keep === true);
+    else if (firstPosition > 0) throw new InputError(`a batch from position ${firstPosition} on needs a cache`);
     for (let i = 1; i < hostOffsets.length; i++) {
-      const length = hostOffsets[i]! - hostOffsets[i - 1]!;
+      const length = firstPosition + hostOffsets[i]! - hostOffsets[i - 1]!;
       if (length > this.maxPositions) {
         throw new InputError(`a sequence of ${length} tokens exceeds the model's context of ${this.maxPositions}`);
       }
     }
     const visible = windowed(device, batch, config.slidingWindow);
+    const attend: Attend = (layer, query, key, value) => {
+      if (past?.keep) past.cache.store(layer, key, value);
+      return firstPosition > 0
+        ? past!.cache.attend(layer, query, key, value, batch)
+        : attention(query, key, value, visible, config);
+    };
     let hidden = embeddings;
     for (let layer = 0; layer < config.layers; layer++) {
       const last = layer === config.layers - 1;
-      hidden = tidy(device, () => this.#layer(layer, hidden, visible, last ? rows : null, dropout));
+      const run = (x: Tensor) => this.#layer(layer, x, batch, last ? rows : null, dropout, attend);
+      // Beside the layer's input, what its second run reads must outlive the scopes around this one.
+      const kept = [hidden, batch.positions, visible.offsets, visible.sequenceOfToken];
+      hidden = this.checkpointing && activeTape() ? checkpoint(device, kept, run) : tidy(device, () => run(hidden));
     }
+    if (past?.keep) past.cache.advance(batch.tokens);
     return rmsNorm(hidden, this.weight('model.norm.weight'), config.rmsNormEpsilon);
+  }
+
+  /**
+   * Goes on from a cache by one sequence, and keeps it there.
+   *
+   * @param embeddings [tokens, hiddenSize] of what follows the cached tokens.
+   * @returns the hidden state of the last token, [1, hiddenSize].
+   * @throws InputError when the sequence does not fit the cache or the model's context.
+   */
+  extend(cache: KeyValueCache, embeddings: Tensor): Tensor {
+    const batch = packSequences(this.device, [embeddings.rows], cache.length);
+    return this.forward(embeddings, batch, lastTokens(batch), undefined, { cache, keep: true });
   }
 
   /** Logits over the vocabulary: hidden [rows, hiddenSize] → [rows, vocabSize]. */
@@ -163,6 +193,7 @@ export class LlamaModel {
     batch: PackedSequences,
     rows: Uint32Array | null,
     dropout: DropoutContext | undefined,
+    attend: Attend,
   ): Tensor {
     const { heads, keyValueHeads, headDim, rmsNormEpsilon } = this.config;
     const prefix = `model.layers.${layer}`;
@@ -180,7 +211,7 @@ export class LlamaModel {
     const query = rotated('q', heads);
     const key = rotated('k', keyValueHeads);
     const value = project(normalized, 'self_attn.v_proj');
-    let attended = attention(query, key, value, batch, { heads, keyValueHeads, headDim });
+    let attended = attend(layer, query, key, value);
     let residual = x;
     if (rows) {
       attended = embedding(attended, rows);
@@ -201,8 +232,8 @@ export class LlamaModel {
   }
 
   #project(module: string, x: Tensor, dropout: DropoutContext | undefined): Tensor {
-    const weight = this.weight(`${module}.weight`);
-    const bias = this.weights.get(`${module}.bias`);
+    const weight = this.#weight(`${module}.weight`);
+    const bias = this.weights.has(`${module}.bias`) ? this.weight(`${module}.bias`) : undefined;
     const adapters = this.#adapters;
     const layer = adapters?.get(module);
     if (!adapters || !layer) return linear(x, weight, bias);
@@ -210,9 +241,9 @@ export class LlamaModel {
     return loraLinear(x, weight, { a, b, scale: adapters.scale, dropout: adapters.dropout(layer, dropout) }, bias);
   }
 
-  /** Frees the weights and adapters. */
+  /** Frees what the model made: adapters, rotary table, and the weights that it loaded. */
   release(): void {
-    for (const tensor of this.weights.values()) releasePersistent(tensor);
+    if (this.ownsWeights) for (const weight of this.weights.values()) releaseWeight(weight);
     releasePersistent(this.#ropeTable);
     this.#adapters?.group.release();
   }

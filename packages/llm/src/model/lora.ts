@@ -4,7 +4,7 @@ import { InputError } from '@crossgate/gpu';
 import type { DropoutState, Parameter, ParameterSpec, RandomStream } from '@crossgate/tensor';
 import { ParameterGroup } from '@crossgate/tensor';
 import type { LlamaConfig } from '../config';
-import { expectedTensors } from '../config';
+import { expectedTensors, isLinearWeight } from '../config';
 
 export interface LoraOptions {
   /** Rank r of the update. */
@@ -160,8 +160,7 @@ function matching(modules: Modules, pattern: string): Set<string> {
 export function linearModules(config: LlamaConfig): Map<string, readonly [number, number]> {
   const modules = new Map<string, readonly [number, number]>();
   for (const [name, shape] of expectedTensors(config)) {
-    const match = /^(model\.layers\.\d+\..+_proj)\.weight$/.exec(name);
-    if (match) modules.set(match[1]!, [shape[0]!, shape[1]!]);
+    if (isLinearWeight(name)) modules.set(name.slice(0, -'.weight'.length), [shape[0]!, shape[1]!]);
   }
   return modules;
 }

@@ -1,7 +1,9 @@
 // An adapter added into the weights it adapts: W + s · B · A, row by row, on the host.
 import { bytesFromFloats, encodeSafetensors, type FloatDtype, InputError, isFloatDtype } from '@crossgate/tensor';
-import type { LlamaConfig } from '../config';
+import { isLinearWeight, type LlamaConfig, quantizationMethod } from '../config';
+import { type QuantizedBits, quantizedType } from '../formats/quantize';
 import type { WeightSource } from '../formats/source';
+import { quantizedRows } from './load-weights';
 import { loraScale } from './lora';
 import type { PeftAdapter } from './peft';
 
@@ -59,23 +61,41 @@ export function mergedWeights(base: WeightSource, adapter: Pick<PeftAdapter, 'op
  * The bytes of model.safetensors, piece by piece, in bounded memory.
  *
  * @param dtype what to store matrices and vectors as, narrowed to nearest.
+ * @param bits where given, the linear layers of the blocks are stored as bytes, [outputs, blocks · 34 or 18]: ggml's blocks of
+ * Q8_0 or Q4_0, the last of a row filled up.
  */
 export function encodeWeights(
   source: WeightSource,
   dtype: FloatDtype,
   onProgress: (values: number) => void = () => {},
+  bits?: QuantizedBits,
 ): AsyncGenerator<Uint8Array> {
-  const tensors = [...source.tensors].map(([name, { shape }]) => ({
-    name,
-    dtype,
-    shape,
-    async *bytes() {
-      for await (const { data } of source.read(name)) {
-        yield bytesFromFloats(dtype, data);
-        onProgress(data.length);
-      }
-    },
-  }));
+  const quantized = (name: string, [rows = 0, columns = 0]: readonly number[], to: QuantizedBits) => {
+    const { blockSize, blockBytes } = quantizedType(to);
+    const rowBytes = Math.ceil(columns / blockSize) * blockBytes;
+    return {
+      ...({ name, dtype: 'U8', shape: [rows, rowBytes] } as const),
+      async *bytes() {
+        for await (const bytes of quantizedRows(source, name, to)) {
+          yield bytes;
+          onProgress((bytes.length / rowBytes) * columns);
+        }
+      },
+    };
+  };
+  const tensors = [...source.tensors].map(([name, { shape }]) =>
+    bits !== undefined && isLinearWeight(name)
+      ? quantized(name, shape, bits)
+      : {
+          ...{ name, dtype, shape },
+          async *bytes() {
+            for await (const { data } of source.read(name)) {
+              yield bytesFromFloats(dtype, data);
+              onProgress(data.length);
+            }
+          },
+        },
+  );
   return encodeSafetensors(tensors, { format: 'pt' });
 }
 
@@ -94,9 +114,14 @@ const architectureNames: Readonly<Record<string, string>> = {
 
 /**
  * A config.json for a model that came without one.
+ * @param bits what {@link encodeWeights} quantised the linear layers to
  * @throws InputError for rotary factors and biases that config.json has no keys for.
  */
-export function huggingFaceConfig(config: LlamaConfig, dtype: FloatDtype): Record<string, unknown> {
+export function huggingFaceConfig(
+  config: LlamaConfig,
+  dtype: FloatDtype,
+  bits?: QuantizedBits,
+): Record<string, unknown> {
   const { ropeScaling: scaling, attentionBias = false, outputBias = false } = config;
   // GGUF calls a Mistral a LLaMA; only the window tells.
   const kind = config.architecture === 'llama' && config.slidingWindow !== undefined ? 'mistral' : config.architecture;
@@ -140,6 +165,7 @@ export function huggingFaceConfig(config: LlamaConfig, dtype: FloatDtype): Recor
     tie_word_embeddings: config.tieWordEmbeddings,
     bos_token_id: config.bosTokenId,
     eos_token_id: config.eosTokenIds.length === 1 ? config.eosTokenIds[0] : config.eosTokenIds,
+    ...(bits && { quantization_config: { quant_method: quantizationMethod, bits, block_size: 32 } }),
     torch_dtype: { F32: 'float32', F16: 'float16', BF16: 'bfloat16' }[dtype],
   };
 }

@@ -8,15 +8,18 @@ import { fromHost } from '@crossgate/tensor';
 export interface PackedBatch extends PackedSequences {
   /** First token of each sequence, and the total: [sequences + 1]. */
   readonly hostOffsets: Uint32Array;
+  /** Position of the first token of every sequence: 0, or the length of the cache that they go on from. */
+  readonly firstPosition: number;
 }
 
 /**
  * Uploads the layout of a packed batch into the current step.
  *
  * @param lengths tokens of each sequence, at least 1 each.
+ * @param firstPosition where every sequence begins, when it goes on from cached tokens.
  * @throws InputError for an empty batch or sequence.
  */
-export function packSequences(device: Device, lengths: readonly number[]): PackedBatch {
+export function packSequences(device: Device, lengths: readonly number[], firstPosition = 0): PackedBatch {
   if (lengths.length === 0) throw new InputError('a packed batch needs at least one sequence');
   const hostOffsets = new Uint32Array(lengths.length + 1);
   lengths.forEach((length, i) => {
@@ -28,11 +31,12 @@ export function packSequences(device: Device, lengths: readonly number[]): Packe
   const sequenceOfToken = new Uint32Array(tokens);
   lengths.forEach((length, i) => {
     const start = hostOffsets[i]!;
-    for (let j = 0; j < length; j++) positions[start + j] = j;
+    for (let j = 0; j < length; j++) positions[start + j] = firstPosition + j;
     sequenceOfToken.fill(i, start, start + length);
   });
   return {
     hostOffsets,
+    firstPosition,
     tokens,
     offsets: fromHost(device, [hostOffsets.length], hostOffsets),
     positions: fromHost(device, [tokens], positions),

@@ -1,6 +1,8 @@
 // The operations of a transformer block: RMSNorm, LayerNorm, rotary positions, packed causal attention, SwiGLU.
+
+import { InputError } from '@crossgate/gpu';
 import * as kernels from '@crossgate/kernels';
-import { record } from '../tape';
+import { activeTape, record } from '../tape';
 import { empty, expectShape, type Tensor } from '../tensor';
 
 export { ropeFrequencies, ropeTable, ropeTableOf } from '@crossgate/kernels';
@@ -166,6 +168,59 @@ export function attention(
     into.give(query, gradQuery);
     into.give(key, gradKey);
     into.give(value, gradValue);
+  });
+  return out;
+}
+
+/** Keys and values of earlier tokens. */
+export interface CachedTokens {
+  /** [at least length, keyValueHeads · headDim]. */
+  readonly key: Tensor;
+  /** Shaped as the keys. */
+  readonly value: Tensor;
+  /** Tokens that it holds, at least 1. */
+  readonly length: number;
+  /** Positions that a token sees, its own included; all when undefined. */
+  readonly window?: number | undefined;
+}
+
+/**
+ * {@link attention} of sequences that all go on from the cached tokens. Not differentiable.
+ *
+ * @throws InputError while a tape records a gradient through it.
+ */
+export function attentionCached(
+  query: Tensor,
+  key: Tensor,
+  value: Tensor,
+  sequences: PackedSequences,
+  cached: CachedTokens,
+  { heads, keyValueHeads, headDim }: AttentionOptions,
+): Tensor {
+  const { device } = query;
+  const { tokens, offsets, sequenceOfToken } = sequences;
+  if (activeTape() && [query, key, value].some(({ requiresGrad }) => requiresGrad)) {
+    throw new InputError('attentionCached has no gradient: compute without a cache while training');
+  }
+  expectShape('attentionCached', 'query', query, [tokens, heads * headDim]);
+  const width = keyValueHeads * headDim;
+  for (const [name, tensor] of Object.entries({ key, value })) {
+    expectShape('attentionCached', name, tensor, [tokens, width]);
+    expectShape('attentionCached', `cached ${name}`, name === 'key' ? cached.key : cached.value, [-1, width]);
+  }
+  const out = empty(device, query.shape);
+  kernels.attentionCached(device, {
+    query: query.slice,
+    key: key.slice,
+    value: value.slice,
+    cachedKey: cached.key.slice,
+    cachedValue: cached.value.slice,
+    cacheLength: cached.length,
+    window: cached.window,
+    offsets: offsets.slice,
+    sequenceOfToken: sequenceOfToken.slice,
+    out: out.slice,
+    ...{ tokens, heads, keyValueHeads, headDim, scale: 1 / Math.sqrt(headDim) },
   });
   return out;
 }

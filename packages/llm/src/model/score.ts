@@ -1,0 +1,119 @@
+// Scores of many sequences in batches of bounded size, and of many candidates behind one prefix that is computed once.
+import type { Device } from '@crossgate/gpu';
+import { embedding, reshape, type Tensor, withoutTape } from '@crossgate/tensor';
+import { KeyValueCache } from './cache';
+import { checkVocabulary } from './generate';
+import type { LlamaModel } from './llama';
+import { lastTokens, packSequences } from './packing';
+
+export interface BatchOptions {
+  /** Most tokens of one batch. Default 16,384: enough to fill a device, little beside the weights. */
+  readonly batchTokens?: number;
+  /** Called with the sequences done so far. */
+  readonly onProgress?: (done: number) => void;
+  /** Stops between batches. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Computes values of sequences, batch by batch in steps of their own; the result of one batch is fetched while the next one
+ * runs. A sequence longer than a batch is one by itself.
+ *
+ * @param sequences taken one by one, when their batch is made.
+ * @param lengthOf tokens of a sequence.
+ * @param compute gives as many values for each sequence of a batch.
+ * @returns the values of all sequences, in their order.
+ */
+export async function computeInBatches<Sequence>(
+  device: Device,
+  sequences: Iterable<Sequence>,
+  lengthOf: (sequence: Sequence) => number,
+  compute: (batch: readonly Sequence[]) => Tensor,
+  { batchTokens = 16_384, onProgress, signal }: BatchOptions = {},
+): Promise<Float32Array<ArrayBuffer>> {
+  const results: Float32Array[] = [];
+  let pending: Promise<Float32Array> | undefined;
+  let done = 0;
+  for (const batch of batchesOf(sequences, lengthOf, batchTokens)) {
+    signal?.throwIfAborted();
+    using _ = device.step();
+    const values = withoutTape(() => compute(batch)).read();
+    values.catch(() => {}); // Awaited one batch later; without this a failure would count as unhandled until then.
+    if (pending) results.push(await pending);
+    pending = values;
+    done += batch.length;
+    onProgress?.(done);
+  }
+  if (pending) results.push(await pending);
+  const all = new Float32Array(results.reduce((sum, { length }) => sum + length, 0));
+  let start = 0;
+  for (const values of results) {
+    all.set(values, start);
+    start += values.length;
+  }
+  return all;
+}
+
+function* batchesOf<Sequence>(
+  sequences: Iterable<Sequence>,
+  lengthOf: (sequence: Sequence) => number,
+  batchTokens: number,
+): Generator<Sequence[]> {
+  let batch: Sequence[] = [];
+  let tokens = 0;
+  for (const sequence of sequences) {
+    const length = lengthOf(sequence);
+    if (batch.length > 0 && tokens + length > batchTokens) {
+      yield batch;
+      [batch, tokens] = [[], 0];
+    }
+    batch.push(sequence);
+    tokens += length;
+  }
+  if (batch.length > 0) yield batch;
+}
+
+/**
+ * Logits of some tokens after each candidate behind the same prefix: those of whole sequences, but the prefix is computed once.
+ *
+ * @param prefix tokens that every sequence begins with.
+ * @param candidates the rest of each sequence, at least one token each.
+ * @param answers the tokens whose logits at the last position are wanted, such as Yes and No.
+ * @returns [candidates, answers].
+ * @throws InputError for an empty prefix or candidate, tokens outside the vocabulary, and sequences beyond the context.
+ */
+export async function score(
+  model: LlamaModel,
+  prefix: readonly number[],
+  candidates: readonly (readonly number[])[],
+  answers: readonly number[],
+  options: BatchOptions = {},
+): Promise<Float32Array<ArrayBuffer>> {
+  checkVocabulary(model, prefix);
+  for (const candidate of [...candidates, answers]) checkVocabulary(model, candidate);
+  const { device } = model;
+  const { vocabSize } = model.config;
+  using cache = new KeyValueCache(model, prefix.length);
+  {
+    using _ = device.step();
+    withoutTape(() => model.extend(cache, model.embed(Uint32Array.from(prefix))));
+  }
+  return await computeInBatches(
+    device,
+    candidates,
+    ({ length }) => length,
+    (batch) => {
+      const lengths = batch.map(({ length }) => length);
+      const packed = packSequences(device, lengths, cache.length);
+      const hidden = model.forward(model.embed(Uint32Array.from(batch.flat())), packed, lastTokens(packed), undefined, {
+        cache,
+      });
+      const logits = reshape(model.logits(hidden), [batch.length * vocabSize, 1]);
+      return embedding(
+        logits,
+        Uint32Array.from(lengths.flatMap((_, row) => answers.map((token) => row * vocabSize + token))),
+      );
+    },
+    options,
+  );
+}
