@@ -131,6 +131,7 @@ export async function pretrain(device, { json, tokenizer, first, seed, steps, on
   }
   const state = await readGroup(group);
   optimizer.release();
+  model.release();
   group.release();
   return { weights: state, curve };
 }

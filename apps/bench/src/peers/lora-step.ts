@@ -1,7 +1,15 @@
 /** A training step of LoRA on a LLaMA of random weights, as a case for peers. */
 import type { Device } from '@crossgate/gpu';
 import { configFromHuggingFace, expectedTensors, LlamaModel, packSequences } from '@crossgate/llm';
-import { Adam, type AdamOptions, crossEntropy, persistent, RandomStream, Tape } from '@crossgate/tensor';
+import {
+  Adam,
+  type AdamOptions,
+  crossEntropy,
+  persistent,
+  RandomStream,
+  releasePersistent,
+  Tape,
+} from '@crossgate/tensor';
 import type { HostArray, LoraSizes, PreparedCase } from './cases';
 
 /** Scaled so that activations keep their size from layer to layer; norms are near 1, and differ. */
@@ -93,8 +101,8 @@ export function prepareLoraStep(
     },
     release: () => {
       optimizer.release();
-      // The weights were made for this model alone, so they may go with it, its rotary table and its adapters.
       model.release();
+      for (const tensor of weights.values()) releasePersistent(tensor);
     },
   };
 }
