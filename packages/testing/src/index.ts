@@ -15,5 +15,6 @@ export * from './philox';
 export * from './quantized';
 export * from './reference';
 export * from './rope';
+export * from './sampling';
 export * from './softmax';
 export * from './sparse';

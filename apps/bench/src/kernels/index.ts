@@ -3,6 +3,7 @@ import type { KernelBench } from './bench';
 import { elementwiseBenches } from './elementwise';
 import { linearBenches } from './linear';
 import { recommenderBenches } from './recommender';
+import { samplingBenches } from './sampling';
 import { transformerBenches } from './transformer';
 
 export const kernelBenches: readonly KernelBench[] = [
@@ -10,4 +11,5 @@ export const kernelBenches: readonly KernelBench[] = [
   ...transformerBenches,
   ...elementwiseBenches,
   ...recommenderBenches,
+  ...samplingBenches,
 ];

@@ -1,7 +1,7 @@
 /** gather against the float64 lookup. */
 import { expectClose, gatherRows, randomIntegers, reference, strideRevealing, toFloat32 } from '@crossgate/testing';
 import { describe, expect, it } from 'vitest';
-import { deviceConfigurations, download, upload, uploadFilled, withDevice } from '../../test/harness';
+import { deviceConfigurations, download, downloadIntegers, upload, uploadFilled, withDevice } from '../../test/harness';
 import { gather } from './gather';
 
 const shapes = [
@@ -61,4 +61,20 @@ it('refuses slices smaller than their shapes', async () => {
       /"table" holds 32 bytes, 48 are needed/,
     );
   });
+});
+
+it('moves small integers as they are, from any part of their table', async () => {
+  await withDevice(
+    async (device) => {
+      const table = Uint32Array.from({ length: 5000 }, (_, i) => (i * 2_654_435_761) >>> (i % 32));
+      const indices = Uint32Array.from({ length: 300 }, (_, i) => (i % 50 === 49 ? 5000 : (i * 4999) % 5000));
+      const out = upload(device, new Uint32Array(indices.length));
+      const shape = { rows: indices.length, columns: 1, tableRows: table.length, integers: true };
+      gather(device, { table: upload(device, table), indices: upload(device, indices), out, ...shape });
+      expect(await downloadIntegers(device, out)).toEqual(indices.map((index) => table[index] ?? 0));
+      const wide = { table: out, indices: out, out, rows: 1, columns: 2, tableRows: 2, integers: true };
+      expect(() => gather(device, wide)).toThrow(/integers in 2 columns/);
+    },
+    { limits: { maxStorageBufferBindingSize: 16_384 } },
+  );
 });

@@ -1,6 +1,6 @@
 /** Embedding lookup: rows of a table by index. */
 import type { BufferSlice, Device } from '@crossgate/gpu';
-import { defineKernel } from '@crossgate/gpu';
+import { defineKernel, InputError } from '@crossgate/gpu';
 import { includes } from '../include';
 import { planRows } from '../plan';
 import { elements, requireElements, requireSizes, rowRanges } from '../slices';
@@ -23,7 +23,7 @@ export const gatherKernel = defineKernel({
     firstTableRow: 'u32',
     partRows: 'u32',
   },
-  constants: { VECTOR: false, SPAN: 1, WORKGROUP_SIZE: 64 },
+  constants: { INTEGERS: false, VECTOR: false, SPAN: 1, WORKGROUP_SIZE: 64 },
 });
 
 export interface GatherArguments {
@@ -36,22 +36,26 @@ export interface GatherArguments {
   readonly rows: number;
   readonly columns: number;
   readonly tableRows: number;
+  /** The table holds u32 instead of f32, in one column. */
+  readonly integers?: boolean;
 }
 
 /**
  * out[r, :] = table[indices[r], :].
  *
- * @throws InputError when a slice is smaller than its shape.
+ * @throws InputError when a slice is smaller than its shape, and for integers in more than one column.
  */
 export function gather(device: Device, args: GatherArguments): void {
-  const { table, indices, out, rows, columns, tableRows } = args;
+  const { table, indices, out, rows, columns, tableRows, integers = false } = args;
   if (rows === 0) return;
   requireSizes('gather', { rows, columns, tableRows });
+  if (integers && columns !== 1) throw new InputError(`gather: integers in ${columns} columns, only one can be`);
   requireElements('gather', 'table', table, tableRows * columns);
   requireElements('gather', 'indices', indices, rows);
   requireElements('gather', 'out', out, rows * columns);
   const tableParts = rowRanges('gather', device, tableRows, [columns]);
   for (const range of rowRanges('gather', device, rows, [columns, 1])) {
+    // Floats may lose the bits of small integers on their way, so those are moved as what they are.
     const plan = planRows(range.count, columns, device.capabilities.software);
     for (const tablePart of tableParts) {
       device.recorder.dispatch(gatherKernel, {
@@ -68,7 +72,7 @@ export function gather(device: Device, args: GatherArguments): void {
           firstTableRow: tablePart.first,
           partRows: tablePart.count,
         },
-        constants: { VECTOR: plan.vector, SPAN: plan.span, WORKGROUP_SIZE: plan.workgroupSize },
+        constants: { INTEGERS: integers, VECTOR: plan.vector, SPAN: plan.span, WORKGROUP_SIZE: plan.workgroupSize },
         workgroups: plan.workgroups,
       });
     }

@@ -3,7 +3,11 @@
 // The table may be larger than one binding. `table` is then the part that starts at row firstTableRow and holds
 // partRows rows; each dispatch writes the rows whose index falls into its part. Rows with an index of tableRows or more
 // (0xffffffff is the usual "none") become zero, written by the dispatch that holds the first part.
+#if INTEGERS
+alias Value = u32;
+#else
 #include vector
+#endif
 
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn main(
@@ -20,7 +24,7 @@ fn main(
   let target_row = row * parameters.valuesPerRow;
   if (index >= parameters.tableRows) {
     if (parameters.firstTableRow == 0u) {
-      for (var c = first; c < last; c++) { out[target_row + c] = Value(0.0); }
+      for (var c = first; c < last; c++) { out[target_row + c] = Value(); }
     }
     return;
   }

@@ -1,0 +1,70 @@
+/** Negative sampling on the device: items that a row's user has no positive with. */
+import type { BufferSlice, Device } from '@crossgate/gpu';
+import { defineKernel } from '@crossgate/gpu';
+import { type BatchLayout, requireBatches } from '../batches';
+import philox from '../dropout/philox.wgsl';
+import { rowWorkgroupSize } from '../plan';
+import { requireElements, requireSizes } from '../slices';
+import source from './sample-negatives.wgsl';
+
+/** Draws for one row before the last one stands. */
+export const negativeAttempts = 100;
+
+export const sampleNegativesKernel = defineKernel({
+  name: 'sample-negatives',
+  source,
+  includes: { philox },
+  bindings: {
+    users: { access: 'read', type: 'u32' },
+    candidates: { access: 'read', type: 'u32' },
+    positiveOffsets: { access: 'read', type: 'u32' },
+    positives: { access: 'read', type: 'u32' },
+    out: { access: 'read_write', type: 'u32' },
+  },
+  parameters: {
+    ...{ count: 'u32', batchSize: 'u32', stride: 'u32' },
+    ...{ first: 'u32', candidateCount: 'u32', epoch: 'u32', seed: 'u32' },
+  },
+  constants: { ATTEMPTS: negativeAttempts, WORKGROUP_SIZE: 64 },
+});
+
+export interface SampleNegativesArguments extends BatchLayout {
+  /** u32 [batches, stride]: the user of each row. */
+  readonly users: BufferSlice;
+  /** u32 [candidateCount]: the items to draw from. */
+  readonly candidates: BufferSlice;
+  readonly candidateCount: number;
+  /** u32 [users + 1]: where each user's positives begin and end. */
+  readonly positiveOffsets: BufferSlice;
+  /** u32: items, ascending for each user. */
+  readonly positives: BufferSlice;
+  /** u32 [batches, stride], written. */
+  readonly out: BufferSlice;
+  /** Rows of all batches: all full but perhaps the last. */
+  readonly count: number;
+  /** Position in the epoch at which the first batch starts. */
+  readonly first: number;
+  /** u32 each: together with a row's position all that its draws depend on. */
+  readonly epoch: number;
+  readonly seed: number;
+}
+
+/**
+ * out[b, j] = an item drawn uniformly from the candidates that are no positives of users[b, j].
+ *
+ * @throws InputError for a slice that is too small.
+ */
+export function sampleNegatives(device: Device, args: SampleNegativesArguments): void {
+  const { users, candidates, candidateCount, positiveOffsets, positives, out } = args;
+  const { count, batchSize, stride, first, epoch, seed } = args;
+  requireBatches('sampleNegatives', args, { users, out });
+  requireSizes('sampleNegatives', { count, candidateCount });
+  requireElements('sampleNegatives', 'candidates', candidates, candidateCount);
+  const workgroupSize = rowWorkgroupSize(device.capabilities.software);
+  device.recorder.dispatch(sampleNegativesKernel, {
+    bindings: { users, candidates, positiveOffsets, positives, out },
+    parameters: { count, batchSize, stride, first, candidateCount, epoch, seed: seed >>> 0 },
+    constants: { WORKGROUP_SIZE: workgroupSize },
+    workgroups: Math.ceil(count / workgroupSize),
+  });
+}
