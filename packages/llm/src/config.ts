@@ -54,6 +54,9 @@ const architectures: Readonly<Record<string, Architecture>> = {
 type Architecture = 'llama' | 'mistral' | 'qwen2' | 'qwen3';
 const supported = `supported: ${Object.keys(architectures).join(', ')}`;
 
+/** What config.json calls the quantisation of {@link encodeWeights}. */
+export const quantizationMethod = 'crossgate';
+
 /** Sizes beyond these come from damaged files, not from models. */
 const most = { vocabSize: 2 ** 24, width: 2 ** 20, layers: 4096, heads: 8192, positions: 2 ** 31 };
 
@@ -158,8 +161,11 @@ function refuseUnsupported(reader: KeyReader): void {
   }
   if (reader.positive('partial_rotary_factor', 1) !== 1)
     reader.fail('partial_rotary_factor other than 1 is not supported.');
-  if (reader.value('quantization_config') !== undefined) {
-    reader.fail('quantization_config is set; give the model in F32, F16 or BF16, or as a quantised GGUF file.');
+  const quantization = reader.value('quantization_config');
+  if (quantization !== undefined && !(isRecord(quantization) && quantization.quant_method === quantizationMethod)) {
+    reader.fail(
+      'quantization_config is set; give the model in F32, F16 or BF16, as a quantised GGUF file, or as model quantize writes it.',
+    );
   }
 }
 
@@ -264,4 +270,9 @@ export function expectedTensors(config: LlamaConfig): Map<string, readonly numbe
   tensors.set('model.norm.weight', [hiddenSize]);
   if (!config.tieWordEmbeddings) tensors.set('lm_head.weight', [config.vocabSize, hiddenSize]);
   return tensors;
+}
+
+/** Whether a weight is the matrix of a linear layer of the blocks: those are quantised and adapted. */
+export function isLinearWeight(name: string): boolean {
+  return /^model\.layers\.\d+\..+_proj\.weight$/.test(name);
 }

@@ -9,8 +9,9 @@ import {
   readText,
   type SafetensorsTensor,
 } from '@crossgate/tensor';
-import { configFromHuggingFace, type LlamaConfig } from '../config';
+import { configFromHuggingFace, expectedTensors, isLinearWeight, type LlamaConfig } from '../config';
 import { storedTypes } from './dequantize';
+import { quantizedType } from './quantize';
 import { checkWeights, type StoredWeight, type WeightSource, weightSource } from './source';
 
 /** A folder of files, wherever it lies: on disk, in a browser's file system, in memory. */
@@ -88,9 +89,10 @@ export async function openHuggingFaceModel(folder: ModelFolder): Promise<WeightS
   const files: ByteSource[] = [];
   try {
     const weights = new Map<string, StoredWeight>();
+    const expected = expectedTensors(config);
     const ignored = (name: string) => derived.test(name) || (config.tieWordEmbeddings && name === 'lm_head.weight');
     for (const { file, tensors } of await openShards(folder, files)) {
-      for (const tensor of tensors) addWeight(weights, file, tensor, ignored);
+      for (const tensor of tensors) addWeight(weights, file, tensor, expected, ignored);
     }
     checkWeights(config, weights, folder.name, ignored);
     return weightSource(config, weights, files);
@@ -104,10 +106,15 @@ function addWeight(
   weights: Map<string, StoredWeight>,
   file: ByteSource,
   { name, dtype, shape, begin }: SafetensorsTensor,
+  expected: ReadonlyMap<string, readonly number[]>,
   ignored: (name: string) => boolean,
 ): void {
   if (ignored(name)) return;
   if (weights.has(name)) throw new InputError(`${file.name}: tensor ${quoted(name)} is in another shard too.`);
+  if (dtype === 'U8') {
+    weights.set(name, { ...blocksOf(file, name, shape, expected.get(name) ?? []), file, begin });
+    return;
+  }
   const type = isFloatDtype(dtype) ? storedTypes.get(dtype) : undefined;
   if (!type) {
     throw new InputError(
@@ -115,6 +122,20 @@ function addWeight(
     );
   }
   weights.set(name, { shape, type, file, begin });
+}
+
+/** A linear layer that {@link encodeWeights} has quantised: the width of its rows in bytes says to how many bits. */
+function blocksOf(file: ByteSource, name: string, stored: readonly number[], shape: readonly number[]) {
+  const [rows, columns = 0] = shape;
+  for (const bits of [8, 4] as const) {
+    const type = quantizedType(bits);
+    const rowBytes = Math.ceil(columns / type.blockSize) * type.blockBytes;
+    if (isLinearWeight(name) && stored.length === 2 && stored[0] === rows && stored[1] === rowBytes)
+      return { shape, type };
+  }
+  throw new InputError(
+    `${file.name}: tensor ${quoted(name)} of U8 with shape [${stored.slice(0, 8)}] is no layer of [${shape}] in blocks of 8 or 4 bits.`,
+  );
 }
 
 interface Shard {

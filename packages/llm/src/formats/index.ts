@@ -1,5 +1,5 @@
 /** Models on disk and their tokenizers, free of any platform and of the GPU. */
-export { configFromGguf, configFromHuggingFace, expectedTensors, type LlamaConfig } from '../config';
+export { configFromGguf, configFromHuggingFace, expectedTensors, isLinearWeight, type LlamaConfig } from '../config';
 export { type RopeScaling, rotaryFrequencies } from '../rotary';
 export * from '../tokenizer';
 export { type StoredType, storedTypes } from './dequantize';
@@ -16,4 +16,5 @@ export {
 } from './hugging-face';
 export { tokenizerFromFolder } from './hugging-face-tokenizer';
 export { type MemoryWeight, weightsInMemory } from './memory';
-export type { ReadOptions, WeightChunk, WeightInfo, WeightSource } from './source';
+export { type QuantizedBits, quantizeRows } from './quantize';
+export type { ReadOptions, StoredChunk, WeightChunk, WeightInfo, WeightSource } from './source';

@@ -18,6 +18,13 @@ export interface WeightChunk {
   readonly data: Float32Array;
 }
 
+/** A run of a weight's rows as they are stored. */
+export interface StoredChunk {
+  /** Index of the first value, in elements, in row-major order. */
+  readonly offset: number;
+  readonly bytes: Uint8Array;
+}
+
 export interface ReadOptions {
   /** Largest size of one chunk's f32 values in bytes; at least one row is always read. Default 4 MiB. */
   readonly chunkBytes?: number;
@@ -33,6 +40,8 @@ export interface WeightSource {
    * @throws {InputError} for an unknown name, or when the file turns out to be cut off.
    */
   read(name: string, options?: ReadOptions): AsyncIterable<WeightChunk>;
+  /** As {@link read}, but the bytes as they are stored: whole rows of whole blocks. Absent where nothing is stored as bytes. */
+  readStored?(name: string, options?: ReadOptions): AsyncIterable<StoredChunk>;
   /** One weight whole: shape[0] × … values. */
   readAll(name: string): Promise<Float32Array>;
   /** Closes the files beneath. */
@@ -96,6 +105,7 @@ export function weightSource(
     config,
     tensors: new Map([...weights].map(([name, { shape, type }]) => [name, { shape, dtype: type.name }])),
     read: (name, options) => readRows(find(name), options?.chunkBytes ?? defaultChunkBytes),
+    readStored: (name, options) => readStoredRows(find(name), options?.chunkBytes ?? defaultChunkBytes),
     async readAll(name) {
       const weight = find(name);
       const values = new Float32Array(weight.shape.reduce((product, extent) => product * extent, 1));
@@ -108,43 +118,63 @@ export function weightSource(
   };
 }
 
-async function* readRows(weight: StoredWeight, chunkBytes: number): AsyncGenerator<WeightChunk> {
-  const { type } = weight;
-  // A vector of blocks cannot be cut into elements; it is one row.
+/** Rows and columns of a weight, and what a row takes as it is stored. A vector of blocks cannot be cut; it is one row. */
+function layoutOf({ shape, type }: StoredWeight) {
+  const vector = shape.length === 1;
   const [rows, columns] =
-    weight.shape.length === 1
-      ? type.blockSize === 1
-        ? [weight.shape[0]!, 1]
-        : [1, weight.shape[0]!]
-      : [weight.shape[0]!, weight.shape[1]!];
+    vector && type.blockSize === 1 ? [shape[0]!, 1] : vector ? [1, shape[0]!] : [shape[0]!, shape[1]!];
+  // GGUF's rows are whole blocks; in a folder of ours the last block of a row may be filled up.
+  const blocks = Math.ceil(columns / type.blockSize);
+  return { rows, columns, storedColumns: blocks * type.blockSize, rowBytes: blocks * type.blockBytes };
+}
+
+async function* readStoredRows(weight: StoredWeight, chunkBytes: number): AsyncGenerator<StoredChunk> {
+  const { rows, columns, rowBytes } = layoutOf(weight);
   const headDim = weight.interleavedHeadDim;
   const rowsPerChunk = Math.max(1, Math.floor(chunkBytes / (4 * columns)));
   // Whole heads are read where their rows must be reordered; they are handed on in chunks of the size asked for.
   const rowsPerRead = headDim ? Math.max(1, Math.floor(rowsPerChunk / headDim)) * headDim : rowsPerChunk;
-  const rowBytes = (columns / type.blockSize) * type.blockBytes;
   for (let row = 0; row < rows; row += rowsPerRead) {
     const count = Math.min(rowsPerRead, rows - row);
-    const stored = type.decode(await weight.file.read(weight.begin + row * rowBytes, count * rowBytes));
-    const values = headDim ? toHalfRotation(stored, headDim, columns) : stored;
+    const stored = await weight.file.read(weight.begin + row * rowBytes, count * rowBytes);
+    const bytes = headDim ? toHalfRotation(stored, headDim, rowBytes) : stored;
     for (let first = 0; first < count; first += rowsPerChunk) {
       const end = Math.min(count, first + rowsPerChunk);
-      yield { offset: (row + first) * columns, data: values.subarray(first * columns, end * columns) };
+      yield { offset: (row + first) * columns, bytes: bytes.subarray(first * rowBytes, end * rowBytes) };
     }
   }
+}
+
+async function* readRows(weight: StoredWeight, chunkBytes: number): AsyncGenerator<WeightChunk> {
+  const { columns, storedColumns } = layoutOf(weight);
+  for await (const { offset, bytes } of readStoredRows(weight, chunkBytes)) {
+    const values = weight.type.decode(bytes);
+    yield { offset, data: storedColumns === columns ? values : withoutFilling(values, storedColumns, columns) };
+  }
+}
+
+/** Rows without what fills up their last block. */
+function withoutFilling(values: Float32Array, storedColumns: number, columns: number): Float32Array {
+  const rows = values.length / storedColumns;
+  const out = new Float32Array(rows * columns);
+  for (let row = 0; row < rows; row++) {
+    out.set(values.subarray(row * storedColumns, row * storedColumns + columns), row * columns);
+  }
+  return out;
 }
 
 /**
  * Undoes the row order that GGUF gives q and k: there, rows 2j and 2j+1 of a head are the pair that is rotated together;
  * in half-rotation order they are rows j and j + headDim/2.
  */
-export function toHalfRotation(values: Float32Array, headDim: number, columns: number): Float32Array {
-  const out = new Float32Array(values.length);
-  const rows = values.length / columns;
+function toHalfRotation(values: Uint8Array, headDim: number, rowBytes: number): Uint8Array {
+  const out = new Uint8Array(values.length);
+  const rows = values.length / rowBytes;
   const half = headDim / 2;
   for (let row = 0; row < rows; row++) {
     const within = row % headDim;
     const target = row - within + (within % 2) * half + (within >> 1);
-    out.set(values.subarray(row * columns, (row + 1) * columns), target * columns);
+    out.set(values.subarray(row * rowBytes, (row + 1) * rowBytes), target * rowBytes);
   }
   return out;
 }

@@ -67,9 +67,11 @@ export class LlamaModel {
    */
   static async load(device: Device, source: WeightSource, options: LoadOptions = {}): Promise<LlamaModel> {
     const weights = await loadWeights(device, source, options);
-    return new LlamaModel(device, source.config, weights, true);
+    try {
+      return new LlamaModel(device, source.config, weights, true);
     } catch (error) {
-      for (const tensor of weights.values()) releasePersistent(tensor);
+      // The rotary table did not fit.
+      for (const weight of weights.values()) releaseWeight(weight);
       throw error;
     }
   }

@@ -1,0 +1,227 @@
+/** Linear layers of 8 and 4 bits: what they stand for, how they are kept, written and trained on. */
+import type { Device } from '@crossgate/gpu';
+import { openDevice } from '@crossgate/gpu/node';
+import { Adam, crossEntropy, memorySource, RandomStream, readGroup, Tape } from '@crossgate/tensor';
+import type { Reference, ReferenceLlamaConfig } from '@crossgate/testing';
+import { expectClose, randomLlamaWeights, reference, referenceLlama } from '@crossgate/testing';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  encodeWeights,
+  huggingFaceConfig,
+  isLinearWeight,
+  LlamaModel,
+  type LoadOptions,
+  lastTokens,
+  memoryFolder,
+  openGgufModel,
+  openHuggingFaceModel,
+  packSequences,
+  quantizeRows,
+  storedTypes,
+  type WeightSource,
+  type WeightStorage,
+  weightBytes,
+} from '../src';
+import { collect, encodeGguf, randomModel, seededUniform } from './fixtures';
+import { quantized } from './quantized';
+import { inMemory } from './reference-model';
+
+const types = { 8: storedTypes.get('Q8_0')!, 4: storedTypes.get('Q4_0')! } as const;
+
+/** What rows become by being quantised. */
+function rounded(bits: 4 | 8, values: Float32Array, columns: number): Float32Array {
+  const padded = Math.ceil(columns / 32) * 32;
+  const decoded = types[bits].decode(quantizeRows(bits, values, columns));
+  return values.map((_, i) => decoded[Math.floor(i / columns) * padded + (i % columns)]!);
+}
+
+describe.each([8, 4] as const)('quantizeRows to %i bits', (bits) => {
+  const random = seededUniform(3);
+  const columns = 70;
+  const values = Float32Array.from({ length: 40 * columns }, () => (random() - 0.5) ** 3);
+
+  it('is off by at most half a step of the block, and fills rows up with zeros', () => {
+    const bytes = quantizeRows(bits, values, columns);
+    expect(bytes.length).toBe(40 * 3 * types[bits].blockBytes);
+    const decoded = types[bits].decode(bytes);
+    for (let block = 0; block < 120; block++) {
+      const [row, first] = [Math.floor(block / 3), (block % 3) * 32];
+      const inside = [
+        ...values.subarray(row * columns + first, Math.min(row * columns + first + 32, (row + 1) * columns)),
+      ];
+      const most = Math.max(...inside.map(Math.abs));
+      const bound = most * (bits === 8 ? 0.5 / 127 + 0.001 : 1.2 / 8);
+      inside.forEach((value, j) => {
+        expect(Math.abs(decoded[block * 32 + j]! - value)).toBeLessThanOrEqual(bound);
+      });
+      expect([...decoded.subarray(block * 32 + inside.length, (block + 1) * 32)].every((value) => value === 0)).toBe(
+        true,
+      );
+    }
+    const error = Math.sqrt(
+      rounded(bits, values, columns).reduce((sum, value, i) => sum + (value - values[i]!) ** 2, 0),
+    );
+    const size = Math.sqrt(values.reduce((sum, value) => sum + value ** 2, 0));
+    // Measured .004 and .071 for values as unevenly spread as these.
+    expect(error / size).toBeLessThan(bits === 8 ? 0.006 : 0.09);
+  });
+
+  it('keeps what it made, zeros and single large values', () => {
+    const once = rounded(bits, values, columns);
+    expect(rounded(8, once, columns).every((value, i) => Math.abs(value - once[i]!) <= 0.005)).toBe(true);
+    const sparse = new Float32Array(64);
+    sparse[40] = -3;
+    const kept = rounded(bits, sparse, 64);
+    expect(kept[40]).toBeCloseTo(-3, 2);
+    expect(kept.filter((value) => value !== 0)).toHaveLength(1);
+  });
+
+  it.each([Number.NaN, Infinity, -1e9])('refuses %d', (value) => {
+    expect(() => quantizeRows(bits, Float32Array.of(1, value), 2)).toThrow(/a value is .*cannot be quantised/);
+  });
+});
+
+const config: ReferenceLlamaConfig = {
+  vocabSize: 37,
+  hiddenSize: 48,
+  intermediateSize: 76,
+  layers: 2,
+  heads: 4,
+  keyValueHeads: 2,
+  headDim: 12,
+  rmsNormEpsilon: 1e-5,
+  ropeTheta: 10000,
+  tieWordEmbeddings: false,
+};
+const lengths = [9, 4, 17];
+const tokens = Uint32Array.from({ length: 30 }, (_, i) => (i * 7 + 3) % config.vocabSize);
+const offsets = [0, 9, 13, 30];
+const original = randomLlamaWeights(config, 3);
+
+/** The reference model with its linear layers rounded. */
+function roundedReference(bits: 4 | 8): Map<string, Reference> {
+  return new Map(
+    [...original].map(([name, value]) => [
+      name,
+      isLinearWeight(name)
+        ? reference(value.shape, rounded(bits, Float32Array.from(value.data), value.shape[1]!))
+        : value,
+    ]),
+  );
+}
+
+describe('a model with quantised layers', () => {
+  let device: Device;
+  beforeAll(async () => {
+    device = await openDevice();
+  });
+  afterAll(() => device.destroy());
+
+  async function logitsOf(source: WeightSource, weights: WeightStorage): Promise<Float32Array> {
+    const progress: number[] = [];
+    const options: LoadOptions = { weights, onProgress: (loaded, total) => progress.push(total - loaded) };
+    const before = device.report().persistent.weights ?? 0;
+    const model = await LlamaModel.load(device, source, options);
+    const bytes = weightBytes(source.config, weights, (name) => source.tensors.get(name)!.dtype);
+    const table = 4 * model.maxPositions * source.config.headDim;
+    expect(device.report().persistent.weights! - before).toBe(bytes + table);
+    expect(progress.at(-1)).toBe(0);
+    using _step = device.step();
+    const batch = packSequences(device, lengths);
+    const logits = await model.logits(model.forward(model.embed(tokens), batch, lastTokens(batch))).read();
+    model.release();
+    return logits;
+  }
+
+  it.each([8, 4] as const)('has the logits of the rounded weights, %i bits', async (bits) => {
+    const expected = referenceLlama(config, roundedReference(bits), { tokens, offsets }).logits;
+    const actual = await logitsOf(inMemory(config, original), `int${bits}`);
+    expectClose(actual, expected, { relative: 1e-4, absolute: 1e-4, label: `${bits} bits` });
+    const exact = referenceLlama(config, original, { tokens, offsets }).logits;
+    expect(exact.data.some((value, i) => Math.abs(value - expected.data[i]!) > 1e-3)).toBe(true);
+  });
+
+  it.each(['Q8_0', 'Q4_0'])('keeps stored blocks of %s as they are, with the same result', async (type) => {
+    const shape = { vocabSize: 37, hiddenSize: 64, intermediateSize: 96, layers: 1, heads: 4, keyValueHeads: 2 };
+    const model = quantized(randomModel(shape, 6), storedTypes.get(type)!, seededUniform(8));
+    const { source } = await openGgufModel(memorySource('m.gguf', encodeGguf(model)));
+    const stored = await logitsOf(source, 'stored');
+    expect(stored).toEqual(await logitsOf(source, 'f32'));
+    // Asked for by name, the stored blocks are not quantised a second time.
+    expect(stored).toEqual(await logitsOf(source, type === 'Q8_0' ? 'int8' : 'int4'));
+    expect(weightBytes(source.config, 'stored', () => type)).toBeLessThan(weightBytes(source.config, 'f32') / 2);
+  });
+
+  it.each([8, 4] as const)('is written as a folder that loads to the same bits, %i bits', async (bits) => {
+    const source = inMemory(config, original);
+    const encode = (value: unknown) => new TextEncoder().encode(JSON.stringify(value));
+    const files = new Map([
+      ['config.json', encode(huggingFaceConfig(source.config, 'F32', bits))],
+      ['model.safetensors', await collect(encodeWeights(source, 'F32', undefined, bits))],
+    ]);
+    const copy = await openHuggingFaceModel(memoryFolder('copy', files));
+    const down = 'model.layers.1.mlp.down_proj.weight';
+    expect(copy.tensors.get(down)).toEqual({ shape: [48, 76], dtype: bits === 8 ? 'Q8_0' : 'Q4_0' });
+    expect(await copy.readAll(down)).toEqual(rounded(bits, await source.readAll(down), 76));
+    expect(await logitsOf(copy, 'stored')).toEqual(await logitsOf(source, `int${bits}`));
+    // Bytes of another width are no blocks.
+    const narrower = { ...source.config, intermediateSize: 64 };
+    const wrong = new Map([...files, ['config.json', encode(huggingFaceConfig(narrower, 'F32', bits))]] as const);
+    await expect(openHuggingFaceModel(memoryFolder('wrong', wrong))).rejects.toThrow(
+      /gate_proj\.weight" of U8 with shape .* is no layer of \[64,48\]/,
+    );
+    const other = { ...huggingFaceConfig(source.config, 'F32'), quantization_config: { quant_method: 'gptq' } };
+    const refused = new Map([...files, ['config.json', encode(other)]] as const);
+    await expect(openHuggingFaceModel(memoryFolder('other', refused))).rejects.toThrow(/quantization_config is set/);
+  });
+
+  it('names a weight that cannot be quantised, and gives its memory back', async () => {
+    const broken = new Map(original);
+    const name = 'model.layers.1.self_attn.o_proj.weight';
+    broken.set(
+      name,
+      reference(broken.get(name)!.shape, (i) => (i === 5 ? Number.NaN : 0)),
+    );
+    const before = device.report().persistent.weights;
+    await expect(LlamaModel.load(device, inMemory(config, broken), { weights: 'int4' })).rejects.toThrow(
+      /layers\.1\.self_attn\.o_proj\.weight: a value is NaN/,
+    );
+    expect(device.report().persistent.weights).toBe(before);
+  });
+
+  it.each([8, 4] as const)('trains LoRA as the rounded f32 weights do, %i bits', async (bits) => {
+    const targets = ['q_proj', 'v_proj', 'down_proj'];
+    const run = async (references: ReadonlyMap<string, Reference>, weights: WeightStorage) => {
+      const model = await LlamaModel.load(device, inMemory(config, references), { weights });
+      const { group } = model.addLora({ rank: 3, alpha: 6, dropout: 0, targets }, new RandomStream(1, 'lora'));
+      group.trainable = true;
+      const optimizer = new Adam([group], { kind: 'adamw', learningRate: 2e-2 });
+      const losses: number[] = [];
+      for (let step = 0; step < 12; step++) {
+        using _step = device.step();
+        group.zeroGradients();
+        const tape = new Tape();
+        const loss = tape.record(() => {
+          const batch = packSequences(device, lengths);
+          const logits = model.logits(
+            model.forward(model.embed(tokens), batch, lastTokens(batch), { seed: 1, counter: step }),
+          );
+          return crossEntropy(logits, Uint32Array.of(1, 2, 3), 1 / 3);
+        });
+        tape.backward();
+        losses.push((await loss.read()).reduce((sum, value) => sum + value, 0));
+        optimizer.step();
+      }
+      const state = await readGroup(group);
+      model.release();
+      return { losses, state };
+    };
+    const actual = await run(original, `int${bits}`);
+    const expected = await run(roundedReference(bits), 'f32');
+    expectClose(actual.losses, expected.losses, { relative: 1e-4, absolute: 1e-5, label: 'losses' });
+    for (const [name, { data }] of actual.state) {
+      expectClose(data, expected.state.get(name)!.data, { relative: 1e-3, absolute: 1e-3, label: name });
+    }
+    expect(actual.losses.at(-1)! / actual.losses[0]!).toBeLessThan(0.5);
+  });
+});
