@@ -8,7 +8,14 @@ import { ExitCode, exitCodeOf, InputError, ResumableError, throwIfInterrupted } 
 import { evaluatedRows } from './evaluated-rows';
 import { kindOf } from './files';
 import { locateDataset } from './locate';
-import { findMethod, type Information, type Method, type MethodOutcome, type OpenMethod } from './methods';
+import {
+  findMethod,
+  type Information,
+  type Method,
+  type MethodOutcome,
+  type OpenMethod,
+  type RankingOfSplits,
+} from './methods';
 import { evaluatePredictions, formatPredictions, predictionsOf } from './predictions';
 import { readResult } from './runs/result';
 import { RunFolder } from './runs/run-folder';
@@ -27,6 +34,8 @@ export interface ExperimentResult {
   /** Wall-clock seconds of training and scoring, over all parts of a resumed run. */
   readonly seconds: number;
   readonly metrics: Readonly<Partial<Record<SplitName, SplitMetrics>>>;
+  /** Lists of the best items against what users chose, where `evaluation.ranking` asks for it. */
+  readonly ranking?: RankingOfSplits;
   readonly details: Readonly<Record<string, unknown>>;
 }
 
@@ -135,6 +144,7 @@ async function trainAndScore(experiment: Experiment): Promise<ExperimentResult> 
     dataset: { name: dataset.name, hash: dataset.hash },
     seconds: Math.round(run.seconds * 1000) / 1000,
     metrics,
+    ...(outcome.ranking && { ranking: outcome.ranking }),
     details: outcome.details,
   };
   await run.complete(result);

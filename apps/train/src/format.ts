@@ -1,5 +1,6 @@
 /** Small text tables for people; `--json` is for programs. */
 import type { ClickMetrics, SplitMetrics } from '@crossgate/eval';
+import type { RankingOfSplits } from './methods';
 
 /** Lays rows out in columns; the first row is the header. Numbers should come formatted. */
 export function table(rows: readonly (readonly string[])[]): string {
@@ -17,6 +18,17 @@ export function table(rows: readonly (readonly string[])[]): string {
 /** A metric with four decimals, or a dash where it is not defined. */
 export function decimals(value: number | null | undefined, digits = 4): string {
   return value === null || value === undefined ? '-' : value.toFixed(digits);
+}
+
+/** Ranking metrics of splits as a table. */
+export function rankingTable(ranking: RankingOfSplits): string {
+  const rows = [['', 'k', 'users', 'negatives', 'recall', 'precision', 'NDCG', 'MRR', 'MAP', 'hit', 'coverage']];
+  for (const [split, value] of Object.entries(ranking)) {
+    const { k, users, negatives, recall, precision, ndcg, mrr, map, hit, coverage } = value;
+    const shares = [recall, precision, ndcg, mrr, map, hit, coverage].map((share) => decimals(share));
+    rows.push([split, String(k), String(users), String(negatives ?? 'all'), ...shares]);
+  }
+  return table(rows);
 }
 
 /** The metrics of splits as a table, warm and cold rows below each. */

@@ -145,7 +145,9 @@ function remarks(splits: Record<SplitName, Split>, user: Int32Array, item: Int32
   const positives = label.reduce((sum, value) => sum + value, 0);
   if (rows > 0 && (positives === 0 || positives === rows)) {
     warnings.push(
-      `split train has only ${positives === 0 ? 'negatives' : 'positives'}: nothing can be learned from it`,
+      positives === 0
+        ? 'split train has only negatives: nothing can be learned from it'
+        : 'split train has only positives: a loss on labels learns nothing from it, a ranking loss such as bpr does',
     );
   }
   return warnings;

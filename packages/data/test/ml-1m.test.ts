@@ -150,7 +150,7 @@ describe('malformed sources', () => {
     expect((await build(good)).warnings).toEqual([
       'split valid has no rows',
       'split test has no rows',
-      'split train has only positives: nothing can be learned from it',
+      'split train has only positives: a loss on labels learns nothing from it, a ranking loss such as bpr does',
     ]);
   });
 });

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { loadConfig } from '../config/load';
 import { runExperiment } from '../experiment';
-import { metricsTable } from '../format';
+import { metricsTable, rankingTable } from '../format';
 import { formatDuration } from '../progress';
 import type { Host } from './host';
 
@@ -41,7 +41,7 @@ export function registerTrain(program: Command, host: Host): void {
     await context.emit(
       result,
       () =>
-        `${result.name} (${result.method}, information ${result.information}) in ${formatDuration(result.seconds)}: ${result.run}\n${metricsTable(result.metrics)}`,
+        `${result.name} (${result.method}, information ${result.information}) in ${formatDuration(result.seconds)}: ${result.run}\n${metricsTable(result.metrics)}${result.ranking ? `\n${rankingTable(result.ranking)}` : ''}`,
     );
   });
 }

@@ -3,13 +3,14 @@ import { methods as hybridMethods } from '@crossgate/fusion/methods';
 import { z } from 'zod';
 
 /** Methods by name: trivial baselines, collaborative filtering, then those with a language model. */
+/** Collaborative filtering by itself: the models of `cf.model`. */
+export const CF_METHODS: readonly string[] = ['mf', 'lightgcn', 'sasrec'];
+
 export const METHOD_NAMES: readonly string[] = [
   'item-mean',
   'mean',
   'running-mean',
-  'mf',
-  'lightgcn',
-  'sasrec',
+  ...CF_METHODS,
   ...hybridMethods.map(({ name }) => name),
 ];
 
@@ -18,6 +19,9 @@ export const SPLIT_NAMES = ['train', 'valid', 'test'] as const;
 export type SplitName = (typeof SPLIT_NAMES)[number];
 
 /** A whole number from 1 to `most`: far above any use, far below what stops the machine. */
+/** Metrics of lists that an epoch can be chosen by. */
+export const RANKING_METRICS = ['recall', 'precision', 'ndcg', 'mrr', 'map', 'hit'] as const;
+
 const count = (most: number) => z.int().positive().max(most);
 /** The most rows, steps or epochs of anything. */
 const LONGEST = 1e9;
@@ -31,6 +35,7 @@ const distinct = <T extends string>(values: readonly T[]) =>
       if (twice !== undefined) context.addIssue({ code: 'custom', message: `names ${twice} twice` });
     });
 const nonNegative = z.number().nonnegative();
+const betas = z.tuple([z.number().min(0).lt(1), z.number().min(0).lt(1)]);
 /** A key that is null unless it is given. */
 const optional = <T extends z.ZodType>(type: T) => type.nullable().default(null);
 const word = z.string().min(1);
@@ -47,10 +52,7 @@ const stageKeys = {
   optimizer: z.enum(['adamw']).default('adamw').describe('Optimizer'),
   learningRate: z.number().positive().default(1e-4).describe('Peak learning rate (paper: 1e-4; CoLLM: 1e-3)'),
   weightDecay: nonNegative.default(1e-3).describe('Decoupled weight decay, not on biases and norms (CoLLM: 1e-3)'),
-  betas: z
-    .tuple([z.number().min(0).lt(1), z.number().min(0).lt(1)])
-    .default([0.9, 0.999])
-    .describe('Decay of the first and second moment'),
+  betas: betas.default([0.9, 0.999]).describe('Decay of the first and second moment'),
   epsilon: z.number().positive().default(1e-8).describe('Added to the root of the second moment'),
   warmupSteps: z.int().nonnegative().max(LONGEST).default(0).describe('Steps of linear warm-up (CoLLM: 200)'),
   warmupStart: nonNegative.default(1e-5).describe('Learning rate of the first warm-up step'),
@@ -155,10 +157,15 @@ const cf = z.strictObject({
   optimizer: z.enum(['adam', 'adamw']).default('adam').describe('adam couples the weight decay, adamw decouples it'),
   learningRate: z.number().positive().default(1e-3).describe('Adam learning rate (1e-3 or 1e-2)'),
   weightDecay: nonNegative.default(1e-4).describe('Coupled L2 of Adam, dense (CoLLM: 1e-4)'),
+  betas: betas.default([0.9, 0.999]).describe('Decay of the first and second moment'),
   batchSize: count(1e6).default(1024).describe('Rows per step (paper: 1024)'),
   epochs: count(1e6).default(1000).describe('Most epochs'),
   patience: count(LONGEST).default(100).describe('Stop after this many epochs without a better validation AUC'),
   warmupEpochs: z
+  selectBy: z
+    .enum(['auc', ...RANKING_METRICS])
+    .default('auc')
+    .describe('What the best epoch is chosen by, on valid; all but auc need evaluation.ranking.k'),
     .int()
     .nonnegative()
     .max(1e6)
@@ -266,6 +273,18 @@ const evaluation = z.strictObject({
     .default(null)
     .describe('Sample of test rows scored at the end, the same for every method and seed; null: all'),
 });
+const ranking = z.strictObject({
+  k: optional(count(100_000)).describe('Length of the lists; null: no ranking metrics'),
+  negatives: optional(count(LONGEST)).describe("Sampled negatives, ranked with the user's own items; null: all items"),
+  users: optional(count(LONGEST)).describe(
+    'A sample of this many users, the same for every method and seed; null: all',
+  ),
+  mapDivisor: z
+    .enum(['reachable', 'relevant'])
+    .default('reachable')
+    .describe("MAP: divide by what a list of k can hold (RecBole), or by all of the user's items (Microsoft)"),
+});
+
 
 const checkpoint = z.strictObject({
   everySteps: count(LONGEST).default(100).describe('Optimizer steps between two `last` checkpoints'),
@@ -279,6 +298,7 @@ export const configSchema = z.strictObject({
     .max(100)
     .describe('Name of the experiment, part of the run folder; default: the name of the file'),
   method: z.enum(METHOD_NAMES).describe('What is trained'),
+  ranking: ranking.prefault({}).describe('Lists of the best items, of the methods mf, lightgcn and sasrec'),
   seed: z
     .int()
     .min(0)

@@ -3,7 +3,7 @@ import { methods as languageModelMethods } from '@crossgate/fusion/methods';
 import type { z } from 'zod';
 import { InputError } from '../errors';
 import { didYouMean } from '../nearest';
-import { configJsonSchema, configSchema, type ExperimentConfig, type JsonSchema } from './schema';
+import { CF_METHODS, configJsonSchema, configSchema, type ExperimentConfig, type JsonSchema } from './schema';
 
 /** A mapping as it comes out of YAML. */
 export type Plain = Record<string, unknown>;
@@ -66,7 +66,23 @@ export function validateConfig(value: Plain, origins: ReadonlyMap<string, string
       `${origins.get('method') ?? fallback}: method ${config.method} needs llm.path; add it, or --set llm.path=PATH`,
     );
   }
+  checkRanking(config, (key) => origins.get(key) ?? fallback);
   return config;
+}
+
+/** Ranking needs a score of every item, which only CF models give at the price of one product. */
+function checkRanking({ method, cf, evaluation }: ExperimentConfig, place: (key: string) => string): void {
+  const { k } = evaluation.ranking;
+  if (k !== null && !CF_METHODS.includes(method)) {
+    throw new InputError(
+      `${place('evaluation.ranking.k')}: evaluation.ranking is for ${CF_METHODS.join(', ')}, but the method is ${method}; leave it out`,
+    );
+  }
+  if (k === null && cf.selectBy !== 'auc') {
+    throw new InputError(
+      `${place('cf.selectBy')}: cf.selectBy ${cf.selectBy} needs evaluation.ranking.k; set it, or select by auc`,
+    );
+  }
 }
 
 type Issue = z.core.$ZodIssue;

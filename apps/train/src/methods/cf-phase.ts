@@ -5,6 +5,7 @@ import {
   CfTrainer,
   cfModelFromState,
   encodeTrainingState,
+  evaluateRanking,
   LightGcn,
   MatrixFactorization,
   parseTrainingState,
@@ -100,7 +101,18 @@ async function train(context: MethodContext, run: RunFolder, device: Device) {
   const model = create(context, device);
   const { train: trainRows, valid } = dataset.splits;
   const data = { train: trainRows, valid, history: dataset.history.bind(dataset) };
-  const trainer = new CfTrainer(model, data, { ...cf, seed });
+  const { selectBy } = cf;
+  const { k, ...protocol } = config.evaluation.ranking;
+  const trainer = new CfTrainer(model, data, {
+    ...cf,
+    seed,
+    // A split without validation rows leaves nothing to choose by: the last epoch stands.
+    ...(selectBy !== 'auc' &&
+      k !== null && {
+        criterion: async () => (await evaluateRanking(model, dataset, 'valid', { k, ...protocol }))[selectBy],
+      }),
+  });
+  const chosenBy = selectBy === 'auc' ? 'AUC' : `${selectBy}@${k}`;
   const checkpoint = await run.readCheckpoint('last', cfCheckpoint);
   if (checkpoint !== undefined) {
     const source = await openFile(checkpoint.weights);
@@ -116,9 +128,11 @@ async function train(context: MethodContext, run: RunFolder, device: Device) {
   const task = progress.start(`training ${cf.model}`, cf.epochs, 'epochs');
   let saved = trainer.progress.steps;
   while (trainer.stopped === null) {
-    const { epoch, loss, validAuc, validUauc, bestAuc, seconds } = await trainer.runEpoch();
-    run.appendMetrics({ phase: 'cf', step: epoch, loss, validAuc, validUauc, seconds });
-    task.update(epoch, `valid AUC ${validAuc?.toFixed(4) ?? '-'}, best ${bestAuc?.toFixed(4) ?? '-'}`);
+    const { epoch, loss, validAuc, validUauc, criterion, bestAuc, seconds } = await trainer.runEpoch();
+    const chosen = criterion === undefined ? {} : { [chosenBy]: criterion };
+    run.appendMetrics({ phase: 'cf', step: epoch, loss, validAuc, validUauc, ...chosen, seconds });
+    const latest = criterion === undefined ? validAuc : criterion;
+    task.update(epoch, `valid ${chosenBy} ${latest?.toFixed(4) ?? '-'}, best ${bestAuc?.toFixed(4) ?? '-'}`);
     const due = trainer.progress.steps - saved >= config.checkpoint.everySteps;
     if (due || signal.aborted || trainer.stopped !== null) {
       await save();
@@ -137,10 +151,12 @@ async function train(context: MethodContext, run: RunFolder, device: Device) {
     epochs: epoch,
     steps,
     bestEpoch,
-    validAuc: bestAuc,
+    ...(selectBy === 'auc' ? { validAuc: bestAuc } : { selectBy: chosenBy, validBest: bestAuc }),
     stopped,
   };
-  log.info(`${cf.model}: best validation AUC ${bestAuc?.toFixed(4)} after epoch ${bestEpoch} of ${epoch}`);
+  log.info(
+    `${cf.model}: best validation ${chosenBy} ${bestAuc?.toFixed(4) ?? '-'} after epoch ${bestEpoch} of ${epoch}`,
+  );
   return { model, details };
 }
 

@@ -1,5 +1,5 @@
 /** The collaborative-filtering models as methods of their own: mf, lightgcn, sasrec. */
-import type { CfModelName } from '@crossgate/cf';
+import { type CfModelName, evaluateRanking, type RankingResult } from '@crossgate/cf';
 import type { SplitName } from '../config/schema';
 import { InputError } from '../errors';
 import { evaluatedRows, pick } from '../evaluated-rows';
@@ -40,7 +40,19 @@ export function cfMethod(name: CfModelName): Method {
             const history = (index: number, limit: number) => dataset.history(split, rows[index]!, limit);
             scores[split] = logitsToScores(await model.scorePairs(pick(user, rows), pick(item, rows), history));
           }
-          return { scores, details: { trainRows: dataset.splits.train.rows, cf: details, memory: device.report() } };
+          const detailsOf = () => ({
+            trainRows: dataset.splits.train.rows,
+            cf: details,
+            memory: device.report(),
+          });
+          const { k, ...protocol } = config.evaluation.ranking;
+          if (k === null) return { scores, details: detailsOf() };
+          const ranking: { valid?: RankingResult; test?: RankingResult } = {};
+          for (const split of config.evaluation.splits) {
+            if (split === 'train' || dataset.splits[split].rows === 0) continue;
+            ranking[split] = await evaluateRanking(model, dataset, split, { k, ...protocol });
+          }
+          return { scores, ranking, details: detailsOf() };
         },
         async close() {
           device.destroy();

@@ -2,7 +2,7 @@
 import { baselineMethod } from './baselines';
 import type { Method } from './method';
 
-export type { Information, Method, MethodContext, MethodOutcome, OpenMethod } from './method';
+export type { Information, Method, MethodContext, MethodOutcome, OpenMethod, RankingOfSplits } from './method';
 
 /** Loaded when chosen: a command without a GPU should start without the packages that use one. */
 const METHODS: Readonly<Record<string, () => Method | Promise<Method>>> = {

@@ -1,4 +1,5 @@
 /** What a method is: the seam between the command line and the packages that train. */
+import type { RankingResult } from '@crossgate/cf';
 import type { Dataset } from '@crossgate/data';
 import type { ExperimentConfig, SplitName } from '../config/schema';
 import type { Surroundings } from '../locate';
@@ -23,10 +24,15 @@ export interface MethodContext {
   readonly signal: AbortSignal;
 }
 
+/** Ranking metrics by split. */
+export type RankingOfSplits = Readonly<Partial<Record<'valid' | 'test', RankingResult>>>;
+
 /** What a method leaves. */
 export interface MethodOutcome {
   /** Scores of the rows that `evaluatedRows` gives for each split in `evaluation.splits`, in that order. */
   readonly scores: Readonly<Partial<Record<SplitName, Scores>>>;
+  /** Ranking metrics of splits, where `evaluation.ranking` asks for them. */
+  readonly ranking?: RankingOfSplits;
   /** Facts that belong in result.json: rows trained on, steps, chosen step, token norms. JSON only. */
   readonly details: Readonly<Record<string, unknown>>;
 }
