@@ -172,6 +172,8 @@ describe('on a GPU', () => {
     expect(metrics.test.auc).not.toBeNull();
     const evaluated = await runCli(['evaluate', 'r', '--json'], { cwd });
     expect(JSON.parse(evaluated.stdout).metrics).toEqual(metrics);
+    const frugal = ['train', 'tallrec.yaml', '--set', 'training.checkpointing=true', '--run', 'frugal', '--json'];
+    expect(JSON.parse((await runCli(frugal, { cwd })).stdout).metrics).toEqual(metrics);
   });
 });
 

@@ -16,6 +16,8 @@ export interface MemoryPlanInput {
   /** Tokens of a batch, all prompts together. */
   readonly tokens: number;
   readonly prompts: number;
+  /** Whether layers keep only their input and run again; see `LlamaModel.checkpointing`. Default false. */
+  readonly checkpointing?: boolean;
 }
 
 /** Bytes by purpose. */
@@ -31,12 +33,15 @@ export interface MemoryPlan {
 }
 
 /**
- * Predicts the memory of one training step without checkpointing, in f32.
+ * Predicts the memory of one training step, in f32.
  *
  * A layer keeps for its backward pass, per token: its input, the normalised input (LoRA's A reads it), the low-rank
  * activations of q and v, the rotated query and key, the value, attention's output and log-sum-exp, the middle residual,
  * and both halves of SwiGLU. The last layer's feed-forward runs for the answers alone. At the peak, the end of the forward
  * pass, the last attention also holds its unrotated query and key.
+ *
+ * With checkpointing a layer keeps its input alone. The peak is then in the backward pass of the last layer but one: all of what
+ * that layer keeps, its output and the gradient of it, and the gradients of SwiGLU's result and halves.
  */
 export function planMemory(input: MemoryPlanInput): MemoryPlan {
   const { llm, tokens, prompts, loraRank } = input;
@@ -58,7 +63,14 @@ export function planMemory(input: MemoryPlanInput): MemoryPlan {
   const feedForward = perToken(hiddenSize, intermediateSize, intermediateSize);
   const transient = perToken(queryWidth, keyWidth);
   const answers = 4 * prompts * (2 * vocabSize + 6 * hiddenSize + 4 * intermediateSize);
-  const step = layers * attention + (layers - 1) * feedForward + transient + answers;
+  const step =
+    answers +
+    (input.checkpointing
+      ? Math.max(0, layers - 2) * perToken(hiddenSize) +
+        attention +
+        feedForward +
+        perToken(hiddenSize, hiddenSize, intermediateSize, intermediateSize, intermediateSize)
+      : layers * attention + (layers - 1) * feedForward + transient);
   const weights =
     4 * [...expectedTensors(llm).values()].reduce((sum, shape) => sum + shape.reduce((a, b) => a * b, 1), 0) +
     4 * input.maxPositions * headDim;

@@ -21,16 +21,20 @@ const llama = {
 };
 
 it.each([
-  [2, 300],
-  [3, 394],
-  [5, 201],
-])('is within a tenth for %i prompts of %i tokens', async (prompts, length) => {
+  [2, 300, false],
+  [3, 394, false],
+  [5, 201, false],
+  [2, 300, true],
+  [3, 394, true],
+  [5, 201, true],
+])('is within a tenth for %i prompts of %i tokens, checkpointing %s', async (prompts, length, checkpointing) => {
   const device = await openDevice();
   const config = { ...llama, architecture: 'llama', maxPositions: 512, bosTokenId: 1, eosTokenIds: [2] };
   const values = [...randomLlamaWeights(llama, 1)].map(
     ([name, { shape, data }]) => [name, { shape, data: toFloat32({ shape, data }) }] as const,
   );
   const llm = await LlamaModel.load(device, weightsInMemory(config, new Map(values)));
+  llm.checkpointing = checkpointing;
   const seen = (count: number) => Uint8Array.from({ length: count }, (_, i) => Number(i > 0));
   const backend = MatrixFactorization.create(device, { cfDim: 16, seed: 1, userSeen: seen(9), itemSeen: seen(30) });
   const { model } = await buildHybridModel(llm, backend, {
@@ -68,6 +72,7 @@ it.each([
     loraRank: 8,
     tokens: prompts * length,
     prompts,
+    checkpointing,
   });
   const { persistent, step } = device.report();
   expect(plan.weights).toBe(persistent.weights);

@@ -257,7 +257,8 @@ export function checkpoint(device: Device, inputs: readonly Tensor[], body: (...
         return copy;
       });
       const tape = new Tape();
-      const again = tape.record(() => body(...copies));
+      // In a scope of its own: else what the tape does not need would stay until the backward has ended.
+      const again = tape.record(() => tidy(device, () => body(...copies)));
       tape.backward([[again, gradient!]], copies).forEach((result, i) => {
         if (result) into.give(inputs[i]!, result);
       });

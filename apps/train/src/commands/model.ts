@@ -37,6 +37,7 @@ interface InfoOptions {
   readonly prompts: number;
   readonly length: number;
   readonly rank: number;
+  readonly checkpointing?: boolean;
 }
 
 export function registerModel(program: Command, host: Host): void {
@@ -45,12 +46,13 @@ export function registerModel(program: Command, host: Host): void {
   const info = host
     .add(group, 'info <path>', 'What a model folder or GGUF file holds', [
       'model info stories260K',
-      'model info model.gguf --plan --prompts 3 --length 700',
+      'model info model.gguf --plan --prompts 3 --length 700 --checkpointing',
     ])
     .option('--plan', 'predict the device memory that training LoRA on q and v takes, in f32')
     .option('--prompts <n>', 'with --plan: prompts of a batch', parseCount, 16)
     .option('--length <n>', 'with --plan: tokens of a prompt', parseCount, 512)
-    .option('--rank <n>', 'with --plan: rank of LoRA', parseCount, 8);
+    .option('--rank <n>', 'with --plan: rank of LoRA', parseCount, 8)
+    .option('--checkpointing', 'with --plan: as trained with training.checkpointing');
   host.handle<InfoOptions>(info, async (context, options, [name]) => {
     const [{ openModel }, { loraParameterShapes }, { planMemory }] = await Promise.all([
       import('@crossgate/llm/node'),
@@ -87,6 +89,7 @@ export function registerModel(program: Command, host: Host): void {
         loraRank: options.rank,
         tokens: options.prompts * options.length,
         prompts: options.prompts,
+        checkpointing: options.checkpointing ?? false,
       });
       const result = {
         path,

@@ -255,6 +255,10 @@ const training = z.strictObject({
     .enum(['two-stage', 'stage1-only', 'end-to-end'])
     .default('two-stage')
     .describe('Order of training (Table 4)'),
+  checkpointing: z
+    .boolean()
+    .default(false)
+    .describe('Keep only the input of each layer and run it again backwards: less memory, more time, the same numbers'),
   stage1: stage.prefault({}).describe('Stage 1: LoRA only'),
   stage2: stage2.prefault({}).describe('Stage 2: ENC, ALG and GATE only'),
 });

@@ -51,8 +51,10 @@ export function hybridMethod(name: string): Method {
         const hash = await modelHash(path);
         device = await openGpu(context.adapter, context.log);
         checkSizes(name, device, context, files.config);
-        checkBudget(device, predictTraining(context, files.config, builder, declaration.usesCf));
+        const { checkpointing } = context.config.training;
+        checkBudget(device, predictTraining(context, files.config, builder, declaration.usesCf), checkpointing);
         const llm = await LlamaModel.load(device, files.source);
+        llm.checkpointing = checkpointing;
         const opened = device;
         return {
           adapter: device.capabilities.name,
@@ -234,6 +236,7 @@ function predictedMemory(model: HybridModel, stage: StageDeclaration, config: Ex
     loraRank: config.lora.rank,
     tokens,
     prompts: config.training[stage.settings].batchSize,
+    checkpointing: config.training.checkpointing,
   });
 }
 

@@ -29,7 +29,7 @@ export function predictTraining(
   for (let i = 0; i < sampled; i++) {
     tokens += promptOfRow(builder, dataset, 'train', Math.floor((i * rows) / sampled)).tokenIds.length;
   }
-  const { stage1, stage2 } = config.training;
+  const { stage1, stage2, checkpointing } = config.training;
   const batchSize = Math.max(stage1.batchSize, usesCf ? stage2.batchSize : 0);
   const lora = valuesOf(loraParameterShapes(llm, config.lora));
   const { cfDim } = config.cf;
@@ -45,14 +45,16 @@ export function predictTraining(
     loraRank: config.lora.rank,
     tokens: Math.ceil((tokens / Math.max(1, sampled)) * batchSize),
     prompts: batchSize,
+    checkpointing,
   });
 }
 
 /**
  * Checks a prediction against the device's budget; without one, everything passes.
+ * @param checkpointing whether the plan has it already
  * @throws InputError with the sizes and the keys that lower them
  */
-export function checkBudget(device: Pick<Device, 'memory'>, plan: MemoryPlan): void {
+export function checkBudget(device: Pick<Device, 'memory'>, plan: MemoryPlan, checkpointing: boolean): void {
   const { budget } = device.memory;
   if (plan.total <= budget) return;
   const parts = (['weights', 'parameters', 'optimizer', 'step'] as const).map(
@@ -60,6 +62,6 @@ export function checkBudget(device: Pick<Device, 'memory'>, plan: MemoryPlan): v
   );
   throw new InputError(
     `the training would take about ${formatBytes(plan.total)} (${parts.join(', ')}) of ${formatBytes(budget)}; ` +
-      'lower training.stage1.batchSize and training.stage2.batchSize or prompt.historyLength, or raise CROSSGATE_MEMORY_BUDGET',
+      `${checkpointing ? '' : 'set training.checkpointing, '}lower training.stage1.batchSize and training.stage2.batchSize or prompt.historyLength, or raise CROSSGATE_MEMORY_BUDGET`,
   );
 }
