@@ -1,5 +1,6 @@
 /** What `generate`, `logits` and `tokenize` need of a language model: files, checks, and the seam to the GPU. */
 import { resolve } from 'node:path';
+import type { WeightStorage } from '@crossgate/llm';
 import type { OpenModel } from '@crossgate/llm/node';
 import { locateAdapter, openAdapter } from './adapters';
 import type { CommandContext } from './context';
@@ -55,9 +56,15 @@ async function adapterOf(lora: string | undefined, files: OpenModel, { io }: Com
   return openAdapter((await locateAdapter(resolve(io.cwd, lora))).folder, files.config);
 }
 
+/** How a model is put on the device. */
+export interface DeviceSettings {
+  /** PEFT folder or run whose adapter is put on the model. */
+  readonly lora?: string;
+  readonly weights: WeightStorage;
+}
+
 /**
  * Logits of the last position.
- * @param lora PEFT folder or run whose adapter is put on the model
  * @returns one f32 per token of the vocabulary
  * @throws InputError for tokens that do not fit the model; NoAdapterError without a GPU
  */
@@ -65,12 +72,12 @@ export async function lastLogits(
   path: string,
   tokens: readonly number[],
   context: CommandContext,
-  lora?: string,
+  { lora, weights }: DeviceSettings,
 ): Promise<Float32Array> {
   const files = await openModelFiles(path);
   try {
     checkTokens(tokens, files.config);
-    const model = await openRunnableModel(files, context, await adapterOf(lora, files, context));
+    const model = await openRunnableModel(files, context, await adapterOf(lora, files, context), weights);
     try {
       return await model.lastLogits(tokens);
     } finally {
@@ -97,13 +104,11 @@ export async function tokenizeText(
 }
 
 /** How to generate. */
-export interface GenerateSettings {
+export interface GenerateSettings extends DeviceSettings {
   readonly prompt: string;
   readonly maxNewTokens: number;
   /** 0 takes the likeliest token. */
   readonly temperature: number;
-  /** PEFT folder or run whose adapter is put on the model. */
-  readonly lora?: string;
 }
 
 /**
@@ -124,7 +129,12 @@ export async function generateText(
       throw new InputError('--prompt: is empty and the model has no beginning-of-text token; give a text');
     }
     checkTokens(prompt, files.config, '--prompt');
-    const model = await openRunnableModel(files, context, await adapterOf(settings.lora, files, context));
+    const model = await openRunnableModel(
+      files,
+      context,
+      await adapterOf(settings.lora, files, context),
+      settings.weights,
+    );
     try {
       const tokens = await model.generate(prompt, {
         maxNewTokens: Math.min(settings.maxNewTokens, files.config.maxPositions - prompt.length),

@@ -1,5 +1,5 @@
 /** A language model on the GPU, as far as the command line needs one. */
-import type { PeftAdapter } from '@crossgate/llm';
+import type { PeftAdapter, WeightStorage } from '@crossgate/llm';
 import type { OpenModel } from '@crossgate/llm/node';
 import type { CommandContext } from './context';
 import { throwIfInterrupted } from './errors';
@@ -26,22 +26,23 @@ export interface RunnableModel {
 /**
  * Opens a device and loads the weights.
  * @param adapter put on the model, where there is one
+ * @param weights how linear layers are kept on the device
  * @throws NoAdapterError without a GPU; InputError for damaged weights; OutOfMemoryError with the sizes
  */
 export async function openRunnableModel(
   files: OpenModel,
   context: CommandContext,
-  adapter?: PeftAdapter,
+  adapter: PeftAdapter | undefined,
+  weights: WeightStorage,
 ): Promise<RunnableModel> {
-  const { addPeftAdapter, generate, LlamaModel, lastLogits } = await import('@crossgate/llm');
+  const { addPeftAdapter, generate, LlamaModel, lastLogits, weightBytes } = await import('@crossgate/llm');
   const device = await openGpu(context.options.adapter, context.log);
   try {
-    const total = [...files.source.tensors.values()].reduce(
-      (sum, { shape }) => sum + 4 * shape.reduce((a, b) => a * b, 1),
-      0,
-    );
+    const { config, tensors } = files.source;
+    const total = weightBytes(config, weights, (name) => tensors.get(name)!.dtype);
     const task = context.progress.start('loading weights', total, 'bytes');
     const model = await LlamaModel.load(device, files.source, {
+      weights,
       onProgress: (loaded) => {
         throwIfInterrupted(context.io.signal);
         task.update(loaded);

@@ -1,11 +1,13 @@
 // How much device memory training takes, computed from shapes before anything is allocated.
 import { sizeClass } from '@crossgate/gpu';
 import type { LlamaConfig } from '@crossgate/llm';
-import { expectedTensors } from '@crossgate/llm';
+import { weightBytes } from '@crossgate/llm';
 
 /** What decides the memory of training. */
 export interface MemoryPlanInput {
   readonly llm: LlamaConfig;
+  /** Bytes of the model's weights on the device, by `weightBytes` of `@crossgate/llm`. Default: all of them in f32. */
+  readonly weightBytes?: number;
   /** Longest rotary table that is kept; see `LlamaModel.maxPositions`. */
   readonly maxPositions: number;
   /** Values of the parameter groups that exist (LoRA, ALG and GATE, ENC), trained or not. */
@@ -71,9 +73,7 @@ export function planMemory(input: MemoryPlanInput): MemoryPlan {
         feedForward +
         perToken(hiddenSize, hiddenSize, intermediateSize, intermediateSize, intermediateSize)
       : layers * attention + (layers - 1) * feedForward + transient);
-  const weights =
-    4 * [...expectedTensors(llm).values()].reduce((sum, shape) => sum + shape.reduce((a, b) => a * b, 1), 0) +
-    4 * input.maxPositions * headDim;
+  const weights = (input.weightBytes ?? weightBytes(llm, 'f32')) + 4 * input.maxPositions * headDim;
   const parameters = 8 * input.parameters;
   const optimizer = 8 * input.trained;
   return { weights, parameters, optimizer, step, total: weights + parameters + optimizer + step };

@@ -1,14 +1,13 @@
 /** `crossgate adapter`: what LoRA learned, as a PEFT folder or merged into the model. */
-import { readFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import type { PeftAdapter } from '@crossgate/llm';
 import type { OpenModel } from '@crossgate/llm/node';
 import { type Command, Option } from 'commander';
-import { type Content, checkOutFolder, locateAdapter, openAdapter, writeFolder } from '../adapters';
+import { checkOutFolder, locateAdapter, openAdapter, writeFolder } from '../adapters';
 import type { CommandContext } from '../context';
-import { InputError, throwIfInterrupted } from '../errors';
-import { kindOf } from '../files';
+import { InputError } from '../errors';
 import { locateModel } from '../locate';
+import { DTYPES, writeModelFolder } from '../model-folder';
 import type { Host } from './host';
 
 interface AdapterOptions {
@@ -45,21 +44,6 @@ async function withAdapter<T>(
     await files.close();
   }
 }
-
-/** Files that stand beside the weights of a Hugging Face model and do not change by merging. */
-const COMPANIONS = [
-  'tokenizer.json',
-  'tokenizer_config.json',
-  'tokenizer.model',
-  'special_tokens_map.json',
-  'added_tokens.json',
-  'vocab.json',
-  'merges.txt',
-  'chat_template.jinja',
-  'generation_config.json',
-];
-
-const DTYPES = { f32: 'F32', f16: 'F16', bf16: 'BF16' } as const;
 
 export function registerAdapter(program: Command, host: Host): void {
   const group = host.add(program, 'adapter', 'Take what LoRA learned out of a run');
@@ -105,33 +89,12 @@ export function registerAdapter(program: Command, host: Host): void {
     new Option('--dtype <type>', 'type of the weights; default: that of the base model').choices(Object.keys(DTYPES)),
   );
   host.handle<AdapterOptions & { dtype?: keyof typeof DTYPES }>(merged, async (context, options, [run]) => {
-    const { encodeWeights, huggingFaceConfig, mergedWeights, storedDtype } = await import('@crossgate/llm');
+    const { mergedWeights, storedDtype } = await import('@crossgate/llm');
     await withAdapter(run!, options, context, async ({ adapter, files, base }) => {
       const dtype = options.dtype === undefined ? storedDtype(files.source) : DTYPES[options.dtype];
       const source = mergedWeights(files.source, adapter);
-      const total = [...source.tensors.values()].reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
-      const task = context.progress.start('merging', total, 'values');
-      let done = 0;
-      const content = new Map<string, Content>([
-        [
-          'model.safetensors',
-          encodeWeights(source, dtype, (values) => {
-            throwIfInterrupted(context.io.signal);
-            done += values;
-            task.update(done);
-          }),
-        ],
-      ]);
-      const isFolder = (await kindOf(base)) === 'folder';
-      for (const name of isFolder ? COMPANIONS : []) {
-        const path = join(base, name);
-        if ((await kindOf(path)) === 'file') content.set(name, new Uint8Array(await readFile(path)));
-      }
-      content.set('config.json', `${JSON.stringify(huggingFaceConfig(files.config, dtype), null, 2)}\n`);
-      await writeFolder(resolve(context.io.cwd, options.out), content);
-      task.finish();
-      if (!isFolder) context.log.warn(`${options.out} has no tokenizer: that of a GGUF file is not written out`);
-      const result = { run, out: options.out, dtype, tensors: source.tensors.size, files: [...content.keys()] };
+      const written = await writeModelFolder(source, { base, out: options.out, dtype, label: 'merging' }, context);
+      const result = { run, out: options.out, dtype, tensors: source.tensors.size, files: written };
       await context.emit(result, () => `${options.out}: ${source.tensors.size} tensors in ${dtype}`);
     });
   });

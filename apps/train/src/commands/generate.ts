@@ -1,8 +1,9 @@
 /** `crossgate generate`: text from a model. */
 import { type Command, InvalidArgumentError } from 'commander';
-import { generateText } from '../language-model';
+import { type GenerateSettings, generateText } from '../language-model';
 import { locateModel } from '../locate';
 import type { Host } from './host';
+import { weightsOption } from './options';
 
 function parseCount(text: string): number {
   const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
@@ -17,12 +18,8 @@ function parseTemperature(text: string): number {
   return value;
 }
 
-interface GenerateOptions {
+interface GenerateOptions extends GenerateSettings {
   readonly model: string;
-  readonly prompt: string;
-  readonly maxNewTokens: number;
-  readonly temperature: number;
-  readonly lora?: string;
 }
 
 export function registerGenerate(program: Command, host: Host): void {
@@ -35,7 +32,8 @@ export function registerGenerate(program: Command, host: Host): void {
     .requiredOption('--prompt <text>', 'text to continue; empty starts from the beginning-of-text token')
     .option('--max-new-tokens <n>', 'most tokens to generate', parseCount, 100)
     .option('--temperature <t>', '0: always the likeliest token; higher: more varied', parseTemperature, 0)
-    .option('--lora <dir>', 'PEFT folder or run whose adapter is put on the model');
+    .option('--lora <dir>', 'PEFT folder or run whose adapter is put on the model')
+    .addOption(weightsOption());
   host.handle<GenerateOptions>(command, async (context, options) => {
     const path = await locateModel(options.model, '--model', context.io);
     const result = await generateText(path, options, context);

@@ -1,9 +1,10 @@
 /** `crossgate logits`: what the model says after a list of tokens. */
 import { type Command, Option } from 'commander';
 import { table } from '../format';
-import { lastLogits, parseTokens } from '../language-model';
+import { type DeviceSettings, lastLogits, parseTokens } from '../language-model';
 import { locateModel } from '../locate';
 import type { Host } from './host';
+import { weightsOption } from './options';
 
 /** Logits shown to people. */
 const SHOWN = 10;
@@ -14,11 +15,12 @@ export function registerLogits(program: Command, host: Host): void {
     .requiredOption('--model <path>', 'model folder or GGUF file, or a name in CROSSGATE_MODELS')
     .requiredOption('--tokens <ids>', 'token ids, separated by commas')
     .addOption(new Option('--dtype <type>', 'type to compute in').choices(['f32']).default('f32'))
-    .option('--lora <dir>', 'PEFT folder or run whose adapter is put on the model');
-  host.handle<{ model: string; tokens: string; lora?: string }>(command, async (context, options) => {
+    .option('--lora <dir>', 'PEFT folder or run whose adapter is put on the model')
+    .addOption(weightsOption());
+  host.handle<DeviceSettings & { model: string; tokens: string }>(command, async (context, options) => {
     const tokens = parseTokens(options.tokens);
     const path = await locateModel(options.model, '--model', context.io);
-    const logits = await lastLogits(path, tokens, context, options.lora);
+    const logits = await lastLogits(path, tokens, context, options);
     await context.emit({ logits: Array.from(logits) }, () => {
       const best = [...logits.keys()].sort((a, b) => logits[b]! - logits[a]!).slice(0, SHOWN);
       return table([['token', 'logit'], ...best.map((token) => [String(token), logits[token]!.toFixed(4)])]);

@@ -1,12 +1,14 @@
 /** `crossgate model`: what a model file holds and what it takes, without a GPU. */
 import { stat } from 'node:fs/promises';
-import type { LlamaConfig } from '@crossgate/llm';
+import type { LlamaConfig, WeightStorage } from '@crossgate/llm';
 import { type Command, InvalidArgumentError } from 'commander';
 import { InputError } from '../errors';
 import { table } from '../format';
 import { locateModel } from '../locate';
 import type { Host } from './host';
 import { addModelPull } from './model-pull';
+import { addModelQuantize } from './model-quantize';
+import { weightsOption } from './options';
 
 function parseCount(text: string): number {
   const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
@@ -37,24 +39,27 @@ interface InfoOptions {
   readonly prompts: number;
   readonly length: number;
   readonly rank: number;
+  readonly weights: WeightStorage;
   readonly checkpointing?: boolean;
 }
 
 export function registerModel(program: Command, host: Host): void {
   const group = host.add(program, 'model', 'Fetch models and look at them');
   addModelPull(group, host);
+  addModelQuantize(group, host);
   const info = host
     .add(group, 'info <path>', 'What a model folder or GGUF file holds', [
       'model info stories260K',
       'model info model.gguf --plan --prompts 3 --length 700 --checkpointing',
     ])
     .option('--plan', 'predict the device memory that training LoRA on q and v takes, in f32')
+    .addOption(weightsOption())
     .option('--prompts <n>', 'with --plan: prompts of a batch', parseCount, 16)
     .option('--length <n>', 'with --plan: tokens of a prompt', parseCount, 512)
     .option('--rank <n>', 'with --plan: rank of LoRA', parseCount, 8)
     .option('--checkpointing', 'with --plan: as trained with training.checkpointing');
   host.handle<InfoOptions>(info, async (context, options, [name]) => {
-    const [{ openModel }, { loraParameterShapes }, { planMemory }] = await Promise.all([
+    const [{ openModel }, { loraParameterShapes, weightBytes }, { planMemory }] = await Promise.all([
       import('@crossgate/llm/node'),
       import('@crossgate/llm'),
       import('@crossgate/fusion'),
@@ -83,6 +88,7 @@ export function registerModel(program: Command, host: Host): void {
       const adapted = lora.reduce((sum, [rows, columns]) => sum + rows * columns, 0);
       const plan = planMemory({
         llm: config,
+        weightBytes: weightBytes(config, options.weights, (tensor) => source.tensors.get(tensor)!.dtype),
         maxPositions,
         parameters: adapted,
         trained: adapted,
@@ -99,6 +105,7 @@ export function registerModel(program: Command, host: Host): void {
         parameters,
         types,
         tokenizer: tokenizer && { vocabSize: tokenizer.vocabSize, addsBos: tokenizer.addsBos },
+        weights: options.weights,
         deviceBytes: plan.weights,
         ...(options.plan && { plan: { prompts: options.prompts, length: options.length, ...plan } }),
       };
@@ -114,6 +121,7 @@ type Info = LlamaConfig & {
   readonly parameters: number;
   readonly types: Readonly<Record<string, number>>;
   readonly tokenizer: { readonly vocabSize: number } | null;
+  readonly weights: WeightStorage;
   readonly deviceBytes: number;
   readonly plan?: { readonly prompts: number; readonly length: number };
 };
@@ -128,7 +136,7 @@ function describe(info: Info, bytes: { parameters: number; optimizer: number; st
     ['heads', `${heads}, key/value ${keyValueHeads}, each ${info.headDim}`],
     ['context', `${info.maxPositions} tokens`],
     ['vocabulary', `${info.vocabSize}${info.tokenizer ? '' : ', without a tokenizer'}`],
-    ['on the device', `${mebibytes(info.deviceBytes)} in f32`],
+    ['on the device', `${mebibytes(info.deviceBytes)}, linear layers ${info.weights}`],
   ];
   if (plan) {
     rows.push(

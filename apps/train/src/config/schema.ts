@@ -1,5 +1,6 @@
 /** The experiment config: every key with its type, default and meaning. Defaults follow the paper unless the text says otherwise. */
 import { methods as hybridMethods } from '@crossgate/fusion/methods';
+import type { WeightStorage } from '@crossgate/llm';
 import { z } from 'zod';
 
 /** Methods by name: trivial baselines, collaborative filtering, then those with a language model. */
@@ -183,6 +184,9 @@ const cf = z.strictObject({
   sasrec: sasrec.prefault({}).describe('Only for the model sasrec'),
 });
 
+/** How the linear layers of a language model may be kept on the device. */
+export const WEIGHT_STORAGES = ['stored', 'f32', 'int8', 'int4'] as const satisfies readonly WeightStorage[];
+
 const llm = z.strictObject({
   path: z
     .string()
@@ -193,6 +197,12 @@ const llm = z.strictObject({
       'Model folder or GGUF: a path, a name in CROSSGATE_MODELS or ./models, or ORG/NAME as model pull fetched it',
     ),
   maxLength: count(1e6).default(700).describe("Longest prompt in tokens; the model's context is a second limit"),
+  weights: z
+    .enum(WEIGHT_STORAGES)
+    .default('stored')
+    .describe(
+      'Linear layers on the device: int8 and int4 in blocks of 32, made at load time; stored: f32, and blocks of 8 and 4 bits as they are',
+    ),
 });
 
 const lora = z.strictObject({

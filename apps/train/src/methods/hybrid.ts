@@ -53,7 +53,7 @@ export function hybridMethod(name: string): Method {
         checkSizes(name, device, context, files.config);
         const { checkpointing } = context.config.training;
         checkBudget(device, predictTraining(context, files.config, builder, declaration.usesCf), checkpointing);
-        const llm = await LlamaModel.load(device, files.source);
+        const llm = await LlamaModel.load(device, files.source, { weights: context.config.llm.weights });
         llm.checkpointing = checkpointing;
         const opened = device;
         return {

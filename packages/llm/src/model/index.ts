@@ -3,7 +3,7 @@ export * from './cache';
 export * from './generate';
 export * from './generate-text';
 export * from './llama';
-export { type LoadOptions, type WeightStorage, weightBytes, weightStorages } from './load-weights';
+export { type LoadOptions, type WeightStorage, weightBytes } from './load-weights';
 export * from './lora';
 export * from './merge';
 export * from './packing';

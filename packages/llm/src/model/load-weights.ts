@@ -13,8 +13,6 @@ import type { WeightSource } from '../formats/source';
  */
 export type WeightStorage = 'stored' | 'f32' | 'int8' | 'int4';
 
-export const weightStorages: readonly WeightStorage[] = ['stored', 'f32', 'int8', 'int4'];
-
 export interface LoadOptions {
   /** Default `stored`. */
   readonly weights?: WeightStorage;

@@ -1,0 +1,55 @@
+/** `crossgate model quantize`: a model folder whose linear layers take 8 or 4 bits a value. */
+import { stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { type Command, Option } from 'commander';
+import { checkOutFolder } from '../adapters';
+import { locateModel } from '../locate';
+import { DTYPES, writeModelFolder } from '../model-folder';
+import type { Host } from './host';
+
+const BITS = { int8: 8, int4: 4 } as const;
+
+interface QuantizeOptions {
+  readonly out: string;
+  readonly to: keyof typeof BITS;
+  readonly dtype?: keyof typeof DTYPES;
+}
+
+export function addModelQuantize(group: Command, host: Host): void {
+  const command = host
+    .add(
+      group,
+      'quantize <path>',
+      'Write a model with its linear layers in int8 or int4, blocks of 32 with f16 scales',
+      ['model quantize SmolLM2-135M --to int4 --out smollm2-int4'],
+    )
+    .requiredOption('--out <dir>', 'new folder')
+    .addOption(new Option('--to <type>', 'type of the linear layers').choices(Object.keys(BITS)).default('int8'))
+    .addOption(
+      new Option('--dtype <type>', 'type of all else (embeddings, head, norms); default: that of the model').choices(
+        Object.keys(DTYPES),
+      ),
+    );
+  host.handle<QuantizeOptions>(command, async (context, options, [name]) => {
+    const path = await locateModel(name!, '<path>', context.io);
+    await checkOutFolder(resolve(context.io.cwd, options.out));
+    const [{ openModel }, { storedDtype }] = await Promise.all([
+      import('@crossgate/llm/node'),
+      import('@crossgate/llm'),
+    ]);
+    const files = await openModel(path);
+    try {
+      const dtype = options.dtype === undefined ? storedDtype(files.source) : DTYPES[options.dtype];
+      const settings = { base: path, out: options.out, dtype, bits: BITS[options.to], label: 'quantizing' };
+      const written = await writeModelFolder(files.source, settings, context);
+      const { size } = await stat(join(resolve(context.io.cwd, options.out), 'model.safetensors'));
+      const result = { path, out: options.out, weights: options.to, dtype, bytes: size, files: written };
+      await context.emit(
+        result,
+        () => `${options.out}: linear layers in ${options.to}, all else in ${dtype}, ${(size / 1e6).toFixed(1)} MB`,
+      );
+    } finally {
+      await files.close();
+    }
+  });
+}

@@ -1,0 +1,69 @@
+/** Writing a language model as a Hugging Face folder: weights, configuration, and the tokenizer beside them. */
+import { readFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import type { QuantizedBits, WeightSource } from '@crossgate/llm';
+import type { FloatDtype } from '@crossgate/tensor';
+import { type Content, writeFolder } from './adapters';
+import type { CommandContext } from './context';
+import { throwIfInterrupted } from './errors';
+import { kindOf } from './files';
+
+/** Files that stand beside the weights of a Hugging Face model and do not change with them. */
+const COMPANIONS = [
+  'tokenizer.json',
+  'tokenizer_config.json',
+  'tokenizer.model',
+  'special_tokens_map.json',
+  'added_tokens.json',
+  'vocab.json',
+  'merges.txt',
+  'chat_template.jinja',
+  'generation_config.json',
+];
+
+/** Types of weights by the name that options give them. */
+export const DTYPES = { f32: 'F32', f16: 'F16', bf16: 'BF16' } as const;
+
+export interface ModelFolderSettings {
+  /** Folder or GGUF file that the tokenizer comes from. */
+  readonly base: string;
+  /** New folder, as the user named it. */
+  readonly out: string;
+  readonly dtype: FloatDtype;
+  /** Bits of the linear layers; undefined: they are floats. */
+  readonly bits?: QuantizedBits;
+  /** What the progress bar says. */
+  readonly label: string;
+}
+
+/**
+ * Writes a model; the folder appears when it is whole.
+ * @returns the names of its files
+ * @throws InputError from the source, for a folder that is in use, and for a configuration without a config.json
+ */
+export async function writeModelFolder(
+  source: WeightSource,
+  { base, out, dtype, bits, label }: ModelFolderSettings,
+  context: CommandContext,
+): Promise<string[]> {
+  const { encodeWeights, huggingFaceConfig } = await import('@crossgate/llm');
+  const total = [...source.tensors.values()].reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
+  const task = context.progress.start(label, total, 'values');
+  let done = 0;
+  const advance = (values: number) => {
+    throwIfInterrupted(context.io.signal);
+    done += values;
+    task.update(done);
+  };
+  const content = new Map<string, Content>([['model.safetensors', encodeWeights(source, dtype, advance, bits)]]);
+  const isFolder = (await kindOf(base)) === 'folder';
+  for (const name of isFolder ? COMPANIONS : []) {
+    const path = join(base, name);
+    if ((await kindOf(path)) === 'file') content.set(name, new Uint8Array(await readFile(path)));
+  }
+  content.set('config.json', `${JSON.stringify(huggingFaceConfig(source.config, dtype, bits), null, 2)}\n`);
+  await writeFolder(resolve(context.io.cwd, out), content);
+  task.finish();
+  if (!isFolder) context.log.warn(`${out} has no tokenizer: that of a GGUF file is not written out`);
+  return [...content.keys()];
+}

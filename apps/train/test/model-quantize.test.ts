@@ -1,0 +1,55 @@
+/** `crossgate model quantize`, on a model made on the spot. No GPU is needed. */
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { openModel } from '@crossgate/llm/node';
+import { beforeEach, expect, it } from 'vitest';
+import { runCli } from './cli';
+import { folderWith } from './fixtures';
+import { writeTinyModel } from './tiny-model';
+
+let cwd = '';
+beforeEach(async () => {
+  cwd = await folderWith();
+  await writeTinyModel(join(cwd, 'models', 'tiny'));
+});
+
+const layer = 'model.layers.0.mlp.down_proj.weight';
+
+it.each([
+  ['int8', 'Q8_0', 1.5 / 254],
+  ['int4', 'Q4_0', 0.2],
+])('writes a folder with layers of %s, tokenizer and all', async (to, type, bound) => {
+  const line = ['model', 'quantize', 'tiny', '--to', to, '--out', 'small', '--json'];
+  const { code, stdout } = await runCli(line, { cwd });
+  expect(code).toBe(0);
+  expect(JSON.parse(stdout)).toMatchObject({ out: 'small', weights: to, dtype: 'F32' });
+  const [base, copy] = [await openModel(join(cwd, 'models', 'tiny')), await openModel(join(cwd, 'small'))];
+  expect(copy.config).toEqual(base.config);
+  expect((await copy.tokenizer()).encode('ab')).toEqual((await base.tokenizer()).encode('ab'));
+  expect(copy.source.tensors.get(layer)?.dtype).toBe(type);
+  for (const name of ['model.embed_tokens.weight', 'model.norm.weight']) {
+    expect(await copy.source.readAll(name), name).toEqual(await base.source.readAll(name));
+  }
+  const [before, after] = [await base.source.readAll(layer), await copy.source.readAll(layer)];
+  const most = before.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0);
+  const difference = Math.max(...before.map((value, i) => Math.abs(value - after[i]!)));
+  expect(difference).toBeGreaterThan(0);
+  expect(difference).toBeLessThan(bound * most);
+  await base.close();
+  await copy.close();
+
+  const info = JSON.parse((await runCli(['model', 'info', 'small', '--json'], { cwd })).stdout);
+  const asked = JSON.parse((await runCli(['model', 'info', 'tiny', '--weights', to, '--json'], { cwd })).stdout);
+  expect(Object.keys(info.types)).toContain(type);
+  expect(info.deviceBytes).toBe(asked.deviceBytes);
+});
+
+it('refuses a folder in use and types that do not exist', async () => {
+  const used = await runCli(['model', 'quantize', 'tiny', '--out', 'models'], { cwd });
+  expect(used.code).toBe(2);
+  expect(used.stderr).toMatch(/models: is not empty; choose another --out/);
+  const unknown = await runCli(['model', 'quantize', 'tiny', '--to', 'int3', '--out', 'x'], { cwd });
+  expect(unknown.code).toBe(2);
+  expect(unknown.stderr).toMatch(/int8, int4/);
+  expect(await readdir(cwd)).toEqual(['models']);
+});
