@@ -2,6 +2,7 @@
 export * from './alignment';
 export * from './batch';
 export * from './build';
+export * from './candidates';
 export * from './memory-plan';
 export * from './methods/index';
 export * from './model';

@@ -1,6 +1,6 @@
 // The model of every method here: prompts → embeddings (text, aligned CF, gate) → LLM → logits of the answer.
 import type { CfBackend } from '@crossgate/cf';
-import type { DropoutContext, LlamaModel } from '@crossgate/llm';
+import type { DropoutContext, LlamaModel, Past } from '@crossgate/llm';
 import { lastTokens, packSequences } from '@crossgate/llm';
 import type { Tensor, YesNoLossOptions } from '@crossgate/tensor';
 import {
@@ -87,23 +87,28 @@ export class HybridModel {
     });
   }
 
-  /** Logits of the answer's position of every prompt: [prompts, vocabSize]. */
-  logits(prompts: readonly HybridPrompt[], noise: TrainingNoise = {}): Tensor {
+  /**
+   * Logits of the answer's position of every prompt: [prompts, vocabSize].
+   *
+   * @param past what all prompts go on from, for prompts without their shared beginning.
+   */
+  logits(prompts: readonly HybridPrompt[], noise: TrainingNoise = {}, past?: Past): Tensor {
     const batch = packPrompts(prompts);
-    const packed = packSequences(this.llm.device, batch.lengths);
-    const hidden = this.llm.forward(this.embed(batch, noise.cf), packed, lastTokens(packed), noise.lora);
+    const packed = packSequences(this.llm.device, batch.lengths, past?.cache.length);
+    const hidden = this.llm.forward(this.embed(batch, noise.cf), packed, lastTokens(packed), noise.lora, past);
     return this.llm.logits(hidden);
   }
 
-  /** Losses [prompts] and scores [prompts] of a batch. See `yesNoLoss` of the tensor package. */
+  /** Losses [prompts] and scores [prompts] of a batch, see `yesNoLoss` of the tensor package; `past` as in {@link logits}. */
   loss(
     prompts: readonly HybridPrompt[],
     labels: Float32Array,
     options: YesNoLossOptions,
     gradScale: number,
     noise?: TrainingNoise,
+    past?: Past,
   ): ReturnType<typeof yesNoLoss> {
-    return yesNoLoss(this.logits(prompts, noise), labels, options, gradScale);
+    return yesNoLoss(this.logits(prompts, noise, past), labels, options, gradScale);
   }
 }
 

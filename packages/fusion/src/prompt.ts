@@ -17,6 +17,11 @@ export interface HybridPrompt {
   readonly tokenIds: Int32Array;
   readonly items: Int32Array;
   readonly users: Int32Array;
+  /**
+   * Positions before the first that depends on the candidate; for one user, they are the same wherever their number is. Absent in prompts
+   * of other makers.
+   */
+  readonly sharedLength?: number;
   /** The user's positives before the row, oldest first, where the CF model makes the user's vector of them (SASRec). */
   readonly userHistory?: Int32Array;
 }
@@ -108,14 +113,14 @@ export class PromptBuilder {
         pieces[pieces.length - 1] = { kind: 'text', text: last.text + value };
       else pieces.push({ kind: 'text', text: value });
     };
-    const quoted = (id: number) => {
+    const quoted = (id: number, candidate = false) => {
       text('"');
-      pieces.push({ kind: 'item', id });
+      pieces.push({ kind: 'item', id, candidate });
       text('"');
     };
     for (const part of this.#parts) {
       if (part.kind === 'text') text(part.text);
-      else if (part.kind === 'item') quoted(item);
+      else if (part.kind === 'item') quoted(item, true);
       else if (part.kind === 'user') pieces.push({ kind: 'user', id: user });
       else if (length === 0) text('unknown');
       else {
@@ -130,26 +135,30 @@ export class PromptBuilder {
 
   #segments(input: PromptInput, length: number): Segment[] {
     const segments = this.#pieces(input, length).map((piece, i): Segment => {
-      if (piece.kind === 'user') return { tokens: userSlot, item: 0, user: piece.id };
+      if (piece.kind === 'user') return { tokens: userSlot, item: 0, user: piece.id, candidate: false };
       if (piece.kind === 'item') {
-        return { tokens: this.#titleTokens(piece.id), item: this.options.fuseItems ? piece.id : 0, user: 0 };
+        const { id, candidate } = piece;
+        return { tokens: this.#titleTokens(id), item: this.options.fuseItems ? id : 0, user: 0, candidate };
       }
-      return { tokens: this.#textTokens(piece.text, i === 0), item: 0, user: 0 };
+      return { tokens: this.#textTokens(piece.text, i === 0), item: 0, user: 0, candidate: false };
     });
-    if (this.answers.prefix.length > 0) segments.push({ tokens: this.answers.prefix, item: 0, user: 0 });
+    const { prefix } = this.answers;
+    if (prefix.length > 0) segments.push({ tokens: prefix, item: 0, user: 0, candidate: false });
     return segments;
   }
 
   #join(segments: readonly Segment[], tokens: number): HybridPrompt {
     const prompt = { tokenIds: new Int32Array(tokens), items: new Int32Array(tokens), users: new Int32Array(tokens) };
     let position = 0;
-    for (const { tokens: ids, item, user } of segments) {
+    let sharedLength = tokens;
+    for (const { tokens: ids, item, user, candidate } of segments) {
+      if (candidate) sharedLength = Math.min(sharedLength, position);
       prompt.tokenIds.set(ids, position);
       prompt.items.fill(item, position, position + ids.length);
       prompt.users.fill(user, position, position + ids.length);
       position += ids.length;
     }
-    return prompt;
+    return { ...prompt, sharedLength };
   }
 
   #textTokens(text: string, first: boolean): Int32Array {
@@ -179,15 +188,33 @@ export class PromptBuilder {
   }
 }
 
+/**
+ * The prompt of a user, a candidate and all positives before: the template takes the last of them, and so does the CF model where
+ * it makes the user's vector of them.
+ *
+ * @throws InputError as `build` does.
+ */
+export function promptFor(
+  builder: PromptBuilder,
+  { user, item, history }: PromptInput & { readonly history: Int32Array },
+): HybridPrompt {
+  const { userHistoryLength = 0 } = builder.options;
+  const prompt = builder.build({ user, item, history });
+  if (userHistoryLength === 0) return prompt;
+  return { ...prompt, userHistory: history.subarray(Math.max(0, history.length - userHistoryLength)) };
+}
+
 type Piece =
   | { readonly kind: 'text'; readonly text: string }
-  | { readonly kind: 'item'; readonly id: number }
+  | { readonly kind: 'item'; readonly id: number; readonly candidate: boolean }
   | { readonly kind: 'user'; readonly id: number };
 
 interface Segment {
   readonly tokens: Int32Array;
   readonly item: number;
   readonly user: number;
+  /** The title of the candidate. */
+  readonly candidate: boolean;
 }
 
 const userSlot = Int32Array.of(-1);

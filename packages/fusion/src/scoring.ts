@@ -1,9 +1,9 @@
 // Scores of many rows by a hybrid model, in packed batches of bounded size.
 import type { Dataset, SplitName } from '@crossgate/data';
+import { computeInBatches } from '@crossgate/llm';
 import type { YesNoLossOptions } from '@crossgate/tensor';
-import { withoutTape } from '@crossgate/tensor';
 import type { HybridModel } from './model';
-import type { HybridPrompt, PromptBuilder } from './prompt';
+import { type HybridPrompt, type PromptBuilder, promptFor } from './prompt';
 
 export interface ScoringOptions {
   /** Most tokens of one batch. Default 16,384: enough to fill a device, little beside the weights. */
@@ -18,13 +18,8 @@ export interface ScoringOptions {
 export function promptOfRow(builder: PromptBuilder, dataset: Dataset, split: SplitName, row: number): HybridPrompt {
   const { user, item } = dataset.splits[split];
   const { historyLength, userHistoryLength = 0 } = builder.options;
-  const prompt = builder.build({
-    user: user[row]!,
-    item: item[row]!,
-    history: dataset.history(split, row, historyLength),
-  });
-  if (userHistoryLength === 0) return prompt;
-  return { ...prompt, userHistory: dataset.history(split, row, userHistoryLength) };
+  const history = dataset.history(split, row, Math.max(historyLength, userHistoryLength));
+  return promptFor(builder, { user: user[row]!, item: item[row]!, history });
 }
 
 /**
@@ -33,43 +28,39 @@ export function promptOfRow(builder: PromptBuilder, dataset: Dataset, split: Spl
  * @param rows row numbers of the split.
  * @returns scores in the order of `rows`.
  */
-export async function scoreRows(
+export function scoreRows(
   model: HybridModel,
   builder: PromptBuilder,
   dataset: Dataset,
   split: SplitName,
   rows: Int32Array,
   loss: YesNoLossOptions,
-  { batchTokens = 16_384, onProgress, signal }: ScoringOptions = {},
+  options: ScoringOptions = {},
 ): Promise<Float32Array> {
-  const { device } = model.llm;
-  const scores = new Float32Array(rows.length);
-  // The result of one batch is fetched while the next one runs.
-  let pending: { start: number; values: Promise<Float32Array> } | null = null;
-  const settle = async () => {
-    if (!pending) return;
-    const { start, values } = pending;
-    pending = null;
-    scores.set(await values, start);
-  };
-  for (let start = 0; start < rows.length; ) {
-    signal?.throwIfAborted();
-    const prompts: HybridPrompt[] = [];
-    for (let tokens = 0; start + prompts.length < rows.length; ) {
-      const prompt = promptOfRow(builder, dataset, split, rows[start + prompts.length]!);
-      tokens += prompt.tokenIds.length;
-      if (prompts.length > 0 && tokens > batchTokens) break;
-      prompts.push(prompt);
-    }
-    using _ = device.step();
-    const { scores: batchScores } = withoutTape(() => model.loss(prompts, new Float32Array(prompts.length), loss, 0));
-    const values = batchScores.read();
-    values.catch(() => {}); // Awaited one batch later; without this a failure would count as unhandled until then.
-    await settle();
-    pending = { start, values };
-    start += prompts.length;
-    onProgress?.(start, rows.length);
-  }
-  await settle();
-  return scores;
+  const prompts = (function* () {
+    for (const row of rows) yield promptOfRow(builder, dataset, split, row);
+  })();
+  return scorePrompts(model, prompts, rows.length, loss, options);
+}
+
+/**
+ * Scores prompts as {@link scoreRows} does; they are taken one by one.
+ *
+ * @param total how many there are, for progress.
+ * @returns scores in their order.
+ */
+export function scorePrompts(
+  model: HybridModel,
+  prompts: Iterable<HybridPrompt>,
+  total: number,
+  loss: YesNoLossOptions,
+  { onProgress, ...options }: ScoringOptions = {},
+): Promise<Float32Array> {
+  return computeInBatches(
+    model.llm.device,
+    prompts,
+    ({ tokenIds }) => tokenIds.length,
+    (batch) => model.loss(batch, new Float32Array(batch.length), loss, 0).scores,
+    { ...options, ...(onProgress && { onProgress: (done) => onProgress(done, total) }) },
+  );
 }

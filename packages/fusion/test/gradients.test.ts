@@ -60,7 +60,7 @@ const prompts: HybridPrompt[] = [
 const labels = [1, 0, 1];
 
 function referenceBatch(): CcfBatch {
-  const flat = (name: keyof Omit<HybridPrompt, 'userHistory'>) => prompts.flatMap((prompt) => Array.from(prompt[name]));
+  const flat = (name: 'tokenIds' | 'items' | 'users') => prompts.flatMap((prompt) => Array.from(prompt[name]));
   const none = (values: number[]) => values.map((value) => (value === 0 ? -1 : value));
   const offsets = [0];
   for (const { tokenIds } of prompts) offsets.push(offsets.at(-1)! + tokenIds.length);

@@ -2,12 +2,12 @@
 import type { Dataset } from '@crossgate/data';
 import type { Device } from '@crossgate/gpu';
 import { openDevice } from '@crossgate/gpu/node';
-import { readGroup, withoutTape, writeGroup } from '@crossgate/tensor';
-import { expectClose, randomNormal, toFloat32 } from '@crossgate/testing';
+import { withoutTape } from '@crossgate/tensor';
+import { expectClose } from '@crossgate/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ccf, promptOfRow, scoreRows } from '../src';
 import { tinyDataset } from './tiny';
-import { type TinySystem, tinySystem } from './training';
+import { randomizeLora, type TinySystem, tinySystem } from './training';
 
 let device: Device;
 let dataset: Dataset;
@@ -16,12 +16,7 @@ beforeAll(async () => {
   device = await openDevice();
   dataset = await tinyDataset();
   system = await tinySystem(device, dataset, ccf);
-  // LoRA starts at zero; here it takes part.
-  const lora = system.model.groups().get('lora')!;
-  const state = await readGroup(lora);
-  for (const [name, { shape }] of state)
-    state.set(name, { shape, data: toFloat32(randomNormal([...shape], name.length, 0.3)) });
-  writeGroup(lora, state, 'test');
+  await randomizeLora(system.model);
 });
 afterAll(() => {
   system.release();

@@ -5,8 +5,8 @@ import type { Dataset } from '@crossgate/data';
 import type { Device } from '@crossgate/gpu';
 import { LlamaModel, weightsInMemory } from '@crossgate/llm';
 import type { HostState } from '@crossgate/tensor';
-import { readGroup } from '@crossgate/tensor';
-import { randomLlamaWeights, toFloat32 } from '@crossgate/testing';
+import { readGroup, writeGroup } from '@crossgate/tensor';
+import { randomLlamaWeights, randomNormal, toFloat32 } from '@crossgate/testing';
 import type { GroupName, HybridModel, Method, StageSettings, TrainerOptions } from '../src';
 import { buildHybridModel, fillNoun, PromptBuilder } from '../src';
 import { tinyLlama, tinyTokenizer } from './tiny';
@@ -67,6 +67,15 @@ export async function tinySystem(device: Device, dataset: Dataset, method: Metho
     model.cf?.networks.group.release();
   };
   return { model, builder, release };
+}
+
+/** LoRA starts at zero; after this it takes part. */
+export async function randomizeLora(model: HybridModel): Promise<void> {
+  const lora = model.groups().get('lora')!;
+  const state = await readGroup(lora);
+  for (const [name, { shape }] of state)
+    state.set(name, { shape, data: toFloat32(randomNormal([...shape], name.length, 0.3)) });
+  writeGroup(lora, state, 'test');
 }
 
 /** What every training test of a system has in common. */

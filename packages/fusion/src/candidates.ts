@@ -1,0 +1,98 @@
+// Many items for one user: prompts that differ only in the candidate share everything before it.
+import { computeInBatches, KeyValueCache } from '@crossgate/llm';
+import { withoutTape, type YesNoLossOptions } from '@crossgate/tensor';
+import { packPrompts } from './batch';
+import type { HybridModel } from './model';
+import { type HybridPrompt, type PromptBuilder, promptFor } from './prompt';
+import type { ScoringOptions } from './scoring';
+
+/** A user, and the positives that prompts may name. */
+export interface ScoredUser {
+  /** Dense id. */
+  readonly user: number;
+  /** All earlier positives, oldest first. */
+  readonly history: Int32Array;
+}
+
+/** Candidates whose prompts are held at a time. */
+const chunk = 1024;
+
+/**
+ * Scores items for one user, as whole prompts would, but what stands before the candidate is computed once: its keys and values
+ * stay on the device until {@link release}, or until the end of a `using`. Where titles are so long that histories must be cut,
+ * there is one such prefix for each length of history that is left.
+ */
+export class CandidateScorer implements Disposable {
+  readonly #prefixes = new Map<number, KeyValueCache>();
+
+  /** @param loss decides, with its answer tokens, what a score is: see `scoreRows`. */
+  constructor(
+    private readonly model: HybridModel,
+    private readonly builder: PromptBuilder,
+    private readonly user: ScoredUser,
+    private readonly loss: YesNoLossOptions,
+  ) {}
+
+  /**
+   * @param items dense ids.
+   * @returns scores in the order of `items`: higher means likelier Yes.
+   * @throws InputError for an item that is not in the data set, and a prompt that does not fit without any history.
+   */
+  async score(items: ArrayLike<number>, options: ScoringOptions = {}): Promise<Float32Array> {
+    const scores = new Float32Array(items.length);
+    for (let start = 0; start < items.length; start += chunk) {
+      const end = Math.min(start + chunk, items.length);
+      const groups = new Map<number, { index: number; prompt: HybridPrompt }[]>();
+      for (let index = start; index < end; index++) {
+        const prompt = promptFor(this.builder, { ...this.user, item: items[index]! });
+        const length = prompt.sharedLength ?? 0;
+        if (!groups.has(length)) groups.set(length, []);
+        groups.get(length)!.push({ index, prompt });
+      }
+      let done = start;
+      for (const [length, members] of groups) {
+        options.signal?.throwIfAborted();
+        const cache = this.#prefix(length, members[0]!.prompt);
+        const values = await computeInBatches(
+          this.model.llm.device,
+          members.map(({ prompt }) => slicePrompt(prompt, length)),
+          ({ tokenIds }) => tokenIds.length,
+          (batch) =>
+            this.model.loss(batch, new Float32Array(batch.length), this.loss, 0, {}, cache && { cache }).scores,
+          { ...options, onProgress: (count) => options.onProgress?.(done + count, items.length) },
+        );
+        for (const [i, { index }] of members.entries()) scores[index] = values[i]!;
+        done += members.length;
+      }
+    }
+    return scores;
+  }
+
+  /** Keys and values of the first `length` positions; undefined where the candidate comes first. */
+  #prefix(length: number, prompt: HybridPrompt): KeyValueCache | undefined {
+    if (length === 0) return undefined;
+    const known = this.#prefixes.get(length);
+    if (known) return known;
+    const { llm } = this.model;
+    const cache = new KeyValueCache(llm, length);
+    this.#prefixes.set(length, cache);
+    using _ = llm.device.step();
+    withoutTape(() => llm.extend(cache, this.model.embed(packPrompts([slicePrompt(prompt, 0, length)]))));
+    return cache;
+  }
+
+  /** Frees the prefixes. */
+  release(): void {
+    for (const cache of this.#prefixes.values()) cache.release();
+    this.#prefixes.clear();
+  }
+
+  [Symbol.dispose](): void {
+    this.release();
+  }
+}
+
+function slicePrompt(prompt: HybridPrompt, start: number, end?: number): HybridPrompt {
+  const cut = (values: Int32Array) => values.subarray(start, end);
+  return { ...prompt, tokenIds: cut(prompt.tokenIds), items: cut(prompt.items), users: cut(prompt.users) };
+}
