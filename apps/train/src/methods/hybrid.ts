@@ -4,10 +4,7 @@ import {
   fillNoun,
   findMethod as findDeclaration,
   fusionParameterShapes,
-  type HybridModel,
   PromptBuilder,
-  planMemory,
-  type StageDeclaration,
   type StageSettings,
   scoreRows,
   type TrainerState,
@@ -16,7 +13,7 @@ import {
 import type { Device } from '@crossgate/gpu';
 import { type LlamaConfig, LlamaModel, loraParameterShapes, type Tokenizer } from '@crossgate/llm';
 import { openModel } from '@crossgate/llm/node';
-import type { ExperimentConfig, SplitName, StageConfig } from '../config/schema';
+import type { SplitName, StageConfig } from '../config/schema';
 import { InterruptedError } from '../errors';
 import { evaluatedRows } from '../evaluated-rows';
 import { openGpu } from '../gpu';
@@ -28,7 +25,7 @@ import type { RunFolder } from '../runs/run-folder';
 import { logitsToScores } from './cf';
 import { checkCfRun, prepareCf } from './cf-phase';
 import { readHybridCheckpoint, saveHybridCheckpoint, writeModelFiles } from './hybrid-checkpoint';
-import { checkBudget, predictTraining } from './memory-budget';
+import { checkBudget, predictBatches, predictTraining } from './memory-budget';
 import type { Method, MethodContext, MethodOutcome } from './method';
 import { checkCfSizes, checkParameterSizes } from './parameter-sizes';
 
@@ -52,7 +49,7 @@ export function hybridMethod(name: string): Method {
         device = await openGpu(context.adapter, context.log);
         checkSizes(name, device, context, files.config);
         const { checkpointing } = context.config.training;
-        checkBudget(device, predictTraining(context, files.config, builder, declaration.usesCf), checkpointing);
+        checkBudget(device, predictTraining(context, files.config, builder, declaration), checkpointing);
         const llm = await LlamaModel.load(device, files.source, { weights: context.config.llm.weights });
         llm.checkpointing = checkpointing;
         const opened = device;
@@ -130,7 +127,8 @@ async function train(name: string, context: MethodContext, run: RunFolder, parts
   const loss = { kind: config.loss.name, k: config.loss.k, bprOn: config.loss.bprOn };
   const { batchTokens } = config.evaluation;
   const shown = new ShownTask();
-  let largest = { stage: 0, tokens: 0 };
+  /** Tokens of the largest batch by stage. */
+  const largest = new Map<number, number>();
   let savedBest = resume?.best ? `${resume.best.stage}/${resume.best.step}` : '';
   try {
     const best = await trainHybrid({
@@ -149,7 +147,7 @@ async function train(name: string, context: MethodContext, run: RunFolder, parts
       resume,
       signal,
       onStep({ stage, step, totalSteps, loss: value, learningRate, tokens }) {
-        if (tokens > largest.tokens) largest = { stage, tokens };
+        largest.set(stage, Math.max(tokens, largest.get(stage) ?? 0));
         run.appendMetrics({ phase: phase(stage), step, loss: value, learningRate, tokens });
         shown
           .show(phase(stage), () => progress.start(phase(stage), totalSteps, 'steps', step - 1))
@@ -207,8 +205,7 @@ async function train(name: string, context: MethodContext, run: RunFolder, parts
         memory: {
           used: device.report(),
           // Nothing to compare with when a resumed run had no step left.
-          predicted:
-            largest.tokens === 0 ? null : predictedMemory(model, stages[largest.stage]!, config, largest.tokens),
+          predicted: predictBatches(model, stages, config, largest),
         },
       },
     };
@@ -219,25 +216,6 @@ async function train(name: string, context: MethodContext, run: RunFolder, parts
   } finally {
     shown.clear();
   }
-}
-
-/** What the largest batch of a training should have taken, from shapes alone. */
-function predictedMemory(model: HybridModel, stage: StageDeclaration, config: ExperimentConfig, tokens: number) {
-  const groups = [...model.groups()].map(([name, { sections }]) => ({
-    trained: stage.trains.includes(name),
-    size: sections.reduce((sum, { count }) => sum + count, 0),
-  }));
-  const sum = (sizes: readonly { size: number }[]) => sizes.reduce((total, { size }) => total + size, 0);
-  return planMemory({
-    llm: model.llm.config,
-    maxPositions: model.llm.maxPositions,
-    parameters: sum(groups),
-    trained: sum(groups.filter(({ trained }) => trained)),
-    loraRank: config.lora.rank,
-    tokens,
-    prompts: config.training[stage.settings].batchSize,
-    checkpointing: config.training.checkpointing,
-  });
 }
 
 /** The trainer's words for a stage of the config. */

@@ -1,11 +1,22 @@
 /** Whether a training fits the memory that the device may take, predicted before any of it is taken. */
-import { matrixFactorizationShapes } from '@crossgate/cf';
-import { fusionParameterShapes, type MemoryPlan, type PromptBuilder, planMemory, promptOfRow } from '@crossgate/fusion';
+import {
+  fusionParameterShapes,
+  type GroupName,
+  type HybridModel,
+  type MemoryPlan,
+  type Method as MethodDeclaration,
+  type PromptBuilder,
+  planMemory,
+  promptOfRow,
+  type StageDeclaration,
+} from '@crossgate/fusion';
 import { type Device, formatBytes } from '@crossgate/gpu';
-import { type LlamaConfig, loraParameterShapes } from '@crossgate/llm';
+import { type LlamaConfig, loraParameterShapes, weightBytes } from '@crossgate/llm';
+import type { ParameterGroup } from '@crossgate/tensor';
+import type { ExperimentConfig } from '../config/schema';
 import { InputError } from '../errors';
 import type { MethodContext } from './method';
-import type { ParameterShapes } from './parameter-sizes';
+import { cfShapes, type ParameterShapes } from './parameter-sizes';
 
 /** Training rows whose prompts are built to know how long prompts are. */
 const SAMPLE = 64;
@@ -13,15 +24,57 @@ const SAMPLE = 64;
 const valuesOf = (shapes: ParameterShapes): number =>
   [...shapes.values()].reduce((sum, shape) => sum + shape.reduce((product, length) => product * length, 1), 0);
 
+const valuesOfGroup = ({ sections }: ParameterGroup): number => sections.reduce((sum, { count }) => sum + count, 0);
+
+/** Values of the parameter groups that a run has, by name. */
+type GroupSizes = ReadonlyMap<GroupName, number>;
+
+/** What is the same for all stages of a training. */
+interface Training {
+  readonly config: ExperimentConfig;
+  readonly llm: LlamaConfig;
+  readonly maxPositions: number;
+  readonly stages: readonly StageDeclaration[];
+  readonly sizes: GroupSizes;
+}
+
 /**
- * Predicts the memory of a training from its config, for batches of prompts of mean length.
- * @param usesCf whether the method has vectors of users and items beside LoRA
+ * The memory of the stage that takes most of it. Fewer tokens may take more: a stage has moments of what it trains.
+ * @param tokensOf tokens of a stage's largest batch; undefined for a stage that is left out
  */
+function largestStage(
+  { config, llm, maxPositions, stages, sizes }: Training,
+  tokensOf: (stage: number) => number | undefined,
+): MemoryPlan | null {
+  let largest: MemoryPlan | null = null;
+  const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
+  const trains = (stage: StageDeclaration, name: GroupName) =>
+    stage.trains.includes(name) && (name !== 'cf' || config.training.stage2.trainCf);
+  stages.forEach((stage, index) => {
+    const tokens = tokensOf(index);
+    if (tokens === undefined) return;
+    const plan = planMemory({
+      llm,
+      weightBytes: weightBytes(llm, config.llm.weights),
+      maxPositions,
+      parameters: sum([...sizes.values()]),
+      trained: sum([...sizes].map(([name, size]) => (trains(stage, name) ? size : 0))),
+      loraRank: config.lora.rank,
+      tokens,
+      prompts: config.training[stage.settings].batchSize,
+      checkpointing: config.training.checkpointing,
+    });
+    if (largest === null || plan.total > largest.total) largest = plan;
+  });
+  return largest;
+}
+
+/** Predicts the memory of a training from its config, for batches of prompts of mean length. */
 export function predictTraining(
   { config, dataset }: Pick<MethodContext, 'config' | 'dataset'>,
   llm: LlamaConfig,
   builder: PromptBuilder,
-  usesCf: boolean,
+  { usesCf, stages }: MethodDeclaration,
 ): MemoryPlan {
   const { rows } = dataset.splits.train;
   const sampled = Math.min(rows, SAMPLE);
@@ -29,24 +82,35 @@ export function predictTraining(
   for (let i = 0; i < sampled; i++) {
     tokens += promptOfRow(builder, dataset, 'train', Math.floor((i * rows) / sampled)).tokenIds.length;
   }
-  const { stage1, stage2, checkpointing } = config.training;
-  const batchSize = Math.max(stage1.batchSize, usesCf ? stage2.batchSize : 0);
-  const lora = valuesOf(loraParameterShapes(llm, config.lora));
-  const { cfDim } = config.cf;
-  const fusion = usesCf
-    ? valuesOf(fusionParameterShapes({ cfDim, hiddenSize: llm.hiddenSize }, config.alg, config.gate)) +
-      valuesOf(matrixFactorizationShapes(dataset.userCount, dataset.itemCount, cfDim))
-    : 0;
-  return planMemory({
-    llm,
+  const sizes = new Map<GroupName, number>([['lora', valuesOf(loraParameterShapes(llm, config.lora))]]);
+  if (usesCf) {
+    const { hiddenSize } = llm;
+    sizes.set('fusion', valuesOf(fusionParameterShapes({ ...config.cf, hiddenSize }, config.alg, config.gate)));
+    sizes.set('cf', valuesOf(cfShapes(config.cf, dataset)));
+  }
+  const declared = stages(config.training.strategy);
+  const training = {
+    ...{ config, llm, sizes, stages: declared },
     maxPositions: Math.min(llm.maxPositions, config.llm.maxLength),
-    parameters: lora + fusion,
-    trained: Math.max(lora, fusion),
-    loraRank: config.lora.rank,
-    tokens: Math.ceil((tokens / Math.max(1, sampled)) * batchSize),
-    prompts: batchSize,
-    checkpointing,
-  });
+  };
+  const batchSize = (stage: number) => config.training[declared[stage]!.settings].batchSize;
+  return largestStage(training, (stage) => Math.ceil((tokens / Math.max(1, sampled)) * batchSize(stage)))!;
+}
+
+/**
+ * What the largest batches of a training should have taken, from shapes alone.
+ * @param tokens tokens of each stage's largest batch
+ * @returns null when no stage has run
+ */
+export function predictBatches(
+  model: HybridModel,
+  stages: readonly StageDeclaration[],
+  config: ExperimentConfig,
+  tokens: ReadonlyMap<number, number>,
+): MemoryPlan | null {
+  const sizes = new Map([...model.groups()].map(([name, group]) => [name, valuesOfGroup(group)]));
+  const { config: llm, maxPositions } = model.llm;
+  return largestStage({ config, llm, maxPositions, stages, sizes }, (stage) => tokens.get(stage));
 }
 
 /**

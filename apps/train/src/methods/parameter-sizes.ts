@@ -29,15 +29,22 @@ export function checkParameterSizes(device: Pick<Device, 'capabilities'>, keys: 
   }
 }
 
+/** The parameters of the CF model of a run. LightGCN has the tables of matrix factorization, SASRec none of users. */
+export function cfShapes(
+  cf: ExperimentConfig['cf'],
+  dataset: Pick<Dataset, 'userCount' | 'itemCount'>,
+): ParameterShapes {
+  const { cfDim, model, sasrec } = cf;
+  return model === 'sasrec'
+    ? sasRecShapes(dataset.itemCount, { cfDim, ...sasrec })
+    : matrixFactorizationShapes(dataset.userCount, dataset.itemCount, cfDim);
+}
+
 /** Checks the parameters of the CF model of a run. See {@link checkParameterSizes}. */
 export function checkCfSizes(device: Pick<Device, 'capabilities'>, config: ExperimentConfig, dataset: Dataset): void {
   const { cfDim, model, sasrec } = config.cf;
   if (model === 'sasrec' && (cfDim % sasrec.heads !== 0 || cfDim / sasrec.heads > 128)) {
     throw new InputError(`cf.sasrec.heads: ${sasrec.heads} must divide cf.cfDim ${cfDim} into at most 128 each`);
   }
-  const shapes =
-    model === 'sasrec'
-      ? sasRecShapes(dataset.itemCount, { cfDim, ...sasrec })
-      : matrixFactorizationShapes(dataset.userCount, dataset.itemCount, cfDim);
-  checkParameterSizes(device, 'cf.cfDim', shapes);
+  checkParameterSizes(device, 'cf.cfDim', cfShapes(config.cf, dataset));
 }
