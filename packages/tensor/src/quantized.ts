@@ -1,7 +1,7 @@
-// Frozen weights of 8 or 4 bits a value, and the operand that matrix products take of either kind of weight.
+// Frozen weights of 16, 8 or 4 bits a value, and the operand that matrix products take of either kind of weight.
 import type { BufferSlice, Device } from '@crossgate/gpu';
-import type { QuantizedBits, QuantizedMatrix } from '@crossgate/kernels';
-import { quantizedLayout } from '@crossgate/kernels';
+import type { HalfMatrix, NarrowMatrix, QuantizedBits, QuantizedMatrix } from '@crossgate/kernels';
+import { halfPaddedColumns, quantizedLayout } from '@crossgate/kernels';
 import { allOrNothing } from './parameters';
 import { Tensor } from './tensor';
 
@@ -21,8 +21,37 @@ export class QuantizedWeight implements QuantizedMatrix {
   ) {}
 }
 
+/** The frozen weight [outputs, inputs] of a linear layer in 16 bits a value, as `HalfMatrix` of `@crossgate/kernels`. */
+export class HalfWeight implements HalfMatrix {
+  readonly requiresGrad = false;
+  readonly bits = 16;
+
+  constructor(
+    readonly device: Device,
+    readonly shape: readonly [number, number],
+    readonly bfloat: boolean,
+    readonly values: BufferSlice,
+  ) {}
+}
+
 /** What a linear layer multiplies by. */
-export type LinearWeight = Tensor | QuantizedWeight;
+export type LinearWeight = Tensor | QuantizedWeight | HalfWeight;
+
+/** Persistent memory for a weight of 16 bits a value, with undefined contents. @throws OutOfMemoryError */
+export function persistentHalf(
+  device: Device,
+  shape: readonly [number, number],
+  bfloat: boolean,
+  purpose: string,
+): HalfWeight {
+  const [rows, columns] = shape;
+  return new HalfWeight(
+    device,
+    shape,
+    bfloat,
+    device.memory.persistent(2 * rows * halfPaddedColumns(columns), purpose),
+  );
+}
 
 /** Persistent memory for a quantised weight, with undefined contents. @throws OutOfMemoryError; nothing stays allocated then. */
 export function persistentQuantized(
@@ -39,13 +68,14 @@ export function persistentQuantized(
   });
 }
 
-/** Frees a weight of either kind at once. */
+/** Frees a weight of any kind at once. */
 export function releaseWeight(weight: LinearWeight): void {
   const { memory } = weight.device;
-  for (const slice of weight instanceof Tensor ? [weight.slice] : [weight.quants, weight.scales]) memory.free(slice);
+  if (weight instanceof QuantizedWeight) for (const slice of [weight.quants, weight.scales]) memory.free(slice);
+  else memory.free(weight instanceof Tensor ? weight.slice : weight.values);
 }
 
 /** What a matrix product binds. */
-export function weightOperand(weight: LinearWeight): BufferSlice | QuantizedMatrix {
+export function weightOperand(weight: LinearWeight): BufferSlice | NarrowMatrix {
   return weight instanceof Tensor ? weight.slice : weight;
 }

@@ -253,6 +253,32 @@ describe.each([8, 4] as const)('a quantised weight of %i bits', (bits) => {
   });
 });
 
+it.each([false, true])(
+  'a weight of 16 bits gives what it stands for and its gradient (bfloat16: %s)',
+  async (bfloat) => {
+    const { words, values } = reference.randomHalves(9, 43, bfloat, 7);
+    const x = randomNormal([rows, 43], 61);
+    const low = [randomNormal([3, 43], 63), randomNormal([9, 3], 64)];
+    const half = ops.persistentHalf(device, [9, 43], bfloat, 'weights');
+    device.recorder.write(half.values, words);
+    const plain = ops.persistent(device, values.shape, 'weights', reference.toFloat32(values));
+    const forward = (w: ops.LinearWeight) => (input?: Tensor, a?: Tensor, b?: Tensor) =>
+      ops.add(ops.linear(input!, w), ops.loraLinear(input!, w, { a: a!, b: b!, scale: 2 }));
+    const [actual, expected] = [
+      await runGradients(device, [x, ...low], forward(half), true),
+      await runGradients(device, [x, ...low], forward(plain), true),
+    ];
+    ops.releaseWeight(half);
+    ops.releaseWeight(plain);
+    expect(device.report().persistent.weights).toBeUndefined();
+    const tolerance = { relative: 1e-5, absolute: 1e-5 };
+    reference.expectClose(actual.output, expected.output, { ...tolerance, label: 'output' });
+    actual.gradients.forEach((gradient, i) => {
+      reference.expectClose(gradient, expected.gradients[i]!, { ...tolerance, label: `gradient ${i}` });
+    });
+  },
+);
+
 describe('attention with rotary positions', () => {
   const [heads, keyValueHeads, headDim] = [4, 2, 6];
   const offsets = [0, 5, 6, 17];
@@ -362,6 +388,24 @@ describe('gatedFusion', () => {
         label: `gradient ${i}`,
       });
     });
+  });
+});
+
+describe('embedding', () => {
+  it('takes indices and segments that lie on the device, and needs the segments for a gradient', async () => {
+    const table = randomNormal([10, 6], 3);
+    const given = Uint32Array.of(3, ops.noRow, 3, 9, 1, 3, 0);
+    const onDevice = (withSegments: boolean): ops.DeviceIndices => ({
+      indices: ops.fromHost(device, [given.length], given),
+      segments: withSegments ? ops.uploadSegments(device, given) : null,
+    });
+    for (const asParameters of [true, false]) {
+      const host = await runGradients(device, [table], (t) => ops.embedding(t!, given), asParameters);
+      const ours = await runGradients(device, [table], (t) => ops.embedding(t!, onDevice(true)), asParameters);
+      expect(ours).toEqual(host);
+    }
+    const without = runGradients(device, [table], (t) => ops.embedding(t!, onDevice(false)), true);
+    await expect(without).rejects.toThrow(/its indices have no segments/);
   });
 });
 

@@ -1,4 +1,4 @@
-/** Blocks of 32 integers with a half as scale, read value by value in float64. */
+/** Matrices of few bits a value, read value by value in float64: blocks of integers with a half as scale, and halves. */
 import { type Reference, reference } from './reference';
 
 /** A matrix of 4 or 8 bits a value, as the kernels bind it. */
@@ -19,13 +19,48 @@ export function halfValue(bits: number): number {
   return exponent === 0 ? sign * mantissa * 2 ** -24 : sign * (1 + mantissa / 1024) * 2 ** (exponent - 15);
 }
 
-/** Random quants with scales in ±[2⁻⁸, 2⁻⁴), the filling of the last block of a row included. */
-export function randomQuantized(rows: number, columns: number, bits: 4 | 8, seed: number): QuantizedWords {
+/** A matrix of 16 bits a value, as the kernels bind it. */
+export interface HalfWords {
+  readonly bfloat: boolean;
+  /** Values of a row with its filling. */
+  readonly paddedColumns: number;
+  /** Two values to a word. */
+  readonly words: Uint32Array<ArrayBuffer>;
+  /** What they stand for, [rows, columns]. */
+  readonly values: Reference;
+}
+
+/** Random values of both signs in ±[2⁻⁴, 2), the filling of rows up to a multiple of 4 included. */
+export function randomHalves(rows: number, columns: number, bfloat: boolean, seed: number): HalfWords {
+  const next = randomIntegers(seed);
+  const paddedColumns = 4 * Math.ceil(columns / 4);
+  const [mantissa, bias] = bfloat ? [7, 127] : [10, 15];
+  const halves = Uint16Array.from({ length: rows * paddedColumns }, () => {
+    return ((next() & 1) << 15) | ((bias - 4 + (next() % 5)) << mantissa) | (next() % 2 ** mantissa);
+  });
+  const widened = (half: number) =>
+    bfloat ? new Float32Array(Uint32Array.of(half << 16).buffer)[0]! : halfValue(half);
+  return {
+    bfloat,
+    paddedColumns,
+    words: new Uint32Array(halves.buffer),
+    values: reference([rows, columns], (i) =>
+      widened(halves[Math.floor(i / columns) * paddedColumns + (i % columns)]!),
+    ),
+  };
+}
+
+function randomIntegers(seed: number): () => number {
   let state = seed >>> 0;
-  const next = () => {
+  return () => {
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
     return state >>> 8;
   };
+}
+
+/** Random quants with scales in ±[2⁻⁸, 2⁻⁴), the filling of the last block of a row included. */
+export function randomQuantized(rows: number, columns: number, bits: 4 | 8, seed: number): QuantizedWords {
+  const next = randomIntegers(seed);
   const blocks = rows * Math.ceil(columns / 32);
   const half = () => ((next() & 1) << 15) | ((7 + (next() % 4)) << 10) | (next() % 1024);
   return {

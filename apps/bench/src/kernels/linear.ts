@@ -1,5 +1,13 @@
 /** Benchmarks of matrix products and sums over rows. */
-import { columnSum, matmul, planColumnSum, planMatmul, type QuantizedBits, quantizedLayout } from '@crossgate/kernels';
+import {
+  columnSum,
+  halfPaddedColumns,
+  matmul,
+  planColumnSum,
+  planMatmul,
+  type QuantizedBits,
+  quantizedLayout,
+} from '@crossgate/kernels';
 import { type BenchContext, bytesOf, type KernelBench, sizes } from './bench';
 
 interface MatmulSize {
@@ -8,8 +16,8 @@ interface MatmulSize {
   readonly k: number;
   readonly transposeA?: boolean;
   readonly transposeB?: boolean;
-  /** B is quantised to so many bits. */
-  readonly bits?: QuantizedBits;
+  /** B has so many bits a value: halves, or quantised. */
+  readonly bits?: QuantizedBits | 16;
   readonly note: string;
 }
 
@@ -33,10 +41,13 @@ const matmulSizes: readonly MatmulSize[] = [
   { m: 300, n: hidden, k: 10 * cfDim, transposeB: true, note: 'ALG second layer' },
   { m: 10 * cfDim, n: cfDim, k: 300, transposeA: true, note: 'ALG weight gradient' },
   { m: 1, n: vocab, k: hidden, transposeB: true, note: 'one token' },
-  ...([8, 4] as const).flatMap((bits) => [
-    { m: 512, n: 512, k: 512, transposeB: true, bits, note: `int${bits} weight` },
-    { m: 512, n: 512, k: 512, bits, note: `int${bits} weight, input gradient` },
-  ]),
+  ...([16, 8, 4] as const).flatMap((bits) => {
+    const note = `${bits === 16 ? 'f' : 'int'}${bits} weight`;
+    return [
+      { m: 512, n: 512, k: 512, transposeB: true, bits, note },
+      { m: 512, n: 512, k: 512, bits, note: `${note}, input gradient` },
+    ];
+  }),
 ];
 
 /** Sizes that only hardware works off in reasonable time. */
@@ -61,15 +72,22 @@ function matmulBench(size: MatmulSize, hardwareOnly: boolean): KernelBench {
     when: ({ software }) => !(hardwareOnly && software),
     prepare: (context) => {
       const a = context.floats(m * k);
-      const b = bits ? quantizedWeight(context, transposeB ? [n, k] : [k, n], bits) : context.floats(k * n);
+      const b = bits ? narrowWeight(context, transposeB ? [n, k] : [k, n], bits) : context.floats(k * n);
       const out = context.empty(m * n);
       return () => matmul(context.device, { a, b, out, m, n, k, transposeA, transposeB });
     },
   };
 }
 
-/** Random quants with scales of 1/64. */
-function quantizedWeight(context: BenchContext, [rows, columns]: readonly [number, number], bits: QuantizedBits) {
+/** Random halves, or random quants with scales of 1/64. */
+function narrowWeight(context: BenchContext, [rows, columns]: readonly [number, number], bits: QuantizedBits | 16) {
+  if (bits === 16) {
+    // Of every exponent but that of infinity.
+    const values = new Uint32Array((rows * halfPaddedColumns(columns)) / 2).map(
+      (_, i) => (i * 0x9e37_79b1) & 0xbbff_bbff,
+    );
+    return { bits, bfloat: false, values: context.upload(values) };
+  }
   const { quantWordsPerRow, scaleWordsPerRow } = quantizedLayout(columns, bits);
   const scales = new Uint32Array(Math.ceil(rows * scaleWordsPerRow)).fill(0x2400_2400);
   return { bits, quants: context.integers(rows * quantWordsPerRow, 2 ** 32), scales: context.upload(scales) };

@@ -1,11 +1,11 @@
-/** Products with a quantised second operand against float64: forward, input gradient, both variants, lowered limits. */
+/** Products with a second operand of 16, 8 or 4 bits against float64: forward, input gradient, both variants, lowered limits. */
 import type { Device } from '@crossgate/gpu';
 import { InputError } from '@crossgate/gpu';
 import * as testing from '@crossgate/testing';
 import { describe, expect, it } from 'vitest';
 import { deviceConfigurations, download, upload, uploadFilled, withDevice } from '../../test/harness';
-import type { MatmulArguments, MatmulShape } from './matmul';
-import { matmul, planSoftwareMatmul, planTiledMatmul, quantizedLayout } from './matmul';
+import type { MatmulArguments, MatmulShape, NarrowMatrix } from './matmul';
+import { halfPaddedColumns, matmul, planSoftwareMatmul, planTiledMatmul, quantizedLayout } from './matmul';
 
 /** Tokens, outputs and inputs of a layer: whole blocks, ragged blocks, ragged everything, an odd number of blocks. */
 const layers = [
@@ -18,19 +18,36 @@ const layers = [
 
 type Plan = NonNullable<MatmulArguments['plan']>;
 
+type Storage = 4 | 8 | 'f16' | 'bf16';
+
+/** A random matrix on the device, and what it stands for. */
+function matrixOf(device: Device, storage: Storage, rows: number, columns: number) {
+  if (typeof storage === 'number') {
+    const words = testing.randomQuantized(rows, columns, storage, 11);
+    const b: NarrowMatrix = {
+      bits: storage,
+      quants: upload(device, words.quants),
+      scales: upload(device, words.scales),
+    };
+    return { b, weight: testing.dequantized(words) };
+  }
+  const halves = testing.randomHalves(rows, columns, storage === 'bf16', 11);
+  expect(halves.paddedColumns).toBe(halfPaddedColumns(columns));
+  const b: NarrowMatrix = { bits: 16, bfloat: halves.bfloat, values: upload(device, halves.words) };
+  return { b, weight: halves.values };
+}
+
 async function check(
   device: Device,
-  bits: 4 | 8,
+  storage: Storage,
   [tokens, outputs, inputs]: readonly [number, number, number],
   plan?: Plan,
 ): Promise<void> {
-  const words = testing.randomQuantized(outputs, inputs, bits, 11);
-  const weight = testing.dequantized(words);
-  const b = { bits, quants: upload(device, words.quants), scales: upload(device, words.scales) };
+  const { b, weight } = matrixOf(device, storage, outputs, inputs);
   const [x, g] = [testing.randomNormal([tokens, inputs], 1), testing.randomNormal([tokens, outputs], 2)];
   const bias = testing.randomNormal([outputs], 3);
   const before = testing.randomNormal([tokens, inputs], 4);
-  const label = `${bits} bits, ${tokens}x${outputs}x${inputs}`;
+  const label = `${storage}, ${tokens}x${outputs}x${inputs}`;
   const { input } = testing.linearBackward(x, weight, g);
 
   const y = uploadFilled(device, tokens * outputs);
@@ -49,19 +66,19 @@ async function check(
   });
 }
 
-describe.each([8, 4] as const)('a matrix of %i bits', (bits) => {
+describe.each([8, 4, 'f16', 'bf16'] as const)('a matrix of %s', (storage) => {
   it.each(['software', 'tiled'] as const)('is multiplied forwards and backwards (%s)', async (variant) => {
     await withDevice(async (device) => {
       const plan = (shape: MatmulShape) =>
         variant === 'software' ? planSoftwareMatmul(shape) : planTiledMatmul(shape, device.capabilities);
-      for (const layer of layers) await check(device, bits, layer, plan);
+      for (const layer of layers) await check(device, storage, layer, plan);
     });
   });
 
   it.each(deviceConfigurations.slice(1))('is divided where it exceeds a binding, $name', async ({ options }) => {
     await withDevice(async (device) => {
       // 600 rows of 3 blocks: an odd number of scales a row, and several bindings.
-      await check(device, bits, [6, 600, 96]);
+      await check(device, storage, [6, 600, 96]);
     }, options);
   });
 });
@@ -75,5 +92,7 @@ it('refuses slices smaller than the layout', async () => {
     const [a, out] = [uploadFilled(device, 40), uploadFilled(device, 3)];
     expect(() => matmul(device, { a, b, out, ...shape })).toThrow(InputError);
     expect(() => matmul(device, { a, b, out, ...shape })).toThrow(/"b.quants" holds 92 bytes, 96 are needed/);
+    const halves = { bits: 16 as const, bfloat: false, values: uploadFilled(device, 59) };
+    expect(() => matmul(device, { a, b: halves, out, ...shape })).toThrow(/"b.values" holds 236 bytes, 240 are needed/);
   });
 });

@@ -8,11 +8,14 @@ import tiledSource from './matmul-tiled.wgsl';
 import operandSource from './operand-b.wgsl';
 import type { MatmulPlan, MatmulShape } from './plan';
 import { planMatmul, tiledThreads } from './plan';
-import { type QuantizedMatrix, quantizedLayout, requireQuantized } from './quantized-matrix';
+import { halfPaddedColumns, type NarrowMatrix, quantizedLayout, requireNarrow } from './quantized-matrix';
 
 export type { MatmulCapabilities, MatmulDType, MatmulPlan, MatmulShape } from './plan';
 export { planMatmul, planSoftwareMatmul, planTiledMatmul } from './plan';
 export {
+  type HalfMatrix,
+  halfPaddedColumns,
+  type NarrowMatrix,
   type QuantizedBits,
   type QuantizedLayout,
   type QuantizedMatrix,
@@ -42,10 +45,12 @@ const bindingsOf = (type: string, quantized: boolean) =>
   ({
     a: { access: 'read', type },
     b: { access: 'read', type: quantized ? 'u32' : type },
-    scales: { access: 'read', type: 'u32', when: 'QUANTIZED' },
+    scales: { access: 'read', type: 'u32', when: 'SCALED' },
     bias: { access: 'read', type, when: 'BIAS' },
     out: { access: 'read_write', type },
   }) as const;
+/** Constants that say how the second operand is stored, as they are for f32 and 32 bits. */
+const storageOf = (quantized: boolean) => ({ QUANTIZED: quantized, SCALED: false, BFLOAT: false, BITS: 32 });
 const includes = { 'operand-b': operandSource };
 
 const softwareOf = (name: string, vector: boolean, quantized: boolean) =>
@@ -55,7 +60,7 @@ const softwareOf = (name: string, vector: boolean, quantized: boolean) =>
     includes,
     bindings: bindingsOf(vector ? 'vec4<f32>' : 'f32', quantized),
     parameters,
-    constants: { VECTOR: vector, WIDTH: vector ? 4 : 1, QUANTIZED: quantized, BITS: 32 },
+    constants: { VECTOR: vector, WIDTH: vector ? 4 : 1, ...storageOf(quantized) },
   });
 const tiledOf = (name: string, quantized: boolean) =>
   defineKernel({
@@ -64,7 +69,7 @@ const tiledOf = (name: string, quantized: boolean) =>
     includes,
     bindings: bindingsOf('f32', quantized),
     parameters,
-    constants: { THREADS: tiledThreads, VECTOR: false, QUANTIZED: quantized, BITS: 32 },
+    constants: { THREADS: tiledThreads, VECTOR: false, ...storageOf(quantized) },
   });
 const kernels = {
   floats: {
@@ -104,8 +109,8 @@ const splitSumScalar = splitSumOf('matmul-split-sum-scalar', 'f32');
 export interface MatmulArguments extends MatmulShape {
   /** [m, k], or [k, m] when `transposeA`; row-major f32. */
   readonly a: BufferSlice;
-  /** [k, n], or [n, k] when `transposeB`; row-major f32, or quantised, and then widened to f32 as it is read. */
-  readonly b: BufferSlice | QuantizedMatrix;
+  /** [k, n], or [n, k] when `transposeB`; row-major f32, or of fewer bits, and then widened to f32 as it is read. */
+  readonly b: BufferSlice | NarrowMatrix;
   /** [m, n]; must share no buffer with the operands. */
   readonly out: BufferSlice;
   /** Factor of the product (not of bias and `out`). Default 1. */
@@ -146,7 +151,7 @@ export function matmul(device: Device, args: MatmulArguments): void {
   if (m === 0 || n === 0) return;
   requireElements('matmul', 'a', a, m * k);
   const layout = operandLayout(args);
-  if ('bits' in b) requireQuantized('matmul', 'b', b, transposeB ? n : k, transposeB ? k : n);
+  if ('bits' in b) requireNarrow('matmul', 'b', b, transposeB ? n : k, transposeB ? k : n);
   else requireElements('matmul', 'b', b, k * n);
   requireElements('matmul', 'out', out, m * n);
   if (bias) requireElements('matmul', 'bias', bias, n);
@@ -179,6 +184,10 @@ function operandLayout({ b, n, k, transposeB = false }: MatmulArguments): {
 } {
   const columns = transposeB ? k : n;
   if (!('bits' in b)) return { stride: columns, wordsPerRow: [columns] };
+  if (b.bits === 16) {
+    const stride = halfPaddedColumns(columns);
+    return { stride, wordsPerRow: [stride / 2] };
+  }
   const { paddedColumns, quantWordsPerRow, scaleWordsPerRow } = quantizedLayout(columns, b.bits);
   return { stride: paddedColumns, wordsPerRow: [quantWordsPerRow, scaleWordsPerRow] };
 }
@@ -188,6 +197,7 @@ function operandRows(args: MatmulArguments, first: number, count: number) {
   const { b } = args;
   const [words = 0, scaleWords = 0] = operandLayout(args).wordsPerRow;
   if (!('bits' in b)) return { b: elements(b, first * words, count * words), scales: undefined };
+  if (b.bits === 16) return { b: elements(b.values, first * words, count * words), scales: undefined };
   return {
     b: elements(b.quants, first * words, count * words),
     scales: elements(b.scales, first * scaleWords, Math.ceil(count * scaleWords)),
@@ -219,7 +229,11 @@ function recordTile(device: Device, args: MatmulArguments, tile: Tile): void {
     TRANSPOSE_B: transposeB,
     BIAS: bias !== undefined && !split,
     ACCUMULATE: accumulate && !split,
-    ...('bits' in args.b && { BITS: args.b.bits }),
+    ...('bits' in args.b && {
+      BITS: args.b.bits,
+      SCALED: args.b.bits !== 16,
+      BFLOAT: args.b.bits === 16 && args.b.bfloat,
+    }),
   };
   const operand = transposeB ? operandRows(args, columnFirst, columns) : operandRows(args, innerFirst, inner);
   const dispatch = {

@@ -1,4 +1,4 @@
-/** Matrices of 8 or 4 bits a value in device memory: their layout, and checks of it. */
+/** Matrices of 16, 8 or 4 bits a value in device memory: their layout, and checks of it. */
 import type { BufferSlice } from '@crossgate/gpu';
 import { requireElements } from '../slices';
 
@@ -17,6 +17,23 @@ export interface QuantizedMatrix {
   readonly quants: BufferSlice;
   /** f16 [rows, blocks per row], filled up to a whole word. */
   readonly scales: BufferSlice;
+}
+
+/** A frozen matrix [rows, columns] of 16 bits a value. Rows are filled up to a multiple of 4 values. */
+export interface HalfMatrix {
+  readonly bits: 16;
+  /** False: IEEE halves. True: bfloat16, the upper half of an f32. */
+  readonly bfloat: boolean;
+  /** u32 [rows, padded columns / 2]. */
+  readonly values: BufferSlice;
+}
+
+/** What a product's second operand may be beside f32. */
+export type NarrowMatrix = QuantizedMatrix | HalfMatrix;
+
+/** Values of a row of 16 bits each, with its filling. Pure. */
+export function halfPaddedColumns(columns: number): number {
+  return 4 * Math.ceil(columns / 4);
 }
 
 /** Sizes of a quantised matrix in 32-bit words; those of a row's scales may end on half a word. */
@@ -40,14 +57,12 @@ export function quantizedLayout(columns: number, bits: QuantizedBits): Quantized
   };
 }
 
-/** Requires both slices to hold a matrix. @throws InputError with both sizes. */
-export function requireQuantized(
-  kernel: string,
-  name: string,
-  b: QuantizedMatrix,
-  rows: number,
-  columns: number,
-): void {
+/** Requires the slices to hold a matrix. @throws InputError with both sizes. */
+export function requireNarrow(kernel: string, name: string, b: NarrowMatrix, rows: number, columns: number): void {
+  if (b.bits === 16) {
+    requireElements(kernel, `${name}.values`, b.values, (rows * halfPaddedColumns(columns)) / 2);
+    return;
+  }
   const { quantWordsPerRow, scaleWordsPerRow } = quantizedLayout(columns, b.bits);
   requireElements(kernel, `${name}.quants`, b.quants, rows * quantWordsPerRow);
   requireElements(kernel, `${name}.scales`, b.scales, Math.ceil(rows * scaleWordsPerRow));
