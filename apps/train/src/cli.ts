@@ -14,6 +14,8 @@ import { registerInit } from './commands/init';
 import { registerLogits } from './commands/logits';
 import { registerMetrics } from './commands/metrics';
 import { registerModel } from './commands/model';
+import { registerPredict } from './commands/predict';
+import { registerRecommend } from './commands/recommend';
 import { registerTokenize } from './commands/tokenize';
 import { registerTrain } from './commands/train';
 import { createContext, type GlobalOptions } from './context';
@@ -102,6 +104,8 @@ export function buildProgram(io: Io, run: (work: Promise<void>) => Promise<void>
   registerInit(program, host);
   registerTrain(program, host);
   registerEvaluate(program, host);
+  registerPredict(program, host);
+  registerRecommend(program, host);
   registerCompare(program, host);
   registerMetrics(program, host);
   registerGenerate(program, host);

@@ -109,10 +109,17 @@ export interface GenerateSettings extends DeviceSettings {
   readonly maxNewTokens: number;
   /** 0 takes the likeliest token. */
   readonly temperature: number;
+  /** Draws among this many likeliest tokens. */
+  readonly topK?: number;
+  /** Draws among the likeliest tokens that together have this probability. */
+  readonly topP?: number;
+  /** Texts that end the generation. */
+  readonly stop?: readonly string[];
 }
 
 /**
  * Continues a text. An empty prompt starts from the beginning-of-text token.
+ * @param onText called with each piece of text as it comes
  * @returns the generated tokens and their text, without the prompt
  * @throws InputError when the prompt fills the context; NoAdapterError without a GPU
  */
@@ -120,6 +127,7 @@ export async function generateText(
   path: string,
   settings: GenerateSettings,
   context: CommandContext,
+  onText: (text: string) => Promise<void> = async () => {},
 ): Promise<{ text: string; tokens: number[] }> {
   const files = await openModelFiles(path);
   try {
@@ -136,17 +144,20 @@ export async function generateText(
       settings.weights,
     );
     try {
-      const tokens = await model.generate(prompt, {
-        maxNewTokens: Math.min(settings.maxNewTokens, files.config.maxPositions - prompt.length),
-        temperature: settings.temperature,
-        seed: context.options.seed ?? 1,
-        signal: context.io.signal,
+      const { maxNewTokens, temperature, topK, topP, stop } = settings;
+      const pieces = model.generateText(tokenizer, prompt, {
+        ...{ maxNewTokens, temperature, seed: context.options.seed ?? 1, signal: context.io.signal },
+        ...(topK !== undefined && { topK }),
+        ...(topP !== undefined && { topP }),
+        ...(stop !== undefined && { stop }),
       });
-      // Decoded together with the prompt, because the first space of a text is not a space of its continuation.
-      const before = tokenizer.decode(prompt, { skipSpecial: true });
-      const whole = tokenizer.decode([...prompt, ...tokens], { skipSpecial: true });
-      const text = whole.startsWith(before) ? whole.slice(before.length) : tokenizer.decode(tokens);
-      return { text, tokens };
+      let text = '';
+      for (;;) {
+        const { value, done } = await pieces.next();
+        if (done) return { text, tokens: value };
+        text += value;
+        await onText(value);
+      }
     } finally {
       await model.close();
     }

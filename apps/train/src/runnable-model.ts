@@ -1,25 +1,20 @@
 /** A language model on the GPU, as far as the command line needs one. */
-import type { PeftAdapter, WeightStorage } from '@crossgate/llm';
+import type { GenerateTextOptions, PeftAdapter, Tokenizer, WeightStorage } from '@crossgate/llm';
 import type { OpenModel } from '@crossgate/llm/node';
 import type { CommandContext } from './context';
 import { throwIfInterrupted } from './errors';
 import { openGpu } from './gpu';
 
-/** How tokens are chosen. */
-export interface GenerateOptions {
-  readonly maxNewTokens: number;
-  /** 0 takes the likeliest token. */
-  readonly temperature: number;
-  readonly seed: number;
-  readonly signal: AbortSignal;
-}
-
 /** A model that computes. Close it to free its device. */
 export interface RunnableModel {
   /** Logits after the last token, one per token of the vocabulary. */
   lastLogits(tokens: readonly number[]): Promise<Float32Array>;
-  /** New tokens after the prompt, up to and without an end-of-text token. */
-  generate(prompt: readonly number[], options: GenerateOptions): Promise<number[]>;
+  /** What follows the prompt, up to a stop string or an end-of-text token: pieces of text, then all new tokens. */
+  generateText(
+    tokenizer: Tokenizer,
+    prompt: readonly number[],
+    options: GenerateTextOptions,
+  ): AsyncGenerator<string, number[]>;
   close(): Promise<void>;
 }
 
@@ -35,7 +30,7 @@ export async function openRunnableModel(
   adapter: PeftAdapter | undefined,
   weights: WeightStorage,
 ): Promise<RunnableModel> {
-  const { addPeftAdapter, generate, LlamaModel, lastLogits, weightBytes } = await import('@crossgate/llm');
+  const { addPeftAdapter, generateText, LlamaModel, lastLogits, weightBytes } = await import('@crossgate/llm');
   const device = await openGpu(context.options.adapter, context.log);
   try {
     const { config, tensors } = files.source;
@@ -52,8 +47,7 @@ export async function openRunnableModel(
     if (adapter) addPeftAdapter(model, adapter);
     return {
       lastLogits: (tokens) => lastLogits(model, tokens),
-      generate: (prompt, { maxNewTokens, temperature, seed, signal }) =>
-        generate(model, prompt, { maxNewTokens, temperature, seed, onToken: () => throwIfInterrupted(signal) }),
+      generateText: (tokenizer, prompt, options) => generateText(model, tokenizer, prompt, options),
       async close() {
         device.destroy();
       },

@@ -1,20 +1,22 @@
 /** `crossgate generate`: text from a model. */
 import { type Command, InvalidArgumentError } from 'commander';
+import { write } from '../io';
 import { type GenerateSettings, generateText } from '../language-model';
 import { locateModel } from '../locate';
 import type { Host } from './host';
-import { weightsOption } from './options';
-
-function parseCount(text: string): number {
-  const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
-  if (!(value >= 1 && value <= 1e6)) throw new InvalidArgumentError('It must be a whole number from 1.');
-  return value;
-}
+import { parseCount, weightsOption } from './options';
+import { collect } from './train';
 
 function parseTemperature(text: string): number {
   const value = /^\d*\.?\d+$/.test(text) ? Number(text) : Number.NaN;
   if (!Number.isFinite(value))
     throw new InvalidArgumentError('It must be a number from 0; 0 takes the likeliest token.');
+  return value;
+}
+
+function parseShare(text: string): number {
+  const value = /^\d*\.?\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (!(value > 0 && value <= 1)) throw new InvalidArgumentError('It must be a number above 0, at most 1.');
   return value;
 }
 
@@ -32,11 +34,18 @@ export function registerGenerate(program: Command, host: Host): void {
     .requiredOption('--prompt <text>', 'text to continue; empty starts from the beginning-of-text token')
     .option('--max-new-tokens <n>', 'most tokens to generate', parseCount, 100)
     .option('--temperature <t>', '0: always the likeliest token; higher: more varied', parseTemperature, 0)
+    .option('--top-k <n>', 'draw among this many likeliest tokens', parseCount)
+    .option('--top-p <p>', 'draw among the likeliest tokens that together have this probability', parseShare)
+    .option('--stop <text>', 'end before this text (repeatable)', collect)
     .option('--lora <dir>', 'PEFT folder or run whose adapter is put on the model')
     .addOption(weightsOption());
   host.handle<GenerateOptions>(command, async (context, options) => {
     const path = await locateModel(options.model, '--model', context.io);
-    const result = await generateText(path, options, context);
-    await context.emit(result, () => result.text);
+    const { stdout } = context.io;
+    // People see the text as it comes; what is left to print at the end is the line break.
+    const result = await generateText(path, options, context, async (text) => {
+      if (!context.options.json) await write(stdout, text);
+    });
+    await context.emit(result, () => '\n');
   });
 }

@@ -1,5 +1,5 @@
 /** Options that several commands have. */
-import { Option } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
 import { WEIGHT_STORAGES } from '../config/schema';
 
 /** How the linear layers of a model are kept on the device. */
@@ -8,3 +8,16 @@ export function weightsOption(): Option {
     .choices(WEIGHT_STORAGES)
     .default('stored');
 }
+
+/** A whole number from 1. @throws InvalidArgumentError for anything else */
+export function parseCount(text: string): number {
+  const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (!(value >= 1 && value <= 1e6)) throw new InvalidArgumentError('It must be a whole number from 1.');
+  return value;
+}
+
+/** `--set` of commands that read a finished run: flags and what they do. */
+export const SET_FOR_RUN = [
+  '--set <key=value>',
+  'say where data or model lie here: data.path, llm.path (repeatable)',
+] as const;

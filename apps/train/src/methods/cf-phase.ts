@@ -59,6 +59,17 @@ export async function prepareCf(
 }
 
 /**
+ * The CF model that a finished run left.
+ * @param run absolute path of the run folder
+ * @throws InputError when it is missing, damaged, or of other data
+ */
+export async function loadCf(context: MethodContext, device: Device, run: string): Promise<{ model: CfModel }> {
+  const path = join(run, CF_FILE);
+  if ((await kindOf(path)) !== 'file') throw new InputError(`${path}: is missing; the run folder is not whole`);
+  return load(context, device, path, path);
+}
+
+/**
  * Checks `cf.run` before the run folder is made.
  * @throws InputError when it is no complete CF run on the same data with vectors of width `cf.cfDim`
  */

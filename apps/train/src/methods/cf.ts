@@ -1,13 +1,14 @@
 /** The collaborative-filtering models as methods of their own: mf, lightgcn, sasrec. */
-import { type CfModelName, evaluateRanking, type RankingResult } from '@crossgate/cf';
+import { type CfModel, type CfModelName, evaluateRanking, type RankingResult, topItems } from '@crossgate/cf';
 import type { SplitName } from '../config/schema';
 import { InputError } from '../errors';
 import { evaluatedRows, pick } from '../evaluated-rows';
 import { openGpu } from '../gpu';
 import type { Scores } from '../predictions';
-import { checkCfRun, prepareCf } from './cf-phase';
-import type { Method } from './method';
+import { checkCfRun, loadCf, prepareCf } from './cf-phase';
+import type { Method, MethodContext } from './method';
 import { checkCfSizes } from './parameter-sizes';
+import { bestOf, historyOfPair, type Pairs, pairsOf, type Scorer } from './scorer';
 
 /** The method that trains one model and scores by it. */
 export function cfMethod(name: CfModelName): Method {
@@ -58,6 +59,40 @@ export function cfMethod(name: CfModelName): Method {
           device.destroy();
         },
       };
+    },
+    async openScorer(context, run) {
+      const device = await openGpu(context.adapter, context.log);
+      try {
+        const { model } = await loadCf(context, device, run);
+        return { ...cfScorer(context, model), close: async () => device.destroy() };
+      } catch (error) {
+        device.destroy();
+        throw error;
+      }
+    },
+  };
+}
+
+function cfScorer({ dataset }: MethodContext, model: CfModel): Omit<Scorer, 'close'> {
+  const scorePairs = async (pairs: Pairs) => {
+    const last = (index: number, limit: number) => {
+      const history = historyOfPair(dataset, pairs, index);
+      return history.subarray(Math.max(0, history.length - limit));
+    };
+    return logitsToScores(await model.scorePairs(pairs.user, pairs.item, last));
+  };
+  return {
+    scorePairs,
+    async best(user, { count, candidates }) {
+      if (candidates) return bestOf(candidates, await scorePairs(pairsOf(user, candidates)), count);
+      const positives = dataset.positives(user);
+      const history = (_: number, limit: number) => positives.subarray(Math.max(0, positives.length - limit));
+      let items = new Int32Array();
+      for await (const best of topItems(model, [user], { count, exclude: () => positives, history })) {
+        items = Int32Array.from(best.items);
+      }
+      // Their logits do not count the user's bias, which scores of pairs do.
+      return bestOf(items, await scorePairs(pairsOf(user, items)), count);
     },
   };
 }

@@ -14,17 +14,18 @@ import type { Device } from '@crossgate/gpu';
 import { type LlamaConfig, LlamaModel, loraParameterShapes, type Tokenizer } from '@crossgate/llm';
 import { openModel } from '@crossgate/llm/node';
 import type { SplitName, StageConfig } from '../config/schema';
-import { InterruptedError } from '../errors';
+import { InputError, InterruptedError } from '../errors';
 import { evaluatedRows } from '../evaluated-rows';
 import { openGpu } from '../gpu';
 import { locateModel } from '../locate';
 import { modelHash } from '../model-hash';
 import type { Scores } from '../predictions';
 import type { ProgressTask } from '../progress';
-import type { RunFolder } from '../runs/run-folder';
+import { type RunFolder, storedProvenance } from '../runs/run-folder';
 import { logitsToScores } from './cf';
 import { checkCfRun, prepareCf } from './cf-phase';
 import { readHybridCheckpoint, saveHybridCheckpoint, writeModelFiles } from './hybrid-checkpoint';
+import { hybridScorer } from './hybrid-scorer';
 import { checkBudget, predictBatches, predictTraining } from './memory-budget';
 import type { Method, MethodContext, MethodOutcome } from './method';
 import { checkCfSizes, checkParameterSizes } from './parameter-sizes';
@@ -38,38 +39,73 @@ export function hybridMethod(name: string): Method {
     trained: true,
     async open(context) {
       if (declaration.usesCf) await checkCfRun(context);
-      const path = await locateModel(context.config.llm.path!, 'llm.path', context.surroundings);
-      const files = await openModel(path);
-      let device: Device | undefined;
+      const { checkpointing } = context.config.training;
+      const { parts, provenance, close } = await openParts(name, context, (device, llm, builder) => {
+        checkSizes(name, device, context, llm);
+        checkBudget(device, predictTraining(context, llm, builder, declaration), checkpointing);
+      });
+      parts.llm.checkpointing = checkpointing;
+      return {
+        adapter: parts.device.capabilities.name,
+        provenance,
+        train: (run) => train(name, context, run, parts),
+        close,
+      };
+    },
+    async openScorer(context, run) {
+      const { parts, provenance, close } = await openParts(name, context);
       try {
-        const tokenizer = await files.tokenizer();
-        // Prompts are built once before the GPU is opened: a template that does not fit is found at once.
-        const builder = promptBuilder(name, context, tokenizer, files.config.maxPositions);
-        const hash = await modelHash(path);
-        device = await openGpu(context.adapter, context.log);
-        checkSizes(name, device, context, files.config);
-        const { checkpointing } = context.config.training;
-        checkBudget(device, predictTraining(context, files.config, builder, declaration), checkpointing);
-        const llm = await LlamaModel.load(device, files.source, { weights: context.config.llm.weights });
-        llm.checkpointing = checkpointing;
-        const opened = device;
-        return {
-          adapter: device.capabilities.name,
-          // The name as the user gave it: where it lies on this machine is nobody else's business.
-          provenance: { model: { name: context.config.llm.path, ...files.config }, modelHash: hash },
-          train: (run) => train(name, context, run, { llm, builder, device: opened }),
-          async close() {
-            opened.destroy();
-            await files.close();
-          },
-        };
+        await checkModel(run, provenance.modelHash, context.config.llm.path!);
+        return { ...(await hybridScorer(context, run, parts)), close };
       } catch (error) {
-        device?.destroy();
-        await files.close();
+        await close();
         throw error;
       }
     },
   };
+}
+
+/**
+ * Opens the base model, its tokenizer and the device.
+ * @param check called before the weights are loaded
+ */
+async function openParts(
+  name: string,
+  context: MethodContext,
+  check?: (device: Device, llm: LlamaConfig, builder: PromptBuilder) => void,
+) {
+  const { config } = context;
+  const path = await locateModel(config.llm.path!, 'llm.path', context.surroundings);
+  const files = await openModel(path);
+  let device: Device | undefined;
+  const close = async () => {
+    device?.destroy();
+    await files.close();
+  };
+  try {
+    const tokenizer = await files.tokenizer();
+    // Prompts are built once before the GPU is opened: a template that does not fit is found at once.
+    const builder = promptBuilder(name, context, tokenizer, files.config.maxPositions);
+    const hash = await modelHash(path);
+    device = await openGpu(context.adapter, context.log);
+    check?.(device, files.config, builder);
+    const llm = await LlamaModel.load(device, files.source, { weights: config.llm.weights });
+    const parts: HybridParts = { llm, builder, device, usesCf: findDeclaration(name).usesCf };
+    // The name as the user gave it: where it lies on this machine is nobody else's business.
+    return { parts, provenance: { model: { name: config.llm.path, ...files.config }, modelHash: hash }, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** @throws InputError when the model is not the one that the run was trained on */
+async function checkModel(run: string, hash: string, path: string): Promise<void> {
+  const { modelHash: stored } = await storedProvenance(run);
+  if (stored === undefined || stored === hash) return;
+  throw new InputError(
+    `llm.path: ${path} is another model than the run was trained on (hash ${hash}, then ${stored}); name the same with --set llm.path=PATH`,
+  );
 }
 
 /** Checks every parameter that the run will add to the model. */
@@ -101,13 +137,16 @@ function promptBuilder(name: string, { config, dataset }: MethodContext, tokeniz
   return builder;
 }
 
-interface Parts {
+/** The base model, and what turns rows into its input. */
+export interface HybridParts {
   readonly llm: LlamaModel;
   readonly builder: PromptBuilder;
   readonly device: Device;
+  /** Whether the method has vectors of users and items. */
+  readonly usesCf: boolean;
 }
 
-async function train(name: string, context: MethodContext, run: RunFolder, parts: Parts): Promise<MethodOutcome> {
+async function train(name: string, context: MethodContext, run: RunFolder, parts: HybridParts): Promise<MethodOutcome> {
   const { config, dataset, log, progress, signal } = context;
   const { llm, builder, device } = parts;
   const declaration = findDeclaration(name);

@@ -7,6 +7,7 @@ import type { Logger } from '../log';
 import type { Scores } from '../predictions';
 import type { Progress } from '../progress';
 import type { RunFolder } from '../runs/run-folder';
+import type { Scorer } from './scorer';
 
 /** What a method sees when it scores a row: T train labels, H also the user's earlier positives, P also their earlier negatives. */
 export type Information = 'T' | 'H' | 'P';
@@ -56,4 +57,10 @@ export interface Method {
   readonly trained: boolean;
   /** Opens what the method needs. Bad input is found here, before the run folder is made. */
   open(context: MethodContext): Promise<OpenMethod>;
+  /**
+   * Opens what a finished run left, to score more than its splits.
+   * @param run absolute path of the run folder
+   * @throws InputError naming a file that is missing or does not fit
+   */
+  openScorer(context: MethodContext, run: string): Promise<Scorer>;
 }

@@ -88,12 +88,12 @@ export class RunFolder {
 
   /** Writes config.yaml and opens the metrics log, cut back to the last checkpoint. Called once, before training. */
   async begin(config: ExperimentConfig, provenance: Provenance): Promise<void> {
-    const stored = (await readConfig(this.path))?.provenance as Partial<Provenance> | null | undefined;
+    const stored = await storedProvenance(this.path);
     for (const [key, what] of [
       ['dataHash', 'data'],
       ['modelHash', 'model weights or another tokenizer'],
     ] as const) {
-      if (typeof stored?.[key] !== 'string' || stored[key] === provenance[key]) continue;
+      if (typeof stored[key] !== 'string' || stored[key] === provenance[key]) continue;
       throw new InputError(
         `${this.path}: the run was started on other ${what} (hash ${stored[key]}, now ${provenance[key] ?? 'none'}); resume with the same`,
       );
@@ -249,6 +249,11 @@ async function inspect(path: string, config: ExperimentConfig, { resume }: { res
   await readCheckpointFile(path, 'best');
   readKept(path, last?.metricsBytes ?? 0);
   return 'unfinished';
+}
+
+/** What config.yaml of a run says besides its config. @throws InputError when it is not YAML */
+export async function storedProvenance(run: string): Promise<Partial<Provenance>> {
+  return ((await readConfig(run))?.provenance as Partial<Provenance> | null | undefined) ?? {};
 }
 
 async function readConfig(run: string): Promise<Record<string, unknown> | undefined> {

@@ -1,0 +1,125 @@
+/** `crossgate predict`: scores of any pairs of users and items, from file to file. */
+import { open } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import type { Dataset } from '@crossgate/data';
+import type { Command } from 'commander';
+import type { CommandContext } from '../context';
+import { csvField, readColumns } from '../csv';
+import { InputError, throwIfInterrupted } from '../errors';
+import { kindOf, requireFile, writeAtomicallyWith } from '../files';
+import { type Pairs, type RowPlace, rowFinder, type Scorer } from '../methods/scorer';
+import { IdLookup, openRun } from '../open-run';
+import type { Host } from './host';
+import { SET_FOR_RUN } from './options';
+import { collect } from './train';
+
+/** Pairs that are held at a time. Many of one user behind one another share the work on what is known of the user. */
+const CHUNK = 4096;
+
+interface PredictOptions {
+  readonly pairs: string;
+  readonly out: string;
+  readonly set?: readonly string[];
+}
+
+export function registerPredict(program: Command, host: Host): void {
+  const command = host
+    .add(program, 'predict <run>', 'Score pairs of users and items by a finished run', [
+      'predict runs/ccf-1 --pairs pairs.csv --out scores.csv',
+      'predict runs/ccf-1 --pairs pairs.csv --out scores.csv --set data.path=data/ml-1m',
+    ])
+    .requiredOption('--pairs <file>', 'CSV with the columns user and item, ids as in the source; of any length')
+    .requiredOption('--out <file>', 'CSV to write: user,item,score in the same order')
+    .option(...SET_FOR_RUN, collect);
+  host.handle<PredictOptions>(command, async (context, options, [run]) => {
+    const [pairs, out] = [options.pairs, options.out].map((path) => resolve(context.io.cwd, path)) as [string, string];
+    await requireFile(pairs, 'CSV', true);
+    if ((await kindOf(out)) === 'folder') throw new InputError(`--out: ${out}: is a folder; name a file`);
+    const { dataset, method, scorer } = await openRun(context, run!, options.set ?? []);
+    try {
+      const counts = await predictFile(context, { dataset, scorer, pairs, out });
+      await context.emit({ run, method, ...counts, out: options.out }, () => {
+        const { rows, known, warm } = counts;
+        return `${rows} pairs scored: ${warm} warm, ${rows - warm} cold; ${known} are rows of the data set`;
+      });
+    } finally {
+      await scorer.close();
+    }
+  });
+}
+
+/** What was scored. */
+interface Counts {
+  readonly rows: number;
+  /** Pairs whose user and item both have train rows. */
+  readonly warm: number;
+  readonly cold: number;
+  /** Pairs that are rows of the data set. */
+  readonly known: number;
+}
+
+interface PredictWork {
+  readonly dataset: Dataset;
+  readonly scorer: Scorer;
+  readonly pairs: string;
+  readonly out: string;
+}
+
+async function predictFile(context: CommandContext, { dataset, scorer, pairs, out }: PredictWork): Promise<Counts> {
+  const { user: trainUser, item: trainItem } = dataset.splits.train;
+  const [warmUsers, warmItems] = [new Set(trainUser), new Set(trainItem)];
+  const counts = { rows: 0, warm: 0, cold: 0, known: 0 };
+  await writeAtomicallyWith(out, async (temporary) => {
+    const handle = await open(temporary, 'wx');
+    try {
+      await handle.write('user,item,score\n');
+      for await (const chunk of chunksOf(dataset, pairs)) {
+        throwIfInterrupted(context.io.signal);
+        const { score } = await scorer.scorePairs(chunk);
+        const lines: string[] = [];
+        for (const [index, value] of score.entries()) {
+          const [user, item] = [chunk.user[index]!, chunk.item[index]!];
+          if (!Number.isFinite(value)) {
+            throw new Error(`the score of user ${dataset.users[user]} and item ${dataset.items[item]!.id} is ${value}`);
+          }
+          lines.push(`${csvField(dataset.users[user]!)},${csvField(dataset.items[item]!.id)},${value}\n`);
+          counts[warmUsers.has(user) && warmItems.has(item) ? 'warm' : 'cold']++;
+          if (chunk.place[index]) counts.known++;
+        }
+        await handle.write(lines.join(''));
+        counts.rows += score.length;
+        context.log.info(`${counts.rows} pairs scored`);
+      }
+      if (counts.rows === 0) throw new InputError(`${pairs}: holds no rows below its header`);
+    } finally {
+      await handle.close();
+    }
+  });
+  return counts;
+}
+
+/** Reads pairs, some thousands at a time. @throws InputError naming file and line of an unknown user or item */
+async function* chunksOf(dataset: Dataset, path: string): AsyncGenerator<Pairs> {
+  const users = new IdLookup('user', dataset.users, dataset.name);
+  const items = new IdLookup(
+    'item',
+    dataset.items.map(({ id }) => id),
+    dataset.name,
+  );
+  const placeOf = rowFinder(dataset);
+  let [user, item, place]: [number[], number[], (RowPlace | null)[]] = [[], [], []];
+  const take = (): Pairs => {
+    const pairs = { user: Int32Array.from(user), item: Int32Array.from(item), place };
+    [user, item, place] = [[], [], []];
+    return pairs;
+  };
+  for await (const { line, values } of readColumns(path, ['user', 'item'])) {
+    const [userText, itemText] = values as [string, string];
+    const [u, i] = [users.find(userText, `${path}:${line}`), items.find(itemText, `${path}:${line}`)];
+    user.push(u);
+    item.push(i);
+    place.push(placeOf(u, i));
+    if (user.length === CHUNK) yield take();
+  }
+  if (user.length > 0) yield take();
+}

@@ -1,0 +1,88 @@
+/** `crossgate recommend`: the best items of a user by a finished run. */
+import { resolve } from 'node:path';
+import type { Dataset } from '@crossgate/data';
+import type { Command } from 'commander';
+import { readColumns } from '../csv';
+import { InputError } from '../errors';
+import { readText } from '../files';
+import { table } from '../format';
+import { IdLookup, openRun } from '../open-run';
+import type { Host } from './host';
+import { parseCount, SET_FOR_RUN } from './options';
+import { collect } from './train';
+
+interface RecommendOptions {
+  readonly user: string;
+  readonly top: number;
+  readonly candidates?: string;
+  readonly set?: readonly string[];
+}
+
+/** Bytes of a list of candidates: some tens of millions of ids. */
+const LIMIT = 2 ** 28;
+
+export function registerRecommend(program: Command, host: Host): void {
+  const command = host
+    .add(program, 'recommend <run>', 'The best items for a user, by a finished run', [
+      'recommend runs/ccf-1 --user 36',
+      'recommend runs/ccf-1 --user 36 --top 5 --candidates items.csv --json',
+    ])
+    .requiredOption('--user <id>', 'id of the user, as in the source')
+    .option('--top <k>', 'how many items', parseCount, 10)
+    .option('--candidates <file>', 'ids of the items to choose from: a CSV with the column item, or one id a line')
+    .option(...SET_FOR_RUN, collect)
+    .addHelpText(
+      'after',
+      '\nWithout --candidates, all items are ranked that the user has no positive with; CF methods rank those with train rows.',
+    );
+  host.handle<RecommendOptions>(command, async (context, { user: id, top, candidates: file, set }, [run]) => {
+    const asked: { user: number; candidates: Int32Array | null } = { user: 0, candidates: null };
+    const { dataset, scorer } = await openRun(context, run!, set ?? [], async (data) => {
+      asked.user = new IdLookup('user', data.users, data.name).find(id, '--user');
+      if (file !== undefined) asked.candidates = await readCandidates(data, resolve(context.io.cwd, file));
+    });
+    const { user, candidates } = asked;
+    try {
+      const task = context.progress.start('scoring items', candidates?.length ?? dataset.itemCount, 'items');
+      const { items, scores } = await scorer.best(user, {
+        count: top,
+        candidates,
+        onProgress: (done) => task.update(done),
+      });
+      task.finish();
+      const found = Array.from(items, (item, rank) => {
+        const { id: itemId, title } = dataset.items[item]!;
+        return { item: itemId, title, score: scores.score[rank]! };
+      });
+      await context.emit({ user: id, items: found }, () =>
+        table([
+          ['', 'score', 'item', 'title'],
+          ...found.map(({ item, title, score }, rank) => [String(rank + 1), score.toFixed(4), item, title]),
+        ]),
+      );
+    } finally {
+      await scorer.close();
+    }
+  });
+}
+
+/** @returns dense ids, each once, in the order of the file @throws InputError naming file and line of an unknown item */
+async function readCandidates(dataset: Dataset, path: string): Promise<Int32Array> {
+  const lookup = new IdLookup(
+    'item',
+    dataset.items.map(({ id }) => id),
+    dataset.name,
+  );
+  const found = new Set<number>();
+  const lines = (await readText(path, 'list of candidates', LIMIT)).split(/\r?\n/);
+  if (/(^|,)\s*"?item"?\s*(,|$)/.test(lines[0]!.replace(/^\ufeff/, ''))) {
+    for await (const { line, values } of readColumns(path, ['item']))
+      found.add(lookup.find(values[0]!, `${path}:${line}`));
+  } else {
+    for (const [index, text] of lines.entries()) {
+      if (text.trim() !== '') found.add(lookup.find(text, `${path}:${index + 1}`));
+    }
+  }
+  if (found.size === 0) throw new InputError(`${path}: holds no candidates`);
+  return Int32Array.from(found);
+}

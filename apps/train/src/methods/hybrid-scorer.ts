@@ -1,0 +1,113 @@
+/** Scores by a finished run on a language model: many items of a user share what their prompts begin with. */
+import { join } from 'node:path';
+import {
+  AlignmentAndGate,
+  CandidateScorer,
+  type CfSide,
+  HybridModel,
+  promptFor,
+  scorePrompts,
+} from '@crossgate/fusion';
+import { addPeftAdapter } from '@crossgate/llm';
+import { parseState, RandomStream, writeGroup, type YesNoLossOptions } from '@crossgate/tensor';
+import { openFile } from '@crossgate/tensor/node';
+import { openAdapter } from '../adapters';
+import { InputError } from '../errors';
+import { kindOf } from '../files';
+import type { Scores } from '../predictions';
+import { logitsToScores } from './cf';
+import { loadCf } from './cf-phase';
+import type { HybridParts } from './hybrid';
+import type { MethodContext } from './method';
+import { bestOf, historyOfPair, newItems, type Pairs, type Scorer } from './scorer';
+
+/** From this many pairs of one user and history on, their prefix is computed by itself: below, batches of whole prompts are faster. */
+const SHARED = 4;
+
+/**
+ * Loads what a run left on its base model.
+ * @param run absolute path of the run folder
+ * @param parts open; closed by whoever opened them
+ * @throws InputError naming a file that is missing or does not fit
+ */
+export async function hybridScorer(
+  context: MethodContext,
+  run: string,
+  { llm, builder, device, usesCf }: HybridParts,
+): Promise<Omit<Scorer, 'close'>> {
+  const { config, dataset, signal } = context;
+  addPeftAdapter(llm, await openAdapter(join(run, 'adapter'), llm.config));
+  const model = new HybridModel(llm, usesCf ? await loadFusion(context, run, device, llm.config.hiddenSize) : null);
+  const { yes, no } = builder.answers;
+  const { name, k, bprOn } = config.loss;
+  const loss: YesNoLossOptions = { kind: name, k, bprOn, yesToken: yes, noToken: no };
+  const options = { batchTokens: config.evaluation.batchTokens, signal };
+
+  const candidatesOf = (user: number, history: Int32Array) =>
+    new CandidateScorer(model, builder, { user, history }, loss);
+
+  async function scorePairs(pairs: Pairs): Promise<Scores> {
+    const values = new Float32Array(pairs.user.length);
+    const groups = new Map<string, number[]>();
+    for (const [index, user] of pairs.user.entries()) {
+      const key = `${user}/${historyOfPair(dataset, pairs, index).length}`;
+      if (!groups.has(key)) groups.set(key, []);
+      groups.get(key)!.push(index);
+    }
+    const single: number[] = [];
+    for (const indices of groups.values()) {
+      if (indices.length < SHARED) {
+        single.push(...indices);
+        continue;
+      }
+      const [first] = indices as [number, ...number[]];
+      using scorer = candidatesOf(pairs.user[first]!, historyOfPair(dataset, pairs, first));
+      const items = indices.map((index) => pairs.item[index]!);
+      const scores = await scorer.score(items, options);
+      for (const [i, index] of indices.entries()) values[index] = scores[i]!;
+    }
+    const prompts = (function* () {
+      for (const index of single) {
+        const history = historyOfPair(dataset, pairs, index);
+        yield promptFor(builder, { user: pairs.user[index]!, item: pairs.item[index]!, history });
+      }
+    })();
+    const scores = await scorePrompts(model, prompts, single.length, loss, options);
+    for (const [i, index] of single.entries()) values[index] = scores[i]!;
+    return logitsToScores(values);
+  }
+
+  return {
+    scorePairs,
+    async best(user, { count, candidates, onProgress }) {
+      const items = candidates ?? newItems(dataset, user);
+      using scorer = candidatesOf(user, dataset.positives(user));
+      const values = await scorer.score(items, { ...options, ...(onProgress && { onProgress }) });
+      return bestOf(items, logitsToScores(values), count);
+    },
+  };
+}
+
+/** ENC, ALG and GATE as the last stage left them. */
+async function loadFusion(
+  context: MethodContext,
+  run: string,
+  device: HybridParts['device'],
+  hiddenSize: number,
+): Promise<CfSide> {
+  const { config } = context;
+  const file = join(run, 'fusion.safetensors');
+  if ((await kindOf(file)) !== 'file') throw new InputError(`${file}: is missing; the run folder is not whole`);
+  const source = await openFile(file);
+  const { state } = await parseState(source).finally(() => source.close());
+  const { model: backend } = await loadCf(context, device, run);
+  const networks = new AlignmentAndGate(
+    device,
+    { cfDim: backend.cfDim, hiddenSize },
+    config.alg,
+    config.gate,
+    new RandomStream(config.seed, 'fusion'),
+  );
+  for (const group of [backend.group, networks.group]) writeGroup(group, state, file);
+  return { backend, networks };
+}

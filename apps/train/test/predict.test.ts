@@ -1,0 +1,187 @@
+/** predict and recommend: the scores of a run again, for any pairs and for all items of a user. */
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { listAdapters } from '@crossgate/gpu/node';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { runCli } from './cli';
+import { folderWith, inventedMl1m, listing } from './fixtures';
+import { tinyRuns } from './tiny-runs';
+
+const adapters = await listAdapters();
+
+/** A folder for all tests of a group: those of `folderWith` end with each test. */
+async function sharedFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'crossgate-test-'));
+  shared.push(folder);
+  return folder;
+}
+const shared: string[] = [];
+afterAll(async () => {
+  for (const folder of shared) await rm(folder, { recursive: true, force: true });
+});
+
+/** Rows of a CSV as objects. */
+async function csv(path: string): Promise<Record<string, string>[]> {
+  const [header, ...lines] = (await readFile(path, 'utf8')).trimEnd().split('\n');
+  const names = header!.split(',');
+  return lines.map((line) => Object.fromEntries(line.split(',').map((value, i) => [names[i]!, value])));
+}
+
+async function run(cwd: string, ...argv: string[]): Promise<string> {
+  const { code, stdout, stderr } = await runCli(argv, { cwd });
+  expect(code, stderr).toBe(0);
+  return stdout;
+}
+
+/** Scores pairs by a run. */
+async function predict(cwd: string, name: string, pairs: readonly { user: string; item: string }[]) {
+  await writeFile(join(cwd, 'pairs.csv'), `item,user\n${pairs.map(({ user, item }) => `${item},${user}\n`).join('')}`);
+  const text = await run(cwd, 'predict', name, '--pairs', 'pairs.csv', '--out', 'scores.csv', '--json');
+  return { counts: JSON.parse(text) as Record<string, unknown>, rows: await csv(join(cwd, 'scores.csv')) };
+}
+
+const recommend = async (cwd: string, name: string, ...argv: string[]) =>
+  JSON.parse(await run(cwd, 'recommend', name, ...argv, '--json')) as {
+    user: string;
+    items: { item: string; title: string; score: number }[];
+  };
+
+/** The rows of a run's predictions, scored again, whatever their order. */
+async function expectSameScores(cwd: string, name: string, digits: number): Promise<void> {
+  const stored = await csv(join(cwd, name, 'predictions', 'test.csv'));
+  const pairs = stored.map(({ user, item }) => ({ user: user!, item: item! })).reverse();
+  const { counts, rows } = await predict(cwd, name, pairs);
+  const warm = stored.filter(({ seen }) => seen === '1').length;
+  expect(counts).toMatchObject({ rows: pairs.length, known: pairs.length, warm, cold: pairs.length - warm });
+  expect(rows.map(({ user, item }) => ({ user, item }))).toEqual(pairs);
+  for (const [i, { score }] of rows.reverse().entries()) {
+    expect(Number(score), `${name}, row ${i}`).toBeCloseTo(Number(stored[i]!.score), digits);
+  }
+  expect(new Set(rows.map(({ score }) => score)).size).toBeGreaterThan(3);
+}
+
+describe('a baseline', () => {
+  let cwd: string;
+  const methods = ['item-mean', 'mean', 'running-mean'];
+  beforeAll(async () => {
+    cwd = await sharedFolder();
+    for (const [name, text] of Object.entries(inventedMl1m(14, 9))) {
+      await mkdir(dirname(join(cwd, name)), { recursive: true });
+      await writeFile(join(cwd, name), text);
+    }
+    for (const method of methods) {
+      await writeFile(join(cwd, `${method}.yaml`), `method: ${method}\ndata: { path: ml-1m }\n`);
+      await run(cwd, 'train', `${method}.yaml`, '--run', method);
+    }
+  });
+
+  it.each(methods)('%s scores rows as its run did', (method) => expectSameScores(cwd, method, 12));
+
+  it('recommends what the user does not have, best first', async () => {
+    const { user, items } = await recommend(cwd, 'mean', '--user', '3', '--top', '4');
+    expect(user).toBe('3');
+    expect(items.length).toBeGreaterThan(1);
+    const ratings = (await readFile(join(cwd, 'ml-1m', 'ratings.dat'), 'latin1')).trimEnd().split('\n');
+    const liked = new Set(
+      ratings
+        .map((line) => line.split('::'))
+        .filter(([id, , rating]) => id === '3' && Number(rating) > 3)
+        .map(([, item]) => item),
+    );
+    expect(liked.size).toBeGreaterThan(0);
+    for (const { item } of items) expect(liked.has(item)).toBe(false);
+    const scores = items.map(({ score }) => score);
+    expect(scores).toEqual([...scores].sort((a, b) => b - a));
+    const given = [...liked].slice(0, 2) as string[];
+    await writeFile(join(cwd, 'few.txt'), `${given.join('\n')}\n${given[0]}\n`);
+    await writeFile(join(cwd, 'few.csv'), `title,item\n${given.map((item) => `x,${item}\n`).join('')}`);
+    for (const file of ['few.txt', 'few.csv']) {
+      const chosen = await recommend(cwd, 'mean', '--user', '3', '--candidates', file);
+      expect(chosen.items.map(({ item }) => item).sort()).toEqual(given.sort());
+    }
+  });
+
+  it.each([
+    [
+      ['recommend', 'mean', '--user', '99'],
+      /--user: user "99" is not among the 14 users of ml-1m \(did you mean 9\?\)/,
+    ],
+    [['recommend', 'nothing', '--user', '1'], /nothing: run not found/],
+    [['recommend', 'ml-1m', '--user', '1'], /ml-1m: is not a run/],
+    [['recommend', 'mean', '--user', '1', '--top', '0'], /whole number from 1/],
+    [
+      ['recommend', 'mean', '--user', '1', '--candidates', 'bad.txt'],
+      /bad\.txt:2: item "777" is not among the 9 items/,
+    ],
+    [['recommend', 'mean', '--user', '1', '--candidates', 'empty.txt'], /empty\.txt: holds no candidates/],
+    [['recommend', 'mean', '--user', '1', '--set', 'seed=2'], /--set seed: cannot be changed for a finished run/],
+    [['recommend', 'mean', '--user', '1', '--set', 'data.path=other'], /data\.path: the data set is not the one/],
+    [['predict', 'mean', '--pairs', 'bad.csv', '--out', 'o.csv'], /bad\.csv:3: user "x" is not among the 14 users/],
+    [['predict', 'mean', '--pairs', 'none.csv', '--out', 'o.csv'], /none\.csv: holds no rows/],
+    [['predict', 'mean', '--pairs', 'absent.csv', '--out', 'o.csv'], /absent\.csv: CSV not found/],
+    [['predict', 'mean', '--pairs', 'empty.txt', '--out', 'o.csv'], /empty\.txt/],
+    [['predict', 'mean', '--pairs', 'bad.csv', '--out', 'ml-1m'], /--out: .+ml-1m: is a folder/],
+  ])('refuses %j with one line, and leaves nothing', async (argv, words) => {
+    const more = {
+      'bad.txt': '1\n777\n',
+      'empty.txt': '',
+      'bad.csv': 'user,item\n1,1\nx,1\n',
+      'none.csv': 'user,item\n',
+    };
+    for (const [name, text] of Object.entries(more)) await writeFile(join(cwd, name), text);
+    const other = await folderWith(inventedMl1m(5, 4));
+    const before = await listing(cwd);
+    const given = argv.map((word) => (word === 'data.path=other' ? `data.path=${join(other, 'ml-1m')}` : word));
+    const { code, stdout, stderr } = await runCli(given, { cwd });
+    expect(stderr).toMatch(words);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(await listing(cwd)).toEqual(before);
+  });
+});
+
+describe.skipIf(adapters.length === 0)('a model on a GPU', () => {
+  let cwd: string;
+  beforeAll(async () => {
+    cwd = await tinyRuns(await sharedFolder());
+    await run(cwd, 'train', 'mf.yaml', '--run', 'mf', '--quiet');
+    await run(cwd, 'train', 'ccf.yaml', '--run', 'ccf', '--quiet', '--set', 'evaluation.splits=[test]');
+  });
+
+  it('MF scores rows as its run did, and recommends by the same scores', async () => {
+    await expectSameScores(cwd, 'mf', 6);
+    const { items } = await recommend(cwd, 'mf', '--user', '5', '--top', '3');
+    expect(items.length).toBeGreaterThan(0);
+    const { rows } = await predict(
+      cwd,
+      'mf',
+      items.map(({ item }) => ({ user: '5', item })),
+    );
+    for (const [i, { score }] of rows.entries()) expect(Number(score)).toBeCloseTo(items[i]!.score, 6);
+  });
+
+  it('CCF-LLM scores rows as its run did, and recommends', async () => {
+    await expectSameScores(cwd, 'ccf', 4);
+    const all = await recommend(cwd, 'ccf', '--user', '5', '--top', '100');
+    expect(all.items.length).toBeGreaterThan(2);
+    const scores = all.items.map(({ score }) => score);
+    expect(scores).toEqual([...scores].sort((a, b) => b - a));
+    const two = await recommend(cwd, 'ccf', '--user', '5', '--top', '2');
+    expect(two.items.map(({ item }) => item)).toEqual(all.items.slice(0, 2).map(({ item }) => item));
+  });
+
+  it('refuses another model, and a run that lost a file', async () => {
+    const path = join(cwd, 'model', 'tokenizer_config.json');
+    const text = await readFile(path, 'utf8');
+    await writeFile(path, `${text}\n`);
+    const argv = ['recommend', 'ccf', '--user', '5'];
+    expect((await runCli(argv, { cwd })).stderr).toMatch(
+      /llm\.path: model is another model than the run was trained on/,
+    );
+    await writeFile(path, text);
+    await writeFile(join(cwd, 'mf', 'cf.safetensors'), 'damaged');
+    const damaged = await runCli(['recommend', 'mf', '--user', '5'], { cwd });
+    expect(damaged).toMatchObject({ code: 2, stdout: '' });
+    expect(damaged.stderr).toMatch(/cf\.safetensors/);
+  });
+});
