@@ -6,7 +6,8 @@ import {
   attentionCached,
   layerNorm,
   layerNormBackward,
-  planRmsNorm,
+  normWeightGradient,
+  planNorm,
   planSoftmax,
   rmsNorm,
   rmsNormBackward,
@@ -21,7 +22,7 @@ import { type BenchContext, bytesOf, type KernelBench, sizes } from './bench';
 
 const { tokens, sequences, hidden, heads, keyValueHeads, headDim, feedForward, vocab } = sizes;
 const epsilon = 1e-5;
-const variantOfRows = (capabilities: Parameters<typeof planRmsNorm>[1]) => planRmsNorm(hidden, capabilities).variant;
+const variantOfRows = (capabilities: Parameters<typeof planNorm>[1]) => planNorm(hidden, capabilities).variant;
 
 /** Multiply-adds of the causal scores of packed sequences of equal length: half of each square, diagonal included. */
 function attentionPairs(total: number, count: number): number {
@@ -140,6 +141,18 @@ export const transformerBenches: readonly KernelBench[] = [
     prepare: (context) => {
       const [x, weight, out] = [context.floats(rowCount), context.floats(hidden), context.empty(rowCount)];
       return () => rmsNorm(context.device, { x, weight, out, rows: tokens, columns: hidden, epsilon });
+    },
+  },
+  {
+    kernel: 'norm-weight',
+    launcher: 'normWeightGradient',
+    shape: `${rowShape} of RMSNorm`,
+    work: bytesOf(2 * rowCount, tokens, hidden),
+    prepare: (context) => {
+      const [x, gradOut] = [context.floats(rowCount), context.floats(rowCount)];
+      const [statistics, gradWeight] = [context.floats(tokens), context.empty(hidden)];
+      const args = { x, gradOut, statistics, centered: false, gradWeight, rows: tokens, columns: hidden };
+      return () => normWeightGradient(context.device, args);
     },
   },
   ...[false, true].map(

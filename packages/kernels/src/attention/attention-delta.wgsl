@@ -4,15 +4,10 @@
 //   bounds[token] = (first token of its sequence, one past its last).
 // gradOut, out [tokens, heads, headDim]; logSumExp [tokens, heads]. One invocation per (token, head).
 #include vector
+#include invocations
 const LOG2_E = 1.4426950408889634;
 
-@compute @workgroup_size(WORKGROUP_SIZE)
-fn main(
-  @builtin(workgroup_id) workgroup: vec3<u32>,
-  @builtin(num_workgroups) grid: vec3<u32>,
-  @builtin(local_invocation_index) local: u32,
-) {
-  let row = (workgroup.x + workgroup.y * grid.x) * u32(WORKGROUP_SIZE) + local;
+fn run(row: u32) {
   if (row >= parameters.tokens * parameters.heads) { return; }
   var sum = Value();
   for (var d = 0u; d < parameters.width; d++) {

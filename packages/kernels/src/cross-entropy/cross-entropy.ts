@@ -1,6 +1,7 @@
 /** Cross entropy of token ids: loss and gradient per row. */
 import type { BufferSlice, Device } from '@crossgate/gpu';
 import { defineKernel } from '@crossgate/gpu';
+import { includes } from '../include';
 import { logSumExp } from '../log-sum-exp/log-sum-exp';
 import { rowWorkgroupSize } from '../plan';
 import { elements, requireElements, requireSizes, rowRanges } from '../slices';
@@ -16,6 +17,7 @@ const span = 4;
 export const crossEntropyLossKernel = defineKernel({
   name: 'cross-entropy-loss',
   source: lossSource,
+  includes,
   bindings: {
     logits: { access: 'read', type: 'f32' },
     targets: { access: 'read', type: 'u32' },
@@ -29,6 +31,7 @@ export const crossEntropyLossKernel = defineKernel({
 export const crossEntropyGradientKernel = defineKernel({
   name: 'cross-entropy-gradient',
   source: gradientSource,
+  includes,
   bindings: {
     logits: { access: 'read', type: 'f32' },
     targets: { access: 'read', type: 'u32' },

@@ -1,13 +1,8 @@
 // out[r, :] (+)= scale[r] · x[r, :]; x, out [rows, columns], scale [rows].
 #include vector
+#include invocations
 
-@compute @workgroup_size(WORKGROUP_SIZE)
-fn main(
-  @builtin(workgroup_id) workgroup: vec3<u32>,
-  @builtin(num_workgroups) grid: vec3<u32>,
-  @builtin(local_invocation_index) local: u32,
-) {
-  let invocation = (workgroup.x + workgroup.y * grid.x) * WORKGROUP_SIZE + local;
+fn run(invocation: u32) {
   let row = invocation / parameters.spansPerRow;
   if (row >= parameters.rows) { return; }
   let first = (invocation % parameters.spansPerRow) * SPAN;

@@ -6,6 +6,7 @@
 // GATE_SCALAR: gates of width 1, so gateGradient [positions] sums over the columns and SPAN covers the whole row.
 // gradOut, weighted [positions, d]; gateGradient [positions, d] or [positions].
 #include activations
+#include invocations
 
 // How the gates are stored.
 #if GATE_SCALAR
@@ -14,13 +15,7 @@ alias Gate = f32;
 alias Gate = Value;
 #endif
 
-@compute @workgroup_size(WORKGROUP_SIZE)
-fn main(
-  @builtin(workgroup_id) workgroup: vec3<u32>,
-  @builtin(num_workgroups) grid: vec3<u32>,
-  @builtin(local_invocation_index) local: u32,
-) {
-  let invocation = (workgroup.x + workgroup.y * grid.x) * WORKGROUP_SIZE + local;
+fn run(invocation: u32) {
   let position = invocation / parameters.spansPerRow;
   if (position >= parameters.positions) { return; }
   let first = (invocation % parameters.spansPerRow) * parameters.span;

@@ -6,6 +6,7 @@
 // E may be larger than one binding: `tokenEmbeddings` is its part of partTokens rows from firstToken on. The dispatch
 // with FUSE writes every position (its CF term, and E's row if it lies in the part); those without only add rows of theirs.
 #include activations
+#include invocations
 
 // How the gates are stored.
 #if GATE_SCALAR
@@ -25,13 +26,7 @@ fn gateAt(cfRow: u32, textRow: u32, column: u32) -> Value {
 }
 #endif
 
-@compute @workgroup_size(WORKGROUP_SIZE)
-fn main(
-  @builtin(workgroup_id) workgroup: vec3<u32>,
-  @builtin(num_workgroups) grid: vec3<u32>,
-  @builtin(local_invocation_index) local: u32,
-) {
-  let invocation = (workgroup.x + workgroup.y * grid.x) * WORKGROUP_SIZE + local;
+fn run(invocation: u32) {
   let position = invocation / parameters.spansPerRow;
   if (position >= parameters.positions) { return; }
   let first = (invocation % parameters.spansPerRow) * SPAN;

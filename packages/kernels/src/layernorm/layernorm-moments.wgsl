@@ -1,18 +1,13 @@
-// Mean and 1 / sqrt(variance + epsilon) of a row, for the body of a kernel: reads x, start, first, stride and local.
+// Mean and 1 / sqrt(variance + epsilon) of a row of x, which starts at `start`. The variance takes a second pass over the row:
+// mean(x²) − mean(x)² cancels where the mean is far from zero.
+fn momentsOf(start: u32, walk: Walk) -> vec2<f32> {
   var sum = Value();
-  for (var c = first; c < parameters.width; c += stride) { sum += x[start + c]; }
-#if ROW_PER_INVOCATION
-  let mean = total(sum) / parameters.columns;
-#else
-  let mean = workgroupSum(local, total(sum)) / parameters.columns;
-#endif
+  for (var c = walk.first; c < parameters.width; c += walk.stride) { sum += x[start + c]; }
+  let mean = rowSum(walk, total(sum)) / parameters.columns;
   var squares = Value();
-  for (var c = first; c < parameters.width; c += stride) {
+  for (var c = walk.first; c < parameters.width; c += walk.stride) {
     let difference = x[start + c] - mean;
     squares = fma(difference, difference, squares);
   }
-#if ROW_PER_INVOCATION
-  let inverse = 1.0 / sqrt(total(squares) / parameters.columns + parameters.epsilon);
-#else
-  let inverse = 1.0 / sqrt(workgroupSum(local, total(squares)) / parameters.columns + parameters.epsilon);
-#endif
+  return vec2<f32>(mean, 1.0 / sqrt(rowSum(walk, total(squares)) / parameters.columns + parameters.epsilon));
+}

@@ -1,14 +1,10 @@
 // Second stage of log Σ exp: out[r] from the pairs (largest, Σ exp(x − largest)) in partials [rows, parts].
 // A row in which nothing was summed gives the lowest finite number, which stands for −∞.
+#include invocations
+
 const lowest = -3.4e38;
 
-@compute @workgroup_size(WORKGROUP_SIZE)
-fn main(
-  @builtin(workgroup_id) workgroup: vec3<u32>,
-  @builtin(num_workgroups) grid: vec3<u32>,
-  @builtin(local_invocation_index) local: u32,
-) {
-  let row = (workgroup.x + workgroup.y * grid.x) * WORKGROUP_SIZE + local;
+fn run(row: u32) {
   if (row >= parameters.rows) { return; }
   let base = row * parameters.parts;
   var largest = lowest;

@@ -1,6 +1,7 @@
 /** log Σ exp of every row, with up to two columns left out. */
 import type { BufferSlice, Device } from '@crossgate/gpu';
 import { defineKernel } from '@crossgate/gpu';
+import { includes } from '../include';
 import { rowWorkgroupSize } from '../plan';
 import { elements, requireElements, requireSizes, rowRanges } from '../slices';
 import combineSource from './combine.wgsl';
@@ -12,6 +13,7 @@ const noColumn = 0xffffffff;
 export const logSumExpPartialKernel = defineKernel({
   name: 'log-sum-exp-partial',
   source: partialSource,
+  includes,
   bindings: { x: { access: 'read', type: 'f32' }, partials: { access: 'read_write', type: 'vec2<f32>' } },
   parameters: { rows: 'u32', columns: 'u32', parts: 'u32', skipFirst: 'u32', skipSecond: 'u32' },
   constants: { WORKGROUP_SIZE: 64 },
@@ -20,6 +22,7 @@ export const logSumExpPartialKernel = defineKernel({
 export const logSumExpCombineKernel = defineKernel({
   name: 'log-sum-exp-combine',
   source: combineSource,
+  includes,
   bindings: { partials: { access: 'read', type: 'vec2<f32>' }, out: { access: 'read_write', type: 'f32' } },
   parameters: { rows: 'u32', parts: 'u32' },
   constants: { WORKGROUP_SIZE: 64 },

@@ -3,15 +3,11 @@
 // running maximum (Milakov & Gimelshein 2018, "Online normalizer calculation for softmax").
 //
 // Neighboring invocations read neighboring columns and none waits for another.
+#include invocations
+
 const lowest = -3.4e38;
 
-@compute @workgroup_size(WORKGROUP_SIZE)
-fn main(
-  @builtin(workgroup_id) workgroup: vec3<u32>,
-  @builtin(num_workgroups) grid: vec3<u32>,
-  @builtin(local_invocation_index) local: u32,
-) {
-  let index = (workgroup.x + workgroup.y * grid.x) * WORKGROUP_SIZE + local;
+fn run(index: u32) {
   let row = index / parameters.parts;
   if (row >= parameters.rows) { return; }
   let base = row * parameters.columns;

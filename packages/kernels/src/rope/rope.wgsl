@@ -3,14 +3,9 @@
 // x, out [tokens, heads, headDim]; positions [tokens]; table [maxPositions, headDim/2] of (cosine, sine), from float64.
 // One invocation per (token, unit of the half); it reads the table once for all heads. VECTOR: a unit is four pairs.
 #include vector
+#include invocations
 
-@compute @workgroup_size(WORKGROUP_SIZE)
-fn main(
-  @builtin(workgroup_id) workgroup: vec3<u32>,
-  @builtin(num_workgroups) grid: vec3<u32>,
-  @builtin(local_invocation_index) local: u32,
-) {
-  let index = (workgroup.x + workgroup.y * grid.x) * u32(WORKGROUP_SIZE) + local;
+fn run(index: u32) {
   let token = index / parameters.half;
   if (token >= parameters.tokens) { return; }
   let unit = index % parameters.half;

@@ -3,6 +3,7 @@ import type { BufferSlice, Device } from '@crossgate/gpu';
 import { defineKernel } from '@crossgate/gpu';
 import { type BatchLayout, requireBatches } from '../batches';
 import philox from '../dropout/philox.wgsl';
+import { includes } from '../include';
 import { rowWorkgroupSize } from '../plan';
 import { requireElements, requireSizes } from '../slices';
 import source from './sample-negatives.wgsl';
@@ -13,7 +14,7 @@ export const negativeAttempts = 100;
 export const sampleNegativesKernel = defineKernel({
   name: 'sample-negatives',
   source,
-  includes: { philox },
+  includes: { ...includes, philox },
   bindings: {
     users: { access: 'read', type: 'u32' },
     candidates: { access: 'read', type: 'u32' },

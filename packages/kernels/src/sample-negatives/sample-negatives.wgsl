@@ -3,6 +3,7 @@
 // position p of the epoch are words of the Philox blocks at counter (p, block, epoch, 1) under key (seed, "CROS"), so they
 // depend on nothing else. After ATTEMPTS hits on positives the last draw stands: such a user likes nearly everything.
 #include philox
+#include invocations
 
 fn is_positive(user: u32, item: u32) -> bool {
   var low = positiveOffsets[user];
@@ -15,13 +16,7 @@ fn is_positive(user: u32, item: u32) -> bool {
   return low < end && positives[low] == item;
 }
 
-@compute @workgroup_size(WORKGROUP_SIZE)
-fn main(
-  @builtin(workgroup_id) workgroup: vec3<u32>,
-  @builtin(num_workgroups) grid: vec3<u32>,
-  @builtin(local_invocation_index) local: u32,
-) {
-  let index = (workgroup.x + workgroup.y * grid.x) * WORKGROUP_SIZE + local;
+fn run(index: u32) {
   if (index >= parameters.count) { return; }
   let place = (index / parameters.batchSize) * parameters.stride + index % parameters.batchSize;
   let user = users[place];

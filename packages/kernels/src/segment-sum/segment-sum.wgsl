@@ -7,14 +7,9 @@
 // [firstTargetRow, + targetRows); positions and targets outside are left to another dispatch. ACCUMULATE adds to what
 // is there.
 #include vector
+#include invocations
 
-@compute @workgroup_size(WORKGROUP_SIZE)
-fn main(
-  @builtin(workgroup_id) workgroup: vec3<u32>,
-  @builtin(num_workgroups) grid: vec3<u32>,
-  @builtin(local_invocation_index) local: u32,
-) {
-  let invocation = (workgroup.x + workgroup.y * grid.x) * WORKGROUP_SIZE + local;
+fn run(invocation: u32) {
   let segment = invocation / parameters.spansPerRow;
   if (segment >= parameters.segments) { return; }
   // Unsigned: a row before the bound part wraps to a large number.

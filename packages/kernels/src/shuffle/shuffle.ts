@@ -2,6 +2,7 @@
 import type { BufferSlice, Device } from '@crossgate/gpu';
 import { defineKernel, InputError } from '@crossgate/gpu';
 import { type BatchLayout, requireBatches } from '../batches';
+import { includes } from '../include';
 import { rowWorkgroupSize } from '../plan';
 import { shuffleBits, shuffleRounds } from './permutation';
 import source from './shuffle.wgsl';
@@ -9,6 +10,7 @@ import source from './shuffle.wgsl';
 export const shuffleKernel = defineKernel({
   name: 'shuffle',
   source,
+  includes,
   bindings: { out: { access: 'read_write', type: 'u32' } },
   parameters: {
     ...{

@@ -4,6 +4,7 @@
 // A Feistel network over leftBits + rightBits bits, the fewest that hold rows − 1, walked until it gives a number below
 // rows (Black & Rogaway 2002, "Ciphers with arbitrary finite domains"): fewer than two walks on average. Its round
 // function is the finalizer of MurmurHash3 over the other half and the round's key.
+#include invocations
 
 fn scramble(value: u32) -> u32 {
   var x = (value ^ (value >> 16u)) * 0x85ebca6bu;
@@ -23,13 +24,7 @@ fn encipher(value: u32) -> u32 {
   return (left << parameters.rightBits) | right;
 }
 
-@compute @workgroup_size(WORKGROUP_SIZE)
-fn main(
-  @builtin(workgroup_id) workgroup: vec3<u32>,
-  @builtin(num_workgroups) grid: vec3<u32>,
-  @builtin(local_invocation_index) local: u32,
-) {
-  let place = (workgroup.x + workgroup.y * grid.x) * WORKGROUP_SIZE + local;
+fn run(place: u32) {
   if (place >= parameters.batches * parameters.stride) { return; }
   let inBatch = place % parameters.stride;
   let position = parameters.first + (place / parameters.stride) * parameters.batchSize + inBatch;

@@ -4,9 +4,10 @@ import * as reference from '@crossgate/testing';
 import { expectClose, randomNormal } from '@crossgate/testing';
 import { describe, expect, it } from 'vitest';
 import { deviceConfigurations, download, upload, uploadFilled, withDevice } from '../../test/harness';
-import { planSoftmax, type SoftmaxPlan, softmax, softmaxBackward } from './softmax';
+import type { RowWalkPlan } from '../row-walk';
+import { planSoftmax, softmax, softmaxBackward } from './softmax';
 
-async function check(device: Device, rows: number, columns: number, plan?: SoftmaxPlan): Promise<void> {
+async function check(device: Device, rows: number, columns: number, plan?: RowWalkPlan): Promise<void> {
   const values = randomNormal([rows, columns], 1, 5);
   // Far from zero and far apart: without the subtraction of the largest these overflow.
   values.data[0] = 500;

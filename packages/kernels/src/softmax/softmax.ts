@@ -1,17 +1,16 @@
 /** Softmax over the rows of a matrix, forward and backward. */
 import { type BufferSlice, type Capabilities, type Device, defineKernel } from '@crossgate/gpu';
 import { includes } from '../include';
+import { planSharedRows, type RowWalkPlan, rowWalkConstants, walkRows } from '../row-walk';
 import { elements, requireElements, requireSizes, rowRanges } from '../slices';
 import source from './softmax.wgsl';
 import backwardSource from './softmax-backward.wgsl';
-
-const constants = { ROW_PER_INVOCATION: true, WORKGROUP_SIZE: 64 };
 
 const forward = defineKernel({
   name: 'softmax',
   source,
   includes,
-  constants,
+  constants: rowWalkConstants,
   bindings: { x: { access: 'read', type: 'f32' }, out: { access: 'read_write', type: 'f32' } },
   parameters: { rows: 'u32', columns: 'u32' },
 });
@@ -20,7 +19,7 @@ const backward = defineKernel({
   name: 'softmax-backward',
   source: backwardSource,
   includes,
-  constants,
+  constants: rowWalkConstants,
   bindings: {
     out: { access: 'read', type: 'f32' },
     gradOut: { access: 'read', type: 'f32' },
@@ -29,28 +28,13 @@ const backward = defineKernel({
   parameters: { rows: 'u32', columns: 'u32' },
 });
 
-export interface SoftmaxPlan {
-  readonly variant: 'row' | 'workgroup';
-  /** Invocations per workgroup. */
-  readonly workgroupSize: number;
-}
-
 /**
  * Chooses who works on a row. Pure. One invocation on software adapters, unless a few long rows would leave most of
  * them idle; a workgroup on hardware.
  */
-export function planSoftmax(rows: number, columns: number, capabilities: Pick<Capabilities, 'software'>): SoftmaxPlan {
+export function planSoftmax(rows: number, columns: number, capabilities: Pick<Capabilities, 'software'>): RowWalkPlan {
   if (capabilities.software && (rows >= 64 || columns <= 64)) return { variant: 'row', workgroupSize: 16 };
-  return { variant: 'workgroup', workgroupSize: Math.min(256, Math.max(32, 2 ** Math.ceil(Math.log2(columns)))) };
-}
-
-function dispatchShape(plan: SoftmaxPlan, rows: number, columns: number) {
-  const rowPerInvocation = plan.variant === 'row';
-  return {
-    parameters: { rows, columns },
-    constants: { ROW_PER_INVOCATION: rowPerInvocation, WORKGROUP_SIZE: plan.workgroupSize },
-    workgroups: rowPerInvocation ? Math.ceil(rows / plan.workgroupSize) : rows,
-  };
+  return planSharedRows(columns);
 }
 
 export interface SoftmaxArguments {
@@ -61,7 +45,7 @@ export interface SoftmaxArguments {
   readonly rows: number;
   readonly columns: number;
   /** For tests and measurements; default: {@link planSoftmax}. */
-  readonly plan?: SoftmaxPlan;
+  readonly plan?: RowWalkPlan;
 }
 
 /**
@@ -78,7 +62,8 @@ export function softmax(device: Device, args: SoftmaxArguments): void {
     const of = (slice: BufferSlice) => elements(slice, first * columns, count * columns);
     device.recorder.dispatch(forward, {
       bindings: { x: of(x), out: of(out) },
-      ...dispatchShape(plan, count, columns),
+      parameters: { rows: count, columns },
+      ...walkRows(plan, count),
     });
   }
 }
@@ -92,7 +77,7 @@ export interface SoftmaxBackwardArguments {
   readonly gradX: BufferSlice;
   readonly rows: number;
   readonly columns: number;
-  readonly plan?: SoftmaxPlan;
+  readonly plan?: RowWalkPlan;
 }
 
 /**
@@ -110,7 +95,8 @@ export function softmaxBackward(device: Device, args: SoftmaxBackwardArguments):
     const of = (slice: BufferSlice) => elements(slice, first * columns, count * columns);
     device.recorder.dispatch(backward, {
       bindings: { out: of(out), gradOut: of(gradOut), gradX: of(gradX) },
-      ...dispatchShape(plan, count, columns),
+      parameters: { rows: count, columns },
+      ...walkRows(plan, count),
     });
   }
 }

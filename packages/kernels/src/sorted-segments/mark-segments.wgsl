@@ -2,14 +2,9 @@
 // position. Where a run of equal keys begins at j, targets[j] is the key and offsets[j] … offsets[j + 1] the run; every
 // other position has the target 0xffffffff, which segment-sum drops. All arrays [batches, stride]; batch b has
 // min(batchSize, count − b·batchSize) keys.
+#include invocations
 
-@compute @workgroup_size(WORKGROUP_SIZE)
-fn main(
-  @builtin(workgroup_id) workgroup: vec3<u32>,
-  @builtin(num_workgroups) grid: vec3<u32>,
-  @builtin(local_invocation_index) local: u32,
-) {
-  let index = (workgroup.x + workgroup.y * grid.x) * WORKGROUP_SIZE + local;
+fn run(index: u32) {
   if (index >= parameters.count) { return; }
   let batch = index / parameters.batchSize;
   let j = index % parameters.batchSize;

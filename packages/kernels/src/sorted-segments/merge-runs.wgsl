@@ -3,6 +3,7 @@
 // (key, position). In `sorted` runs of twice that width are. A position moves by its place in its own run plus the number of
 // positions of the neighboring run that go before it, found by bisection: no barriers, no atomics, the same for any size.
 // In the FIRST pass every position is a run by itself, and `source` is not there.
+#include invocations
 
 fn position_at(base: u32, j: u32) -> u32 {
 #if FIRST
@@ -12,13 +13,7 @@ fn position_at(base: u32, j: u32) -> u32 {
 #endif
 }
 
-@compute @workgroup_size(WORKGROUP_SIZE)
-fn main(
-  @builtin(workgroup_id) workgroup: vec3<u32>,
-  @builtin(num_workgroups) grid: vec3<u32>,
-  @builtin(local_invocation_index) local: u32,
-) {
-  let index = (workgroup.x + workgroup.y * grid.x) * WORKGROUP_SIZE + local;
+fn run(index: u32) {
   if (index >= parameters.count) { return; }
   let batch = index / parameters.batchSize;
   let j = index % parameters.batchSize;

@@ -2,6 +2,7 @@
 import type { BufferSlice, Device } from '@crossgate/gpu';
 import { defineKernel, InputError } from '@crossgate/gpu';
 import { type BatchLayout, requireBatches } from '../batches';
+import { includes } from '../include';
 import { rowWorkgroupSize } from '../plan';
 import markSource from './mark-segments.wgsl';
 import mergeSource from './merge-runs.wgsl';
@@ -9,6 +10,7 @@ import mergeSource from './merge-runs.wgsl';
 export const mergeRunsKernel = defineKernel({
   name: 'merge-runs',
   source: mergeSource,
+  includes,
   bindings: {
     keys: { access: 'read', type: 'u32' },
     source: { access: 'read', type: 'u32', when: 'LATER' },
@@ -21,6 +23,7 @@ export const mergeRunsKernel = defineKernel({
 export const markSegmentsKernel = defineKernel({
   name: 'mark-segments',
   source: markSource,
+  includes,
   bindings: {
     keys: { access: 'read', type: 'u32' },
     positions: { access: 'read', type: 'u32' },

@@ -1,14 +1,9 @@
 // The k best of several heaps of one user, best first: from partScores and partIds [users, parts, k] with
 // partCounts [users, parts] to scores and ids [users, k] and counts [users]. An invocation per user.
 #include heap
+#include invocations
 
-@compute @workgroup_size(WORKGROUP_SIZE)
-fn main(
-  @builtin(workgroup_id) workgroup: vec3<u32>,
-  @builtin(num_workgroups) grid: vec3<u32>,
-  @builtin(local_invocation_index) local: u32,
-) {
-  let user = (workgroup.x + workgroup.y * grid.x) * WORKGROUP_SIZE + local;
+fn run(user: u32) {
   if (user >= parameters.users) { return; }
   let base = user * parameters.k;
   var size = 0u;

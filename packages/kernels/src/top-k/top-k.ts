@@ -32,7 +32,7 @@ export const topKKernel = defineKernel({
 export const topKMergeKernel = defineKernel({
   name: 'top-k-merge',
   source: mergeSource,
-  includes: { heap },
+  includes: { ...includes, heap },
   bindings: {
     partScores: { access: 'read', type: 'f32' },
     partIds: { access: 'read', type: 'u32' },

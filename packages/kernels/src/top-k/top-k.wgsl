@@ -6,6 +6,7 @@
 // of those that may not be given), and those in excluded[excludedOffsets[u]] … (ascending) are passed over.
 #include vector
 #include heap
+#include invocations
 
 fn is_excluded(user: u32, id: u32) -> bool {
   var low = excludedOffsets[user];
@@ -18,13 +19,7 @@ fn is_excluded(user: u32, id: u32) -> bool {
   return low < end && excluded[low] == id;
 }
 
-@compute @workgroup_size(WORKGROUP_SIZE)
-fn main(
-  @builtin(workgroup_id) workgroup: vec3<u32>,
-  @builtin(num_workgroups) grid: vec3<u32>,
-  @builtin(local_invocation_index) local: u32,
-) {
-  let index = (workgroup.x + workgroup.y * grid.x) * WORKGROUP_SIZE + local;
+fn run(index: u32) {
   // Neighbors work on the same items for different users.
   let user = index % parameters.users;
   let part = index / parameters.users;

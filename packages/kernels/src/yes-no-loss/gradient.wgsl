@@ -1,13 +1,9 @@
 // Gradient of the answer's loss by every logit, from the scalars (R, c, ∂a, ∂b) of each row (see rows.wgsl):
 //   gradLogits[r, yesToken] = ∂a, gradLogits[r, noToken] = ∂b, gradLogits[r, j] = exp(logits[r, j] − R)·c otherwise.
 // logits, gradLogits [rows, vocab]; scalars [rows, 4].
-@compute @workgroup_size(WORKGROUP_SIZE)
-fn main(
-  @builtin(workgroup_id) workgroup: vec3<u32>,
-  @builtin(num_workgroups) grid: vec3<u32>,
-  @builtin(local_invocation_index) local: u32,
-) {
-  let invocation = (workgroup.x + workgroup.y * grid.x) * WORKGROUP_SIZE + local;
+#include invocations
+
+fn run(invocation: u32) {
   let row = invocation / parameters.spansPerRow;
   if (row >= parameters.rows) { return; }
   let first = (invocation % parameters.spansPerRow) * SPAN;

@@ -17,14 +17,9 @@
 //
 // logits [rows, vocab]; labels, rest, loss, score [rows]; scalars [rows, 4].
 #include numerics
+#include invocations
 
-@compute @workgroup_size(WORKGROUP_SIZE)
-fn main(
-  @builtin(workgroup_id) workgroup: vec3<u32>,
-  @builtin(num_workgroups) grid: vec3<u32>,
-  @builtin(local_invocation_index) local: u32,
-) {
-  let row = (workgroup.x + workgroup.y * grid.x) * WORKGROUP_SIZE + local;
+fn run(row: u32) {
   if (row >= parameters.rows) { return; }
   let a = logits[row * parameters.vocab + parameters.yesToken];
   let b = logits[row * parameters.vocab + parameters.noToken];

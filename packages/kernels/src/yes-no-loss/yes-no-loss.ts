@@ -37,6 +37,7 @@ export const yesNoRowsKernel = defineKernel({
 export const yesNoGradientKernel = defineKernel({
   name: 'yes-no-loss-gradient',
   source: gradientSource,
+  includes,
   bindings: {
     logits: { access: 'read', type: 'f32', when: 'NEEDS_LOGITS' },
     scalars: { access: 'read', type: 'vec4<f32>' },
