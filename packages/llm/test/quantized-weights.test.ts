@@ -1,7 +1,16 @@
-/** Linear layers of 8 and 4 bits: what they stand for, how they are kept, written and trained on. */
+/** Linear layers of 16, 8 and 4 bits: what they stand for, how they are kept, written and trained on. */
 import type { Device } from '@crossgate/gpu';
 import { openDevice } from '@crossgate/gpu/node';
-import { Adam, crossEntropy, memorySource, RandomStream, readGroup, Tape } from '@crossgate/tensor';
+import {
+  Adam,
+  crossEntropy,
+  float16ToFloat32,
+  float32ToFloat16,
+  memorySource,
+  RandomStream,
+  readGroup,
+  Tape,
+} from '@crossgate/tensor';
 import type { Reference, ReferenceLlamaConfig } from '@crossgate/testing';
 import { expectClose, randomLlamaWeights, reference, referenceLlama } from '@crossgate/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -150,6 +159,41 @@ describe('a model with quantised layers', () => {
     // Asked for by name, the stored blocks are not quantised a second time.
     expect(stored).toEqual(await logitsOf(source, type === 'Q8_0' ? 'int8' : 'int4'));
     expect(weightBytes(source.config, 'stored', () => type)).toBeLessThan(weightBytes(source.config, 'f32') / 2);
+  });
+
+  it.each(['F16', 'BF16'] as const)('keeps stored %s as it is, with the same result', async (type) => {
+    // Rows of 36 and 54 values: whole words, and rows that are filled up.
+    const shape = { vocabSize: 37, hiddenSize: 36, intermediateSize: 54, layers: 1, heads: 3, keyValueHeads: 1 };
+    const { config, weights } = randomModel(shape, 6);
+    const { source } = await openGgufModel(memorySource('m.gguf', encodeGguf({ config, weights, dtype: type })));
+    expect(source.tensors.get('model.layers.0.mlp.down_proj.weight')!.dtype).toBe(type);
+    const stored = await logitsOf(source, 'stored');
+    expect(stored).toEqual(await logitsOf(source, 'f32'));
+    const [half, whole] = [weightBytes(config, 'stored', () => type), weightBytes(config, 'f32')];
+    expect(half).toBeLessThan(0.7 * whole);
+    if (type === 'F16') expect(stored).toEqual(await logitsOf(source, 'f16'));
+  });
+
+  it('is rounded to halves, where they can hold it', async () => {
+    const halves = new Map(
+      [...original].map(([name, value]) => [
+        name,
+        isLinearWeight(name)
+          ? reference(value.shape, float16ToFloat32(float32ToFloat16(Float32Array.from(value.data))))
+          : value,
+      ]),
+    );
+    const actual = await logitsOf(inMemory(config, original), 'f16');
+    expect(actual).toEqual(await logitsOf(inMemory(config, halves), 'f32'));
+    expect(actual).not.toEqual(await logitsOf(inMemory(config, original), 'f32'));
+    const name = 'model.layers.0.mlp.up_proj.weight';
+    const large = new Map(original).set(
+      name,
+      reference(original.get(name)!.shape, () => 65_520),
+    );
+    await expect(LlamaModel.load(device, inMemory(config, large), { weights: 'f16' })).rejects.toThrow(
+      /up_proj\.weight: a value is 65520, which f16 cannot hold; keep it as stored/,
+    );
   });
 
   it.each([8, 4] as const)('is written as a folder that loads to the same bits, %i bits', async (bits) => {

@@ -185,7 +185,7 @@ const cf = z.strictObject({
 });
 
 /** How the linear layers of a language model may be kept on the device. */
-export const WEIGHT_STORAGES = ['stored', 'f32', 'int8', 'int4'] as const satisfies readonly WeightStorage[];
+export const WEIGHT_STORAGES = ['stored', 'f32', 'f16', 'int8', 'int4'] as const satisfies readonly WeightStorage[];
 
 const llm = z.strictObject({
   path: z
@@ -201,7 +201,7 @@ const llm = z.strictObject({
     .enum(WEIGHT_STORAGES)
     .default('stored')
     .describe(
-      'Linear layers on the device: int8 and int4 in blocks of 32, made at load time; stored: f32, and blocks of 8 and 4 bits as they are',
+      'Linear layers on the device: int8 and int4 in blocks of 32, made at load time; stored: f32, and 16 bits and blocks of 8 and 4 as they are',
     ),
 });
 

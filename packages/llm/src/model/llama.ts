@@ -106,7 +106,7 @@ export class LlamaModel {
   /** A frozen weight by its Hugging Face name. @throws InputError for an unknown name, or a quantised weight. */
   weight(name: string): Tensor {
     const weight = this.#weight(name);
-    if (!(weight instanceof Tensor)) throw new InputError(`the weight ${name} is quantised, not a tensor`);
+    if (!(weight instanceof Tensor)) throw new InputError(`the weight ${name} is kept in fewer bits, not as a tensor`);
     return weight;
   }
 

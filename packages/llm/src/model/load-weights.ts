@@ -1,17 +1,30 @@
 // A model's weights on their way from a source to the device.
 import type { Device } from '@crossgate/gpu';
-import { type LinearWeight, persistent, persistentQuantized, releaseWeight } from '@crossgate/tensor';
+import {
+  float32ToFloat16,
+  type HalfWeight,
+  InputError,
+  type LinearWeight,
+  persistent,
+  persistentHalf,
+  persistentQuantized,
+  type QuantizedWeight,
+  releaseWeight,
+  Tensor,
+} from '@crossgate/tensor';
 import { expectedTensors, isLinearWeight, type LlamaConfig } from '../config';
 import { bitsOfType, type QuantizedBits, quantizeRows, splitBlocks } from '../formats/quantize';
 import type { WeightSource } from '../formats/source';
+import { fillWide } from './widen';
 
 /**
  * How the linear layers of the blocks are kept on the device; everything else is f32.
- * - `stored`: layers stored as Q8_0 or Q4_0 stay so, others are widened to f32. Computes the same as `f32`.
+ * - `stored`: layers stored as F16, BF16, Q8_0 or Q4_0 stay so, others are widened to f32. Computes the same as `f32`.
  * - `f32`: widened.
+ * - `f16`: rounded to IEEE halves.
  * - `int8`, `int4`: quantised in blocks of 32 with f16 scales.
  */
-export type WeightStorage = 'stored' | 'f32' | 'int8' | 'int4';
+export type WeightStorage = 'stored' | 'f32' | 'f16' | 'int8' | 'int4';
 
 export interface LoadOptions {
   /** Default `stored`. */
@@ -20,19 +33,24 @@ export interface LoadOptions {
   readonly onProgress?: (loaded: number, total: number) => void;
 }
 
-/** Bits a value that a weight takes on the device, 32 for f32. Pure. */
-export function bitsOnDevice(name: string, dtype: string, storage: WeightStorage): QuantizedBits | 32 {
-  if (storage === 'f32' || !isLinearWeight(name)) return 32;
-  if (storage === 'stored') return bitsOfType(dtype) ?? 32;
-  return storage === 'int8' ? 8 : 4;
+/** What a weight is on the device: a type, or so many bits in blocks. */
+type Kept = 'f32' | 'f16' | 'bf16' | QuantizedBits;
+
+function keptAs(name: string, dtype: string, storage: WeightStorage): Kept {
+  if (storage === 'f32' || !isLinearWeight(name)) return 'f32';
+  if (storage === 'f16') return 'f16';
+  if (storage !== 'stored') return storage === 'int8' ? 8 : 4;
+  if (dtype === 'F16') return 'f16';
+  return dtype === 'BF16' ? 'bf16' : (bitsOfType(dtype) ?? 'f32');
 }
 
-/** Bytes of a tensor on the device, scales included. */
-export function bytesOnDevice(shape: readonly number[], bits: QuantizedBits | 32): number {
-  if (bits === 32) return 4 * shape.reduce((product, length) => product * length, 1);
+/** Bytes of a tensor on the device, scales and filling included. */
+function bytesOnDevice(shape: readonly number[], kept: Kept): number {
+  if (kept === 'f32') return 4 * shape.reduce((product, length) => product * length, 1);
   const [rows = 0, columns = 0] = shape;
+  if (kept === 'f16' || kept === 'bf16') return 2 * rows * 4 * Math.ceil(columns / 4);
   const blocks = rows * Math.ceil(columns / 32);
-  return 4 * bits * blocks + 4 * Math.ceil(blocks / 2);
+  return 4 * kept * blocks + 4 * Math.ceil(blocks / 2);
 }
 
 /** Bytes on the device of a model's weights, of which only the shapes and stored types are looked at. */
@@ -43,7 +61,7 @@ export function weightBytes(
 ): number {
   let bytes = 0;
   for (const [name, shape] of expectedTensors(config)) {
-    bytes += bytesOnDevice(shape, bitsOnDevice(name, dtypeOf(name), storage));
+    bytes += bytesOnDevice(shape, keptAs(name, dtypeOf(name), storage));
   }
   return bytes;
 }
@@ -69,41 +87,83 @@ export async function loadWeights(
   const weights = new Map<string, LinearWeight>();
   try {
     for (const [name, { shape, dtype }] of source.tensors) {
-      const bits = bitsOnDevice(name, dtype, storage);
-      if (bits === 32) {
-        const tensor = persistent(device, shape, 'weights');
-        weights.set(name, tensor);
-        for await (const { offset, data } of source.read(name)) {
-          device.recorder.write(
-            { ...tensor.slice, offset: tensor.slice.offset + 4 * offset, size: data.byteLength },
-            data,
-          );
-          advance(data.byteLength);
-        }
-      } else {
-        const weight = persistentQuantized(device, [shape[0]!, shape[1]!], bits, 'weights');
-        weights.set(name, weight);
-        // Two scales share a word, so they are written when all are there.
-        const scales = new Uint16Array(weight.scales.size / 2);
-        let blocks = 0;
-        for await (const bytes of quantizedRows(source, name, bits)) {
-          const part = splitBlocks(bits, bytes);
-          const { storage: buffer, offset } = weight.quants;
-          const size = part.quants.byteLength;
-          device.recorder.write({ storage: buffer, offset: offset + 4 * bits * blocks, size }, part.quants);
-          scales.set(part.scales, blocks);
-          blocks += part.scales.length;
-          advance(size);
-        }
-        device.recorder.write(weight.scales, scales);
-        advance(scales.byteLength);
-      }
+      const weight = allocate(device, shape, keptAs(name, dtype, storage));
+      weights.set(name, weight);
+      if (weight instanceof Tensor) await fillWide(weight, source, name, advance);
+      else if (weight.bits === 16) await fillHalf(weight, source, name, advance);
+      else await fillQuantized(weight, source, name, advance);
     }
   } catch (error) {
     for (const weight of weights.values()) releaseWeight(weight);
     throw error;
   }
   return weights;
+}
+
+function allocate(device: Device, shape: readonly number[], kept: Kept): LinearWeight {
+  if (kept === 'f32') return persistent(device, shape, 'weights');
+  const matrix = [shape[0]!, shape[1]!] as const;
+  if (kept === 'f16' || kept === 'bf16') return persistentHalf(device, matrix, kept === 'bf16', 'weights');
+  return persistentQuantized(device, matrix, kept, 'weights');
+}
+
+/** Told of bytes as they reach the device. */
+type Advance = (bytes: number) => void;
+
+async function fillHalf(weight: HalfWeight, source: WeightSource, name: string, advance: Advance) {
+  const { device, values, shape } = weight;
+  const columns = shape[1];
+  const padded = 4 * Math.ceil(columns / 4);
+  for await (const { row, halves } of halfRows(source, name, weight.bfloat)) {
+    const rows = halves.length / columns;
+    let filled = halves;
+    if (padded !== columns) {
+      filled = new Uint16Array(rows * padded);
+      for (let i = 0; i < rows; i++) filled.set(halves.subarray(i * columns, (i + 1) * columns), i * padded);
+    }
+    const size = filled.byteLength;
+    device.recorder.write({ ...values, offset: values.offset + 2 * row * padded, size }, filled);
+    advance(size);
+  }
+}
+
+/** Rows of 16 bits a value: as they are stored where that is the type, else rounded. @throws InputError for what halves cannot hold */
+async function* halfRows(source: WeightSource, name: string, bfloat: boolean) {
+  const { dtype, shape } = source.tensors.get(name)!;
+  const columns = shape[1]!;
+  if (dtype === (bfloat ? 'BF16' : 'F16') && source.readStored) {
+    for await (const { offset, bytes } of source.readStored(name)) {
+      // Views of pairs need an even offset, which a slice of a file need not have.
+      const even = bytes.byteOffset % 2 === 0 ? bytes : new Uint8Array(bytes);
+      const halves = new Uint16Array(even.buffer as ArrayBuffer, even.byteOffset, even.byteLength / 2);
+      yield { row: offset / columns, halves };
+    }
+    return;
+  }
+  for await (const { offset, data } of source.read(name)) {
+    const beyond = data.find((value) => !(Math.abs(value) < 65_520));
+    if (beyond !== undefined) {
+      throw new InputError(`weight ${name}: a value is ${beyond}, which f16 cannot hold; keep it as stored, or in f32`);
+    }
+    yield { row: offset / columns, halves: float32ToFloat16(data) };
+  }
+}
+
+async function fillQuantized(weight: QuantizedWeight, source: WeightSource, name: string, advance: Advance) {
+  const { device, bits, quants } = weight;
+  // Two scales share a word, so they are written when all are there.
+  const scales = new Uint16Array(weight.scales.size / 2);
+  let blocks = 0;
+  for await (const bytes of quantizedRows(source, name, bits)) {
+    const part = splitBlocks(bits, bytes);
+    const size = part.quants.byteLength;
+    device.recorder.write({ ...quants, offset: quants.offset + 4 * bits * blocks, size }, part.quants);
+    scales.set(part.scales, blocks);
+    blocks += part.scales.length;
+    advance(size);
+  }
+  device.recorder.write(weight.scales, scales);
+  advance(scales.byteLength);
 }
 
 /** The blocks of a linear layer, whole rows at a time: as they are stored where the bits agree, else made from its values. */
