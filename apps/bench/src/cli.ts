@@ -2,6 +2,8 @@
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { completionScript, type Shell, shells } from './commands/completion';
 import { type KernelsOptions, runKernelsCommand, runPeersCommand } from './commands/kernels';
+import { type LoadingOptions, runLoadingCommand } from './commands/loading';
+import { runScoringCommand, type ScoringOptions } from './commands/scoring';
 import { runVerifyCommand, type VerifyCommandOptions } from './commands/verify';
 import { describeError, ExitCode, exitCodeOf } from './errors';
 import type { Io } from './io';
@@ -74,6 +76,48 @@ export function buildProgram(io: Io): Command {
   addGlobalOptions(peers)
     .addHelpText('after', '\nExamples:\n  $ crossgate-bench peers\n  $ crossgate-bench peers --filter lora --json')
     .action(() => runPeersCommand(io, peers.opts() as KernelsOptions));
+
+  const scoring = configure(program.command('scoring'))
+    .summary('measure the scores of many candidates')
+    .description(
+      'Scores candidates of one user as whole prompts and behind the prefix that these share, on text and with CF vectors fused in,\nand compares the scores.',
+    )
+    .option('--model <path>', 'model folder or GGUF file (default: random weights of a size that suits the adapter)')
+    .addOption(new Option('--candidates <n>', 'how many (default 200)').argParser(wholeNumber(1, 100_000)))
+    .addOption(new Option('--history <n>', 'titles before them (default 10)').argParser(wholeNumber(0, 1000)))
+    .option('--out <file>', 'also write the JSON document to a file')
+    .addOption(
+      new Option('--repeats <n>', 'timed rounds; the median counts (default 3)').argParser(wholeNumber(1, 1000)),
+    );
+  addGlobalOptions(scoring)
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ crossgate-bench scoring\n  $ crossgate-bench scoring --model models/stories260K/hf --candidates 50 --json',
+    )
+    .action(() => runScoringCommand(io, scoring.opts() as ScoringOptions));
+
+  const loading = configure(program.command('loading'))
+    .summary('measure how fast models load')
+    .description(
+      'Loads models from their files to the device, beside a plain read of the same bytes into buffers, in turns.',
+    )
+    .addArgument(new Argument('<models...>', 'model folders or GGUF files'))
+    .addOption(
+      new Option(
+        '--weights <type>',
+        'how linear layers are kept on the device (default: as the file has them)',
+      ).choices(['stored', 'f32', 'f16', 'int8', 'int4']),
+    )
+    .option('--out <file>', 'also write the JSON document to a file')
+    .addOption(
+      new Option('--repeats <n>', 'timed rounds; the median counts (default 3)').argParser(wholeNumber(1, 1000)),
+    );
+  addGlobalOptions(loading)
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ crossgate-bench loading models/stories260K/hf\n  $ crossgate-bench loading model.gguf --weights f32 --json',
+    )
+    .action((models: string[]) => runLoadingCommand(io, models, loading.opts() as LoadingOptions));
 
   const verify = configure(program.command('verify'))
     .summary('check every kernel against float64')

@@ -13,7 +13,11 @@ import {
 import type { HostArray, LoraSizes, PreparedCase } from './cases';
 
 /** Scaled so that activations keep their size from layer to layer; norms are near 1, and differ. */
-function initialWeights(random: RandomStream, name: string, shape: readonly number[]): Float32Array<ArrayBuffer> {
+export function initialWeights(
+  random: RandomStream,
+  name: string,
+  shape: readonly number[],
+): Float32Array<ArrayBuffer> {
   const count = shape.reduce((product, length) => product * length, 1);
   const columns = shape.at(-1)!;
   if (shape.length === 1) return Float32Array.from({ length: count }, () => 1 + 0.1 * (random.uniform() - 0.5));

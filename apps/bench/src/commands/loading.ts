@@ -1,0 +1,90 @@
+/** `crossgate-bench loading`: how fast a model comes from its files to the device. */
+import { readdir, stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { openDevice } from '@crossgate/gpu/node';
+import type { WeightStorage } from '@crossgate/llm';
+import { InputError, InterruptedError } from '../errors';
+import { createProgress, type GlobalOptions, type Io } from '../io';
+import { type LoadingResult, measureLoading } from '../loading/measure';
+import { type Adapter, describeAdapter, describeMachine, type Machine } from '../machine';
+import { formatTable, significant } from '../table';
+import { writeReport } from '../write-report';
+
+export interface LoadingOptions extends GlobalOptions {
+  readonly weights?: WeightStorage;
+  readonly repeats?: number;
+  readonly out?: string;
+}
+
+/** The JSON document of the command. */
+export interface LoadingReport {
+  readonly machine: Machine;
+  readonly adapter: Adapter;
+  readonly results: readonly LoadingResult[];
+}
+
+/** `loading`. @throws InputError for models that cannot be read; NoAdapterError without a GPU. */
+export async function runLoadingCommand(io: Io, models: readonly string[], options: LoadingOptions): Promise<void> {
+  const found = await Promise.all(models.map(async (model) => ({ model, files: await weightFiles(resolve(model)) })));
+  const device = await openDevice(options.adapter === undefined ? {} : { adapter: options.adapter });
+  const progress = createProgress(io, options.quiet === true);
+  try {
+    const results: LoadingResult[] = [];
+    for (const { model, files } of found) {
+      if (io.signal.aborted) throw new InterruptedError('interrupted');
+      progress.show(`loading ${model}`);
+      const { weights = 'stored', repeats = 3 } = options;
+      const own = await measureLoading(device, resolve(model), files, weights, repeats);
+      results.push(...own.map((result) => ({ ...result, shape: `${model}, ${result.shape}` })));
+    }
+    const adapter = describeAdapter(device.capabilities);
+    const report: LoadingReport = { machine: describeMachine(), adapter, results };
+    progress.end();
+    const text = JSON.stringify(report, null, 2);
+    if (options.out !== undefined) await writeReport(resolve(options.out), `${text}\n`);
+    io.stdout.write(`${options.json ? text : formatLoadingReport(report)}\n`);
+  } finally {
+    progress.end();
+    device.destroy();
+  }
+}
+
+/** The files that hold a model's weights. */
+async function weightFiles(path: string): Promise<string[]> {
+  const info = await stat(path).catch(() => null);
+  if (info === null) throw new InputError(`${path}: model not found; give a model folder or a GGUF file`);
+  if (!info.isDirectory()) return [path];
+  const names = (await readdir(path)).filter((name) => name.endsWith('.safetensors')).sort();
+  if (names.length === 0) throw new InputError(`${path}: holds no .safetensors file`);
+  return names.map((name) => join(path, name));
+}
+
+/** The report as text. */
+export function formatLoadingReport({ machine, adapter, results }: LoadingReport): string {
+  const rows = results.map(({ shape, dtype, variant, ms, gbps, ratio, hostBytes }) => [
+    shape,
+    dtype,
+    variant,
+    significant(ms),
+    significant(gbps),
+    `${significant(ratio)}x`,
+    (hostBytes / 1e6).toFixed(0),
+  ]);
+  return [
+    `${adapter.name} (${adapter.type}), ${machine.cpu}, ${machine.cores} cores, Node ${machine.node}`,
+    'medians by the wall clock, files in the cache of the system',
+    '',
+    formatTable(
+      [
+        { title: 'loading' },
+        { title: 'dtype' },
+        { title: 'variant' },
+        { title: 'ms', right: true },
+        { title: 'GB/s', right: true },
+        { title: 'of a plain read', right: true },
+        { title: 'host MB', right: true },
+      ],
+      rows,
+    ),
+  ].join('\n');
+}

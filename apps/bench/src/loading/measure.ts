@@ -1,0 +1,121 @@
+/** Times how a model comes from files to the device, beside a plain read of the same bytes into buffers. */
+import { open, stat } from 'node:fs/promises';
+import type { Device } from '@crossgate/gpu';
+import { LlamaModel, type WeightStorage, weightBytes } from '@crossgate/llm';
+import { openModel } from '@crossgate/llm/node';
+import { median } from '../measure';
+
+export interface LoadingResult {
+  readonly name: 'loading';
+  readonly shape: string;
+  /** Types of the stored weights. */
+  readonly dtype: string;
+  readonly variant: 'model' | 'plain read';
+  /** Median milliseconds from opening the files until the device has everything. */
+  readonly ms: number;
+  /** Stored bytes per nanosecond. */
+  readonly gbps: number;
+  readonly peers: Readonly<Record<string, number>>;
+  /** Time of the plain read over time of this variant: 1 is as fast. */
+  readonly ratio: number;
+  /** Most host memory that was taken beyond what was there before, less what the device holds where that is host memory, in bytes. */
+  readonly hostBytes: number;
+}
+
+const chunkBytes = 4 * 2 ** 20;
+
+/** Loads a model, and reads its files plainly, in turns. @param path a folder or GGUF file; @param files the files with its weights. */
+export async function measureLoading(
+  device: Device,
+  path: string,
+  files: readonly string[],
+  weights: WeightStorage,
+  repeats: number,
+): Promise<LoadingResult[]> {
+  const bytes = (await Promise.all(files.map(async (file) => (await stat(file)).size))).reduce((a, b) => a + b, 0);
+  const opened = await openModel(path);
+  const dtypes = [...new Set([...opened.source.tensors.values()].map(({ dtype }) => dtype))].join('+');
+  const { config, tensors } = opened.source;
+  const onDevice = weightBytes(config, weights, (name) => tensors.get(name)!.dtype);
+  await opened.close();
+  const load = async () => {
+    const model = await openModel(path);
+    const llm = await LlamaModel.load(device, model.source, { weights });
+    await device.recorder.synchronize();
+    await model.close();
+    return () => llm.release();
+  };
+  const plain = async () => {
+    const slices = await readIntoBuffers(device, files);
+    return () => {
+      for (const slice of slices) device.memory.free(slice);
+    };
+  };
+  // Once before, so that both find the files in the system's cache.
+  (await plain())();
+  const samples = [load, plain].map(() => ({ times: [] as number[], host: 0 }));
+  for (let round = 0; round < repeats; round++) {
+    for (const [index, run] of [load, plain].entries()) {
+      const held = index === 0 ? onDevice : bytes;
+      const { milliseconds, hostBytes, release } = await watch(device, held, run);
+      release();
+      samples[index]!.times.push(milliseconds);
+      samples[index]!.host = Math.max(samples[index]!.host, hostBytes);
+    }
+  }
+  const [own, other] = samples.map(({ times }) => median(times.sort((a, b) => a - b))) as [number, number];
+  const shape = `${(bytes / 1e6).toFixed(0)} MB as ${weights}`;
+  return (['model', 'plain read'] as const).map((variant, index) => {
+    const ms = index === 0 ? own : other;
+    const { host } = samples[index]!;
+    return {
+      ...({ name: 'loading', dtype: dtypes, peers: {} } as const),
+      ...{ shape, variant, ms, gbps: bytes / ms / 1e6, ratio: other / ms, hostBytes: host },
+    };
+  });
+}
+
+/** Runs something and looks at the memory of the process meanwhile. */
+async function watch(device: Device, onDevice: number, run: () => Promise<() => void>) {
+  const before = process.memoryUsage.rss();
+  let most = before;
+  const timer = setInterval(() => {
+    most = Math.max(most, process.memoryUsage.rss());
+  }, 5);
+  const start = performance.now();
+  try {
+    const release = await run();
+    const milliseconds = performance.now() - start;
+    most = Math.max(most, process.memoryUsage.rss());
+    return {
+      release,
+      milliseconds,
+      hostBytes: Math.max(0, most - before - (device.capabilities.software ? onDevice : 0)),
+    };
+  } finally {
+    clearInterval(timer);
+  }
+}
+
+/** The least that loading can be: bytes from files into buffers of the device, a few megabytes at a time. */
+async function readIntoBuffers(device: Device, files: readonly string[]) {
+  const slices = [];
+  const chunk = Buffer.allocUnsafe(chunkBytes);
+  for (const path of files) {
+    const file = await open(path);
+    try {
+      for (;;) {
+        const { bytesRead } = await file.read(chunk, 0, chunkBytes);
+        if (bytesRead === 0) break;
+        const size = Math.ceil(bytesRead / 4) * 4;
+        const slice = device.memory.persistent(size, 'weights');
+        slices.push(slice);
+        device.recorder.write(slice, chunk.subarray(0, size));
+      }
+    } finally {
+      await file.close();
+    }
+  }
+  await device.recorder.synchronize();
+  return slices;
+}
