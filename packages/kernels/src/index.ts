@@ -7,6 +7,7 @@ export * from './batches';
 export * from './bce/bce';
 export * from './column-sum/column-sum';
 export * from './cross-entropy/cross-entropy';
+export * from './dequantize/dequantize';
 export * from './dropout/dropout';
 export * from './elementwise/elementwise';
 export * from './gated-fusion/gated-fusion';

@@ -1,7 +1,9 @@
 /** Every stored type against the Python package gguf, bit for bit; and models made of quantised blocks. */
 import { readFileSync } from 'node:fs';
+import { openDevice } from '@crossgate/gpu/node';
 import { memorySource } from '@crossgate/tensor';
 import { describe, expect, test } from 'vitest';
+import { LlamaModel } from '../src';
 import { openGgufModel, storedTypes } from '../src/formats/index';
 import { encodeGguf, randomModel, seededUniform } from './fixtures';
 import { quantized } from './quantized';
@@ -30,6 +32,23 @@ describe.each(Object.entries(fixture.types))('%s', (name, { bytes, values }) => 
     const shifted = new Uint8Array(stored.length + 3);
     shifted.set(stored, 3);
     expect(type.decode(shifted.subarray(3))).toEqual(type.decode(stored));
+  });
+
+  test('is widened to the same bits on the device, in chunks and in rotated order', async () => {
+    const shape = { vocabSize: 33, hiddenSize: 256, intermediateSize: 512, layers: 1, heads: 4, keyValueHeads: 1 };
+    const model = quantized(randomModel(shape, 6), type, seededUniform(8));
+    const { source } = await openGgufModel(memorySource('m.gguf', encodeGguf(model)));
+    const device = await openDevice({ limits: { maxStorageBufferBindingSize: 65_536 } });
+    try {
+      const loaded = await LlamaModel.load(device, source, { weights: 'f32' });
+      for (const [weight, { data }] of model.weights) {
+        const actual = new Uint32Array((await loaded.weight(weight).read()).buffer);
+        expect(actual, weight).toEqual(new Uint32Array(data.slice().buffer));
+      }
+      expect(device.report().persistent.loading).toBeUndefined();
+    } finally {
+      device.destroy();
+    }
   });
 
   test('refuses parts of blocks', () => {

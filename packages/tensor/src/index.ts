@@ -1,4 +1,5 @@
 // Tensors, automatic differentiation, modules and optimizers on WebGPU.
+export { dequantize, type StoredFormatName, storedFormats } from '@crossgate/kernels';
 export * from './files';
 export * from './finite';
 export * from './modules';

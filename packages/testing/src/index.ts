@@ -18,3 +18,4 @@ export * from './rope';
 export * from './sampling';
 export * from './softmax';
 export * from './sparse';
+export * from './stored-blocks';

@@ -4,11 +4,13 @@ import {
   addScaled,
   binary,
   clipFactor,
+  dequantize,
   dropout,
   fill,
   planRowDot,
   rowDot,
   scaleRows,
+  storedFormats,
   sum,
   sumOfSquares,
   unary,
@@ -104,6 +106,21 @@ export const elementwiseBenches: readonly KernelBench[] = [
       return () => clipFactor(context.device, { sumOfSquares: squares, out, maxNorm: 1 });
     },
   },
+  ...(['F16', 'Q8_0', 'Q4_1', 'Q4_K', 'Q6_K'] as const).map((type): KernelBench => {
+    const values = 2 ** 20;
+    const { blockSize, blockBytes } = storedFormats[type];
+    const words = ((values / blockSize) * blockBytes) / 4;
+    return {
+      kernel: 'dequantize',
+      launcher: 'dequantize',
+      shape: `${values} ${type}`,
+      work: bytesOf(values, words),
+      prepare: (context) => {
+        const [blocks, out] = [context.integers(words, 2 ** 32), context.empty(values)];
+        return () => dequantize(context.device, { type, blocks, out, count: values });
+      },
+    };
+  }),
   ...[false, true].map(
     (decoupled): KernelBench => ({
       kernel: 'adam',
