@@ -1,5 +1,5 @@
 /** What the rest of the house asks of a collaborative-filtering model, whichever it is. */
-import type { HostState, ParameterGroup, Tensor } from '@crossgate/tensor';
+import type { HostState, Indices, ParameterGroup, Tensor } from '@crossgate/tensor';
 
 /**
  * User and item vectors that gradients can flow to. Ids are dense: 1 … N, 0 is padding.
@@ -39,18 +39,30 @@ export type CfModelName = 'mf' | 'lightgcn' | 'sasrec';
 
 /** Rows of users: what a model reads to score items for them. */
 export interface UserBatch {
-  /** [n] dense ids. */
-  readonly users: Uint32Array;
+  /** [n] dense ids; on the device in training. */
+  readonly users: Indices;
   /** [n] the positives before each row, oldest first; longer ones are cut to the last `historyLength`. */
   readonly histories?: readonly Int32Array[];
   /** Noise of a training step, for models that have any; absent in evaluation. */
   readonly dropout?: { readonly seed: number; readonly counter: number };
 }
 
+/** Vectors and a bias per item whose products are the logits of all items: users · itemsᵀ + bias. */
+export interface AllItems {
+  /** [n, cfDim] */
+  readonly users: Tensor;
+  /** [items + 1, cfDim] */
+  readonly items: Tensor;
+  /** [items + 1]: −1e30 for padding and unseen items. */
+  readonly bias: Tensor;
+}
+
 /** Scores items for a batch of users whose vectors are computed once. Lives inside one step. */
 export interface UserScorer {
   /** One item per row: [n] logits. */
-  logits(items: Uint32Array): Tensor;
+  logits(items: Indices): Tensor;
+  /** What {@link allLogits} is made of. */
+  all(): AllItems;
   /**
    * All items for every row: [n, items + 1] logits, −1e30 for padding and unseen items. What depends on the user alone
    * (the user's bias) is left out: it changes neither an order nor a softmax.

@@ -1,4 +1,5 @@
 export type {
+  AllItems,
   CfBackend,
   CfEmbeddings,
   CfModel,
@@ -16,11 +17,12 @@ export {
   logOdds,
   scoreBaseline,
 } from './baselines';
+export { epochOrder } from './device-batches';
 export { type CfProgress, type EarlyStoppingOptions, isBest, stopReason } from './early-stopping';
 export { evaluateRanking, type RankingProtocol, type RankingResult } from './evaluate-ranking';
 export { cfModelFromState } from './from-state';
 export { type InteractionGraph, LightGcn, type LightGcnOptions } from './light-gcn';
-export { type CfLoss, cfLosses, NegativeSampler } from './losses';
+export { type CfLoss, cfLosses } from './losses';
 export {
   MatrixFactorization,
   type MatrixFactorizationOptions,
@@ -32,10 +34,8 @@ export { type TopItems, type TopItemsOptions, topItems } from './top-items';
 export {
   type CfEpochReport,
   CfTrainer,
-  type CfTrainerOptions,
   type CfTrainHooks,
-  type CfTrainingData,
   type CfTrainingResult,
-  type ClickColumns,
 } from './trainer';
+export type { CfTrainerOptions, CfTrainingData, ClickColumns } from './trainer-options';
 export { type CfTrainingState, encodeTrainingState, parseTrainingState } from './training-state';

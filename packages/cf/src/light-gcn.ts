@@ -1,13 +1,12 @@
 /** LightGCN (He et al. 2020): vectors propagated over the graph of train positives, the mean of all layers. */
 import type { Device } from '@crossgate/gpu';
 import { InputError } from '@crossgate/gpu';
-import type { HostState, Parameter, Tape } from '@crossgate/tensor';
+import type { HostState, Indices, Parameter, Tape } from '@crossgate/tensor';
 import {
   activeTape,
   add,
   allOrNothing,
   embedding,
-  linear,
   ParameterGroup,
   readGroup,
   releasePersistent,
@@ -21,7 +20,7 @@ import {
 } from '@crossgate/tensor';
 import type { CfEmbeddings, CfModel, UserBatch, UserScorer } from './backend';
 import { matrixFactorizationShapes } from './matrix-factorization';
-import { scorePairs } from './score-pairs';
+import { scorePairs, vectorScorer } from './score-pairs';
 import type { SeenFlags } from './seen';
 import {
   addFlags,
@@ -111,8 +110,8 @@ export class LightGcn implements CfModel {
     const shapes = matrixFactorizationShapes(userSeen.length - 1, itemSeen.length - 1, cfDim);
     try {
       this.group = new ParameterGroup(device, 'cf', [
-        { name: userTable, shape: shapes.get(userTable)!, values: values.users },
-        { name: itemTable, shape: shapes.get(itemTable)!, values: values.items },
+        { name: userTable, shape: shapes.get(userTable)!, values: values.users, spansBindings: true },
+        { name: itemTable, shape: shapes.get(itemTable)!, values: values.items, spansBindings: true },
       ]);
     } catch (error) {
       this.#toUsers.release();
@@ -156,11 +155,11 @@ export class LightGcn implements CfModel {
     });
   }
 
-  userVectors(users: Uint32Array): Tensor {
+  userVectors(users: Indices): Tensor {
     return embedding(this.propagate()[0], users);
   }
 
-  itemVectors(items: Uint32Array): Tensor {
+  itemVectors(items: Indices): Tensor {
     return embedding(this.propagate()[1], items);
   }
 
@@ -212,10 +211,10 @@ export class LightGcn implements CfModel {
   scorer({ users }: UserBatch): UserScorer {
     const [userTensor, itemTensor] = this.propagate();
     const vectors = embedding(userTensor, users);
-    return {
-      logits: (items) => rowDot(vectors, embedding(itemTensor, items)),
-      allLogits: () => linear(vectors, itemTensor, unseenMask(this.device, this.itemSeen)),
-    };
+    return vectorScorer(
+      (items) => rowDot(vectors, embedding(itemTensor, items)),
+      () => ({ users: vectors, items: itemTensor, bias: unseenMask(this.device, this.itemSeen) }),
+    );
   }
 
   logits(users: Uint32Array, items: Uint32Array): Tensor {

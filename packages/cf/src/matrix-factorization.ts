@@ -1,9 +1,9 @@
 /** Matrix factorization: the logit of a pair is the dot product of a user's and an item's vector, biases added if asked. */
 import type { Device } from '@crossgate/gpu';
-import type { HostState, Parameter, ParameterSpec, Tensor } from '@crossgate/tensor';
-import { add, embedding, linear, ParameterGroup, readGroup, reshape, rowDot } from '@crossgate/tensor';
+import type { HostState, Indices, Parameter, ParameterSpec, Tensor } from '@crossgate/tensor';
+import { add, embedding, indexCount, ParameterGroup, readGroup, reshape, rowDot } from '@crossgate/tensor';
 import type { CfEmbeddings, CfModel, UserBatch, UserScorer } from './backend';
-import { scorePairs } from './score-pairs';
+import { scorePairs, vectorScorer } from './score-pairs';
 import type { SeenFlags } from './seen';
 import {
   addFlags,
@@ -70,8 +70,8 @@ export class MatrixFactorization implements CfModel {
     this.itemSeen = itemSeen;
     const shapes = matrixFactorizationShapes(userSeen.length - 1, itemSeen.length - 1, cfDim);
     const specs: ParameterSpec[] = [
-      { name: userTable, shape: shapes.get(userTable)!, values: values.users },
-      { name: itemTable, shape: shapes.get(itemTable)!, values: values.items },
+      { name: userTable, shape: shapes.get(userTable)!, values: values.users, spansBindings: true },
+      { name: itemTable, shape: shapes.get(itemTable)!, values: values.items, spansBindings: true },
     ];
     if (biases) {
       specs.push({ name: userBias, shape: [userSeen.length, 1], values: biases.user });
@@ -122,30 +122,29 @@ export class MatrixFactorization implements CfModel {
     return new MatrixFactorization(device, { ...tables, biases });
   }
 
-  userVectors(users: Uint32Array): Tensor {
+  userVectors(users: Indices): Tensor {
     return embedding(this.#users, users);
   }
 
-  itemVectors(items: Uint32Array): Tensor {
+  itemVectors(items: Indices): Tensor {
     return embedding(this.#items, items);
   }
 
   scorer({ users }: UserBatch): UserScorer {
     const vectors = this.userVectors(users);
     const biases = this.#biases;
-    return {
-      logits: (items) => {
-        const products = rowDot(vectors, this.itemVectors(items));
-        if (!biases) return products;
-        const column = (table: Parameter, ids: Uint32Array) => reshape(embedding(table, ids), [ids.length]);
-        const byId = add(column(biases.user, users), column(biases.item, items));
-        return add(products, add(byId, column(biases.all, new Uint32Array(items.length))));
-      },
-      allLogits: () => {
-        const mask = unseenMask(this.device, this.itemSeen);
-        return linear(vectors, this.#items, biases ? add(mask, reshape(biases.item, mask.shape)) : mask);
-      },
+    const logits = (items: Indices) => {
+      const products = rowDot(vectors, this.itemVectors(items));
+      if (!biases) return products;
+      const column = (table: Parameter, ids: Indices) => reshape(embedding(table, ids), [indexCount(ids)]);
+      const byId = add(column(biases.user, users), column(biases.item, items));
+      return add(products, add(byId, column(biases.all, new Uint32Array(indexCount(items)))));
     };
+    return vectorScorer(logits, () => {
+      const mask = unseenMask(this.device, this.itemSeen);
+      const bias = biases ? add(mask, reshape(biases.item, mask.shape)) : mask;
+      return { users: vectors, items: this.#items, bias };
+    });
   }
 
   logits(users: Uint32Array, items: Uint32Array): Tensor {

@@ -1,15 +1,15 @@
 /** SASRec (Kang & McAuley 2018): a user is the last state of causal self-attention over the user's own history. */
 import type { Device } from '@crossgate/gpu';
 import { InputError } from '@crossgate/gpu';
-import type { HostState, PackedSequences, Parameter, ParameterSpec, Tensor } from '@crossgate/tensor';
+import type { HostState, Indices, PackedSequences, Parameter, ParameterSpec, Tensor } from '@crossgate/tensor';
 import {
   add,
   attention,
   dropout,
   embedding,
   fromHost,
+  indexCount,
   layerNorm,
-  linear,
   linearModule,
   linearSpecs,
   noRow,
@@ -22,7 +22,7 @@ import {
   zeros,
 } from '@crossgate/tensor';
 import type { CfModel, HistoryOf, UserBatch, UserScorer } from './backend';
-import { scorePairs } from './score-pairs';
+import { scorePairs, vectorScorer } from './score-pairs';
 import type { SeenFlags } from './seen';
 import {
   addFlags,
@@ -142,20 +142,20 @@ export class SasRec implements CfModel {
     return new SasRec(device, shape, rate, { userSeen, itemSeen }, specs);
   }
 
-  userVectors(users: Uint32Array, histories?: readonly Int32Array[]): Tensor {
+  userVectors(users: Indices, histories?: readonly Int32Array[]): Tensor {
     return this.#states({ users, ...(histories && { histories }) });
   }
 
-  itemVectors(items: Uint32Array): Tensor {
+  itemVectors(items: Indices): Tensor {
     return embedding(this.#items, items);
   }
 
   scorer(batch: UserBatch): UserScorer {
     const states = this.#states(batch);
-    return {
-      logits: (items) => rowDot(states, this.itemVectors(items)),
-      allLogits: () => linear(states, this.#items, unseenMask(this.device, this.itemSeen)),
-    };
+    return vectorScorer(
+      (items) => rowDot(states, this.itemVectors(items)),
+      () => ({ users: states, items: this.#items, bias: unseenMask(this.device, this.itemSeen) }),
+    );
   }
 
   logits(users: Uint32Array, items: Uint32Array, histories?: readonly Int32Array[]): Tensor {
@@ -184,11 +184,12 @@ export class SasRec implements CfModel {
   #states({ users, histories, dropout: noise }: UserBatch): Tensor {
     const { device, group, shape } = this;
     const { cfDim, blocks, heads, norm } = shape;
-    if (histories?.length !== users.length) {
-      throw new InputError(`SASRec: ${users.length} rows need as many histories, got ${histories?.length ?? 'none'}`);
+    const rows = indexCount(users);
+    if (histories?.length !== rows) {
+      throw new InputError(`SASRec: ${rows} rows need as many histories, got ${histories?.length ?? 'none'}`);
     }
     const packed = pack(device, histories, shape.historyLength);
-    if (packed === null) return zeros(device, [users.length, cfDim]);
+    if (packed === null) return zeros(device, [rows, cfDim]);
     const { items, places, sequences, last } = packed;
     let stream = 0;
     const drop = (x: Tensor) =>
@@ -243,7 +244,7 @@ function parameterSpecs(
     { name: `${name}.bias`, shape: [cfDim], values: new Float32Array(cfDim) },
   ];
   const specs: ParameterSpec[] = [
-    { name: itemTable, shape: [itemRows, cfDim], values: items ?? new Float32Array(0) },
+    { name: itemTable, shape: [itemRows, cfDim], values: items ?? new Float32Array(0), spansBindings: true },
     {
       name: positionTable,
       shape: [historyLength, cfDim],

@@ -1,7 +1,8 @@
 /** Scores any number of pairs in batches, for every model. */
 import type { Device } from '@crossgate/gpu';
 import { InputError } from '@crossgate/gpu';
-import type { CfModel, HistoryOf } from './backend';
+import { linear } from '@crossgate/tensor';
+import type { AllItems, CfModel, HistoryOf, UserScorer } from './backend';
 
 /** Pairs per step: what is gathered for them is what takes memory, and a history has many vectors. */
 const batchOf = (historyLength: number) => (historyLength > 0 ? 1024 : 16_384);
@@ -41,4 +42,16 @@ export async function scorePairs(
   } finally {
     memory.free(scores);
   }
+}
+
+/** A scorer of a model whose logits of all items are products of vectors. */
+export function vectorScorer(logits: UserScorer['logits'], all: () => AllItems): UserScorer {
+  return {
+    logits,
+    all,
+    allLogits() {
+      const { users, items, bias } = all();
+      return linear(users, items, bias);
+    },
+  };
 }

@@ -1,5 +1,7 @@
-/** The best items of many users, a few users at a time: the matrix of all scores is never held. */
+/** The best items of many users, found on the device without the matrix of all scores. */
 import { InputError } from '@crossgate/gpu';
+import { topK } from '@crossgate/kernels';
+import { empty, fromHost } from '@crossgate/tensor';
 import type { CfModel } from './backend';
 
 export interface TopItemsOptions {
@@ -9,7 +11,7 @@ export interface TopItemsOptions {
   readonly exclude?: (user: number) => Iterable<number>;
   /** The positives of a user, oldest first, at most `limit`; needed by models that read histories. */
   readonly history?: (user: number, limit: number) => Int32Array;
-  /** Users per batch. Default: as many as make about 4 million scores. */
+  /** Users per batch. Default 1024. */
   readonly batchSize?: number;
 }
 
@@ -23,53 +25,75 @@ export interface TopItems {
 
 /**
  * Ranks all seen items for each user by logit; ties go to the lower id. Padding and items without train rows are never given.
- * Memory is bounded by `batchSize` · items.
+ * Scores are compared where they are made, so memory grows with `batchSize` · `count`, not with the number of items.
  *
  * @throws InputError for a count or a user out of range, and without histories where the model reads them.
  */
 export async function* topItems(
   model: CfModel,
   users: ArrayLike<number>,
-  { count, exclude, history, batchSize }: TopItemsOptions,
+  options: TopItemsOptions,
 ): AsyncGenerator<TopItems, void, undefined> {
-  const { itemSeen, historyLength } = model;
-  const { device } = model.group;
-  const columns = itemSeen.length;
-  const size = batchSize ?? Math.max(1, Math.floor(4_000_000 / columns));
-  for (const [name, value] of Object.entries({ count, batchSize: size })) {
+  const { count, history, batchSize = 1024 } = options;
+  for (const [name, value] of Object.entries({ count, batchSize })) {
     if (!Number.isSafeInteger(value) || value < 1) throw new InputError(`topItems: ${name} ${value} is not at least 1`);
   }
-  if (historyLength > 0 && !history) throw new InputError('topItems: this model reads histories, but none were given');
-  for (let start = 0; start < users.length; start += size) {
-    const ids = Uint32Array.from({ length: Math.min(size, users.length - start) }, (_, i) => users[start + i]!);
-    const scores = await (async () => {
-      using _ = device.step();
-      const histories = historyLength > 0 ? Array.from(ids, (user) => history!(user, historyLength)) : undefined;
-      return await model
-        .scorer({ users: ids, ...(histories && { histories }) })
-        .allLogits()
-        .read();
-    })();
-    for (const [row, user] of ids.entries()) {
-      const own = scores.subarray(row * columns, (row + 1) * columns);
-      const barred = new Set(exclude?.(user));
-      const items = best(own, count, (item) => itemSeen[item] === 1 && !barred.has(item));
-      yield { user, items, scores: Float32Array.from(items, (item) => own[item]!) };
-    }
+  if (model.historyLength > 0 && !history)
+    throw new InputError('topItems: this model reads histories, but none were given');
+  for (let start = 0; start < users.length; start += batchSize) {
+    const length = Math.min(batchSize, users.length - start);
+    yield* await rank(
+      model,
+      Uint32Array.from({ length }, (_, i) => users[start + i]!),
+      options,
+    );
   }
 }
 
-/** The largest values' indices, best first, by insertion: few values pass the worst of those kept. */
-function best(values: Float32Array, count: number, allowed: (index: number) => boolean): Uint32Array {
-  const kept: number[] = [];
-  for (let index = 0; index < values.length; index++) {
-    const value = values[index]!;
-    if (kept.length === count && !(value > values[kept[count - 1]!]!)) continue;
-    if (!allowed(index)) continue;
-    let place = kept.length;
-    while (place > 0 && value > values[kept[place - 1]!]!) place--;
-    kept.splice(place, 0, index);
-    if (kept.length > count) kept.pop();
-  }
-  return Uint32Array.from(kept);
+/** The best items of one batch of users. Waits for the device once. */
+async function rank(
+  model: CfModel,
+  ids: Uint32Array,
+  { count, exclude, history }: TopItemsOptions,
+): Promise<TopItems[]> {
+  const { device } = model.group;
+  const { recorder } = device;
+  const { historyLength } = model;
+  using _ = device.step();
+  const histories = historyLength > 0 ? Array.from(ids, (user) => history!(user, historyLength)) : undefined;
+  const { users, items, bias } = model.scorer({ users: ids, ...(histories && { histories }) }).all();
+  const { offsets, excluded } = excludedItems(ids, exclude);
+  const upload = (values: Uint32Array) => fromHost(device, [values.length], values).slice;
+  const k = Math.min(count, items.rows);
+  const [scores, found] = [empty(device, [ids.length, k]).slice, empty(device, [ids.length, k], 'u32').slice];
+  const counts = empty(device, [ids.length], 'u32').slice;
+  topK(device, {
+    ...{ users: users.slice, items: items.slice, bias: bias.slice },
+    ...{ excludedOffsets: upload(offsets), excluded: upload(excluded) },
+    ...{ scores, ids: found, counts, userRows: ids.length, itemRows: items.rows, columns: items.columns, k },
+  });
+  const [values, best, numbers] = await Promise.all([
+    recorder.read(scores),
+    recorder.read(found),
+    recorder.read(counts),
+  ]);
+  return Array.from(new Uint32Array(numbers), (number, row) => ({
+    user: ids[row]!,
+    items: new Uint32Array(best).slice(row * k, row * k + number),
+    scores: new Float32Array(values).slice(row * k, row * k + number),
+  }));
+}
+
+/** Items that each user is not given, ascending, one user's behind the other's. At least one entry: no buffer is empty. */
+function excludedItems(ids: Uint32Array, exclude: TopItemsOptions['exclude']) {
+  const rows = Array.from(ids, (user) => Uint32Array.from(exclude?.(user) ?? []).sort());
+  const offsets = new Uint32Array(ids.length + 1);
+  rows.forEach(({ length }, row) => {
+    offsets[row + 1] = offsets[row]! + length;
+  });
+  const excluded = new Uint32Array(Math.max(1, offsets[ids.length]!));
+  rows.forEach((own, row) => {
+    excluded.set(own, offsets[row]);
+  });
+  return { offsets, excluded };
 }

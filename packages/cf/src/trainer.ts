@@ -1,5 +1,4 @@
 /** Trains a CF model on clicks: a loss of the four, Adam with coupled L2, early stopping on validation AUC. */
-import { batchRows, type Split, shuffledRows } from '@crossgate/data';
 import { auc, uauc } from '@crossgate/eval';
 import type { BufferSlice, Device } from '@crossgate/gpu';
 import { InputError } from '@crossgate/gpu';
@@ -7,6 +6,7 @@ import type { HostState } from '@crossgate/tensor';
 import {
   Adam,
   firstNonFinite,
+  learningRateAt,
   NonFiniteLossError,
   readGroup,
   readOptimizer,
@@ -15,42 +15,19 @@ import {
   writeOptimizer,
 } from '@crossgate/tensor';
 import type { CfModel } from './backend';
-import { type CfProgress, type EarlyStoppingOptions, isBest, stopReason } from './early-stopping';
-import { type CfLoss, cfLoss, lossParts, NegativeSampler } from './losses';
+import { type DeviceBatch, DeviceBatches, epochOrder } from './device-batches';
+import { type CfProgress, isBest, stopReason } from './early-stopping';
+import { type CfLoss, cfLoss, lossParts } from './losses';
+import {
+  type CfTrainerOptions,
+  type CfTrainingData,
+  type ClickColumns,
+  checkOptions,
+  checkRows,
+} from './trainer-options';
 import { type CfTrainingSettings, type CfTrainingState, readProgress, trainingMetadata } from './training-state';
 
-/** Rows to learn from or to validate on: columns of equal length, dense ids, labels 0 or 1. */
-export type ClickColumns = Pick<Split, 'rows' | 'user' | 'item' | 'label'>;
-
-/** `dataset.splits` of `@crossgate/data` fits. */
-export interface CfTrainingData {
-  readonly train: ClickColumns;
-  readonly valid: ClickColumns;
-  /** The positives before a row, oldest first, at most `limit`. Needed by models that read histories. */
-  readonly history?: (split: 'train' | 'valid', row: number, limit: number) => Int32Array;
-}
-
-export interface CfTrainerOptions extends EarlyStoppingOptions {
-  /** Adam's, e.g. 1e-3. */
-  readonly learningRate: number;
-  /** Coupled L2, on every row of the tables in every step, as torch.optim.Adam does. E.g. 1e-4. */
-  readonly weightDecay: number;
-  /** Rows per step, e.g. 1024. The last batch of an epoch is shorter. */
-  readonly batchSize: number;
-  /** Default `bce`. The others learn from the positive rows alone. */
-  readonly loss?: CfLoss;
-  /** `adam` (default) couples the decay, `adamw` decouples it. */
-  readonly optimizer?: 'adam' | 'adamw';
-  /** Decay of the first and second moment, each in [0, 1). Default .9 and .999. */
-  readonly betas?: readonly [number, number];
-  /**
-   * What the best epoch is chosen by, higher is better, instead of validation AUC: such as NDCG, where all labels are 1 and
-   * there is no AUC. Null: this epoch is the best so far.
-   */
-  readonly criterion?: (model: CfModel) => Promise<number | null>;
-  /** Seed of the row order, the negatives and the dropout; each epoch has its own. */
-  readonly seed: number;
-}
+export type { CfTrainerOptions, CfTrainingData, ClickColumns };
 
 /** What is known after an epoch. */
 export interface CfEpochReport {
@@ -89,7 +66,8 @@ export interface CfTrainHooks {
  * await trainer.run({ onEpoch: (report) => console.log(report) }); // the model now holds the best epoch's values
  * trainer.release();
  * ```
- * The device is waited for only at the end of an epoch: once for the losses, once for the validation scores.
+ * The train rows live on the device, which makes the batches. It is waited for only at the end of an epoch: once for the
+ * losses, once for the validation scores.
  */
 export class CfTrainer {
   readonly #device: Device;
@@ -98,7 +76,7 @@ export class CfTrainer {
   readonly #loss: CfLoss;
   /** The train rows that the loss learns from. */
   readonly #rows: Int32Array;
-  readonly #sampler: NegativeSampler;
+  readonly #batches: DeviceBatches;
   #progress: CfProgress = { epoch: 0, steps: 0, bestEpoch: 0, bestAuc: null };
   #best: HostState | null = null;
 
@@ -120,17 +98,19 @@ export class CfTrainer {
     this.#rows = this.#loss === 'bce' ? all : all.filter((row) => label[row] === 1);
     if (this.#rows.length === 0)
       throw new InputError(`the train split has no positive rows, which ${this.#loss} needs`);
-    this.#sampler = new NegativeSampler(model.itemSeen, data.train, options.seed);
     this.#device = model.group.device;
     const { learningRate, weightDecay, optimizer = 'adam', betas: [beta1, beta2] = [0.9, 0.999] } = options;
-    const bytes = 4 * lossParts(this.#loss) * this.#rows.length;
-    this.#losses = this.#device.memory.persistent(bytes, 'losses');
+    this.#batches = trainBatches(model, data.train, this.#rows, this.#loss, options);
+    let losses: BufferSlice | null = null;
     try {
+      losses = this.#device.memory.persistent(4 * lossParts(this.#loss) * this.#rows.length, 'losses');
       this.#adam = new Adam([model.group], { kind: optimizer, learningRate, weightDecay, beta1, beta2 });
     } catch (error) {
-      this.#device.memory.free(this.#losses);
+      this.#batches.release();
+      if (losses) this.#device.memory.free(losses);
       throw error;
     }
+    this.#losses = losses;
   }
 
   get progress(): CfProgress {
@@ -165,10 +145,9 @@ export class CfTrainer {
     this.model.group.trainable = true;
     try {
       let done = 0;
-      const negatives = this.#sampler.epoch(epoch - 1);
-      for (const rows of batchRows(shuffledRows(this.#rows, this.options.seed, epoch - 1), this.options.batchSize)) {
+      for (const batch of this.#batches.epoch(epoch - 1)) {
         signal?.throwIfAborted();
-        done += this.#step(rows, done, negatives);
+        done += this.#step(batch, epoch - 1, done);
       }
     } finally {
       this.model.group.trainable = false;
@@ -277,25 +256,25 @@ export class CfTrainer {
   /** Frees the optimizer's memory; the model stays. */
   release(): void {
     this.#adam.release();
+    this.#batches.release();
     this.#device.memory.free(this.#losses);
   }
 
   /** One update. Losses are kept on the device behind the `done` that came before in this epoch. @returns their number. */
-  #step(rows: Int32Array, done: number, negatives: (users: Uint32Array) => Uint32Array): number {
-    const { user, item, label } = this.data.train;
+  #step({ rows, first, users, items, labels, negatives }: DeviceBatch, epoch: number, done: number): number {
     const { group, historyLength } = this.model;
-    const ids = Uint32Array.from(rows, (row) => user[row]!);
+    const { seed } = this.options;
+    const histories = () =>
+      Array.from(epochOrder(this.#rows.length, seed, epoch, first, rows), (row) =>
+        this.data.history!('train', this.#rows[row]!, historyLength),
+      );
     const batch = {
       users: {
-        users: ids,
-        ...(historyLength > 0 && {
-          histories: Array.from(rows, (row) => this.data.history!('train', row, historyLength)),
-        }),
-        dropout: { seed: this.options.seed, counter: this.#adam.steps },
+        users,
+        ...(historyLength > 0 && { histories: histories() }),
+        dropout: { seed, counter: this.#adam.steps },
       },
-      items: Uint32Array.from(rows, (row) => item[row]!),
-      labels: Float32Array.from(rows, (row) => label[row]!),
-      negatives: this.#loss === 'sampled-bce' || this.#loss === 'bpr' ? negatives(ids) : new Uint32Array(0),
+      ...{ items, labels, negatives },
     };
     using _ = this.#device.step();
     group.zeroGradients();
@@ -303,58 +282,55 @@ export class CfTrainer {
     const parts = tape.record(() => cfLoss(this.model, this.#loss, batch));
     const { storage, offset } = this.#losses;
     parts.forEach((losses, part) => {
-      const start = offset + 4 * (done + part * rows.length);
-      this.#device.recorder.copy(losses.slice, { storage, offset: start, size: 4 * rows.length });
+      const start = offset + 4 * (done + part * rows);
+      this.#device.recorder.copy(losses.slice, { storage, offset: start, size: 4 * rows });
     });
     tape.backward();
-    this.#adam.step();
-    return parts.length * rows.length;
+    this.#adam.step(this.#learningRate());
+    return parts.length * rows;
   }
 
-  /** What must not change between a state and its continuation. Patience and the number of epochs may. */
+  /** Of the next step. */
+  #learningRate(): number {
+    const totalSteps = this.options.epochs * this.#batches.length;
+    return learningRateAt(this.#adam.steps, { ...this.options, totalSteps });
+  }
+
+  /** What must not change between a state and its continuation. Patience may, and the number of epochs without a cosine. */
   #settings(): CfTrainingSettings {
-    const { seed, batchSize, learningRate, weightDecay, optimizer = 'adam', betas } = this.options;
+    const { seed, batchSize, learningRate, weightDecay, optimizer = 'adam', betas, epochs } = this.options;
+    const { warmupSteps = 0, warmupStart = 0, schedule = 'constant', minLearningRate = 0 } = this.options;
     return {
       ...{ seed, batchSize, learningRate, weightDecay, trainRows: this.data.train.rows },
+      // Where order and negatives come from: states of the time when the host made them go on to other numbers.
+      sampling: 'device',
       // Only where they are not what they were before there was a choice.
       ...(this.#loss !== 'bce' && { loss: this.#loss }),
       ...(optimizer !== 'adam' && { optimizer }),
+      ...(warmupSteps > 0 && { warmupSteps, warmupStart }),
+      ...(schedule !== 'constant' && { schedule, minLearningRate, epochs }),
       ...(betas && betas.join() !== '0.9,0.999' && { betas: betas.join() }),
     };
   }
 }
 
-function checkOptions(options: CfTrainerOptions): void {
-  const { learningRate, weightDecay, batchSize, epochs, patience, warmupEpochs, betas } = options;
-  for (const [name, value, minimum] of [
-    ['batchSize', batchSize, 1],
-    ['epochs', epochs, 1],
-    ['patience', patience, 1],
-    ['warmupEpochs', warmupEpochs, 0],
-  ] as const) {
-    if (!Number.isSafeInteger(value) || value < minimum) {
-      throw new InputError(`${name} ${value} is not a whole number of at least ${minimum}`);
-    }
-  }
-  if (!(learningRate > 0 && Number.isFinite(learningRate))) {
-    throw new InputError(`learningRate ${learningRate} is not above 0`);
-  }
-  if (betas?.some((beta) => !(beta >= 0 && beta < 1)))
-    throw new InputError(`betas ${betas.join(', ')} are not in [0, 1)`);
-  if (!(weightDecay >= 0 && Number.isFinite(weightDecay))) {
-    throw new InputError(`weightDecay ${weightDecay} is not at least 0`);
-  }
-}
-
-/** A row with an unseen user or item would move a vector that is promised to be zero. */
-function checkRows(model: CfModel, { rows, user, item }: ClickColumns): void {
-  if (rows === 0) throw new InputError('the train split has no rows');
-  for (let row = 0; row < rows; row++) {
-    if (model.userSeen[user[row]!] !== 1 || model.itemSeen[item[row]!] !== 1) {
-      throw new InputError(
-        `train row ${row} (user ${user[row]}, item ${item[row]}) has an id that the model counts as unseen; ` +
-          'make its flags from the same train split',
-      );
-    }
-  }
+/** The rows that the loss learns from, on the device. */
+function trainBatches(
+  model: CfModel,
+  train: ClickColumns,
+  rows: Int32Array,
+  loss: CfLoss,
+  { batchSize, seed }: CfTrainerOptions,
+): DeviceBatches {
+  const { user, item, label } = train;
+  const columns = {
+    user: Uint32Array.from(rows, (row) => user[row]!),
+    item: Uint32Array.from(rows, (row) => item[row]!),
+    label: Float32Array.from(rows, (row) => label[row]!),
+  };
+  const sampled = loss === 'sampled-bce' || loss === 'bpr';
+  return new DeviceBatches(model.group.device, columns, {
+    ...{ batchSize, seed, userGradients: model.historyLength === 0 },
+    negatives: sampled ? { itemSeen: model.itemSeen, known: train } : null,
+  });
 }

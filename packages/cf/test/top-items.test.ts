@@ -1,8 +1,9 @@
 /** topItems against a full sort of every pair's logit, for every kind of model. */
 import type { Device } from '@crossgate/gpu';
 import { openDevice } from '@crossgate/gpu/node';
+import { largest, randomIntegers } from '@crossgate/testing';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type CfModel, LightGcn, SasRec, topItems } from '../src';
+import { type CfModel, LightGcn, MatrixFactorization, SasRec, topItems } from '../src';
 import { clicks, itemCount, itemSeen, toyModel, userCount, userSeen } from './toy';
 
 let device: Device;
@@ -51,4 +52,44 @@ it.each<[string, () => CfModel]>([
   expect([...items].sort((a, b) => a - b)).toEqual([...itemSeen.keys()].filter((item) => itemSeen[item] === 1));
   await expect(topItems(model, [1], { count: 0, history }).next()).rejects.toThrow(/count 0/);
   model.release();
+});
+
+it('orders ties by id, exactly as brute force, also where the table takes several bindings', async () => {
+  for (const limits of [{}, { maxStorageBufferBindingSize: 1024 }]) {
+    const own = await openDevice({ limits });
+    const [users, items, cfDim] = [21, 90, 4];
+    // Small whole numbers: products are exact in f32, and many are equal.
+    const table = (rows: number, seed: number) => ({
+      shape: [rows + 1, cfDim],
+      data: Float32Array.from(randomIntegers((rows + 1) * cfDim, 3, seed), (value, i) => (i < cfDim ? 0 : value - 1)),
+    });
+    const flags = (rows: number) => ({
+      shape: [rows + 1],
+      data: Float32Array.from({ length: rows + 1 }, (_, i) => +(i > 0)),
+    });
+    const [u, v] = [table(users, 1), table(items, 2)];
+    const state = new Map([
+      ['user_embedding.weight', u],
+      ['item_embedding.weight', v],
+      ['user_seen', flags(users)],
+      ['item_seen', flags(items)],
+    ]);
+    const model = MatrixFactorization.fromState(own, state, 'state');
+    const exclude = (user: number) => [3 * user, 5, user];
+    const ids = Int32Array.from({ length: users }, (_, i) => i + 1);
+    let row = 0;
+    for await (const { user, items: found, scores } of topItems(model, ids, { count: 9, exclude, batchSize: 8 })) {
+      const all = Float64Array.from({ length: items + 1 }, (_, item) => {
+        let sum = 0;
+        for (let c = 0; c < cfDim; c++) sum += u.data[user * cfDim + c]! * v.data[item * cfDim + c]!;
+        return sum;
+      });
+      const expected = largest(all, 9, (item) => item > 0 && !exclude(user).includes(item));
+      expect(user).toBe(ids[row++]);
+      expect([...found]).toEqual(expected);
+      expect([...scores]).toEqual(expected.map((item) => all[item]));
+    }
+    expect(row).toBe(users);
+    own.destroy();
+  }
 });

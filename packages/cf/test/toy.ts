@@ -1,8 +1,8 @@
 /** A small generated click world for tests, and matrix factorization on it in float64. */
-import { shuffledRows } from '@crossgate/data';
 import type { Device } from '@crossgate/gpu';
+import { learningRateAt } from '@crossgate/tensor';
 import { type AdamState, adamState, adamStep, logistic, softplus } from '@crossgate/testing';
-import { type CfTrainerOptions, type ClickColumns, MatrixFactorization } from '../src';
+import { type CfTrainerOptions, type ClickColumns, epochOrder, MatrixFactorization } from '../src';
 
 export const userCount = 9;
 export const itemCount = 13;
@@ -62,12 +62,15 @@ export function lossAndGradient({ cfDim, values }: Tables, { user, item, label }
 /** What the trainer should arrive at, in float64. */
 export function simulate(start: Tables, train: ClickColumns, options: CfTrainerOptions, epochs: number): Float64Array {
   let state: AdamState = adamState(start.values);
+  let step = 0;
+  const totalSteps = options.epochs * Math.ceil(train.rows / options.batchSize);
   for (let epoch = 0; epoch < epochs; epoch++) {
-    const order = shuffledRows(train.rows, options.seed, epoch);
+    const order = epochOrder(train.rows, options.seed, epoch);
     for (let first = 0; first < order.length; first += options.batchSize) {
       const rows = order.slice(first, first + options.batchSize);
       const { gradient } = lossAndGradient({ cfDim: start.cfDim, values: state.value }, train, rows);
-      state = adamStep(state, gradient, options);
+      const learningRate = learningRateAt(step++, { ...options, totalSteps });
+      state = adamStep(state, gradient, { ...options, learningRate });
     }
   }
   return state.value;

@@ -74,6 +74,50 @@ describe('CfTrainer', () => {
     model.release();
   });
 
+  it('follows a warm-up and a cosine over all its steps', async () => {
+    const schedule = { warmupSteps: 7, warmupStart: 1e-4, schedule: 'cosine', minLearningRate: 1e-3 } as const;
+    const { tables, states } = await train(schedule);
+    const model = toyModel(device, 2);
+    const start = await tablesOf(model);
+    const expected = simulate(start, data.train, { ...options, ...schedule }, 4);
+    const last = ['user', 'item'].flatMap((name) => [
+      ...states[3]!.tensors.get(`model.${name}_embedding.weight`)!.data,
+    ]);
+    expectClose(Float32Array.from(last), expected, { relative: 0, absolute: 1e-5, label: 'tables' });
+    const constant = await train();
+    expect(tables).not.toEqual(constant.tables);
+    // A cosine ends with the last epoch, so a state of it goes on to as many epochs only.
+    const other = new CfTrainer(model, data, { ...options, ...schedule, epochs: 9 });
+    expect(() => other.restore(states[1]!, 'state')).toThrow(/trained with epochs 4, now 9/);
+    for (const each of [other, model]) each.release();
+    expect(() => new CfTrainer(model, data, { ...options, warmupSteps: -1 })).toThrow(/warmupSteps -1/);
+    expect(() => new CfTrainer(model, data, { ...options, minLearningRate: -1 })).toThrow(/minLearningRate -1/);
+  });
+
+  it.each(['bce', 'sampled-bce', 'bpr'] as const)('neither sends nor waits inside an epoch, %s', async (loss) => {
+    const model = toyModel(device, 2);
+    const trainer = new CfTrainer(model, data, { ...options, loss });
+    const events: string[] = [];
+    const { recorder } = device;
+    const spies = [
+      vi.spyOn(recorder, 'write').mockImplementation(() => void events.push('write')),
+      vi.spyOn(recorder, 'read').mockImplementation(() => {
+        events.push('read');
+        return Promise.reject(new Error('the epoch is over'));
+      }),
+      vi.spyOn(recorder, 'synchronize'),
+      vi.spyOn(recorder, 'dispatch').mockImplementation(({ declaration }) => {
+        if (declaration.name === 'adam') events.push('update');
+      }),
+    ];
+    await expect(trainer.runEpoch()).rejects.toThrow('the epoch is over');
+    const updates = trainer.data.train.label.filter((label) => loss === 'bce' || label === 1).length / 8;
+    expect(events).toEqual([...new Array(Math.ceil(updates)).fill('update'), 'read']);
+    expect(recorder.synchronize).not.toHaveBeenCalled();
+    for (const spy of spies) spy.mockRestore();
+    for (const each of [trainer, model]) each.release();
+  });
+
   it('leaves unseen rows and padding exactly zero', async () => {
     const model = toyModel(device, 2);
     const trainer = new CfTrainer(model, data, options);

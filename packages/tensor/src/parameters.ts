@@ -12,6 +12,11 @@ export interface ParameterSpec {
   readonly values: Float32Array;
   /** False for biases and norms: they take no weight decay. Default true. */
   readonly decay?: boolean;
+  /**
+   * True for a table that may be larger than one binding: the kernels that read and write its rows take it in parts. Default
+   * false: it is refused.
+   */
+  readonly spansBindings?: boolean;
 }
 
 /** A trainable tensor: one range of its group's arena. */
@@ -79,7 +84,7 @@ export class ParameterGroup {
           );
         }
         const bytes = Math.ceil((4 * spec.values.length) / alignment) * alignment;
-        if (bytes > limit) {
+        if (bytes > limit && !spec.spansBindings) {
           throw new InputError(`parameter ${spec.name} takes ${bytes} bytes, the adapter binds at most ${limit}`);
         }
         const last = sizes.at(-1);

@@ -7,6 +7,7 @@ import type { Tensor, YesNoLossOptions } from '../src';
 import {
   bceWithLogits,
   crossEntropy,
+  fromHost,
   ignoredTarget,
   ParameterGroup,
   scale,
@@ -78,7 +79,10 @@ describe.each(scaledOrNot)('%s', (_, scaled) => {
   it('bceWithLogits has the values and gradients of float64, also at |z| = 80', async () => {
     const values = reference.reference([70], (i) => [0, 80, -80, 0.5, -3][i % 5]! / (scaled ? 1.5 : 1) + 0.01 * i);
     const labels = Float32Array.from({ length: 70 }, (_, i) => Number(i % 3 === 0));
-    const run = await runLoss(values, scaled, (logits) => ({ losses: bceWithLogits(logits, labels, 0.3) }));
+    // Labels from the host in one case, on the device in the other.
+    const run = await runLoss(values, scaled, (logits) => ({
+      losses: bceWithLogits(logits, scaled ? fromHost(device, [70], labels) : labels, 0.3),
+    }));
     const logits = seen(values, scaled);
     const gradient = reference.bceWithLogitsBackward(logits, labels, weights(70));
     expectRun(run, reference.bceWithLogits(logits, labels), gradient, scaled);
@@ -88,7 +92,9 @@ describe.each(scaledOrNot)('%s', (_, scaled) => {
     const [rows, vocab] = [7, 101];
     const values = reference.randomNormal([rows, vocab], 5, 4);
     const targets = Uint32Array.of(0, 100, ignoredTarget, 7, 7, ignoredTarget, 55);
-    const run = await runLoss(values, scaled, (logits) => ({ losses: crossEntropy(logits, targets, 0.3) }));
+    const run = await runLoss(values, scaled, (logits) => ({
+      losses: crossEntropy(logits, scaled ? fromHost(device, [rows], targets) : targets, 0.3),
+    }));
     const signed = Array.from(targets, (target) => (target === ignoredTarget ? -1 : target));
     const logits = seen(values, scaled);
     expectRun(

@@ -4,7 +4,7 @@ import { openDevice } from '@crossgate/gpu/node';
 import type { AdamState } from '@crossgate/testing';
 import { adamState, adamStep, adamWStep, expectClose, randomNormal, toFloat32 } from '@crossgate/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Adam, ParameterGroup, readGroup, readOptimizer, writeGroup, writeOptimizer } from '../src';
+import { Adam, embedding, ParameterGroup, readGroup, readOptimizer, Tape, writeGroup, writeOptimizer } from '../src';
 
 const hyper = { learningRate: 0.02, beta1: 0.8, beta2: 0.95, epsilon: 1e-6, weightDecay: 0.1 };
 
@@ -156,4 +156,34 @@ it('a parameter larger than one binding is refused by name and sizes', async () 
     /parameter wide takes 1280 bytes, the adapter binds at most 1024/,
   );
   device.destroy();
+});
+
+it('a table that may span bindings is updated in parts, as a small one is', async () => {
+  const outcomes: Float32Array[] = [];
+  for (const limits of [{}, { maxStorageBufferBindingSize: 1024 }]) {
+    const device = await openDevice({ limits });
+    const values = Float32Array.from({ length: 90 * 8 }, (_, i) => Math.sin(i));
+    const group = new ParameterGroup(device, 'test', [
+      { name: 'before', shape: [3], values: Float32Array.of(1, 2, 3) },
+      { name: 'table', shape: [90, 8], values, spansBindings: true },
+      { name: 'after', shape: [3], values: Float32Array.of(4, 5, 6) },
+    ]);
+    group.trainable = true;
+    const optimizer = new Adam([group], { kind: 'adam', learningRate: 0.1 });
+    {
+      using _ = device.step();
+      using tape = new Tape();
+      const ids = Uint32Array.of(0, 89, 40, 89, 41);
+      const rows = tape.record(() => embedding(group.get('table'), ids));
+      tape.backward([[rows, rows]]);
+      optimizer.step();
+    }
+    const state = await readGroup(group);
+    outcomes.push(Float32Array.from(['before', 'table', 'after'].flatMap((name) => [...state.get(name)!.data])));
+    device.destroy();
+  }
+  expect(outcomes[1]).toEqual(outcomes[0]);
+  expect(outcomes[0]!.subarray(3 + 89 * 8, 3 + 90 * 8)).not.toEqual(
+    Float32Array.from({ length: 8 }, (_, i) => Math.sin(712 + i)),
+  );
 });

@@ -172,6 +172,13 @@ const cf = z.strictObject({
     .max(1e6)
     .default(200)
     .describe('Epochs before early stopping counts: plain MF stays near AUC .5 for 100 and more'),
+  warmupSteps: z.int().nonnegative().max(LONGEST).default(0).describe('Steps of linear warm-up of the learning rate'),
+  warmupStart: nonNegative.default(0).describe('Learning rate of the first warm-up step'),
+  schedule: z
+    .enum(['constant', 'cosine'])
+    .default('constant')
+    .describe('Learning rate after the warm-up; a cosine ends with the last of epochs'),
+  minLearningRate: nonNegative.default(0).describe('Where the cosine ends'),
   run: z
     .string()
     .min(1)

@@ -5,7 +5,7 @@ import { buildSegments, gather, rowDot as rowDotKernel, scaleRows, segmentSum } 
 import { activeTape, record } from '../tape';
 import { empty, expectShape, fromHost, type Tensor } from '../tensor';
 
-/** The kernels' form of "which positions hold which row": made on the host, where the indices come from. */
+/** The kernels' form of "which positions hold which row". A segment whose target is {@link noRow} is dropped. */
 export interface SegmentTensors {
   readonly offsets: Tensor;
   readonly positions: Tensor;
@@ -27,36 +27,51 @@ export function uploadSegments(device: Device, indices: Int32Array | Uint32Array
   };
 }
 
+/** Row numbers that lie on the device, and the order in which gradients of equal ones are summed. */
+export interface DeviceIndices {
+  /** u32 [n]: values in 0 … tableRows − 1, or {@link noRow}. Not checked: others read as {@link noRow}. */
+  readonly indices: Tensor;
+  /** Null where no gradient will flow. */
+  readonly segments: SegmentTensors | null;
+}
+
+/** Row numbers: on the host, or ready on the device. */
+export type Indices = Uint32Array | DeviceIndices;
+
+/** How many there are. */
+export function indexCount(indices: Indices): number {
+  return indices instanceof Uint32Array ? indices.length : indices.indices.size;
+}
+
 /** Index in {@link embedding} that gives a zero row and takes no gradient. */
 export const noRow = 0xffffffff;
 
 /**
  * out[i] = table[indices[i]].
  *
- * @param table [tableRows, columns]; @param indices values in 0 … tableRows − 1, or {@link noRow}; kept on the host until the call returns.
- * @returns [indices.length, columns].
- * @throws InputError naming the first index that is out of range.
+ * @param table [tableRows, columns]; @param indices [n] values in 0 … tableRows − 1, or {@link noRow}.
+ * @returns [n, columns].
+ * @throws InputError naming the first index on the host that is out of range.
  */
-export function embedding(table: Tensor, indices: Uint32Array): Tensor {
+export function embedding(table: Tensor, indices: Indices): Tensor {
   expectShape('embedding', 'table', table, [-1, -1]);
   const { device } = table;
   const [tableRows, columns] = table.shape as [number, number];
-  const wrong = indices.findIndex((index) => index >= tableRows && index !== noRow);
-  if (wrong >= 0) {
-    throw new InputError(`embedding: index ${indices[wrong]} at position ${wrong}, the table has ${tableRows} rows`);
-  }
-  const rows = indices.length;
+  if (indices instanceof Uint32Array) checkIndices(indices, tableRows);
+  const rows = indexCount(indices);
   const out = empty(device, [rows, columns]);
   gather(device, {
     table: table.slice,
-    indices: fromHost(device, [rows], indices).slice,
+    indices: (indices instanceof Uint32Array ? fromHost(device, [rows], indices) : indices.indices).slice,
     out: out.slice,
     rows,
     columns,
     tableRows,
   });
   if (activeTape() && table.requiresGrad) {
-    const segments = uploadSegments(device, indices);
+    const segments = indices instanceof Uint32Array ? uploadSegments(device, indices) : indices.segments;
+    if (segments === null)
+      throw new InputError('embedding: a gradient flows to the table, but its indices have no segments');
     const { offsets, positions, targets } = segments;
     record('embedding', [table], [out], [offsets, positions, targets], ([gradient], into) => {
       const { slice, accumulate } = into.target(table);
@@ -75,6 +90,12 @@ export function embedding(table: Tensor, indices: Uint32Array): Tensor {
     });
   }
   return out;
+}
+
+function checkIndices(indices: Uint32Array, tableRows: number): void {
+  const wrong = indices.findIndex((index) => index >= tableRows && index !== noRow);
+  if (wrong < 0) return;
+  throw new InputError(`embedding: index ${indices[wrong]} at position ${wrong}, the table has ${tableRows} rows`);
 }
 
 /** out[r] = Σ_c a[r, c] · b[r, c]. a, b [rows, columns]; out [rows]. */

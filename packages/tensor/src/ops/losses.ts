@@ -1,7 +1,8 @@
 // Losses: roots of the tape. Each gives one value per row and, when recorded, its gradient scaled as asked.
+import type { Device } from '@crossgate/gpu';
 import * as kernels from '@crossgate/kernels';
 import { activeTape, record } from '../tape';
-import { empty, expectShape, fromHost, type Tensor } from '../tensor';
+import { empty, expectShape, fromHost, Tensor } from '../tensor';
 
 /** Kernel-made gradients of a loss with respect to its logits, given back when the tape runs. */
 function root(name: string, logits: Tensor, losses: Tensor, gradient: Tensor | undefined): void {
@@ -13,21 +14,27 @@ function gradientFor(logits: Tensor): Tensor | undefined {
   return activeTape() && logits.requiresGrad ? empty(logits.device, logits.shape) : undefined;
 }
 
+/** Targets of a loss: on the device already, or uploaded from the host. */
+function onDevice(device: Device, targets: Tensor | Float32Array | Uint32Array): Tensor {
+  return targets instanceof Tensor ? targets : fromHost(device, [targets.length], targets);
+}
+
 /**
  * Binary cross entropy of logits.
  *
- * @param logits [rows]; @param labels 0 or 1 each.
+ * @param logits [rows]; @param labels [rows], 0 or 1 each; from the host or f32 on the device.
  * @param gradScale factor of the gradient, 1 / rows for the mean over one batch.
  * @returns losses [rows], unscaled.
  */
-export function bceWithLogits(logits: Tensor, labels: Float32Array, gradScale: number): Tensor {
+export function bceWithLogits(logits: Tensor, labels: Float32Array | Tensor, gradScale: number): Tensor {
   const { device, size: rows } = logits;
-  expectShape('bceWithLogits', 'logits', logits, [labels.length]);
+  const targets = onDevice(device, labels);
+  expectShape('bceWithLogits', 'logits', logits, targets.shape);
   const losses = empty(device, [rows]);
   const gradient = gradientFor(logits);
   kernels.bceWithLogits(device, {
     logits: logits.slice,
-    labels: fromHost(device, [rows], labels).slice,
+    labels: targets.slice,
     loss: losses.slice,
     ...(gradient && { gradLogits: gradient.slice }),
     rows,
@@ -90,17 +97,18 @@ export const ignoredTarget = 0xffffffff;
 /**
  * −log softmax(logits)[target].
  *
- * @param logits [rows, vocab]; @param targets token ids, or {@link ignoredTarget}.
+ * @param logits [rows, vocab]; @param targets [rows] columns, or {@link ignoredTarget}; from the host or u32 on the device.
  * @returns losses [rows]; 0 where ignored.
  */
-export function crossEntropy(logits: Tensor, targets: Uint32Array, gradScale: number): Tensor {
+export function crossEntropy(logits: Tensor, targets: Uint32Array | Tensor, gradScale: number): Tensor {
   const { device, rows, columns: vocab } = logits;
-  expectShape('crossEntropy', 'logits', logits, [targets.length, -1]);
+  const columns = onDevice(device, targets);
+  expectShape('crossEntropy', 'logits', logits, [columns.size, -1]);
   const losses = empty(device, [rows]);
   const gradient = gradientFor(logits);
   kernels.crossEntropy(device, {
     logits: logits.slice,
-    targets: fromHost(device, [rows], targets).slice,
+    targets: columns.slice,
     loss: losses.slice,
     ...(gradient && { gradLogits: gradient.slice }),
     rows,

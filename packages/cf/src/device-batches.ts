@@ -1,0 +1,239 @@
+/** Train rows that live on the device, and the batches of an epoch, which are made there: order, negatives, segments. */
+import type { BufferSlice, Device } from '@crossgate/gpu';
+import {
+  type BatchLayout,
+  batchStride,
+  gather,
+  sampleNegatives,
+  shuffle,
+  shuffledRow,
+  shuffleRounds,
+  sortedSegments,
+} from '@crossgate/kernels';
+import { allOrNothing, type DeviceIndices, RandomStream, Tensor } from '@crossgate/tensor';
+
+/** Elements of each array that are made at once: megabytes, whatever the number of rows. */
+const windowElements = 2 ** 18;
+
+export interface DeviceBatchOptions {
+  readonly batchSize: number;
+  readonly seed: number;
+  /** Whether gradients flow to rows that the users' ids name; those of SASRec's users flow to their histories. */
+  readonly userGradients: boolean;
+  /** What negatives are drawn from; null draws none. */
+  readonly negatives: { readonly itemSeen: Uint8Array; readonly known: KnownPositives } | null;
+}
+
+/** Pairs that are no negatives: rows with label 1. */
+export interface KnownPositives {
+  readonly user: ArrayLike<number>;
+  readonly item: ArrayLike<number>;
+  readonly label: ArrayLike<number>;
+}
+
+/** One batch, on the device. Valid until the next one is asked for. */
+export interface DeviceBatch {
+  readonly rows: number;
+  /** Where its rows begin in the epoch's order. */
+  readonly first: number;
+  readonly users: DeviceIndices;
+  readonly items: DeviceIndices;
+  /** f32 [rows] */
+  readonly labels: Tensor;
+  readonly negatives: DeviceIndices | null;
+}
+
+/** Row numbers of a window of batches [batches, stride], sorted for their gradients where there are any. */
+interface WindowIndices {
+  readonly ids: BufferSlice;
+  readonly sorted: {
+    readonly positions: BufferSlice;
+    readonly offsets: BufferSlice;
+    readonly targets: BufferSlice;
+  } | null;
+}
+
+/** The keys of an epoch's order: the same whenever and wherever it is run. */
+function orderKeys(seed: number, epoch: number): number[] {
+  const random = new RandomStream(seed, `cf.order.${epoch}`);
+  return Array.from({ length: shuffleRounds }, () => random.integer());
+}
+
+/**
+ * The order in which an epoch takes its rows, on the host.
+ *
+ * @param rows number of rows; @param epoch from 0.
+ * @param first position of the first row wanted; @param count how many; all by default.
+ */
+export function epochOrder(rows: number, seed: number, epoch: number, first = 0, count = rows - first): Int32Array {
+  const keys = orderKeys(seed, epoch);
+  return Int32Array.from({ length: count }, (_, i) => shuffledRow(first + i, rows, keys));
+}
+
+/**
+ * Interactions in device memory. An epoch is a permutation of them that is computed, not stored; its batches are made a
+ * window at a time by a few dispatches, and nothing of it is read or written by the host.
+ */
+export class DeviceBatches {
+  readonly #layout: BatchLayout;
+  readonly #columns: { readonly user: BufferSlice; readonly item: BufferSlice; readonly label: BufferSlice };
+  readonly #order: BufferSlice;
+  readonly #labels: BufferSlice;
+  readonly #users: WindowIndices;
+  readonly #items: WindowIndices;
+  readonly #negatives: (WindowIndices & NegativeTables) | null;
+  readonly #slices: readonly BufferSlice[];
+
+  /**
+   * @param columns dense ids and labels of the rows to learn from; at least one.
+   * @throws OutOfMemoryError; nothing stays allocated then.
+   */
+  constructor(
+    readonly device: Device,
+    columns: { readonly user: Uint32Array; readonly item: Uint32Array; readonly label: Float32Array },
+    readonly options: DeviceBatchOptions,
+  ) {
+    const rows = columns.user.length;
+    const batchSize = Math.min(options.batchSize, rows);
+    const stride = batchStride(device, batchSize);
+    const { maxStorageBufferBindingSize } = device.capabilities.limits;
+    const most = Math.floor(Math.min(windowElements, maxStorageBufferBindingSize / 4) / stride);
+    const batches = Math.max(1, Math.min(Math.ceil(rows / batchSize), most));
+    this.#layout = { batches, batchSize, stride };
+    const slices: BufferSlice[] = [];
+    const parts = allOrNothing(device, (persistent) => {
+      const allocate = (elements: number) => {
+        const slice = persistent(4 * elements, 'interactions');
+        slices.push(slice);
+        return slice;
+      };
+      const upload = (values: Uint32Array | Float32Array) => {
+        const slice = allocate(Math.max(1, values.length));
+        device.recorder.write(slice, values);
+        return slice;
+      };
+      const windowed = () => allocate(batches * stride);
+      const indices = (gradients: boolean): WindowIndices => ({
+        ids: windowed(),
+        sorted: gradients ? { positions: windowed(), offsets: windowed(), targets: windowed() } : null,
+      });
+      return {
+        columns: { user: upload(columns.user), item: upload(columns.item), label: upload(columns.label) },
+        order: windowed(),
+        labels: windowed(),
+        users: indices(options.userGradients),
+        items: indices(true),
+        negatives: options.negatives && { ...indices(true), ...negativeTables(options.negatives, upload) },
+      };
+    });
+    this.rows = rows;
+    this.#columns = parts.columns;
+    this.#order = parts.order;
+    this.#labels = parts.labels;
+    this.#users = parts.users;
+    this.#items = parts.items;
+    this.#negatives = parts.negatives;
+    this.#slices = slices;
+  }
+
+  readonly rows: number;
+
+  /** Number of batches in an epoch. */
+  get length(): number {
+    return Math.ceil(this.rows / this.#layout.batchSize);
+  }
+
+  /** The batches of an epoch (from 0), in order. Records work and waits for nothing. */
+  *epoch(epoch: number): Generator<DeviceBatch, void, undefined> {
+    const { batches, batchSize } = this.#layout;
+    for (let window = 0; window < this.length; window += batches) {
+      const count = Math.min(batches, this.length - window);
+      this.#prepare(epoch, window * batchSize, count);
+      for (let batch = 0; batch < count; batch++) yield this.#batch((window + batch) * batchSize, batch);
+    }
+  }
+
+  /** Frees the memory. */
+  release(): void {
+    for (const slice of this.#slices) this.device.memory.free(slice);
+  }
+
+  /** Makes the batches from position `first` of the order on. */
+  #prepare(epoch: number, first: number, batches: number): void {
+    const { device, rows } = this;
+    const { seed } = this.options;
+    const layout = { ...this.#layout, batches };
+    const count = Math.min(batches * layout.batchSize, rows - first);
+    // Sorting takes workspace.
+    using _ = device.step();
+    shuffle(device, { out: this.#order, first, rows, keys: orderKeys(seed, epoch), ...layout });
+    for (const [column, out] of [
+      [this.#columns.user, this.#users.ids],
+      [this.#columns.item, this.#items.ids],
+      [this.#columns.label, this.#labels],
+    ] as const) {
+      const shape = { rows: batches * layout.stride, columns: 1, tableRows: rows, integers: true };
+      gather(device, { table: column, indices: this.#order, out, ...shape });
+    }
+    const negatives = this.#negatives;
+    if (negatives) {
+      const { ids, ...tables } = negatives;
+      sampleNegatives(device, { ...tables, users: this.#users.ids, out: ids, count, first, epoch, seed, ...layout });
+    }
+    for (const indices of [this.#users, this.#items, negatives]) {
+      if (indices?.sorted) sortedSegments(device, { keys: indices.ids, ...indices.sorted, count, ...layout });
+    }
+  }
+
+  /** The batch at place `place` of the window. */
+  #batch(first: number, place: number): DeviceBatch {
+    const { batchSize, stride } = this.#layout;
+    const rows = Math.min(batchSize, this.rows - first);
+    const view = ({ storage, offset }: BufferSlice, count = rows, dtype: 'u32' | 'f32' = 'u32') =>
+      new Tensor(this.device, { storage, offset: offset + 4 * place * stride, size: 4 * count }, [count], dtype);
+    const indices = ({ ids, sorted }: WindowIndices): DeviceIndices => ({
+      indices: view(ids),
+      segments: sorted && {
+        offsets: view(sorted.offsets, rows + 1),
+        positions: view(sorted.positions),
+        targets: view(sorted.targets),
+        segments: rows,
+      },
+    });
+    return {
+      ...{ rows, first, users: indices(this.#users), items: indices(this.#items) },
+      labels: view(this.#labels, rows, 'f32'),
+      negatives: this.#negatives && indices(this.#negatives),
+    };
+  }
+}
+
+interface NegativeTables {
+  readonly candidates: BufferSlice;
+  readonly candidateCount: number;
+  readonly positiveOffsets: BufferSlice;
+  readonly positives: BufferSlice;
+}
+
+/** Seen items, and every user's positives in ascending order. */
+function negativeTables(
+  { itemSeen, known: { user, item, label } }: NonNullable<DeviceBatchOptions['negatives']>,
+  upload: (values: Uint32Array) => BufferSlice,
+): NegativeTables {
+  const candidates = Uint32Array.from(itemSeen.keys()).filter((id) => itemSeen[id] === 1);
+  let users = 0;
+  for (let row = 0; row < user.length; row++) users = Math.max(users, user[row]! + 1);
+  const offsets = new Uint32Array(users + 1);
+  for (let row = 0; row < user.length; row++) if (label[row] === 1) offsets[user[row]! + 1]!++;
+  for (let u = 0; u < users; u++) offsets[u + 1]! += offsets[u]!;
+  const next = offsets.slice();
+  const positives = new Uint32Array(offsets[users]!);
+  for (let row = 0; row < user.length; row++) if (label[row] === 1) positives[next[user[row]!]!++] = item[row]!;
+  for (let u = 0; u < users; u++) positives.subarray(offsets[u], offsets[u + 1]).sort();
+  return {
+    candidates: upload(candidates),
+    candidateCount: candidates.length,
+    positiveOffsets: upload(offsets),
+    positives: upload(positives),
+  };
+}

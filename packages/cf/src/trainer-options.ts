@@ -1,0 +1,87 @@
+/** What a training of a CF model is given: rows, settings, and the checks of both. */
+import type { Split } from '@crossgate/data';
+import { InputError } from '@crossgate/gpu';
+import type { ScheduleOptions } from '@crossgate/tensor';
+import type { CfModel } from './backend';
+import type { EarlyStoppingOptions } from './early-stopping';
+import type { CfLoss } from './losses';
+
+/** Rows to learn from or to validate on: columns of equal length, dense ids, labels 0 or 1. */
+export type ClickColumns = Pick<Split, 'rows' | 'user' | 'item' | 'label'>;
+
+/** `dataset.splits` of `@crossgate/data` fits. */
+export interface CfTrainingData {
+  readonly train: ClickColumns;
+  readonly valid: ClickColumns;
+  /** The positives before a row, oldest first, at most `limit`. Needed by models that read histories. */
+  readonly history?: (split: 'train' | 'valid', row: number, limit: number) => Int32Array;
+}
+
+export interface CfTrainerOptions
+  extends EarlyStoppingOptions,
+    Pick<ScheduleOptions, 'warmupSteps' | 'warmupStart' | 'schedule' | 'minLearningRate'> {
+  /** Adam's, e.g. 1e-3; after a warm-up, and before a cosine, which ends with the last of `epochs`. Constant by default. */
+  readonly learningRate: number;
+  /** Coupled L2, on every row of the tables in every step, as torch.optim.Adam does. E.g. 1e-4. */
+  readonly weightDecay: number;
+  /** Rows per step, e.g. 1024. The last batch of an epoch is shorter. */
+  readonly batchSize: number;
+  /** Default `bce`. The others learn from the positive rows alone. */
+  readonly loss?: CfLoss;
+  /** `adam` (default) couples the decay, `adamw` decouples it. */
+  readonly optimizer?: 'adam' | 'adamw';
+  /** Decay of the first and second moment, each in [0, 1). Default .9 and .999. */
+  readonly betas?: readonly [number, number];
+  /**
+   * What the best epoch is chosen by, higher is better, instead of validation AUC: such as NDCG, where all labels are 1 and
+   * there is no AUC. Null: this epoch is the best so far.
+   */
+  readonly criterion?: (model: CfModel) => Promise<number | null>;
+  /** Seed of the row order, the negatives and the dropout; each epoch has its own. */
+  readonly seed: number;
+}
+
+/** @throws InputError naming the first option that is out of range. */
+export function checkOptions(options: CfTrainerOptions): void {
+  const { learningRate, weightDecay, batchSize, epochs, patience, warmupEpochs, betas } = options;
+  for (const [name, value, minimum] of [
+    ['batchSize', batchSize, 1],
+    ['epochs', epochs, 1],
+    ['patience', patience, 1],
+    ['warmupEpochs', warmupEpochs, 0],
+    ['warmupSteps', options.warmupSteps ?? 0, 0],
+  ] as const) {
+    if (!Number.isSafeInteger(value) || value < minimum) {
+      throw new InputError(`${name} ${value} is not a whole number of at least ${minimum}`);
+    }
+  }
+  if (!(learningRate > 0 && Number.isFinite(learningRate))) {
+    throw new InputError(`learningRate ${learningRate} is not above 0`);
+  }
+  for (const [name, value] of Object.entries({
+    warmupStart: options.warmupStart,
+    minLearningRate: options.minLearningRate,
+  })) {
+    if (value !== undefined && !(value >= 0 && Number.isFinite(value))) {
+      throw new InputError(`${name} ${value} is not at least 0`);
+    }
+  }
+  if (betas?.some((beta) => !(beta >= 0 && beta < 1)))
+    throw new InputError(`betas ${betas.join(', ')} are not in [0, 1)`);
+  if (!(weightDecay >= 0 && Number.isFinite(weightDecay))) {
+    throw new InputError(`weightDecay ${weightDecay} is not at least 0`);
+  }
+}
+
+/** A row with an unseen user or item would move a vector that is promised to be zero. */
+export function checkRows(model: CfModel, { rows, user, item }: ClickColumns): void {
+  if (rows === 0) throw new InputError('the train split has no rows');
+  for (let row = 0; row < rows; row++) {
+    if (model.userSeen[user[row]!] !== 1 || model.itemSeen[item[row]!] !== 1) {
+      throw new InputError(
+        `train row ${row} (user ${user[row]}, item ${item[row]}) has an id that the model counts as unseen; ` +
+          'make its flags from the same train split',
+      );
+    }
+  }
+}
