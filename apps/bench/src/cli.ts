@@ -4,6 +4,7 @@ import { completionScript, type Shell, shells } from './commands/completion';
 import { type KernelsOptions, runKernelsCommand, runPeersCommand } from './commands/kernels';
 import { type LoadingOptions, runLoadingCommand } from './commands/loading';
 import { runScoringCommand, type ScoringOptions } from './commands/scoring';
+import { runTrainingCommand, type TrainingOptions } from './commands/training';
 import { runVerifyCommand, type VerifyCommandOptions } from './commands/verify';
 import { describeError, ExitCode, exitCodeOf } from './errors';
 import type { Io } from './io';
@@ -76,6 +77,23 @@ export function buildProgram(io: Io): Command {
   addGlobalOptions(peers)
     .addHelpText('after', '\nExamples:\n  $ crossgate-bench peers\n  $ crossgate-bench peers --filter lora --json')
     .action(() => runPeersCommand(io, peers.opts() as KernelsOptions));
+
+  const training = configure(program.command('training'))
+    .summary('measure whole trainings')
+    .description(
+      'Trains on generated clicks at the published settings and larger ones: seconds per epoch, interactions per second, and the\nshare of time in which no kernel runs. Matrix factorization beside PyTorch where python3 has torch.',
+    )
+    .option('--filter <name>', 'only trainings whose name or shape contains this, e.g. cf')
+    .option('--out <file>', 'also write the JSON document to a file')
+    .addOption(
+      new Option('--epochs <n>', 'timed epochs; the median counts (default 3)').argParser(wholeNumber(1, 1000)),
+    );
+  addGlobalOptions(training)
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ crossgate-bench training --filter cf\n  $ crossgate-bench training --filter "cf mf" --epochs 10 --json',
+    )
+    .action(() => runTrainingCommand(io, training.opts() as TrainingOptions));
 
   const scoring = configure(program.command('scoring'))
     .summary('measure the scores of many candidates')

@@ -38,6 +38,7 @@ describe('crossgate-bench', () => {
     [['kernels', '--repeats', '0']],
     [['kernels', '--repeats', 'many']],
     [['kernels', '--seed', '-1']],
+    [['training', '--epochs', '0']],
     [['completion', 'tcsh']],
   ])('ends %j with exit code 2 and one line', async (argv) => {
     const { code, stdout, stderr } = await run(...argv);
@@ -50,6 +51,12 @@ describe('crossgate-bench', () => {
     const { code, stderr } = await run('kernels', '--filter', 'warp drive');
     expect(code).toBe(2);
     expect(stderr).toMatch(/^error: no kernel matches "warp drive"; there are: matmul, .+\n$/);
+  });
+
+  it('names the trainings when the filter matches none', async () => {
+    const { code, stderr } = await run('training', '--filter', 'warp drive');
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/^error: no training matches "warp drive"; there are: cf mf published, .+\n$/);
   });
 
   it('ends with exit code 3 when no adapter fits', async () => {

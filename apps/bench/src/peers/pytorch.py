@@ -1,6 +1,7 @@
 """The PyTorch column of `crossgate-bench`: does the same work from the same inputs, compares, and only then times.
 
 python3 pytorch.py --probe    prints {"torch": version, "device": name}
+python3 pytorch.py --mf JSON  trains a matrix factorization and prints {"ms"} of an epoch
 python3 pytorch.py FOLDER     reads FOLDER/cases.json and the arrays beside it, prints one result per line, when it has it
 
 A case is {"id", "op", "settings", "inputs": {name: {"file", "shape", "dtype"}}, "outputs": {the same}}; arrays are raw
@@ -210,8 +211,40 @@ def run_case(torch, folder, case, kind, device):
     return result
 
 
-def main(argument):
+def mf_epoch(torch, settings):
+    """Median milliseconds of an epoch of matrix factorization: rows in a new order, BCE, dense Adam with coupled L2."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    rows, batch = settings["rows"], settings["batchSize"]
+    torch.manual_seed(1)
+    ids = {name: torch.randint(1, settings[name] + 1, (rows,), device=device) for name in ("users", "items")}
+    labels = torch.randint(0, 2, (rows,), device=device).float()
+    tables = {name: torch.nn.Embedding(settings[name] + 1, settings["cfDim"]).to(device) for name in ids}
+    parameters = [table.weight for table in tables.values()]
+    adam = torch.optim.Adam(parameters, lr=settings["learningRate"], weight_decay=settings["weightDecay"])
+    seconds = []
+    for _ in range(settings["epochs"] + 1):
+        start = time.perf_counter()
+        order = torch.randperm(rows, device=device)
+        total = torch.zeros((), device=device)
+        for first in range(0, rows, batch):
+            own = order[first : first + batch]
+            logits = (tables["users"](ids["users"][own]) * tables["items"](ids["items"][own])).sum(1)
+            loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, labels[own])
+            adam.zero_grad()
+            loss.backward()
+            adam.step()
+            total += loss.detach()
+        total.item()  # waits for the device
+        seconds.append(time.perf_counter() - start)
+    return 1000 * statistics.median(seconds[1:])
+
+
+def main(argument, settings=None):
     import torch
+
+    if argument == "--mf":
+        print(json.dumps({"ms": mf_epoch(torch, json.loads(settings))}))
+        return
 
     if argument == "--probe":
         print(json.dumps(describe(torch)))
@@ -230,6 +263,6 @@ def main(argument):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        sys.exit("usage: pytorch.py --probe | FOLDER")
-    main(sys.argv[1])
+    if len(sys.argv) != (3 if sys.argv[1:2] == ["--mf"] else 2):
+        sys.exit("usage: pytorch.py --probe | --mf JSON | FOLDER")
+    main(*sys.argv[1:])

@@ -41,12 +41,12 @@ const secondsForAll = 150;
 
 /** Runs python3 to its end. */
 function python(
-  argument: string,
+  args: readonly string[],
   seconds: number,
   signal?: AbortSignal,
 ): Promise<{ readonly code: number | null; readonly stdout: string; readonly stderr: string }> {
   return new Promise((resolve, reject) => {
-    const child = spawn('python3', [scriptPath(), argument], {
+    const child = spawn('python3', [scriptPath(), ...args], {
       ...{ stdio: ['ignore', 'pipe', 'pipe'], timeout: 1000 * seconds, killSignal: 'SIGKILL' },
       // Nothing is written beside the script: the bundle may be read-only.
       env: { ...process.env, PYTHONDONTWRITEBYTECODE: '1' },
@@ -73,9 +73,31 @@ const lastLine = (text: string) => text.trim().split('\n').at(-1) ?? '';
 
 /** Asks python3 for torch. @returns what there is, or why there is none */
 export async function findTorch(signal?: AbortSignal): Promise<TorchInfo | { readonly reason: string }> {
-  const { code, stdout, stderr } = await python('--probe', 120, signal);
+  const { code, stdout, stderr } = await python(['--probe'], 120, signal);
   if (code !== 0) return { reason: `no PyTorch: ${lastLine(stderr) || 'python3 failed'}` };
   return JSON.parse(lastLine(stdout)) as TorchInfo;
+}
+
+/** Sizes and settings of a matrix factorization on generated clicks. */
+export interface TorchMf {
+  readonly rows: number;
+  readonly users: number;
+  readonly items: number;
+  readonly cfDim: number;
+  readonly batchSize: number;
+  readonly learningRate: number;
+  readonly weightDecay: number;
+}
+
+/** Median milliseconds of an epoch of matrix factorization in PyTorch, without validation; null when it fails. */
+export async function torchMfEpoch(
+  { rows, users, items, cfDim, batchSize, learningRate, weightDecay }: TorchMf,
+  epochs: number,
+  signal?: AbortSignal,
+): Promise<number | null> {
+  const settings = { rows, users, items, cfDim, batchSize, learningRate, weightDecay, epochs };
+  const { code, stdout } = await python(['--mf', JSON.stringify(settings)], secondsForAll, signal);
+  return code === 0 ? (JSON.parse(lastLine(stdout)) as { readonly ms: number }).ms : null;
 }
 
 /** Cases on disk, for one run of the script. */
@@ -111,7 +133,7 @@ export class TorchRun {
   /** Runs the script on all cases. A case it does not come to has a message that says how the script ended. */
   async run(signal?: AbortSignal): Promise<TorchResult[]> {
     await writeFile(join(this.folder, 'cases.json'), JSON.stringify(this.#cases));
-    const { code, stdout, stderr } = await python(this.folder, secondsForAll, signal);
+    const { code, stdout, stderr } = await python([this.folder], secondsForAll, signal);
     // The last line of a script that was stopped may be cut off.
     const lines = stdout.slice(0, stdout.lastIndexOf('\n') + 1).split('\n');
     const answers = lines.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line) as TorchResult);
