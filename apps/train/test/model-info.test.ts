@@ -37,6 +37,21 @@ it('needs no tokenizer, and says so', async () => {
   expect(stderr).toMatch(/tokenizer\.json/);
 });
 
+it('plans adapters on other layers', async () => {
+  const plan = async (...line: string[]) => {
+    const { stdout } = await runCli(['model', 'info', 'tiny', '--plan', '--rank', '2', ...line, '--json'], { cwd });
+    return JSON.parse(stdout).plan;
+  };
+  const down = await plan('--targets', 'down_proj,o_proj');
+  expect(down.parameters).toBe(8 * 2 * (24 + 16 + 16 + 16));
+  const all = await plan('--targets', 'all-linear');
+  expect(all).toEqual(await plan('--targets', '.*_proj'));
+  expect(all.step).toBeGreaterThan(down.step);
+  const wrong = await runCli(['model', 'info', 'tiny', '--plan', '--targets', 'query'], { cwd });
+  expect(wrong.code).toBe(2);
+  expect(wrong.stderr).toMatch(/no layer is named "query"/);
+});
+
 it('refuses prompts beyond the context', async () => {
   const { code, stderr } = await runCli(['model', 'info', 'tiny', '--plan', '--length', '2000'], { cwd });
   expect(code).toBe(2);

@@ -1,7 +1,7 @@
 // The predicted memory of a training step against what the device then reports.
 import { MatrixFactorization } from '@crossgate/cf';
 import { openDevice } from '@crossgate/gpu/node';
-import { LlamaModel, weightsInMemory } from '@crossgate/llm';
+import { LlamaModel, type WeightStorage, weightBytes, weightsInMemory } from '@crossgate/llm';
 import { Adam, Tape } from '@crossgate/tensor';
 import { randomLlamaWeights, toFloat32 } from '@crossgate/testing';
 import { expect, it } from 'vitest';
@@ -20,26 +20,44 @@ const llama = {
   tieWordEmbeddings: true,
 };
 
-it.each([
-  [2, 300, false],
-  [3, 394, false],
-  [5, 201, false],
-  [2, 300, true],
-  [3, 394, true],
-  [5, 201, true],
-])('is within a tenth for %i prompts of %i tokens, checkpointing %s', async (prompts, length, checkpointing) => {
+interface Case {
+  readonly prompts: number;
+  readonly length: number;
+  readonly checkpointing?: boolean;
+  readonly targets?: string[] | string;
+  readonly weights?: WeightStorage;
+}
+
+const upper = String.raw`.*\.[234]\.mlp\..*`;
+const cases: Case[] = [
+  { prompts: 2, length: 300 },
+  { prompts: 3, length: 394 },
+  { prompts: 5, length: 201 },
+  { prompts: 2, length: 300, checkpointing: true },
+  { prompts: 3, length: 394, checkpointing: true },
+  { prompts: 5, length: 201, checkpointing: true },
+  { prompts: 2, length: 300, targets: 'all-linear', weights: 'int8' },
+  { prompts: 3, length: 394, targets: 'all-linear', weights: 'int4' },
+  { prompts: 5, length: 201, targets: 'all-linear' },
+  { prompts: 3, length: 394, targets: ['down_proj'] },
+  { prompts: 3, length: 394, targets: ['k_proj', 'o_proj'], weights: 'int4' },
+  { prompts: 3, length: 394, targets: upper },
+];
+
+it.each(cases)('is within a tenth for %j', async ({ prompts, length, ...options }) => {
+  const { checkpointing = false, targets = ['q_proj', 'v_proj'], weights = 'f32' } = options;
   const device = await openDevice();
   const config = { ...llama, architecture: 'llama', maxPositions: 512, bosTokenId: 1, eosTokenIds: [2] };
   const values = [...randomLlamaWeights(llama, 1)].map(
     ([name, { shape, data }]) => [name, { shape, data: toFloat32({ shape, data }) }] as const,
   );
-  const llm = await LlamaModel.load(device, weightsInMemory(config, new Map(values)));
+  const llm = await LlamaModel.load(device, weightsInMemory(config, new Map(values)), { weights });
   llm.checkpointing = checkpointing;
   const seen = (count: number) => Uint8Array.from({ length: count }, (_, i) => Number(i > 0));
   const backend = MatrixFactorization.create(device, { cfDim: 16, seed: 1, userSeen: seen(9), itemSeen: seen(30) });
   const { model } = await buildHybridModel(llm, backend, {
     seed: 1,
-    lora: { rank: 8, alpha: 16, dropout: 0.05, targets: ['q_proj', 'v_proj'] },
+    lora: { rank: 8, alpha: 16, dropout: 0.05, targets },
     alg: { hiddenFactor: 10, init: 'torch' },
     gate: { hidden: 32, activation: 'none', init: 'default', width: 'dimension' },
   });
@@ -70,6 +88,8 @@ it.each([
     parameters: sizes.reduce((sum, [, size]) => sum + size, 0),
     trained: sizes.find(([name]) => name === 'lora')![1],
     loraRank: 8,
+    loraTargets: targets,
+    weightBytes: weightBytes(config, weights),
     tokens: prompts * length,
     prompts,
     checkpointing,

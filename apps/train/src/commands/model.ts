@@ -39,6 +39,7 @@ interface InfoOptions {
   readonly prompts: number;
   readonly length: number;
   readonly rank: number;
+  readonly targets: string;
   readonly weights: WeightStorage;
   readonly checkpointing?: boolean;
 }
@@ -52,11 +53,12 @@ export function registerModel(program: Command, host: Host): void {
       'model info stories260K',
       'model info model.gguf --plan --prompts 3 --length 700 --checkpointing',
     ])
-    .option('--plan', 'predict the device memory that training LoRA on q and v takes, in f32')
+    .option('--plan', 'predict the device memory that training LoRA takes, computed in f32')
     .addOption(weightsOption())
     .option('--prompts <n>', 'with --plan: prompts of a batch', parseCount, 16)
     .option('--length <n>', 'with --plan: tokens of a prompt', parseCount, 512)
     .option('--rank <n>', 'with --plan: rank of LoRA', parseCount, 8)
+    .option('--targets <layers>', 'with --plan: lora.targets, as q_proj,v_proj or a pattern', 'q_proj,v_proj')
     .option('--checkpointing', 'with --plan: as trained with training.checkpointing');
   host.handle<InfoOptions>(info, async (context, options, [name]) => {
     const [{ openModel }, { loraParameterShapes, weightBytes }, { planMemory }] = await Promise.all([
@@ -84,7 +86,9 @@ export function registerModel(program: Command, host: Host): void {
       if (options.plan && options.length > config.maxPositions) {
         throw new InputError(`--length: ${options.length} tokens are more than the model's ${config.maxPositions}`);
       }
-      const lora = [...loraParameterShapes(config, { rank: options.rank, targets: ['q_proj', 'v_proj'] }).values()];
+      // Names of layers hold no character that only patterns have.
+      const targets = /^[\w.,]+$/.test(options.targets) ? options.targets.split(',') : options.targets;
+      const lora = [...loraParameterShapes(config, { rank: options.rank, targets }).values()];
       const adapted = lora.reduce((sum, [rows, columns]) => sum + rows * columns, 0);
       const plan = planMemory({
         llm: config,
@@ -93,6 +97,7 @@ export function registerModel(program: Command, host: Host): void {
         parameters: adapted,
         trained: adapted,
         loraRank: options.rank,
+        loraTargets: targets,
         tokens: options.prompts * options.length,
         prompts: options.prompts,
         checkpointing: options.checkpointing ?? false,

@@ -11,7 +11,7 @@ import {
   type StageDeclaration,
 } from '@crossgate/fusion';
 import { type Device, formatBytes } from '@crossgate/gpu';
-import { type LlamaConfig, loraParameterShapes, weightBytes } from '@crossgate/llm';
+import { type LlamaConfig, loraParameterShapes, type WeightSource, weightBytes } from '@crossgate/llm';
 import type { ParameterGroup } from '@crossgate/tensor';
 import type { ExperimentConfig } from '../config/schema';
 import { InputError } from '../errors';
@@ -33,6 +33,7 @@ type GroupSizes = ReadonlyMap<GroupName, number>;
 interface Training {
   readonly config: ExperimentConfig;
   readonly llm: LlamaConfig;
+  readonly weightBytes: number;
   readonly maxPositions: number;
   readonly stages: readonly StageDeclaration[];
   readonly sizes: GroupSizes;
@@ -43,7 +44,7 @@ interface Training {
  * @param tokensOf tokens of a stage's largest batch; undefined for a stage that is left out
  */
 function largestStage(
-  { config, llm, maxPositions, stages, sizes }: Training,
+  { config, llm, weightBytes, maxPositions, stages, sizes }: Training,
   tokensOf: (stage: number) => number | undefined,
 ): MemoryPlan | null {
   let largest: MemoryPlan | null = null;
@@ -55,11 +56,12 @@ function largestStage(
     if (tokens === undefined) return;
     const plan = planMemory({
       llm,
-      weightBytes: weightBytes(llm, config.llm.weights),
+      weightBytes,
       maxPositions,
       parameters: sum([...sizes.values()]),
       trained: sum([...sizes].map(([name, size]) => (trains(stage, name) ? size : 0))),
       loraRank: config.lora.rank,
+      loraTargets: config.lora.targets,
       tokens,
       prompts: config.training[stage.settings].batchSize,
       checkpointing: config.training.checkpointing,
@@ -72,7 +74,7 @@ function largestStage(
 /** Predicts the memory of a training from its config, for batches of prompts of mean length. */
 export function predictTraining(
   { config, dataset }: Pick<MethodContext, 'config' | 'dataset'>,
-  llm: LlamaConfig,
+  { config: llm, tensors }: Pick<WeightSource, 'config' | 'tensors'>,
   builder: PromptBuilder,
   { usesCf, stages }: MethodDeclaration,
 ): MemoryPlan {
@@ -91,6 +93,7 @@ export function predictTraining(
   const declared = stages(config.training.strategy);
   const training = {
     ...{ config, llm, sizes, stages: declared },
+    weightBytes: weightBytes(llm, config.llm.weights, (name) => tensors.get(name)?.dtype ?? 'F32'),
     maxPositions: Math.min(llm.maxPositions, config.llm.maxLength),
   };
   const batchSize = (stage: number) => config.training[declared[stage]!.settings].batchSize;
@@ -109,23 +112,46 @@ export function predictBatches(
   tokens: ReadonlyMap<number, number>,
 ): MemoryPlan | null {
   const sizes = new Map([...model.groups()].map(([name, group]) => [name, valuesOfGroup(group)]));
-  const { config: llm, maxPositions } = model.llm;
-  return largestStage({ config, llm, maxPositions, stages, sizes }, (stage) => tokens.get(stage));
+  const { config: llm, weightBytes, maxPositions } = model.llm;
+  return largestStage({ config, llm, weightBytes, maxPositions, stages, sizes }, (stage) => tokens.get(stage));
+}
+
+/** The same training in less memory, from the change that costs least, in the words of a message. */
+function frugalConfigs(config: ExperimentConfig): [string, ExperimentConfig][] {
+  const frugal = { ...config, training: { ...config.training, checkpointing: true } };
+  const { checkpointing } = config.training;
+  const first = 'training.checkpointing: true';
+  return [
+    ...(checkpointing ? [] : ([[first, frugal]] satisfies [string, ExperimentConfig][])),
+    ...(['f16', 'int8', 'int4'] as const).map((weights): [string, ExperimentConfig] => [
+      `${checkpointing ? '' : `${first} and `}llm.weights: ${weights}`,
+      { ...frugal, llm: { ...config.llm, weights } },
+    ]),
+  ];
 }
 
 /**
- * Checks a prediction against the device's budget; without one, everything passes.
- * @param checkpointing whether the plan has it already
- * @throws InputError with the sizes and the keys that lower them
+ * Checks a training against the device's budget; without one, everything passes.
+ * @param predict the plan of a config
+ * @throws InputError with the sizes, what would fit, and the keys that lower them
  */
-export function checkBudget(device: Pick<Device, 'memory'>, plan: MemoryPlan, checkpointing: boolean): void {
+export function checkBudget(
+  device: Pick<Device, 'memory'>,
+  config: ExperimentConfig,
+  predict: (config: ExperimentConfig) => MemoryPlan,
+): void {
   const { budget } = device.memory;
+  const plan = predict(config);
   if (plan.total <= budget) return;
+  const fitting = frugalConfigs(config)
+    .map(([words, changed]) => [words, predict(changed).total] as const)
+    .find(([, total]) => total <= budget);
+  const hint = fitting ? `with ${fitting[0]} it would take ${formatBytes(fitting[1])}; or ` : '';
   const parts = (['weights', 'parameters', 'optimizer', 'step'] as const).map(
     (name) => `${name} ${formatBytes(plan[name])}`,
   );
   throw new InputError(
     `the training would take about ${formatBytes(plan.total)} (${parts.join(', ')}) of ${formatBytes(budget)}; ` +
-      `${checkpointing ? '' : 'set training.checkpointing, '}lower training.stage1.batchSize and training.stage2.batchSize or prompt.historyLength, or raise CROSSGATE_MEMORY_BUDGET`,
+      `${hint}lower training.stage1.batchSize and training.stage2.batchSize or prompt.historyLength, or raise CROSSGATE_MEMORY_BUDGET`,
   );
 }
