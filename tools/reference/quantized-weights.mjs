@@ -1,0 +1,91 @@
+// What int8 and int4 linear layers cost a model, after a build of the packages:
+// npm run -s example -- tools/reference/quantized-weights.mjs MODEL [TEXT…]
+// Perplexity on the texts (files), or without any on stories that the model tells itself in f32, and the distance to the f32
+// model's distributions. Prints one JSON document.
+import { readFileSync } from 'node:fs';
+import { openDevice } from '../../packages/gpu/dist/node.js';
+import { generate, LlamaModel, packSequences, weightBytes } from '../../packages/llm/dist/index.js';
+import { openModel } from '../../packages/llm/dist/node.js';
+
+const [path, ...texts] = process.argv.slice(2);
+const chunkTokens = 256;
+const mostChunks = texts.length > 0 ? 2 : 12;
+const storages = ['f32', 'int8', 'int4'];
+
+const opened = await openModel(path);
+const tokenizer = await opened.tokenizer();
+const { config, tensors } = opened.source;
+const device = await openDevice();
+
+/** Sequences that are scored: texts in pieces, or stories. */
+async function sequencesOf() {
+  if (texts.length > 0) {
+    const tokens = texts.flatMap((file) => tokenizer.encode(readFileSync(file, 'utf8'), { bos: tokenizer.addsBos }));
+    const count = Math.min(mostChunks, Math.floor(tokens.length / chunkTokens));
+    return Array.from({ length: count }, (_, i) => tokens.slice(i * chunkTokens, (i + 1) * chunkTokens));
+  }
+  const model = await LlamaModel.load(device, opened.source, { weights: 'f32' });
+  const stories = [];
+  for (let seed = 0; seed < mostChunks; seed++) {
+    const options = { maxNewTokens: chunkTokens - 1, temperature: 1, seed };
+    stories.push([tokenizer.bosTokenId, ...(await generate(model, [tokenizer.bosTokenId], options))]);
+  }
+  model.release();
+  return stories;
+}
+
+/** Log-probabilities of every position but the last: [positions, vocabulary]. */
+async function logProbabilities(model, tokens) {
+  const step = device.step();
+  const batch = packSequences(device, [tokens.length]);
+  const rows = Uint32Array.from({ length: tokens.length - 1 }, (_, i) => i);
+  const values = await model.logits(model.forward(model.embed(Uint32Array.from(tokens)), batch, rows)).read();
+  step[Symbol.dispose]();
+  for (let first = 0; first < values.length; first += config.vocabSize) {
+    const row = values.subarray(first, first + config.vocabSize);
+    const greatest = row.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
+    const normalizer = greatest + Math.log(row.reduce((sum, logit) => sum + Math.exp(logit - greatest), 0));
+    for (let token = 0; token < row.length; token++) row[token] -= normalizer;
+  }
+  return values;
+}
+
+const likeliest = (row) => row.reduce((best, value, token) => (value > row[best] ? token : best), 0);
+const sequences = await sequencesOf();
+const positions = sequences.reduce((sum, { length }) => sum + length - 1, 0);
+const exact = [];
+const rows = [];
+for (const weights of storages) {
+  const model = await LlamaModel.load(device, opened.source, { weights });
+  let [loss, divergence, agreed] = [0, 0, 0];
+  for (const [index, tokens] of sequences.entries()) {
+    const values = await logProbabilities(model, tokens);
+    exact[index] ??= values;
+    for (let position = 0; position < tokens.length - 1; position++) {
+      const range = [position * config.vocabSize, (position + 1) * config.vocabSize];
+      const [ours, theirs] = [values.subarray(...range), exact[index].subarray(...range)];
+      loss -= ours[tokens[position + 1]];
+      divergence += theirs.reduce((sum, value, token) => sum + Math.exp(value) * (value - ours[token]), 0);
+      if (likeliest(ours) === likeliest(theirs)) agreed++;
+    }
+  }
+  rows.push({
+    weights,
+    deviceBytes: weightBytes(config, weights),
+    perplexity: Math.exp(loss / positions),
+    meanKl: divergence / positions,
+    top1: agreed / positions,
+  });
+  model.release();
+}
+const stored = [...new Set([...tensors.values()].map(({ dtype }) => dtype))];
+const text = texts.length > 0 ? texts : 'its own stories';
+console.log(
+  JSON.stringify(
+    { model: path.split('/').at(-1), stored, adapter: device.capabilities.name, text, positions, rows },
+    null,
+    1,
+  ),
+);
+await opened.close();
+device.destroy();
