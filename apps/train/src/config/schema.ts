@@ -157,16 +157,16 @@ const cf = z.strictObject({
     .describe('bce: labels of all rows (CoLLM); the others learn from positives, with sampled negatives or all items'),
   optimizer: z.enum(['adam', 'adamw']).default('adam').describe('adam couples the weight decay, adamw decouples it'),
   learningRate: z.number().positive().default(1e-3).describe('Adam learning rate (1e-3 or 1e-2)'),
-  weightDecay: nonNegative.default(1e-4).describe('Coupled L2 of Adam, dense (CoLLM: 1e-4)'),
   betas: betas.default([0.9, 0.999]).describe('Decay of the first and second moment'),
+  weightDecay: nonNegative.default(1e-4).describe('Coupled L2 of Adam, dense (CoLLM: 1e-4)'),
   batchSize: count(1e6).default(1024).describe('Rows per step (paper: 1024)'),
   epochs: count(1e6).default(1000).describe('Most epochs'),
   patience: count(LONGEST).default(100).describe('Stop after this many epochs without a better validation AUC'),
-  warmupEpochs: z
   selectBy: z
     .enum(['auc', ...RANKING_METRICS])
     .default('auc')
     .describe('What the best epoch is chosen by, on valid; all but auc need evaluation.ranking.k'),
+  warmupEpochs: z
     .int()
     .nonnegative()
     .max(1e6)
