@@ -30,6 +30,7 @@ export {
 } from './matrix-factorization';
 export { SasRec, type SasRecOptions, type SasRecShape, sasRecShapes } from './sas-rec';
 export { positiveEdges, type SeenFlags, seenInTrain } from './seen';
+export { type SequenceBatch, sequenceLoss } from './sequence-loss';
 export { type TopItems, type TopItemsOptions, topItems } from './top-items';
 export {
   type CfEpochReport,

@@ -158,6 +158,26 @@ export class SasRec implements CfModel {
     );
   }
 
+  /**
+   * Prepares to score one item at every position of sequences, from what stands up to there, inside a step.
+   *
+   * @param sequences none empty and none longer than `historyLength`.
+   * @returns for items [tokens], sequence behind sequence, their logits [tokens].
+   * @throws InputError naming a sequence that is empty or too long.
+   */
+  positionScorer(sequences: readonly Int32Array[], noise?: UserBatch['dropout']): (items: Uint32Array) => Tensor {
+    const { historyLength } = this;
+    const wrong = sequences.findIndex(({ length }) => length < 1 || length > historyLength);
+    const packed = wrong < 0 ? pack(this.device, sequences, historyLength) : null;
+    if (packed === null) {
+      throw new InputError(
+        `SASRec: sequence ${wrong} has ${sequences[wrong]?.length ?? 'no'} items, expected 1 to ${historyLength}`,
+      );
+    }
+    const states = this.#positionStates(packed, noise);
+    return (items) => rowDot(states, this.itemVectors(items));
+  }
+
   logits(users: Uint32Array, items: Uint32Array, histories?: readonly Int32Array[]): Tensor {
     return this.scorer({ users, ...(histories && { histories }) }).logits(items);
   }
@@ -182,15 +202,20 @@ export class SasRec implements CfModel {
 
   /** Last states [n, cfDim]. */
   #states({ users, histories, dropout: noise }: UserBatch): Tensor {
-    const { device, group, shape } = this;
-    const { cfDim, blocks, heads, norm } = shape;
+    const { device, shape } = this;
     const rows = indexCount(users);
     if (histories?.length !== rows) {
       throw new InputError(`SASRec: ${rows} rows need as many histories, got ${histories?.length ?? 'none'}`);
     }
     const packed = pack(device, histories, shape.historyLength);
-    if (packed === null) return zeros(device, [rows, cfDim]);
-    const { items, places, sequences, last } = packed;
+    if (packed === null) return zeros(device, [rows, shape.cfDim]);
+    return embedding(this.#positionStates(packed, noise), packed.last);
+  }
+
+  /** States at all positions of packed histories [tokens, cfDim]. */
+  #positionStates({ items, places, sequences }: PackedHistories, noise: UserBatch['dropout']): Tensor {
+    const { group, shape } = this;
+    const { cfDim, blocks, heads, norm } = shape;
     let stream = 0;
     const drop = (x: Tensor) =>
       noise && this.dropout > 0
@@ -216,7 +241,7 @@ export class SasRec implements CfModel {
         drop(module('feed_forward.output')(relu(drop(module('feed_forward.input')(input))))),
       );
     }
-    return embedding(normalize('final_norm')(x), last);
+    return normalize('final_norm')(x);
   }
 }
 
