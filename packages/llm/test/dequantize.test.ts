@@ -1,8 +1,9 @@
 /** Every stored type against the Python package gguf, bit for bit; and models made of quantised blocks. */
 import { readFileSync } from 'node:fs';
+import type { Device } from '@crossgate/gpu';
 import { openDevice } from '@crossgate/gpu/node';
 import { memorySource } from '@crossgate/tensor';
-import { describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { LlamaModel } from '../src';
 import { openGgufModel, storedTypes } from '../src/formats/index';
 import { encodeGguf, randomModel, seededUniform } from './fixtures';
@@ -13,6 +14,13 @@ const fixture = JSON.parse(readFileSync(new URL('fixtures/ggml-blocks.json', imp
   types: Record<string, { bytes: string; values: string }>;
 };
 const decodeBase64 = (text: string) => new Uint8Array(Buffer.from(text, 'base64'));
+
+// So low that weights travel in several chunks.
+let device: Device;
+beforeAll(async () => {
+  device = await openDevice({ limits: { maxStorageBufferBindingSize: 65_536 } });
+});
+afterAll(() => device.destroy());
 
 test('the fixture covers every type', () => {
   expect(Object.keys(fixture.types).sort()).toEqual([...storedTypes.keys()].sort());
@@ -38,17 +46,13 @@ describe.each(Object.entries(fixture.types))('%s', (name, { bytes, values }) => 
     const shape = { vocabSize: 33, hiddenSize: 256, intermediateSize: 512, layers: 1, heads: 4, keyValueHeads: 1 };
     const model = quantized(randomModel(shape, 6), type, seededUniform(8));
     const { source } = await openGgufModel(memorySource('m.gguf', encodeGguf(model)));
-    const device = await openDevice({ limits: { maxStorageBufferBindingSize: 65_536 } });
-    try {
-      const loaded = await LlamaModel.load(device, source, { weights: 'f32' });
-      for (const [weight, { data }] of model.weights) {
-        const actual = new Uint32Array((await loaded.weight(weight).read()).buffer);
-        expect(actual, weight).toEqual(new Uint32Array(data.slice().buffer));
-      }
-      expect(device.report().persistent.loading).toBeUndefined();
-    } finally {
-      device.destroy();
+    const loaded = await LlamaModel.load(device, source, { weights: 'f32' });
+    for (const [weight, { data }] of model.weights) {
+      const actual = new Uint32Array((await loaded.weight(weight).read()).buffer);
+      expect(actual, weight).toEqual(new Uint32Array(data.slice().buffer));
     }
+    loaded.release();
+    expect(device.report().persistent).toEqual({});
   });
 
   test('refuses parts of blocks', () => {

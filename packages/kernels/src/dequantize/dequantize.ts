@@ -1,6 +1,7 @@
 /** Stored weights, floats of 16 bits or ggml's quantized blocks, widened to f32 on the device. */
 import type { BufferSlice, Device } from '@crossgate/gpu';
 import { defineKernel, InputError } from '@crossgate/gpu';
+import { includes } from '../include';
 import { rowWorkgroupSize } from '../plan';
 import { elements, requireElements, requireSizes } from '../slices';
 import source from './dequantize.wgsl';
@@ -8,6 +9,7 @@ import source from './dequantize.wgsl';
 export const dequantizeKernel = defineKernel({
   name: 'dequantize',
   source,
+  includes,
   bindings: {
     blocks: { access: 'read', type: 'u32' },
     out: { access: 'read_write', type: 'vec4<f32>' },

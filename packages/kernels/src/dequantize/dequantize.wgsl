@@ -42,10 +42,9 @@ fn fifthBits(word: u32, first: u32) -> u32 {
   return ((bits & 1u) << 4u) | ((bits & 2u) << 11u) | ((bits & 4u) << 18u) | ((bits & 8u) << 25u);
 }
 
-@compute @workgroup_size(WORKGROUP_SIZE)
-fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>,
-        @builtin(local_invocation_index) local: u32) {
-  let index = (workgroup.x + workgroup.y * grid.x) * WORKGROUP_SIZE + local;
+#include invocations
+
+fn run(index: u32) {
   if (index >= parameters.runs) { return; }
   let to = parameters.first + index * 8u;
 #if FORMAT <= 1
@@ -61,7 +60,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) gr
   }
 #else
   let at = (index / RUNS) * BLOCK_BYTES;
-  let run = index % RUNS;
+  let part = index % RUNS;
 #if FORMAT == 2
   let scale = halfAt(at);
   for (var k = 0u; k < 8u; k++) {
@@ -102,31 +101,31 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) gr
 #endif
 #if FORMAT == 4
   // Scales and minimums of 6 bits: four runs in the low bits of bytes, four in the rest of them and in nibbles.
-  let packed = at + 4u + (run & 3u);
+  let packed = at + 4u + (part & 3u);
   let a = byteAt(packed);
   let b = byteAt(packed + 4u);
   let c = byteAt(packed + 8u);
-  let scale = halfAt(at) * f32(select((c & 15u) | ((a >> 2u) & 48u), a & 63u, run < 4u));
-  let minimum = halfAt(at + 2u) * f32(select((c >> 4u) | ((b >> 2u) & 48u), b & 63u, run < 4u));
-  let quantsAt = at + BLOCK_BYTES - 128u + (run >> 1u) * 32u;
+  let scale = halfAt(at) * f32(select((c & 15u) | ((a >> 2u) & 48u), a & 63u, part < 4u));
+  let minimum = halfAt(at + 2u) * f32(select((c >> 4u) | ((b >> 2u) & 48u), b & 63u, part < 4u));
+  let quantsAt = at + BLOCK_BYTES - 128u + (part >> 1u) * 32u;
   for (var k = 0u; k < 8u; k++) {
-    var quants = (wordAt(quantsAt + 4u * k) >> ((run & 1u) * 4u)) & 0x0f0f0f0fu;
+    var quants = (wordAt(quantsAt + 4u * k) >> ((part & 1u) * 4u)) & 0x0f0f0f0fu;
 #if BITS == 5
-    quants |= ((wordAt(at + 16u + 4u * k) >> run) & 0x01010101u) << 4u;
+    quants |= ((wordAt(at + 16u + 4u * k) >> part) & 0x01010101u) << 4u;
 #endif
     out[to + k] = scale * unsignedBytes(quants) - minimum;
   }
 #endif
 #if FORMAT == 6
   let scale = halfAt(at + 208u);
-  let side = run >> 2u;
-  let quarter = run & 3u;
+  let side = part >> 2u;
+  let quarter = part & 3u;
   let lowAt = at + side * 64u + (quarter & 1u) * 32u;
   let highAt = at + 128u + side * 32u;
   for (var k = 0u; k < 8u; k++) {
     let low = (wordAt(lowAt + 4u * k) >> ((quarter >> 1u) * 4u)) & 0x0f0f0f0fu;
     let high = ((wordAt(highAt + 4u * k) >> (2u * quarter)) & 0x03030303u) << 4u;
-    let runScale = scale * signedByte(byteAt(at + 192u + run * 2u + (k >> 2u)));
+    let runScale = scale * signedByte(byteAt(at + 192u + part * 2u + (k >> 2u)));
     out[to + k] = runScale * (unsignedBytes(low | high) - 32.0);
   }
 #endif
