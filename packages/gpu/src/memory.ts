@@ -46,6 +46,13 @@ export function sizeClass(bytes: number): number {
   return Math.ceil(bytes / quarter) * quarter;
 }
 
+/**
+ * What all step buffers may take, waiting ones included, as a multiple of the most that were ever in use. Batches of other
+ * lengths want other sizes; without a bound the pool comes to hold a set for every length. Measured on a training of prompts
+ * of 250 to 330 tokens: 1.25 keeps 135 MB instead of 229 MB for a peak of 108 MB, and makes four buffers a step anew.
+ */
+const poolSlack = 1.25;
+
 /** A group of step buffers that end together. Close in reverse order of opening. */
 export interface Scope {
   /** Returns every buffer of the scope, except `keep`, which move to the enclosing scope. */
@@ -76,6 +83,7 @@ export interface PendingCommands {
  * WebGPU forbids to read and write two ranges of one buffer in a dispatch.
  */
 export class Memory {
+  /** Waiting step buffers by size, each list in the order of their return. */
   readonly #pool = new Map<number, Storage[]>();
   readonly #scopes: ScopeRecord[] = [];
   readonly #persistent = new Map<string, number>();
@@ -85,6 +93,9 @@ export class Memory {
   #current = 0;
   #peak = 0;
   #pooled = 0;
+  #returns = 0;
+  /** When each waiting buffer came back. */
+  readonly #returned = new WeakMap<Storage, number>();
 
   /**
    * @param budget most bytes that all buffers together may take; `Infinity` leaves it to the driver.
@@ -131,7 +142,7 @@ export class Memory {
       if (storage) this.#pooled -= storage.size;
       else size = sizeClass(size + 1);
     }
-    storage ??= this.#create(sizeClass(needed), 'step');
+    storage ??= this.#createForStep(sizeClass(needed));
     storage.references = 1;
     this.#remember(storage);
     scope.storages.add(storage);
@@ -165,6 +176,7 @@ export class Memory {
     this.#origins?.delete(storage);
     this.#current -= storage.size;
     this.#pooled += storage.size;
+    this.#returned.set(storage, this.#returns++);
     const free = this.#pool.get(storage.size);
     if (free) free.push(storage);
     else this.#pool.set(storage.size, [storage]);
@@ -200,11 +212,30 @@ export class Memory {
     }
   }
 
+  #createForStep(size: number): Storage {
+    const most = poolSlack * Math.max(this.#peak, this.#current + size);
+    this.#shrinkPool(() => this.#current + this.#pooled + size > most);
+    return this.#create(size, 'step');
+  }
+
+  /** Destroys waiting buffers, the longest waiting first, while `tooMuch`. */
+  #shrinkPool(tooMuch: () => boolean): void {
+    const since = (storage: Storage) => this.#returned.get(storage) ?? 0;
+    while (this.#pooled > 0 && tooMuch()) {
+      let oldest: Storage[] | undefined;
+      for (const free of this.#pool.values()) {
+        if (free.length > 0 && (!oldest || since(free[0]!) < since(oldest[0]!))) oldest = free;
+      }
+      const storage = oldest!.shift()!;
+      this.#pooled -= storage.size;
+      this.#destroy(storage);
+    }
+  }
+
   /** Destroys the buffers that wait in the pool, e.g. between two phases of different shapes. */
   trim(): void {
-    for (const free of this.#pool.values()) for (const storage of free) this.#destroy(storage);
+    this.#shrinkPool(() => true);
     this.#pool.clear();
-    this.#pooled = 0;
   }
 
   /**
@@ -265,6 +296,8 @@ export class Memory {
         `a buffer of ${formatBytes(size)} (${purpose}) exceeds the adapter's largest, ${formatBytes(limits.maxBufferSize)}`,
       );
     }
+    // Buffers that only wait give way before anything is refused.
+    this.#shrinkPool(() => this.report().total + size > this.budget);
     const total = this.report().total;
     if (total + size > this.budget) {
       const used = Object.entries(this.report().persistent).map(([name, bytes]) => `${name} ${formatBytes(bytes)}`);

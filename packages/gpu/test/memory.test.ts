@@ -74,6 +74,50 @@ it('refuses what exceeds the budget, with the sizes', () => {
   device.memory.free(slice);
 });
 
+it('keeps at most a quarter more than the peak, whatever sizes the steps ask for', () => {
+  const memory = device.memory;
+  memory.trim();
+  memory.resetPeak();
+  const created = new Set<number>();
+  let asked = 0;
+  for (let step = 0; step < 40; step++) {
+    using _ = device.step();
+    // Lengths that come and go, and now and then a batch of another kind.
+    const bytes = 4096 * (step % 10 === 9 ? 3 : 10 + ((step * 3) % 4));
+    for (let i = 0; i < 6; i++, asked++) created.add(memory.allocate(bytes).storage.id);
+    const { current, peak, pooled } = memory.report().step;
+    expect(current + pooled).toBeLessThanOrEqual(1.25 * peak);
+  }
+  // And still finds most of them again.
+  expect(created.size).toBeLessThan(asked / 2);
+  memory.trim();
+  expect(memory.report().step).toMatchObject({ current: 0, pooled: 0 });
+});
+
+it('lets buffers that only wait give way to what needs the budget', () => {
+  {
+    using _ = device.step();
+    device.memory.allocate(640 << 10);
+  }
+  expect(device.report().step.pooled).toBeGreaterThanOrEqual(640 << 10);
+  device.memory.free(device.memory.persistent(768 << 10, 'optimizer'));
+  expect(device.report().step.pooled).toBe(0);
+});
+
+it('destroys a waiting buffer only after the commands that use it', async () => {
+  const { memory, recorder } = device;
+  memory.trim();
+  using _ = device.step();
+  const kept = memory.allocate(256);
+  const scope = memory.openScope();
+  const gone = memory.allocate(256 << 10);
+  recorder.write({ ...gone, size: 256 }, new Float32Array(64).fill(3));
+  recorder.copy({ ...gone, size: 256 }, kept);
+  scope.close();
+  memory.trim();
+  expect(new Float32Array(await recorder.read(kept))).toEqual(new Float32Array(64).fill(3));
+});
+
 it('names leaks in debug mode', async () => {
   const debug = await openDevice({ debug: true });
   const kept = debug.memory.persistent(64, 'forgotten');
