@@ -1,10 +1,11 @@
 /** The memory that a training is predicted to take: the tables of its own CF model, and the stage that takes most. */
 import { sasRecShapes } from '@crossgate/cf';
 import { ccf, type HybridModel, type PromptBuilder, tallrec } from '@crossgate/fusion';
-import type { LlamaConfig } from '@crossgate/llm';
+import type { Device } from '@crossgate/gpu';
+import { expectedTensors, type LlamaConfig } from '@crossgate/llm';
 import { describe, expect, it } from 'vitest';
 import { configSchema } from '../src/config/schema';
-import { predictBatches, predictTraining } from '../src/methods/memory-budget';
+import { checkBudget, predictBatches, predictTraining } from '../src/methods/memory-budget';
 import type { MethodContext } from '../src/methods/method';
 
 const llm: LlamaConfig = {
@@ -28,7 +29,7 @@ function configOf(cf: object = {}, training: object = {}) {
   });
 }
 const plan = (cf: object = {}, training: object = {}, method = ccf) =>
-  predictTraining({ config: configOf(cf, training), dataset }, llm, builder, method);
+  predictTraining({ config: configOf(cf, training), dataset }, { config: llm, tensors: new Map() }, builder, method);
 
 describe('predictTraining', () => {
   it('counts the tables of the CF model that is trained', () => {
@@ -53,10 +54,51 @@ describe('predictTraining', () => {
   });
 });
 
+it('knows layers that are kept as they are stored', () => {
+  const predict = (dtype: string) => {
+    const tensors = new Map([...expectedTensors(llm)].map(([name, shape]) => [name, { shape, dtype }]));
+    return predictTraining({ config: configOf(), dataset }, { config: llm, tensors }, builder, ccf);
+  };
+  // Two layers: q and o, k and v, three of the feed-forward.
+  const values = 2 * (2 * 16 * 16 + 2 * 16 * 8 + 3 * 16 * 24);
+  expect(predict('F32').weights - predict('BF16').weights).toBe(2 * values);
+  expect(predict('Q6_K')).toEqual(predict('F32'));
+});
+
+describe('checkBudget', () => {
+  const sizes: Record<string, number> = { stored: 900, f16: 500, int8: 300, int4: 200 };
+  const message = (budget: number, training: object = {}) => {
+    try {
+      checkBudget({ memory: { budget } } as Device, configOf({}, training), ({ llm: { weights }, training }) => {
+        const weightBytes = sizes[weights]! * 2 ** 20;
+        const step = (training.checkpointing ? 100 : 300) * 2 ** 20;
+        return { weights: weightBytes, parameters: 0, optimizer: 0, step, total: weightBytes + step };
+      });
+    } catch (error) {
+      return (error as Error).message;
+    }
+    return 'fits';
+  };
+
+  it.each([
+    [1200, {}, /^fits$/],
+    [
+      1100,
+      {},
+      /would take about 1\.2 GiB \(weights 900\.0 MiB.*; with training\.checkpointing: true it would take 1000\.0 MiB; or lower/,
+    ],
+    [700, {}, /; with training\.checkpointing: true and llm\.weights: f16 it would take 600\.0 MiB; or/],
+    [420, { checkpointing: true }, /of 420\.0 MiB; with llm\.weights: int8 it would take 400\.0 MiB; or/],
+    [250, {}, /of 250\.0 MiB; lower training\.stage1\.batchSize/],
+  ])('says what would fit %i MiB', (budget, training, expected) => {
+    expect(message(budget * 2 ** 20, training)).toMatch(expected);
+  });
+});
+
 describe('predictBatches', () => {
   const group = (count: number) => ({ sections: [{ count }] });
   const model = {
-    llm: { config: llm, maxPositions: 64 },
+    llm: { config: llm, maxPositions: 64, weightBytes: 4000 },
     groups: () => new Map(Object.entries({ lora: group(1000), fusion: group(500), cf: group(100_000) })),
   } as unknown as HybridModel;
   const stages = ccf.stages('two-stage');

@@ -68,11 +68,19 @@ export function persistentQuantized(
   });
 }
 
+function slicesOf(weight: LinearWeight): readonly BufferSlice[] {
+  if (weight instanceof QuantizedWeight) return [weight.quants, weight.scales];
+  return [weight instanceof Tensor ? weight.slice : weight.values];
+}
+
+/** Bytes of a weight of any kind on the device. */
+export function bytesOfWeight(weight: LinearWeight): number {
+  return slicesOf(weight).reduce((sum, { size }) => sum + size, 0);
+}
+
 /** Frees a weight of any kind at once. */
 export function releaseWeight(weight: LinearWeight): void {
-  const { memory } = weight.device;
-  if (weight instanceof QuantizedWeight) for (const slice of [weight.quants, weight.scales]) memory.free(slice);
-  else memory.free(weight instanceof Tensor ? weight.slice : weight.values);
+  for (const slice of slicesOf(weight)) weight.device.memory.free(slice);
 }
 
 /** What a matrix product binds. */

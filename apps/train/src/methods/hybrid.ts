@@ -11,7 +11,7 @@ import {
   trainHybrid,
 } from '@crossgate/fusion';
 import type { Device } from '@crossgate/gpu';
-import { type LlamaConfig, LlamaModel, loraParameterShapes, type Tokenizer } from '@crossgate/llm';
+import { type LlamaConfig, LlamaModel, loraParameterShapes, type Tokenizer, type WeightSource } from '@crossgate/llm';
 import { openModel } from '@crossgate/llm/node';
 import type { SplitName, StageConfig } from '../config/schema';
 import { InputError, InterruptedError } from '../errors';
@@ -40,9 +40,11 @@ export function hybridMethod(name: string): Method {
     async open(context) {
       if (declaration.usesCf) await checkCfRun(context);
       const { checkpointing } = context.config.training;
-      const { parts, provenance, close } = await openParts(name, context, (device, llm, builder) => {
-        checkSizes(name, device, context, llm);
-        checkBudget(device, predictTraining(context, llm, builder, declaration), checkpointing);
+      const { parts, provenance, close } = await openParts(name, context, (device, source, builder) => {
+        checkSizes(name, device, context, source.config);
+        checkBudget(device, context.config, (config) =>
+          predictTraining({ ...context, config }, source, builder, declaration),
+        );
       });
       parts.llm.checkpointing = checkpointing;
       return {
@@ -72,7 +74,7 @@ export function hybridMethod(name: string): Method {
 async function openParts(
   name: string,
   context: MethodContext,
-  check?: (device: Device, llm: LlamaConfig, builder: PromptBuilder) => void,
+  check?: (device: Device, source: WeightSource, builder: PromptBuilder) => void,
 ) {
   const { config } = context;
   const path = await locateModel(config.llm.path!, 'llm.path', context.surroundings);
@@ -88,7 +90,7 @@ async function openParts(
     const builder = promptBuilder(name, context, tokenizer, files.config.maxPositions);
     const hash = await modelHash(path);
     device = await openGpu(context.adapter, context.log);
-    check?.(device, files.config, builder);
+    check?.(device, files.source, builder);
     const llm = await LlamaModel.load(device, files.source, { weights: config.llm.weights });
     const parts: HybridParts = { llm, builder, device, usesCf: findDeclaration(name).usesCf };
     // The name as the user gave it: where it lies on this machine is nobody else's business.

@@ -6,6 +6,7 @@ import {
   activeTape,
   add,
   attention,
+  bytesOfWeight,
   checkpoint,
   embedding,
   expectShape,
@@ -114,6 +115,11 @@ export class LlamaModel {
     const weight = this.weights.get(name);
     if (weight === undefined) throw new InputError(`the model has no weight ${name}`);
     return weight;
+  }
+
+  /** Bytes of the weights on the device. */
+  get weightBytes(): number {
+    return [...this.weights.values()].reduce((sum, weight) => sum + bytesOfWeight(weight), 0);
   }
 
   /** Names of the frozen weights. */
