@@ -6,6 +6,7 @@ import type { HostState, Indices, ParameterGroup, Tensor } from '@crossgate/tens
  *
  * A user or item without train rows is *unseen*. Its vector, like that of padding, is exactly zero and stays zero in every
  * kind of training on train rows: it gets no gradient, and neither Adam nor weight decay moves a zero that gets none.
+ * (Users of asymmetric SVD are the exception: theirs is a function of the history alone, and never zero.)
  */
 export interface CfBackend {
   /** Width of the vectors. */
@@ -35,7 +36,7 @@ export interface CfBackend {
 }
 
 /** Names of the models. */
-export type CfModelName = 'mf' | 'lightgcn' | 'sasrec';
+export type CfModelName = 'mf' | 'lightgcn' | 'sasrec' | 'asvd' | 'asvd-p';
 
 /** Rows of users: what a model reads to score items for them. */
 export interface UserBatch {

@@ -34,7 +34,7 @@ export interface BaselineOptions {
  * Mean train label of each dense id, shrunk to the mean of all train rows as if `strength` rows had it:
  * (positives + strength · mean) / (rows + strength). An id without train rows, and 0, get the mean itself.
  */
-function smoothedMeans(ids: Int32Array, label: Uint8Array, count: number, strength: number): Float64Array {
+export function smoothedMeans(ids: Int32Array, label: Uint8Array, count: number, strength: number): Float64Array {
   const rows = new Float64Array(count + 1);
   const positives = new Float64Array(count + 1);
   let total = 0;

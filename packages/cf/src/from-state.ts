@@ -1,6 +1,7 @@
 /** Builds whichever model a saved state holds. */
 import type { Device } from '@crossgate/gpu';
 import type { HostState } from '@crossgate/tensor';
+import { AsymmetricSvd } from './asymmetric-svd';
 import type { CfModel } from './backend';
 import { LightGcn } from './light-gcn';
 import { MatrixFactorization } from './matrix-factorization';
@@ -14,6 +15,7 @@ import { SasRec } from './sas-rec';
  */
 export function cfModelFromState(device: Device, state: HostState, source: string): CfModel {
   if (state.has('graph.user')) return LightGcn.fromState(device, state, source);
+  if (state.has('asvd.settings')) return AsymmetricSvd.fromState(device, state, source);
   if (state.has('sasrec.settings')) return SasRec.fromState(device, state, source);
   return MatrixFactorization.fromState(device, state, source);
 }

@@ -1,3 +1,9 @@
+export {
+  AsymmetricSvd,
+  type AsymmetricSvdOptions,
+  type AsymmetricSvdShape,
+  asymmetricSvdShapes,
+} from './asymmetric-svd';
 export type {
   AllItems,
   CfBackend,
@@ -17,6 +23,7 @@ export {
   logOdds,
   scoreBaseline,
 } from './baselines';
+export { type ClickHistory, clickHistories, historiesFor, type UserHistories } from './click-history';
 export { epochOrder } from './device-batches';
 export { type CfProgress, type EarlyStoppingOptions, isBest, stopReason } from './early-stopping';
 export { evaluateRanking, type RankingProtocol, type RankingResult } from './evaluate-ranking';
@@ -31,6 +38,7 @@ export {
 export { SasRec, type SasRecOptions, type SasRecShape, sasRecShapes } from './sas-rec';
 export { positiveEdges, type SeenFlags, seenInTrain } from './seen';
 export { type SequenceBatch, sequenceLoss } from './sequence-loss';
+export { spectralVectors } from './spectral';
 export { type TopItems, type TopItemsOptions, topItems } from './top-items';
 export {
   type CfEpochReport,

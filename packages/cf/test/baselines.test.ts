@@ -1,30 +1,20 @@
 /** Trivial baselines: by hand on a small set, and the reference figures on MovieLens-1M. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { assembleDataset, type Dataset } from '@crossgate/data';
+import type { Dataset } from '@crossgate/data';
 import { loadSource } from '@crossgate/data/node';
 import { evaluateClicks } from '@crossgate/eval';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { type BaselineName, baselines, scoreBaseline } from '../src/baselines';
+import { smallDataset } from './small-dataset';
 
-/** Rows of (user, item, label, timestamp, split); ids are dense already. */
-const build = (rows: [number, number, number, number, number][]): Promise<Dataset> => {
-  const column = (index: number) => rows.map((row) => row[index] as number);
-  return assembleDataset({
-    name: 'small',
-    recipe: { name: 'small' },
-    events: { user: column(0), item: column(1), label: column(2), timestamp: column(3), split: column(4) },
-    userId: String,
-    itemOf: (item) => ({ id: String(item), title: `Item ${item}` }),
-  });
-};
 const logOdds = (p: number) => Math.log(p / (1 - p));
 
 describe('by hand', () => {
   let dataset: Dataset;
   beforeAll(async () => {
     // Train mean ¾. User 1's valid row lies between its test rows in time.
-    dataset = await build([
+    dataset = await smallDataset([
       [1, 1, 1, 10, 0],
       [1, 2, 0, 20, 0],
       [2, 1, 1, 10, 0],
@@ -61,7 +51,7 @@ describe('by hand', () => {
     const score = scoreBaseline('running-mean', dataset, 'test');
     for (const [row, value] of expected.entries()) expect(score[row]).toBeCloseTo(value, 14);
     // A row's own label and later ones must not move its score.
-    const flipped = await build([
+    const flipped = await smallDataset([
       [1, 1, 1, 10, 0],
       [1, 2, 0, 20, 0],
       [2, 1, 1, 10, 0],
@@ -77,7 +67,7 @@ describe('by hand', () => {
   });
 
   it('running-mean keeps rows of one second apart', async () => {
-    const tied = await build([
+    const tied = await smallDataset([
       [1, 1, 1, 10, 0],
       [1, 2, 0, 20, 0],
       [1, 1, 1, 20, 0],
@@ -91,11 +81,11 @@ describe('by hand', () => {
   });
 
   it('stays finite without train rows, a second class or a prior', async () => {
-    const oneClass = await build([
+    const oneClass = await smallDataset([
       [1, 1, 1, 10, 0],
       [1, 1, 1, 20, 2],
     ]);
-    const noTrain = await build([[1, 1, 1, 10, 2]]);
+    const noTrain = await smallDataset([[1, 1, 1, 10, 2]]);
     for (const { name } of baselines) {
       for (const strength of [0, 5]) {
         for (const small of [oneClass, noTrain]) {

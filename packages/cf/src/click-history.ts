@@ -1,0 +1,83 @@
+/** Histories that also say what was disliked, as models of the classes H and P read them. */
+import { type Dataset, type SplitName, splitNames } from '@crossgate/data';
+import type { CfModelName } from './backend';
+
+/**
+ * A history with labels: `[…clicks, 0, …positives]`, each part oldest first. Of the clicks everything is known: i was liked, −i
+ * disliked. Of the time of the positives only what was liked is known. Without a 0 all are positives, so a plain
+ * history is one too.
+ */
+export type ClickHistory = Int32Array;
+
+/** What may be known of users, as a model reads it. */
+export interface UserHistories {
+  /** When a row is scored: at most `limit` entries, the last ones; a 0 between two parts does not count. */
+  before(split: SplitName, row: number, limit?: number): ClickHistory;
+  /** After all rows. */
+  latest(user: number, limit?: number): ClickHistory;
+}
+
+/**
+ * Histories with labels, as far as an information class allows.
+ *
+ * - `H`: the user's train rows of earlier seconds with their labels, then what was liked between them and the row.
+ * - `P`: all rows of earlier seconds with their labels, of any split.
+ */
+export function clickHistories(dataset: Dataset, information: 'H' | 'P'): UserHistories {
+  const clicksOf: { time: number; entry: number }[][] = dataset.users.map(() => []);
+  const trainPositives = new Int32Array(dataset.users.length);
+  for (const split of splitNames) {
+    if (information === 'H' && split !== 'train') continue;
+    const { rows, user, item, label, timestamp } = dataset.splits[split];
+    for (let row = 0; row < rows; row++) {
+      const [id, liked] = [user[row]!, label[row]!];
+      clicksOf[id]!.push({ time: timestamp[row]!, entry: liked ? item[row]! : -item[row]! });
+      if (split === 'train') trainPositives[id]! += liked;
+    }
+  }
+  for (const clicks of clicksOf) clicks.sort((a, b) => a.time - b.time);
+  /** The clicks of a user before a time, and of H what is positive since train. */
+  const join = (user: number, time: number, positives: Int32Array | null, limit: number) => {
+    const clicks = clicksOf[user]!;
+    const known = countBefore(clicks, time);
+    const later = last(positives?.subarray(trainPositives[user]) ?? new Int32Array(0), limit);
+    const kept = clicks.slice(Math.max(0, known + later.length - limit), known);
+    return Int32Array.from([...kept.map(({ entry }) => entry), 0, ...later]);
+  };
+  return {
+    before(split, row, limit = Number.POSITIVE_INFINITY) {
+      const { user, timestamp } = dataset.splits[split];
+      const positives = information === 'H' && split !== 'train' ? dataset.history(split, row) : null;
+      return join(user[row]!, timestamp[row]!, positives, limit);
+    },
+    latest(user, limit = Number.POSITIVE_INFINITY) {
+      const positives = information === 'H' ? dataset.positives(user) : null;
+      return join(user, Number.POSITIVE_INFINITY, positives, limit);
+    },
+  };
+}
+
+/** The histories that a model reads: with labels for asymmetric SVD, else the positives. */
+export function historiesFor(model: CfModelName, dataset: Dataset): UserHistories {
+  if (model === 'asvd') return clickHistories(dataset, 'H');
+  if (model === 'asvd-p') return clickHistories(dataset, 'P');
+  return {
+    before: (split, row, limit) => dataset.history(split, row, limit),
+    latest: (user, limit = Number.POSITIVE_INFINITY) => last(dataset.positives(user), limit),
+  };
+}
+
+/** How many have an earlier time; they are in order of it. */
+function countBefore(clicks: readonly { readonly time: number }[], time: number): number {
+  let [low, high] = [0, clicks.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (clicks[middle]!.time < time) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+function last(history: Int32Array, limit: number): Int32Array {
+  return history.subarray(Math.max(0, history.length - limit));
+}
