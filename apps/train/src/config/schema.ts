@@ -3,10 +3,10 @@ import { methods as hybridMethods } from '@crossgate/fusion/methods';
 import type { WeightStorage } from '@crossgate/llm';
 import { z } from 'zod';
 
-/** Methods by name: trivial baselines, collaborative filtering, then those with a language model. */
 /** Collaborative filtering by itself: the models of `cf.model`. */
 export const CF_METHODS: readonly string[] = ['mf', 'lightgcn', 'sasrec'];
 
+/** Methods by name: trivial baselines, collaborative filtering, then those with a language model. */
 export const METHOD_NAMES: readonly string[] = [
   'item-mean',
   'mean',
@@ -19,10 +19,10 @@ export const METHOD_NAMES: readonly string[] = [
 export const SPLIT_NAMES = ['train', 'valid', 'test'] as const;
 export type SplitName = (typeof SPLIT_NAMES)[number];
 
-/** A whole number from 1 to `most`: far above any use, far below what stops the machine. */
 /** Metrics of lists that an epoch can be chosen by. */
 export const RANKING_METRICS = ['recall', 'precision', 'ndcg', 'mrr', 'map', 'hit'] as const;
 
+/** A whole number from 1 to `most`: far above any use, far below what stops the machine. */
 const count = (most: number) => z.int().positive().max(most);
 /** The most rows, steps or epochs of anything. */
 const LONGEST = 1e9;
@@ -35,8 +35,8 @@ const distinct = <T extends string>(values: readonly T[]) =>
       const twice = list.find((word, index) => list.indexOf(word) !== index);
       if (twice !== undefined) context.addIssue({ code: 'custom', message: `names ${twice} twice` });
     });
-const nonNegative = z.number().nonnegative();
 const betas = z.tuple([z.number().min(0).lt(1), z.number().min(0).lt(1)]);
+const nonNegative = z.number().nonnegative();
 /** A key that is null unless it is given. */
 const optional = <T extends z.ZodType>(type: T) => type.nullable().default(null);
 const word = z.string().min(1);
@@ -280,6 +280,18 @@ const training = z.strictObject({
   stage2: stage2.prefault({}).describe('Stage 2: ENC, ALG and GATE only'),
 });
 
+const ranking = z.strictObject({
+  k: optional(count(100_000)).describe('Length of the lists; null: no ranking metrics'),
+  negatives: optional(count(LONGEST)).describe("Sampled negatives, ranked with the user's own items; null: all items"),
+  users: optional(count(LONGEST)).describe(
+    'A sample of this many users, the same for every method and seed; null: all',
+  ),
+  mapDivisor: z
+    .enum(['reachable', 'relevant'])
+    .default('reachable')
+    .describe("MAP: divide by what a list of k can hold (RecBole), or by all of the user's items (Microsoft)"),
+});
+
 const evaluation = z.strictObject({
   validRows: count(LONGEST)
     .nullable()
@@ -293,19 +305,8 @@ const evaluation = z.strictObject({
     .nullable()
     .default(null)
     .describe('Sample of test rows scored at the end, the same for every method and seed; null: all'),
+  ranking: ranking.prefault({}).describe('Lists of the best items, of the methods mf, lightgcn and sasrec'),
 });
-const ranking = z.strictObject({
-  k: optional(count(100_000)).describe('Length of the lists; null: no ranking metrics'),
-  negatives: optional(count(LONGEST)).describe("Sampled negatives, ranked with the user's own items; null: all items"),
-  users: optional(count(LONGEST)).describe(
-    'A sample of this many users, the same for every method and seed; null: all',
-  ),
-  mapDivisor: z
-    .enum(['reachable', 'relevant'])
-    .default('reachable')
-    .describe("MAP: divide by what a list of k can hold (RecBole), or by all of the user's items (Microsoft)"),
-});
-
 
 const checkpoint = z.strictObject({
   everySteps: count(LONGEST).default(100).describe('Optimizer steps between two `last` checkpoints'),
@@ -319,7 +320,6 @@ export const configSchema = z.strictObject({
     .max(100)
     .describe('Name of the experiment, part of the run folder; default: the name of the file'),
   method: z.enum(METHOD_NAMES).describe('What is trained'),
-  ranking: ranking.prefault({}).describe('Lists of the best items, of the methods mf, lightgcn and sasrec'),
   seed: z
     .int()
     .min(0)
