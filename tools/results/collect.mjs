@@ -66,10 +66,24 @@ const table = [
     return `| ${name} | ${information} | ${number(valid?.auc)} | ${number(test.auc)}${interval} | ${number(test.uauc)} | ${number(test.logLoss)} | ${pair(test.warm)} | ${pair(test.cold)} |`;
   }),
 ].join('\n');
+/** @type {(split: string, ranking: any) => string} */
+const rankingRow = (split, { k, users, negatives, recall, precision, ndcg, mrr, map, hit, coverage }) =>
+  `| ${split} | ${k} | ${users} | ${negatives ?? 'all'} | ${[recall, precision, ndcg, mrr, map, hit, coverage].map((value) => number(value)).join(' | ')} |`;
+const lists = rows.flatMap(({ name, ranking }) =>
+  Object.entries(ranking ?? {}).map(([split, value]) => `| ${name} ${rankingRow(split, value)}`),
+);
+const ranking =
+  lists.length === 0
+    ? ''
+    : `\n\n${[
+        '| run | split | K | users | ranked | recall | precision | NDCG | MRR | MAP | hit | coverage |',
+        '|---|---|---|---|---|---|---|---|---|---|---|---|',
+        ...lists,
+      ].join('\n')}`;
 const adapters = [...new Set(rows.map(({ adapter }) => adapter).filter(Boolean))].join(', ') || 'none needed';
 const times = rows.map(({ name, seconds }) => `${name} ${Math.round(seconds)} s`).join(', ');
 writeFileSync(
   join(target, 'README.md'),
-  `# ${basename(target)}\n\nAdapter: ${adapters}. Date: ${date}. Commit: ${commit}.\nTime: ${times}.\n\n${table}\n\n${values.note}\n`,
+  `# ${basename(target)}\n\nAdapter: ${adapters}. Date: ${date}. Commit: ${commit}.\nTime: ${times}.\n\n${table}${ranking}\n\n${values.note}\n`,
 );
-console.log(table);
+console.log(`${table}${ranking}`);
