@@ -26,6 +26,14 @@ cf: { model: lightgcn, initStd: 0.1, lightgcn: { layers: 1 }, loss: bpr }
 method: sasrec
 cf: { model: sasrec, initStd: 0.1, sasrec: { historyLength: 5, blocks: 1, heads: 2, norm: post } }
 `,
+  'asvd.yaml': `extends: mf.yaml
+method: asvd
+cf: { model: asvd }
+`,
+  'asvd-p.yaml': `extends: mf.yaml
+method: asvd-p
+cf: { model: asvd-p, asvd: { historyLength: 5, levelPrior: 3 } }
+`,
   'ccf.yaml': `extends: mf.yaml
 method: ccf
 llm: { path: model }
@@ -95,6 +103,7 @@ describe('on a GPU', () => {
     ['mf', [2]],
     ['lightgcn', [2]],
     ['sasrec', [2]],
+    ['asvd-p', [2]],
     ['ccf', [3, 12]],
   ])('%s reaches the same numbers when it is interrupted and resumed', async (name, stops) => {
     const cwd = await folderWith(files);
@@ -146,7 +155,7 @@ describe('on a GPU', () => {
     expect(gone.stderr).toMatch(/cf\.run: mf has no cf\.safetensors/);
   });
 
-  it.each(['lightgcn', 'sasrec'])('ccf takes its vectors from %s', async (model) => {
+  it.each(['lightgcn', 'sasrec', 'asvd'])('ccf takes its vectors from %s', async (model) => {
     const cwd = await folderWith(files);
     await writeTinyModel(join(cwd, 'model'));
     const sets = ['cf.sasrec.historyLength=5', 'cf.epochs=1', 'training.stage1.rows=4', 'training.stage2.rows=4'];

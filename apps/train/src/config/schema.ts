@@ -4,7 +4,7 @@ import type { WeightStorage } from '@crossgate/llm';
 import { z } from 'zod';
 
 /** Collaborative filtering by itself: the models of `cf.model`. */
-export const CF_METHODS: readonly string[] = ['mf', 'lightgcn', 'sasrec'];
+export const CF_METHODS: readonly string[] = ['mf', 'lightgcn', 'sasrec', 'asvd', 'asvd-p'];
 
 /** Methods by name: trivial baselines, collaborative filtering, then those with a language model. */
 export const METHOD_NAMES: readonly string[] = [
@@ -147,14 +147,25 @@ const sasrec = z.strictObject({
   dropout: z.number().min(0).lt(1).default(0.2).describe('Dropout while SASRec is trained by itself (CoLLM: .2)'),
 });
 
+const asvd = z.strictObject({
+  historyLength: count(10_000).default(500).describe('Last clicks and positives that are read'),
+  levelPrior: z
+    .number()
+    .positive()
+    .default(20)
+    .describe("Clicks of prior strength: how slowly a user's level follows the user's labels"),
+});
+
 const cf = z.strictObject({
-  model: z.enum(['mf', 'lightgcn', 'sasrec']).default('mf').describe('Collaborative-filtering model'),
+  model: z.enum(['mf', 'lightgcn', 'sasrec', 'asvd', 'asvd-p']).default('mf').describe('Collaborative-filtering model'),
   cfDim: count(65_536).default(128).describe('Width of user and item vectors (paper: 128)'),
   initStd: z.number().positive().default(1).describe('Standard deviation of the initial vectors (CoLLM: 1)'),
   loss: z
-    .enum(['bce', 'sampled-bce', 'bpr', 'softmax'])
+    .enum(['bce', 'sampled-bce', 'bpr', 'softmax', 'sequence-bce'])
     .default('bce')
-    .describe('bce: labels of all rows (CoLLM); the others learn from positives, with sampled negatives or all items'),
+    .describe(
+      'bce: labels of all rows (CoLLM); the others learn from positives, with sampled negatives or all items; sequence-bce: sasrec, all positions at once',
+    ),
   optimizer: z.enum(['adam', 'adamw']).default('adam').describe('adam couples the weight decay, adamw decouples it'),
   learningRate: z.number().positive().default(1e-3).describe('Adam learning rate (1e-3 or 1e-2)'),
   betas: betas.default([0.9, 0.999]).describe('Decay of the first and second moment'),
@@ -189,6 +200,7 @@ const cf = z.strictObject({
   mf: mf.prefault({}).describe('Only for the model mf'),
   lightgcn: lightgcn.prefault({}).describe('Only for the model lightgcn'),
   sasrec: sasrec.prefault({}).describe('Only for the model sasrec'),
+  asvd: asvd.prefault({}).describe('Only for the models asvd and asvd-p'),
 });
 
 /** How the linear layers of a language model may be kept on the device. */

@@ -1,11 +1,13 @@
 /** The collaborative-filtering part of a run: trains the model, or takes the vectors of a finished run. Leaves `cf.safetensors`. */
 import { join, resolve } from 'node:path';
 import {
+  AsymmetricSvd,
   type CfModel,
   CfTrainer,
   cfModelFromState,
   encodeTrainingState,
   evaluateRanking,
+  historiesFor,
   LightGcn,
   MatrixFactorization,
   parseTrainingState,
@@ -87,7 +89,8 @@ export async function checkCfRun({ config, dataset, surroundings }: MethodContex
   }
   const source = await openFile(join(path, CF_FILE));
   const { tensors } = await readSafetensorsHeader(source).finally(() => source.close());
-  const width = tensors.get('item_embedding.weight')?.shape[1] ?? config.cf.cfDim;
+  const items = tensors.get('item_embedding.weight') ?? tensors.get('asvd.factors');
+  const width = items?.shape[1] ?? config.cf.cfDim;
   const problem = widthMismatch(width, config.cf.cfDim);
   if (problem !== null) throw new InputError(`cf.run: ${config.cf.run} ${problem}`);
 }
@@ -103,6 +106,11 @@ function create({ config, dataset }: MethodContext, device: Device): CfModel {
       return LightGcn.create(device, { ...options, ...cf.lightgcn, graph: positiveEdges(dataset) });
     case 'sasrec':
       return SasRec.create(device, { ...options, ...cf.sasrec });
+    case 'asvd':
+    case 'asvd-p': {
+      const information = cf.model === 'asvd' ? 'H' : 'P';
+      return AsymmetricSvd.create(device, { ...options, ...cf.asvd, information, train: dataset.splits.train });
+    }
   }
 }
 
@@ -111,7 +119,7 @@ async function train(context: MethodContext, run: RunFolder, device: Device) {
   const { cf, seed } = config;
   const model = create(context, device);
   const { train: trainRows, valid } = dataset.splits;
-  const data = { train: trainRows, valid, history: dataset.history.bind(dataset) };
+  const data = { train: trainRows, valid, history: historiesFor(cf.model, dataset).before };
   const { selectBy } = cf;
   const { k, ...protocol } = config.evaluation.ranking;
   const trainer = new CfTrainer(model, data, {

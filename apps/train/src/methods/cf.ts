@@ -1,5 +1,12 @@
-/** The collaborative-filtering models as methods of their own: mf, lightgcn, sasrec. */
-import { type CfModel, type CfModelName, evaluateRanking, type RankingResult, topItems } from '@crossgate/cf';
+/** The collaborative-filtering models as methods of their own: mf, lightgcn, sasrec, asvd, asvd-p. */
+import {
+  type CfModel,
+  type CfModelName,
+  evaluateRanking,
+  historiesFor,
+  type RankingResult,
+  topItems,
+} from '@crossgate/cf';
 import type { SplitName } from '../config/schema';
 import { InputError } from '../errors';
 import { evaluatedRows, pick } from '../evaluated-rows';
@@ -8,14 +15,19 @@ import type { Scores } from '../predictions';
 import { checkCfRun, loadCf, prepareCf } from './cf-phase';
 import type { Method, MethodContext } from './method';
 import { checkCfSizes } from './parameter-sizes';
-import { bestOf, historyOfPair, type Pairs, pairsOf, type Scorer } from './scorer';
+import { bestOf, type Pairs, pairsOf, type Scorer } from './scorer';
+
+/** SASRec and asymmetric SVD read what is before a row, in the validation and test period too. */
+function informationOf(name: CfModelName): Method['information'] {
+  if (name === 'asvd-p') return 'P';
+  return name === 'sasrec' || name === 'asvd' ? 'H' : 'T';
+}
 
 /** The method that trains one model and scores by it. */
 export function cfMethod(name: CfModelName): Method {
   return {
     name,
-    // SASRec reads the positives before a row, those of the validation and test period included.
-    information: name === 'sasrec' ? 'H' : 'T',
+    information: informationOf(name),
     trained: true,
     async open(context) {
       const { config, dataset, log } = context;
@@ -34,11 +46,12 @@ export function cfMethod(name: CfModelName): Method {
         adapter: device.capabilities.name,
         async train(run) {
           const { model, details } = await prepareCf(context, run, device);
+          const histories = historiesFor(name, dataset);
           const scores: Partial<Record<SplitName, Scores>> = {};
           for (const split of config.evaluation.splits) {
             const { user, item } = dataset.splits[split];
             const rows = evaluatedRows(config, dataset, split);
-            const history = (index: number, limit: number) => dataset.history(split, rows[index]!, limit);
+            const history = (index: number, limit: number) => histories.before(split, rows[index]!, limit);
             scores[split] = logitsToScores(await model.scorePairs(pick(user, rows), pick(item, rows), history));
           }
           const detailsOf = () => ({
@@ -74,10 +87,11 @@ export function cfMethod(name: CfModelName): Method {
 }
 
 function cfScorer({ dataset }: MethodContext, model: CfModel): Omit<Scorer, 'close'> {
+  const histories = historiesFor(model.name, dataset);
   const scorePairs = async (pairs: Pairs) => {
     const last = (index: number, limit: number) => {
-      const history = historyOfPair(dataset, pairs, index);
-      return history.subarray(Math.max(0, history.length - limit));
+      const at = pairs.place[index];
+      return at ? histories.before(at.split, at.row, limit) : histories.latest(pairs.user[index]!, limit);
     };
     return logitsToScores(await model.scorePairs(pairs.user, pairs.item, last));
   };
@@ -86,9 +100,12 @@ function cfScorer({ dataset }: MethodContext, model: CfModel): Omit<Scorer, 'clo
     async best(user, { count, candidates }) {
       if (candidates) return bestOf(candidates, await scorePairs(pairsOf(user, candidates)), count);
       const positives = dataset.positives(user);
-      const history = (_: number, limit: number) => positives.subarray(Math.max(0, positives.length - limit));
       let items = new Int32Array();
-      for await (const best of topItems(model, [user], { count, exclude: () => positives, history })) {
+      for await (const best of topItems(model, [user], {
+        count,
+        exclude: () => positives,
+        history: histories.latest,
+      })) {
         items = Int32Array.from(best.items);
       }
       // Their logits do not count the user's bias, which scores of pairs do.

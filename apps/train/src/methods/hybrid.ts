@@ -122,6 +122,12 @@ function checkSizes(name: string, device: Device, { config, dataset }: MethodCon
   checkParameterSizes(device, 'gate.hidden', new Map(shapes.filter(isGate)));
 }
 
+/** The positives that the CF model reads of a user. */
+function cfHistoryLength({ model, sasrec, asvd }: MethodContext['config']['cf']): number {
+  if (model === 'sasrec') return sasrec.historyLength;
+  return model === 'asvd' || model === 'asvd-p' ? asvd.historyLength : 0;
+}
+
 function promptBuilder(name: string, { config, dataset }: MethodContext, tokenizer: Tokenizer, context: number) {
   const declaration = findDeclaration(name);
   const builder = new PromptBuilder(
@@ -132,7 +138,7 @@ function promptBuilder(name: string, { config, dataset }: MethodContext, tokeniz
       historyLength: config.prompt.historyLength,
       maxLength: Math.min(config.llm.maxLength, context),
       fuseItems: declaration.usesCf,
-      userHistoryLength: declaration.usesCf && config.cf.model === 'sasrec' ? config.cf.sasrec.historyLength : 0,
+      userHistoryLength: declaration.usesCf ? cfHistoryLength(config.cf) : 0,
     },
   );
   if (dataset.itemCount > 0) builder.build({ user: 1, item: 1, history: [] });

@@ -12,6 +12,8 @@ const METHODS: Readonly<Record<string, () => Method | Promise<Method>>> = {
   mf: async () => (await import('./cf')).cfMethod('mf'),
   lightgcn: async () => (await import('./cf')).cfMethod('lightgcn'),
   sasrec: async () => (await import('./cf')).cfMethod('sasrec'),
+  asvd: async () => (await import('./cf')).cfMethod('asvd'),
+  'asvd-p': async () => (await import('./cf')).cfMethod('asvd-p'),
 };
 
 /** The method of a checked config. */

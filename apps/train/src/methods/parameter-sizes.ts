@@ -1,5 +1,5 @@
 /** Whether the parameters a config asks for fit the device, from shapes alone: found before training, not after an hour of it. */
-import { matrixFactorizationShapes, sasRecShapes } from '@crossgate/cf';
+import { asymmetricSvdShapes, matrixFactorizationShapes, sasRecShapes } from '@crossgate/cf';
 import type { Dataset } from '@crossgate/data';
 import { type Device, formatBytes } from '@crossgate/gpu';
 import type { ExperimentConfig } from '../config/schema';
@@ -29,12 +29,13 @@ export function checkParameterSizes(device: Pick<Device, 'capabilities'>, keys: 
   }
 }
 
-/** The parameters of the CF model of a run. LightGCN has the tables of matrix factorization, SASRec none of users. */
+/** The parameters of the CF model of a run. LightGCN has the tables of matrix factorization, SASRec and asymmetric SVD none of users. */
 export function cfShapes(
   cf: ExperimentConfig['cf'],
   dataset: Pick<Dataset, 'userCount' | 'itemCount'>,
 ): ParameterShapes {
   const { cfDim, model, sasrec } = cf;
+  if (model === 'asvd' || model === 'asvd-p') return asymmetricSvdShapes(dataset.itemCount, cfDim);
   return model === 'sasrec'
     ? sasRecShapes(dataset.itemCount, { cfDim, ...sasrec })
     : matrixFactorizationShapes(dataset.userCount, dataset.itemCount, cfDim);
@@ -45,6 +46,9 @@ export function checkCfSizes(device: Pick<Device, 'capabilities'>, config: Exper
   const { cfDim, model, sasrec } = config.cf;
   if (model === 'sasrec' && (cfDim % sasrec.heads !== 0 || cfDim / sasrec.heads > 128)) {
     throw new InputError(`cf.sasrec.heads: ${sasrec.heads} must divide cf.cfDim ${cfDim} into at most 128 each`);
+  }
+  if ((model === 'asvd' || model === 'asvd-p') && cfDim < 3) {
+    throw new InputError(`cf.cfDim: ${cfDim} is below 3, of which two are for biases`);
   }
   checkParameterSizes(device, 'cf.cfDim', cfShapes(config.cf, dataset));
 }
