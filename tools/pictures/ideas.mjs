@@ -99,7 +99,7 @@ function propagation() {
   const weight = (/** @type {number[]} */ [u, i]) =>
     1 / Math.sqrt(degree(0, /** @type {number} */ (u)) * degree(1, /** @type {number} */ (i)));
   // A one at Ann, and how much of it is at each node after every layer.
-  let [atUsers, atItems] = [users.map((_, u) => (u === 0 ? 1 : 0)), items.map(() => 0)];
+  let [atUsers, atItems] = [users.map((_, u) => Number(u === 0)), items.map(() => 0)];
   const parts = [];
   for (let layer = 0; layer <= 3; layer++) {
     const left = 50 + 170 * layer;

@@ -45,7 +45,7 @@ export const dot = (x, y, color, hollow = false, radius = 7) =>
  * @param {number} y1
  * @param {number} x2
  * @param {number} y2
- * @param {{ stroke?: string, width?: number, dashed?: boolean, arrow?: boolean }} [style]
+ * @param {{ stroke?: string | undefined, width?: number, dashed?: boolean, arrow?: boolean }} [style]
  */
 export function line(x1, y1, x2, y2, { stroke = ink, width = 1.6, dashed = false, arrow = false } = {}) {
   const extra = `${dashed ? ' stroke-dasharray="5 4"' : ''}${arrow ? ' marker-end="url(#head)"' : ''}`;

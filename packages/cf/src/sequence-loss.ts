@@ -1,9 +1,13 @@
 /** SASRec's published loss: at every position of a sequence, the item that comes next and one that does not. */
 import { InputError } from '@crossgate/gpu';
 import type { Tensor } from '@crossgate/tensor';
-import { bceWithLogits } from '@crossgate/tensor';
-import type { UserBatch } from './backend';
-import type { SasRec } from './sas-rec';
+import { bceWithLogits, RandomStream } from '@crossgate/tensor';
+import type { CfModel, UserBatch } from './backend';
+import { SasRec } from './sas-rec';
+import type { CfTrainingData } from './trainer-options';
+
+/** The name of this loss among those of a training: the others take single rows. */
+export const sequenceLossName = 'sequence-bce';
 
 /** Sequences of a batch, and what is asked at each of their positions. */
 export interface SequenceBatch {
@@ -34,4 +38,77 @@ export function sequenceLoss(model: SasRec, { sequences, next, negatives, dropou
   const against = (items: Uint32Array, label: number) =>
     bceWithLogits(logits(items), new Float32Array(tokens).fill(label), 1 / tokens);
   return [against(next, 1), against(negatives, 0)];
+}
+
+/** The train sequences of all users with at least two positives there, and the batches made of them on the host. */
+export class TrainSequences {
+  /** The last positive train row of each such user: the history before it is read, and it is the last to be guessed. */
+  readonly rows: Int32Array;
+  /** Positions of all sequences, each cut to the model's `historyLength`. */
+  readonly tokens: number;
+  readonly model: SasRec;
+  readonly #history: NonNullable<CfTrainingData['history']>;
+  readonly #known = new Map<number, Set<number>>();
+  readonly #seenItems: Uint32Array;
+
+  /** @throws InputError for another model than SASRec, and where no user has two positives. */
+  constructor(
+    model: CfModel,
+    readonly data: CfTrainingData,
+    readonly seed: number,
+  ) {
+    if (!(model instanceof SasRec))
+      throw new InputError(`the loss ${sequenceLossName} is for SASRec, not ${model.name}`);
+    if (!data.history) throw new InputError('SASRec needs histories: data.history');
+    this.model = model;
+    this.#history = data.history;
+    const { rows, user, item, label } = data.train;
+    const last = new Map<number, number>();
+    for (let row = 0; row < rows; row++) {
+      if (label[row] !== 1) continue;
+      last.set(user[row]!, row);
+      const known = this.#known.get(user[row]!) ?? new Set();
+      this.#known.set(user[row]!, known.add(item[row]!));
+    }
+    this.rows = Int32Array.from(last.values()).filter((row) => this.#read(row).length > 0);
+    if (this.rows.length === 0) {
+      throw new InputError(`no user has two positives in train, which ${sequenceLossName} needs`);
+    }
+    this.tokens = this.rows.reduce((sum, row) => sum + this.#read(row).length, 0);
+    this.#seenItems = Uint32Array.from(model.itemSeen.keys()).filter((id) => model.itemSeen[id] === 1);
+  }
+
+  #read(row: number): Int32Array {
+    return this.#history('train', row, this.model.historyLength);
+  }
+
+  /**
+   * One batch. Negatives are uniform over seen items that the user has no positive with in train.
+   *
+   * @param rows of {@link TrainSequences.rows}.
+   * @param name of the draws: the same name draws the same.
+   */
+  batch(rows: Iterable<number>, name: string): Omit<SequenceBatch, 'dropout'> {
+    const { user, item } = this.data.train;
+    const random = new RandomStream(this.seed, `cf.negatives.${name}`);
+    const sequences: Int32Array[] = [];
+    const next: number[] = [];
+    const negatives: number[] = [];
+    for (const row of rows) {
+      const sequence = this.#read(row);
+      const known = this.#known.get(user[row]!)!;
+      sequences.push(sequence);
+      next.push(...sequence.subarray(1), item[row]!);
+      for (let position = 0; position < sequence.length; position++) {
+        let drawn = 0;
+        // A user who likes nearly everything ends the search; the last draw then stands.
+        for (let attempt = 0; attempt < 100; attempt++) {
+          drawn = this.#seenItems[Math.floor(random.uniform() * this.#seenItems.length)]!;
+          if (!known.has(drawn)) break;
+        }
+        negatives.push(drawn);
+      }
+    }
+    return { sequences, next: Uint32Array.from(next), negatives: Uint32Array.from(negatives) };
+  }
 }

@@ -5,6 +5,7 @@ import type { ScheduleOptions } from '@crossgate/tensor';
 import type { CfModel } from './backend';
 import type { EarlyStoppingOptions } from './early-stopping';
 import type { CfLoss } from './losses';
+import type { sequenceLossName } from './sequence-loss';
 
 /** Rows to learn from or to validate on: columns of equal length, dense ids, labels 0 or 1. */
 export type ClickColumns = Pick<Split, 'rows' | 'user' | 'item' | 'label'>;
@@ -26,8 +27,11 @@ export interface CfTrainerOptions
   readonly weightDecay: number;
   /** Rows per step, e.g. 1024. The last batch of an epoch is shorter. */
   readonly batchSize: number;
-  /** Default `bce`. The others learn from the positive rows alone. */
-  readonly loss?: CfLoss;
+  /**
+   * Default `bce`. The others learn from the positive rows alone; `sequence-bce`, SASRec's published loss, from each user's
+   * train sequence at all positions at once: a row of a batch is then a user.
+   */
+  readonly loss?: CfLoss | typeof sequenceLossName;
   /** `adam` (default) couples the decay, `adamw` decouples it. */
   readonly optimizer?: 'adam' | 'adamw';
   /** Decay of the first and second moment, each in [0, 1). Default .9 and .999. */

@@ -2,7 +2,7 @@
 import { auc, uauc } from '@crossgate/eval';
 import type { BufferSlice, Device } from '@crossgate/gpu';
 import { InputError } from '@crossgate/gpu';
-import type { HostState } from '@crossgate/tensor';
+import type { HostState, Tensor } from '@crossgate/tensor';
 import {
   Adam,
   firstNonFinite,
@@ -18,6 +18,7 @@ import type { CfModel } from './backend';
 import { type DeviceBatch, DeviceBatches, epochOrder } from './device-batches';
 import { type CfProgress, isBest, stopReason } from './early-stopping';
 import { type CfLoss, cfLoss, lossParts } from './losses';
+import { sequenceLoss, sequenceLossName, TrainSequences } from './sequence-loss';
 import {
   type CfTrainerOptions,
   type CfTrainingData,
@@ -73,7 +74,9 @@ export class CfTrainer {
   readonly #device: Device;
   readonly #adam: Adam;
   readonly #losses: BufferSlice;
-  readonly #loss: CfLoss;
+  readonly #loss: CfLoss | typeof sequenceLossName;
+  /** Where the loss learns from sequences. */
+  readonly #sequences: TrainSequences | null;
   /** The train rows that the loss learns from. */
   readonly #rows: Int32Array;
   readonly #batches: DeviceBatches;
@@ -95,7 +98,8 @@ export class CfTrainer {
     this.#loss = options.loss ?? 'bce';
     const { rows, label } = data.train;
     const all = Int32Array.from({ length: rows }, (_, row) => row);
-    this.#rows = this.#loss === 'bce' ? all : all.filter((row) => label[row] === 1);
+    this.#sequences = this.#loss === sequenceLossName ? new TrainSequences(model, data, options.seed) : null;
+    this.#rows = this.#sequences?.rows ?? (this.#loss === 'bce' ? all : all.filter((row) => label[row] === 1));
     if (this.#rows.length === 0)
       throw new InputError(`the train split has no positive rows, which ${this.#loss} needs`);
     this.#device = model.group.device;
@@ -103,7 +107,8 @@ export class CfTrainer {
     this.#batches = trainBatches(model, data.train, this.#rows, this.#loss, options);
     let losses: BufferSlice | null = null;
     try {
-      losses = this.#device.memory.persistent(4 * lossParts(this.#loss) * this.#rows.length, 'losses');
+      const values = this.#sequences ? 2 * this.#sequences.tokens : lossParts(this.#loss as CfLoss) * this.#rows.length;
+      losses = this.#device.memory.persistent(4 * values, 'losses');
       this.#adam = new Adam([model.group], { kind: optimizer, learningRate, weightDecay, beta1, beta2 });
     } catch (error) {
       this.#batches.release();
@@ -153,7 +158,7 @@ export class CfTrainer {
       this.model.group.trainable = false;
     }
     const losses = new Float32Array(await this.#device.recorder.read(this.#losses));
-    const loss = losses.reduce((sum, value) => sum + value, 0) / this.#rows.length;
+    const loss = losses.reduce((sum, value) => sum + value, 0) / (this.#sequences?.tokens ?? this.#rows.length);
     const { learningRate } = this.options;
     if (!Number.isFinite(loss)) {
       throw new NonFiniteLossError(`epoch ${epoch}: the loss is ${loss}; lower learningRate (now ${learningRate})`);
@@ -264,30 +269,37 @@ export class CfTrainer {
   #step({ rows, first, users, items, labels, negatives }: DeviceBatch, epoch: number, done: number): number {
     const { group, historyLength } = this.model;
     const { seed } = this.options;
-    const histories = () =>
-      Array.from(epochOrder(this.#rows.length, seed, epoch, first, rows), (row) =>
-        this.data.history!('train', this.#rows[row]!, historyLength),
-      );
-    const batch = {
-      users: {
-        users,
-        ...(historyLength > 0 && { histories: histories() }),
-        dropout: { seed, counter: this.#adam.steps },
-      },
-      ...{ items, labels, negatives },
+    const dropout = { seed, counter: this.#adam.steps };
+    const trainRows = () =>
+      Array.from(epochOrder(this.#rows.length, seed, epoch, first, rows), (at) => this.#rows[at]!);
+    const lossOf = (): (() => Tensor[]) => {
+      if (this.#sequences) {
+        const { model } = this.#sequences;
+        const batch = this.#sequences.batch(trainRows(), `${epoch}.${first}`);
+        return () => sequenceLoss(model, { ...batch, dropout });
+      }
+      const histories = () => trainRows().map((row) => this.data.history!('train', row, historyLength));
+      const batch = {
+        users: { users, ...(historyLength > 0 && { histories: histories() }), dropout },
+        ...{ items, labels, negatives },
+      };
+      return () => cfLoss(this.model, this.#loss as CfLoss, batch);
     };
+    const recorded = lossOf();
     using _ = this.#device.step();
     group.zeroGradients();
     using tape = new Tape();
-    const parts = tape.record(() => cfLoss(this.model, this.#loss, batch));
+    const parts = tape.record(recorded);
     const { storage, offset } = this.#losses;
-    parts.forEach((losses, part) => {
-      const start = offset + 4 * (done + part * rows);
-      this.#device.recorder.copy(losses.slice, { storage, offset: start, size: 4 * rows });
-    });
+    let written = done;
+    for (const { slice, shape } of parts) {
+      const count = shape[0]!;
+      this.#device.recorder.copy(slice, { storage, offset: offset + 4 * written, size: 4 * count });
+      written += count;
+    }
     tape.backward();
     this.#adam.step(this.#learningRate());
-    return parts.length * rows;
+    return written - done;
   }
 
   /** Of the next step. */
@@ -319,7 +331,7 @@ function trainBatches(
   model: CfModel,
   train: ClickColumns,
   rows: Int32Array,
-  loss: CfLoss,
+  loss: CfTrainerOptions['loss'],
   { batchSize, seed }: CfTrainerOptions,
 ): DeviceBatches {
   const { user, item, label } = train;
