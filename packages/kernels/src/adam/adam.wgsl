@@ -4,27 +4,19 @@
 //   value ← value − stepSize·m / (√v·inverseRootCorrection + ε)
 // stepSize = lr / (1 − β1^t) and inverseRootCorrection = 1 / √(1 − β2^t) come from the host, in float64.
 #include vector
+#include values
 
-@compute @workgroup_size(WORKGROUP_SIZE)
-fn main(
-  @builtin(workgroup_id) workgroup: vec3<u32>,
-  @builtin(num_workgroups) grid: vec3<u32>,
-  @builtin(local_invocation_index) local: u32,
-) {
-  let first = (workgroup.x + workgroup.y * grid.x) * (WORKGROUP_SIZE * ITEMS) + local;
-  let end = min(first + WORKGROUP_SIZE * ITEMS, parameters.values);
-  for (var i = first; i < end; i += u32(WORKGROUP_SIZE)) {
-    let old = value[i];
-    var g = gradient[i];
+fn run(i: u32) {
+  let old = value[i];
+  var g = gradient[i];
 #if SCALED
-    g *= gradientScale[0];
+  g *= gradientScale[0];
 #endif
-    g += parameters.coupledDecay * old;
-    let m = parameters.beta1 * firstMoment[i] + parameters.oneMinusBeta1 * g;
-    let v = parameters.beta2 * secondMoment[i] + parameters.oneMinusBeta2 * (g * g);
-    firstMoment[i] = m;
-    secondMoment[i] = v;
-    value[i] = parameters.keep * old
-      - parameters.stepSize * m / (sqrt(v) * parameters.inverseRootCorrection + Value(parameters.epsilon));
-  }
+  g += parameters.coupledDecay * old;
+  let m = parameters.beta1 * firstMoment[i] + parameters.oneMinusBeta1 * g;
+  let v = parameters.beta2 * secondMoment[i] + parameters.oneMinusBeta2 * (g * g);
+  firstMoment[i] = m;
+  secondMoment[i] = v;
+  value[i] = parameters.keep * old
+    - parameters.stepSize * m / (sqrt(v) * parameters.inverseRootCorrection + Value(parameters.epsilon));
 }

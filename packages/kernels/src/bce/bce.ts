@@ -16,7 +16,7 @@ export const bceKernel = defineKernel({
     loss: { access: 'read_write', type: 'f32' },
     gradLogits: { access: 'read_write', type: 'f32', when: 'GRADIENT' },
   },
-  parameters: { rows: 'u32', gradScale: 'f32' },
+  parameters: { values: 'u32', gradScale: 'f32' },
   constants: { GRADIENT: false, ITEMS: 1, WORKGROUP_SIZE: 64 },
 });
 
@@ -55,7 +55,7 @@ export function bceWithLogits(device: Device, args: BceArguments): void {
         loss: elements(loss, first, count),
         gradLogits: gradLogits && elements(gradLogits, first, count),
       },
-      parameters: { rows: count, gradScale },
+      parameters: { values: count, gradScale },
       constants: { GRADIENT: gradLogits !== undefined, ITEMS: plan.items, WORKGROUP_SIZE: plan.workgroupSize },
       workgroups: plan.workgroups,
     });

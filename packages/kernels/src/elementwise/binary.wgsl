@@ -1,23 +1,15 @@
 // out[i] = a[i] ∘ b[i], ∘ one of add, subtract, multiply; all [count].
 #include vector
+#include values
 
-@compute @workgroup_size(WORKGROUP_SIZE)
-fn main(
-  @builtin(workgroup_id) workgroup: vec3<u32>,
-  @builtin(num_workgroups) grid: vec3<u32>,
-  @builtin(local_invocation_index) local: u32,
-) {
-  let first = (workgroup.x + workgroup.y * grid.x) * (WORKGROUP_SIZE * ITEMS) + local;
-  let end = min(first + WORKGROUP_SIZE * ITEMS, parameters.values);
-  for (var i = first; i < end; i += u32(WORKGROUP_SIZE)) {
+fn run(i: u32) {
 #if OPERATION == ADD
-    out[i] = a[i] + b[i];
+  out[i] = a[i] + b[i];
 #else
 #if OPERATION == SUBTRACT
-    out[i] = a[i] - b[i];
+  out[i] = a[i] - b[i];
 #else
-    out[i] = a[i] * b[i];
+  out[i] = a[i] * b[i];
 #endif
 #endif
-  }
 }

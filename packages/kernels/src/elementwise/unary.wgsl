@@ -1,15 +1,7 @@
 // out[i] = scale · f(x[i]) for the activation f; x and out [count].
 #include activations
+#include values
 
-@compute @workgroup_size(WORKGROUP_SIZE)
-fn main(
-  @builtin(workgroup_id) workgroup: vec3<u32>,
-  @builtin(num_workgroups) grid: vec3<u32>,
-  @builtin(local_invocation_index) local: u32,
-) {
-  let first = (workgroup.x + workgroup.y * grid.x) * (WORKGROUP_SIZE * ITEMS) + local;
-  let end = min(first + WORKGROUP_SIZE * ITEMS, parameters.values);
-  for (var i = first; i < end; i += u32(WORKGROUP_SIZE)) {
-    out[i] = parameters.scale * activate(x[i]);
-  }
+fn run(i: u32) {
+  out[i] = parameters.scale * activate(x[i]);
 }

@@ -139,30 +139,33 @@ fn walkRow(row: u32, walk: Walk) {
   }
 });
 
-describe('invocations', () => {
-  it('numbers them without gaps over a grid that is folded', () =>
+describe('invocations and values', () => {
+  it.each([
+    // The one leaves the bound to the kernel, the other keeps it: beyond the values it would be seen to go.
+    ['invocations', 1, 0],
+    ['values', 3, 9],
+  ])('%s visit everything once over a grid that is folded, and nothing beyond it', (entry, items, beyond) =>
     withDevice(
       async (device) => {
         const kernel = defineKernel({
           name: 'count',
-          source: `#include invocations
+          source: `#include ${entry}
 fn run(i: u32) {
-  if (i < parameters.count) { out[i] = f32(i); }
+  if (i < parameters.values + ${beyond}u) { out[i] += f32(i); }
 }`,
           includes,
-          constants: { WORKGROUP_SIZE: 4 },
+          constants: { WORKGROUP_SIZE: 4, ITEMS: items },
           bindings: { out: { access: 'read_write', type: 'f32' } },
-          parameters: { count: 'u32' },
+          parameters: { values: 'u32' },
         });
-        const count = 203;
-        const out = uploadFilled(device, count);
-        device.recorder.dispatch(kernel, {
-          bindings: { out },
-          parameters: { count },
-          workgroups: Math.ceil(count / 4),
-        });
-        expect(await download(device, out)).toEqual(Float32Array.from({ length: count }, (_, i) => i));
+        const values = 203;
+        const out = upload(device, new Float32Array(values + 9));
+        const workgroups = Math.ceil(values / (4 * items));
+        device.recorder.dispatch(kernel, { bindings: { out }, parameters: { values }, workgroups });
+        const expected = Float32Array.from({ length: values + 9 }, (_, i) => (i < values ? i : 0));
+        expect(await download(device, out)).toEqual(expected);
       },
       { limits: { maxComputeWorkgroupsPerDimension: 16 } },
-    ));
+    ),
+  );
 });

@@ -3,6 +3,7 @@ import activations from './activations.wgsl';
 import invocations from './invocations.wgsl';
 import numerics from './numerics.wgsl';
 import rowWalk from './row-walk.wgsl';
+import values from './values.wgsl';
 import vector from './vector.wgsl';
 import workgroupReduce from './workgroup-reduce.wgsl';
 
@@ -11,6 +12,7 @@ export const includes: Readonly<Record<string, string>> = {
   invocations,
   numerics,
   'row-walk': rowWalk,
+  values,
   vector,
   'workgroup-reduce': workgroupReduce,
 };
