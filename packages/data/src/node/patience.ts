@@ -90,7 +90,7 @@ export function patientFetch(patience: Patience = {}): typeof fetch {
         });
       } catch (error) {
         if (!(error instanceof TransferError)) throw error;
-        if (fruitless >= (patience.attempts ?? 5)) throw new Error(`${String(input)}: ${error.message}`);
+        if (fruitless >= (patience.attempts ?? 5)) throw new Error(`${String(input).split('?')[0]}: ${error.message}`);
         await pauseFor(fruitless, patience);
       }
     }
