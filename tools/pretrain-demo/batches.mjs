@@ -5,7 +5,7 @@
  * @typedef {(random: RandomStream) => import('./corpus.mjs').Part[]} Maker
  * @typedef {object} Batch
  * @property {Uint32Array} tokens all texts, one behind the other
- * @property {Uint32Array[]} over tokens that lie over these, the first, the second; where there is none, `mask` is 0
+ * @property {Uint32Array[]} over tokens that lie over these, the first, the second, the third; where there is none, `mask` is 0
  * @property {Float32Array[]} masks 1 where a token lies over another
  * @property {number[]} lengths tokens of each text
  * @property {number[]} answers positions whose next token is an answer
@@ -45,7 +45,7 @@ export function batchMaker(tokenizer) {
       }
       batch.lengths.push(tokens.length - start);
     }
-    const layers = [0, 1].map((layer) => Array.from(tokens, (_, position) => above[position]?.[layer]));
+    const layers = [0, 1, 2].map((layer) => Array.from(tokens, (_, position) => above[position]?.[layer]));
     return {
       ...batch,
       tokens: Uint32Array.from(tokens),

@@ -16,12 +16,14 @@ const longestHistory = 12;
 const mostQuestions = 6;
 
 const ofFamily = (/** @type {string} */ family) => words.filter((word) => word.family === family);
-const [moods, themes, styles] = ['mood', 'theme', 'style'].map(ofFamily);
+const families = ['mood', 'theme', 'pace', 'look'].map(ofFamily);
 
 /** @param {RandomStream} random @param {number} bound */
 const below = (random, bound) => Math.floor(random.uniform() * bound);
 /** @template T @param {RandomStream} random @param {readonly T[]} list @returns {T} */
 const pick = (random, list) => /** @type {T} */ (list[below(random, list.length)]);
+/** A word of any family, each as likely. @param {RandomStream} random */
+const pickWord = (random) => pick(random, pick(random, families));
 /** @param {readonly number[]} a @param {readonly number[]} b */
 const dot = (a, b) => a.reduce((sum, value, axis) => sum + value * (b[axis] ?? 0), 0);
 const logistic = (/** @type {number} */ x) => 1 / (1 + Math.exp(-x));
@@ -32,28 +34,34 @@ function makeTaste(random) {
   const care = () => (random.uniform() < 0.6 ? 1 : 0);
   const sign = () => (random.uniform() < 0.5 ? -1 : 1);
   const level = () => care() * sign() * (0.5 + 0.9 * random.uniform());
-  const angle = 2 * Math.PI * random.uniform();
-  const style = 1.2 * care();
-  const taste = [level(), level(), style * Math.cos(angle), style * Math.sin(angle)];
+  const taste = [level(), level(), level(), level()];
   return taste.some((value) => value !== 0) ? taste : makeTaste(random);
 }
 
-/** A title: an article or a style, a mood, a theme; or an article with a style laid over it. @param {RandomStream} random */
-function makeTitle(random) {
-  const style = random.uniform() < 0.7 ? pick(random, styles ?? []) : null;
-  const over = style !== null && random.uniform() < 0.6;
-  const [mood, theme] = [pick(random, moods ?? []), pick(random, themes ?? [])];
-  const meaning = [mood.meaning[0], theme.meaning[1], style?.meaning[2] ?? 0, style?.meaning[3] ?? 0];
-  const text = `${style === null || over ? article : style.word} ${mood.word} ${theme.word}`;
-  /** @type {Part} */
-  const part = { kind: 'title', text, ...(over && { with: [style.word] }) };
-  return { part, meaning };
+/** A title: an article, a mood, a theme; a pace and a look are laid over the article. Each family is there or not.
+ * @param {RandomStream} random @param {(axis: number) => boolean} has */
+function makeTitle(random, has) {
+  const chosen = families.map((family, axis) => (has(axis) ? pick(random, family) : null));
+  const said = chosen.map((word) => (word === null ? [] : [word.word]));
+  const over = said.slice(2).flat();
+  /** @type {Part[]} */
+  const parts = [article, ...said.slice(0, 2).flat()].map((word, index) => ({
+    kind: 'title',
+    text: index === 0 ? word : ` ${word}`,
+    ...(index === 0 && over.length > 0 && { with: over }),
+  }));
+  return { parts, meaning: chosen.map((word, axis) => word?.meaning[axis] ?? 0) };
 }
+
+/** As the world's titles are: a mood and a theme always. @param {RandomStream} random */
+const wholeTitle = (random) => makeTitle(random, (axis) => axis < 2 || random.uniform() < 0.7);
+/** @param {RandomStream} random */
+const anyTitle = (random) => makeTitle(random, () => random.uniform() < 0.6);
 
 /** A title drawn until the taste likes it. @param {RandomStream} random @param {readonly number[]} taste @param {number} sharp */
 function likedTitle(random, taste, sharp) {
   for (;;) {
-    const title = makeTitle(random);
+    const title = wholeTitle(random);
     if (random.uniform() < logistic(sharp * dot(taste, title.meaning))) return title;
   }
 }
@@ -64,56 +72,98 @@ export function makePreferences(random) {
   const told = random.uniform() < 0.7 || history === 0;
   // A taste that is told in words is the words' own, and titles are weak signs of it. One that is not must be read from titles.
   const spoken = likedWords(random);
-  const taste = told
-    ? spoken.reduce((sum, { meaning }) => sum.map((x, axis) => x + (meaning[axis] ?? 0)), [0, 0, 0, 0])
-    : makeTaste(random);
+  const taste = told ? sum(spoken) : makeTaste(random);
   const sharp = told ? 0.7 : sharpness;
   /** @type {Part[]} */
   const parts = [{ kind: 'text', text: '#Question: A user has given high ratings to: ' }];
   if (history === 0) parts.push({ kind: 'text', text: 'unknown.' });
   for (let i = 0; i < history; i++) {
-    parts.push({ kind: 'text', text: i === 0 ? '"' : '", "' }, likedTitle(random, taste, sharp).part);
+    parts.push({ kind: 'text', text: i === 0 ? '"' : '", "' }, ...likedTitle(random, taste, sharp).parts);
   }
   if (history > 0) parts.push({ kind: 'text', text: '".' });
   if (told) {
     parts.push({ kind: 'text', text: ' The user likes' });
-    const [first, ...rest] = spoken.map(({ word }) => ` ${word}`);
-    // Several words in one place, or one behind the other.
-    if (random.uniform() < 0.7) parts.push({ kind: 'title', text: first ?? '', with: rest.map((word) => word.trim()) });
-    else
-      for (const [index, text] of [first ?? '', ...rest].entries()) {
-        if (index > 0) parts.push({ kind: 'text', text: ',' });
-        parts.push({ kind: 'title', text });
-      }
+    sayWords(random, parts, spoken);
     parts.push({ kind: 'text', text: '.' });
   }
   const questions = 1 + below(random, mostQuestions);
-  for (let i = 0; i < questions; i++) {
-    const title = makeTitle(random);
-    const answer = random.uniform() < logistic(sharpness * dot(taste, title.meaning)) ? ' Yes' : ' No';
-    parts.push(
-      { kind: 'text', text: ' Would the user enjoy "' },
-      title.part,
-      { kind: 'text', text: '"? #Answer:' },
-      { kind: 'answer', text: answer },
-      { kind: 'text', text: '.' },
+  for (let i = 0; i < questions; i++) ask(random, parts, taste, wholeTitle(random));
+  return parts;
+}
+
+/** What somebody is told to like, then questions about titles. @param {RandomStream} random @returns {Part[]} */
+export function makeTold(random) {
+  const spoken = likedWords(random);
+  const parts = tell(random, spoken);
+  for (let i = 0; i < 8; i++)
+    ask(random, parts, sum(spoken), random.uniform() < 0.5 ? anyTitle(random) : wholeTitle(random));
+  return parts;
+}
+
+/** The same with titles of a single family that is liked: the easiest text, learned first. @param {RandomStream} random @returns {Part[]} */
+export function makeFirstSteps(random) {
+  const spoken = likedWords(random).slice(0, 2);
+  const parts = tell(random, spoken);
+  const axes = spoken.map(({ meaning }) => meaning.findIndex((value) => value !== 0));
+  for (let i = 0; i < 8; i++) {
+    const chosen = pick(random, axes);
+    ask(
+      random,
+      parts,
+      sum(spoken),
+      makeTitle(random, (axis) => axis === chosen),
     );
   }
   return parts;
 }
 
-/** A word of one, two or three families. @param {RandomStream} random */
+/** @param {RandomStream} random @param {readonly Word[]} spoken */
+function tell(random, spoken) {
+  /** @type {Part[]} */
+  const parts = [{ kind: 'text', text: '#Question: A user has given high ratings to: unknown. The user likes' }];
+  sayWords(random, parts, spoken);
+  parts.push({ kind: 'text', text: '.' });
+  return parts;
+}
+
+/** @param {readonly Word[]} list */
+const sum = (list) =>
+  list.reduce((total, { meaning }) => total.map((x, axis) => x + (meaning[axis] ?? 0)), [0, 0, 0, 0]);
+
+/** A question and its answer. @param {RandomStream} random @param {Part[]} parts @param {readonly number[]} taste @param {ReturnType<typeof makeTitle>} title */
+function ask(random, parts, taste, title) {
+  const answer = random.uniform() < logistic(sharpness * dot(taste, title.meaning)) ? ' Yes' : ' No';
+  parts.push(
+    { kind: 'text', text: ' Would the user enjoy "' },
+    ...title.parts,
+    { kind: 'text', text: '"? #Answer:' },
+    { kind: 'answer', text: answer },
+    { kind: 'text', text: '.' },
+  );
+}
+
+/** Words in one place, or one behind the other. @param {RandomStream} random @param {Part[]} parts @param {readonly Word[]} said */
+function sayWords(random, parts, said) {
+  const [first, ...rest] = said.map(({ word }) => word);
+  if (random.uniform() < 0.7) parts.push({ kind: 'title', text: ` ${first}`, with: rest });
+  else
+    for (const [index, word] of [first, ...rest].entries()) {
+      if (index > 0) parts.push({ kind: 'text', text: ',' });
+      parts.push({ kind: 'title', text: ` ${word}` });
+    }
+}
+
+/** Words of one to four families, mostly of few: easier to learn from. @param {RandomStream} random */
 function likedWords(random) {
-  const chosen = [moods, themes, styles]
-    .filter(() => random.uniform() < 0.6)
-    .map((family) => pick(random, family ?? []));
-  return chosen.length > 0 ? chosen : [pick(random, words)];
+  const left = [...families];
+  const count = 1 + Math.floor(4 * random.uniform() ** 2);
+  return Array.from({ length: count }, () => pick(random, left.splice(below(random, left.length), 1)[0] ?? []));
 }
 
 /** Words that one taste is drawn to, as a list: from it the model learns which words are alike.
  * @param {RandomStream} random @returns {Part[]} */
 export function makeList(random) {
-  const { meaning, family } = pick(random, words);
+  const { meaning, family } = pickWord(random);
   const list = words.filter((word) => word.family === family && dot(word.meaning, meaning) > 0.1);
   /** @type {Part[]} */
   const parts = [{ kind: 'text', text: 'The user likes' }];
@@ -122,40 +172,5 @@ export function makeList(random) {
     parts.push({ kind: 'title', text: ` ${pick(random, list).word}` });
   }
   parts.push({ kind: 'text', text: '.' });
-  return parts;
-}
-
-/** What somebody likes in a word, and questions about single words of the same families: the easiest text, learned first.
- * @param {RandomStream} random @returns {Part[]} */
-export function makeWords(random) {
-  const liked = [pick(random, words)];
-  if (random.uniform() < 0.5)
-    liked.push(
-      pick(
-        random,
-        words.filter(({ family }) => family !== liked[0]?.family),
-      ),
-    );
-  /** @type {Part[]} */
-  const parts = [{ kind: 'text', text: '#Question: The user likes' }];
-  for (const [index, { word }] of liked.entries()) {
-    if (index > 0) parts.push({ kind: 'text', text: ',' });
-    parts.push({ kind: 'title', text: ` ${word}` });
-  }
-  parts.push({ kind: 'text', text: '.' });
-  for (let i = 0; i < 8; i++) {
-    const { family, meaning } = pick(random, liked);
-    const asked = pick(
-      random,
-      words.filter((word) => word.family === family && Math.abs(dot(word.meaning, meaning)) > 0.1),
-    );
-    parts.push(
-      { kind: 'text', text: ' Would the user enjoy' },
-      { kind: 'title', text: ` ${asked.word}` },
-      { kind: 'text', text: '? #Answer:' },
-      { kind: 'answer', text: dot(asked.meaning, meaning) > 0 ? ' Yes' : ' No' },
-      { kind: 'text', text: '.' },
-    );
-  }
   return parts;
 }

@@ -2,36 +2,41 @@
 // themes have the values that the generated world gives them; nothing else of that world is used: no item, user or label.
 import { demoConstants } from '@crossgate/data';
 
-/** @typedef {{ word: string, family: 'mood' | 'theme' | 'style', meaning: readonly [number, number, number, number] }} Word */
+/** @typedef {{ word: string, family: 'mood' | 'theme' | 'pace' | 'look', meaning: readonly [number, number, number, number] }} Word */
 
-/** Styles of music around a circle, three words in each of eight directions: a plane of taste of its own. */
-const styleDirections = [
-  'Jazz Blues Swing',
-  'Soul Gospel Funk',
-  'Disco Techno Trance',
-  'Punk Metal Grunge',
-  'Rock Surf Garage',
-  'Country Bluegrass Folk',
-  'Waltz Polka March',
-  'Opera Sonata Fugue',
-];
+/** Two more axes of taste, in the manner of the world's moods and themes: fast or slow, ornate or plain. */
+const paces = /** @type {const} */ ([
+  [1.25, 'Rapid Racing Rushing'],
+  [0.75, 'Brisk Lively Nimble'],
+  [-0.75, 'Steady Patient Leisurely'],
+  [-1.25, 'Sluggish Sleepy Idle'],
+]);
+const looks = /** @type {const} */ ([
+  [1.25, 'Ornate Lavish Gilded'],
+  [0.75, 'Fancy Floral Elegant'],
+  [-0.75, 'Simple Modest Neat'],
+  [-1.25, 'Bare Stark Austere'],
+]);
+
+/** @param {Word['family']} family @param {number} axis @param {readonly (readonly [number, string | readonly string[]])[]} levels @returns {Word[]} */
+const onAxis = (family, axis, levels) =>
+  levels.flatMap(([value, list]) =>
+    (typeof list === 'string' ? list.split(' ') : list).map((word) => {
+      const meaning = /** @type {[number, number, number, number]} */ ([0, 0, 0, 0]);
+      meaning[axis] = value;
+      return { word, family, meaning };
+    }),
+  );
 
 /** @type {readonly Word[]} */
 export const words = [
-  ...demoConstants.moods.flatMap(([value, list]) =>
-    list.map((word) => /** @type {Word} */ ({ word, family: 'mood', meaning: [value, 0, 0, 0] })),
-  ),
-  ...demoConstants.themes.flatMap(([value, list]) =>
-    list.map((word) => /** @type {Word} */ ({ word, family: 'theme', meaning: [0, value, 0, 0] })),
-  ),
-  ...styleDirections.flatMap((list, index) => {
-    const angle = (index * Math.PI) / 4;
-    const meaning = /** @type {const} */ ([0, 0, 1.4 * Math.cos(angle), 1.4 * Math.sin(angle)]);
-    return list.split(' ').map((word) => /** @type {Word} */ ({ word, family: 'style', meaning }));
-  }),
+  ...onAxis('mood', 0, demoConstants.moods),
+  ...onAxis('theme', 1, demoConstants.themes),
+  ...onAxis('pace', 2, paces),
+  ...onAxis('look', 3, looks),
 ];
 
-/** What a title begins with when it tells no style. */
+/** What every title begins with. */
 export const article = 'The';
 
 /** All other words of the texts, with the space before them written as the tokenizer writes it. */
