@@ -113,18 +113,19 @@ describe('what a killed process left', () => {
 describe.skipIf(!built || adapters.length === 0)('two processes (need dist/ and a GPU)', { timeout: 300_000 }, () => {
   it('cannot write one run; the second takes over once the first is killed', async () => {
     const cwd = await tinyRuns();
-    const train = (run: string) => startProgram(['train', 'mf.yaml', '--run', run, '--resume'], { cwd });
+    const train = (run: string, ...more: string[]) =>
+      startProgram(['train', 'mf.yaml', '--run', run, ...more], { cwd });
     const whole = await train('whole').ended;
     expect(whole.code, whole.stderr).toBe(0);
     const first = train('run');
     while (!existsSync(join(cwd, 'run/checkpoints/last.json'))) await new Promise((resolve) => setTimeout(resolve, 2));
     // Stopped, so that it cannot finish meanwhile: it holds the lock all the same.
     first.child.kill('SIGSTOP');
-    const second = await train('run').ended;
+    const second = await train('run', '--resume').ended;
     expect({ code: second.code, stdout: second.stdout }).toEqual({ code: 2, stdout: '' });
     expect(second.stderr).toMatch(new RegExp(`run\\.lock: process ${first.child.pid} on .* is writing this run; wait`));
     first.child.kill('SIGKILL');
-    const third = await train('run').ended;
+    const third = await train('run', '--resume').ended;
     expect(third.code, third.stderr).toBe(0);
     await first.ended;
     expect(await hashRun(join(cwd, 'run'))).toBe(await hashRun(join(cwd, 'whole')));

@@ -37,8 +37,10 @@ export interface TrainingNoise {
 }
 
 export interface CfDropout extends DropoutContext {
-  /** Share of the users and items of a batch, in [0, 1). */
-  readonly probability: number;
+  /** Share of the items of a batch, in [0, 1). */
+  readonly items: number;
+  /** Share of the users of a batch, in [0, 1). */
+  readonly users: number;
 }
 
 /** An LLM that reads hybrid prompts. Without a CF side, prompts are text. */
@@ -72,7 +74,7 @@ export class HybridModel {
       if (items.length > 0) vectors.push(backend.itemVectors(items));
       if (users.length > 0) vectors.push(backend.userVectors(users, histories));
       const all = vectors.length === 2 ? concatRows(vectors[0]!, vectors[1]!) : vectors[0]!;
-      const aligned = networks.align(dropRows(all, dropout));
+      const aligned = networks.align(dropRows(all, items.length, dropout));
       const gated = networks.gateCf !== null && titleTokens.length > 0;
       return gatedFusion(
         {
@@ -112,13 +114,14 @@ export class HybridModel {
   }
 }
 
-/** Zeroes whole rows by a mask that is a function of the dropout's seed and counter. Rows that stay are not rescaled. */
-function dropRows(x: Tensor, dropout: CfDropout | undefined): Tensor {
-  if (!dropout || dropout.probability === 0) return x;
+/** Zeroes whole rows, `items` of items and then users, by a mask that is a function of the dropout's seed and counter. Rows that stay are not rescaled. */
+function dropRows(x: Tensor, items: number, dropout: CfDropout | undefined): Tensor {
+  if (!dropout || (dropout.items === 0 && dropout.users === 0)) return x;
   const random = new RandomStream(dropout.seed, `cf.dropout.${dropout.counter}`);
   const mask = new Float32Array(x.size);
   for (let row = 0; row < x.rows; row++) {
-    if (random.uniform() >= dropout.probability) mask.fill(1, row * x.columns, (row + 1) * x.columns);
+    const dropped = random.uniform() < (row < items ? dropout.items : dropout.users);
+    if (!dropped) mask.fill(1, row * x.columns, (row + 1) * x.columns);
   }
   return multiply(x, fromHost(x.device, x.shape, mask));
 }

@@ -16,7 +16,7 @@ import {
   writeOptimizer,
 } from '@crossgate/tensor';
 import type { StageDeclaration } from './methods/method';
-import type { GroupName, HybridModel, TrainingNoise } from './model';
+import type { CfDropout, GroupName, HybridModel, TrainingNoise } from './model';
 import type { PromptBuilder } from './prompt';
 import { promptOfRow, scoreRows } from './scoring';
 
@@ -88,7 +88,7 @@ export interface TrainerOptions {
    * Share of a batch's users and items that stages which train ALG and GATE see as the zero vector, so that the vector of
    * unseen ones is trained too. Default 0.
    */
-  readonly cfDropout?: number;
+  readonly cfDropout?: Pick<CfDropout, 'items' | 'users'>;
   readonly loss: Omit<YesNoLossOptions, 'yesToken' | 'noToken'>;
   readonly seed: number;
   /** Validation rows used for model selection: a fixed seeded sample of this size, or null for all. */
@@ -213,7 +213,7 @@ class Trainer {
     learningRate: number,
     at: { stage: number; step: number },
   ): { losses: Promise<Float32Array>; tokens: number } {
-    const { model, builder, dataset, seed, cfDropout = 0 } = this.#options;
+    const { model, builder, dataset, seed, cfDropout = { items: 0, users: 0 } } = this.#options;
     const prompts = Array.from(batch, (row) => promptOfRow(builder, dataset, 'train', row));
     const labels = Float32Array.from(batch, (row) => dataset.splits.train.label[row]!);
     using _ = model.llm.device.step();
@@ -223,7 +223,7 @@ class Trainer {
     const counter = at.stage * 0x1000000 + at.step;
     const noise: TrainingNoise = {
       lora: lora?.trainable ? { seed, counter } : undefined,
-      cf: model.cf?.networks.group.trainable ? { seed, counter, probability: cfDropout } : undefined,
+      cf: model.cf?.networks.group.trainable ? { seed, counter, ...cfDropout } : undefined,
     };
     using tape = new Tape();
     const { losses } = tape.record(() => model.loss(prompts, labels, this.#loss, 1 / batch.length, noise));

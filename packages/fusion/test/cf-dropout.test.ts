@@ -23,11 +23,15 @@ describe('cf.dropout', () => {
       const start = prompts.slice(0, p).reduce((sum, { tokenIds }) => sum + tokenIds.length, 0);
       return start + users.findIndex((user) => user > 0);
     });
+    const embeddings = async (items: number, users: number, counter: number): Promise<string[]> => {
+      using _ = device.step();
+      const values = await model.embed(batch, { seed: 5, counter, items, users }).read();
+      return Array.from({ length: values.length / 16 }, (_, i) => values.slice(16 * i, 16 * (i + 1)).join());
+    };
     /** Embeddings of the user slots. */
     const users = async (probability: number, counter: number): Promise<string[]> => {
-      using _ = device.step();
-      const values = await model.embed(batch, { seed: 5, counter, probability }).read();
-      return userPositions.map((position) => values.slice(16 * position, 16 * (position + 1)).join());
+      const all = await embeddings(0, probability, counter);
+      return userPositions.map((position) => all[position]!);
     };
     const plain = await users(0, 0);
     expect(new Set(plain).size).toBe(12);
@@ -43,6 +47,12 @@ describe('cf.dropout', () => {
     });
     expect(await users(0.5, 1)).toEqual(half);
     expect(await users(0.5, 2)).not.toEqual(half);
+    // Items alone: only title tokens change.
+    const whole = await embeddings(0, 0, 0);
+    const withoutItems = await embeddings(0.999999, 0, 0);
+    const changed = whole.flatMap((row, position) => (row === withoutItems[position] ? [] : [position]));
+    expect(changed.length).toBeGreaterThan(11);
+    expect(changed.filter((position) => userPositions.includes(position))).toEqual([]);
     release();
   });
 });

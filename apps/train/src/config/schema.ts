@@ -197,6 +197,7 @@ const cf = z.strictObject({
     .default(null)
     .describe('Finished CF run to take the vectors from; null: train one first'),
   dropout: z.number().min(0).lt(1).default(0).describe('Stage 2: share of users and items replaced by the zero vector'),
+  userDropout: optional(z.number().min(0).lt(1)).describe('Stage 2: share of users, where it differs; null: dropout'),
   mf: mf.prefault({}).describe('Only for the model mf'),
   lightgcn: lightgcn.prefault({}).describe('Only for the model lightgcn'),
   sasrec: sasrec.prefault({}).describe('Only for the model sasrec'),

@@ -185,7 +185,7 @@ async function train(name: string, context: MethodContext, run: RunFolder, parts
       stages,
       settings: { stage1: stageSettings(stage1), stage2: stageSettings(stage2) },
       trainCf: stage2.trainCf,
-      cfDropout: config.cf.dropout,
+      cfDropout: { items: config.cf.dropout, users: config.cf.userDropout ?? config.cf.dropout },
       loss,
       seed: config.seed,
       validRows: config.evaluation.validRows,
