@@ -1,5 +1,5 @@
 // One picture per idea of collaborative filtering, drawn from small examples whose numbers are computed here.
-import { box, colors, dark, dot, line, picture, words } from './shapes.mjs';
+import { box, colors, dark, dot, line, picture, sentences, words } from './shapes.mjs';
 
 /** @type {(value: number) => string} */
 const short = (value) => value.toFixed(2).replace(/^(-?)0\./, '$1.');
@@ -32,11 +32,13 @@ function splits() {
     }
   });
   parts.push(
-    words(90, 284, '● liked   ○ not liked. Cem’s last row is predicted from the green dots before it;', {
-      anchor: 'start',
-    }),
+    ...sentences(
+      90,
+      284,
+      '● liked   ○ not liked. Cem’s last row is predicted from the green dots before it;',
+      'Dora has no row in train: all her test rows are cold.',
+    ),
   );
-  parts.push(words(90, 302, 'Dora has no row in train: all her test rows are cold.', { anchor: 'start' }));
   return picture(
     'Splits by time',
     'Rows of four users along time. What lies before the first cut is train, then valid, then test. One user begins after the first cut.',
@@ -137,16 +139,11 @@ function propagation() {
     [atUsers, atItems] = [nextUsers, nextItems];
   }
   parts.push(
-    words(30, 262, 'What Ann is made of reaches her items, then users who like the same, then their items.', {
-      anchor: 'start',
-    }),
-  );
-  parts.push(
-    words(
+    ...sentences(
       30,
-      280,
+      262,
+      'What Ann is made of reaches her items, then users who like the same, then their items.',
       'An edge carries 1 / √(degree of the user · degree of the item). The vector is the mean of all layers.',
-      { anchor: 'start' },
     ),
   );
   return picture(
@@ -188,12 +185,14 @@ function attention() {
   );
   parts.push(line(562, y, 616, y, { arrow: true }), words(664, y - 4, '· item'), words(664, y + 14, '= logit'));
   parts.push(
-    words(442, 90, 'Each row reads itself and what came', { anchor: 'start' }),
-    words(442, 108, 'before, never what comes after: so all', { anchor: 'start' }),
-  );
-  parts.push(
-    words(442, 126, 'positions can be trained at once, each', { anchor: 'start' }),
-    words(442, 144, 'on the item that follows it.', { anchor: 'start' }),
+    ...sentences(
+      442,
+      90,
+      'Each row reads itself and what came',
+      'before, never what comes after: so all',
+      'positions can be trained at once, each',
+      'on the item that follows it.',
+    ),
   );
   return picture(
     'SASRec: causal self-attention over a history',
@@ -253,11 +252,13 @@ function aucs() {
     for (const [score, liked] of rows) parts.push(dot(x(score), y, liked ? 'good' : 'bad', !liked));
   parts.push(words(570, y + 4, `AUC ${short(all)}, UAUC ${short(mean)}`, { anchor: 'start', bold: true }));
   parts.push(
-    words(30, 234, '● liked   ○ not liked. Knowing who likes much is enough for a high AUC. UAUC, the mean over', {
-      anchor: 'start',
-    }),
+    ...sentences(
+      30,
+      234,
+      '● liked   ○ not liked. Knowing who likes much is enough for a high AUC. UAUC, the mean over',
+      'users, says how well a user’s own rows are ordered.',
+    ),
   );
-  parts.push(words(30, 252, 'users, says how well a user’s own rows are ordered.', { anchor: 'start' }));
   return picture(
     'AUC and UAUC',
     'Scores of two users. One likes most and has high scores, one likes little and has low ones: AUC over all rows is higher than the mean of both users.',
@@ -300,8 +301,7 @@ function topK() {
     );
     parts.push(words(541, target + 19, `${place}. ${title}`, { fill: dark }));
   });
-  parts.push(words(476, 236, 'Bought next: Honey, Chain.', { anchor: 'start' }));
-  parts.push(words(476, 254, 'Recall@3 = 1/2, Precision@3 = 1/3.', { anchor: 'start' }));
+  parts.push(...sentences(476, 236, 'Bought next: Honey, Chain.', 'Recall@3 = 1/2, Precision@3 = 1/3.'));
   return picture(
     'The K best items',
     'Seven items by logit; two that were liked before are left out, the three best of the others are the list.',

@@ -32,6 +32,10 @@ export function words(x, y, content, { anchor = 'middle', fill = ink, size = 12.
   return `<text x="${short(x)}" y="${short(y)}" text-anchor="${anchor}" fill="${fill}" font-size="${size}"${weight}>${escapeXml(content)}</text>`;
 }
 
+/** Sentences under one another, from the left. @type {(x: number, y: number, ...lines: string[]) => string[]} */
+export const sentences = (x, y, ...lines) =>
+  lines.map((content, i) => words(x, y + 18 * i, content, { anchor: 'start' }));
+
 /** @type {(x: number, y: number, width: number, height: number, color: Color, radius?: number) => string} */
 export const box = (x, y, width, height, color, radius = 6) =>
   `<rect x="${short(x)}" y="${short(y)}" width="${short(width)}" height="${short(height)}" rx="${radius}" ${paint(color)} stroke-width="1.5"/>`;

@@ -16,10 +16,10 @@ import {
   releasePersistent,
   rowDot,
 } from '@crossgate/tensor';
-import type { CfModel, HistoryOf, UserBatch, UserScorer } from './backend';
+import type { CfModel, UserBatch, UserScorer } from './backend';
 import { smoothedMeans } from './baselines';
 import type { ClickHistory } from './click-history';
-import { scorePairs, vectorScorer } from './score-pairs';
+import { PairScores, vectorScorer } from './pair-scores';
 import type { SeenFlags } from './seen';
 import { spectralVectors } from './spectral';
 import { addFlags, checkTableOptions, itemFlags, readFlags, requireTensor, unseenMask, userFlags } from './tables';
@@ -91,7 +91,7 @@ interface Values extends AsymmetricSvdShape, SeenFlags {
  *
  * Histories are {@link ClickHistory}. An unseen item's vector is zero. A user without a history has the vector [1, 0, …].
  */
-export class AsymmetricSvd implements CfModel {
+export class AsymmetricSvd extends PairScores implements CfModel {
   readonly name: 'asvd' | 'asvd-p';
   readonly cfDim: number;
   readonly historyLength: number;
@@ -105,10 +105,8 @@ export class AsymmetricSvd implements CfModel {
   readonly #scale: Parameter;
   readonly #common: Parameter;
 
-  private constructor(
-    readonly device: Device,
-    values: Values,
-  ) {
+  private constructor(device: Device, values: Values) {
+    super(device);
     const { cfDim, information, historyLength, levelPrior, userSeen, itemSeen, factors, bias } = values;
     this.name = information === 'H' ? 'asvd' : 'asvd-p';
     this.cfDim = cfDim;
@@ -221,15 +219,6 @@ export class AsymmetricSvd implements CfModel {
         bias: unseenMask(this.device, this.itemSeen),
       }),
     );
-  }
-
-  logits(users: Uint32Array, items: Uint32Array, histories?: readonly ClickHistory[]): Tensor {
-    return this.scorer({ users, ...(histories && { histories }) }).logits(items);
-  }
-
-  /** See `scorePairs`; `history` gives a {@link ClickHistory}. */
-  scorePairs(users: ArrayLike<number>, items: ArrayLike<number>, history?: HistoryOf): Promise<Float32Array> {
-    return scorePairs(this.device, this, users, items, history);
   }
 
   /** The trained parameters, the flags, `asvd.factors`, `asvd.item_mean`, and `asvd.settings`: history length, prior of the level, 1 for P. */

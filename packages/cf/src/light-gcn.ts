@@ -20,7 +20,7 @@ import {
 } from '@crossgate/tensor';
 import type { CfEmbeddings, CfModel, UserBatch, UserScorer } from './backend';
 import { matrixFactorizationShapes } from './matrix-factorization';
-import { scorePairs, vectorScorer } from './score-pairs';
+import { PairScores, vectorScorer } from './pair-scores';
 import type { SeenFlags } from './seen';
 import {
   addFlags,
@@ -72,7 +72,7 @@ const layersName = 'graph.layers';
  * A the bipartite graph of train positives. A user or item without train rows has no edge and a zero row, so its vector
  * is zero; one with train rows but no positive has E₀ / (layers + 1).
  */
-export class LightGcn implements CfModel {
+export class LightGcn extends PairScores implements CfModel {
   readonly name = 'lightgcn';
   readonly historyLength = 0;
   readonly cfDim: number;
@@ -90,10 +90,8 @@ export class LightGcn implements CfModel {
   /** Tables that a tape differentiates through. */
   #recorded: { readonly tables: Tables; version: number; tape: Tape; isHeld: () => boolean } | null = null;
 
-  private constructor(
-    readonly device: Device,
-    values: Values,
-  ) {
+  private constructor(device: Device, values: Values) {
+    super(device);
     const { cfDim, layers, userSeen, itemSeen, graph } = values;
     if (!Number.isInteger(layers) || layers < 0)
       throw new InputError(`layers ${layers} is not a whole number from 0 on`);
@@ -215,15 +213,6 @@ export class LightGcn implements CfModel {
       (items) => rowDot(vectors, embedding(itemTensor, items)),
       () => ({ users: vectors, items: itemTensor, bias: unseenMask(this.device, this.itemSeen) }),
     );
-  }
-
-  logits(users: Uint32Array, items: Uint32Array): Tensor {
-    return this.scorer({ users }).logits(items);
-  }
-
-  /** See `scorePairs`. */
-  scorePairs(users: ArrayLike<number>, items: ArrayLike<number>): Promise<Float32Array> {
-    return scorePairs(this.device, this, users, items);
   }
 
   /** All propagated vectors, with the flags of what is seen. */

@@ -3,7 +3,7 @@ import type { Device } from '@crossgate/gpu';
 import type { HostState, Indices, Parameter, ParameterSpec, Tensor } from '@crossgate/tensor';
 import { add, embedding, indexCount, ParameterGroup, readGroup, reshape, rowDot } from '@crossgate/tensor';
 import type { CfEmbeddings, CfModel, UserBatch, UserScorer } from './backend';
-import { scorePairs, vectorScorer } from './score-pairs';
+import { PairScores, vectorScorer } from './pair-scores';
 import type { SeenFlags } from './seen';
 import {
   addFlags,
@@ -49,7 +49,7 @@ interface Values extends SeenFlags {
  * Tables user [users + 1, cfDim] and item [items + 1, cfDim]. Row 0 (padding) and the rows of unseen users and items are
  * zero from the start and stay so, hence without biases every pair with one of them has the logit 0.
  */
-export class MatrixFactorization implements CfModel {
+export class MatrixFactorization extends PairScores implements CfModel {
   readonly name = 'mf';
   readonly historyLength = 0;
   readonly cfDim: number;
@@ -60,10 +60,8 @@ export class MatrixFactorization implements CfModel {
   readonly #items: Parameter;
   readonly #biases: { readonly user: Parameter; readonly item: Parameter; readonly all: Parameter } | null;
 
-  private constructor(
-    readonly device: Device,
-    values: Values,
-  ) {
+  private constructor(device: Device, values: Values) {
+    super(device);
     const { cfDim, userSeen, itemSeen, biases } = values;
     this.cfDim = cfDim;
     this.userSeen = userSeen;
@@ -145,15 +143,6 @@ export class MatrixFactorization implements CfModel {
       const bias = biases ? add(mask, reshape(biases.item, mask.shape)) : mask;
       return { users: vectors, items: this.#items, bias };
     });
-  }
-
-  logits(users: Uint32Array, items: Uint32Array): Tensor {
-    return this.scorer({ users }).logits(items);
-  }
-
-  /** See `scorePairs`. @throws InputError for columns of unequal length and for an id out of range. */
-  scorePairs(users: ArrayLike<number>, items: ArrayLike<number>): Promise<Float32Array> {
-    return scorePairs(this.device, this, users, items);
   }
 
   /** All vectors, with the flags of what is seen. */

@@ -21,8 +21,8 @@ import {
   scale,
   zeros,
 } from '@crossgate/tensor';
-import type { CfModel, HistoryOf, UserBatch, UserScorer } from './backend';
-import { scorePairs, vectorScorer } from './score-pairs';
+import type { CfModel, UserBatch, UserScorer } from './backend';
+import { PairScores, vectorScorer } from './pair-scores';
 import type { SeenFlags } from './seen';
 import {
   addFlags,
@@ -87,7 +87,7 @@ export function sasRecShapes(items: number, shape: SasRecShape): Map<string, rea
  * padding on the left: the last item always has the last one. Items are scored by the dot product of the last state with
  * their input vectors. An empty history gives the zero vector.
  */
-export class SasRec implements CfModel {
+export class SasRec extends PairScores implements CfModel {
   readonly name = 'sasrec';
   readonly cfDim: number;
   readonly historyLength: number;
@@ -97,12 +97,13 @@ export class SasRec implements CfModel {
   readonly #items: Parameter;
 
   private constructor(
-    readonly device: Device,
+    device: Device,
     readonly shape: SasRecShape,
     readonly dropout: number,
     seen: SeenFlags,
     specs: readonly ParameterSpec[],
   ) {
+    super(device);
     this.cfDim = shape.cfDim;
     this.historyLength = shape.historyLength;
     this.userSeen = seen.userSeen;
@@ -176,15 +177,6 @@ export class SasRec implements CfModel {
     }
     const states = this.#positionStates(packed, noise);
     return (items) => rowDot(states, this.itemVectors(items));
-  }
-
-  logits(users: Uint32Array, items: Uint32Array, histories?: readonly Int32Array[]): Tensor {
-    return this.scorer({ users, ...(histories && { histories }) }).logits(items);
-  }
-
-  /** See `scorePairs`. */
-  scorePairs(users: ArrayLike<number>, items: ArrayLike<number>, history?: HistoryOf): Promise<Float32Array> {
-    return scorePairs(this.device, this, users, items, history);
   }
 
   /** All parameters, the flags, and `sasrec.settings`: history length, blocks, heads, 1 for `pre`, dropout. */

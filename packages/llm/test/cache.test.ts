@@ -15,20 +15,9 @@ import {
   packSequences,
   score,
 } from '../src';
-import { inMemory } from './reference-model';
+import { baseShape, inMemory } from './reference-model';
 
-const base: ReferenceLlamaConfig = {
-  vocabSize: 37,
-  hiddenSize: 16,
-  intermediateSize: 28,
-  layers: 2,
-  heads: 4,
-  keyValueHeads: 2,
-  headDim: 4,
-  rmsNormEpsilon: 1e-5,
-  ropeTheta: 100,
-  tieWordEmbeddings: true,
-};
+const base = { ...baseShape, ropeTheta: 100 };
 const shapes: [string, ReferenceLlamaConfig][] = [
   ['grouped heads', base],
   ['odd heads and q/k norms', { ...base, heads: 3, keyValueHeads: 1, headDim: 6, queryKeyNorm: true }],

@@ -10,26 +10,13 @@ import { expectClose, randomLlamaWeights, randomNormal, referenceLlama, toFloat3
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { generate, generateText, LlamaModel, lastLogits, lastTokens, packSequences } from '../src';
 import { openModel } from '../src/node';
-import { inMemory } from './reference-model';
+import { baseShape as base, inMemory } from './reference-model';
 
 let device: Device;
 beforeAll(async () => {
   device = await openDevice();
 });
 afterAll(() => device.destroy());
-
-const base: ReferenceLlamaConfig = {
-  vocabSize: 37,
-  hiddenSize: 16,
-  intermediateSize: 28,
-  layers: 2,
-  heads: 4,
-  keyValueHeads: 2,
-  headDim: 4,
-  rmsNormEpsilon: 1e-5,
-  ropeTheta: 10000,
-  tieWordEmbeddings: true,
-};
 
 const shapes: [string, ReferenceLlamaConfig][] = [
   ['grouped heads, tied head', base],

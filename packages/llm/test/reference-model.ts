@@ -3,6 +3,20 @@ import type { Reference, ReferenceLlamaConfig } from '@crossgate/testing';
 import { toFloat32 } from '@crossgate/testing';
 import { type WeightSource, weightsInMemory } from '../src';
 
+/** The shape that tests start from: grouped heads, tied head. */
+export const baseShape: ReferenceLlamaConfig = {
+  vocabSize: 37,
+  hiddenSize: 16,
+  intermediateSize: 28,
+  layers: 2,
+  heads: 4,
+  keyValueHeads: 2,
+  headDim: 4,
+  rmsNormEpsilon: 1e-5,
+  ropeTheta: 10000,
+  tieWordEmbeddings: true,
+};
+
 /** The weights of `randomLlamaWeights` as a model without special tokens. */
 export function inMemory(
   config: ReferenceLlamaConfig,

@@ -78,8 +78,8 @@ export async function findTorch(signal?: AbortSignal): Promise<TorchInfo | { rea
   return JSON.parse(lastLine(stdout)) as TorchInfo;
 }
 
-/** Sizes and settings of a matrix factorization on generated clicks. */
-export interface TorchMf {
+/** Sizes and settings of collaborative filtering on generated clicks. */
+export interface CfSizes {
   readonly rows: number;
   readonly users: number;
   readonly items: number;
@@ -91,7 +91,7 @@ export interface TorchMf {
 
 /** Median milliseconds of an epoch of matrix factorization in PyTorch, without validation; null when it fails. */
 export async function torchMfEpoch(
-  { rows, users, items, cfDim, batchSize, learningRate, weightDecay }: TorchMf,
+  { rows, users, items, cfDim, batchSize, learningRate, weightDecay }: CfSizes,
   epochs: number,
   signal?: AbortSignal,
 ): Promise<number | null> {

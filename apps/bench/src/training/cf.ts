@@ -3,19 +3,13 @@ import { type CfModel, CfTrainer, LightGcn, MatrixFactorization, SasRec } from '
 import { type Device, Profiler } from '@crossgate/gpu';
 import { InterruptedError } from '../errors';
 import { median } from '../measure';
+import type { CfSizes } from '../peers/pytorch';
 
 /** One training: a model, its settings and the size of what it learns from. */
-export interface CfCase {
+export interface CfCase extends CfSizes {
   readonly model: 'mf' | 'lightgcn' | 'sasrec';
   /** `published`, or what is larger or smaller than there. */
   readonly setting: string;
-  readonly rows: number;
-  readonly users: number;
-  readonly items: number;
-  readonly cfDim: number;
-  readonly batchSize: number;
-  readonly learningRate: number;
-  readonly weightDecay: number;
 }
 
 /** Sizes of MovieLens-1M as the paper splits it. */
