@@ -34,7 +34,10 @@ gate: { hidden: 8 }
 
 describe('checkParameterSizes', () => {
   const device = {
-    capabilities: { name: 'a small one', limits: { maxStorageBufferBindingSize: 4096 } },
+    capabilities: {
+      name: 'a small one',
+      limits: { maxStorageBufferBindingSize: 4096, minStorageBufferOffsetAlignment: 256 },
+    },
   } as Parameters<typeof checkParameterSizes>[0];
 
   it('lets pass what just fits and names what does not', () => {
@@ -49,12 +52,26 @@ describe('checkParameterSizes', () => {
     );
     expect(() => checkParameterSizes(device, 'a.b', shapes)).toThrow(expect.objectContaining({ name: 'InputError' }));
   });
+
+  it('lets tables of users and items be taken in parts, as long as a batch of vectors can', () => {
+    const table = (name: string, columns: number) => new Map([[name, [9999, columns]]]);
+    // 64 indices take 256 bytes, so 64 rows must fit.
+    checkParameterSizes(device, 'a.b', table('user_embedding.weight', 16));
+    for (const [name, columns] of [
+      ['item_embedding.weight', 17],
+      ['position_embedding.weight', 16],
+    ] as const) {
+      expect(() => checkParameterSizes(device, 'a.b', table(name, columns))).toThrow(
+        `${name} [9999, ${columns}] takes`,
+      );
+    }
+  });
 });
 
 describe.skipIf(adapters.length === 0)('train, on a device that binds 64 KiB', () => {
   it.each([
-    ['mf.yaml', 'cf.cfDim=2000', /cf\.cfDim: user_embedding\.weight \[15, 2000\] takes 117\.2 KiB.* 64\.0 KiB/],
-    ['ccf.yaml', 'cf.cfDim=2000', /cf\.cfDim: user_embedding\.weight/],
+    ['mf.yaml', 'cf.cfDim=20000', /cf\.cfDim: user_embedding\.weight \[15, 20000\] takes 1\.1 MiB.* 64\.0 KiB/],
+    ['ccf.yaml', 'cf.cfDim=20000', /cf\.cfDim: user_embedding\.weight/],
     ['ccf.yaml', 'alg.hiddenFactor=1024', /alg\.hiddenFactor or cf\.cfDim: alg\.hidden\.weight \[8192, 8\]/],
     ['ccf.yaml', 'gate.hidden=1025', /gate\.hidden: gate\.cf\.hidden\.weight \[1025, 16\] takes 64\.1 KiB/],
     ['ccf.yaml', 'lora.rank=1025', /lora\.rank: model\.layers\.0\.self_attn\.q_proj\.lora_A\.weight \[1025, 16\]/],
@@ -67,5 +84,15 @@ describe.skipIf(adapters.length === 0)('train, on a device that binds 64 KiB', (
     expect(stderr).toMatch(expected);
     expect(stderr).not.toMatch(/training mf|best validation/);
     expect(await listing(cwd)).toEqual(before);
+  });
+
+  it('trains tables of users and items that take several bindings', async () => {
+    const cwd = await folderWith({ ...files, ...inventedMl1m(90, 9) });
+    const set = ['--set', 'cf.cfDim=200', '--set', 'cf.mf.biases=true'];
+    const { code, stdout, stderr } = await runCli(['train', 'mf.yaml', '--run', 'r', '--json', ...set], { cwd });
+    expect(code, stderr).toBe(0);
+    expect(4 * 91 * 200).toBeGreaterThan(limit);
+    const { metrics } = JSON.parse(stdout) as { metrics: { test: { rows: number; auc: number } } };
+    expect(metrics.test.auc).toBeGreaterThan(0);
   });
 });

@@ -39,6 +39,7 @@ export { SasRec, type SasRecOptions, type SasRecShape, sasRecShapes } from './sa
 export { positiveEdges, type SeenFlags, seenInTrain } from './seen';
 export { type SequenceBatch, sequenceLoss } from './sequence-loss';
 export { spectralVectors } from './spectral';
+export { fitsBindings } from './tables';
 export { type TopItems, type TopItemsOptions, topItems } from './top-items';
 export {
   type CfEpochReport,

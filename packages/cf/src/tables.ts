@@ -1,6 +1,7 @@
 /** Tables of user and item vectors: initial values, states, and the mask of items that may be recommended. */
 import type { Device } from '@crossgate/gpu';
 import { InputError } from '@crossgate/gpu';
+import { rowsPerBinding } from '@crossgate/kernels';
 import type { HostState, Tensor } from '@crossgate/tensor';
 import { fromHost, RandomStream, shapeSize } from '@crossgate/tensor';
 import type { SeenFlags } from './seen';
@@ -9,6 +10,18 @@ export const userTable = 'user_embedding.weight';
 export const itemTable = 'item_embedding.weight';
 export const userFlags = 'user_seen';
 export const itemFlags = 'item_seen';
+
+/** Tables that kernels take in parts, hence may be larger than one binding. */
+const spanningTables: readonly string[] = [userTable, itemTable];
+
+/**
+ * Whether a parameter of a CF model can be bound: whole, or, if it is the table of users or items, a part of its rows at a time.
+ * A batch of vectors is divided together with its indices: a binding must take as many rows as indices that may be bound apart.
+ */
+export function fitsBindings(device: Pick<Device, 'capabilities'>, name: string, shape: readonly number[]): boolean {
+  if (4 * shapeSize(shape) <= device.capabilities.limits.maxStorageBufferBindingSize) return true;
+  return spanningTables.includes(name) && rowsPerBinding(device, [shape[1] ?? 1, 1]) > 0;
+}
 
 /** Checks options that every model has. @throws InputError naming the one out of range. */
 export function checkTableOptions(cfDim: number, initStd: number): void {

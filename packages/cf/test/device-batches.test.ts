@@ -1,11 +1,11 @@
-/** The batches of an epoch on the device: complete, shuffled, sorted, the same whatever fits into one binding. */
+/** The batches of an epoch on the device: complete, shuffled, sorted. */
 import { openDevice } from '@crossgate/gpu/node';
 import { buildSegments } from '@crossgate/kernels';
 import type { DeviceIndices } from '@crossgate/tensor';
 import { describe, expect, it } from 'vitest';
-import { CfTrainer, epochOrder, MatrixFactorization } from '../src';
+import { epochOrder } from '../src';
 import { DeviceBatches } from '../src/device-batches';
-import { clicks, itemSeen, tablesOf, userSeen } from './toy';
+import { clicks, itemSeen } from './toy';
 
 const none = 0xffffffff;
 const train = clicks(83, 5);
@@ -76,29 +76,4 @@ describe.each(devices)('DeviceBatches with %s', (_, options) => {
     expect(device.memory.report().persistent).toEqual({});
     device.destroy();
   });
-});
-
-it('trains to the same values whatever fits into one binding', async () => {
-  const options = {
-    learningRate: 0.01,
-    weightDecay: 0.03,
-    patience: 9,
-    warmupEpochs: 0,
-    epochs: 2,
-    batchSize: 3,
-    seed,
-  };
-  const seen = { userSeen, itemSeen: Uint8Array.from({ length: 101 }, (_, item) => +(item > 0)) };
-  const wide = { ...train, item: train.item.map((item) => 7 * item) };
-  const outcomes: Float64Array[] = [];
-  // In the second, the table of items takes two bindings, and an epoch two windows.
-  for (const limits of [{}, { maxStorageBufferBindingSize: 6144 }]) {
-    const device = await openDevice({ limits });
-    const model = MatrixFactorization.create(device, { ...seen, cfDim: 24, seed: 2 });
-    const trainer = new CfTrainer(model, { train: wide, valid: wide }, { ...options, loss: 'bpr' });
-    await trainer.run();
-    outcomes.push((await tablesOf(model)).values);
-    device.destroy();
-  }
-  expect(outcomes[1]).toEqual(outcomes[0]);
 });

@@ -28,6 +28,7 @@ export * from './segment-sum/segment-sum';
 export * from './segment-sum/segments';
 export * from './shuffle/permutation';
 export * from './shuffle/shuffle';
+export { rowsPerBinding } from './slices';
 export * from './softmax/softmax';
 export * from './sorted-segments/sorted-segments';
 export * from './sparse-propagation/sparse-propagation';

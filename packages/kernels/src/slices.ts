@@ -33,6 +33,24 @@ export function elements(slice: BufferSlice, first: number, count: number): Buff
 
 const greatestCommonDivisor = (a: number, b: number): number => (b === 0 ? a : greatestCommonDivisor(b, a % b));
 
+/** Rows that must stay together for the next ones to start at an offset that may be bound. */
+function rowUnit({ capabilities }: Pick<Device, 'capabilities'>, columns: readonly number[]): number {
+  const { minStorageBufferOffsetAlignment: alignment } = capabilities.limits;
+  // Per alignment unit of each buffer; powers of two, so the largest is a multiple of the others.
+  return Math.max(...columns.map((c) => alignment / greatestCommonDivisor(alignment, 4 * c)));
+}
+
+/**
+ * The most rows that one binding takes when a buffer is divided by rows; 0 when it cannot be.
+ *
+ * @param columns elements (4 bytes each) per row, for every buffer that is divided.
+ */
+export function rowsPerBinding(device: Pick<Device, 'capabilities'>, columns: readonly number[]): number {
+  const unit = rowUnit(device, columns);
+  const { maxStorageBufferBindingSize } = device.capabilities.limits;
+  return Math.floor(maxStorageBufferBindingSize / (4 * Math.max(...columns)) / unit) * unit;
+}
+
 /**
  * Splits `rows` into ranges whose slices fit one binding and start at offsets that may be bound.
  *
@@ -45,14 +63,14 @@ export function rowRanges(
   rows: number,
   columns: readonly number[],
 ): { first: number; count: number }[] {
-  const { maxStorageBufferBindingSize: limit, minStorageBufferOffsetAlignment: alignment } = device.capabilities.limits;
+  const limit = device.capabilities.limits.maxStorageBufferBindingSize;
   const widest = 4 * Math.max(...columns);
   if (rows * widest <= limit) return [{ first: 0, count: rows }];
-  // Rows per alignment unit of each buffer; powers of two, so the largest is a multiple of the others.
-  const unit = Math.max(...columns.map((c) => alignment / greatestCommonDivisor(alignment, 4 * c)));
-  const most = Math.floor(limit / widest / unit) * unit;
+  const most = rowsPerBinding(device, columns);
   if (most === 0) {
-    throw new InputError(`${kernel}: ${unit} rows of ${widest} bytes exceed one binding of ${limit} bytes`);
+    throw new InputError(
+      `${kernel}: ${rowUnit(device, columns)} rows of ${widest} bytes exceed one binding of ${limit} bytes`,
+    );
   }
   const ranges: { first: number; count: number }[] = [];
   for (let first = 0; first < rows; first += most) ranges.push({ first, count: Math.min(most, rows - first) });

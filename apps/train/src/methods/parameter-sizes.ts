@@ -1,5 +1,5 @@
 /** Whether the parameters a config asks for fit the device, from shapes alone: found before training, not after an hour of it. */
-import { asymmetricSvdShapes, matrixFactorizationShapes, sasRecShapes } from '@crossgate/cf';
+import { asymmetricSvdShapes, fitsBindings, matrixFactorizationShapes, sasRecShapes } from '@crossgate/cf';
 import type { Dataset } from '@crossgate/data';
 import { type Device, formatBytes } from '@crossgate/gpu';
 import type { ExperimentConfig } from '../config/schema';
@@ -14,17 +14,16 @@ export function parameterBytes(shape: readonly number[]): number {
 }
 
 /**
- * Checks that each parameter fits one binding of the device.
+ * Checks that each parameter fits one binding of the device, tables of users and items in parts.
  * @param keys config keys that set the shapes, for the message
  * @throws InputError naming the keys, the parameter, its size and the device's limit
  */
 export function checkParameterSizes(device: Pick<Device, 'capabilities'>, keys: string, shapes: ParameterShapes): void {
   const limit = device.capabilities.limits.maxStorageBufferBindingSize;
   for (const [name, shape] of shapes) {
-    const bytes = parameterBytes(shape);
-    if (bytes <= limit) continue;
+    if (fitsBindings(device, name, shape)) continue;
     throw new InputError(
-      `${keys}: ${name} [${shape.join(', ')}] takes ${formatBytes(bytes)}, but ${device.capabilities.name} binds at most ${formatBytes(limit)}; lower ${keys}`,
+      `${keys}: ${name} [${shape.join(', ')}] takes ${formatBytes(parameterBytes(shape))}, but ${device.capabilities.name} binds at most ${formatBytes(limit)}; lower ${keys}`,
     );
   }
 }
