@@ -138,7 +138,7 @@ async function trainAndScore(experiment: Experiment): Promise<ExperimentResult> 
     run: shown,
     name: config.name,
     method: method.name,
-    information: method.information,
+    information: method.information(config),
     seed: config.seed,
     adapter: opened.adapter,
     dataset: { name: dataset.name, hash: dataset.hash },

@@ -170,6 +170,13 @@ describe.skipIf(adapters.length === 0)('a model on a GPU', () => {
     expect(two.items.map(({ item }) => item)).toEqual(all.items.slice(0, 2).map(({ item }) => item));
   });
 
+  it('CCF-LLM on asymmetric SVD tells it the dislikes that the run was told, and is of its class', async () => {
+    const sets = ['cf.model=asvd-p', 'cf.epochs=1', 'evaluation.splits=[test]'].flatMap((set) => ['--set', set]);
+    await run(cwd, 'train', 'ccf.yaml', '--run', 'told', '--quiet', ...sets);
+    expect(JSON.parse(await readFile(join(cwd, 'told', 'result.json'), 'utf8'))).toMatchObject({ information: 'P' });
+    await expectSameScores(cwd, 'told', 4);
+  });
+
   it('refuses another model, and a run that lost a file', async () => {
     const path = join(cwd, 'model', 'tokenizer_config.json');
     const text = await readFile(path, 'utf8');

@@ -3,16 +3,11 @@ import { computeInBatches, KeyValueCache } from '@crossgate/llm';
 import { withoutTape, type YesNoLossOptions } from '@crossgate/tensor';
 import { packPrompts } from './batch';
 import type { HybridModel } from './model';
-import { type HybridPrompt, type PromptBuilder, promptFor } from './prompt';
+import { type HybridPrompt, type PromptBuilder, type PromptInput, promptFor } from './prompt';
 import type { ScoringOptions } from './scoring';
 
-/** A user, and the positives that prompts may name. */
-export interface ScoredUser {
-  /** Dense id. */
-  readonly user: number;
-  /** All earlier positives, oldest first. */
-  readonly history: Int32Array;
-}
+/** A user, the positives that prompts may name (all earlier ones, oldest first), and what the CF model knows. */
+export type ScoredUser = Pick<PromptInput, 'user' | 'userHistory'> & { readonly history: Int32Array };
 
 /** Candidates whose prompts are held at a time. */
 const chunk = 1024;

@@ -1,4 +1,5 @@
 // Hybrid prompts: text, item slots and user slots as tokens with marks (CCF-LLM §3.2).
+import type { UserHistories } from '@crossgate/cf';
 import { InputError } from '@crossgate/gpu';
 import type { Tokenizer } from '@crossgate/llm';
 
@@ -7,6 +8,8 @@ export interface PromptInput {
   readonly user: number;
   readonly item: number;
   readonly history: ArrayLike<number>;
+  /** What the CF model makes the user's vector of, where it is more than `history`; cut to `userHistoryLength` already. */
+  readonly userHistory?: Int32Array;
 }
 
 /**
@@ -22,7 +25,7 @@ export interface HybridPrompt {
    * of other makers.
    */
   readonly sharedLength?: number;
-  /** The user's positives before the row, oldest first, where the CF model makes the user's vector of them (SASRec). */
+  /** What was known of the user before the row, where the CF model makes the user's vector of it (SASRec, asymmetric SVD). */
   readonly userHistory?: Int32Array;
 }
 
@@ -41,8 +44,10 @@ export interface PromptOptions {
   readonly historyLength: number;
   /** Most tokens of a prompt; the oldest history items are dropped first. */
   readonly maxLength: number;
-  /** Most positives that the CF model makes a user's vector of; 0 (default) where it knows the user by id. */
+  /** Most entries of a history that the CF model makes a user's vector of; 0 (default) where it knows the user by id. */
   readonly userHistoryLength?: number;
+  /** Where the CF model reads more than positives: what it reads, see `historiesFor` of `@crossgate/cf`. */
+  readonly userHistories?: UserHistories;
   /** Item slots carry the item's CF vector; false makes them plain text. */
   readonly fuseItems: boolean;
 }
@@ -190,18 +195,18 @@ export class PromptBuilder {
 
 /**
  * The prompt of a user, a candidate and all positives before: the template takes the last of them, and so does the CF model where
- * it makes the user's vector of them.
+ * it makes the user's vector of them and no `userHistory` is given.
  *
  * @throws InputError as `build` does.
  */
 export function promptFor(
   builder: PromptBuilder,
-  { user, item, history }: PromptInput & { readonly history: Int32Array },
+  { user, item, history, userHistory }: PromptInput & { readonly history: Int32Array },
 ): HybridPrompt {
   const { userHistoryLength = 0 } = builder.options;
   const prompt = builder.build({ user, item, history });
   if (userHistoryLength === 0) return prompt;
-  return { ...prompt, userHistory: history.subarray(Math.max(0, history.length - userHistoryLength)) };
+  return { ...prompt, userHistory: userHistory ?? history.subarray(Math.max(0, history.length - userHistoryLength)) };
 }
 
 type Piece =

@@ -14,12 +14,13 @@ export interface ScoringOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** The prompt of a row of a split, with the history that the row's user had by then. */
+/** The prompt of a row of a split, with the history that the row's user had by then, and what the CF model knew by then. */
 export function promptOfRow(builder: PromptBuilder, dataset: Dataset, split: SplitName, row: number): HybridPrompt {
   const { user, item } = dataset.splits[split];
-  const { historyLength, userHistoryLength = 0 } = builder.options;
+  const { historyLength, userHistoryLength = 0, userHistories } = builder.options;
   const history = dataset.history(split, row, Math.max(historyLength, userHistoryLength));
-  return promptFor(builder, { user: user[row]!, item: item[row]!, history });
+  const known = userHistories && { userHistory: userHistories.before(split, row, userHistoryLength) };
+  return promptFor(builder, { user: user[row]!, item: item[row]!, history, ...known });
 }
 
 /**

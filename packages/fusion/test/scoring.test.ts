@@ -1,12 +1,13 @@
 // Scores do not depend on how rows are batched.
+import { historiesFor } from '@crossgate/cf';
 import type { Dataset } from '@crossgate/data';
 import type { Device } from '@crossgate/gpu';
 import { openDevice } from '@crossgate/gpu/node';
 import { withoutTape } from '@crossgate/tensor';
 import { expectClose } from '@crossgate/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ccf, promptOfRow, scoreRows } from '../src';
-import { tinyDataset } from './tiny';
+import { ccf, PromptBuilder, promptFor, promptOfRow, scoreRows } from '../src';
+import { tinyDataset, tinyTokenizer } from './tiny';
 import { randomizeLora, type TinySystem, tinySystem } from './training';
 
 let device: Device;
@@ -26,6 +27,60 @@ afterAll(() => {
 const loss = { kind: 'eq5', k: 2, bprOn: 'probability', yesToken: 2, noToken: 3 } as const;
 /** Rows out of order, one of them twice. */
 const rows = Int32Array.of(17, 3, 22, 0, 5, 3, 11, 23, 8);
+
+describe('promptOfRow', () => {
+  // The first user's rows are of items 0, 3, 6, … modulo 10, of which even ones are liked: 10 in train, 2 in each other split.
+  const last = 1;
+  const builderFor = (userHistoryLength: number, model?: 'asvd' | 'asvd-p') =>
+    new PromptBuilder(
+      tinyTokenizer,
+      dataset.items.map(({ title }) => title),
+      {
+        ...{
+          template: '{history} {user} {item}',
+          historyLength: 2,
+          maxLength: 200,
+          fuseItems: true,
+          userHistoryLength,
+        },
+        ...(model && { userHistories: historiesFor(model, dataset) }),
+      },
+    );
+  const idOf = (entry: number) => {
+    const id = dataset.items.findIndex((item) => item?.id === `i${Math.abs(entry)}`);
+    return entry % 2 === 0 ? id : -id;
+  };
+  const trained = [0, 3, 6, 9, 2, 5, 8, 1, 4, 7];
+
+  it('passes on all that the CF model may know: labels of train to H, all earlier labels to P', () => {
+    const train = trained.map(idOf);
+    const { user, item } = dataset.splits.test;
+    expect([dataset.users[user[last]!], dataset.items[item[last]!]!.id]).toEqual(['u0', 'i9']);
+    const known = (limit: number, model?: 'asvd' | 'asvd-p') => [
+      ...(promptOfRow(builderFor(limit, model), dataset, 'test', last).userHistory ?? []),
+    ];
+    expect(known(99, 'asvd')).toEqual([...train, 0, idOf(0), idOf(6)]);
+    expect(known(3, 'asvd')).toEqual([train.at(-1), 0, idOf(0), idOf(6)]);
+    expect(known(99, 'asvd-p')).toEqual([...train, idOf(0), idOf(3), idOf(6), 0]);
+    expect(known(99)).toEqual([...train.filter((id) => id > 0), idOf(0), idOf(6)]);
+    expect(known(0, 'asvd')).toEqual([]);
+    const row = dataset.splits.train.user.findIndex((id, at) => dataset.users[id] === 'u0' && at % 10 === 2);
+    expect([...promptOfRow(builderFor(99, 'asvd'), dataset, 'train', row).userHistory!]).toEqual([
+      ...[...train].slice(0, 2),
+      0,
+    ]);
+  });
+
+  it('leaves the text as it is', () => {
+    const [plain, told] = [builderFor(0), builderFor(99, 'asvd')].map((builder) =>
+      promptOfRow(builder, dataset, 'test', last),
+    );
+    const { userHistory, ...rest } = told!;
+    expect(rest).toEqual(plain);
+    const given = { user: 1, item: 2, history: Int32Array.of(3), userHistory: Int32Array.of(-4, 0) };
+    expect(promptFor(builderFor(1), given).userHistory).toEqual(given.userHistory);
+  });
+});
 
 describe('scoreRows', () => {
   it('gives z_yes − z_no of each row alone, whatever batchTokens is', async () => {

@@ -52,7 +52,7 @@ export function baselineMethod(name: BaselineName): Method {
   const baseline = baselines.find((candidate) => candidate.name === name)!;
   return {
     name,
-    information: baseline.information,
+    information: () => baseline.information,
     trained: false,
     async open({ config, dataset, signal }) {
       return {

@@ -13,12 +13,12 @@ import { evaluatedRows, pick } from '../evaluated-rows';
 import { openGpu } from '../gpu';
 import type { Scores } from '../predictions';
 import { checkCfRun, loadCf, prepareCf } from './cf-phase';
-import type { Method, MethodContext } from './method';
+import type { Information, Method, MethodContext } from './method';
 import { checkCfSizes } from './parameter-sizes';
 import { bestOf, type Pairs, pairsOf, type Scorer } from './scorer';
 
 /** SASRec and asymmetric SVD read what is before a row, in the validation and test period too. */
-function informationOf(name: CfModelName): Method['information'] {
+function informationOf(name: CfModelName): Information {
   if (name === 'asvd-p') return 'P';
   return name === 'sasrec' || name === 'asvd' ? 'H' : 'T';
 }
@@ -27,7 +27,7 @@ function informationOf(name: CfModelName): Method['information'] {
 export function cfMethod(name: CfModelName): Method {
   return {
     name,
-    information: informationOf(name),
+    information: () => informationOf(name),
     trained: true,
     async open(context) {
       const { config, dataset, log } = context;

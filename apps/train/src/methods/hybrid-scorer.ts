@@ -6,6 +6,7 @@ import {
   type CfSide,
   HybridModel,
   promptFor,
+  type ScoredUser,
   scorePrompts,
 } from '@crossgate/fusion';
 import { addPeftAdapter } from '@crossgate/llm';
@@ -19,7 +20,7 @@ import { logitsToScores } from './cf';
 import { loadCf } from './cf-phase';
 import type { HybridParts } from './hybrid';
 import type { MethodContext } from './method';
-import { bestOf, historyOfPair, newItems, type Pairs, type Scorer } from './scorer';
+import { bestOf, historyOfPair, newItems, type Pairs, pairsOf, type Scorer } from './scorer';
 
 /** From this many pairs of one user and history on, their prefix is computed by itself: below, batches of whole prompts are faster. */
 const SHARED = 4;
@@ -43,14 +44,25 @@ export async function hybridScorer(
   const loss: YesNoLossOptions = { kind: name, k, bprOn, yesToken: yes, noToken: no };
   const options = { batchTokens: config.evaluation.batchTokens, signal };
 
-  const candidatesOf = (user: number, history: Int32Array) =>
-    new CandidateScorer(model, builder, { user, history }, loss);
+  const candidatesOf = (user: ScoredUser) => new CandidateScorer(model, builder, user, loss);
+  const { userHistories, userHistoryLength = 0 } = builder.options;
+  /** What is known of a pair's user: of all, or before the row that the pair is. */
+  const userOf = (pairs: Pairs, index: number): ScoredUser => {
+    const [user, at] = [pairs.user[index]!, pairs.place[index]];
+    const history = historyOfPair(dataset, pairs, index);
+    if (!userHistories || userHistoryLength === 0) return { user, history };
+    const userHistory = at
+      ? userHistories.before(at.split, at.row, userHistoryLength)
+      : userHistories.latest(user, userHistoryLength);
+    return { user, history, userHistory };
+  };
 
   async function scorePairs(pairs: Pairs): Promise<Scores> {
     const values = new Float32Array(pairs.user.length);
     const groups = new Map<string, number[]>();
-    for (const [index, user] of pairs.user.entries()) {
-      const key = `${user}/${historyOfPair(dataset, pairs, index).length}`;
+    for (const index of pairs.user.keys()) {
+      const { user, history, userHistory } = userOf(pairs, index);
+      const key = `${user}/${history.length}/${userHistory?.join() ?? ''}`;
       if (!groups.has(key)) groups.set(key, []);
       groups.get(key)!.push(index);
     }
@@ -61,15 +73,14 @@ export async function hybridScorer(
         continue;
       }
       const [first] = indices as [number, ...number[]];
-      using scorer = candidatesOf(pairs.user[first]!, historyOfPair(dataset, pairs, first));
+      using scorer = candidatesOf(userOf(pairs, first));
       const items = indices.map((index) => pairs.item[index]!);
       const scores = await scorer.score(items, options);
       for (const [i, index] of indices.entries()) values[index] = scores[i]!;
     }
     const prompts = (function* () {
       for (const index of single) {
-        const history = historyOfPair(dataset, pairs, index);
-        yield promptFor(builder, { user: pairs.user[index]!, item: pairs.item[index]!, history });
+        yield promptFor(builder, { ...userOf(pairs, index), item: pairs.item[index]! });
       }
     })();
     const scores = await scorePrompts(model, prompts, single.length, loss, options);
@@ -81,7 +92,7 @@ export async function hybridScorer(
     scorePairs,
     async best(user, { count, candidates, onProgress }) {
       const items = candidates ?? newItems(dataset, user);
-      using scorer = candidatesOf(user, dataset.positives(user));
+      using scorer = candidatesOf(userOf(pairsOf(user, items), 0));
       const values = await scorer.score(items, { ...options, ...(onProgress && { onProgress }) });
       return bestOf(items, logitsToScores(values), count);
     },

@@ -1,4 +1,5 @@
 /** Methods on a language model (ccf, tallrec): builds the model from the config, trains its stages, scores. */
+import { historiesFor } from '@crossgate/cf';
 import {
   buildHybridModel,
   fillNoun,
@@ -35,7 +36,8 @@ export function hybridMethod(name: string): Method {
   const declaration = findDeclaration(name);
   return {
     name,
-    information: declaration.information,
+    // Vectors that are made of dislikes bring them into the prompt.
+    information: ({ cf }) => (declaration.usesCf && cf.model === 'asvd-p' ? 'P' : declaration.information),
     trained: true,
     async open(context) {
       if (declaration.usesCf) await checkCfRun(context);
@@ -122,7 +124,7 @@ function checkSizes(name: string, device: Device, { config, dataset }: MethodCon
   checkParameterSizes(device, 'gate.hidden', new Map(shapes.filter(isGate)));
 }
 
-/** The positives that the CF model reads of a user. */
+/** Most entries that the CF model reads of what a user did. */
 function cfHistoryLength({ model, sasrec, asvd }: MethodContext['config']['cf']): number {
   if (model === 'sasrec') return sasrec.historyLength;
   return model === 'asvd' || model === 'asvd-p' ? asvd.historyLength : 0;
@@ -138,7 +140,10 @@ function promptBuilder(name: string, { config, dataset }: MethodContext, tokeniz
       historyLength: config.prompt.historyLength,
       maxLength: Math.min(config.llm.maxLength, context),
       fuseItems: declaration.usesCf,
-      userHistoryLength: declaration.usesCf ? cfHistoryLength(config.cf) : 0,
+      ...(declaration.usesCf && {
+        userHistoryLength: cfHistoryLength(config.cf),
+        userHistories: historiesFor(config.cf.model, dataset),
+      }),
     },
   );
   if (dataset.itemCount > 0) builder.build({ user: 1, item: 1, history: [] });

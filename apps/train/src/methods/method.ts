@@ -52,7 +52,8 @@ export interface OpenMethod {
 /** A method by name. */
 export interface Method {
   readonly name: string;
-  readonly information: Information;
+  /** The class of a run with this config. */
+  information(config: ExperimentConfig): Information;
   /** Whether it is fitted step by step, which can diverge. */
   readonly trained: boolean;
   /** Opens what the method needs. Bad input is found here, before the run folder is made. */
