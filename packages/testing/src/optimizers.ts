@@ -1,4 +1,4 @@
-/** One step of Adam (coupled L2) and of AdamW (decoupled decay) as torch.optim computes them, in float64. */
+/** One step of Adam (coupled L2) and of AdamW (decoupled decay) as torch.optim computes them, and of a dynamic loss scale, in float64. */
 
 export interface AdamOptions {
   learningRate: number;
@@ -62,4 +62,39 @@ export function adamStep(state: AdamState, gradient: ArrayLike<number>, options:
 /** torch.optim.AdamW: the value shrinks by learningRate · weightDecay, apart from the moments. Returns a new state. */
 export function adamWStep(state: AdamState, gradient: ArrayLike<number>, options: AdamOptions): AdamState {
   return update(state, gradient, options, false);
+}
+
+export interface LossScaleRules {
+  beta1: number;
+  beta2: number;
+  /** Greatest norm of the gradients without the scale; null does not clip. */
+  maxNorm: number | null;
+  /** Finite steps after which the scale doubles. */
+  growthInterval: number;
+  minScale: number;
+  maxScale: number;
+}
+
+/**
+ * What a dynamic loss scale makes of a step (Micikevicius et al. 2018).
+ *
+ * @param state scale, finite steps since it changed, skipped steps, those in a row, updates done.
+ * @returns the next state; factor of the gradient and both bias corrections of Adam, or null for a step that is skipped.
+ */
+export function lossScaleStep(
+  [scale = 1, good = 0, skipped = 0, inRow = 0, updates = 0]: readonly number[],
+  sumOfSquares: number,
+  { beta1, beta2, maxNorm, growthInterval, minScale, maxScale }: LossScaleRules,
+): { state: number[]; control: number[] | null } {
+  if (!Number.isFinite(sumOfSquares)) {
+    return { state: [Math.max(scale / 2, minScale), 0, skipped + 1, inRow + 1, updates], control: null };
+  }
+  const norm = Math.sqrt(sumOfSquares) / scale;
+  const clip = maxNorm !== null && norm > maxNorm ? maxNorm / norm : 1;
+  const t = updates + 1;
+  const grows = good + 1 >= growthInterval;
+  return {
+    state: [grows ? Math.min(2 * scale, maxScale) : scale, grows ? 0 : good + 1, skipped, 0, t],
+    control: [clip / scale, 1 / (1 - beta1 ** t), 1 / Math.sqrt(1 - beta2 ** t)],
+  };
 }

@@ -19,6 +19,22 @@ export function halfValue(bits: number): number {
   return exponent === 0 ? sign * mantissa * 2 ** -24 : sign * (1 + mantissa / 1024) * 2 ** (exponent - 15);
 }
 
+/** The bits of the IEEE half nearest to a number, ties to even; infinite from 65,520 on. */
+export function nearestHalf(value: number): number {
+  const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0;
+  const size = Math.abs(value);
+  if (Number.isNaN(size)) return 0x7e00;
+  if (size >= 65_520) return sign | 0x7c00;
+  let exponent = 15;
+  while (exponent > -14 && 2 ** exponent > size) exponent--;
+  // In units of the last place; a division by a power of two is exact.
+  const units = size / 2 ** (exponent - 10);
+  const below = Math.floor(units);
+  const up = units - below > 0.5 || (units - below === 0.5 && below % 2 === 1);
+  // Units count on from the exponent before: 1024 of them are one step of it.
+  return sign | (((exponent + 14) << 10) + below + (up ? 1 : 0));
+}
+
 /** A matrix of 16 bits a value, as the kernels bind it. */
 export interface HalfWords {
   readonly bfloat: boolean;

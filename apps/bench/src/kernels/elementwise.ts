@@ -7,6 +7,8 @@ import {
   dequantize,
   dropout,
   fill,
+  lossScaleStateSize,
+  narrow,
   planRowDot,
   rowDot,
   scaleRows,
@@ -15,6 +17,8 @@ import {
   sumOfSquares,
   unary,
   unaryBackward,
+  updateControlSize,
+  updateLossScale,
 } from '@crossgate/kernels';
 import { type BenchContext, bytesOf, type KernelBench, sizes } from './bench';
 
@@ -104,6 +108,29 @@ export const elementwiseBenches: readonly KernelBench[] = [
     prepare: (context) => {
       const [squares, out] = [context.upload(Float32Array.of(4)), context.empty(1)];
       return () => clipFactor(context.device, { sumOfSquares: squares, out, maxNorm: 1 });
+    },
+  },
+  {
+    kernel: 'narrow',
+    launcher: 'narrow',
+    shape: `${tokens}x${hidden}`,
+    work: bytesOf(count, count / 2),
+    prepare: (context) => {
+      const [x, out] = [context.floats(count), context.empty(count / 2)];
+      return () => narrow(context.device, { x, out, count });
+    },
+  },
+  {
+    kernel: 'loss-scale',
+    launcher: 'updateLossScale',
+    shape: '1',
+    work: bytesOf(1 + 2 * lossScaleStateSize + updateControlSize),
+    prepare: (context) => {
+      const sumOfSquares = context.upload(Float32Array.of(1));
+      const [state, control] = [context.upload(Float32Array.of(2, 0, 0, 0, 0)), context.empty(updateControlSize)];
+      const rules = { maxNorm: 1, growthInterval: 2000, minScale: 1, maxScale: 2 ** 24 };
+      const args = { sumOfSquares, state, control, beta1: 0.9, beta2: 0.999, ...rules };
+      return () => updateLossScale(context.device, args);
     },
   },
   ...(['F16', 'Q8_0', 'Q4_1', 'Q4_K', 'Q6_K'] as const).map((type): KernelBench => {

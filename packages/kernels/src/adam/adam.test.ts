@@ -1,7 +1,7 @@
 /** adam against the float64 optimizers, over several steps. */
 import { adamState, adamStep, adamWStep, expectClose, randomNormal } from '@crossgate/testing';
 import { describe, expect, it } from 'vitest';
-import { deviceConfigurations, download, upload, withDevice } from '../../test/harness';
+import { deviceConfigurations, download, upload, uploadFilled, withDevice } from '../../test/harness';
 import { adam } from './adam';
 
 const options_ = { learningRate: 0.01, beta1: 0.9, beta2: 0.98, epsilon: 1e-8, weightDecay: 0.1 };
@@ -41,6 +41,33 @@ describe.each(deviceConfigurations)('adam, $name', ({ options }) => {
         expectClose(await download(device, firstMoment), state.firstMoment, { absolute: 1e-6, label });
         expectClose(await download(device, secondMoment), state.secondMoment, { absolute: 1e-6, label });
       }
+    }, options);
+  });
+
+  it('takes factor and corrections from a control, and changes nothing where its factor is 0', async () => {
+    await withDevice(async (device) => {
+      const count = 6001;
+      const start = adamState(randomNormal([count], 1).data);
+      const value = upload(device, Float32Array.from(start.value));
+      const [firstMoment, secondMoment] = [uploadFilled(device, count, 0), uploadFilled(device, count, 0)];
+      const gradient = randomNormal([count], 2);
+      const slices = { value, firstMoment, secondMoment, count, decoupled: true, ...options_ };
+      const poisoned = upload(
+        device,
+        Float32Array.from(gradient.data, (g, i) => (i % 5 ? g : Number.NaN)),
+      );
+      adam(device, { ...slices, gradient: poisoned, control: upload(device, Float32Array.of(0, 3, 3)) });
+      expect(await download(device, value)).toEqual(Float32Array.from(start.value));
+      expect(await download(device, secondMoment)).toEqual(new Float32Array(count));
+      const control = upload(device, Float32Array.of(0.25, 1 / (1 - 0.9), 1 / Math.sqrt(1 - 0.98)));
+      adam(device, { ...slices, gradient: upload(device, gradient), control });
+      const expected = adamWStep(
+        start,
+        gradient.data.map((g) => g * 0.25),
+        options_,
+      );
+      expectClose(await download(device, value), expected.value, { absolute: 3e-6, label: 'value' });
+      expectClose(await download(device, secondMoment), expected.secondMoment, { absolute: 1e-6, label: 'second' });
     }, options);
   });
 

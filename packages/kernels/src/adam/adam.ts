@@ -2,6 +2,7 @@
 import type { BufferSlice, Device } from '@crossgate/gpu';
 import { defineKernel, InputError } from '@crossgate/gpu';
 import { includes } from '../include';
+import { updateControlSize } from '../loss-scale/loss-scale';
 import { planElements } from '../plan';
 import { elements, requireElements, requireSizes, rowRanges } from '../slices';
 import source from './adam.wgsl';
@@ -16,6 +17,7 @@ export const adamKernel = defineKernel({
     firstMoment: { access: 'read_write', type: 'Value' },
     secondMoment: { access: 'read_write', type: 'Value' },
     gradientScale: { access: 'read', type: 'f32', when: 'SCALED' },
+    control: { access: 'read', type: 'f32', when: 'CONTROLLED' },
   },
   parameters: {
     values: 'u32',
@@ -29,7 +31,7 @@ export const adamKernel = defineKernel({
     coupledDecay: 'f32',
     keep: 'f32',
   },
-  constants: { VECTOR: false, ITEMS: 1, SCALED: false, WORKGROUP_SIZE: 64 },
+  constants: { VECTOR: false, ITEMS: 1, SCALED: false, CONTROLLED: false, WORKGROUP_SIZE: 64 },
 });
 
 export interface AdamArguments {
@@ -42,8 +44,8 @@ export interface AdamArguments {
   /** f32 [count], updated in place; zero before the first step. */
   readonly secondMoment: BufferSlice;
   readonly count: number;
-  /** Number of this update, from 1. */
-  readonly step: number;
+  /** Number of this update, from 1. Left out where `control` is given, which comes from it. */
+  readonly step?: number;
   readonly learningRate: number;
   readonly beta1: number;
   readonly beta2: number;
@@ -53,18 +55,21 @@ export interface AdamArguments {
   readonly decoupled: boolean;
   /** f32 [1], factor of the gradient, e.g. from `clipFactor`; applied before the decay. */
   readonly gradientScale?: BufferSlice | undefined;
+  /** f32 [3] of `updateLossScale`: factor of the gradient, or 0 for no update at all, and both bias corrections. */
+  readonly control?: BufferSlice | undefined;
 }
 
 /**
- * One optimizer step as torch computes it; the bias corrections are taken on the host in float64.
+ * One optimizer step as torch computes it; the bias corrections are taken on the host in float64, or come with `control`.
  *
  * @throws InputError when a slice is smaller than `count` or `step` is not a positive integer.
  */
 export function adam(device: Device, args: AdamArguments): void {
-  const { value, gradient, firstMoment, secondMoment, count, step, gradientScale } = args;
+  const { value, gradient, firstMoment, secondMoment, count, gradientScale, control } = args;
+  const step = control ? Number.POSITIVE_INFINITY : (args.step ?? 0);
   const { learningRate, beta1, beta2, epsilon, weightDecay, decoupled } = args;
   if (count === 0) return;
-  requireSizes('adam', { count, step });
+  requireSizes('adam', control ? { count } : { count, step });
   if (!(beta1 >= 0 && beta1 < 1 && beta2 >= 0 && beta2 < 1)) {
     throw new InputError(`adam: beta1 ${beta1} and beta2 ${beta2} must be in [0, 1)`);
   }
@@ -72,6 +77,7 @@ export function adam(device: Device, args: AdamArguments): void {
     requireElements('adam', name, slice, count);
   }
   if (gradientScale) requireElements('adam', 'gradientScale', gradientScale, 1);
+  if (control) requireElements('adam', 'control', control, updateControlSize);
   for (const range of rowRanges('adam', device, count, [1])) {
     const plan = planElements(range.count, device.capabilities.software);
     const part = (slice: BufferSlice) => elements(slice, range.first, range.count);
@@ -82,6 +88,7 @@ export function adam(device: Device, args: AdamArguments): void {
         firstMoment: part(firstMoment),
         secondMoment: part(secondMoment),
         gradientScale: gradientScale && elements(gradientScale, 0, 1),
+        control: control && elements(control, 0, updateControlSize),
       },
       parameters: {
         values: plan.values,
@@ -89,6 +96,7 @@ export function adam(device: Device, args: AdamArguments): void {
         oneMinusBeta1: 1 - beta1,
         beta2,
         oneMinusBeta2: 1 - beta2,
+        // At an endless step both corrections are 1: those of `control` take their place.
         stepSize: learningRate / (1 - beta1 ** step),
         inverseRootCorrection: 1 / Math.sqrt(1 - beta2 ** step),
         epsilon,
@@ -99,6 +107,7 @@ export function adam(device: Device, args: AdamArguments): void {
         VECTOR: plan.vector,
         ITEMS: plan.items,
         SCALED: gradientScale !== undefined,
+        CONTROLLED: control !== undefined,
         WORKGROUP_SIZE: plan.workgroupSize,
       },
       workgroups: plan.workgroups,

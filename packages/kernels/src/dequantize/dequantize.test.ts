@@ -10,7 +10,7 @@ it.each(deviceConfigurations)('widens every type to the nearest f32, $name', asy
   await withDevice(async (device) => {
     for (const type of types) {
       const { blockSize } = storedFormats[type];
-      for (const blocks of blockSize === 1 ? [4, 36, 1300] : [1, 3, 9]) {
+      for (const blocks of blockSize === 1 ? [4, 36, 1300, 9000] : [1, 3, 9]) {
         const bytes = randomStored(type, blocks, 7 + blocks);
         const count = blocks * blockSize;
         // The values go behind others, at no multiple of 256 bytes, and leave those after them alone.

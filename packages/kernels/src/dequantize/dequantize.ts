@@ -45,7 +45,7 @@ export type StoredFormatName = keyof typeof storedFormats;
 
 export interface DequantizeArguments {
   readonly type: StoredFormatName;
-  /** Whole blocks, from the first byte on. */
+  /** Whole blocks, from the first byte on; more than one binding is fine. */
   readonly blocks: BufferSlice;
   /** f32; larger than one binding is fine. */
   readonly out: BufferSlice;
@@ -71,21 +71,31 @@ export function dequantize(device: Device, { type, blocks, out, count, first = 0
   }
   requireElements('dequantize', 'blocks', blocks, Math.ceil(((count / blockSize) * blockBytes) / 4));
   requireElements('dequantize', 'out', out, first + count);
-  // Bindings begin at multiples of 256 bytes.
-  const base = first - (first % 64);
-  const runs = Math.ceil(count / 32);
-  const workgroupSize = rowWorkgroupSize(device.capabilities.software);
-  device.recorder.dispatch(dequantizeKernel, {
-    bindings: { blocks, out: elements(out, base, first - base + count) },
-    parameters: { runs, vectors: count / 4, first: (first - base) / 4 },
-    constants: {
-      FORMAT: format,
-      BITS: bits ?? 0,
-      MINIMUM: minimum ?? false,
-      RUNS: Math.max(1, blockSize / 32),
-      BLOCK_BYTES: blockBytes,
-      WORKGROUP_SIZE: workgroupSize,
-    },
-    workgroups: Math.ceil(runs / workgroupSize),
-  });
+  // Bindings begin at multiples of 256 bytes, and so does every 128th block: blocks have an even number of bytes.
+  const limit = device.capabilities.limits.maxStorageBufferBindingSize;
+  const unit = 128 * blockSize;
+  const most = Math.max(unit, Math.floor((limit - 256) / (4 * unit)) * unit);
+  for (let start = 0; start < count; start += most) {
+    const values = Math.min(most, count - start);
+    const base = first + start - (first % 64);
+    const runs = Math.ceil(values / 32);
+    const workgroupSize = rowWorkgroupSize(device.capabilities.software);
+    const words = Math.ceil(((values / blockSize) * blockBytes) / 4);
+    device.recorder.dispatch(dequantizeKernel, {
+      bindings: {
+        blocks: elements(blocks, ((start / blockSize) * blockBytes) / 4, words),
+        out: elements(out, base, (first % 64) + values),
+      },
+      parameters: { runs, vectors: values / 4, first: (first % 64) / 4 },
+      constants: {
+        FORMAT: format,
+        BITS: bits ?? 0,
+        MINIMUM: minimum ?? false,
+        RUNS: Math.max(1, blockSize / 32),
+        BLOCK_BYTES: blockBytes,
+        WORKGROUP_SIZE: workgroupSize,
+      },
+      workgroups: Math.ceil(runs / workgroupSize),
+    });
+  }
 }
