@@ -7,6 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { configSchema } from '../src/config/schema';
 import { checkBudget, predictBatches, predictTraining } from '../src/methods/memory-budget';
 import type { MethodContext } from '../src/methods/method';
+import { cfMemory } from '../src/methods/parameter-sizes';
 
 const llm: LlamaConfig = {
   ...{ architecture: 'llama', vocabSize: 64, hiddenSize: 16, intermediateSize: 24, layers: 2, heads: 2 },
@@ -34,14 +35,33 @@ const plan = (cf: object = {}, training: object = {}, method = ccf) =>
 describe('predictTraining', () => {
   it('counts the tables of the CF model that is trained', () => {
     const tables = cfDim * (users + 1 + items + 1);
-    const [mf, lightGcn] = [plan({ model: 'mf' }), plan({ model: 'lightgcn' })];
-    expect(lightGcn).toEqual(mf);
+    const mf = plan({ model: 'mf' });
+    expect(plan({ mf: { biases: true } }).parameters - mf.parameters).toBe(8 * (users + 1 + items + 1 + 1));
     const sasrec = { historyLength: 5, blocks: 1, heads: 1, norm: 'pre' } as const;
     const sequential = plan({ model: 'sasrec', sasrec });
     const shapes = [...sasRecShapes(items, { cfDim, ...sasrec }).values()];
     const sasRec = shapes.reduce((sum, shape) => sum + shape.reduce((product, length) => product * length, 1), 0);
     expect(mf.parameters - sequential.parameters).toBe(8 * (tables - sasRec));
     expect(plan({}, {}, tallrec).parameters).toBeLessThan(mf.parameters - 8 * tables);
+  });
+
+  it('counts the graph of LightGCN with its propagated tables, and the factors of asymmetric SVD', () => {
+    const { cf, ...mf } = plan({ model: 'mf', mf: { biases: true } });
+    expect(cf).toBe(0);
+    expect(plan({ model: 'asvd' }).cf).toBe(4 * cfDim * (items + 1));
+    const label = Uint8Array.of(1, 0, 1, 1, 0);
+    const of = (rows: number) => {
+      const data = { ...dataset, splits: { train: { rows, label } } } as unknown as MethodContext['dataset'];
+      return cfMemory(configOf({ model: 'lightgcn' }).cf, data).persistent;
+    };
+    expect(plan({ model: 'lightgcn' }).cf).toBe(of(0));
+    // An offset per row and one more; two edges more than the one that there must be.
+    expect(of(0)).toBe(4 * cfDim * (users + 1 + items + 1) + 4 * (users + 2 + items + 2) + 16);
+    expect(of(5) - of(0)).toBe(2 * 16);
+    expect(mf.total).toBe(mf.weights + mf.parameters + mf.optimizer + mf.step);
+    const lightGcn = plan({ model: 'lightgcn' });
+    const { weights, parameters, optimizer, step } = lightGcn;
+    expect(lightGcn.total).toBe(weights + parameters + optimizer + lightGcn.cf + step);
   });
 
   it('counts moments of what one stage trains together', () => {
@@ -72,7 +92,7 @@ describe('checkBudget', () => {
       checkBudget({ memory: { budget } } as Device, configOf({}, training), ({ llm: { weights }, training }) => {
         const weightBytes = sizes[weights]! * 2 ** 20;
         const step = (training.checkpointing ? 100 : 300) * 2 ** 20;
-        return { weights: weightBytes, parameters: 0, optimizer: 0, step, total: weightBytes + step };
+        return { weights: weightBytes, parameters: 0, optimizer: 0, cf: 0, step, total: weightBytes + step };
       });
     } catch (error) {
       return (error as Error).message;
@@ -102,7 +122,7 @@ describe('predictBatches', () => {
     groups: () => new Map(Object.entries({ lora: group(1000), fusion: group(500), cf: group(100_000) })),
   } as unknown as HybridModel;
   const stages = ccf.stages('two-stage');
-  const predict = (tokens: [number, number][]) => predictBatches(model, stages, configOf(), new Map(tokens));
+  const predict = (tokens: [number, number][]) => predictBatches(model, stages, configOf(), new Map(tokens), null);
 
   it('takes the stage with the largest total, not the one with most tokens', () => {
     const [first, second] = [predict([[0, 40]])!, predict([[1, 30]])!];

@@ -16,7 +16,7 @@ import {
   releasePersistent,
   rowDot,
 } from '@crossgate/tensor';
-import type { CfModel, UserBatch, UserScorer } from './backend';
+import type { CfMemory, CfModel, UserBatch, UserScorer } from './backend';
 import { smoothedMeans } from './baselines';
 import type { ClickHistory } from './click-history';
 import { PairScores, vectorScorer } from './pair-scores';
@@ -67,6 +67,11 @@ export function asymmetricSvdShapes(items: number, cfDim: number): Map<string, r
     [scaleName, [1, cfDim]],
     [commonName, [1, cfDim]],
   ]);
+}
+
+/** Memory of a model beside its parameters: the factors of the items, which are not trained. */
+export function asymmetricSvdMemory(items: number, cfDim: number): CfMemory {
+  return { persistent: 4 * (items + 1) * cfDim, held: 0, peak: 0 };
 }
 
 interface Values extends AsymmetricSvdShape, SeenFlags {

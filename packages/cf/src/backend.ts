@@ -35,6 +35,16 @@ export interface CfBackend {
   itemVectors(items: Uint32Array): Tensor;
 }
 
+/** What a model takes on the device beside its parameters, their gradients and moments. */
+export interface CfMemory {
+  /** Bytes for as long as it lives. */
+  readonly persistent: number;
+  /** Step bytes that it holds from its vectors to their backward pass, where it is trained. */
+  readonly held: number;
+  /** Step bytes that it takes for a moment when it makes its vectors; `held` is part of them. */
+  readonly peak: number;
+}
+
 /** Names of the models. */
 export type CfModelName = 'mf' | 'lightgcn' | 'sasrec' | 'asvd' | 'asvd-p';
 

@@ -2,12 +2,14 @@ export {
   AsymmetricSvd,
   type AsymmetricSvdOptions,
   type AsymmetricSvdShape,
+  asymmetricSvdMemory,
   asymmetricSvdShapes,
 } from './asymmetric-svd';
 export type {
   AllItems,
   CfBackend,
   CfEmbeddings,
+  CfMemory,
   CfModel,
   CfModelName,
   HistoryOf,
@@ -28,7 +30,7 @@ export { epochOrder } from './device-batches';
 export { type CfProgress, type EarlyStoppingOptions, isBest, stopReason } from './early-stopping';
 export { evaluateRanking, type RankingProtocol, type RankingResult } from './evaluate-ranking';
 export { cfModelFromState } from './from-state';
-export { type InteractionGraph, LightGcn, type LightGcnOptions } from './light-gcn';
+export { type InteractionGraph, LightGcn, type LightGcnOptions, lightGcnMemory } from './light-gcn';
 export { type CfLoss, cfLosses } from './losses';
 export {
   MatrixFactorization,

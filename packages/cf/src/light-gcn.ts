@@ -1,6 +1,6 @@
 /** LightGCN (He et al. 2020): vectors propagated over the graph of train positives, the mean of all layers. */
 import type { Device } from '@crossgate/gpu';
-import { InputError } from '@crossgate/gpu';
+import { InputError, sizeClass } from '@crossgate/gpu';
 import type { HostState, Indices, Parameter, Tape } from '@crossgate/tensor';
 import {
   activeTape,
@@ -18,7 +18,7 @@ import {
   tidy,
   withoutTape,
 } from '@crossgate/tensor';
-import type { CfEmbeddings, CfModel, UserBatch, UserScorer } from './backend';
+import type { CfEmbeddings, CfMemory, CfModel, UserBatch, UserScorer } from './backend';
 import { matrixFactorizationShapes } from './matrix-factorization';
 import { PairScores, vectorScorer } from './pair-scores';
 import type { SeenFlags } from './seen';
@@ -65,6 +65,29 @@ type Tables = readonly [users: Tensor, items: Tensor];
 const graphUser = 'graph.user';
 const graphItem = 'graph.item';
 const layersName = 'graph.layers';
+
+/**
+ * Memory of a model beside its tables, before anything is allocated: the graph in both directions, the propagated tables, and
+ * what a propagation takes.
+ *
+ * @param edges distinct ones; the counts of users and items are without the padding.
+ */
+export function lightGcnMemory(size: {
+  readonly users: number;
+  readonly items: number;
+  readonly edges: number;
+  readonly cfDim: number;
+  readonly layers: number;
+}): CfMemory {
+  const { users, items, edges, cfDim, layers } = size;
+  const tables = [users + 1, items + 1].map((rows) => 4 * cfDim * rows);
+  const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
+  // Per direction an offset per row and one more, a neighbor and a weight per edge.
+  const graph = 4 * (users + 2 + items + 2 + 4 * Math.max(1, edges));
+  const held = sum(tables.map(sizeClass));
+  // Each layer makes a table and a sum; the backward pass of none has gradients beside the tables.
+  return { persistent: graph + sum(tables), held, peak: held * Math.max(3, 2 * layers + 1) };
+}
 
 /**
  * Tables as those of matrix factorization; the vectors of users and items are

@@ -30,12 +30,24 @@ const userBias = 'user_bias.weight';
 const itemBias = 'item_bias.weight';
 const globalBias = 'bias.weight';
 
-/** Shapes of the two tables by name, before anything is allocated. The counts are without the padding, which has a row. */
-export function matrixFactorizationShapes(users: number, items: number, cfDim: number): Map<string, readonly number[]> {
-  return new Map([
+/** Shapes of the tables by name, before anything is allocated. The counts are without the padding, which has a row. */
+export function matrixFactorizationShapes(
+  users: number,
+  items: number,
+  cfDim: number,
+  biases = false,
+): Map<string, readonly number[]> {
+  const shapes = new Map<string, readonly number[]>([
     [userTable, [users + 1, cfDim]],
     [itemTable, [items + 1, cfDim]],
   ]);
+  if (biases) {
+    shapes
+      .set(userBias, [users + 1, 1])
+      .set(itemBias, [items + 1, 1])
+      .set(globalBias, [1, 1]);
+  }
+  return shapes;
 }
 
 interface Values extends SeenFlags {
@@ -66,15 +78,15 @@ export class MatrixFactorization extends PairScores implements CfModel {
     this.cfDim = cfDim;
     this.userSeen = userSeen;
     this.itemSeen = itemSeen;
-    const shapes = matrixFactorizationShapes(userSeen.length - 1, itemSeen.length - 1, cfDim);
+    const shapes = matrixFactorizationShapes(userSeen.length - 1, itemSeen.length - 1, cfDim, biases !== null);
     const specs: ParameterSpec[] = [
       { name: userTable, shape: shapes.get(userTable)!, values: values.users, spansBindings: true },
       { name: itemTable, shape: shapes.get(itemTable)!, values: values.items, spansBindings: true },
     ];
     if (biases) {
-      specs.push({ name: userBias, shape: [userSeen.length, 1], values: biases.user });
-      specs.push({ name: itemBias, shape: [itemSeen.length, 1], values: biases.item });
-      specs.push({ name: globalBias, shape: [1, 1], values: biases.all });
+      specs.push({ name: userBias, shape: shapes.get(userBias)!, values: biases.user });
+      specs.push({ name: itemBias, shape: shapes.get(itemBias)!, values: biases.item });
+      specs.push({ name: globalBias, shape: shapes.get(globalBias)!, values: biases.all });
     }
     this.group = new ParameterGroup(device, 'cf', specs);
     const get = (name: string) => this.group.get(name);

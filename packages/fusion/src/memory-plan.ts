@@ -1,4 +1,5 @@
 // How much device memory training takes, computed from shapes before anything is allocated.
+import type { CfMemory } from '@crossgate/cf';
 import { sizeClass } from '@crossgate/gpu';
 import type { LlamaConfig, LoraOptions } from '@crossgate/llm';
 import { loraParameterShapes, weightBytes } from '@crossgate/llm';
@@ -17,6 +18,8 @@ export interface MemoryPlanInput {
   readonly loraRank: number;
   /** As `LoraOptions.targets`. Default q_proj and v_proj. */
   readonly loraTargets?: LoraOptions['targets'];
+  /** What the CF model takes beside its parameters; `held` 0 where the stage does not train it. Default: nothing. */
+  readonly cf?: CfMemory;
   /** Tokens of a batch, all prompts together. */
   readonly tokens: number;
   readonly prompts: number;
@@ -31,6 +34,8 @@ export interface MemoryPlan {
   readonly parameters: number;
   /** Both moments of what is trained. */
   readonly optimizer: number;
+  /** What the CF model keeps beside its parameters, such as LightGCN's graph. */
+  readonly cf: number;
   /** Peak of everything between two optimizer updates, in the size classes of the step pool. */
   readonly step: number;
   readonly total: number;
@@ -110,13 +115,13 @@ function layerBytes({
  * that layer keeps, its output and the gradient of it, and the gradients of SwiGLU's result and halves.
  */
 export function planMemory(input: MemoryPlanInput): MemoryPlan {
-  const { llm, tokens, prompts } = input;
+  const { llm, tokens, prompts, cf = { persistent: 0, held: 0, peak: 0 } } = input;
   const { hiddenSize, intermediateSize, layers, headDim, vocabSize } = llm;
   const perToken = (...widths: number[]) => widths.reduce((sum, width) => sum + sizeClass(4 * tokens * width), 0);
   const { attention, feedForward, held } = layerBytes(input);
   const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
   const answers = 4 * prompts * (2 * vocabSize + 6 * hiddenSize + 4 * intermediateSize);
-  const step =
+  const languageModel =
     answers +
     (input.checkpointing
       ? Math.max(0, layers - 2) * perToken(hiddenSize) +
@@ -127,5 +132,8 @@ export function planMemory(input: MemoryPlanInput): MemoryPlan {
   const weights = (input.weightBytes ?? weightBytes(llm, 'f32')) + 4 * input.maxPositions * headDim;
   const parameters = 8 * input.parameters;
   const optimizer = 8 * input.trained;
-  return { weights, parameters, optimizer, step, total: weights + parameters + optimizer + step };
+  // Vectors are made before the language model runs.
+  const step = Math.max(cf.peak, cf.held + languageModel);
+  const kept = weights + parameters + optimizer + cf.persistent;
+  return { weights, parameters, optimizer, cf: cf.persistent, step, total: kept + step };
 }

@@ -50,14 +50,11 @@ describe('parameter shapes', () => {
     group.release();
   });
 
-  it('of MF', () => {
-    const shapes = [...matrixFactorizationShapes(2, 3, 4)];
-    expect(shapes.map(([, sizes]) => sizes)).toEqual([
-      [3, 4],
-      [4, 4],
-    ]);
+  it.each([false, true])('of MF, with biases: %s', (biases) => {
+    const shapes = [...matrixFactorizationShapes(2, 3, 4, biases)];
+    expect(shapes.map(([, sizes]) => sizes.join())).toEqual(['3,4', '4,4', ...(biases ? ['3,1', '4,1', '1,1'] : [])]);
     const [userSeen, itemSeen] = [Uint8Array.of(0, 1, 1), Uint8Array.of(0, 1, 1, 1)];
-    const model = MatrixFactorization.create(device, { cfDim: 4, seed: 1, userSeen, itemSeen });
+    const model = MatrixFactorization.create(device, { cfDim: 4, seed: 1, userSeen, itemSeen, biases });
     expect(shapesOf(model.group)).toEqual(shapes);
     model.release();
   });

@@ -29,7 +29,7 @@ import { readHybridCheckpoint, saveHybridCheckpoint, writeModelFiles } from './h
 import { hybridScorer } from './hybrid-scorer';
 import { checkBudget, predictBatches, predictTraining } from './memory-budget';
 import type { Method, MethodContext, MethodOutcome } from './method';
-import { checkCfSizes, checkParameterSizes } from './parameter-sizes';
+import { cfMemory, checkCfSizes, checkParameterSizes } from './parameter-sizes';
 
 /** The method of a declaration in `@crossgate/fusion`. */
 export function hybridMethod(name: string): Method {
@@ -257,7 +257,7 @@ async function train(name: string, context: MethodContext, run: RunFolder, parts
         memory: {
           used: device.report(),
           // Nothing to compare with when a resumed run had no step left.
-          predicted: predictBatches(model, stages, config, largest),
+          predicted: predictBatches(model, stages, config, largest, cf && cfMemory(config.cf, dataset)),
         },
       },
     };

@@ -1,4 +1,5 @@
 /** Whether a training fits the memory that the device may take, predicted before any of it is taken. */
+import type { CfMemory } from '@crossgate/cf';
 import {
   fusionParameterShapes,
   type GroupName,
@@ -16,7 +17,7 @@ import type { ParameterGroup } from '@crossgate/tensor';
 import type { ExperimentConfig } from '../config/schema';
 import { InputError } from '../errors';
 import type { MethodContext } from './method';
-import { cfShapes, type ParameterShapes } from './parameter-sizes';
+import { cfMemory, cfShapes, type ParameterShapes } from './parameter-sizes';
 
 /** Training rows whose prompts are built to know how long prompts are. */
 const SAMPLE = 64;
@@ -37,6 +38,8 @@ interface Training {
   readonly maxPositions: number;
   readonly stages: readonly StageDeclaration[];
   readonly sizes: GroupSizes;
+  /** Of the CF model beside its parameters; null without one. */
+  readonly cf: CfMemory | null;
 }
 
 /**
@@ -44,7 +47,7 @@ interface Training {
  * @param tokensOf tokens of a stage's largest batch; undefined for a stage that is left out
  */
 function largestStage(
-  { config, llm, weightBytes, maxPositions, stages, sizes }: Training,
+  { config, llm, weightBytes, maxPositions, stages, sizes, cf }: Training,
   tokensOf: (stage: number) => number | undefined,
 ): MemoryPlan | null {
   let largest: MemoryPlan | null = null;
@@ -62,6 +65,7 @@ function largestStage(
       trained: sum([...sizes].map(([name, size]) => (trains(stage, name) ? size : 0))),
       loraRank: config.lora.rank,
       loraTargets: config.lora.targets,
+      ...(cf && { cf: { ...cf, held: trains(stage, 'cf') ? cf.held : 0 } }),
       tokens,
       prompts: config.training[stage.settings].batchSize,
       checkpointing: config.training.checkpointing,
@@ -92,7 +96,7 @@ export function predictTraining(
   }
   const declared = stages(config.training.strategy);
   const training = {
-    ...{ config, llm, sizes, stages: declared },
+    ...{ config, llm, sizes, stages: declared, cf: usesCf ? cfMemory(config.cf, dataset) : null },
     weightBytes: weightBytes(llm, config.llm.weights, (name) => tensors.get(name)?.dtype ?? 'F32'),
     maxPositions: Math.min(llm.maxPositions, config.llm.maxLength),
   };
@@ -103,6 +107,7 @@ export function predictTraining(
 /**
  * What the largest batches of a training should have taken, from shapes alone.
  * @param tokens tokens of each stage's largest batch
+ * @param cf memory of the CF model beside its parameters
  * @returns null when no stage has run
  */
 export function predictBatches(
@@ -110,10 +115,11 @@ export function predictBatches(
   stages: readonly StageDeclaration[],
   config: ExperimentConfig,
   tokens: ReadonlyMap<number, number>,
+  cf: CfMemory | null,
 ): MemoryPlan | null {
   const sizes = new Map([...model.groups()].map(([name, group]) => [name, valuesOfGroup(group)]));
   const { config: llm, weightBytes, maxPositions } = model.llm;
-  return largestStage({ config, llm, weightBytes, maxPositions, stages, sizes }, (stage) => tokens.get(stage));
+  return largestStage({ config, llm, weightBytes, maxPositions, stages, sizes, cf }, (stage) => tokens.get(stage));
 }
 
 /** The same training in less memory, from the change that costs least, in the words of a message. */
@@ -147,9 +153,9 @@ export function checkBudget(
     .map(([words, changed]) => [words, predict(changed).total] as const)
     .find(([, total]) => total <= budget);
   const hint = fitting ? `with ${fitting[0]} it would take ${formatBytes(fitting[1])}; or ` : '';
-  const parts = (['weights', 'parameters', 'optimizer', 'step'] as const).map(
-    (name) => `${name} ${formatBytes(plan[name])}`,
-  );
+  const parts = (['weights', 'parameters', 'optimizer', 'cf', 'step'] as const)
+    .filter((name) => name !== 'cf' || plan.cf > 0)
+    .map((name) => `${name} ${formatBytes(plan[name])}`);
   throw new InputError(
     `the training would take about ${formatBytes(plan.total)} (${parts.join(', ')}) of ${formatBytes(budget)}; ` +
       `${hint}lower training.stage1.batchSize and training.stage2.batchSize or prompt.historyLength, or raise CROSSGATE_MEMORY_BUDGET`,

@@ -1,5 +1,13 @@
 /** Whether the parameters a config asks for fit the device, from shapes alone: found before training, not after an hour of it. */
-import { asymmetricSvdShapes, fitsBindings, matrixFactorizationShapes, sasRecShapes } from '@crossgate/cf';
+import {
+  asymmetricSvdMemory,
+  asymmetricSvdShapes,
+  type CfMemory,
+  fitsBindings,
+  lightGcnMemory,
+  matrixFactorizationShapes,
+  sasRecShapes,
+} from '@crossgate/cf';
 import type { Dataset } from '@crossgate/data';
 import { type Device, formatBytes } from '@crossgate/gpu';
 import type { ExperimentConfig } from '../config/schema';
@@ -28,16 +36,30 @@ export function checkParameterSizes(device: Pick<Device, 'capabilities'>, keys: 
   }
 }
 
+/** The memory of the CF model of a run beside its parameters. */
+export function cfMemory(
+  { model, cfDim, lightgcn }: ExperimentConfig['cf'],
+  { userCount, itemCount, splits }: Pick<Dataset, 'userCount' | 'itemCount' | 'splits'>,
+): CfMemory {
+  if (model === 'asvd' || model === 'asvd-p') return asymmetricSvdMemory(itemCount, cfDim);
+  if (model !== 'lightgcn') return { persistent: 0, held: 0, peak: 0 };
+  const { rows, label } = splits.train;
+  let edges = 0;
+  // Repeats are few, and finding them would take as long as making the graph.
+  for (let row = 0; row < rows; row++) edges += label[row]!;
+  return lightGcnMemory({ users: userCount, items: itemCount, edges, cfDim, layers: lightgcn.layers });
+}
+
 /** The parameters of the CF model of a run. LightGCN has the tables of matrix factorization, SASRec and asymmetric SVD none of users. */
 export function cfShapes(
   cf: ExperimentConfig['cf'],
   dataset: Pick<Dataset, 'userCount' | 'itemCount'>,
 ): ParameterShapes {
-  const { cfDim, model, sasrec } = cf;
+  const { cfDim, model, mf, sasrec } = cf;
   if (model === 'asvd' || model === 'asvd-p') return asymmetricSvdShapes(dataset.itemCount, cfDim);
   return model === 'sasrec'
     ? sasRecShapes(dataset.itemCount, { cfDim, ...sasrec })
-    : matrixFactorizationShapes(dataset.userCount, dataset.itemCount, cfDim);
+    : matrixFactorizationShapes(dataset.userCount, dataset.itemCount, cfDim, model === 'mf' && mf.biases);
 }
 
 /** Checks the parameters of the CF model of a run. See {@link checkParameterSizes}. */
