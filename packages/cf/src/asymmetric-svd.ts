@@ -32,7 +32,14 @@ export interface AsymmetricSvdShape {
   readonly historyLength: number;
   /** Clicks of prior strength in a user's level: how slowly it follows the user's labels. */
   readonly levelPrior: number;
+  /**
+   * When a user's level takes in clicks: after `every` one, or only when their number has doubled (`doublings`): it is then that
+   * of the first 1, 2, 4, 8, … and most rows of a user are ranked under the same level. Default `every`.
+   */
+  readonly levelUpdates?: LevelUpdates;
 }
+
+export type LevelUpdates = 'every' | 'doublings';
 
 export interface AsymmetricSvdOptions extends AsymmetricSvdShape, SeenFlags {
   /** Width of the vectors, at least 3: two columns for biases, the rest for taste. */
@@ -90,7 +97,7 @@ interface Values extends AsymmetricSvdShape, SeenFlags {
  *   v_i = f_i + s ⊙ f_i + [b_i + c · f_i, 0, …]        trained: the bias b_i, the scales s and the common bias c, all zero at first
  *   u = [1, 4 R, Σ_e w_e x_e]                          not trained: a function of the row's history
  *
- * R = Σ (label_e − m_e) / (clicks + levelPrior) is the user's level. A click weighs its residual less the user's mean residual, a
+ * R = Σ (label_e − m_e) / (clicks + levelPrior) is the user's level, of all clicks or of the first 2^n. A click weighs its residual less the user's mean residual, a
  * positive of whose neighbors nothing is known .4, all over √(entries + 5). c makes items that the same people click on share
  * a bias, s says how much each direction tells. Beside the biases that is two values per column, to be learned from few rows.
  *
@@ -101,6 +108,7 @@ export class AsymmetricSvd extends PairScores implements CfModel {
   readonly cfDim: number;
   readonly historyLength: number;
   readonly levelPrior: number;
+  readonly levelUpdates: LevelUpdates;
   readonly group: ParameterGroup;
   readonly userSeen: Uint8Array;
   readonly itemSeen: Uint8Array;
@@ -113,6 +121,7 @@ export class AsymmetricSvd extends PairScores implements CfModel {
   private constructor(device: Device, values: Values) {
     super(device);
     const { cfDim, information, historyLength, levelPrior, userSeen, itemSeen, factors, bias } = values;
+    this.levelUpdates = values.levelUpdates ?? 'every';
     this.name = information === 'H' ? 'asvd' : 'asvd-p';
     this.cfDim = cfDim;
     this.historyLength = historyLength;
@@ -164,7 +173,8 @@ export class AsymmetricSvd extends PairScores implements CfModel {
     const model = 'asymmetric SVD';
     const itemSeen = readFlags(state, itemFlags, source, model);
     const userSeen = readFlags(state, userFlags, source, model);
-    const [historyLength = 0, levelPrior = 0, ofClicks = 0] = requireTensor(state, settingsName, source, model).data;
+    const settings = requireTensor(state, settingsName, source, model).data;
+    const [historyLength = 0, levelPrior = 0, ofClicks = 0, doublings = 0] = settings;
     const cfDim = requireTensor(state, scaleName, source, model).shape[1] ?? 0;
     const read = (name: string, shape: readonly number[]): Float32Array => {
       const found = requireTensor(state, name, source, model);
@@ -173,7 +183,10 @@ export class AsymmetricSvd extends PairScores implements CfModel {
         `${source}: "${name}" has shape [${found.shape.join(', ')}], expected [${shape.join(', ')}]`,
       );
     };
-    const shape: AsymmetricSvdShape = { information: ofClicks === 1 ? 'P' : 'H', historyLength, levelPrior };
+    const shape: AsymmetricSvdShape = {
+      ...{ information: ofClicks === 1 ? 'P' : 'H', historyLength, levelPrior },
+      levelUpdates: doublings === 1 ? 'doublings' : 'every',
+    };
     checkShape(cfDim, shape);
     const itemRows = itemSeen.length;
     return new AsymmetricSvd(device, {
@@ -226,14 +239,15 @@ export class AsymmetricSvd extends PairScores implements CfModel {
     );
   }
 
-  /** The trained parameters, the flags, `asvd.factors`, `asvd.item_mean`, and `asvd.settings`: history length, prior of the level, 1 for P. */
+  /** The trained parameters, the flags, `asvd.factors`, `asvd.item_mean`, and `asvd.settings`: history length, prior of the level, 1 for P, 1 for doublings. */
   async state(): Promise<HostState> {
     const { cfDim, historyLength, levelPrior, itemSeen } = this;
     const { information, factors, itemMean } = this.#values;
+    const flags = [information === 'P', this.levelUpdates === 'doublings'].map(Number);
     return addFlags(await readGroup(this.group), this)
       .set(factorsName, { shape: [itemSeen.length, cfDim], data: factors })
       .set(meansName, { shape: [itemSeen.length], data: itemMean })
-      .set(settingsName, { shape: [3], data: Float32Array.of(historyLength, levelPrior, information === 'P' ? 1 : 0) });
+      .set(settingsName, { shape: [4], data: Float32Array.of(historyLength, levelPrior, ...flags) });
   }
 
   release(): void {
@@ -252,7 +266,7 @@ export class AsymmetricSvd extends PairScores implements CfModel {
 
   /** Weights of the items of each history by compressed rows, and what a vector has beside their sum: its first two columns. */
   #entries(histories: readonly ClickHistory[]) {
-    const { cfDim, historyLength, levelPrior, itemSeen } = this;
+    const { cfDim, historyLength, levelPrior, levelUpdates, itemSeen } = this;
     const { itemMean } = this.#values;
     const offsets = new Uint32Array(histories.length + 1);
     const own = new Float32Array(histories.length * cfDim);
@@ -262,7 +276,7 @@ export class AsymmetricSvd extends PairScores implements CfModel {
       const zero = history.indexOf(0);
       // Without a 0 there are no clicks.
       const first = Math.max(0, history.length - historyLength - (zero < 0 ? 0 : 1));
-      let [clicks, entries, residuals] = [0, 0, 0];
+      let [clicks, entries, residuals, level] = [0, 0, 0, 0];
       for (let at = first; at < history.length; at++) {
         const item = Math.abs(history[at]!);
         if (item >= itemSeen.length) {
@@ -272,6 +286,8 @@ export class AsymmetricSvd extends PairScores implements CfModel {
         if (at >= zero) continue;
         clicks++;
         residuals += (history[at]! > 0 ? 1 : 0) - itemMean[item]!;
+        // A power of two has no bit in common with the number before it.
+        if (levelUpdates === 'every' || (clicks & (clicks - 1)) === 0) level = residuals / (clicks + levelPrior);
       }
       const center = residuals / (clicks + centerStrength);
       const scale = 1 / Math.sqrt(entries + tasteStrength);
@@ -287,7 +303,7 @@ export class AsymmetricSvd extends PairScores implements CfModel {
       offsets[row + 1] = items.length;
       own[row * cfDim] = 1;
       // The factors' column of ones adds the sum of weights; it is taken off here.
-      own[row * cfDim + 1] = (levelScale * residuals) / (clicks + levelPrior) - sum;
+      own[row * cfDim + 1] = levelScale * level - sum;
     });
     // WebGPU has no empty buffers; the offsets keep the filler from being read.
     if (items.length === 0) [items[0], weights[0]] = [0, 0];

@@ -4,6 +4,7 @@ export {
   type AsymmetricSvdShape,
   asymmetricSvdMemory,
   asymmetricSvdShapes,
+  type LevelUpdates,
 } from './asymmetric-svd';
 export type {
   AllItems,

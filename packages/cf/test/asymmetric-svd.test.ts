@@ -5,7 +5,15 @@ import { openDevice } from '@crossgate/gpu/node';
 import { encodeState, memorySource, parseState, readGroup, Tape, writeGroup } from '@crossgate/tensor';
 import { expectClose, finiteDifference, softplus } from '@crossgate/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { AsymmetricSvd, CfTrainer, cfModelFromState, clickHistories, historiesFor, spectralVectors } from '../src';
+import {
+  AsymmetricSvd,
+  CfTrainer,
+  cfModelFromState,
+  clickHistories,
+  historiesFor,
+  type LevelUpdates,
+  spectralVectors,
+} from '../src';
 import { smoothedMeans } from '../src/baselines';
 import { cfLoss } from '../src/losses';
 import { smallDataset } from './small-dataset';
@@ -31,7 +39,7 @@ const histories = Array.from({ length: rows.rows }, (_, row) => {
 });
 
 /** What the class says of a user's vector, in float64. */
-function userVector(history: Int32Array, factors: Float64Array): Float64Array {
+function userVector(history: Int32Array, factors: Float64Array, updates: LevelUpdates = 'every'): Float64Array {
   const mean = smoothedMeans(rows.item, rows.label, itemCount, 5);
   const at = history.indexOf(0);
   const kept = [...history.entries()].filter(([, entry]) => entry !== 0).slice(-shape.historyLength);
@@ -40,7 +48,10 @@ function userVector(history: Int32Array, factors: Float64Array): Float64Array {
   const sum = labelled.reduce((total, [, entry]) => total + residual(entry), 0);
   const vector = new Float64Array(cfDim);
   vector[0] = 1;
-  vector[1] = (4 * sum) / (labelled.length + shape.levelPrior);
+  const known =
+    updates === 'every' || labelled.length === 0 ? labelled.length : 2 ** Math.floor(Math.log2(labelled.length));
+  const level = labelled.slice(0, known).reduce((total, [, entry]) => total + residual(entry), 0);
+  vector[1] = (4 * level) / (known + shape.levelPrior);
   for (const [place, entry] of kept) {
     const weight = place < at ? residual(entry) - sum / (labelled.length + 2) : 0.4;
     for (let c = 2; c < cfDim; c++) {
@@ -114,6 +125,22 @@ describe('AsymmetricSvd', () => {
     expect([...(await model.itemVectors(Uint32Array.of(0, 2, 13)).read())]).toEqual(new Array(3 * cfDim).fill(0));
     model.release();
     expect(device.memory.report().persistent).toEqual({});
+  });
+
+  it('holds the level between doublings where it is told to, and when it is loaded again', async () => {
+    const model = AsymmetricSvd.create(device, { ...options, levelUpdates: 'doublings' });
+    const state = await model.state();
+    const loaded = AsymmetricSvd.fromState(device, state, 'test');
+    const factors = Float64Array.from(state.get('asvd.factors')!.data);
+    const expected = histories.flatMap((history) => [...userVector(history, factors, 'doublings')]);
+    const every = histories.flatMap((history) => [...userVector(history, factors)]);
+    expect(expected.filter((value, i) => value !== every[i]).length).toBeGreaterThan(0);
+    for (const of of [model, loaded]) {
+      using _ = device.step();
+      const vectors = await of.userVectors(Uint32Array.from(rows.user), histories).read();
+      expectClose(vectors, Float64Array.from(expected), { absolute: 2e-6, label: 'users' });
+      of.release();
+    }
   });
 
   it('has the gradient of finite differences', async () => {

@@ -154,6 +154,12 @@ const asvd = z.strictObject({
     .positive()
     .default(20)
     .describe("Clicks of prior strength: how slowly a user's level follows the user's labels"),
+  levelUpdates: z
+    .enum(['every', 'doublings'])
+    .default('every')
+    .describe(
+      "When a user's level takes in clicks: each time, or when their number has doubled, which ranks better inside a user",
+    ),
 });
 
 const cf = z.strictObject({
