@@ -12,6 +12,8 @@ import type { Profiler } from './profiler';
 /** Dispatches per submit: enough to make the cost of a submit vanish, few enough to keep the device busy early. */
 const batchSize = 192;
 const uniformStride = 256;
+/** Bytes per write to the queue: Dawn stages small ones in memory that it has, larger ones in pages that are new each time. */
+const writeBytes = 2 ** 18;
 const maximumBindGroups = 16_384;
 const usageMapRead = 0x01;
 const usageCopySource = 0x04;
@@ -156,12 +158,15 @@ export class Recorder implements PendingCommands {
     }
     // Queue writes overtake commands that are not submitted yet.
     this.flushIfUsing(slice.storage);
-    if (data.byteLength % 4 === 0) {
-      this.gpu.queue.writeBuffer(slice.storage.buffer, slice.offset, data.buffer, data.byteOffset, data.byteLength);
-    } else {
-      const padded = new Uint8Array(Math.ceil(data.byteLength / 4) * 4);
-      padded.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
-      this.gpu.queue.writeBuffer(slice.storage.buffer, slice.offset, padded);
+    const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    for (let begin = 0; begin < bytes.length; begin += writeBytes) {
+      let piece = bytes.subarray(begin, begin + writeBytes);
+      if (piece.length % 4 !== 0) {
+        const padded = new Uint8Array(Math.ceil(piece.length / 4) * 4);
+        padded.set(piece);
+        piece = padded;
+      }
+      this.gpu.queue.writeBuffer(slice.storage.buffer, slice.offset + begin, piece);
     }
   }
 

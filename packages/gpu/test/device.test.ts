@@ -55,6 +55,15 @@ for (const immediates of [true, false]) {
       expect(result[9]).toBe(4.5 - 3 - 499);
     });
 
+    it('writes long data of any length whole', async () => {
+      const data = Uint8Array.from({ length: 600_003 }, (_, i) => (i * 7 + (i >> 8)) & 255);
+      using _ = device.step();
+      const slice = device.memory.allocate(data.length);
+      device.recorder.write(slice, data);
+      const back = new Uint8Array(await device.recorder.read(slice));
+      expect(data.findIndex((byte, i) => back[i] !== byte)).toBe(-1);
+    });
+
     it('orders writes after commands that are recorded but not submitted', async () => {
       using _ = device.step();
       const x = device.memory.allocate(64);

@@ -53,7 +53,7 @@ export function bfloat16ToFloat32(source: Uint16Array): Float32Array<ArrayBuffer
 
 /** Narrows f32 to bfloat16 bits, to nearest, ties to even. NaN stays NaN. */
 export function float32ToBfloat16(source: Float32Array): Uint16Array<ArrayBuffer> {
-  const bits = new Uint32Array(Float32Array.from(source).buffer);
+  const bits = new Uint32Array(new Float32Array(source).buffer);
   const out = new Uint16Array(source.length);
   for (let i = 0; i < bits.length; i++) {
     const value = bits[i]!;
@@ -66,10 +66,19 @@ export function float32ToBfloat16(source: Float32Array): Uint16Array<ArrayBuffer
 
 /** Narrows f32 to IEEE half bits, to nearest, ties to even; values beyond 65,504 become infinite. NaN stays NaN. */
 export function float32ToFloat16(source: Float32Array): Uint16Array<ArrayBuffer> {
-  const bits = new Uint32Array(Float32Array.from(source).buffer);
+  const bits = new Uint32Array(new Float32Array(source).buffer);
   const out = new Uint16Array(source.length);
   for (let i = 0; i < bits.length; i++) out[i] = floatBitsToHalf(bits[i]!);
   return out;
+}
+
+const scratch = new Float32Array(1);
+const scratchBits = new Uint32Array(scratch.buffer);
+
+/** The bits of the IEEE half next to one number, as {@link float32ToFloat16} rounds the f32 next to it. */
+export function halfBits(value: number): number {
+  scratch[0] = value;
+  return floatBitsToHalf(scratchBits[0]!);
 }
 
 function floatBitsToHalf(bits: number): number {
@@ -110,5 +119,5 @@ export function floatsFromBytes(dtype: FloatDtype, bytes: Uint8Array): Float32Ar
 export function bytesFromFloats(dtype: FloatDtype, values: Float32Array): Uint8Array<ArrayBuffer> {
   if (dtype === 'F16') return new Uint8Array(float32ToFloat16(values).buffer);
   if (dtype === 'BF16') return new Uint8Array(float32ToBfloat16(values).buffer);
-  return new Uint8Array(Float32Array.from(values).buffer);
+  return new Uint8Array(new Float32Array(values).buffer);
 }

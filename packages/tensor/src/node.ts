@@ -24,7 +24,8 @@ export async function openFile(path: string): Promise<ByteSource> {
       size,
       async read(offset, length) {
         checkRange({ name: path, size }, offset, length);
-        const bytes = new Uint8Array(length);
+        // Not cleared: every byte is read, or it throws.
+        const bytes = new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
         for (let done = 0; done < length; ) {
           const { bytesRead } = await handle.read(bytes, done, length - done, offset + done);
           if (bytesRead === 0) throw new InputError(`${path} became shorter while it was read.`);

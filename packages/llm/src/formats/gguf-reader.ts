@@ -81,4 +81,22 @@ export class HeaderReader {
     const length = this.checkCount(await this.uint64(), 1, `the length of ${what}`);
     return this.#text.decode(await this.take(length));
   }
+
+  /** So many strings. Vocabularies have 100,000 and more, so those that are at hand are read without a promise each. */
+  async strings(count: number, what: string): Promise<string[]> {
+    const strings: string[] = [];
+    while (strings.length < count) {
+      const window = this.#window;
+      const view = new DataView(window.buffer, window.byteOffset, window.byteLength);
+      for (let at = this.position - this.#windowBegin; strings.length < count && at + 8 <= view.byteLength; ) {
+        const end = at + 8 + view.getUint32(at, true);
+        if (view.getUint32(at + 4, true) !== 0 || end > view.byteLength) break;
+        strings.push(this.#text.decode(window.subarray(at + 8, end)));
+        this.#advance(at, end - at);
+        at = end;
+      }
+      if (strings.length < count) strings.push(await this.string(what));
+    }
+    return strings;
+  }
 }

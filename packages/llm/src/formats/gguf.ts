@@ -104,9 +104,7 @@ async function readArray(reader: HeaderReader, key: string, depth: number): Prom
   const declared = await reader.uint64();
   if (type === typeString) {
     const count = reader.checkCount(declared, 8, label);
-    const strings: string[] = [];
-    for (let i = 0; i < count; i++) strings.push(await reader.string(`an entry of ${label}`));
-    return strings;
+    return reader.strings(count, `an entry of ${label}`);
   }
   if (type === typeArray) {
     const count = reader.checkCount(declared, 12, label);

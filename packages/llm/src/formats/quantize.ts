@@ -1,5 +1,5 @@
 /** Rows of f32 as blocks of 32 integers with a half as scale, in the bytes of ggml's Q8_0 and Q4_0. */
-import { float16ToFloat32, float32ToFloat16, InputError } from '@crossgate/tensor';
+import { float16ToFloat32, halfBits, InputError } from '@crossgate/tensor';
 import { type StoredType, storedTypes } from './dequantize';
 
 export type QuantizedBits = 4 | 8;
@@ -28,71 +28,67 @@ export function quantizeRows(bits: QuantizedBits, values: Float32Array, columns:
   const blocksPerRow = Math.ceil(columns / blockSize);
   const blocks = (values.length / columns) * blocksPerRow;
   const out = new Uint8Array(blocks * blockBytes);
-  const block = new Float32Array(blockSize);
-  const choose = bits === 8 ? scaleOf8 : scaleOf4;
+  const block = new Float64Array(blockSize);
   for (let index = 0, at = 0; index < blocks; index++, at += blockBytes) {
     const first = Math.floor(index / blocksPerRow) * columns + (index % blocksPerRow) * blockSize;
-    const end = Math.min(first + blockSize, (Math.floor(index / blocksPerRow) + 1) * columns);
-    block.fill(0);
-    block.set(values.subarray(first, end));
-    const [bitsOfScale, scale] = choose(block);
-    out[at] = bitsOfScale & 255;
-    out[at + 1] = bitsOfScale >> 8;
+    const length = Math.min(blockSize, columns - (index % blocksPerRow) * blockSize);
+    for (let j = 0; j < blockSize; j++) block[j] = j < length ? values[first + j]! : 0;
+    const half = bits === 8 ? halfBits(Math.abs(extreme(block)) / 127) : scaleOf4(block);
+    out[at] = half & 255;
+    out[at + 1] = half >> 8;
+    const scale = halfValues[half]!;
     const inverse = scale === 0 ? 0 : 1 / scale;
-    for (let j = 0; j < blockBytes - 2; j++) {
-      out[at + 2 + j] =
-        bits === 8
-          ? nearest(block[j]! * inverse, 127)
-          : (nearest(block[j]! * inverse, 7) + 8) | ((nearest(block[j + 16]! * inverse, 7) + 8) << 4);
+    if (bits === 8) for (let j = 0; j < 32; j++) out[at + 2 + j] = nearest(block[j]! * inverse, 127);
+    else {
+      for (let j = 0; j < 16; j++) {
+        out[at + 2 + j] = (nearest(block[j]! * inverse, 7) + 8) | ((nearest(block[j + 16]! * inverse, 7) + 8) << 4);
+      }
     }
   }
   return out;
 }
 
-/** The integer next to a number, from −most − 1 to most. */
+/** The integer next to a number, ties upwards, from −most − 1 to most. */
 function nearest(value: number, most: number): number {
-  return Math.max(-most - 1, Math.min(most, Math.round(value)));
+  return Math.max(-most - 1, Math.min(most, Math.floor(value + 0.5)));
 }
 
-const halves = new Uint16Array(1);
-const single = new Float32Array(1);
-
-/** A scale as a half: its bits and its value. */
-function toHalf(scale: number): readonly [number, number] {
-  single[0] = scale;
-  halves[0] = float32ToFloat16(single)[0]!;
-  return [halves[0], float16ToFloat32(halves)[0]!];
-}
+/** The value of every half, by its bits. */
+const halfValues = float16ToFloat32(Uint16Array.from({ length: 2 ** 16 }, (_, bits) => bits));
 
 /** The value of largest size. */
-function extreme(block: Float32Array): number {
+function extreme(block: Float64Array): number {
   let most = 0;
-  for (const value of block) {
+  for (let j = 0; j < 32; j++) {
+    const value = block[j]!;
     if (!(Math.abs(value) < 65_504 * 7)) throw new InputError(`a value is ${value}, which cannot be quantised`);
     if (Math.abs(value) > Math.abs(most)) most = value;
   }
   return most;
 }
 
-function scaleOf8(block: Float32Array): readonly [number, number] {
-  return toHalf(Math.abs(extreme(block)) / 127);
-}
-
 /** Multiples of the largest value that a quant may stand for: −8 reaches furthest, smaller ones resolve the others better. */
 const divisors4 = [-8, -7.4, -6.8, 7, 7.6] as const;
 
-function scaleOf4(block: Float32Array): readonly [number, number] {
+function scaleOf4(block: Float64Array): number {
   const most = extreme(block);
-  let best = toHalf(most / divisors4[0]);
+  let best = halfBits(most / divisors4[0]);
   let least = Infinity;
   if (most === 0) return best;
   for (const divisor of divisors4) {
-    const candidate = toHalf(most / divisor);
-    const scale = candidate[1];
+    const candidate = halfBits(most / divisor);
+    const scale = halfValues[candidate]!;
     if (scale === 0) continue;
+    const inverse = 1 / scale;
     let error = 0;
-    for (const value of block) error += (value - scale * nearest(value / scale, 7)) ** 2;
-    if (error < least) [best, least] = [candidate, error];
+    for (let j = 0; j < 32; j++) {
+      const rest = block[j]! - scale * nearest(block[j]! * inverse, 7);
+      error += rest * rest;
+    }
+    if (error < least) {
+      best = candidate;
+      least = error;
+    }
   }
   return best;
 }

@@ -134,9 +134,18 @@ async function* readStoredRows(weight: StoredWeight, chunkBytes: number): AsyncG
   const rowsPerChunk = Math.max(1, Math.floor(chunkBytes / (4 * columns)));
   // Whole heads are read where their rows must be reordered; they are handed on in chunks of the size asked for.
   const rowsPerRead = headDim ? Math.max(1, Math.floor(rowsPerChunk / headDim)) * headDim : rowsPerChunk;
+  const fetch = (row: number) => {
+    const bytes = weight.file.read(weight.begin + row * rowBytes, Math.min(rowsPerRead, rows - row) * rowBytes);
+    // Who stops early does not wait for what was fetched ahead, nor for its failure.
+    bytes.catch(() => {});
+    return bytes;
+  };
+  let next = fetch(0);
   for (let row = 0; row < rows; row += rowsPerRead) {
     const count = Math.min(rowsPerRead, rows - row);
-    const stored = await weight.file.read(weight.begin + row * rowBytes, count * rowBytes);
+    const stored = await next;
+    // The file is read on while the reader works on these rows.
+    if (row + rowsPerRead < rows) next = fetch(row + rowsPerRead);
     const bytes = headDim ? toHalfRotation(stored, headDim, rowBytes) : stored;
     for (let first = 0; first < count; first += rowsPerChunk) {
       const end = Math.min(count, first + rowsPerChunk);

@@ -15,7 +15,7 @@ import {
 import { expectedTensors, isLinearWeight, type LlamaConfig } from '../config';
 import { bitsOfType, type QuantizedBits, quantizeRows, splitBlocks } from '../formats/quantize';
 import type { WeightSource } from '../formats/source';
-import { fillWide } from './widen';
+import { chunkOf, fillWide } from './widen';
 
 /**
  * How the linear layers of the blocks are kept on the device; everything else is f32.
@@ -132,7 +132,7 @@ async function* halfRows(source: WeightSource, name: string, bfloat: boolean) {
   const { dtype, shape } = source.tensors.get(name)!;
   const columns = shape[1]!;
   if (dtype === (bfloat ? 'BF16' : 'F16') && source.readStored) {
-    for await (const { offset, bytes } of source.readStored(name)) {
+    for await (const { offset, bytes } of source.readStored(name, { chunkBytes: chunkOf(dtype) })) {
       // Views of pairs need an even offset, which a slice of a file need not have.
       const even = bytes.byteOffset % 2 === 0 ? bytes : new Uint8Array(bytes);
       const halves = new Uint16Array(even.buffer as ArrayBuffer, even.byteOffset, even.byteLength / 2);
@@ -174,7 +174,7 @@ export async function* quantizedRows(
 ): AsyncGenerator<Uint8Array> {
   const { dtype, shape } = source.tensors.get(name)!;
   if (bitsOfType(dtype) === bits && source.readStored) {
-    for await (const { bytes } of source.readStored(name)) yield bytes;
+    for await (const { bytes } of source.readStored(name, { chunkBytes: chunkOf(dtype) })) yield bytes;
     return;
   }
   for await (const { data } of source.read(name)) {

@@ -15,6 +15,13 @@ function formatOnDevice(
   return columns % blockSize === 0 && columns % 4 === 0 && 4 * columns <= chunkBytes ? format : undefined;
 }
 
+/** Bytes of f32 of a chunk that takes 4 MiB as it is stored. */
+export function chunkOf(dtype: string): number {
+  if (!Object.hasOwn(storedFormats, dtype)) return defaultChunkBytes;
+  const { blockSize, blockBytes } = storedFormats[dtype as StoredFormatName];
+  return Math.floor((defaultChunkBytes * 4 * blockSize) / blockBytes);
+}
+
 /**
  * Fills a tensor with a weight of its shape.
  *
@@ -28,7 +35,7 @@ export async function fillWide(
   advance: (bytes: number) => void,
 ): Promise<void> {
   const { dtype } = source.tensors.get(name)!;
-  const chunkBytes = Math.min(defaultChunkBytes, device.capabilities.limits.maxStorageBufferBindingSize - 256);
+  const chunkBytes = Math.min(chunkOf(dtype), device.capabilities.limits.maxStorageBufferBindingSize - 256);
   const type = formatOnDevice(dtype, shape.slice(-1), chunkBytes);
   if (source.readStored && type) {
     const { blockSize, blockBytes } = storedFormats[type];
