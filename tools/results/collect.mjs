@@ -5,10 +5,11 @@
 //
 // Machine paths are left out. The commit is the one of this checkout; collect from a clean one.
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { drawRun } from '../../apps/train/dist/index.js';
+import { resultOf, storeRun } from './store-run.mjs';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -25,34 +26,7 @@ if (target === undefined || runs.length === 0) {
 const commit = values.commit ?? execFileSync('git', ['rev-parse', 'HEAD'], { encoding: 'utf8' }).trim();
 const date = new Date().toISOString().slice(0, 10);
 
-/**
- * Replaces absolute paths by their last part, in every string of a JSON value.
- *
- * @param {any} value
- * @returns {any}
- */
-function withoutPaths(value) {
-  if (typeof value === 'string') return value.startsWith('/') ? basename(value) : value;
-  if (Array.isArray(value)) return value.map(withoutPaths);
-  if (value === null || typeof value !== 'object') return value;
-  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, withoutPaths(inner)]));
-}
-
-const rows = [];
-for (const run of runs) {
-  const result = withoutPaths(JSON.parse(readFileSync(join(run, 'result.json'), 'utf8')));
-  const folder = join(target, result.name);
-  mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, 'result.json'), `${JSON.stringify({ ...result, commit, date }, null, 2)}\n`);
-  const config = readFileSync(join(run, 'config.yaml'), 'utf8').replace(/^(\s*\w+: )\/\S*\/(\S+)$/gm, '$1$2');
-  writeFileSync(join(folder, 'config.yaml'), config);
-  const metrics = readFileSync(join(run, 'metrics.jsonl'), 'utf8').trim();
-  if (metrics !== '') {
-    const records = metrics.split('\n').map((line) => JSON.parse(line));
-    writeFileSync(join(folder, 'curves.svg'), drawRun(result.name, records));
-  }
-  rows.push(result);
-}
+const rows = runs.map((run) => storeRun(run, join(target, resultOf(run).name), { commit, date }, drawRun));
 
 /** @param {number | null | undefined} value */
 const number = (value, digits = 4) => (value === null || value === undefined ? '–' : value.toFixed(digits));
