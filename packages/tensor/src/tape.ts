@@ -3,6 +3,7 @@
 import type { BufferSlice, Device } from '@crossgate/gpu';
 import { addScaled, binary } from '@crossgate/kernels';
 import { Parameter } from './parameters';
+import { type SavedOptions, SavedTensors } from './saved';
 import { empty, Tensor, tidy } from './tensor';
 
 /** Where an operation's backward puts the gradients of its inputs. */
@@ -16,6 +17,8 @@ export interface Gradients {
    * `fresh` memory that the kernel does not cover completely must be cleared by the caller (never needed with accumulate).
    */
   target(input: Tensor): { slice: BufferSlice; accumulate: boolean };
+  /** A tensor that the operation saved, to read its values: they may lie elsewhere now, rounded as the tape keeps them. */
+  saved(tensor: Tensor): Tensor;
 }
 
 /** Computes the gradients of an operation's inputs from those of its outputs. */
@@ -25,8 +28,17 @@ interface Node {
   readonly name: string;
   readonly outputs: readonly Tensor[];
   readonly saved: readonly Tensor[];
+  readonly exact: readonly Tensor[];
   readonly root: boolean;
   readonly backward: Backward;
+}
+
+/** What a recorded operation says of itself beside its tensors. */
+export interface RecordOptions {
+  /** True for losses: `backward` needs no incoming gradient, and what is saved is the loss's own gradient. Default false. */
+  readonly root?: boolean;
+  /** More tensors that `backward` reads, which are kept as they are whatever the tape does with others. */
+  readonly exact?: readonly Tensor[];
 }
 
 let active: Tape | null = null;
@@ -51,8 +63,7 @@ export function withoutTape<T>(body: () => T): T {
  * Puts an operation on the active tape if a gradient can flow through it.
  *
  * @param inputs tensors whose gradients `backward` can give.
- * @param saved tensors that `backward` reads; their memory is kept until it has run.
- * @param root true for losses: `backward` needs no incoming gradient.
+ * @param saved tensors that `backward` reads, by {@link Gradients.saved}; they are kept until it has run.
  */
 export function record<T extends readonly Tensor[]>(
   name: string,
@@ -60,9 +71,11 @@ export function record<T extends readonly Tensor[]>(
   outputs: T,
   saved: readonly Tensor[],
   backward: Backward,
-  root = false,
+  { root = false, exact = [] }: RecordOptions = {},
 ): T {
-  if (active && inputs.some(({ requiresGrad }) => requiresGrad)) active.push({ name, outputs, saved, root, backward });
+  if (active && inputs.some(({ requiresGrad }) => requiresGrad)) {
+    active.push({ name, outputs, saved, exact, root, backward });
+  }
   return outputs;
 }
 
@@ -80,6 +93,12 @@ export function record<T extends readonly Tensor[]>(
 export class Tape implements Disposable {
   #nodes: Node[] = [];
   readonly #gradients = new Map<number, Tensor>();
+  readonly #saved: SavedTensors;
+
+  /** @throws InputError for a loss scale where activations are kept in f32. */
+  constructor(options: SavedOptions = {}) {
+    this.#saved = new SavedTensors(options);
+  }
 
   /** Records everything `forward` does. It must be synchronous. When it throws, the tape is empty again. */
   record<T>(forward: () => T): T {
@@ -98,8 +117,14 @@ export class Tape implements Disposable {
   /** @internal */
   push(node: Node): void {
     for (const tensor of node.outputs) tensor.requiresGrad = true;
-    for (const { device, slice } of node.saved) device.memory.retain(slice.storage);
-    this.#nodes.push(node);
+    for (const { device, slice } of node.exact) device.memory.retain(slice.storage);
+    // Only what is held already is given back, should the device refuse memory for one.
+    const saved: Tensor[] = [];
+    this.#nodes.push({ ...node, saved });
+    for (const tensor of node.saved) {
+      this.#saved.keep(tensor, node.root);
+      saved.push(tensor);
+    }
   }
 
   /**
@@ -111,7 +136,7 @@ export class Tape implements Disposable {
    */
   hold(tensors: readonly Tensor[]): () => boolean {
     const [{ memory }, position] = [tensors[0]!.device, this.#nodes.length];
-    const node: Node = { name: 'hold', outputs: [], saved: tensors, root: false, backward: () => {} };
+    const node: Node = { name: 'hold', outputs: [], saved: [], exact: tensors, root: false, backward: () => {} };
     for (const { slice } of tensors) memory.retain(slice.storage);
     this.#nodes.push(node);
     return () => this.#nodes[position] === node;
@@ -134,14 +159,9 @@ export class Tape implements Disposable {
     watched: readonly Tensor[] = [],
   ): (Tensor | undefined)[] {
     const held = new Set<number>(watched.map(({ id }) => id));
-    const into: Gradients = {
-      needs: (input) => input.requiresGrad,
-      give: (input, gradient) => this.#give(input, gradient),
-      target: (input) => this.#target(input),
-    };
     try {
       for (const [tensor, gradient] of seeds) this.#give(tensor, gradient);
-      for (let node = this.#nodes.at(-1); node; node = this.#nodes.at(-1)) this.#runNode(node, held, into);
+      for (let node = this.#nodes.at(-1); node; node = this.#nodes.at(-1)) this.#runNode(node, held);
     } catch (error) {
       this.discard();
       throw error;
@@ -153,10 +173,22 @@ export class Tape implements Disposable {
   }
 
   /** Runs the backward of the last node and drops the node with what it held. A node that throws stays, to be discarded. */
-  #runNode(node: Node, held: ReadonlySet<number>, into: Gradients): void {
+  #runNode(node: Node, held: ReadonlySet<number>): void {
     const gradients = this.#gradients;
     const incoming = node.outputs.map(({ id }) => gradients.get(id));
-    const { device } = (node.outputs[0] ?? node.saved[0])!;
+    const { device } = (node.outputs[0] ?? node.exact[0])!;
+    const restored = new Map<Tensor, Tensor>();
+    const into: Gradients = {
+      needs: (input) => input.requiresGrad,
+      give: (input, gradient) => this.#give(input, gradient),
+      target: (input) => this.#target(input),
+      saved: (tensor) => {
+        if (!node.saved.includes(tensor)) throw new Error(`${node.name} reads a tensor that it did not save`);
+        const known = restored.get(tensor) ?? this.#saved.restore(tensor);
+        restored.set(tensor, known);
+        return known;
+      },
+    };
     const scope = device.memory.openScope();
     try {
       if (node.root || incoming.some((gradient) => gradient !== undefined)) node.backward(incoming, into);
@@ -167,7 +199,7 @@ export class Tape implements Disposable {
         device.memory.release(gradient.slice.storage);
       });
       this.#nodes.pop();
-      for (const { slice } of node.saved) device.memory.release(slice.storage);
+      this.#releaseNode(node);
     } finally {
       // An exception may have left scopes open inside this one.
       device.memory.closeDownTo(scope);
@@ -176,9 +208,7 @@ export class Tape implements Disposable {
 
   /** Forgets everything without a backward pass, e.g. after an exception in the forward. May be called again. */
   discard(): void {
-    for (const { saved } of this.#nodes) {
-      for (const { device, slice } of saved) device.memory.release(slice.storage);
-    }
+    for (const node of this.#nodes) this.#releaseNode(node);
     this.#nodes = [];
     for (const { device, slice } of this.#gradients.values()) device.memory.release(slice.storage);
     this.#gradients.clear();
@@ -186,6 +216,11 @@ export class Tape implements Disposable {
 
   [Symbol.dispose](): void {
     this.discard();
+  }
+
+  #releaseNode({ saved, exact }: Node): void {
+    for (const tensor of saved) this.#saved.release(tensor);
+    for (const { device, slice } of exact) device.memory.release(slice.storage);
   }
 
   #give(input: Tensor, gradient: Tensor): void {
@@ -239,7 +274,8 @@ function adopt({ device, slice }: Tensor): void {
 }
 
 /**
- * Runs `body` without keeping its intermediate results; the backward pass runs it again. Trades compute for memory.
+ * Runs `body` without keeping its intermediate results; the backward pass runs it again, from the inputs as the tape keeps them,
+ * and keeps in f32 what that needs: it is given back at once. Trades compute for memory.
  * `body` must depend on nothing but its inputs and parameters, and give the same result both times.
  */
 export function checkpoint(device: Device, inputs: readonly Tensor[], body: (...inputs: Tensor[]) => Tensor): Tensor {
@@ -249,10 +285,12 @@ export function checkpoint(device: Device, inputs: readonly Tensor[], body: (...
     name: 'checkpoint',
     outputs: [output],
     saved: inputs,
+    exact: [],
     root: false,
     backward: ([gradient], into) => {
       const copies = inputs.map((input) => {
-        const copy = new Tensor(input.device, input.slice, input.shape, input.dtype);
+        const { slice } = into.saved(input);
+        const copy = new Tensor(input.device, slice, input.shape, input.dtype);
         copy.requiresGrad = input.requiresGrad;
         return copy;
       });

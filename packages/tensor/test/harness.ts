@@ -2,8 +2,8 @@
 import type { Device } from '@crossgate/gpu';
 import type { Reference } from '@crossgate/testing';
 import { randomNormal, toFloat32 } from '@crossgate/testing';
-import type { Tensor } from '../src';
-import { fromHost, ParameterGroup, Tape } from '../src';
+import type { SavedOptions, Tensor } from '../src';
+import { fromHost, ParameterGroup, Tape, tidy } from '../src';
 
 /** A step tensor with a reference's values. */
 export function tensorOf(device: Device, reference: Reference): Tensor {
@@ -26,16 +26,17 @@ export async function runGradients(
   inputs: readonly Reference[],
   body: (...inputs: Tensor[]) => Tensor,
   asParameters: boolean,
+  saved: SavedOptions = {},
 ): Promise<GradientRun> {
   const specs = inputs.map((input, i) => ({ name: `input${i}`, shape: input.shape, values: toFloat32(input) }));
   const group = new ParameterGroup(device, 'test', specs);
   group.trainable = true;
   using _ = device.step();
   group.zeroGradients();
-  const tape = new Tape();
+  const tape = new Tape(saved);
   const copies = inputs.map((input) => tensorOf(device, input));
   for (const copy of copies) copy.requiresGrad = true;
-  const output = tape.record(() => body(...(asParameters ? group.parameters : copies)));
+  const output = tape.record(() => tidy(device, () => body(...(asParameters ? group.parameters : copies))));
   const weight = randomNormal([...output.shape], 77);
   const seed = tensorOf(device, weight);
   const watched = tape.backward([[output, seed]], asParameters ? [] : copies);

@@ -171,8 +171,11 @@ export class LlamaModel {
       const last = layer === config.layers - 1;
       const run = (x: Tensor) => this.#layer(layer, x, batch, last ? rows : null, dropout, attend);
       // Beside the layer's input, what its second run reads must outlive the scopes around this one.
-      const kept = [hidden, batch.positions, visible.offsets, visible.sequenceOfToken];
-      hidden = this.checkpointing && activeTape() ? checkpoint(device, kept, run) : tidy(device, () => run(hidden));
+      const input = hidden;
+      const kept = [input, batch.positions, visible.offsets, visible.sequenceOfToken];
+      hidden = this.checkpointing && activeTape() ? checkpoint(device, kept, run) : tidy(device, () => run(input));
+      // What the backward pass reads of a layer's result the tape holds, maybe in fewer bits.
+      if (layer > 0) device.memory.releaseEarly(input.slice);
     }
     if (past?.keep) past.cache.advance(batch.tokens);
     return rmsNorm(hidden, this.weight('model.norm.weight'), config.rmsNormEpsilon);

@@ -41,7 +41,13 @@ export function multiply(a: Tensor, b: Tensor): Tensor {
     ] as const) {
       if (!into.needs(input)) continue;
       const product = empty(device, a.shape);
-      binary(device, { operation: 'multiply', a: gradient!.slice, b: other.slice, out: product.slice, count });
+      binary(device, {
+        operation: 'multiply',
+        a: gradient!.slice,
+        b: into.saved(other).slice,
+        out: product.slice,
+        count,
+      });
       into.give(input, product);
     }
   });
@@ -69,7 +75,8 @@ function activation(operation: 'relu' | 'sigmoid' | 'tanh' | 'silu'): (x: Tensor
     unary(device, { operation, x: x.slice, out: out.slice, count });
     record(operation, [x], [out], [x], ([gradient], into) => {
       const { slice, accumulate } = into.target(x);
-      unaryBackward(device, { operation, x: x.slice, gradOut: gradient!.slice, gradX: slice, count, accumulate });
+      const args = { operation, x: into.saved(x).slice, gradOut: gradient!.slice, count, accumulate };
+      unaryBackward(device, { ...args, gradX: slice });
     });
     return out;
   };

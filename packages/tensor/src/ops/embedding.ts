@@ -2,8 +2,9 @@
 import type { Device } from '@crossgate/gpu';
 import { InputError } from '@crossgate/gpu';
 import { buildSegments, gather, rowDot as rowDotKernel, scaleRows, segmentSum } from '@crossgate/kernels';
-import { activeTape, record } from '../tape';
-import { empty, expectShape, fromHost, type Tensor } from '../tensor';
+import { type LinearWeight, weightOperand } from '../quantized';
+import { activeTape, type Backward, record } from '../tape';
+import { empty, expectShape, fromHost, Tensor } from '../tensor';
 
 /** The kernels' form of "which positions hold which row". A segment whose target is {@link noRow} is dropped. */
 export interface SegmentTensors {
@@ -49,31 +50,32 @@ export const noRow = 0xffffffff;
 /**
  * out[i] = table[indices[i]].
  *
- * @param table [tableRows, columns]; @param indices [n] values in 0 … tableRows − 1, or {@link noRow}.
+ * @param table [tableRows, columns], also frozen in fewer bits; @param indices [n] values in 0 … tableRows − 1, or {@link noRow}.
  * @returns [n, columns].
  * @throws InputError naming the first index on the host that is out of range.
  */
-export function embedding(table: Tensor, indices: Indices): Tensor {
+export function embedding(table: LinearWeight, indices: Indices): Tensor {
   expectShape('embedding', 'table', table, [-1, -1]);
   const { device } = table;
-  const [tableRows, columns] = table.shape as [number, number];
+  const [tableRows = 0, columns = 0] = table.shape;
   if (indices instanceof Uint32Array) checkIndices(indices, tableRows);
   const rows = indexCount(indices);
   const out = empty(device, [rows, columns]);
   gather(device, {
-    table: table.slice,
+    table: weightOperand(table),
     indices: (indices instanceof Uint32Array ? fromHost(device, [rows], indices) : indices.indices).slice,
     out: out.slice,
     rows,
     columns,
     tableRows,
   });
-  if (activeTape() && table.requiresGrad) {
+  if (activeTape() && table instanceof Tensor && table.requiresGrad) {
     const segments = indices instanceof Uint32Array ? uploadSegments(device, indices) : indices.segments;
     if (segments === null)
       throw new InputError('embedding: a gradient flows to the table, but its indices have no segments');
     const { offsets, positions, targets } = segments;
-    record('embedding', [table], [out], [offsets, positions, targets], ([gradient], into) => {
+    const exact = [offsets, positions, targets];
+    const backward: Backward = ([gradient], into) => {
       const { slice, accumulate } = into.target(table);
       // Rows that no index names keep what is there, so memory that is not accumulated into starts at zero.
       if (!accumulate) device.recorder.clear(slice);
@@ -87,7 +89,8 @@ export function embedding(table: Tensor, indices: Indices): Tensor {
         columns,
         accumulate,
       });
-    });
+    };
+    record('embedding', [table], [out], [], backward, { exact });
   }
   return out;
 }
@@ -111,7 +114,8 @@ export function rowDot(a: Tensor, b: Tensor): Tensor {
     ] as const) {
       if (!into.needs(input)) continue;
       const { slice, accumulate } = into.target(input);
-      scaleRows(device, { x: other.slice, scale: gradient!.slice, out: slice, rows, columns, accumulate });
+      const x = into.saved(other).slice;
+      scaleRows(device, { x, scale: gradient!.slice, out: slice, rows, columns, accumulate });
     }
   });
   return out;

@@ -1,6 +1,6 @@
 // The hybrid prompt's input embeddings: one gather, gate and fma for text, item slots and user slots (CCF-LLM, eq. 4).
 import { gatedFusionBackward, gatedFusion as launch } from '@crossgate/kernels';
-import { activeTape, record } from '../tape';
+import { activeTape, type Backward, record } from '../tape';
 import { empty, expectShape, fromHost, type Tensor } from '../tensor';
 import { uploadSegments } from './embedding';
 
@@ -72,13 +72,16 @@ export function gatedFusion(inputs: GatedFusionInputs, positions: FusionPosition
       targets: s.targets.slice,
       segments: s.segments,
     });
-    const saved = [aligned, ...gates, tokenIds, cfRows, textRows, ...segments];
-    record('gatedFusion', [aligned, ...gates], [out], saved, ([gradient], into) => {
+    const exact = [tokenIds, cfRows, textRows, ...segments];
+    const backward: Backward = ([gradient], into) => {
       const gradAligned = empty(device, aligned.shape);
       const gradGateCf = gateCf && empty(device, gateCf.shape);
       const gradGateText = gateText && empty(device, gateText.shape);
       gatedFusionBackward(device, {
         ...common,
+        aligned: into.saved(aligned).slice,
+        gateCf: gateCf && into.saved(gateCf).slice,
+        gateText: gateText && into.saved(gateText).slice,
         gradOut: gradient!.slice,
         byCf: slices(byCf),
         byText: slices(byText),
@@ -89,7 +92,8 @@ export function gatedFusion(inputs: GatedFusionInputs, positions: FusionPosition
       into.give(aligned, gradAligned);
       if (gateCf && gradGateCf) into.give(gateCf, gradGateCf);
       if (gateText && gradGateText) into.give(gateText, gradGateText);
-    });
+    };
+    record('gatedFusion', [aligned, ...gates], [out], [aligned, ...gates], backward, { exact });
   }
   return out;
 }

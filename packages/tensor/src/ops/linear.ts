@@ -2,7 +2,7 @@
 import { InputError } from '@crossgate/gpu';
 import { columnSum, matmul as launchMatmul } from '@crossgate/kernels';
 import { type LinearWeight, weightOperand } from '../quantized';
-import { record } from '../tape';
+import { type Backward, record } from '../tape';
 import { empty, expectShape, Tensor } from '../tensor';
 
 /**
@@ -30,8 +30,8 @@ export function linear(x: Tensor, weight: LinearWeight, bias?: Tensor): Tensor {
   });
   // The weight's gradient needs x, the input's gradient needs the weight; persistent tensors cost nothing to save.
   const weights = weight instanceof Tensor ? [weight] : [];
-  const saved = weight.requiresGrad ? [x, ...weights] : weights;
-  record('linear', [x, ...weights, ...(bias ? [bias] : [])], [out], saved, ([gradient], into) => {
+  const saved = weight.requiresGrad ? [x] : [];
+  const backward: Backward = ([gradient], into) => {
     const gradOut = gradient!.slice;
     if (into.needs(x)) {
       const { slice, accumulate } = into.target(x);
@@ -49,7 +49,7 @@ export function linear(x: Tensor, weight: LinearWeight, bias?: Tensor): Tensor {
       const { slice, accumulate } = into.target(weight);
       launchMatmul(device, {
         a: gradOut,
-        b: x.slice,
+        b: into.saved(x).slice,
         out: slice,
         m: outputs,
         n: inputs,
@@ -62,7 +62,8 @@ export function linear(x: Tensor, weight: LinearWeight, bias?: Tensor): Tensor {
       const { slice, accumulate } = into.target(bias);
       columnSum(device, { x: gradOut, out: slice, rows, columns: outputs, accumulate });
     }
-  });
+  };
+  record('linear', [x, ...weights, ...(bias ? [bias] : [])], [out], saved, backward, { exact: weights });
   return out;
 }
 
@@ -93,8 +94,18 @@ export function matmul(a: Tensor, b: Tensor, { transposeA = false, transposeB = 
       launchMatmul(
         device,
         transposeA
-          ? { a: b.slice, b: g, out: slice, m: k, n: m, k: n, transposeA: transposeB, transposeB: true, accumulate }
-          : { a: g, b: b.slice, out: slice, m, n: k, k: n, transposeB: !transposeB, accumulate },
+          ? {
+              a: into.saved(b).slice,
+              b: g,
+              out: slice,
+              m: k,
+              n: m,
+              k: n,
+              transposeA: transposeB,
+              transposeB: true,
+              accumulate,
+            }
+          : { a: g, b: into.saved(b).slice, out: slice, m, n: k, k: n, transposeB: !transposeB, accumulate },
       );
     }
     if (into.needs(b)) {
@@ -102,8 +113,18 @@ export function matmul(a: Tensor, b: Tensor, { transposeA = false, transposeB = 
       launchMatmul(
         device,
         transposeB
-          ? { a: g, b: a.slice, out: slice, m: n, n: k, k: m, transposeA: true, transposeB: transposeA, accumulate }
-          : { a: a.slice, b: g, out: slice, m: k, n, k: m, transposeA: !transposeA, accumulate },
+          ? {
+              a: g,
+              b: into.saved(a).slice,
+              out: slice,
+              m: n,
+              n: k,
+              k: m,
+              transposeA: true,
+              transposeB: transposeA,
+              accumulate,
+            }
+          : { a: into.saved(a).slice, b: g, out: slice, m: k, n, k: m, transposeA: !transposeA, accumulate },
       );
     }
   });

@@ -65,7 +65,7 @@ export function loraLinear(x: Tensor, weight: LinearWeight, lora: LoraOptions, b
     'loraLinear',
     [x, ...weights, a, b],
     [out],
-    [...weights, a, b, ...(training || weight.requiresGrad ? [x, hidden] : [])],
+    training || weight.requiresGrad ? [x, hidden] : [],
     ([gradient], into) => {
       const gradOut = gradient!.slice;
       const gradHidden = empty(device, [rows, rank]);
@@ -74,7 +74,7 @@ export function loraLinear(x: Tensor, weight: LinearWeight, lora: LoraOptions, b
         const { slice, accumulate } = into.target(b);
         matmul(device, {
           a: gradOut,
-          b: hidden.slice,
+          b: into.saved(hidden).slice,
           out: slice,
           m: outputs,
           n: rank,
@@ -89,7 +89,7 @@ export function loraLinear(x: Tensor, weight: LinearWeight, lora: LoraOptions, b
         // The dropped input is made again from its counter rather than kept.
         matmul(device, {
           a: gradHidden.slice,
-          b: dropped(x).slice,
+          b: dropped(into.saved(x)).slice,
           out: slice,
           m: rank,
           n: inputs,
@@ -102,7 +102,7 @@ export function loraLinear(x: Tensor, weight: LinearWeight, lora: LoraOptions, b
         const { slice, accumulate } = into.target(weight);
         matmul(device, {
           a: gradOut,
-          b: x.slice,
+          b: into.saved(x).slice,
           out: slice,
           m: outputs,
           n: inputs,
@@ -141,6 +141,7 @@ export function loraLinear(x: Tensor, weight: LinearWeight, lora: LoraOptions, b
       });
       into.give(x, gradX);
     },
+    { exact: [...weights, a, b] },
   );
   return out;
 }

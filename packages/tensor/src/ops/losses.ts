@@ -7,7 +7,9 @@ import { empty, expectShape, fromHost, Tensor } from '../tensor';
 /** Kernel-made gradients of a loss with respect to its logits, given back when the tape runs. */
 function root(name: string, logits: Tensor, losses: Tensor, gradient: Tensor | undefined): void {
   if (!gradient) return;
-  record(name, [logits], [losses], [gradient], (_, into) => into.give(logits, gradient), true);
+  record(name, [logits], [losses], [gradient], (_, into) => into.give(logits, into.saved(gradient)), { root: true });
+  // The tape holds it from here on, in its own way.
+  logits.device.memory.releaseEarly(gradient.slice);
 }
 
 function gradientFor(logits: Tensor): Tensor | undefined {

@@ -2,7 +2,7 @@
 
 import { InputError } from '@crossgate/gpu';
 import * as kernels from '@crossgate/kernels';
-import { activeTape, record } from '../tape';
+import { activeTape, type Backward, record } from '../tape';
 import { empty, expectShape, type Tensor } from '../tensor';
 
 export { ropeFrequencies, ropeTable, ropeTableOf } from '@crossgate/kernels';
@@ -13,11 +13,11 @@ export function rmsNorm(x: Tensor, weight: Tensor, epsilon: number): Tensor {
   expectShape('rmsNorm', 'weight', weight, [columns]);
   const out = empty(device, x.shape);
   kernels.rmsNorm(device, { x: x.slice, weight: weight.slice, out: out.slice, rows, columns, epsilon });
-  record('rmsNorm', [x, weight], [out], [x, weight], ([gradient], into) => {
+  const backward: Backward = ([gradient], into) => {
     const gradX = empty(device, x.shape);
     const weightTarget = into.needs(weight) ? into.target(weight) : undefined;
     kernels.rmsNormBackward(device, {
-      x: x.slice,
+      x: into.saved(x).slice,
       weight: weight.slice,
       gradOut: gradient!.slice,
       gradX: gradX.slice,
@@ -27,7 +27,8 @@ export function rmsNorm(x: Tensor, weight: Tensor, epsilon: number): Tensor {
       epsilon,
     });
     into.give(x, gradX);
-  });
+  };
+  record('rmsNorm', [x, weight], [out], [x], backward, { exact: [weight] });
   return out;
 }
 
@@ -49,12 +50,12 @@ export function layerNorm(x: Tensor, weight: Tensor, bias: Tensor, epsilon: numb
     columns,
     epsilon,
   });
-  record('layerNorm', [x, weight, bias], [out], [x, weight], ([gradient], into) => {
+  const backward: Backward = ([gradient], into) => {
     const gradX = empty(device, x.shape);
     const weightTarget = into.needs(weight) ? into.target(weight) : undefined;
     const biasTarget = into.needs(bias) ? into.target(bias) : undefined;
     kernels.layerNormBackward(device, {
-      x: x.slice,
+      x: into.saved(x).slice,
       weight: weight.slice,
       gradOut: gradient!.slice,
       gradX: gradX.slice,
@@ -65,7 +66,8 @@ export function layerNorm(x: Tensor, weight: Tensor, bias: Tensor, epsilon: numb
       epsilon,
     });
     into.give(x, gradX);
-  });
+  };
+  record('layerNorm', [x, weight, bias], [out], [x], backward, { exact: [weight] });
   return out;
 }
 
@@ -108,7 +110,7 @@ export function rope(x: Tensor, sequences: PackedSequences, { heads, headDim, ta
   };
   const out = rotate(x, false);
   // A rotation's transpose is its inverse.
-  record('rope', [x], [out], [positions], ([gradient], into) => into.give(x, rotate(gradient!, true)));
+  record('rope', [x], [out], [], ([gradient], into) => into.give(x, rotate(gradient!, true)), { exact: [positions] });
   return out;
 }
 
@@ -151,8 +153,9 @@ export function attention(
     scale: 1 / Math.sqrt(headDim),
   };
   kernels.attention(device, common);
-  const saved = [query, key, value, out, logSumExp, offsets, sequenceOfToken];
-  record('attention', [query, key, value], [out], saved, ([gradient], into) => {
+  // A rounding of log-sum-exp would be one of every probability's exponent.
+  const exact = [logSumExp, offsets, sequenceOfToken];
+  const backward: Backward = ([gradient], into) => {
     const [gradQuery, gradKey, gradValue] = [query, key, value].map(({ shape }) => empty(device, shape)) as [
       Tensor,
       Tensor,
@@ -160,6 +163,10 @@ export function attention(
     ];
     kernels.attentionBackward(device, {
       ...common,
+      query: into.saved(query).slice,
+      key: into.saved(key).slice,
+      value: into.saved(value).slice,
+      out: into.saved(out).slice,
       gradOut: gradient!.slice,
       gradQuery: gradQuery.slice,
       gradKey: gradKey.slice,
@@ -168,7 +175,8 @@ export function attention(
     into.give(query, gradQuery);
     into.give(key, gradKey);
     into.give(value, gradValue);
-  });
+  };
+  record('attention', [query, key, value], [out], [query, key, value, out], backward, { exact });
   return out;
 }
 
@@ -234,8 +242,8 @@ export function swiglu(gate: Tensor, up: Tensor): Tensor {
   record('swiglu', [gate, up], [out], [gate, up], ([gradient], into) => {
     const [gradGate, gradUp] = [empty(device, gate.shape), empty(device, gate.shape)];
     kernels.swigluBackward(device, {
-      gate: gate.slice,
-      up: up.slice,
+      gate: into.saved(gate).slice,
+      up: into.saved(up).slice,
       gradOut: gradient!.slice,
       gradGate: gradGate.slice,
       gradUp: gradUp.slice,

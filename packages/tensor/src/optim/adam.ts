@@ -1,8 +1,9 @@
 // Adam with coupled L2 decay and AdamW, one dispatch per arena section.
 import type { BufferSlice, Device } from '@crossgate/gpu';
 import { InputError } from '@crossgate/gpu';
-import { clipFactor, adam as launchAdam, sumOfSquares } from '@crossgate/kernels';
+import { clipFactor, adam as launchAdam } from '@crossgate/kernels';
 import { allOrNothing, type ParameterGroup } from '../parameters';
+import { type LossScaler, sumOfGradientSquares } from './loss-scaler';
 
 export interface AdamOptions {
   /** `adam` adds weightDecay · value to the gradient (torch.optim.Adam); `adamw` decays the value (Loshchilov & Hutter). */
@@ -27,7 +28,7 @@ interface Moments {
 
 /** Updates groups in place. Gradients are left as they are: zero them before the next accumulation. */
 export class Adam {
-  /** Updates done so far; part of the state. */
+  /** Updates done so far without a loss scaler, which counts its own; part of the state. */
   steps = 0;
   readonly #device: Device;
   readonly #moments: ReadonlyMap<ParameterGroup, readonly Moments[]>;
@@ -58,16 +59,21 @@ export class Adam {
     });
   }
 
-  /** One update. @param learningRate overrides the option, as a schedule asks. */
-  step(learningRate: number = this.options.learningRate): void {
+  /**
+   * One update.
+   *
+   * @param learningRate overrides the option, as a schedule asks.
+   * @param scaler whose scale the gradients carry: the step changes nothing where one of them is not finite. The same in all
+   * steps, or none.
+   */
+  step(learningRate: number = this.options.learningRate, scaler?: LossScaler): void {
     const { kind, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = 0, clipNorm } = this.options;
     const device = this.#device;
     const step = this.steps + 1;
-    if (this.#norm && this.#clip && clipNorm) {
-      const sections = this.groups.flatMap((group) => group.sections);
-      sections.forEach(({ gradient, count }, i) => {
-        sumOfSquares(device, { x: gradient, out: this.#norm!, count, accumulate: i > 0 });
-      });
+    const sections = this.groups.flatMap((group) => group.sections);
+    const control = scaler?.decide(sections, { beta1, beta2, maxNorm: clipNorm ?? null });
+    if (!control && this.#norm && this.#clip && clipNorm) {
+      sumOfGradientSquares(device, sections, this.#norm);
       clipFactor(device, { sumOfSquares: this.#norm, out: this.#clip, maxNorm: clipNorm });
     }
     for (const [group, moments] of this.#moments) {
@@ -86,12 +92,12 @@ export class Adam {
           epsilon,
           weightDecay: decay ? weightDecay : 0,
           decoupled: kind === 'adamw',
-          ...(this.#clip && { gradientScale: this.#clip }),
+          ...(control ? { control } : this.#clip && { gradientScale: this.#clip }),
         });
       });
     }
     // Counted when it is done: a step that throws before its first launch has changed nothing.
-    this.steps = step;
+    if (!scaler) this.steps = step;
   }
 
   /** Moment slices of every parameter: `NAME.first` and `NAME.second`, for checkpoints. */
