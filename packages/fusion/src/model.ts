@@ -2,7 +2,7 @@
 import type { CfBackend } from '@crossgate/cf';
 import type { DropoutContext, LlamaModel, Past } from '@crossgate/llm';
 import { lastTokens, packSequences } from '@crossgate/llm';
-import type { Tensor, YesNoLossOptions } from '@crossgate/tensor';
+import type { YesNoLossOptions } from '@crossgate/tensor';
 import {
   concatRows,
   embedding,
@@ -11,6 +11,7 @@ import {
   multiply,
   type ParameterGroup,
   RandomStream,
+  Tensor,
   tidy,
   yesNoLoss,
 } from '@crossgate/tensor';
@@ -76,15 +77,24 @@ export class HybridModel {
       const all = vectors.length === 2 ? concatRows(vectors[0]!, vectors[1]!) : vectors[0]!;
       const aligned = networks.align(dropRows(all, items.length, dropout));
       const gated = networks.gateCf !== null && titleTokens.length > 0;
+      const { tokenIds } = positions;
+      // A table of fewer bits gives the rows of this batch, each under the number of its position.
+      const table = tokenEmbeddings instanceof Tensor ? tokenEmbeddings : this.llm.embed(Uint32Array.from(tokenIds));
+      const rows =
+        table === tokenEmbeddings ? tokenIds : tokenIds.map((token, position) => (token < 0 ? -1 : position));
       return gatedFusion(
         {
-          tokenEmbeddings,
+          tokenEmbeddings: table,
           aligned,
           gateCf: gated ? networks.gateCf!(aligned) : undefined,
           gateText: gated ? networks.gateText!(embedding(tokenEmbeddings, titleTokens)) : undefined,
           activation: networks.gate.activation,
         },
-        gated ? positions : { ...positions, textRows: new Int32Array(positions.textRows.length).fill(-1) },
+        {
+          ...positions,
+          tokenIds: rows,
+          ...(!gated && { textRows: new Int32Array(positions.textRows.length).fill(-1) }),
+        },
       );
     });
   }

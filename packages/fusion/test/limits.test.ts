@@ -1,8 +1,8 @@
 // The fused model on devices with low limits and without immediates: the same losses and gradients as on any other.
 import { MatrixFactorization } from '@crossgate/cf';
 import { type OpenOptions, openDevice } from '@crossgate/gpu/node';
-import { LlamaModel, weightsInMemory } from '@crossgate/llm';
-import { readGroup, Tape, writeGroup } from '@crossgate/tensor';
+import { LlamaModel, type WeightStorage, weightsInMemory } from '@crossgate/llm';
+import { float16ToFloat32, float32ToFloat16, readGroup, Tape, writeGroup } from '@crossgate/tensor';
 import { expectClose, randomLlamaWeights, randomNormal, toFloat32 } from '@crossgate/testing';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { HybridPrompt } from '../src';
@@ -27,14 +27,19 @@ const prompts: HybridPrompt[] = [
   },
 ];
 
-async function runModel(options: OpenOptions) {
+async function runModel(options: OpenOptions, storage: WeightStorage = 'stored') {
   const device = await openDevice(options);
   try {
     const weights = new Map(
-      [...randomLlamaWeights(config, 8)].map(([name, w]) => [name, { shape: w.shape, data: toFloat32(w) }]),
+      [...randomLlamaWeights(config, 8)].map(([name, w]) => {
+        // Halves, so that they are the same in 16 bits.
+        return [name, { shape: w.shape, data: float16ToFloat32(float32ToFloat16(toFloat32(w))) }];
+      }),
     );
     const rest = { architecture: 'llama', maxPositions: 64, bosTokenId: null, eosTokenIds: [] };
-    const llm = await LlamaModel.load(device, weightsInMemory({ ...config, ...rest }, weights));
+    const llm = await LlamaModel.load(device, weightsInMemory({ ...config, ...rest }, weights), {
+      weights: storage,
+    });
     const seen = (count: number) => Uint8Array.from({ length: count + 1 }, (_, i) => Number(i > 0));
     const backend = MatrixFactorization.create(device, {
       cfDim,
@@ -99,10 +104,18 @@ describe('CCF-LLM with token, user and item tables near or beyond the binding li
   ] as [string, OpenOptions][])('gives the same losses, scores and gradients with %s', async (_, options) => {
     const actual = await runModel(options);
     if (options.limits) expect(actual.sections).toBeGreaterThan(usual.sections);
+    expectUsual(actual);
+  });
+
+  it('gives them with weights and tokens in 16 bits too', async () => {
+    expectUsual(await runModel({}, 'f16'));
+  });
+
+  function expectUsual(actual: Awaited<ReturnType<typeof runModel>>) {
     expectClose(actual.losses, usual.losses, { relative: 1e-5, absolute: 1e-5, label: 'losses' });
     expectClose(actual.scores, usual.scores, { relative: 1e-5, absolute: 1e-5, label: 'scores' });
     for (const [name, values] of usual.gradients) {
       expectClose(actual.gradients.get(name)!, values, { relative: 1e-4, absolute: 1e-6, label: name });
     }
-  });
+  }
 });

@@ -272,6 +272,11 @@ export function expectedTensors(config: LlamaConfig): Map<string, readonly numbe
   return tensors;
 }
 
+/** Whether a weight has a row for every token: embeddings and head. */
+export function isTokenWeight(name: string): boolean {
+  return name === 'model.embed_tokens.weight' || name === 'lm_head.weight';
+}
+
 /** Whether a weight is the matrix of a linear layer of the blocks: those are quantised and adapted. */
 export function isLinearWeight(name: string): boolean {
   return /^model\.layers\.\d+\..+_proj\.weight$/.test(name);

@@ -107,15 +107,15 @@ const tokens = Uint32Array.from({ length: 30 }, (_, i) => (i * 7 + 3) % config.v
 const offsets = [0, 9, 13, 30];
 const original = randomLlamaWeights(config, 3);
 
-/** The reference model with its linear layers rounded. */
+/** The reference model with its matrices rounded. */
 function roundedReference(bits: 4 | 8): Map<string, Reference> {
   return new Map(
-    [...original].map(([name, value]) => [
-      name,
-      isLinearWeight(name)
-        ? reference(value.shape, rounded(bits, Float32Array.from(value.data), value.shape[1]!))
-        : value,
-    ]),
+    [...original].map(([name, value]) => {
+      const { shape } = value;
+      if (shape.length !== 2) return [name, value];
+      const to = isLinearWeight(name) ? bits : 8;
+      return [name, reference(shape, rounded(to, Float32Array.from(value.data), shape[1]!))];
+    }),
   );
 }
 
@@ -178,7 +178,7 @@ describe('a model with quantised layers', () => {
     const halves = new Map(
       [...original].map(([name, value]) => [
         name,
-        isLinearWeight(name)
+        value.shape.length === 2
           ? reference(value.shape, float16ToFloat32(float32ToFloat16(Float32Array.from(value.data))))
           : value,
       ]),
@@ -204,6 +204,9 @@ describe('a model with quantised layers', () => {
       ['model.safetensors', await collect(encodeWeights(source, 'F32', undefined, bits))],
     ]);
     const copy = await openHuggingFaceModel(memoryFolder('copy', files));
+    for (const name of ['model.embed_tokens.weight', 'lm_head.weight']) {
+      expect(copy.tensors.get(name)!.dtype).toBe('Q8_0');
+    }
     const down = 'model.layers.1.mlp.down_proj.weight';
     expect(copy.tensors.get(down)).toEqual({ shape: [48, 76], dtype: bits === 8 ? 'Q8_0' : 'Q4_0' });
     expect(await copy.readAll(down)).toEqual(rounded(bits, await source.readAll(down), 76));

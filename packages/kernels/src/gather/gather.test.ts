@@ -2,6 +2,7 @@
 import { expectClose, gatherRows, randomIntegers, reference, strideRevealing, toFloat32 } from '@crossgate/testing';
 import { describe, expect, it } from 'vitest';
 import { deviceConfigurations, download, downloadIntegers, upload, uploadFilled, withDevice } from '../../test/harness';
+import { matrixOf, storages } from '../../test/narrow-matrix';
 import { gather } from './gather';
 
 const shapes = [
@@ -32,6 +33,26 @@ describe.each(deviceConfigurations)('gather, $name', ({ options }) => {
           relative: 0,
           absolute: 0,
           label: `gather ${rows}x${columns} of ${tableRows}`,
+        });
+      }
+    }, options);
+  });
+});
+
+describe.each(storages)('a table of %s', (storage) => {
+  it.each(deviceConfigurations)('is widened as its rows are read, $name', async ({ options }) => {
+    await withDevice(async (device) => {
+      for (const { rows, columns, tableRows } of [...shapes.slice(1), { rows: 40, columns: 96, tableRows: 600 }]) {
+        const { b, weight } = matrixOf(device, storage, tableRows, columns);
+        const chosen = randomIntegers(rows, tableRows, 7);
+        chosen.set([tableRows - 1, -1], rows - 2);
+        const out = uploadFilled(device, rows * columns);
+        const indices = upload(device, Uint32Array.from(chosen));
+        gather(device, { table: b, indices, out, rows, columns, tableRows });
+        expectClose(await download(device, out), gatherRows(weight, chosen).data, {
+          relative: 1e-7,
+          absolute: 0,
+          label: `gather ${rows}x${columns} of ${tableRows} in ${storage}`,
         });
       }
     }, options);

@@ -2,11 +2,18 @@
 //
 // The table may be larger than one binding. `table` is then the part that starts at row firstTableRow and holds
 // partRows rows; each dispatch writes the rows whose index falls into its part. Rows with an index of tableRows or more
-// (0xffffffff is the usual "none") become zero, written by the dispatch that holds the first part.
+// (0xffffffff is the usual "none") become zero, written by the dispatch that holds the first part. With QUANTIZED the table
+// has fewer bits a value and is widened as it is read; its rows are then filled up to sourceStride values.
 #if INTEGERS
 alias Value = u32;
 #else
 #include vector
+#endif
+#if QUANTIZED
+#include operand-b
+fn valueOf(index: u32) -> Value { return valueB(index); }
+#else
+fn valueOf(index: u32) -> Value { return table[index]; }
 #endif
 #include invocations
 
@@ -26,6 +33,6 @@ fn run(invocation: u32) {
   // Unsigned: an index before this part wraps to a large number.
   let part_row = index - parameters.firstTableRow;
   if (part_row >= parameters.partRows) { return; }
-  let source_row = part_row * parameters.valuesPerRow;
-  for (var c = first; c < last; c++) { out[target_row + c] = table[source_row + c]; }
+  let source_row = part_row * parameters.sourceStride;
+  for (var c = first; c < last; c++) { out[target_row + c] = valueOf(source_row + c); }
 }

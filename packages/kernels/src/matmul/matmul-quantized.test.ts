@@ -4,8 +4,9 @@ import { InputError } from '@crossgate/gpu';
 import * as testing from '@crossgate/testing';
 import { describe, expect, it } from 'vitest';
 import { deviceConfigurations, download, upload, uploadFilled, withDevice } from '../../test/harness';
-import type { MatmulArguments, MatmulShape, NarrowMatrix } from './matmul';
-import { halfPaddedColumns, matmul, planSoftwareMatmul, planTiledMatmul, quantizedLayout } from './matmul';
+import { matrixOf, type Storage, storages } from '../../test/narrow-matrix';
+import type { MatmulArguments, MatmulShape } from './matmul';
+import { matmul, planSoftwareMatmul, planTiledMatmul, quantizedLayout } from './matmul';
 
 /** Tokens, outputs and inputs of a layer: whole blocks, ragged blocks, ragged everything, an odd number of blocks. */
 const layers = [
@@ -17,25 +18,6 @@ const layers = [
 ] as const;
 
 type Plan = NonNullable<MatmulArguments['plan']>;
-
-type Storage = 4 | 8 | 'f16' | 'bf16';
-
-/** A random matrix on the device, and what it stands for. */
-function matrixOf(device: Device, storage: Storage, rows: number, columns: number) {
-  if (typeof storage === 'number') {
-    const words = testing.randomQuantized(rows, columns, storage, 11);
-    const b: NarrowMatrix = {
-      bits: storage,
-      quants: upload(device, words.quants),
-      scales: upload(device, words.scales),
-    };
-    return { b, weight: testing.dequantized(words) };
-  }
-  const halves = testing.randomHalves(rows, columns, storage === 'bf16', 11);
-  expect(halves.paddedColumns).toBe(halfPaddedColumns(columns));
-  const b: NarrowMatrix = { bits: 16, bfloat: halves.bfloat, values: upload(device, halves.words) };
-  return { b, weight: halves.values };
-}
 
 async function check(
   device: Device,
@@ -66,7 +48,7 @@ async function check(
   });
 }
 
-describe.each([8, 4, 'f16', 'bf16'] as const)('a matrix of %s', (storage) => {
+describe.each(storages)('a matrix of %s', (storage) => {
   it.each(['software', 'tiled'] as const)('is multiplied forwards and backwards (%s)', async (variant) => {
     await withDevice(async (device) => {
       const plan = (shape: MatmulShape) =>

@@ -5,10 +5,17 @@ import { elements, requireElements } from '../slices';
 import softwareSource from './matmul-software.wgsl';
 import splitSumSource from './matmul-split-sum.wgsl';
 import tiledSource from './matmul-tiled.wgsl';
-import operandSource from './operand-b.wgsl';
 import type { MatmulPlan, MatmulShape } from './plan';
 import { planMatmul, tiledThreads } from './plan';
-import { halfPaddedColumns, type NarrowMatrix, quantizedLayout, requireNarrow } from './quantized-matrix';
+import {
+  operandIncludes as includes,
+  type NarrowMatrix,
+  narrowConstants,
+  narrowLayout,
+  narrowRows,
+  requireNarrow,
+  storageOf,
+} from './quantized-matrix';
 
 export type { MatmulCapabilities, MatmulDType, MatmulPlan, MatmulShape } from './plan';
 export { planMatmul, planSoftwareMatmul, planTiledMatmul } from './plan';
@@ -49,9 +56,6 @@ const bindingsOf = (type: string, quantized: boolean) =>
     bias: { access: 'read', type, when: 'BIAS' },
     out: { access: 'read_write', type },
   }) as const;
-/** Constants that say how the second operand is stored, as they are for f32 and 32 bits. */
-const storageOf = (quantized: boolean) => ({ QUANTIZED: quantized, SCALED: false, BFLOAT: false, BITS: 32 });
-const includes = { 'operand-b': operandSource };
 
 const softwareOf = (name: string, vector: boolean, quantized: boolean) =>
   defineKernel({
@@ -184,24 +188,15 @@ function operandLayout({ b, n, k, transposeB = false }: MatmulArguments): {
 } {
   const columns = transposeB ? k : n;
   if (!('bits' in b)) return { stride: columns, wordsPerRow: [columns] };
-  if (b.bits === 16) {
-    const stride = halfPaddedColumns(columns);
-    return { stride, wordsPerRow: [stride / 2] };
-  }
-  const { paddedColumns, quantWordsPerRow, scaleWordsPerRow } = quantizedLayout(columns, b.bits);
-  return { stride: paddedColumns, wordsPerRow: [quantWordsPerRow, scaleWordsPerRow] };
+  return narrowLayout(b, columns);
 }
 
 /** The rows of the second operand that a tile reads, as bindings. */
 function operandRows(args: MatmulArguments, first: number, count: number) {
-  const { b } = args;
-  const [words = 0, scaleWords = 0] = operandLayout(args).wordsPerRow;
-  if (!('bits' in b)) return { b: elements(b, first * words, count * words), scales: undefined };
-  if (b.bits === 16) return { b: elements(b.values, first * words, count * words), scales: undefined };
-  return {
-    b: elements(b.quants, first * words, count * words),
-    scales: elements(b.scales, first * scaleWords, Math.ceil(count * scaleWords)),
-  };
+  const { b, n, k, transposeB = false } = args;
+  const columns = transposeB ? k : n;
+  if ('bits' in b) return narrowRows(b, columns, first, count);
+  return { b: elements(b, first * columns, count * columns), scales: undefined };
 }
 
 function recordTile(device: Device, args: MatmulArguments, tile: Tile): void {
@@ -229,11 +224,7 @@ function recordTile(device: Device, args: MatmulArguments, tile: Tile): void {
     TRANSPOSE_B: transposeB,
     BIAS: bias !== undefined && !split,
     ACCUMULATE: accumulate && !split,
-    ...('bits' in args.b && {
-      BITS: args.b.bits,
-      SCALED: args.b.bits !== 16,
-      BFLOAT: args.b.bits === 16 && args.b.bfloat,
-    }),
+    ...('bits' in args.b && narrowConstants(args.b)),
   };
   const operand = transposeB ? operandRows(args, columnFirst, columns) : operandRows(args, innerFirst, inner);
   const dispatch = {

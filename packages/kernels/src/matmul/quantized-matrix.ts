@@ -1,6 +1,18 @@
 /** Matrices of 16, 8 or 4 bits a value in device memory: their layout, and checks of it. */
 import type { BufferSlice } from '@crossgate/gpu';
-import { requireElements } from '../slices';
+import { elements, requireElements } from '../slices';
+import operandSource from './operand-b.wgsl';
+
+/** What kernels that read such matrices include. */
+export const operandIncludes = { 'operand-b': operandSource };
+
+/** Constants that say how an operand is stored, as they are for f32 and 32 bits. */
+export const storageOf = (quantized: boolean) => ({ QUANTIZED: quantized, SCALED: false, BFLOAT: false, BITS: 32 });
+
+/** The same constants for a matrix of fewer bits. */
+export function narrowConstants(b: NarrowMatrix) {
+  return { BITS: b.bits, SCALED: b.bits !== 16, BFLOAT: b.bits === 16 && b.bfloat };
+}
 
 /** Values that share a scale. */
 export const quantizedBlockSize = 32;
@@ -54,6 +66,29 @@ export function quantizedLayout(columns: number, bits: QuantizedBits): Quantized
     paddedColumns,
     quantWordsPerRow: (paddedColumns * bits) / 32,
     scaleWordsPerRow: blocksPerRow / 2,
+  };
+}
+
+/** The distance between rows in values, and the words that the matrix's parts take for each row. Pure. */
+export function narrowLayout(
+  b: NarrowMatrix,
+  columns: number,
+): { readonly stride: number; readonly wordsPerRow: readonly number[] } {
+  if (b.bits === 16) {
+    const stride = halfPaddedColumns(columns);
+    return { stride, wordsPerRow: [stride / 2] };
+  }
+  const { paddedColumns, quantWordsPerRow, scaleWordsPerRow } = quantizedLayout(columns, b.bits);
+  return { stride: paddedColumns, wordsPerRow: [quantWordsPerRow, scaleWordsPerRow] };
+}
+
+/** Some rows of a matrix, as kernels bind them. */
+export function narrowRows(b: NarrowMatrix, columns: number, first: number, count: number) {
+  const [words = 0, scaleWords = 0] = narrowLayout(b, columns).wordsPerRow;
+  if (b.bits === 16) return { b: elements(b.values, first * words, count * words), scales: undefined };
+  return {
+    b: elements(b.quants, first * words, count * words),
+    scales: elements(b.scales, first * scaleWords, Math.ceil(count * scaleWords)),
   };
 }
 

@@ -9,9 +9,9 @@ import {
   readText,
   type SafetensorsTensor,
 } from '@crossgate/tensor';
-import { configFromHuggingFace, expectedTensors, isLinearWeight, type LlamaConfig } from '../config';
+import { configFromHuggingFace, expectedTensors, type LlamaConfig } from '../config';
 import { storedTypes } from './dequantize';
-import { quantizedType } from './quantize';
+import { bitsOfWeight, quantizedType } from './quantize';
 import { checkWeights, type StoredWeight, type WeightSource, weightSource } from './source';
 
 /** A folder of files, wherever it lies: on disk, in a browser's file system, in memory. */
@@ -124,13 +124,13 @@ function addWeight(
   weights.set(name, { shape, type, file, begin });
 }
 
-/** A linear layer that {@link encodeWeights} has quantised: the width of its rows in bytes says to how many bits. */
+/** A matrix that {@link encodeWeights} has quantised: the width of its rows in bytes says to how many bits. */
 function blocksOf(file: ByteSource, name: string, stored: readonly number[], shape: readonly number[]) {
   const [rows, columns = 0] = shape;
   for (const bits of [8, 4] as const) {
     const type = quantizedType(bits);
     const rowBytes = Math.ceil(columns / type.blockSize) * type.blockBytes;
-    if (isLinearWeight(name) && stored.length === 2 && stored[0] === rows && stored[1] === rowBytes)
+    if (bitsOfWeight(name, bits) === bits && stored.length === 2 && stored[0] === rows && stored[1] === rowBytes)
       return { shape, type };
   }
   throw new InputError(

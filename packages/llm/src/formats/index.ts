@@ -1,5 +1,12 @@
 /** Models on disk and their tokenizers, free of any platform and of the GPU. */
-export { configFromGguf, configFromHuggingFace, expectedTensors, isLinearWeight, type LlamaConfig } from '../config';
+export {
+  configFromGguf,
+  configFromHuggingFace,
+  expectedTensors,
+  isLinearWeight,
+  isTokenWeight,
+  type LlamaConfig,
+} from '../config';
 export { type RopeScaling, rotaryFrequencies } from '../rotary';
 export * from '../tokenizer';
 export { type StoredType, storedTypes } from './dequantize';

@@ -1,5 +1,6 @@
 /** Rows of f32 as blocks of 32 integers with a half as scale, in the bytes of ggml's Q8_0 and Q4_0. */
 import { float16ToFloat32, halfBits, InputError } from '@crossgate/tensor';
+import { isLinearWeight, isTokenWeight } from '../config';
 import { type StoredType, storedTypes } from './dequantize';
 
 export type QuantizedBits = 4 | 8;
@@ -12,6 +13,15 @@ export function quantizedType(bits: QuantizedBits): StoredType {
 /** The bits of a stored type that is used as it is, or undefined. */
 export function bitsOfType(dtype: string): QuantizedBits | undefined {
   return dtype === 'Q8_0' ? 8 : dtype === 'Q4_0' ? 4 : undefined;
+}
+
+/**
+ * The bits that a weight gets when linear layers get so many; undefined for vectors. Embeddings and head always get 8, as what
+ * enters and leaves the model is commonly kept finer than what is between.
+ */
+export function bitsOfWeight(name: string, bits: QuantizedBits): QuantizedBits | undefined {
+  if (isTokenWeight(name)) return 8;
+  return isLinearWeight(name) ? bits : undefined;
 }
 
 /**

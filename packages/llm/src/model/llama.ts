@@ -127,9 +127,9 @@ export class LlamaModel {
     return [...this.weights.keys()];
   }
 
-  /** The token embedding table [vocabSize, hiddenSize]. */
-  get tokenEmbeddings(): Tensor {
-    return this.weight('model.embed_tokens.weight');
+  /** The token embedding table [vocabSize, hiddenSize], maybe in fewer bits. */
+  get tokenEmbeddings(): LinearWeight {
+    return this.#weight('model.embed_tokens.weight');
   }
 
   /** Embeddings of tokens: [tokens, hiddenSize]. */
@@ -195,7 +195,7 @@ export class LlamaModel {
 
   /** Logits over the vocabulary: hidden [rows, hiddenSize] → [rows, vocabSize]. */
   logits(hidden: Tensor): Tensor {
-    return linear(hidden, this.config.tieWordEmbeddings ? this.tokenEmbeddings : this.weight('lm_head.weight'));
+    return linear(hidden, this.config.tieWordEmbeddings ? this.tokenEmbeddings : this.#weight('lm_head.weight'));
   }
 
   #layer(

@@ -12,17 +12,17 @@ import {
   releaseWeight,
   Tensor,
 } from '@crossgate/tensor';
-import { expectedTensors, isLinearWeight, type LlamaConfig } from '../config';
-import { bitsOfType, type QuantizedBits, quantizeRows, splitBlocks } from '../formats/quantize';
+import { expectedTensors, isLinearWeight, isTokenWeight, type LlamaConfig } from '../config';
+import { bitsOfType, bitsOfWeight, type QuantizedBits, quantizeRows, splitBlocks } from '../formats/quantize';
 import type { WeightSource } from '../formats/source';
 import { chunkOf, fillWide } from './widen';
 
 /**
- * How the linear layers of the blocks are kept on the device; everything else is f32.
- * - `stored`: layers stored as F16, BF16, Q8_0 or Q4_0 stay so, others are widened to f32. Computes the same as `f32`.
+ * How linear layers, embeddings and head are kept on the device; norms and biases are f32.
+ * - `stored`: those stored as F16, BF16, Q8_0 or Q4_0 stay so, others are widened to f32. Computes the same as `f32`.
  * - `f32`: widened.
  * - `f16`: rounded to IEEE halves.
- * - `int8`, `int4`: quantised in blocks of 32 with f16 scales.
+ * - `int8`, `int4`: quantised in blocks of 32 with f16 scales; embeddings and head to 8 bits in both.
  */
 export type WeightStorage = 'stored' | 'f32' | 'f16' | 'int8' | 'int4';
 
@@ -37,9 +37,13 @@ export interface LoadOptions {
 type Kept = 'f32' | 'f16' | 'bf16' | QuantizedBits;
 
 function keptAs(name: string, dtype: string, storage: WeightStorage): Kept {
-  if (storage === 'f32' || !isLinearWeight(name)) return 'f32';
+  if (storage === 'f32' || !(isLinearWeight(name) || isTokenWeight(name))) return 'f32';
   if (storage === 'f16') return 'f16';
-  if (storage !== 'stored') return storage === 'int8' ? 8 : 4;
+  if (storage !== 'stored') {
+    const bits = storage === 'int8' ? 8 : 4;
+    // Blocks that are there are not made again.
+    return bitsOfType(dtype) === bits ? bits : (bitsOfWeight(name, bits) ?? 'f32');
+  }
   if (dtype === 'F16') return 'f16';
   return dtype === 'BF16' ? 'bf16' : (bitsOfType(dtype) ?? 'f32');
 }

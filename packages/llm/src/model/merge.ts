@@ -1,7 +1,7 @@
 // An adapter added into the weights it adapts: W + s · B · A, row by row, on the host.
 import { bytesFromFloats, encodeSafetensors, type FloatDtype, InputError, isFloatDtype } from '@crossgate/tensor';
-import { isLinearWeight, type LlamaConfig, quantizationMethod } from '../config';
-import { type QuantizedBits, quantizedType } from '../formats/quantize';
+import { type LlamaConfig, quantizationMethod } from '../config';
+import { bitsOfWeight, type QuantizedBits, quantizedType } from '../formats/quantize';
 import type { WeightSource } from '../formats/source';
 import { quantizedRows } from './load-weights';
 import { loraScale } from './lora';
@@ -61,8 +61,8 @@ export function mergedWeights(base: WeightSource, adapter: Pick<PeftAdapter, 'op
  * The bytes of model.safetensors, piece by piece, in bounded memory.
  *
  * @param dtype what to store matrices and vectors as, narrowed to nearest.
- * @param bits where given, the linear layers of the blocks are stored as bytes, [outputs, blocks · 34 or 18]: ggml's blocks of
- * Q8_0 or Q4_0, the last of a row filled up.
+ * @param bits where given, matrices are stored as bytes, [outputs, blocks · 34 or 18]: ggml's blocks of Q8_0 or Q4_0, the last
+ * of a row filled up; embeddings and head always of Q8_0.
  */
 export function encodeWeights(
   source: WeightSource,
@@ -83,19 +83,19 @@ export function encodeWeights(
       },
     };
   };
-  const tensors = [...source.tensors].map(([name, { shape }]) =>
-    bits !== undefined && isLinearWeight(name)
-      ? quantized(name, shape, bits)
-      : {
-          ...{ name, dtype, shape },
-          async *bytes() {
-            for await (const { data } of source.read(name)) {
-              yield bytesFromFloats(dtype, data);
-              onProgress(data.length);
-            }
-          },
-        },
-  );
+  const tensors = [...source.tensors].map(([name, { shape }]) => {
+    const to = bits && bitsOfWeight(name, bits);
+    if (to) return quantized(name, shape, to);
+    return {
+      ...{ name, dtype, shape },
+      async *bytes() {
+        for await (const { data } of source.read(name)) {
+          yield bytesFromFloats(dtype, data);
+          onProgress(data.length);
+        }
+      },
+    };
+  });
   return encodeSafetensors(tensors, { format: 'pt' });
 }
 

@@ -1,0 +1,27 @@
+/** Random matrices of few bits a value on a device, and what they stand for. */
+import type { Device } from '@crossgate/gpu';
+import * as testing from '@crossgate/testing';
+import { expect } from 'vitest';
+import { halfPaddedColumns, type NarrowMatrix } from '../src/matmul/matmul';
+import { upload } from './harness';
+
+/** How a matrix of fewer bits is stored. */
+export const storages = [8, 4, 'f16', 'bf16'] as const;
+export type Storage = (typeof storages)[number];
+
+/** A random matrix on the device, and what it stands for. */
+export function matrixOf(device: Device, storage: Storage, rows: number, columns: number) {
+  if (typeof storage === 'number') {
+    const words = testing.randomQuantized(rows, columns, storage, 11);
+    const b: NarrowMatrix = {
+      bits: storage,
+      quants: upload(device, words.quants),
+      scales: upload(device, words.scales),
+    };
+    return { b, weight: testing.dequantized(words) };
+  }
+  const halves = testing.randomHalves(rows, columns, storage === 'bf16', 11);
+  expect(halves.paddedColumns).toBe(halfPaddedColumns(columns));
+  const b: NarrowMatrix = { bits: 16, bfloat: halves.bfloat, values: upload(device, halves.words) };
+  return { b, weight: halves.values };
+}
