@@ -67,8 +67,8 @@ export interface CfTrainHooks {
  * await trainer.run({ onEpoch: (report) => console.log(report) }); // the model now holds the best epoch's values
  * trainer.release();
  * ```
- * The train rows live on the device, which makes the batches. It is waited for only at the end of an epoch: once for the
- * losses, once for the validation scores.
+ * The train rows live on the device, which makes the batches. It is waited for only at the end of an epoch: for the losses
+ * and the validation scores.
  */
 export class CfTrainer {
   readonly #device: Device;
@@ -149,26 +149,26 @@ export class CfTrainer {
     const epoch = this.#progress.epoch + 1;
     this.model.group.trainable = true;
     try {
-      let done = 0;
+      let [steps, done] = [0, 0];
       for (const batch of this.#batches.epoch(epoch - 1)) {
         signal?.throwIfAborted();
-        done += this.#step(batch, epoch - 1, done);
+        done += this.#step(batch, epoch - 1, done, isSubmitted(++steps));
       }
     } finally {
       this.model.group.trainable = false;
     }
-    const losses = new Float32Array(await this.#device.recorder.read(this.#losses));
+    // Scoring is recorded while the epoch still runs, and both are waited for at once.
+    const { user, label } = valid;
+    const [lossBytes, score] = await Promise.all([
+      this.#device.recorder.read(this.#losses),
+      this.model.scorePairs(user, valid.item, history && ((row, limit) => history('valid', row, limit))),
+    ]);
+    const losses = new Float32Array(lossBytes);
     const loss = losses.reduce((sum, value) => sum + value, 0) / (this.#sequences?.tokens ?? this.#rows.length);
     const { learningRate } = this.options;
     if (!Number.isFinite(loss)) {
       throw new NonFiniteLossError(`epoch ${epoch}: the loss is ${loss}; lower learningRate (now ${learningRate})`);
     }
-    const { user, label } = valid;
-    const score = await this.model.scorePairs(
-      user,
-      valid.item,
-      history && ((row, limit) => history('valid', row, limit)),
-    );
     // The last update of an epoch shows in no loss of it.
     const wrong = score.find((value) => !Number.isFinite(value));
     if (wrong !== undefined) {
@@ -266,7 +266,12 @@ export class CfTrainer {
   }
 
   /** One update. Losses are kept on the device behind the `done` that came before in this epoch. @returns their number. */
-  #step({ rows, first, users, items, labels, negatives }: DeviceBatch, epoch: number, done: number): number {
+  #step(
+    { rows, first, users, items, labels, negatives }: DeviceBatch,
+    epoch: number,
+    done: number,
+    submit: boolean,
+  ): number {
     const { group, historyLength } = this.model;
     const { seed } = this.options;
     const dropout = { seed, counter: this.#adam.steps };
@@ -286,7 +291,7 @@ export class CfTrainer {
       return () => cfLoss(this.model, this.#loss as CfLoss, batch);
     };
     const recorded = lossOf();
-    using _ = this.#device.step();
+    using _ = this.#device.step(submit);
     group.zeroGradients();
     using tape = new Tape();
     const parts = tape.record(recorded);
@@ -324,6 +329,11 @@ export class CfTrainer {
       ...(betas && betas.join() !== '0.9,0.999' && { betas: betas.join() }),
     };
   }
+}
+
+/** Whether an epoch's steps are submitted with the nth: soon at first, so that the device has work, then many at once. */
+function isSubmitted(step: number): boolean {
+  return Number.isInteger(Math.log2(step)) || step % 16 === 0;
 }
 
 /** The rows that the loss learns from, on the device. */

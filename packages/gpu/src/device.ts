@@ -64,9 +64,11 @@ export class Device {
   /**
    * Opens a step: the scope of temporary memory. Steps do not nest.
    *
+   * @param submit false leaves what it records to a later submission, as is good for small steps that follow each other: the
+   * device pauses between submissions.
    * @throws Error when one is open already.
    */
-  step(): Step {
+  step(submit = true): Step {
     if (this.memory.depth > 0) throw new Error('a step is open already; end it before the next one');
     const scope: Scope = this.memory.openScope();
     let open = true;
@@ -75,7 +77,7 @@ export class Device {
       open = false;
       // A step that ended by an exception may leave inner scopes behind; they end with it.
       this.memory.closeDownTo(scope);
-      this.recorder.flush();
+      if (submit) this.recorder.flush();
     };
     return { end, [Symbol.dispose]: end };
   }

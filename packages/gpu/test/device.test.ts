@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Device } from '../src';
 import { defineKernel, InputError, NoAdapterError, Profiler, renderKernel } from '../src';
 import { chooseAdapter, listAdapters, openDevice } from '../src/node';
@@ -53,6 +53,25 @@ for (const immediates of [true, false]) {
       using _ = device.step();
       const result = new Float32Array(await run(device, 10, 500));
       expect(result[9]).toBe(4.5 - 3 - 499);
+    });
+
+    it('leaves a step to a later submission where asked', async () => {
+      const out = device.memory.persistent(64, 'result');
+      const submit = vi.spyOn(device.gpu.queue, 'submit');
+      for (const shift of [2, 3, 4]) {
+        using _ = device.step(shift === 4);
+        const x = device.memory.allocate(64);
+        device.recorder.dispatch(affine, {
+          bindings: { x, out },
+          parameters: { count: 16, scale: 0, shift },
+          workgroups: 1,
+        });
+        expect(submit).not.toHaveBeenCalled();
+      }
+      expect(submit).toHaveBeenCalledTimes(1);
+      expect(new Float32Array(await device.recorder.read(out))[9]).toBe(4);
+      submit.mockRestore();
+      device.memory.free(out);
     });
 
     it('writes long data of any length whole', async () => {

@@ -1,6 +1,7 @@
 // Trainable values: parameters grouped in arenas, so that one dispatch updates a whole group.
 import type { BufferSlice, Device } from '@crossgate/gpu';
 import { InputError } from '@crossgate/gpu';
+import { fill } from '@crossgate/kernels';
 import type { Shape } from './tensor';
 import { shapeSize, Tensor } from './tensor';
 
@@ -151,7 +152,8 @@ export class ParameterGroup {
 
   /** Sets all gradients to zero: the start of an accumulation. */
   zeroGradients(): void {
-    for (const { gradient } of this.sections) this.device.recorder.clear(gradient);
+    // By a kernel: a clear would end the pass, and the device would wait.
+    for (const { gradient, count } of this.sections) fill(this.device, { out: gradient, count, value: 0 });
   }
 
   /** Number of trained values. */
