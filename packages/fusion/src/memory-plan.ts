@@ -3,6 +3,7 @@ import type { CfMemory } from '@crossgate/cf';
 import { sizeClass } from '@crossgate/gpu';
 import type { LlamaConfig, LoraOptions } from '@crossgate/llm';
 import { loraParameterShapes, weightBytes } from '@crossgate/llm';
+import type { ActivationStorage } from '@crossgate/tensor';
 
 /** What decides the memory of training. */
 export interface MemoryPlanInput {
@@ -25,6 +26,8 @@ export interface MemoryPlanInput {
   readonly prompts: number;
   /** Whether layers keep only their input and run again; see `LlamaModel.checkpointing`. Default false. */
   readonly checkpointing?: boolean;
+  /** How the tape keeps what the backward pass reads; see `Tape`. Default f32. */
+  readonly activations?: ActivationStorage;
 }
 
 /** Bytes by purpose. */
@@ -41,12 +44,18 @@ export interface MemoryPlan {
   readonly total: number;
 }
 
-/** Bytes that layers keep for their backward pass, and all that each holds at its end; the last one, when its attention is done. */
+/** Bytes that layers keep for their backward pass, and all in f32 that each holds at its end; the last one, when its attention is done. */
 interface LayerBytes {
   readonly attention: readonly number[];
   readonly feedForward: readonly number[];
   readonly held: readonly number[];
 }
+
+/** Bytes of values of these widths for every token, in the size classes of the step pool. */
+const bytesPerToken =
+  (tokens: number, bytes: number) =>
+  (...widths: number[]) =>
+    widths.reduce((sum, width) => sum + sizeClass(bytes * tokens * width), 0);
 
 /**
  * What each layer keeps, by which of its modules have adapters: an adapted module keeps its input and its low-rank activations;
@@ -57,13 +66,15 @@ function layerBytes({
   tokens,
   loraRank: rank,
   loraTargets: targets = ['q_proj', 'v_proj'],
+  activations = 'f32',
 }: MemoryPlanInput): LayerBytes {
   const { hiddenSize, intermediateSize, layers, heads, keyValueHeads, headDim } = llm;
   const queryWidth = heads * headDim;
   const keyWidth = keyValueHeads * headDim;
-  const perToken = (...widths: number[]) => widths.reduce((sum, width) => sum + sizeClass(4 * tokens * width), 0);
+  const perToken = bytesPerToken(tokens, 4);
+  const kept = bytesPerToken(tokens, activations === 'f16' ? 2 : 4);
   const shapes = loraParameterShapes(llm, { rank, targets });
-  const rotated = perToken(queryWidth, keyWidth, keyWidth, queryWidth, heads); // query, key, value, output, log-sum-exp
+  const rotated = [queryWidth, keyWidth, keyWidth, queryWidth]; // query, key, value, output
   const attention: number[] = [];
   const feedForward: number[] = [];
   let flows = false;
@@ -77,23 +88,24 @@ function layerBytes({
     ];
     const [wide, down] = [adapted('mlp.gate_proj', 'mlp.up_proj'), adapted('mlp.down_proj')];
     const low = (count: number) => count * perToken(rank);
+    const keptLow = (count: number) => count * kept(rank);
     const attends: boolean = flows || into > 0;
     attention.push(
-      (flows || layer === 0 ? perToken(hiddenSize) : 0) + // the layer's input
-        (into > 0 ? perToken(hiddenSize) + low(into) : 0) + // normalised
-        (attends ? rotated : out * perToken(queryWidth)) +
-        low(out),
+      (flows || layer === 0 ? kept(hiddenSize) : 0) + // the layer's input
+        (into > 0 ? kept(hiddenSize) + keptLow(into) : 0) + // normalised
+        (attends ? kept(...rotated) + perToken(heads) : out * kept(queryWidth)) + // log-sum-exp stays f32
+        keptLow(out),
     );
     const middle: boolean = attends || out > 0;
     feedForward.push(
-      (middle ? perToken(hiddenSize) : 0) +
-        (wide > 0 ? perToken(hiddenSize) + low(wide) : 0) + // normalised
-        (middle || wide > 0 ? perToken(intermediateSize, intermediateSize) : 0) +
-        (down > 0 ? perToken(intermediateSize) : 0) + // SwiGLU's result
-        low(down),
+      (middle ? kept(hiddenSize) : 0) +
+        (wide > 0 ? kept(hiddenSize) + keptLow(wide) : 0) + // normalised
+        (middle || wide > 0 ? kept(intermediateSize, intermediateSize) : 0) +
+        (down > 0 ? kept(intermediateSize) : 0) + // SwiGLU's result
+        keptLow(down),
     );
     // Unrotated query and key, and what only this layer's own scope holds: results of o and down, the sum, dropped inputs.
-    const attended = perToken(hiddenSize, hiddenSize, queryWidth, keyWidth) + low(into) + rotated;
+    const attended = perToken(hiddenSize, hiddenSize, queryWidth, keyWidth, ...rotated, heads) + low(into);
     const dropped =
       (into + wide) * perToken(hiddenSize) + out * perToken(queryWidth) + down * perToken(intermediateSize);
     const widths = [...Array<number>(5).fill(hiddenSize), ...Array<number>(3).fill(intermediateSize)];
@@ -104,7 +116,7 @@ function layerBytes({
 }
 
 /**
- * Predicts the memory of one training step, in f32.
+ * Predicts the memory of one training step.
  *
  * With LoRA on q and v a layer keeps for its backward pass, per token: its input, the normalised input (LoRA's A reads it), the
  * low-rank activations of q and v, the rotated query and key, the value, attention's output and log-sum-exp, the middle
@@ -113,22 +125,34 @@ function layerBytes({
  *
  * With checkpointing a layer keeps its input alone. The peak is then in the backward pass of the last layer but one: all of what
  * that layer keeps, its output and the gradient of it, and the gradients of SwiGLU's result and halves.
+ *
+ * With activations in f16 all that is kept takes half, but for log-sum-exp; the layer that runs has its values in f32 too, and so
+ * has a checkpointed one that runs again. The input of the first layer is its maker's, and stays in f32 beside its halves.
  */
 export function planMemory(input: MemoryPlanInput): MemoryPlan {
   const { llm, tokens, prompts, cf = { persistent: 0, held: 0, peak: 0 } } = input;
   const { hiddenSize, intermediateSize, layers, headDim, vocabSize } = llm;
-  const perToken = (...widths: number[]) => widths.reduce((sum, width) => sum + sizeClass(4 * tokens * width), 0);
-  const { attention, feedForward, held } = layerBytes(input);
+  const perToken = bytesPerToken(tokens, 4);
+  const halves = input.activations === 'f16' ? bytesPerToken(tokens, 2) : null;
+  const { attention, feedForward, held } = layerBytes(input.checkpointing ? { ...input, activations: 'f32' } : input);
   const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
   const answers = 4 * prompts * (2 * vocabSize + 6 * hiddenSize + 4 * intermediateSize);
   const languageModel =
     answers +
     (input.checkpointing
-      ? Math.max(0, layers - 2) * perToken(hiddenSize) +
+      ? Math.max(0, layers - 2) * (halves ?? perToken)(hiddenSize) +
+        (halves ? halves(hiddenSize) + perToken(hiddenSize) : 0) +
         attention.at(-1)! +
         (feedForward.at(-2) ?? 0) +
         perToken(hiddenSize, hiddenSize, intermediateSize, intermediateSize, intermediateSize)
-      : Math.max(...held.map((own, layer) => sum(attention.slice(0, layer)) + sum(feedForward.slice(0, layer)) + own)));
+      : Math.max(
+          ...held.map((own, layer) => {
+            const below = sum(attention.slice(0, layer)) + sum(feedForward.slice(0, layer)) + own;
+            if (!halves) return below;
+            const besides = attention[layer]! + (layer === layers - 1 ? 0 : feedForward[layer]!);
+            return below + besides + (layer > 0 ? perToken(hiddenSize) : 0);
+          }),
+        ));
   const weights = (input.weightBytes ?? weightBytes(llm, 'f32')) + 4 * input.maxPositions * headDim;
   const parameters = 8 * input.parameters;
   const optimizer = 8 * input.trained;

@@ -2,12 +2,18 @@
 import type { Dataset } from '@crossgate/data';
 import { sampleRows, shuffledRows } from '@crossgate/data';
 import { auc, uauc } from '@crossgate/eval';
-import type { HostState, ScheduleOptions, YesNoLossOptions } from '@crossgate/tensor';
+import type {
+  ActivationStorage,
+  HostState,
+  LossScalerState,
+  ScheduleOptions,
+  YesNoLossOptions,
+} from '@crossgate/tensor';
 import {
   Adam,
   firstNonFinite,
+  LossScaler,
   learningRateAt,
-  NonFiniteLossError,
   readGroup,
   readOptimizer,
   Tape,
@@ -19,6 +25,7 @@ import type { StageDeclaration } from './methods/method';
 import type { CfDropout, GroupName, HybridModel, TrainingNoise } from './model';
 import type { PromptBuilder } from './prompt';
 import { promptOfRow, scoreRows } from './scoring';
+import { diverged, readStep, type StepReport, StepReports, type StepValues } from './step-reports';
 
 /** How one stage trains. */
 export interface StageSettings extends Omit<ScheduleOptions, 'totalSteps'> {
@@ -35,16 +42,6 @@ export interface StageSettings extends Omit<ScheduleOptions, 'totalSteps'> {
   readonly evaluateEvery: number | null;
   /** Evaluations without a better AUC after which the stage ends; null never ends it early. */
   readonly patience: number | null;
-}
-
-export interface StepReport {
-  readonly stage: number;
-  /** Steps done in the stage. */
-  readonly step: number;
-  readonly totalSteps: number;
-  readonly loss: number;
-  readonly learningRate: number;
-  readonly tokens: number;
 }
 
 export interface EvaluationReport {
@@ -64,6 +61,8 @@ export interface TrainerState {
   readonly parameters: HostState;
   /** The optimizer's moments. */
   readonly moments: HostState;
+  /** Of activations in f16; null, or absent in states of older versions, with f32. Its skipped steps are those of all stages. */
+  readonly lossScale?: LossScalerState | null;
   readonly best: BestState | null;
   readonly evaluationsSinceBest: number;
 }
@@ -90,6 +89,11 @@ export interface TrainerOptions {
    */
   readonly cfDropout?: Pick<CfDropout, 'items' | 'users'>;
   readonly loss: Omit<YesNoLossOptions, 'yesToken' | 'noToken'>;
+  /**
+   * How what is kept for the backward pass is stored. `f16` takes half of the memory, and a dynamic loss scale: steps with
+   * gradients that are not finite change nothing, and are counted. Default `f32`.
+   */
+  readonly activations?: ActivationStorage;
   readonly seed: number;
   /** Validation rows used for model selection: a fixed seeded sample of this size, or null for all. */
   readonly validRows: number | null;
@@ -111,12 +115,13 @@ export interface TrainerOptions {
 }
 
 export { NonFiniteLossError } from '@crossgate/tensor';
+export type { StepReport } from './step-reports';
 
 /**
  * Trains through all stages and leaves the model with the parameters of the best validation AUC.
  *
  * @returns that best state; null only when no evaluation could give an AUC.
- * @throws NonFiniteLossError; the reason of `signal`.
+ * @throws NonFiniteLossError, also after 20 steps in a row that were skipped; the reason of `signal`.
  */
 export async function trainHybrid(options: TrainerOptions): Promise<BestState | null> {
   return new Trainer(options).run();
@@ -128,6 +133,8 @@ class Trainer {
   readonly #validRows: Int32Array;
   #best: BestState | null = null;
   #sinceBest = 0;
+  /** What earlier stages, or the run before, leave to the loss scaler of the next stage. */
+  #lossScale: LossScalerState | undefined;
 
   constructor(options: TrainerOptions) {
     this.#options = options;
@@ -143,6 +150,7 @@ class Trainer {
       for (const group of model.groups().values()) writeGroup(group, resume.parameters, 'checkpoint');
       this.#best = resume.best;
       this.#sinceBest = resume.evaluationsSinceBest;
+      this.#lossScale = resume.lossScale ?? undefined;
     }
     for (let stage = resume?.stage ?? 0; stage < stages.length; stage++) {
       await this.#runStage(stage, resume?.stage === stage ? resume : undefined);
@@ -162,6 +170,7 @@ class Trainer {
     for (const [name, group] of model.groups()) group.trainable = trains.has(name);
     const groups = [...model.groups()].filter(([name]) => trains.has(name)).map(([, group]) => group);
     const optimizer = new Adam(groups, { kind: 'adamw', ...settings });
+    const scaler = this.#openScaler(resume !== undefined);
     const train = dataset.splits.train;
     const rows = sampleRows(train.rows, settings.rows ?? train.rows, seed + stage);
     const stepsPerEpoch = Math.ceil(rows.length / settings.batchSize);
@@ -186,7 +195,7 @@ class Trainer {
         const start = (step % stepsPerEpoch) * settings.batchSize;
         const batch = order.subarray(start, start + settings.batchSize);
         const learningRate = learningRateAt(step, { ...settings, totalSteps });
-        const { losses, tokens } = this.#step(batch, optimizer, learningRate, { stage, step });
+        const { losses, tokens } = this.#step(batch, optimizer, scaler, learningRate, { stage, step });
         step++;
         await reports.push({ stage, step, totalSteps, learningRate, tokens }, losses);
         const evaluate = step % evaluateEvery === 0 || step === totalSteps;
@@ -195,25 +204,40 @@ class Trainer {
           await reports.settle();
           if (evaluate) await this.#evaluate(stage, step);
           else if (this.#options.onCheckpoint) await this.#expectFiniteLoss(batch, stage, step);
-          await this.#checkpoint(stage, step, optimizer);
+          await this.#checkpoint(stage, step, optimizer, scaler);
           signal?.throwIfAborted();
         }
       }
+      await reports.settle();
+      this.#lossScale = reports.lossScale ?? this.#lossScale;
     } finally {
       await reports.settle().catch(() => {}); // The error that is under way explains more.
       optimizer.release();
+      scaler?.release();
       for (const group of model.groups().values()) group.trainable = false;
     }
+  }
+
+  /** The loss scaler of a stage, where activations are in f16. A new stage has a new optimizer, whose updates count from 0. */
+  #openScaler(resumed: boolean): LossScaler | undefined {
+    if (this.#options.activations !== 'f16') return undefined;
+    const before = this.#lossScale;
+    return new LossScaler(
+      this.#options.model.llm.device,
+      {},
+      before && { ...before, ...(!resumed && { updates: 0, skippedInRow: 0 }) },
+    );
   }
 
   /** One optimizer step. Returns its losses as a promise, so that the next step can be recorded meanwhile. */
   #step(
     batch: Int32Array,
     optimizer: Adam,
+    scaler: LossScaler | undefined,
     learningRate: number,
     at: { stage: number; step: number },
-  ): { losses: Promise<Float32Array>; tokens: number } {
-    const { model, builder, dataset, seed, cfDropout = { items: 0, users: 0 } } = this.#options;
+  ): { losses: Promise<StepValues>; tokens: number } {
+    const { model, builder, dataset, seed, activations, cfDropout = { items: 0, users: 0 } } = this.#options;
     const prompts = Array.from(batch, (row) => promptOfRow(builder, dataset, 'train', row));
     const labels = Float32Array.from(batch, (row) => dataset.splits.train.label[row]!);
     using _ = model.llm.device.step();
@@ -225,12 +249,12 @@ class Trainer {
       lora: lora?.trainable ? { seed, counter } : undefined,
       cf: model.cf?.networks.group.trainable ? { seed, counter, ...cfDropout } : undefined,
     };
-    using tape = new Tape();
+    using tape = new Tape({ ...(activations && { activations }), lossScale: scaler?.scale });
     const { losses } = tape.record(() => model.loss(prompts, labels, this.#loss, 1 / batch.length, noise));
     tape.backward();
-    optimizer.step(learningRate);
+    optimizer.step(learningRate, scaler);
     return {
-      losses: losses.read(),
+      losses: readStep(losses, scaler),
       tokens: prompts.reduce((sum, { tokenIds }) => sum + tokenIds.length, 0),
     };
   }
@@ -268,19 +292,21 @@ class Trainer {
     if (wrong !== undefined) throw diverged(`the loss is ${wrong} after the update`, stage, step);
   }
 
-  async #checkpoint(stage: number, step: number, optimizer: Adam): Promise<void> {
+  async #checkpoint(stage: number, step: number, optimizer: Adam, scaler: LossScaler | undefined): Promise<void> {
     const { onCheckpoint } = this.#options;
     if (!onCheckpoint) return;
     const parameters = await this.#readParameters();
     const moments = await readOptimizer(optimizer);
     const wrong = firstNonFinite(parameters) ?? firstNonFinite(moments);
+    const lossScale = (await scaler?.read()) ?? null;
     if (wrong !== null) throw diverged(`"${wrong}" holds a value that is not finite`, stage, step);
     await onCheckpoint({
       stage,
       step,
-      optimizerSteps: optimizer.steps,
+      optimizerSteps: lossScale?.updates ?? optimizer.steps,
       parameters,
       moments,
+      lossScale,
       best: this.#best,
       evaluationsSinceBest: this.#sinceBest,
     });
@@ -292,41 +318,5 @@ class Trainer {
       for (const [name, value] of await readGroup(group)) state.set(name, value);
     }
     return state;
-  }
-}
-
-function diverged(what: string, stage: number, step: number): NonFiniteLossError {
-  return new NonFiniteLossError(
-    `${what} at step ${step} of stage ${stage + 1}: lower the learning rate or set clipNorm, and start again`,
-  );
-}
-
-/** Reports steps one late, so that the device works on a step while the loss of the one before is fetched. */
-class StepReports {
-  #pending: { report: Omit<StepReport, 'loss'>; losses: Promise<Float32Array> } | null = null;
-
-  constructor(private readonly onStep: ((report: StepReport) => void) | undefined) {}
-
-  async push(report: Omit<StepReport, 'loss'>, losses: Promise<Float32Array>): Promise<void> {
-    losses.catch(() => {}); // Awaited one step later; without this a failure would count as unhandled until then.
-    const previous = this.#pending;
-    this.#pending = { report, losses };
-    await this.#finish(previous);
-  }
-
-  async settle(): Promise<void> {
-    const previous = this.#pending;
-    this.#pending = null;
-    await this.#finish(previous);
-  }
-
-  async #finish(entry: { report: Omit<StepReport, 'loss'>; losses: Promise<Float32Array> } | null): Promise<void> {
-    if (!entry) return;
-    const losses = await entry.losses;
-    const loss = losses.reduce((sum, value) => sum + value, 0) / losses.length;
-    if (!Number.isFinite(loss)) {
-      throw diverged(`the loss is ${loss}`, entry.report.stage, entry.report.step);
-    }
-    this.onStep?.({ ...entry.report, loss });
   }
 }

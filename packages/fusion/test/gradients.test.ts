@@ -3,7 +3,7 @@ import { MatrixFactorization } from '@crossgate/cf';
 import type { Device } from '@crossgate/gpu';
 import { openDevice } from '@crossgate/gpu/node';
 import { LlamaModel, weightsInMemory } from '@crossgate/llm';
-import { readGroup, Tape, writeGroup } from '@crossgate/tensor';
+import { type ActivationStorage, LossScaler, readGroup, Tape, writeGroup } from '@crossgate/tensor';
 import type { CcfBatch, CcfModel, Reference, ReferenceLlamaConfig } from '@crossgate/testing';
 import {
   ccfLossOf,
@@ -67,8 +67,9 @@ function referenceBatch(): CcfBatch {
   return { offsets, tokenId: flat('tokenIds'), userId: none(flat('users')), itemId: none(flat('items')), labels };
 }
 
-const cases: [string, GateOptions, Partial<CcfModel>][] = [
+const cases: [string, GateOptions, Partial<CcfModel>, ActivationStorage?][] = [
   ['the paper', { hidden: 9, activation: 'none', init: 'default', width: 'dimension' }, {}],
+  ['activations in f16', { hidden: 9, activation: 'none', init: 'default', width: 'dimension' }, {}, 'f16'],
   [
     'a linear gate with sigmoid, BPR on logits',
     { hidden: null, activation: 'sigmoid', init: 'default', width: 'dimension' },
@@ -86,7 +87,7 @@ const cases: [string, GateOptions, Partial<CcfModel>][] = [
   ],
 ];
 
-describe.each(cases)('CCF-LLM with %s', (_, gate, variant) => {
+describe.each(cases)('CCF-LLM with %s', (_, gate, variant, activations = 'f32') => {
   it('has the loss, scores and gradients of the float64 model', async () => {
     const sizes = {
       users,
@@ -144,7 +145,9 @@ describe.each(cases)('CCF-LLM with %s', (_, gate, variant) => {
     expect([...covered].sort()).toEqual(Object.keys(parameters).sort());
 
     using _step = device.step();
-    const tape = new Tape();
+    const scaler = activations === 'f16' ? new LossScaler(device) : undefined;
+    const scale = scaler ? 2 ** 16 : 1;
+    const tape = new Tape({ activations, lossScale: scaler?.scale });
     const loss = {
       kind: variant.loss ?? 'eq5',
       k: variant.eq5?.k ?? 2,
@@ -178,16 +181,19 @@ describe.each(cases)('CCF-LLM with %s', (_, gate, variant) => {
         const indices = Array.from({ length: Math.ceil(data.length / stride) }, (_, i) => i * stride);
         const numeric = finiteDifference(ccfLossOf(model, parameters, batch, name), data, indices);
         const gradient = new Float32Array(await device.recorder.read(parameter.gradient));
-        const analytic = Float64Array.from(indices, (i) => gradient[i]!);
+        const analytic = Float64Array.from(indices, (i) => gradient[i]! / scale);
         const checked = Float64Array.from(
           numeric.length === indices.length ? numeric : indices.map((i) => numeric[i]!),
         );
-        const scale = Math.max(...checked.map(Math.abs), 1e-3);
-        expectClose(analytic, checked, { relative: 2e-3, absolute: 2e-4 * scale + 1e-6, label: name });
+        const largest = Math.max(...checked.map(Math.abs), 1e-3);
+        const looser = scaler ? 10 : 1;
+        const tolerance = { relative: 2e-3 * looser, absolute: looser * (2e-4 * largest + 1e-6) };
+        expectClose(analytic, checked, { ...tolerance, label: name });
         if (!name.startsWith('encoder'))
           expect(Math.max(...checked.map(Math.abs)), `${name} matters`).toBeGreaterThan(0);
       }
     }
+    scaler?.release();
     llm.release();
     backend.release();
   });

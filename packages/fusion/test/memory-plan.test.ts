@@ -11,7 +11,7 @@ import {
 import type { Device } from '@crossgate/gpu';
 import { openDevice } from '@crossgate/gpu/node';
 import { LlamaModel, type WeightStorage, weightBytes, weightsInMemory } from '@crossgate/llm';
-import { Adam, Tape } from '@crossgate/tensor';
+import { type ActivationStorage, Adam, Tape } from '@crossgate/tensor';
 import { randomLlamaWeights, toFloat32 } from '@crossgate/testing';
 import { expect, it } from 'vitest';
 import { buildHybridModel, type HybridPrompt, planMemory } from '../src';
@@ -33,6 +33,7 @@ interface Case {
   readonly prompts: number;
   readonly length: number;
   readonly checkpointing?: boolean;
+  readonly activations?: ActivationStorage;
   readonly targets?: string[] | string;
   readonly weights?: WeightStorage;
   readonly cf?: keyof typeof backends;
@@ -79,6 +80,12 @@ const cases: Case[] = [
   { prompts: 2, length: 300, checkpointing: true },
   { prompts: 3, length: 394, checkpointing: true },
   { prompts: 5, length: 201, checkpointing: true },
+  { prompts: 2, length: 300, activations: 'f16' },
+  { prompts: 3, length: 394, activations: 'f16' },
+  { prompts: 5, length: 201, activations: 'f16' },
+  { prompts: 3, length: 394, activations: 'f16', checkpointing: true },
+  { prompts: 5, length: 201, activations: 'f16', targets: 'all-linear', weights: 'int8' },
+  { prompts: 3, length: 394, activations: 'f16', targets: upper },
   { prompts: 2, length: 300, targets: 'all-linear', weights: 'int8' },
   { prompts: 3, length: 394, targets: 'all-linear', weights: 'int4' },
   { prompts: 5, length: 201, targets: 'all-linear' },
@@ -93,7 +100,7 @@ const cases: Case[] = [
 
 it.each(cases)('is within a tenth for %j', async ({ prompts, length, ...options }) => {
   const { checkpointing = false, targets = ['q_proj', 'v_proj'], weights = 'f32' } = options;
-  const { cf = 'mf', trainCf = false } = options;
+  const { cf = 'mf', trainCf = false, activations = 'f32' } = options;
   const device = await openDevice();
   const config = { ...llama, architecture: 'llama', maxPositions: 512, bosTokenId: 1, eosTokenIds: [2] };
   const values = [...randomLlamaWeights(llama, 1)].map(
@@ -121,7 +128,7 @@ it.each(cases)('is within a tenth for %j', async ({ prompts, length, ...options 
   const loss = { kind: 'eq5', k: 2, bprOn: 'probability', yesToken: 4, noToken: 5 } as const;
   {
     using _ = device.step();
-    const tape = new Tape();
+    const tape = new Tape({ activations });
     tape.record(() =>
       model.loss(batch, new Float32Array(prompts), loss, 1 / prompts, { lora: { seed: 1, counter: 0 } }),
     );
@@ -143,6 +150,7 @@ it.each(cases)('is within a tenth for %j', async ({ prompts, length, ...options 
     tokens: prompts * length,
     prompts,
     checkpointing,
+    activations,
   });
   const { persistent, step } = device.report();
   expect(plan.weights).toBe(persistent.weights);

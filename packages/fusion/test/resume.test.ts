@@ -196,6 +196,73 @@ describe('a run', () => {
   });
 });
 
+describe('activations in f16', () => {
+  const f16 = { activations: 'f16' } as const;
+  let whole: Outcome;
+  beforeAll(async () => {
+    whole = await run({ ...f16, checkpointEvery: 1 });
+  });
+
+  it('give the losses of f32 nearly, the first one exactly, since the forward pass is the same', () => {
+    expect(whole.steps).toHaveLength(12);
+    expect(whole.steps[0]!.loss).toBe(unbroken.steps[0]!.loss);
+    whole.steps.forEach(({ loss }, i) => {
+      expect(Math.abs(loss - unbroken.steps[i]!.loss)).toBeLessThan(1e-2);
+    });
+    expect(whole.parameters).not.toEqual(unbroken.parameters);
+    // A stage has an optimizer of its own, which counts its updates.
+    expect(whole.steps.at(-1)!.lossScale).toEqual({
+      ...{ scale: 2 ** 16, goodSteps: 12, skippedSteps: 0, skippedInRow: 0, updates: 6 },
+    });
+  });
+
+  it.each([1, 6, 8])('go on from checkpoint %i to the same bits', async (checkpoint) => {
+    const resume = await restore(whole.stored[checkpoint]!);
+    const rest = await run({ ...f16, resume }, { modelSeed: 9 });
+    expect(rest.parameters).toEqual(whole.parameters);
+    expect(rest.steps).toEqual(whole.steps.slice(-rest.steps.length));
+  });
+
+  it('leave steps out whose gradients overflow: the scale is halved, nothing else changes, and they are counted', async () => {
+    const first = await restore(whole.stored[0]!);
+    const large = { ...first, lossScale: { ...first.lossScale!, scale: 2 ** 20 } };
+    const { steps, stored, parameters } = await run({ ...f16, checkpointEvery: 1, resume: large });
+    const scales = steps.map(({ lossScale }) => lossScale!.scale);
+    const skipped = steps.findIndex(({ lossScale }) => lossScale!.skippedInRow === 0);
+    expect(skipped).toBeGreaterThanOrEqual(2);
+    expect(scales.slice(0, skipped)).toEqual(Array.from({ length: skipped }, (_, i) => 2 ** (19 - i)));
+    expect(steps[skipped]!.lossScale!.skippedSteps).toBe(skipped);
+    // The last batch of an epoch is short, so that its rows weigh more: it may overflow once more.
+    expect(scales.at(-1)).toBe(2 ** (20 - steps.at(-1)!.lossScale!.skippedSteps));
+    const [afterSkipped, afterGood] = [await restore(stored[skipped - 1]!), await restore(stored[skipped]!)];
+    expect(hashState(afterSkipped.parameters)).toEqual(hashState(first.parameters));
+    expect(hashState(afterSkipped.moments)).toEqual(hashState(first.moments));
+    expect(afterSkipped).toMatchObject({ step: first.step + skipped, optimizerSteps: first.optimizerSteps });
+    expect(hashState(afterGood.parameters)).not.toEqual(hashState(first.parameters));
+    // A run that is cut off while it skips goes on to the same bits.
+    const rest = await run({ ...f16, resume: await restore(stored[0]!) }, { modelSeed: 9 });
+    expect(rest.parameters).toEqual(parameters);
+    expect(rest.steps).toEqual(steps.slice(1));
+  });
+
+  it('end the run by name when no step has finite gradients any more', async () => {
+    const settings = { ...defaultSettings, batchSize: 1, rows: 20, epochs: 2 };
+    const system = await tinySystem(device, dataset, ccf);
+    const weight = system.model.llm.weight('model.layers.0.mlp.up_proj.weight');
+    // Beyond what f16 holds, but not beyond the norm that follows: the loss is as finite as ever.
+    const values = await weight.read();
+    device.recorder.write(
+      weight.slice,
+      values.map((value) => value * 1e9),
+    );
+    const changes = { ...f16, settings: { stage1: settings, stage2: settings } };
+    const failing = trainHybrid(trainerOptions(system, dataset, ccf, changes));
+    await expect(failing).rejects.toThrow(/^20 steps in a row, up to step 20 of stage 1, .*activations exceed 65,504/);
+    await expect(failing).rejects.toBeInstanceOf(NonFiniteLossError);
+    system.release();
+  });
+});
+
 it('one batch is learnt by heart', async () => {
   const overfit = { ...defaultSettings, rows: 8, batchSize: 8, epochs: 120, weightDecay: 0, evaluateEvery: 1000 };
   const { steps } = await run({

@@ -23,10 +23,11 @@ const vicuna: LlamaConfig = {
 const lora = [...loraParameterShapes(vicuna, { rank: 8, targets: ['q_proj', 'v_proj'] }).values()];
 const parameters = lora.reduce((sum, [rows, columns]) => sum + rows * columns, 0);
 
-function gibibytes(storage: WeightStorage, checkpointing: boolean): number {
+function gibibytes(storage: WeightStorage, checkpointing: boolean, activations: 'f32' | 'f16' = 'f32'): number {
   const plan = planMemory({
     ...{ llm: vicuna, maxPositions: 700, parameters, trained: parameters, loraRank: 8 },
     ...{ tokens: 3 * 700, prompts: 3, weightBytes: weightBytes(vicuna, storage), checkpointing },
+    activations,
   });
   return plan.total / 2 ** 30;
 }
@@ -44,6 +45,11 @@ describe('Vicuna-7B with LoRA, 3 prompts of 700 tokens', () => {
     expect(gibibytes('f32', true)).toBeGreaterThan(24);
     expect(gibibytes('f16', false)).toBeGreaterThan(24);
     expect(gibibytes('int4', false)).toBeGreaterThan(8);
+  });
+
+  it('fits 24 GiB without checkpointing, weights and activations in f16', () => {
+    expect(gibibytes('f16', false, 'f16')).toBeLessThan(24);
+    expect(gibibytes('f16', false) - gibibytes('f16', false, 'f16')).toBeGreaterThan(6);
   });
 
   it.each(['f32', 'f16', 'int8', 'int4'] as const)('in %s takes what docs/models.md says', async (storage) => {

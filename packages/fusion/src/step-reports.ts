@@ -1,0 +1,82 @@
+// What is read back of each step, one step late: losses and the state of the loss scale, and when they end a training.
+import { empty, LossScaler, type LossScalerState, NonFiniteLossError, type Tensor } from '@crossgate/tensor';
+
+/** Steps in a row without a finite gradient that end a training: by then the initial loss scale has come down to 1. */
+const mostSkippedInRow = 20;
+
+export interface StepReport {
+  readonly stage: number;
+  /** Steps done in the stage. */
+  readonly step: number;
+  readonly totalSteps: number;
+  readonly loss: number;
+  readonly learningRate: number;
+  readonly tokens: number;
+  /** State of the loss scale after the step; null with activations in f32. */
+  readonly lossScale: LossScalerState | null;
+}
+
+/** The error of a training that can't go on. */
+export function diverged(what: string, stage: number, step: number): NonFiniteLossError {
+  return new NonFiniteLossError(
+    `${what} at step ${step} of stage ${stage + 1}: lower the learning rate or set clipNorm, and start again`,
+  );
+}
+
+/** What is read back of a step. */
+export interface StepValues {
+  readonly losses: Float32Array;
+  readonly lossScale: LossScalerState | null;
+}
+
+/** Reads the losses, and the state of the loss scale on the same way. */
+export async function readStep(losses: Tensor, scaler: LossScaler | undefined): Promise<StepValues> {
+  if (!scaler) return { losses: await losses.read(), lossScale: null };
+  const { device, size } = losses;
+  const both = empty(device, [size + scaler.slice.size / 4]);
+  const { storage } = both.slice;
+  device.recorder.copy(losses.slice, { storage, offset: 0, size: 4 * size });
+  device.recorder.copy(scaler.slice, { storage, offset: 4 * size, size: scaler.slice.size });
+  const values = await both.read();
+  return { losses: values.subarray(0, size), lossScale: LossScaler.stateOf(values.subarray(size)) };
+}
+
+type PendingReport = Omit<StepReport, 'loss' | 'lossScale'>;
+
+/** Reports steps one late, so that the device works on a step while the loss of the one before is fetched. */
+export class StepReports {
+  #pending: { report: PendingReport; losses: Promise<StepValues> } | null = null;
+  /** After the last step that was fetched. */
+  lossScale: LossScalerState | null = null;
+
+  constructor(private readonly onStep: ((report: StepReport) => void) | undefined) {}
+
+  async push(report: PendingReport, losses: Promise<StepValues>): Promise<void> {
+    losses.catch(() => {}); // Awaited one step later; without this a failure would count as unhandled until then.
+    const previous = this.#pending;
+    this.#pending = { report, losses };
+    await this.#finish(previous);
+  }
+
+  async settle(): Promise<void> {
+    const previous = this.#pending;
+    this.#pending = null;
+    await this.#finish(previous);
+  }
+
+  async #finish(entry: { report: PendingReport; losses: Promise<StepValues> } | null): Promise<void> {
+    if (!entry) return;
+    const { losses, lossScale } = await entry.losses;
+    const { stage, step } = entry.report;
+    const loss = losses.reduce((sum, value) => sum + value, 0) / losses.length;
+    if (!Number.isFinite(loss)) throw diverged(`the loss is ${loss}`, stage, step);
+    if (lossScale && lossScale.skippedInRow >= mostSkippedInRow) {
+      throw new NonFiniteLossError(
+        `${mostSkippedInRow} steps in a row, up to step ${step} of stage ${stage + 1}, had gradients that are not finite ` +
+          `though the loss scale came down to ${lossScale.scale}: activations exceed 65,504, the most that f16 holds; keep them in f32`,
+      );
+    }
+    this.lossScale = lossScale;
+    this.onStep?.({ ...entry.report, loss, lossScale });
+  }
+}
