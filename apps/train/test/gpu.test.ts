@@ -183,6 +183,15 @@ describe('on a GPU', () => {
     expect(JSON.parse(evaluated.stdout).metrics).toEqual(metrics);
     const frugal = ['train', 'tallrec.yaml', '--set', 'training.checkpointing=true', '--run', 'frugal', '--json'];
     expect(JSON.parse((await runCli(frugal, { cwd })).stdout).metrics).toEqual(metrics);
+    const halves = ['train', 'tallrec.yaml', '--set', 'llm.activations=f16', '--run', 'halves', '--json'];
+    const halved = JSON.parse((await runCli(halves, { cwd })).stdout);
+    expect(halved.details.skippedSteps).toBe(0);
+    expect(Math.abs(halved.metrics.test.logLoss - metrics.test.logLoss)).toBeLessThan(1e-2);
+    const log = readMetrics(join(cwd, 'halves/metrics.jsonl')).filter(({ loss }) => loss !== undefined);
+    expect(log.length).toBeGreaterThan(0);
+    for (const line of log) expect(line).toMatchObject({ lossScale: 2 ** 16, skippedSteps: 0 });
+    const { state } = JSON.parse(await readFile(join(cwd, 'halves/checkpoints/last.json'), 'utf8'));
+    expect(state.lossScale).toMatchObject({ updates: state.step, skippedSteps: 0 });
   });
 });
 

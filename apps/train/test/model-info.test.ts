@@ -37,7 +37,7 @@ it('needs no tokenizer, and says so', async () => {
   expect(stderr).toMatch(/tokenizer\.json/);
 });
 
-it('plans adapters on other layers', async () => {
+it('plans adapters on other layers, and activations in f16', async () => {
   const plan = async (...line: string[]) => {
     const { stdout } = await runCli(['model', 'info', 'tiny', '--plan', '--rank', '2', ...line, '--json'], { cwd });
     return JSON.parse(stdout).plan;
@@ -47,6 +47,8 @@ it('plans adapters on other layers', async () => {
   const all = await plan('--targets', 'all-linear');
   expect(all).toEqual(await plan('--targets', '.*_proj'));
   expect(all.step).toBeGreaterThan(down.step);
+  // The only layer has its values in f32 while it runs, and their halves besides.
+  expect((await plan('--activations', 'f16')).step).toBeGreaterThan((await plan()).step);
   const wrong = await runCli(['model', 'info', 'tiny', '--plan', '--targets', 'query'], { cwd });
   expect(wrong.code).toBe(2);
   expect(wrong.stderr).toMatch(/no layer is named "query"/);

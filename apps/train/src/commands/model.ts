@@ -1,6 +1,7 @@
 /** `crossgate model`: what a model file holds and what it takes, without a GPU. */
 import { stat } from 'node:fs/promises';
 import type { LlamaConfig, WeightStorage } from '@crossgate/llm';
+import type { ActivationStorage } from '@crossgate/tensor';
 import { type Command, InvalidArgumentError } from 'commander';
 import { InputError } from '../errors';
 import { table } from '../format';
@@ -8,7 +9,7 @@ import { locateModel } from '../locate';
 import type { Host } from './host';
 import { addModelPull } from './model-pull';
 import { addModelQuantize } from './model-quantize';
-import { weightsOption } from './options';
+import { activationsOption, weightsOption } from './options';
 
 function parseCount(text: string): number {
   const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
@@ -42,6 +43,7 @@ interface InfoOptions {
   readonly targets: string;
   readonly weights: WeightStorage;
   readonly checkpointing?: boolean;
+  readonly activations: ActivationStorage;
 }
 
 export function registerModel(program: Command, host: Host): void {
@@ -53,13 +55,14 @@ export function registerModel(program: Command, host: Host): void {
       'model info stories260K',
       'model info model.gguf --plan --prompts 3 --length 700 --checkpointing',
     ])
-    .option('--plan', 'predict the device memory that training LoRA takes, computed in f32')
+    .option('--plan', 'predict the device memory that training LoRA takes')
     .addOption(weightsOption())
     .option('--prompts <n>', 'with --plan: prompts of a batch', parseCount, 16)
     .option('--length <n>', 'with --plan: tokens of a prompt', parseCount, 512)
     .option('--rank <n>', 'with --plan: rank of LoRA', parseCount, 8)
     .option('--targets <layers>', 'with --plan: lora.targets, as q_proj,v_proj or a pattern', 'q_proj,v_proj')
-    .option('--checkpointing', 'with --plan: as trained with training.checkpointing');
+    .option('--checkpointing', 'with --plan: as trained with training.checkpointing')
+    .addOption(activationsOption());
   host.handle<InfoOptions>(info, async (context, options, [name]) => {
     const [{ openModel }, { loraParameterShapes, weightBytes }, { planMemory }] = await Promise.all([
       import('@crossgate/llm/node'),
@@ -101,6 +104,7 @@ export function registerModel(program: Command, host: Host): void {
         tokens: options.prompts * options.length,
         prompts: options.prompts,
         checkpointing: options.checkpointing ?? false,
+        activations: options.activations,
       });
       const result = {
         path,

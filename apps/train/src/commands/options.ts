@@ -1,12 +1,19 @@
 /** Options that several commands have. */
 import { InvalidArgumentError, Option } from 'commander';
-import { WEIGHT_STORAGES } from '../config/schema';
+import { ACTIVATION_STORAGES, WEIGHT_STORAGES } from '../config/schema';
 
 /** How the linear layers of a model are kept on the device. */
 export function weightsOption(): Option {
   return new Option('--weights <type>', 'linear layers on the device: stored (as the file has them, or f32)')
     .choices(WEIGHT_STORAGES)
     .default('stored');
+}
+
+/** How training keeps what the backward pass reads. */
+export function activationsOption(): Option {
+  return new Option('--activations <type>', 'with --plan: as trained with llm.activations')
+    .choices(ACTIVATION_STORAGES)
+    .default('f32');
 }
 
 /** A whole number from 1. @throws InvalidArgumentError for anything else */

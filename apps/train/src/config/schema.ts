@@ -1,6 +1,7 @@
 /** The experiment config: every key with its type, default and meaning. Defaults follow the paper unless the text says otherwise. */
 import { methods as hybridMethods } from '@crossgate/fusion/methods';
 import type { WeightStorage } from '@crossgate/llm';
+import type { ActivationStorage } from '@crossgate/tensor';
 import { z } from 'zod';
 
 /** Collaborative filtering by itself: the models of `cf.model`. */
@@ -211,6 +212,7 @@ const cf = z.strictObject({
 });
 
 /** How the linear layers of a language model may be kept on the device. */
+export const ACTIVATION_STORAGES = ['f32', 'f16'] as const satisfies readonly ActivationStorage[];
 export const WEIGHT_STORAGES = ['stored', 'f32', 'f16', 'int8', 'int4'] as const satisfies readonly WeightStorage[];
 
 const llm = z.strictObject({
@@ -228,6 +230,12 @@ const llm = z.strictObject({
     .default('stored')
     .describe(
       'Linear layers on the device: int8 and int4 in blocks of 32, made at load time; stored: f32, and 16 bits and blocks of 8 and 4 as they are',
+    ),
+  activations: z
+    .enum(ACTIVATION_STORAGES)
+    .default('f32')
+    .describe(
+      'What training keeps for the backward pass; f16: half of the memory, under a dynamic loss scale; sums and parameters stay f32',
     ),
 });
 

@@ -10,16 +10,24 @@ import { InputError } from '../errors';
 import type { RunFolder } from '../runs/run-folder';
 import { cfCheckpoint } from './cf-phase';
 
+const count = z.int().nonnegative();
+const lossScaleState = z.strictObject({
+  scale: z.number().positive(),
+  goodSteps: count,
+  skippedSteps: count,
+  skippedInRow: count,
+  updates: count,
+});
+
 /** What `checkpoints/last.json` holds while an LLM is trained. The tensors have the prefix of their part. */
 const hybridCheckpoint = z.strictObject({
   phase: z.literal('hybrid'),
-  stage: z.int().nonnegative(),
-  step: z.int().nonnegative(),
-  optimizerSteps: z.int().nonnegative(),
-  evaluationsSinceBest: z.int().nonnegative(),
-  best: z
-    .strictObject({ stage: z.int().nonnegative(), step: z.int().nonnegative(), auc: z.number().min(0).max(1) })
-    .nullable(),
+  stage: count,
+  step: count,
+  optimizerSteps: count,
+  evaluationsSinceBest: count,
+  lossScale: lossScaleState.nullable().default(null),
+  best: z.strictObject({ stage: count, step: count, auc: z.number().min(0).max(1) }).nullable(),
 });
 type HybridCheckpoint = z.output<typeof hybridCheckpoint>;
 
@@ -27,7 +35,7 @@ const PARTS = ['parameters', 'moments', 'best'] as const;
 
 /** Saves `last`, and `best` too when `newBest` says so. */
 export async function saveHybridCheckpoint(run: RunFolder, state: TrainerState, newBest: boolean): Promise<void> {
-  const { stage, step, optimizerSteps, evaluationsSinceBest } = state;
+  const { stage, step, optimizerSteps, evaluationsSinceBest, lossScale = null } = state;
   const best = state.best && { stage: state.best.stage, step: state.best.step, auc: state.best.auc };
   if (newBest && state.best !== null) {
     const { parameters } = state.best;
@@ -36,7 +44,10 @@ export async function saveHybridCheckpoint(run: RunFolder, state: TrainerState, 
   const tensors: HostState = new Map();
   const parts = { parameters: state.parameters, moments: state.moments, best: state.best?.parameters };
   for (const part of PARTS) for (const [name, value] of parts[part] ?? []) tensors.set(`${part}.${name}`, value);
-  const last: HybridCheckpoint = { phase: 'hybrid', stage, step, optimizerSteps, evaluationsSinceBest, best };
+  const last: HybridCheckpoint = {
+    phase: 'hybrid',
+    ...{ stage, step, optimizerSteps, evaluationsSinceBest, lossScale, best },
+  };
   await run.saveCheckpoint('last', last, (path) => writeFileAtomic(path, encodeState(tensors)));
 }
 
@@ -57,13 +68,10 @@ export async function readHybridCheckpoint(run: RunFolder, stages: number): Prom
     if (part === undefined) throw new InputError(`${checkpoint.weights}: has an unknown tensor ${name}`);
     parts[part].set(name.slice(part.length + 1), value);
   }
-  const { stage, step, optimizerSteps, evaluationsSinceBest, best } = checkpoint.state;
+  const { best, phase: _, ...rest } = checkpoint.state;
   const bestState: BestState | null = best && { ...best, parameters: parts.best };
   return {
-    stage,
-    step,
-    optimizerSteps,
-    evaluationsSinceBest,
+    ...rest,
     parameters: parts.parameters,
     moments: parts.moments,
     best: bestState,

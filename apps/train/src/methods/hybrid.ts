@@ -181,6 +181,7 @@ async function train(name: string, context: MethodContext, run: RunFolder, parts
   const shown = new ShownTask();
   /** Tokens of the largest batch by stage. */
   const largest = new Map<number, number>();
+  let skippedSteps = resume?.lossScale?.skippedSteps ?? 0;
   let savedBest = resume?.best ? `${resume.best.stage}/${resume.best.step}` : '';
   try {
     const best = await trainHybrid({
@@ -190,6 +191,7 @@ async function train(name: string, context: MethodContext, run: RunFolder, parts
       stages,
       settings: { stage1: stageSettings(stage1), stage2: stageSettings(stage2) },
       trainCf: stage2.trainCf,
+      activations: config.llm.activations,
       cfDropout: { items: config.cf.dropout, users: config.cf.userDropout ?? config.cf.dropout },
       loss,
       seed: config.seed,
@@ -198,9 +200,11 @@ async function train(name: string, context: MethodContext, run: RunFolder, parts
       checkpointEvery: config.checkpoint.everySteps,
       resume,
       signal,
-      onStep({ stage, step, totalSteps, loss: value, learningRate, tokens }) {
+      onStep({ stage, step, totalSteps, loss: value, learningRate, tokens, lossScale }) {
         largest.set(stage, Math.max(tokens, largest.get(stage) ?? 0));
-        run.appendMetrics({ phase: phase(stage), step, loss: value, learningRate, tokens });
+        const scaling = lossScale && { lossScale: lossScale.scale, skippedSteps: lossScale.skippedSteps };
+        skippedSteps = lossScale?.skippedSteps ?? 0;
+        run.appendMetrics({ phase: phase(stage), step, loss: value, learningRate, tokens, ...scaling });
         shown
           .show(phase(stage), () => progress.start(phase(stage), totalSteps, 'steps', step - 1))
           .update(step, `loss ${value.toFixed(4)}`);
@@ -253,6 +257,8 @@ async function train(name: string, context: MethodContext, run: RunFolder, parts
         validRows: Math.min(config.evaluation.validRows ?? Infinity, dataset.splits.valid.rows),
         best: best && { stage: phase(best.stage), step: best.step, validAuc: best.auc },
         norms,
+        // Of all stages; with f32 there are none.
+        ...(config.llm.activations === 'f16' && { skippedSteps }),
         cf: cf?.details ?? null,
         memory: {
           used: device.report(),

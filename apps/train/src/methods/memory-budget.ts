@@ -69,6 +69,7 @@ function largestStage(
       tokens,
       prompts: config.training[stage.settings].batchSize,
       checkpointing: config.training.checkpointing,
+      activations: config.llm.activations,
     });
     if (largest === null || plan.total > largest.total) largest = plan;
   });
