@@ -82,18 +82,19 @@ function attentionBenches(total: number, count: number): KernelBench[] {
 }
 
 /** Candidates of a recommendation: short sequences behind the same prefix. */
-function cachedBench(cacheLength: number, total: number, count: number): KernelBench {
+function cachedBench(cacheLength: number, total: number, count: number, spread = true): KernelBench {
   const pairs = total * cacheLength + attentionPairs(total, count);
   return {
     kernel: 'attention',
     launcher: 'attentionCached',
-    shape: `${total} tokens in ${count} behind ${cacheLength}, ${heads}/${keyValueHeads} heads of ${headDim}`,
+    shape: `${total} tokens in ${count} behind ${cacheLength}, ${heads}/${keyValueHeads} heads of ${headDim}${spread ? '' : ', in blocks of tokens'}`,
     work: { flops: 4 * heads * headDim * pairs },
     prepare: (context) => {
       const args = attentionInputs(context, total, count);
       const cached = () => context.floats(cacheLength * keyValueHeads * headDim);
       const cache = { cachedKey: cached(), cachedValue: cached(), cacheLength };
-      return () => attentionCached(context.device, { ...args, ...cache });
+      const plan = spread ? {} : { decode: null };
+      return () => attentionCached(context.device, { ...args, ...cache, ...plan });
     },
   };
 }
@@ -106,6 +107,9 @@ export const transformerBenches: readonly KernelBench[] = [
   ...attentionBenches(tokens, sequences),
   ...attentionBenches(4 * tokens, 4 * sequences),
   cachedBench(tokens / sequences, tokens, tokens / 30),
+  // The new token of a generation, beside the plan for many.
+  cachedBench(1000, 1, 1),
+  cachedBench(1000, 1, 1, false),
   {
     kernel: 'layernorm',
     launcher: 'layerNorm',

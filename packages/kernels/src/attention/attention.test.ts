@@ -4,7 +4,15 @@ import * as reference from '@crossgate/testing';
 import { expectClose, randomNormal, reshape } from '@crossgate/testing';
 import { describe, expect, it } from 'vitest';
 import { deviceConfigurations, download, upload, uploadFilled, withDevice } from '../../test/harness';
-import { type AttentionPlan, attention, attentionBackward, attentionCached, planAttention } from './attention';
+import {
+  type AttentionPlan,
+  attention,
+  attentionBackward,
+  attentionCached,
+  type DecodePlan,
+  planAttention,
+  planDecode,
+} from './attention';
 
 interface Case {
   readonly lengths: readonly number[];
@@ -162,15 +170,21 @@ describe('attention', () => {
     }));
 });
 
+interface CachedCase extends Case {
+  readonly cached: number;
+  readonly window?: number;
+  readonly decode?: DecodePlan | null;
+}
+
 describe('attentionCached', () => {
   /** Sequences behind one prefix: the reference sees each with the whole prefix before it. */
   async function checkCached(
     device: Device,
-    { lengths, heads, keyValueHeads, headDim, plan, cached, window }: Case & { cached: number; window?: number },
+    { lengths, heads, keyValueHeads, headDim, plan, decode, cached, window, spread = 1 }: CachedCase,
   ): Promise<void> {
     const { offsets, sequenceOfToken } = packing(lengths);
     const tokens = sequenceOfToken.length;
-    const q = randomNormal([tokens, heads, headDim], 1);
+    const q = randomNormal([tokens, heads, headDim], 1, spread);
     const [k, v] = [2, 3].map((seed) => randomNormal([tokens, keyValueHeads, headDim], seed));
     const [prefixKey, prefixValue] = [4, 5].map((seed) => randomNormal([cached, keyValueHeads, headDim], seed));
     const out = uploadFilled(device, q.data.length);
@@ -183,6 +197,7 @@ describe('attentionCached', () => {
       ...{ offsets: upload(device, offsets), sequenceOfToken: upload(device, sequenceOfToken) },
       ...{ tokens, heads, keyValueHeads, headDim, scale: 1 / Math.sqrt(headDim) },
       ...(plan && { plan }),
+      ...(decode !== undefined && { decode }),
     });
     const actual = await download(device, out);
     for (const [sequence, length] of lengths.entries()) {
@@ -202,7 +217,7 @@ describe('attentionCached', () => {
       });
       expectClose(Float32Array.from(rows(actual, heads * headDim)), output.data.slice(cached * heads * headDim), {
         relative: 1e-5,
-        absolute: 1e-5,
+        absolute: 1e-5 * Math.max(1, spread),
         label: `${cached} + [${lengths}] ${heads}/${keyValueHeads} × ${headDim}, window ${window}`,
       });
     }
@@ -235,12 +250,39 @@ describe('attentionCached', () => {
       }
     }));
 
+  it.each<DecodePlan>([
+    { workgroupSize: 8, sharedQuery: false },
+    { workgroupSize: 64, sharedQuery: true },
+    { workgroupSize: 2, sharedQuery: true },
+  ])('gives it spread over the keys, %o', (decode) =>
+    withDevice(async (device) => {
+      const shape = { heads: 4, keyValueHeads: 2, headDim: 8, decode };
+      await checkCached(device, { ...shape, lengths: [1], cached: 1 });
+      await checkCached(device, { ...shape, lengths: [1], cached: 301 });
+      await checkCached(device, { ...shape, lengths: [3, 0, 20], cached: 70 });
+      await checkCached(device, { ...shape, lengths: [1, 2], cached: 150, spread: 30 });
+      await checkCached(device, { ...shape, heads: 3, keyValueHeads: 1, headDim: 6, lengths: [1, 1], cached: 40 });
+      if (decode.workgroupSize === 64) await checkCached(device, { ...shape, headDim: 64, lengths: [1], cached: 99 });
+      for (const window of [1, 25]) await checkCached(device, { ...shape, lengths: [1, 9], cached: 21, window });
+    }),
+  );
+
+  it('is spread over the keys where tokens are few and keys many', () => {
+    const few = { tokens: 1, headDim: 64, cacheLength: 500 };
+    expect(planDecode(few, { software: false })).toEqual({ workgroupSize: 64, sharedQuery: true });
+    expect(planDecode({ ...few, headDim: 128 }, { software: false })?.workgroupSize).toBe(32);
+    expect(planDecode(few, { software: true })).toEqual({ workgroupSize: 8, sharedQuery: false });
+    expect(planDecode({ ...few, tokens: 64 }, { software: false })).toBeNull();
+    expect(planDecode({ ...few, tokens: 4 }, { software: true })).toBeNull();
+  });
+
   for (const { name, options } of deviceConfigurations) {
     it(`works under ${name}`, () =>
-      withDevice(
-        (device) => checkCached(device, { lengths: [31, 20], heads: 4, keyValueHeads: 2, headDim: 8, cached: 30 }),
-        options,
-      ));
+      withDevice(async (device) => {
+        const shape = { heads: 4, keyValueHeads: 2, headDim: 8 };
+        await checkCached(device, { ...shape, lengths: [1], cached: 90 });
+        await checkCached(device, { ...shape, lengths: [31, 20], cached: 30 });
+      }, options));
   }
 
   it('refuses an empty cache and one that is too short', () =>

@@ -7,6 +7,7 @@ import source from './attention.wgsl';
 import keySource from './attention-backward-key.wgsl';
 import querySource from './attention-backward-query.wgsl';
 import common from './attention-common.wgsl';
+import decodeSource from './attention-decode.wgsl';
 import deltaSource from './attention-delta.wgsl';
 
 const includes = { ...shared, 'attention-common': common };
@@ -37,10 +38,10 @@ const forwardKernel = (name: string, type: string) =>
     parameters,
   });
 
-const cachedKernel = (name: string, type: string) =>
+const cachedKernel = (name: string, type: string, text = source) =>
   defineKernel({
     name,
-    source,
+    source: text,
     includes,
     constants: { ...none, FORWARD: true, CACHED: true },
     bindings: {
@@ -111,6 +112,7 @@ const keyKernel = (name: string, type: string) =>
 const scalar = {
   forward: forwardKernel('attention', 'f32'),
   cached: cachedKernel('attention-cached', 'f32'),
+  decode: cachedKernel('attention-decode', 'f32', decodeSource),
   delta: deltaKernel('attention-delta', 'f32'),
   query: queryKernel('attention-backward-query', 'f32'),
   key: keyKernel('attention-backward-key', 'f32'),
@@ -118,6 +120,7 @@ const scalar = {
 const vector = {
   forward: forwardKernel('attention-vec4', 'vec4<f32>'),
   cached: cachedKernel('attention-cached-vec4', 'vec4<f32>'),
+  decode: cachedKernel('attention-decode-vec4', 'vec4<f32>', decodeSource),
   delta: deltaKernel('attention-delta-vec4', 'vec4<f32>'),
   query: queryKernel('attention-backward-query-vec4', 'vec4<f32>'),
   key: keyKernel('attention-backward-key-vec4', 'vec4<f32>'),
@@ -153,6 +156,28 @@ export function planAttention(headDim: number, capabilities: Pick<Capabilities, 
   const step = headDim <= 32 ? 2 : 1;
   const tile = { workgroupSize: 8, rows, step };
   return { forward: tile, backwardQuery: tile, backwardKey: tile };
+}
+
+/** What {@link planDecode} chooses: invocations that share the keys of one token and head. */
+export interface DecodePlan {
+  /** A power of two. */
+  readonly workgroupSize: number;
+  /** Whether they share one copy of the query in workgroup memory. */
+  readonly sharedQuery: boolean;
+}
+
+/**
+ * Chooses how few tokens attend to many cached ones: a workgroup for each token and head, or null for blocks of tokens as
+ * {@link planAttention} has them, which leave all but `tokens` invocations idle. Pure: same arguments, same plan.
+ */
+export function planDecode(
+  { tokens, headDim, cacheLength }: { readonly tokens: number; readonly headDim: number; readonly cacheLength: number },
+  { software }: Pick<Capabilities, 'software'>,
+): DecodePlan | null {
+  // On lavapipe a single token is 1.4 to 1.9 times as fast, but four take twice as long as in a block of eight.
+  if (tokens > (software ? 1 : 4) || cacheLength < 32) return null;
+  // At most 8 KiB of workgroup memory for the sums that are handed on.
+  return { workgroupSize: software ? 8 : headDim <= 64 ? 64 : 32, sharedQuery: !software };
 }
 
 interface AttentionShape {
@@ -249,6 +274,8 @@ export interface AttentionCachedArguments extends Omit<AttentionArguments, 'logS
   readonly cacheLength: number;
   /** Positions that a token sees, its own included; all when undefined. */
   readonly window?: number | undefined;
+  /** For tests and measurements; default: {@link planDecode}, unless `plan` is given. */
+  readonly decode?: DecodePlan | null;
 }
 
 /**
@@ -274,12 +301,24 @@ export function attentionCached(device: Device, args: AttentionCachedArguments):
   }
   requireElements(name, 'offsets', offsets, 2);
   requireElements(name, 'sequenceOfToken', sequenceOfToken, tokens);
+  const bindings = { query, key, value, cachedKey, cachedValue, offsets, sequenceOfToken, out };
+  const decode = args.decode === undefined && !args.plan ? planDecode(args, device.capabilities) : args.decode;
+  if (decode) {
+    const { parameters, constants } = tileArguments({ ...decode, rows: 1, step: 1 }, args, 'query');
+    device.recorder.dispatch((headDim % 4 === 0 ? vector : scalar).decode, {
+      bindings,
+      parameters: { ...parameters, cacheLength, window: window ?? 0xffffffff },
+      constants: { ...constants, HALF: decode.workgroupSize / 2, SHARED_QUERY: decode.sharedQuery },
+      workgroups: tokens * heads,
+    });
+    return;
+  }
   const { forward } = args.plan ?? planAttention(headDim, device.capabilities);
   // One token at a time leaves most rows of a block empty.
   const tile = { ...forward, rows: Math.min(forward.rows, Math.ceil(tokens / forward.workgroupSize)) };
   const { parameters, constants, workgroups } = tileArguments(tile, args, 'query');
   device.recorder.dispatch((headDim % 4 === 0 ? vector : scalar).cached, {
-    bindings: { query, key, value, cachedKey, cachedValue, offsets, sequenceOfToken, out },
+    bindings,
     parameters: { ...parameters, cacheLength, window: window ?? 0xffffffff },
     // A window leaves no own keys that all tokens of a block see for certain.
     constants: window === undefined ? constants : { ...constants, MASKED_ONLY: true },
