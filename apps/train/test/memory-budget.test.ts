@@ -79,8 +79,8 @@ it('knows layers that are kept as they are stored', () => {
     const tensors = new Map([...expectedTensors(llm)].map(([name, shape]) => [name, { shape, dtype }]));
     return predictTraining({ config: configOf(), dataset }, { config: llm, tensors }, builder, ccf);
   };
-  // Two layers: q and o, k and v, three of the feed-forward.
-  const values = 2 * (2 * 16 * 16 + 2 * 16 * 8 + 3 * 16 * 24);
+  // The embeddings; two layers: q and o, k and v, three of the feed-forward.
+  const values = 64 * 16 + 2 * (2 * 16 * 16 + 2 * 16 * 8 + 3 * 16 * 24);
   expect(predict('F32').weights - predict('BF16').weights).toBe(2 * values);
   expect(predict('Q6_K')).toEqual(predict('F32'));
 });
