@@ -115,11 +115,14 @@ export function buildProgram(io: Io): Command {
     .action(() => runScoringCommand(io, scoring.opts() as ScoringOptions));
 
   const loading = configure(program.command('loading'))
-    .summary('measure how fast models load')
+    .summary('measure how fast models load and data sets open')
     .description(
-      'Loads models from their files to the device, beside a plain read of the same bytes into buffers, in turns.',
+      'Loads models from their files to the device, beside a plain read of the same bytes into buffers, in turns.\nOpens a prepared data set that it generates, beside a plain read of its files.',
     )
-    .addArgument(new Argument('<models...>', 'model folders or GGUF files'))
+    .addArgument(new Argument('[models...]', 'model folders or GGUF files'))
+    .addOption(
+      new Option('--interactions <n>', 'also open a generated data set of this size').argParser(wholeNumber(1, 1e8)),
+    )
     .addOption(
       new Option(
         '--weights <type>',
@@ -133,7 +136,7 @@ export function buildProgram(io: Io): Command {
   addGlobalOptions(loading)
     .addHelpText(
       'after',
-      '\nExamples:\n  $ crossgate-bench loading models/stories260K/hf\n  $ crossgate-bench loading model.gguf --weights f32 --json',
+      '\nExamples:\n  $ crossgate-bench loading models/stories260K/hf\n  $ crossgate-bench loading model.gguf --weights f32 --json\n  $ crossgate-bench loading --interactions 10000000',
     )
     .action((models: string[]) => runLoadingCommand(io, models, loading.opts() as LoadingOptions));
 

@@ -9,6 +9,7 @@ import { writeFileAtomic } from '@crossgate/tensor/node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { formatLoadingReport, runLoadingCommand } from '../src/commands/loading';
 import { formatScoringReport } from '../src/commands/scoring';
+import { measureOpening } from '../src/loading/interactions';
 import { measureLoading } from '../src/loading/measure';
 import { type ModelSizes, randomModel } from '../src/random-model';
 import { measureScoring } from '../src/scoring/measure';
@@ -89,9 +90,21 @@ describe('loading', () => {
     expect(formatLoadingReport({ machine, adapter, results: [model!, plain!] })).toMatch(/of a plain read/);
   });
 
-  it('refuses what is no model', async () => {
+  it('opens a generated data set, whole and valid, and prints it without an adapter', async () => {
+    const results = await measureOpening(1234, 2);
+    expect(results.map(({ variant }) => variant)).toEqual(['data set', 'plain read']);
+    const [opened, plain] = results;
+    expect(opened!.shape).toMatch(/^1234 interactions, \d+ MB$/);
+    expect(opened!.ratio).toBeCloseTo(plain!.ms / opened!.ms, 6);
+    const text = formatLoadingReport({ machine, adapter: null, results });
+    expect(text).toMatch(new RegExp(`^${machine.cpu}`));
+    expect(text).toMatch(/1234 interactions, \d+ MB +columns +data set/);
+  });
+
+  it('refuses what is no model, and nothing', async () => {
     const io = { stdout: process.stdout, stderr: process.stderr, stderrIsTerminal: false, signal };
     await expect(runLoadingCommand(io, ['nothing-here'], {})).rejects.toThrow(/nothing-here: model not found/);
+    await expect(runLoadingCommand(io, [], {})).rejects.toThrow(/nothing to load: name model folders/);
     const empty = await mkdtemp(join(folder, 'empty-'));
     await expect(runLoadingCommand(io, [empty], {})).rejects.toThrow(/holds no \.safetensors file/);
   });

@@ -1,10 +1,11 @@
-/** `crossgate-bench loading`: how fast a model comes from its files to the device. */
+/** `crossgate-bench loading`: how fast a model comes from its files to the device, and how fast a prepared data set is opened. */
 import { readdir, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { openDevice } from '@crossgate/gpu/node';
 import type { WeightStorage } from '@crossgate/llm';
 import { InputError, InterruptedError } from '../errors';
 import { createProgress, type GlobalOptions, type Io } from '../io';
+import { measureOpening } from '../loading/interactions';
 import { type LoadingResult, measureLoading } from '../loading/measure';
 import { type Adapter, describeAdapter, describeMachine, type Machine } from '../machine';
 import { formatTable, significant } from '../table';
@@ -12,6 +13,8 @@ import { writeReport } from '../write-report';
 
 export interface LoadingOptions extends GlobalOptions {
   readonly weights?: WeightStorage;
+  /** Also opens a generated data set of so many interactions. */
+  readonly interactions?: number;
   readonly repeats?: number;
   readonly out?: string;
 }
@@ -19,25 +22,38 @@ export interface LoadingOptions extends GlobalOptions {
 /** The JSON document of the command. */
 export interface LoadingReport {
   readonly machine: Machine;
-  readonly adapter: Adapter;
+  /** Null where no model was loaded: a data set needs none. */
+  readonly adapter: Adapter | null;
   readonly results: readonly LoadingResult[];
 }
 
-/** `loading`. @throws InputError for models that cannot be read; NoAdapterError without a GPU. */
+/**
+ * `loading`.
+ *
+ * @throws InputError for models that cannot be read, and for nothing to measure; NoAdapterError for models without a GPU.
+ */
 export async function runLoadingCommand(io: Io, models: readonly string[], options: LoadingOptions): Promise<void> {
+  const { weights = 'stored', repeats = 3, interactions } = options;
+  if (models.length === 0 && interactions === undefined) {
+    throw new InputError('nothing to load: name model folders or GGUF files, or give --interactions');
+  }
   const found = await Promise.all(models.map(async (model) => ({ model, files: await weightFiles(resolve(model)) })));
-  const device = await openDevice(options.adapter === undefined ? {} : { adapter: options.adapter });
+  const device =
+    models.length > 0 ? await openDevice(options.adapter === undefined ? {} : { adapter: options.adapter }) : null;
   const progress = createProgress(io, options.quiet === true);
   try {
     const results: LoadingResult[] = [];
+    if (interactions !== undefined) {
+      progress.show(`opening ${interactions} interactions`);
+      results.push(...(await measureOpening(interactions, repeats)));
+    }
     for (const { model, files } of found) {
       if (io.signal.aborted) throw new InterruptedError('interrupted');
       progress.show(`loading ${model}`);
-      const { weights = 'stored', repeats = 3 } = options;
-      const own = await measureLoading(device, resolve(model), files, weights, repeats);
+      const own = await measureLoading(device!, resolve(model), files, weights, repeats);
       results.push(...own.map((result) => ({ ...result, shape: `${model}, ${result.shape}` })));
     }
-    const adapter = describeAdapter(device.capabilities);
+    const adapter = device && describeAdapter(device.capabilities);
     const report: LoadingReport = { machine: describeMachine(), adapter, results };
     progress.end();
     const text = JSON.stringify(report, null, 2);
@@ -45,7 +61,7 @@ export async function runLoadingCommand(io: Io, models: readonly string[], optio
     io.stdout.write(`${options.json ? text : formatLoadingReport(report)}\n`);
   } finally {
     progress.end();
-    device.destroy();
+    device?.destroy();
   }
 }
 
@@ -71,7 +87,7 @@ export function formatLoadingReport({ machine, adapter, results }: LoadingReport
     (hostBytes / 1e6).toFixed(0),
   ]);
   return [
-    `${adapter.name} (${adapter.type}), ${machine.cpu}, ${machine.cores} cores, Node ${machine.node}`,
+    `${adapter ? `${adapter.name} (${adapter.type}), ` : ''}${machine.cpu}, ${machine.cores} cores, Node ${machine.node}`,
     'medians by the wall clock, files in the cache of the system',
     '',
     formatTable(

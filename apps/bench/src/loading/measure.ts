@@ -10,15 +10,18 @@ export interface LoadingResult {
   readonly shape: string;
   /** Types of the stored weights. */
   readonly dtype: string;
-  readonly variant: 'model' | 'plain read';
-  /** Median milliseconds from opening the files until the device has everything. */
+  readonly variant: 'model' | 'data set' | 'plain read';
+  /** Median milliseconds from opening the files until the device, or for a data set the host, has everything. */
   readonly ms: number;
   /** Stored bytes per nanosecond. */
   readonly gbps: number;
   readonly peers: Readonly<Record<string, number>>;
   /** Time of the plain read over time of this variant: 1 is as fast. */
   readonly ratio: number;
-  /** Most host memory that was taken beyond what was there before, less what the device holds where that is host memory, in bytes. */
+  /**
+   * Most host memory that was taken beyond what was there before and what is kept: the data set, or what the device holds where
+   * that is host memory. In bytes.
+   */
   readonly hostBytes: number;
 }
 
@@ -57,7 +60,7 @@ export async function measureLoading(
   for (let round = 0; round < repeats; round++) {
     for (const [index, run] of [load, plain].entries()) {
       const held = index === 0 ? onDevice : bytes;
-      const { milliseconds, hostBytes, release } = await watch(device, held, run);
+      const { milliseconds, hostBytes, kept: release } = await watch(device.capabilities.software ? held : 0, run);
       release();
       samples[index]!.times.push(milliseconds);
       samples[index]!.host = Math.max(samples[index]!.host, hostBytes);
@@ -75,8 +78,8 @@ export async function measureLoading(
   });
 }
 
-/** Runs something and looks at the memory of the process meanwhile. */
-async function watch(device: Device, onDevice: number, run: () => Promise<() => void>) {
+/** Runs something and looks at the memory of the process meanwhile, of which `held` bytes are not counted. */
+export async function watch<T>(held: number, run: () => Promise<T>) {
   const before = process.memoryUsage.rss();
   let most = before;
   const timer = setInterval(() => {
@@ -84,14 +87,10 @@ async function watch(device: Device, onDevice: number, run: () => Promise<() => 
   }, 5);
   const start = performance.now();
   try {
-    const release = await run();
+    const kept = await run();
     const milliseconds = performance.now() - start;
     most = Math.max(most, process.memoryUsage.rss());
-    return {
-      release,
-      milliseconds,
-      hostBytes: Math.max(0, most - before - (device.capabilities.software ? onDevice : 0)),
-    };
+    return { kept, milliseconds, hostBytes: Math.max(0, most - before - held) };
   } finally {
     clearInterval(timer);
   }
