@@ -1,6 +1,6 @@
-// What int8 and int4 linear layers cost a model:
+// What weights of 16, 8 and 4 bits cost a model:
 // npm run -s example -- tools/quantized-weights/main.mjs MODEL [TEXT…]
-// Perplexity on the texts (files), or without any on stories that the model tells itself in f32, and the distance to the f32
+// Perplexity on the texts (files), or without any on stories that the model tells itself in f16, and the distance to the f16
 // model's distributions. Prints one JSON document.
 import { readFileSync } from 'node:fs';
 import { openDevice } from '@crossgate/gpu/node';
@@ -17,7 +17,7 @@ if (path === undefined) {
 const chunkTokens = 256;
 const mostChunks = texts.length > 0 ? 2 : 12;
 /** @type {readonly WeightStorage[]} */
-const storages = ['f32', 'int8', 'int4'];
+const storages = ['f16', 'int8', 'int4'];
 
 const opened = await openModel(path);
 const tokenizer = await opened.tokenizer();
@@ -33,7 +33,7 @@ async function sequencesOf(/** @type {number} */ begin) {
     const count = Math.min(mostChunks, Math.floor(tokens.length / chunkTokens));
     return Array.from({ length: count }, (_, i) => tokens.slice(i * chunkTokens, (i + 1) * chunkTokens));
   }
-  const model = await LlamaModel.load(device, opened.source, { weights: 'f32' });
+  const model = await LlamaModel.load(device, opened.source, { weights: 'f16' });
   const stories = [];
   for (let seed = 0; seed < mostChunks; seed++) {
     const options = { maxNewTokens: chunkTokens - 1, temperature: 1, seed };
@@ -63,7 +63,7 @@ const likeliest = (/** @type {Float32Array} */ row) =>
   row.reduce((best, value, token) => (value > (row[best] ?? 0) ? token : best), 0);
 const sequences = await sequencesOf(bos);
 const positions = sequences.reduce((sum, { length }) => sum + length - 1, 0);
-/** Of the f32 model, by sequence. @type {Float32Array[]} */
+/** Of the f16 model, by sequence. @type {Float32Array[]} */
 const exact = [];
 const rows = [];
 for (const weights of storages) {
