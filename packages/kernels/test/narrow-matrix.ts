@@ -6,15 +6,16 @@ import { halfPaddedColumns, type NarrowMatrix } from '../src/matmul/matmul';
 import { upload } from './harness';
 
 /** How a matrix of fewer bits is stored. */
-export const storages = [8, 4, 'f16', 'bf16'] as const;
+export const storages = [8, 4, '4 with minimums', 'f16', 'bf16'] as const;
 export type Storage = (typeof storages)[number];
 
 /** A random matrix on the device, and what it stands for. */
 export function matrixOf(device: Device, storage: Storage, rows: number, columns: number) {
-  if (typeof storage === 'number') {
-    const words = testing.randomQuantized(rows, columns, storage, 11);
+  if (typeof storage === 'number' || storage === '4 with minimums') {
+    const minimum = typeof storage === 'string';
+    const words = testing.randomQuantized(rows, columns, minimum ? 4 : storage, 11, minimum);
     const b: NarrowMatrix = {
-      bits: storage,
+      ...{ bits: words.bits, minimum },
       quants: upload(device, words.quants),
       scales: upload(device, words.scales),
     };

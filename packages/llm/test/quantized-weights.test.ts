@@ -150,14 +150,14 @@ describe('a model with quantised layers', () => {
     expect(exact.data.some((value, i) => Math.abs(value - expected.data[i]!) > 1e-3)).toBe(true);
   });
 
-  it.each(['Q8_0', 'Q4_0'])('keeps stored blocks of %s as they are, with the same result', async (type) => {
+  it.each(['Q8_0', 'Q4_0', 'Q4_1'])('keeps stored blocks of %s as they are, with the same result', async (type) => {
     const shape = { vocabSize: 37, hiddenSize: 64, intermediateSize: 96, layers: 1, heads: 4, keyValueHeads: 2 };
     const model = quantized(randomModel(shape, 6), storedTypes.get(type)!, seededUniform(8));
     const { source } = await openGgufModel(memorySource('m.gguf', encodeGguf(model)));
     const stored = await logitsOf(source, 'stored');
     expect(stored).toEqual(await logitsOf(source, 'f32'));
     // Asked for by name, the stored blocks are not quantised a second time.
-    expect(stored).toEqual(await logitsOf(source, type === 'Q8_0' ? 'int8' : 'int4'));
+    if (type !== 'Q4_1') expect(stored).toEqual(await logitsOf(source, type === 'Q8_0' ? 'int8' : 'int4'));
     expect(weightBytes(source.config, 'stored', () => type)).toBeLessThan(weightBytes(source.config, 'f32') / 2);
   });
 

@@ -6,7 +6,7 @@ import { allOrNothing } from './parameters';
 import { Tensor } from './tensor';
 
 /**
- * The frozen weight [outputs, inputs] of a linear layer in blocks of 32 integers with an f16 scale each, as
+ * The frozen weight [outputs, inputs] of a linear layer in blocks of 32 integers with an f16 scale, maybe a minimum, each, as
  * `QuantizedMatrix` of `@crossgate/kernels` lays them out. Gradients flow through it to the layer's input, never to itself.
  */
 export class QuantizedWeight implements QuantizedMatrix {
@@ -18,6 +18,7 @@ export class QuantizedWeight implements QuantizedMatrix {
     readonly bits: QuantizedBits,
     readonly quants: BufferSlice,
     readonly scales: BufferSlice,
+    readonly minimum = false,
   ) {}
 }
 
@@ -59,12 +60,14 @@ export function persistentQuantized(
   shape: readonly [number, number],
   bits: QuantizedBits,
   purpose: string,
+  minimum = false,
 ): QuantizedWeight {
   const [rows, columns] = shape;
-  const { quantWordsPerRow, scaleWordsPerRow } = quantizedLayout(columns, bits);
+  const { quantWordsPerRow, scaleWordsPerRow } = quantizedLayout(columns, bits, minimum);
   return allOrNothing(device, (allocate) => {
     const quants = allocate(4 * rows * quantWordsPerRow, purpose);
-    return new QuantizedWeight(device, shape, bits, quants, allocate(4 * Math.ceil(rows * scaleWordsPerRow), purpose));
+    const scales = allocate(4 * Math.ceil(rows * scaleWordsPerRow), purpose);
+    return new QuantizedWeight(device, shape, bits, quants, scales, minimum);
   });
 }
 

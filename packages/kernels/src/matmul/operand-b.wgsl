@@ -4,7 +4,8 @@
 // scale · quant. 8 bits: word w of a block holds the signed quants 4w … 4w + 3. 4 bits: the low halves of the bytes of
 // word w are the quants 4w … 4w + 3, the high halves 16 + 4w … 16 + 4w + 3, and 8 stands for zero (ggml's Q8_0 and
 // Q4_0, without their scales). `scales` holds a half for each block, two to a word. 16 bits: word w of a row holds the
-// values 2w and 2w + 1 as IEEE halves, or, with BFLOAT, as the upper halves of their f32; there are no scales.
+// values 2w and 2w + 1 as IEEE halves, or, with BFLOAT, as the upper halves of their f32; there are no scales. MINIMUM (4 bits):
+// a word of `scales` holds a block's scale and its minimum, and a value is scale · quant + minimum, quants from 0 on (Q4_1).
 
 #if QUANTIZED
 /// Four neighboring values, the index counted in fours.
@@ -17,6 +18,11 @@ fn quantizedB(index: u32) -> vec4<f32> {
   return vec4<f32>(unpack2x16float(words.x), unpack2x16float(words.y));
 #endif
 #else
+#if MINIMUM
+  let words = b[(index >> 3u) * 4u + (index & 3u)] >> (index & 4u);
+  let line = unpack2x16float(scales[index >> 3u]);
+  return line.x * vec4<f32>((vec4<u32>(words) >> vec4<u32>(0u, 8u, 16u, 24u)) & vec4<u32>(15u)) + line.y;
+#else
   let scale = unpack2x16float(scales[index >> 4u])[(index >> 3u) & 1u];
 #if BITS == 8
   let quants = vec4<i32>(vec4<u32>(b[index]) << vec4<u32>(24u, 16u, 8u, 0u)) >> vec4<u32>(24u);
@@ -25,6 +31,7 @@ fn quantizedB(index: u32) -> vec4<f32> {
   let quants = vec4<i32>((vec4<u32>(halves) >> vec4<u32>(0u, 8u, 16u, 24u)) & vec4<u32>(15u)) - vec4<i32>(8);
 #endif
   return scale * vec4<f32>(quants);
+#endif
 #endif
 }
 #endif

@@ -7,11 +7,18 @@ import operandSource from './operand-b.wgsl';
 export const operandIncludes = { 'operand-b': operandSource };
 
 /** Constants that say how an operand is stored, as they are for f32 and 32 bits. */
-export const storageOf = (quantized: boolean) => ({ QUANTIZED: quantized, SCALED: false, BFLOAT: false, BITS: 32 });
+export const storageOf = (quantized: boolean) => ({
+  QUANTIZED: quantized,
+  SCALED: false,
+  MINIMUM: false,
+  BFLOAT: false,
+  BITS: 32,
+});
 
 /** The same constants for a matrix of fewer bits. */
 export function narrowConstants(b: NarrowMatrix) {
-  return { BITS: b.bits, SCALED: b.bits !== 16, BFLOAT: b.bits === 16 && b.bfloat };
+  const [scaled, bfloat] = b.bits === 16 ? [false, b.bfloat] : [true, false];
+  return { BITS: b.bits, SCALED: scaled, MINIMUM: b.bits !== 16 && b.minimum === true, BFLOAT: bfloat };
 }
 
 /** Values that share a scale. */
@@ -27,8 +34,10 @@ export interface QuantizedMatrix {
   readonly bits: QuantizedBits;
   /** u32 [rows, blocks per row, 8 words (8 bits) or 4 words (4 bits)]. */
   readonly quants: BufferSlice;
-  /** f16 [rows, blocks per row], filled up to a whole word. */
+  /** f16 [rows, blocks per row], filled up to a whole word; with minimums f16 [rows, blocks per row, 2]. */
   readonly scales: BufferSlice;
+  /** 4 bits only: value = scale · quant + minimum, quants from 0 to 15. Default false. */
+  readonly minimum?: boolean;
 }
 
 /** A frozen matrix [rows, columns] of 16 bits a value. Rows are filled up to a multiple of 4 values. */
@@ -58,14 +67,14 @@ export interface QuantizedLayout {
 }
 
 /** Where the parts of a row lie. Pure. */
-export function quantizedLayout(columns: number, bits: QuantizedBits): QuantizedLayout {
+export function quantizedLayout(columns: number, bits: QuantizedBits, minimum = false): QuantizedLayout {
   const blocksPerRow = Math.ceil(columns / quantizedBlockSize);
   const paddedColumns = blocksPerRow * quantizedBlockSize;
   return {
     blocksPerRow,
     paddedColumns,
     quantWordsPerRow: (paddedColumns * bits) / 32,
-    scaleWordsPerRow: blocksPerRow / 2,
+    scaleWordsPerRow: minimum ? blocksPerRow : blocksPerRow / 2,
   };
 }
 
@@ -78,7 +87,7 @@ export function narrowLayout(
     const stride = halfPaddedColumns(columns);
     return { stride, wordsPerRow: [stride / 2] };
   }
-  const { paddedColumns, quantWordsPerRow, scaleWordsPerRow } = quantizedLayout(columns, b.bits);
+  const { paddedColumns, quantWordsPerRow, scaleWordsPerRow } = quantizedLayout(columns, b.bits, b.minimum);
   return { stride: paddedColumns, wordsPerRow: [quantWordsPerRow, scaleWordsPerRow] };
 }
 
@@ -98,7 +107,7 @@ export function requireNarrow(kernel: string, name: string, b: NarrowMatrix, row
     requireElements(kernel, `${name}.values`, b.values, (rows * halfPaddedColumns(columns)) / 2);
     return;
   }
-  const { quantWordsPerRow, scaleWordsPerRow } = quantizedLayout(columns, b.bits);
+  const { quantWordsPerRow, scaleWordsPerRow } = quantizedLayout(columns, b.bits, b.minimum);
   requireElements(kernel, `${name}.quants`, b.quants, rows * quantWordsPerRow);
   requireElements(kernel, `${name}.scales`, b.scales, Math.ceil(rows * scaleWordsPerRow));
 }

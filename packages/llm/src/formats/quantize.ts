@@ -103,22 +103,23 @@ function scaleOf4(block: Float64Array): number {
   return best;
 }
 
-/** Blocks taken apart, as the kernels bind them: quants, and scales as halves. `bytes` holds whole blocks. */
+/** Blocks taken apart, as the kernels bind them: quants, and scales as halves, each before its minimum where blocks have one. */
 export function splitBlocks(
   bits: QuantizedBits,
   bytes: Uint8Array,
+  minimum = false,
 ): { readonly quants: Uint16Array<ArrayBuffer>; readonly scales: Uint16Array<ArrayBuffer> } {
-  const { blockBytes } = quantizedType(bits);
+  const halves = minimum ? 2 : 1;
   // Blocks are whole pairs of bytes; views of pairs need an even offset, which a slice of a file need not have.
   const aligned = bytes.byteOffset % 2 === 0 ? bytes : new Uint8Array(bytes);
   const pairs = new Uint16Array(aligned.buffer, aligned.byteOffset, aligned.byteLength / 2);
-  const stride = blockBytes / 2;
+  const stride = halves + 2 * bits;
   const count = pairs.length / stride;
-  const quants = new Uint16Array(count * (stride - 1));
-  const scales = new Uint16Array(count);
+  const quants = new Uint16Array(count * 2 * bits);
+  const scales = new Uint16Array(count * halves);
   for (let block = 0, from = 0, to = 0; block < count; block++) {
-    scales[block] = pairs[from++]!;
-    for (let j = 1; j < stride; j++) quants[to++] = pairs[from++]!;
+    for (let j = 0; j < halves; j++) scales[block * halves + j] = pairs[from++]!;
+    for (let j = halves; j < stride; j++) quants[to++] = pairs[from++]!;
   }
   return { quants, scales };
 }

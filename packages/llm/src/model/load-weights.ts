@@ -19,7 +19,7 @@ import { chunkOf, fillWide } from './widen';
 
 /**
  * How linear layers, embeddings and head are kept on the device; norms and biases are f32.
- * - `stored`: those stored as F16, BF16, Q8_0 or Q4_0 stay so, others are widened to f32. Computes the same as `f32`.
+ * - `stored`: those stored as F16, BF16, Q8_0, Q4_0 or Q4_1 stay so, others are widened to f32. Computes the same as `f32`.
  * - `f32`: widened.
  * - `f16`: rounded to IEEE halves.
  * - `int8`, `int4`: quantised in blocks of 32 with f16 scales; embeddings and head to 8 bits in both.
@@ -33,8 +33,8 @@ export interface LoadOptions {
   readonly onProgress?: (loaded: number, total: number) => void;
 }
 
-/** What a weight is on the device: a type, or so many bits in blocks. */
-type Kept = 'f32' | 'f16' | 'bf16' | QuantizedBits;
+/** What a weight is on the device: a type, or so many bits in blocks, of which Q4_1's have a minimum. */
+type Kept = 'f32' | 'f16' | 'bf16' | 'Q4_1' | QuantizedBits;
 
 function keptAs(name: string, dtype: string, storage: WeightStorage): Kept {
   if (storage === 'f32' || !(isLinearWeight(name) || isTokenWeight(name))) return 'f32';
@@ -45,6 +45,7 @@ function keptAs(name: string, dtype: string, storage: WeightStorage): Kept {
     return bitsOfType(dtype) === bits ? bits : (bitsOfWeight(name, bits) ?? 'f32');
   }
   if (dtype === 'F16') return 'f16';
+  if (dtype === 'Q4_1') return dtype;
   return dtype === 'BF16' ? 'bf16' : (bitsOfType(dtype) ?? 'f32');
 }
 
@@ -54,6 +55,7 @@ function bytesOnDevice(shape: readonly number[], kept: Kept): number {
   const [rows = 0, columns = 0] = shape;
   if (kept === 'f16' || kept === 'bf16') return 2 * rows * 4 * Math.ceil(columns / 4);
   const blocks = rows * Math.ceil(columns / 32);
+  if (kept === 'Q4_1') return 20 * blocks;
   return 4 * kept * blocks + 4 * Math.ceil(blocks / 2);
 }
 
@@ -81,7 +83,11 @@ export async function loadWeights(
   source: WeightSource,
   { weights: storage = 'stored', onProgress }: LoadOptions,
 ): Promise<Map<string, LinearWeight>> {
-  const dtypeOf = (name: string) => source.tensors.get(name)?.dtype ?? 'F32';
+  const dtypeOf = (name: string) => {
+    const dtype = source.tensors.get(name)?.dtype ?? 'F32';
+    // Its blocks cannot be made again from values.
+    return dtype === 'Q4_1' && !source.readStored ? 'F32' : dtype;
+  };
   const total = weightBytes(source.config, storage, dtypeOf);
   let loaded = 0;
   const advance = (bytes: number) => {
@@ -90,8 +96,8 @@ export async function loadWeights(
   };
   const weights = new Map<string, LinearWeight>();
   try {
-    for (const [name, { shape, dtype }] of source.tensors) {
-      const weight = allocate(device, shape, keptAs(name, dtype, storage));
+    for (const [name, { shape }] of source.tensors) {
+      const weight = allocate(device, shape, keptAs(name, dtypeOf(name), storage));
       weights.set(name, weight);
       if (weight instanceof Tensor) await fillWide(weight, source, name, advance);
       else if (weight.bits === 16) await fillHalf(weight, source, name, advance);
@@ -108,6 +114,7 @@ function allocate(device: Device, shape: readonly number[], kept: Kept): LinearW
   if (kept === 'f32') return persistent(device, shape, 'weights');
   const matrix = [shape[0]!, shape[1]!] as const;
   if (kept === 'f16' || kept === 'bf16') return persistentHalf(device, matrix, kept === 'bf16', 'weights');
+  if (kept === 'Q4_1') return persistentQuantized(device, matrix, 4, 'weights', true);
   return persistentQuantized(device, matrix, kept, 'weights');
 }
 
@@ -154,20 +161,26 @@ async function* halfRows(source: WeightSource, name: string, bfloat: boolean) {
 }
 
 async function fillQuantized(weight: QuantizedWeight, source: WeightSource, name: string, advance: Advance) {
-  const { device, bits, quants } = weight;
+  const { device, bits, quants, minimum } = weight;
   // Two scales share a word, so they are written when all are there.
   const scales = new Uint16Array(weight.scales.size / 2);
   let blocks = 0;
-  for await (const bytes of quantizedRows(source, name, bits)) {
-    const part = splitBlocks(bits, bytes);
+  for await (const bytes of minimum ? storedRows(source, name) : quantizedRows(source, name, bits)) {
+    const part = splitBlocks(bits, bytes, minimum);
     const size = part.quants.byteLength;
     device.recorder.write({ ...quants, offset: quants.offset + 4 * bits * blocks, size }, part.quants);
-    scales.set(part.scales, blocks);
-    blocks += part.scales.length;
+    scales.set(part.scales, minimum ? 2 * blocks : blocks);
+    blocks += part.quants.length / (2 * bits);
     advance(size);
   }
   device.recorder.write(weight.scales, scales);
   advance(scales.byteLength);
+}
+
+/** The blocks of a weight as they are stored. */
+async function* storedRows(source: WeightSource, name: string): AsyncGenerator<Uint8Array> {
+  const chunkBytes = chunkOf(source.tensors.get(name)!.dtype);
+  for await (const { bytes } of source.readStored!(name, { chunkBytes })) yield bytes;
 }
 
 /** The blocks of a linear layer, whole rows at a time: as they are stored where the bits agree, else made from its values. */
@@ -178,7 +191,7 @@ export async function* quantizedRows(
 ): AsyncGenerator<Uint8Array> {
   const { dtype, shape } = source.tensors.get(name)!;
   if (bitsOfType(dtype) === bits && source.readStored) {
-    for await (const { bytes } of source.readStored(name, { chunkBytes: chunkOf(dtype) })) yield bytes;
+    yield* storedRows(source, name);
     return;
   }
   for await (const { data } of source.read(name)) {
