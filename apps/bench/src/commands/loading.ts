@@ -84,7 +84,7 @@ export function formatLoadingReport({ machine, adapter, results }: LoadingReport
     significant(ms),
     significant(gbps),
     `${significant(ratio)}x`,
-    (hostBytes / 1e6).toFixed(0),
+    hostBytes === null ? '-' : (hostBytes / 1e6).toFixed(0),
   ]);
   return [
     `${adapter ? `${adapter.name} (${adapter.type}), ` : ''}${machine.cpu}, ${machine.cores} cores, Node ${machine.node}`,

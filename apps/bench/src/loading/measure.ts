@@ -20,9 +20,9 @@ export interface LoadingResult {
   readonly ratio: number;
   /**
    * Most host memory that was taken beyond what was there before and what is kept: the data set, or what the device holds where
-   * that is host memory. In bytes.
+   * that is host memory. In bytes. Null for a data set: the process has taken more for generating it.
    */
-  readonly hostBytes: number;
+  readonly hostBytes: number | null;
 }
 
 const chunkBytes = 4 * 2 ** 20;
@@ -79,7 +79,7 @@ export async function measureLoading(
 }
 
 /** Runs something and looks at the memory of the process meanwhile, of which `held` bytes are not counted. */
-export async function watch<T>(held: number, run: () => Promise<T>) {
+async function watch<T>(held: number, run: () => Promise<T>) {
   const before = process.memoryUsage.rss();
   let most = before;
   const timer = setInterval(() => {
