@@ -124,10 +124,13 @@ export function buildProgram(io: Io): Command {
       new Option('--interactions <n>', 'also open a generated data set of this size').argParser(wholeNumber(1, 1e8)),
     )
     .addOption(
-      new Option(
-        '--weights <type>',
-        'how linear layers are kept on the device (default: as the file has them)',
-      ).choices(['stored', 'f32', 'f16', 'int8', 'int4']),
+      new Option('--weights <type>', 'how matrices are kept on the device (default: as the file has them)').choices([
+        'stored',
+        'f32',
+        'f16',
+        'int8',
+        'int4',
+      ]),
     )
     .option('--out <file>', 'also write the JSON document to a file')
     .addOption(

@@ -1,4 +1,4 @@
-/** `crossgate model quantize`: a model folder whose linear layers take 8 or 4 bits a value. */
+/** `crossgate model quantize`: a model folder whose linear layers take 8 or 4 bits a value, embeddings and head 8. */
 import { stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
@@ -20,13 +20,13 @@ export function addModelQuantize(group: Command, host: Host): void {
     .add(
       group,
       'quantize <path>',
-      'Write a model with its linear layers in int8 or int4, blocks of 32 with f16 scales',
+      'Write a model with its linear layers in int8 or int4, embeddings and head in int8, in blocks of 32 with f16 scales',
       ['model quantize SmolLM2-135M --to int4 --out smollm2-int4'],
     )
     .requiredOption('--out <dir>', 'new folder')
     .addOption(new Option('--to <type>', 'type of the linear layers').choices(Object.keys(BITS)).default('int8'))
     .addOption(
-      new Option('--dtype <type>', 'type of all else (embeddings, head, norms); default: that of the model').choices(
+      new Option('--dtype <type>', 'type of all else (norms, biases); default: that of the model').choices(
         Object.keys(DTYPES),
       ),
     );
@@ -46,7 +46,8 @@ export function addModelQuantize(group: Command, host: Host): void {
       const result = { path, out: options.out, weights: options.to, dtype, bytes: size, files: written };
       await context.emit(
         result,
-        () => `${options.out}: linear layers in ${options.to}, all else in ${dtype}, ${(size / 1e6).toFixed(1)} MB`,
+        () =>
+          `${options.out}: linear layers in ${options.to}, embeddings and head in int8, all else in ${dtype}, ${(size / 1e6).toFixed(1)} MB`,
       );
     } finally {
       await files.close();

@@ -145,7 +145,7 @@ function describe(info: Info, bytes: { parameters: number; optimizer: number; st
     ['heads', `${heads}, key/value ${keyValueHeads}, each ${info.headDim}`],
     ['context', `${info.maxPositions} tokens`],
     ['vocabulary', `${info.vocabSize}${info.tokenizer ? '' : ', without a tokenizer'}`],
-    ['on the device', `${mebibytes(info.deviceBytes)}, linear layers ${info.weights}`],
+    ['on the device', `${mebibytes(info.deviceBytes)}, matrices ${info.weights}`],
   ];
   if (plan) {
     rows.push(

@@ -211,7 +211,7 @@ const cf = z.strictObject({
   asvd: asvd.prefault({}).describe('Only for the models asvd and asvd-p'),
 });
 
-/** How the linear layers of a language model may be kept on the device. */
+/** How the matrices of a language model may be kept on the device. */
 export const ACTIVATION_STORAGES = ['f32', 'f16'] as const satisfies readonly ActivationStorage[];
 export const WEIGHT_STORAGES = ['stored', 'f32', 'f16', 'int8', 'int4'] as const satisfies readonly WeightStorage[];
 
