@@ -2,9 +2,12 @@
 import { article, words } from './words.mjs';
 
 /**
- * Parts of one text. The words of `with` lie over the part's first token: their embeddings are added to its own, as CF
- * vectors are added to those of a title or stand for a user.
- * @typedef {{ text: string, kind: 'text' | 'title' | 'answer', with?: readonly string[] }} Part
+ * A token laid over another: its embedding, times the strength, is added to the other's, as CF vectors are added to those of a
+ * title or stand for a user.
+ * @typedef {{ text: string, strength: number }} Overlay
+ * Part of a text. The overlays of `with` lie over its first token, which itself counts `strength` times (1). An answer has the
+ * chance of its being Yes that it is held against: its own 1 or 0, or what it was drawn from.
+ * @typedef {{ text: string, strength?: number, with?: readonly Overlay[], chance?: number }} Part
  * @typedef {import('@crossgate/tensor').RandomStream} RandomStream
  * @typedef {import('./words.mjs').Word} Word
  */
@@ -15,18 +18,21 @@ const sharpness = 4;
 const longestHistory = 12;
 const mostQuestions = 6;
 
+/** @param {string} word @returns {Overlay} */
+const whole = (word) => ({ text: ` ${word}`, strength: 1 });
+
 const ofFamily = (/** @type {string} */ family) => words.filter((word) => word.family === family);
-const families = ['mood', 'theme', 'pace', 'look'].map(ofFamily);
+export const families = ['mood', 'theme', 'pace', 'look'].map(ofFamily);
 
 /** @param {RandomStream} random @param {number} bound */
-const below = (random, bound) => Math.floor(random.uniform() * bound);
+export const below = (random, bound) => Math.floor(random.uniform() * bound);
 /** @template T @param {RandomStream} random @param {readonly T[]} list @returns {T} */
-const pick = (random, list) => /** @type {T} */ (list[below(random, list.length)]);
+export const pick = (random, list) => /** @type {T} */ (list[below(random, list.length)]);
 /** A word of any family, each as likely. @param {RandomStream} random */
 const pickWord = (random) => pick(random, pick(random, families));
 /** @param {readonly number[]} a @param {readonly number[]} b */
-const dot = (a, b) => a.reduce((sum, value, axis) => sum + value * (b[axis] ?? 0), 0);
-const logistic = (/** @type {number} */ x) => 1 / (1 + Math.exp(-x));
+export const dot = (a, b) => a.reduce((sum, value, axis) => sum + value * (b[axis] ?? 0), 0);
+export const logistic = (/** @type {number} */ x) => 1 / (1 + Math.exp(-x));
 
 /** A person's taste: a value on each axis of meaning. Many mind one or two axes only, which is easier to learn from.
  * @param {RandomStream} random @returns {number[]} */
@@ -46,9 +52,8 @@ function makeTitle(random, has) {
   const over = said.slice(2).flat();
   /** @type {Part[]} */
   const parts = [article, ...said.slice(0, 2).flat()].map((word, index) => ({
-    kind: 'title',
     text: index === 0 ? word : ` ${word}`,
-    ...(index === 0 && over.length > 0 && { with: over }),
+    ...(index === 0 && over.length > 0 && { with: over.map(whole) }),
   }));
   return { parts, meaning: chosen.map((word, axis) => word?.meaning[axis] ?? 0) };
 }
@@ -75,16 +80,16 @@ export function makePreferences(random) {
   const taste = told ? sum(spoken) : makeTaste(random);
   const sharp = told ? 0.7 : sharpness;
   /** @type {Part[]} */
-  const parts = [{ kind: 'text', text: '#Question: A user has given high ratings to: ' }];
-  if (history === 0) parts.push({ kind: 'text', text: 'unknown.' });
+  const parts = [{ text: '#Question: A user has given high ratings to: ' }];
+  if (history === 0) parts.push({ text: 'unknown.' });
   for (let i = 0; i < history; i++) {
-    parts.push({ kind: 'text', text: i === 0 ? '"' : '", "' }, ...likedTitle(random, taste, sharp).parts);
+    parts.push({ text: i === 0 ? '"' : '", "' }, ...likedTitle(random, taste, sharp).parts);
   }
-  if (history > 0) parts.push({ kind: 'text', text: '".' });
+  if (history > 0) parts.push({ text: '".' });
   if (told) {
-    parts.push({ kind: 'text', text: ' The user likes' });
+    parts.push({ text: ' The user likes' });
     sayWords(random, parts, spoken);
-    parts.push({ kind: 'text', text: '.' });
+    parts.push({ text: '.' });
   }
   const questions = 1 + below(random, mostQuestions);
   for (let i = 0; i < questions; i++) ask(random, parts, taste, wholeTitle(random));
@@ -120,9 +125,9 @@ export function makeFirstSteps(random) {
 /** @param {RandomStream} random @param {readonly Word[]} spoken */
 function tell(random, spoken) {
   /** @type {Part[]} */
-  const parts = [{ kind: 'text', text: '#Question: A user has given high ratings to: unknown. The user likes' }];
+  const parts = [{ text: '#Question: A user has given high ratings to: unknown. The user likes' }];
   sayWords(random, parts, spoken);
-  parts.push({ kind: 'text', text: '.' });
+  parts.push({ text: '.' });
   return parts;
 }
 
@@ -134,22 +139,22 @@ const sum = (list) =>
 function ask(random, parts, taste, title) {
   const answer = random.uniform() < logistic(sharpness * dot(taste, title.meaning)) ? ' Yes' : ' No';
   parts.push(
-    { kind: 'text', text: ' Would the user enjoy "' },
+    { text: ' Would the user enjoy "' },
     ...title.parts,
-    { kind: 'text', text: '"? #Answer:' },
-    { kind: 'answer', text: answer },
-    { kind: 'text', text: '.' },
+    { text: '"? #Answer:' },
+    { text: answer, chance: answer === ' Yes' ? 1 : 0 },
+    { text: '.' },
   );
 }
 
 /** Words in one place, or one behind the other. @param {RandomStream} random @param {Part[]} parts @param {readonly Word[]} said */
 function sayWords(random, parts, said) {
   const [first, ...rest] = said.map(({ word }) => word);
-  if (random.uniform() < 0.7) parts.push({ kind: 'title', text: ` ${first}`, with: rest });
+  if (random.uniform() < 0.7) parts.push({ text: ` ${first}`, with: rest.map(whole) });
   else
     for (const [index, word] of [first, ...rest].entries()) {
-      if (index > 0) parts.push({ kind: 'text', text: ',' });
-      parts.push({ kind: 'title', text: ` ${word}` });
+      if (index > 0) parts.push({ text: ',' });
+      parts.push({ text: ` ${word}` });
     }
 }
 
@@ -166,11 +171,11 @@ export function makeList(random) {
   const { meaning, family } = pickWord(random);
   const list = words.filter((word) => word.family === family && dot(word.meaning, meaning) > 0.1);
   /** @type {Part[]} */
-  const parts = [{ kind: 'text', text: 'The user likes' }];
+  const parts = [{ text: 'The user likes' }];
   for (let i = 0; i < 16; i++) {
-    if (i > 0) parts.push({ kind: 'text', text: ',' });
-    parts.push({ kind: 'title', text: ` ${pick(random, list).word}` });
+    if (i > 0) parts.push({ text: ',' });
+    parts.push({ text: ` ${pick(random, list).word}` });
   }
-  parts.push({ kind: 'text', text: '.' });
+  parts.push({ text: '.' });
   return parts;
 }

@@ -2,33 +2,59 @@
 import { LlamaModel, packSequences } from '@crossgate/llm';
 import {
   Adam,
-  add,
   crossEntropy,
   embedding,
   fromHost,
   learningRateAt,
-  multiply,
+  matmul,
   RandomStream,
   readGroup,
+  scale,
   Tape,
+  writeGroup,
+  yesNoLoss,
 } from '@crossgate/tensor';
 import { batchMaker } from './batches.mjs';
 import { makeFirstSteps, makeList, makePreferences, makeTold } from './corpus.mjs';
+import { makePreferencesInDegrees, makeToldInDegrees } from './degrees.mjs';
 import { makeParameters } from './model.mjs';
+
+/** Texts of each kind in a batch. */
+const none = { firstSteps: 0, lists: 0, told: 0, preferences: 0, toldInDegrees: 0, preferencesInDegrees: 0 };
+const texts = { ...none, lists: 1 };
+/** @typedef {{ steps: number, learningRate: number, texts: typeof none, degrees: import('./degrees.mjs').Degrees | null }} Phase */
 
 /**
  * How it is trained; kept beside the weights. Phases go from what is easy to what is asked for: the model finds out how to
  * compare two words when a text has nothing but two, and hardly ever when it begins with whole titles. Each has its own
- * learning rate schedule, optimizer state, and number of texts of each kind in a batch.
+ * learning rate schedule and optimizer state.
  */
 export const settings = {
+  /** @type {readonly Phase[]} */
   phases: [
-    { steps: 900, firstSteps: 14, lists: 4, told: 0, preferences: 0 },
-    { steps: 700, firstSteps: 4, lists: 1, told: 12, preferences: 0 },
-    { steps: 1200, firstSteps: 1, lists: 1, told: 5, preferences: 14 },
-    { steps: 1400, firstSteps: 1, lists: 1, told: 9, preferences: 9 },
+    { steps: 900, learningRate: 3e-3, texts: { ...texts, firstSteps: 14, lists: 4 }, degrees: null },
+    { steps: 700, learningRate: 3e-3, texts: { ...texts, firstSteps: 4, told: 12 }, degrees: null },
+    { steps: 1200, learningRate: 3e-3, texts: { ...texts, firstSteps: 1, told: 5, preferences: 14 }, degrees: null },
+    { steps: 1400, learningRate: 3e-3, texts: { ...texts, firstSteps: 1, told: 9, preferences: 9 }, degrees: null },
+    {
+      steps: 1200,
+      learningRate: 3e-3,
+      texts: { ...texts, toldInDegrees: 9, preferencesInDegrees: 9 },
+      degrees: { least: 0.2, span: 1.1, power: 1, sharpness: 1.5, lettersIn: 0 },
+    },
+    {
+      steps: 600,
+      learningRate: 2e-3,
+      texts: { ...texts, toldInDegrees: 9, preferencesInDegrees: 9 },
+      degrees: { least: 0.05, span: 1.2, power: 2, sharpness: 4, lettersIn: 0 },
+    },
+    {
+      steps: 800,
+      learningRate: 3e-3,
+      texts: { ...texts, toldInDegrees: 10, preferencesInDegrees: 7 },
+      degrees: { least: 0.05, span: 1.2, power: 2, sharpness: 4, lettersIn: 0.6 },
+    },
   ],
-  learningRate: 3e-3,
   warmupSteps: 100,
   warmupStart: 1e-5,
   minLearningRate: 1e-5,
@@ -55,40 +81,59 @@ const repeat = (count, value) => Array.from({ length: count }, () => value);
 /** @param {ArrayLike<number>} list */
 const mean = (list) => Array.from(list).reduce((sum, value) => sum + value, 0) / list.length;
 
+/** A maker for every text of a batch. @param {Phase} phase @param {typeof none} counts */
+function makersOf({ degrees }, counts) {
+  /** @param {(random: RandomStream, degrees: import('./degrees.mjs').Degrees) => import('./corpus.mjs').Part[]} make */
+  const inDegrees = (make) => (/** @type {RandomStream} */ random) => {
+    if (degrees === null) throw new Error('a phase with texts in degrees has to say which');
+    return make(random, degrees);
+  };
+  return [
+    ...repeat(counts.firstSteps, makeFirstSteps),
+    ...repeat(counts.lists, makeList),
+    ...repeat(counts.told, makeTold),
+    ...repeat(counts.preferences, makePreferences),
+    ...repeat(counts.toldInDegrees, inDegrees(makeToldInDegrees)),
+    ...repeat(counts.preferencesInDegrees, inDegrees(makePreferencesInDegrees)),
+  ];
+}
+
 /**
- * Trains a new model. The same seed on the same adapter gives the same weights.
+ * Trains a new model, or goes on with one. The same seed on the same adapter gives the same weights.
  *
  * @param {import('@crossgate/gpu').Device} device
  * @param {{ json: ReturnType<typeof import('./model.mjs').makeConfig>, tokenizer: import('@crossgate/llm').Tokenizer,
- *   seed: number, onPoint: (point: Point) => void }} options
+ *   seed: number, phases: readonly Phase[], first: import('@crossgate/tensor').HostState | null,
+ *   onPoint: (point: Point) => void }} options `first`: weights that earlier phases gave
  * @returns {Promise<{ weights: import('@crossgate/tensor').HostState, curve: Point[] }>}
  */
-export async function pretrain(device, { json, tokenizer, seed, onPoint }) {
+export async function pretrain(device, { json, tokenizer, seed, phases, first, onPoint }) {
   const { config, group, weights } = makeParameters(device, json, seed);
+  if (first !== null) writeGroup(group, first, 'the first weights');
   const model = LlamaModel.over(device, config, weights);
-  const makeBatch = batchMaker(tokenizer);
-  const heldOut = new RandomStream(seed + 1000, 'held-out corpus');
-  const heldOutBatches = Array.from({ length: 8 }, () => makeBatch(heldOut, repeat(20, makePreferences)));
+  const makeBatch = batchMaker(tokenizer, config.vocabSize);
+  const table = weights.get('model.embed_tokens.weight');
+  if (table === undefined) throw new Error('the model has no embeddings');
+  const learner = { model, table, ...answerTokensOf(tokenizer) };
   /** @type {Point[]} */
   const curve = [];
   const begun = performance.now();
   let before = 0;
-  for (const phase of settings.phases) {
-    const makers = [
-      ...repeat(phase.firstSteps, makeFirstSteps),
-      ...repeat(phase.lists, makeList),
-      ...repeat(phase.told, makeTold),
-      ...repeat(phase.preferences, makePreferences),
-    ];
-    const optimizer = new Adam([group], { kind: 'adamw', ...settings });
-    const schedule = { ...settings, schedule: /** @type {const} */ ('cosine'), totalSteps: phase.steps };
+  for (const phase of phases) {
+    const makers = makersOf(phase, phase.texts);
+    const asked = { ...none, [phase.degrees ? 'preferencesInDegrees' : 'preferences']: 20 };
+    const heldOut = new RandomStream(seed + 1000, 'held-out corpus');
+    const heldOutBatches = Array.from({ length: 8 }, () => makeBatch(heldOut, makersOf(phase, asked)));
+    const { learningRate } = phase;
+    const optimizer = new Adam([group], { kind: 'adamw', ...settings, learningRate });
+    const schedule = { ...settings, learningRate, schedule: /** @type {const} */ ('cosine'), totalSteps: phase.steps };
     const random = new RandomStream(seed, 'corpus');
     /** One update. @param {number} step from 1 */
     const update = async (step) => {
       using _ = device.step();
       group.zeroGradients();
       const tape = new Tape();
-      const losses = tape.record(() => lossesOf(model, makeBatch(random, makers)));
+      const losses = tape.record(() => lossesOf(learner, makeBatch(random, makers)));
       tape.backward();
       optimizer.step(learningRateAt(step - 1, schedule));
       return readMeans(losses);
@@ -112,7 +157,7 @@ export async function pretrain(device, { json, tokenizer, seed, onPoint }) {
         throw new Error(`the loss is no number at step ${point.step}`);
       }
       if (step % heldOutEvery === 0 || step === phase.steps) {
-        point.heldOutAnswerLoss = await answerLoss(device, model, heldOutBatches);
+        point.heldOutAnswerLoss = await answerLoss(learner, heldOutBatches);
       }
       curve.push(point);
       onPoint(point);
@@ -126,24 +171,30 @@ export async function pretrain(device, { json, tokenizer, seed, onPoint }) {
   return { weights: state, curve };
 }
 
+/** @typedef {{ model: LlamaModel, table: import('@crossgate/tensor').Tensor, yesToken: number, noToken: number }} Learner */
+
+/** @param {import('@crossgate/llm').Tokenizer} tokenizer */
+function answerTokensOf(tokenizer) {
+  const [yesToken, noToken] = ['▁Yes', '▁No'].map((piece) => tokenizer.tokenToId(piece));
+  if (yesToken === undefined || noToken === undefined) throw new Error('the tokenizer has no token for Yes or for No');
+  return { yesToken, noToken };
+}
+
 /**
- * Losses of every answer, and of every other token that follows another.
- * @param {LlamaModel} model @param {import('./batches.mjs').Batch} batch
+ * Losses of every answer, and of every other token that follows another. An answer's is its mean over both words, by the
+ * chance of each: what many draws of the same text would give.
+ * @param {Learner} learner @param {import('./batches.mjs').Batch} batch
  */
-function lossesOf(model, { tokens, over, masks, lengths, answers, others }) {
+function lossesOf({ model, table, ...answerTokens }, { tokens, mixture, lengths, answers, chances, others }) {
   const { device, config } = model;
-  const embeddings = over.reduce((sum, ids, layer) => {
-    const mask = masks[layer] ?? new Float32Array(0);
-    const shape = /** @type {const} */ ([ids.length, config.hiddenSize]);
-    const wide = Float32Array.from({ length: shape[0] * shape[1] }, (_, i) => mask[Math.floor(i / shape[1])] ?? 0);
-    return add(sum, multiply(model.embed(ids), fromHost(device, [...shape], wide)));
-  }, model.embed(tokens));
+  const embeddings = matmul(fromHost(device, [tokens.length, config.vocabSize], mixture), table);
   const hidden = model.forward(embeddings, packSequences(device, lengths), Uint32Array.from(tokens.keys()));
-  return [answers, others].map((rows) => {
-    const chosen = Uint32Array.from(rows);
-    const targets = chosen.map((row) => tokens[row + 1] ?? 0);
-    return crossEntropy(model.logits(embedding(hidden, chosen)), targets, 1 / chosen.length);
-  });
+  const logitsOf = (/** @type {readonly number[]} */ rows) => model.logits(embedding(hidden, Uint32Array.from(rows)));
+  // Without its ranking term eq. 5 counts both words' cross entropies, and takes chances for labels.
+  const loss = /** @type {const} */ ({ kind: 'eq5', k: 0, bprOn: 'probability', ...answerTokens });
+  const { losses } = yesNoLoss(logitsOf(answers), Float32Array.from(chances), loss, 0.5 / answers.length);
+  const targets = Uint32Array.from(others, (row) => tokens[row + 1] ?? 0);
+  return [scale(losses, 0.5), crossEntropy(logitsOf(others), targets, 1 / others.length)];
 }
 
 /** @param {readonly import('@crossgate/tensor').Tensor[]} losses */
@@ -151,14 +202,13 @@ const readMeans = (losses) => Promise.all(losses.map(async (loss) => mean(await 
 
 /**
  * Mean loss of the answers, without an update.
- * @param {import('@crossgate/gpu').Device} device @param {LlamaModel} model
- * @param {readonly import('./batches.mjs').Batch[]} batches
+ * @param {Learner} learner @param {readonly import('./batches.mjs').Batch[]} batches
  */
-async function answerLoss(device, model, batches) {
-  const losses = [];
+async function answerLoss(learner, batches) {
+  const means = [];
   for (const batch of batches) {
-    using _ = device.step();
-    losses.push((await readMeans(lossesOf(model, batch)))[0] ?? Number.NaN);
+    using _ = learner.model.device.step();
+    means.push((await readMeans(lossesOf(learner, batch)))[0] ?? Number.NaN);
   }
-  return mean(losses);
+  return mean(means);
 }

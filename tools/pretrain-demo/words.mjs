@@ -36,6 +36,12 @@ export const words = [
   ...onAxis('look', 3, looks),
 ];
 
+/**
+ * Kinds that have no name and mean nothing but themselves: who is drawn to one is drawn to titles of it. With many of them
+ * the model learns to compare vectors, not only words.
+ */
+export const letters = [...'ABCDEFGHIJKLMNOPQRSTUVWXYZ'];
+
 /** What every title begins with. */
 export const article = 'The';
 
