@@ -32,7 +32,7 @@ const familyOn = (axis) => families[axis] ?? [];
 /** @param {RandomStream} random @param {Degrees} degrees */
 const strengthOf = (random, { least, span, power }) => least + span * random.uniform() ** power;
 
-/** A letter that is not yet among those that are left. @param {RandomStream} random @param {string[]} left @param {Meaning} meaning @param {Degrees} degrees @returns {Overlay[]} */
+/** Takes one of the letters that are left away from them. @param {RandomStream} random @param {string[]} left @param {Meaning} meaning @param {Degrees} degrees @returns {Overlay[]} */
 function layLetter(random, left, meaning, degrees) {
   const [letter] = left.splice(below(random, left.length), 1);
   if (letter === undefined) return [];

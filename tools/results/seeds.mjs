@@ -10,7 +10,7 @@
 // keep what seeds.json says of them. --as names the folder when settings make it another config.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { drawRun } from '../../apps/train/dist/index.js';
@@ -71,7 +71,7 @@ for (const config of configs) {
   if (first && complete.includes(first.seed)) {
     storeRun(runOf(first.seed), folder, { commit: first.commit, date: first.date }, drawRun);
   }
-  const command = ['crossgate train', config, '--seed {seed}', ...settings].join(' ');
+  const command = ['crossgate train', relative(process.cwd(), config), '--seed {seed}', ...settings].join(' ');
   const information = results[0]?.information ?? before.information;
   writeFileSync(file, `${JSON.stringify({ name, information, command, wanted, runs }, null, 2)}\n`);
 }

@@ -21,7 +21,7 @@ export interface RunnableModel {
 /**
  * Opens a device and loads the weights.
  * @param adapter put on the model, where there is one
- * @param weights how linear layers are kept on the device
+ * @param weights how matrices are kept on the device
  * @throws NoAdapterError without a GPU; InputError for damaged weights; OutOfMemoryError with the sizes
  */
 export async function openRunnableModel(

@@ -34,7 +34,8 @@ export interface AsymmetricSvdShape {
   readonly levelPrior: number;
   /**
    * When a user's level takes in clicks: after `every` one, or only when their number has doubled (`doublings`): it is then that
-   * of the first 1, 2, 4, 8, … and most rows of a user are ranked under the same level. Default `every`.
+   * of the first 1, 2, 4, 8, … of those that are read, and most rows of a user are ranked under the same level. Who has more than
+   * `historyLength` has the level of a window that moves with every click. Default `every`.
    */
   readonly levelUpdates?: LevelUpdates;
 }

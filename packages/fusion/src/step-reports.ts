@@ -1,7 +1,7 @@
 // What is read back of each step, one step late: losses and the state of the loss scale, and when they end a training.
 import { empty, LossScaler, type LossScalerState, NonFiniteLossError, type Tensor } from '@crossgate/tensor';
 
-/** Steps in a row without a finite gradient that end a training: by then the initial loss scale has come down to 1. */
+/** Steps in a row without a finite gradient that end a training, once the loss scale can't go down further. */
 const mostSkippedInRow = 20;
 
 export interface StepReport {
@@ -70,10 +70,10 @@ export class StepReports {
     const { stage, step } = entry.report;
     const loss = losses.reduce((sum, value) => sum + value, 0) / losses.length;
     if (!Number.isFinite(loss)) throw diverged(`the loss is ${loss}`, stage, step);
-    if (lossScale && lossScale.skippedInRow >= mostSkippedInRow) {
+    if (lossScale && lossScale.skippedInRow >= mostSkippedInRow && lossScale.scale <= 1) {
       throw new NonFiniteLossError(
-        `${mostSkippedInRow} steps in a row, up to step ${step} of stage ${stage + 1}, had gradients that are not finite ` +
-          `though the loss scale came down to ${lossScale.scale}: activations exceed 65,504, the most that f16 holds; keep them in f32`,
+        `${lossScale.skippedInRow} steps in a row, up to step ${step} of stage ${stage + 1}, had gradients that are not finite ` +
+          `though the loss scale came down to ${lossScale.scale}: probably activations exceed 65,504, the most that f16 holds; keep them in f32`,
       );
     }
     this.lossScale = lossScale;

@@ -170,7 +170,7 @@ class Trainer {
     for (const [name, group] of model.groups()) group.trainable = trains.has(name);
     const groups = [...model.groups()].filter(([name]) => trains.has(name)).map(([, group]) => group);
     const optimizer = new Adam(groups, { kind: 'adamw', ...settings });
-    const scaler = this.#openScaler(resume !== undefined);
+    const scaler = this.#openScaler(resume?.optimizerSteps);
     const train = dataset.splits.train;
     const rows = sampleRows(train.rows, settings.rows ?? train.rows, seed + stage);
     const stepsPerEpoch = Math.ceil(rows.length / settings.batchSize);
@@ -219,9 +219,12 @@ class Trainer {
   }
 
   /** The loss scaler of a stage, where activations are in f16. A new stage has a new optimizer, whose updates count from 0. */
-  #openScaler(resumed: boolean): LossScaler | undefined {
+  #openScaler(resumedSteps: number | undefined): LossScaler | undefined {
     if (this.#options.activations !== 'f16') return undefined;
-    const before = this.#lossScale;
+    const resumed = resumedSteps !== undefined;
+    const fresh = { scale: 2 ** 16, goodSteps: 0, skippedSteps: 0, skippedInRow: 0, updates: 0 };
+    // A state of a training in f32 has no scale, but its moments are of so many updates.
+    const before = this.#lossScale ?? (resumed ? { ...fresh, updates: resumedSteps } : undefined);
     return new LossScaler(
       this.#options.model.llm.device,
       {},

@@ -19,8 +19,8 @@ export interface LoadingResult {
   /** Time of the plain read over time of this variant: 1 is as fast. */
   readonly ratio: number;
   /**
-   * Most host memory that was taken beyond what was there before and what is kept: the data set, or what the device holds where
-   * that is host memory. In bytes. Null for a data set: the process has taken more for generating it.
+   * Most host memory that was taken beyond what was there before and what the device holds where that is host memory. In bytes.
+   * Null for a data set: the process has taken more for generating it.
    */
   readonly hostBytes: number | null;
 }
@@ -60,7 +60,7 @@ export async function measureLoading(
   for (let round = 0; round < repeats; round++) {
     for (const [index, run] of [load, plain].entries()) {
       const held = index === 0 ? onDevice : bytes;
-      const { milliseconds, hostBytes, kept: release } = await watch(device.capabilities.software ? held : 0, run);
+      const { milliseconds, hostBytes, release } = await watch(device.capabilities.software ? held : 0, run);
       release();
       samples[index]!.times.push(milliseconds);
       samples[index]!.host = Math.max(samples[index]!.host, hostBytes);
@@ -79,7 +79,7 @@ export async function measureLoading(
 }
 
 /** Runs something and looks at the memory of the process meanwhile, of which `held` bytes are not counted. */
-async function watch<T>(held: number, run: () => Promise<T>) {
+async function watch(held: number, run: () => Promise<() => void>) {
   const before = process.memoryUsage.rss();
   let most = before;
   const timer = setInterval(() => {
@@ -87,10 +87,10 @@ async function watch<T>(held: number, run: () => Promise<T>) {
   }, 5);
   const start = performance.now();
   try {
-    const kept = await run();
+    const release = await run();
     const milliseconds = performance.now() - start;
     most = Math.max(most, process.memoryUsage.rss());
-    return { kept, milliseconds, hostBytes: Math.max(0, most - before - held) };
+    return { release, milliseconds, hostBytes: Math.max(0, most - before - held) };
   } finally {
     clearInterval(timer);
   }

@@ -2,7 +2,7 @@
 import { InvalidArgumentError, Option } from 'commander';
 import { ACTIVATION_STORAGES, WEIGHT_STORAGES } from '../config/schema';
 
-/** How the linear layers of a model are kept on the device. */
+/** How the matrices of a model are kept on the device. */
 export function weightsOption(): Option {
   return new Option('--weights <type>', 'matrices on the device: stored (as the file has them, or f32)')
     .choices(WEIGHT_STORAGES)

@@ -211,8 +211,9 @@ const cf = z.strictObject({
   asvd: asvd.prefault({}).describe('Only for the models asvd and asvd-p'),
 });
 
-/** How the matrices of a language model may be kept on the device. */
+/** How training may keep what its backward pass reads. */
 export const ACTIVATION_STORAGES = ['f32', 'f16'] as const satisfies readonly ActivationStorage[];
+/** How the matrices of a language model may be kept on the device. */
 export const WEIGHT_STORAGES = ['stored', 'f32', 'f16', 'int8', 'int4'] as const satisfies readonly WeightStorage[];
 
 const llm = z.strictObject({
@@ -229,7 +230,7 @@ const llm = z.strictObject({
     .enum(WEIGHT_STORAGES)
     .default('stored')
     .describe(
-      'Linear layers on the device: int8 and int4 in blocks of 32, made at load time; stored: f32, and 16 bits and blocks of 8 and 4 as they are',
+      'Linear layers, embeddings and head on the device: int8 and int4 in blocks of 32, made at load time (embeddings and head of 8 bits); stored: f32, and 16 bits and blocks of 8 and 4 as they are',
     ),
   activations: z
     .enum(ACTIVATION_STORAGES)

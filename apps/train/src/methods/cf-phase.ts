@@ -213,6 +213,13 @@ function mismatch(model: CfModel, cf: MethodContext['config']['cf'], dataset: Da
   if (model.name !== cf.model) return `is a ${model.name} model, but cf.model is ${cf.model}; set one to the other`;
   const width = widthMismatch(model.cfDim, cf.cfDim);
   if (width !== null) return width;
+  if (model instanceof AsymmetricSvd) {
+    for (const key of ['historyLength', 'levelPrior', 'levelUpdates'] as const) {
+      const wanted = cf.asvd[key];
+      if (model[key] === (typeof wanted === 'number' ? Math.fround(wanted) : wanted)) continue; // stored in f32
+      return `was trained with cf.asvd.${key} = ${model[key]}, but it is ${cf.asvd[key]}; set one to the other`;
+    }
+  }
   const [users, items] = [model.userSeen.length - 1, model.itemSeen.length - 1];
   if (users === dataset.userCount && items === dataset.itemCount) return null;
   return `has ${users} users and ${items} items, but the data set has ${dataset.userCount} and ${dataset.itemCount}; train it again on this data`;

@@ -92,6 +92,7 @@ export async function hybridScorer(
     scorePairs,
     async best(user, { count, candidates, onProgress }) {
       const items = candidates ?? newItems(dataset, user);
+      if (items.length === 0) return bestOf(items, logitsToScores(new Float32Array()), count); // Who has a positive for every item is shown nothing new.
       using scorer = candidatesOf(userOf(pairsOf(user, items), 0));
       const values = await scorer.score(items, { ...options, ...(onProgress && { onProgress }) });
       return bestOf(items, logitsToScores(values), count);

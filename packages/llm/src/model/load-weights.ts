@@ -40,9 +40,8 @@ function keptAs(name: string, dtype: string, storage: WeightStorage): Kept {
   if (storage === 'f32' || !(isLinearWeight(name) || isTokenWeight(name))) return 'f32';
   if (storage === 'f16') return 'f16';
   if (storage !== 'stored') {
-    const bits = storage === 'int8' ? 8 : 4;
-    // Blocks that are there are not made again.
-    return bitsOfType(dtype) === bits ? bits : (bitsOfWeight(name, bits) ?? 'f32');
+    // The same as `model quantize` writes: embeddings and head always in 8 bits.
+    return bitsOfWeight(name, storage === 'int8' ? 8 : 4) ?? 'f32';
   }
   if (dtype === 'F16') return 'f16';
   if (dtype === 'Q4_1') return dtype;

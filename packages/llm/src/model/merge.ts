@@ -99,10 +99,12 @@ export function encodeWeights(
   return encodeSafetensors(tensors, { format: 'pt' });
 }
 
-/** The dtype that a model's largest weights have, or F16 where they are quantised. */
+/** The dtype of a model's embeddings; where they are quantised, of its last norm. */
 export function storedDtype(source: WeightSource): FloatDtype {
-  const dtype = source.tensors.get('model.embed_tokens.weight')?.dtype ?? 'F32';
-  return isFloatDtype(dtype) ? dtype : 'F16';
+  const dtypes = ['model.embed_tokens.weight', 'model.norm.weight'].map(
+    (name) => source.tensors.get(name)?.dtype ?? 'F32',
+  );
+  return dtypes.find(isFloatDtype) ?? 'F16';
 }
 
 const architectureNames: Readonly<Record<string, string>> = {
@@ -114,7 +116,7 @@ const architectureNames: Readonly<Record<string, string>> = {
 
 /**
  * A config.json for a model that came without one.
- * @param bits what {@link encodeWeights} quantised the linear layers to
+ * @param bits what {@link encodeWeights} quantised the matrices to
  * @throws InputError for rotary factors and biases that config.json has no keys for.
  */
 export function huggingFaceConfig(
