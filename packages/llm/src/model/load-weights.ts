@@ -40,8 +40,9 @@ function keptAs(name: string, dtype: string, storage: WeightStorage): Kept {
   if (storage === 'f32' || !(isLinearWeight(name) || isTokenWeight(name))) return 'f32';
   if (storage === 'f16') return 'f16';
   if (storage !== 'stored') {
-    // The same as `model quantize` writes: embeddings and head always in 8 bits.
-    return bitsOfWeight(name, storage === 'int8' ? 8 : 4) ?? 'f32';
+    const bits = storage === 'int8' ? 8 : 4;
+    // Blocks that are there are not made again, not even those of embeddings, which otherwise get 8 bits.
+    return bitsOfType(dtype) === bits ? bits : (bitsOfWeight(name, bits) ?? 'f32');
   }
   if (dtype === 'F16') return 'f16';
   if (dtype === 'Q4_1') return dtype;
