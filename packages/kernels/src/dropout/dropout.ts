@@ -13,6 +13,7 @@ export const dropoutKernel = defineKernel({
   includes: { ...includes, philox },
   bindings: { x: { access: 'read', type: 'Value' }, out: { access: 'read_write', type: 'Value' } },
   parameters: {
+    values: 'u32',
     count: 'u32',
     firstBlock: 'u32',
     threshold: 'u32',
@@ -57,10 +58,12 @@ export function dropout(device: Device, args: DropoutArguments): void {
   requireElements('dropout', 'x', x, count);
   requireElements('dropout', 'out', out, count);
   for (const range of rowRanges('dropout', device, count, [1])) {
-    const plan = planValues(Math.ceil(range.count / 4), device.capabilities.software);
+    const values = Math.ceil(range.count / 4); // one Philox block each
+    const plan = planValues(values, device.capabilities.software);
     device.recorder.dispatch(dropoutKernel, {
       bindings: { x: elements(x, range.first, range.count), out: elements(out, range.first, range.count) },
       parameters: {
+        values,
         count: range.count,
         // Parts start at multiples of 64 elements.
         firstBlock: range.first / 4,

@@ -5,33 +5,25 @@
 // integer form of "the word's uniform number in [0, 1) is at least p". firstBlock is the block of the slice's start.
 #include vector
 #include philox
+#include values
 
-@compute @workgroup_size(WORKGROUP_SIZE)
-fn main(
-  @builtin(workgroup_id) workgroup: vec3<u32>,
-  @builtin(num_workgroups) grid: vec3<u32>,
-  @builtin(local_invocation_index) local: u32,
-) {
-  let first = (workgroup.x + workgroup.y * grid.x) * (WORKGROUP_SIZE * ITEMS) + local;
-  let end = min(first + WORKGROUP_SIZE * ITEMS, (parameters.count + 3u) / 4u);
-  for (var block = first; block < end; block += u32(WORKGROUP_SIZE)) {
-    let words = philox4x32(
-      vec4<u32>(parameters.firstBlock + block, parameters.counter, parameters.stream, 0u),
-      vec2<u32>(parameters.seed, 0x43524f53u),
-    );
-    let factors = select(
-      vec4<f32>(0.0),
-      vec4<f32>(parameters.scale),
-      (words >> vec4<u32>(8u)) >= vec4<u32>(parameters.threshold),
-    );
+fn run(block: u32) {
+  let words = philox4x32(
+    vec4<u32>(parameters.firstBlock + block, parameters.counter, parameters.stream, 0u),
+    vec2<u32>(parameters.seed, 0x43524f53u),
+  );
+  let factors = select(
+    vec4<f32>(0.0),
+    vec4<f32>(parameters.scale),
+    (words >> vec4<u32>(8u)) >= vec4<u32>(parameters.threshold),
+  );
 #if VECTOR
-    out[block] = factors * x[block];
+  out[block] = factors * x[block];
 #else
 #for i in 0..4
-    if (block * 4u + ${i}u < parameters.count) {
-      out[block * 4u + ${i}u] = factors[${i}] * x[block * 4u + ${i}u];
-    }
+  if (block * 4u + ${i}u < parameters.count) {
+    out[block * 4u + ${i}u] = factors[${i}] * x[block * 4u + ${i}u];
+  }
 #endfor
 #endif
-  }
 }
