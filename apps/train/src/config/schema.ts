@@ -236,7 +236,7 @@ const llm = z.strictObject({
     .enum(ACTIVATION_STORAGES)
     .default('f32')
     .describe(
-      'What training keeps for the backward pass; f16: half of the memory, under a dynamic loss scale; sums and parameters stay f32',
+      'What training keeps for the backward pass; f16: half of what layers keep, under a dynamic loss scale; sums and parameters stay f32',
     ),
 });
 
