@@ -7,10 +7,15 @@ LayerNorm; at every position the next item is a 1 and a sampled one a 0 of a bin
 of a batch; Adam. No dropout. One difference: padding on the left is masked, so that it does not leak.
 
 Generates sequences and batches from a seed, trains 200 steps, and writes the batches with the loss of every step. Holds no
-third-party data. With --sequences, lines of "user item" in time order are trained on instead, and the batches go where --out says.
+third-party data. With --sequences, lines of "user item" in time order are trained on instead, with the settings of the published
+run on Amazon Video (dim 50, two blocks, one head, length 50, batches of 128) and initial values as widely spread as its own; such
+batches are third-party data and belong outside of the repository.
 
     python3 -m venv venv && venv/bin/pip install jax==0.10.2
     venv/bin/python tools/reference/sasrec.py --out packages/cf/test/fixtures/sasrec-reference.json
+    venv/bin/python tools/reference/sasrec.py --sequences Video.txt --out video-batches.json
+
+sasrec.mjs beside this file takes the same steps with Crossgate and compares.
 
 Licence: MIT, as the project.
 """
@@ -48,12 +53,23 @@ def parameter_shapes(settings):
     return shapes
 
 
-def initial(shapes):
-    """Values within .3 of the mean by a formula, so that no file of them is needed: they look random, which keeps all ranks full."""
+def published_amplitudes(shapes):
+    """Half the width of uniform values with the standard deviation of the published run's: Xavier's for tables and matrices, torch's
+    for biases of linear layers; norms start at one and zero."""
+    return {
+        name: 0.0 if "norm" in name else (6 / sum(shape)) ** 0.5 if len(shape) == 2 else shape[0] ** -0.5
+        for name, shape in shapes.items()
+    }
+
+
+def initial(shapes, amplitudes):
+    """Values around the mean (within .3 unless amplitudes say otherwise) by a formula, so that no file of them is needed: they look
+    random, which keeps all ranks full."""
     values = {}
     for place, (name, shape) in enumerate(shapes.items()):
+        amplitude = amplitudes.get(name, 0.3)
         mixed = 1000 * np.sin(1 + 12.9898 * np.arange(np.prod(shape)) + 78.233 * place)
-        wave = (0.6 * (mixed - np.floor(mixed)) - 0.3).reshape(shape)
+        wave = (2 * amplitude * (mixed - np.floor(mixed)) - amplitude).reshape(shape)
         if name.endswith("norm.weight"):
             wave = 1 + wave
         if name == "item_embedding.weight":
@@ -113,7 +129,7 @@ def loss(p, settings, history, following, negative):
 
 
 def train(settings, batches, steps):
-    p = initial(parameter_shapes(settings))
+    p = initial(parameter_shapes(settings), settings.get("amplitudes", {}))
     first = {name: jnp.zeros_like(value) for name, value in p.items()}
     second = dict(first)
     gradient = jax.jit(jax.value_and_grad(lambda p, *batch: loss(p, settings, *batch)))
@@ -168,6 +184,8 @@ def main():
         sequences = generate(random, 60, items)
         shape = {"cfDim": 8, "historyLength": 10, "blocks": 2, "heads": 2, "batch": 12, "distinct": 20}
     settings = {**shape, "items": items, "learningRate": 1e-3, "betas": [0.9, 0.98]}
+    if arguments.sequences:
+        settings["amplitudes"] = published_amplitudes(parameter_shapes(settings))
     length = settings["historyLength"]
     batches, listed = [], []
     for _ in range(settings["distinct"]):

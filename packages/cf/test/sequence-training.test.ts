@@ -3,7 +3,7 @@ import { buildCsv, type Dataset, memorySource } from '@crossgate/data';
 import type { Device } from '@crossgate/gpu';
 import { openDevice } from '@crossgate/gpu/node';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { CfTrainer, type CfTrainerOptions, MatrixFactorization, SasRec, seenInTrain } from '../src';
+import { CfTrainer, type CfTrainerOptions, MatrixFactorization, SasRec, seenInTrain, sequenceLoss } from '../src';
 import { TrainSequences } from '../src/sequence-loss';
 
 let device: Device;
@@ -93,5 +93,22 @@ it('is for SASRec, and for users with two positives', async () => {
   const model = SasRec.create(device, { ...seenInTrain(single), ...shape, cfDim: 8, seed: 2 });
   const rows = { ...single.splits, history: single.history.bind(single) };
   expect(() => new CfTrainer(model, rows, options)).toThrow(/no user has two positives in train/);
+  model.release();
+});
+
+it('refuses sequences that do not fit', () => {
+  const model = create();
+  using _ = device.step();
+  const one = Uint32Array.of(1);
+  const batch = (sequence: number[]) => ({ sequences: [Int32Array.from(sequence)], next: one, negatives: one });
+  expect(() => sequenceLoss(model, batch([]))).toThrow(/1 next items and 1 negatives for 0 positions/);
+  const empty = new Uint32Array(0);
+  expect(() => sequenceLoss(model, { sequences: [new Int32Array(0)], next: empty, negatives: empty })).toThrow(
+    /sequence 0 has 0 items, expected 1 to 5/,
+  );
+  const long = new Uint32Array(6).fill(1);
+  expect(() => sequenceLoss(model, { sequences: [Int32Array.from(long)], next: long, negatives: long })).toThrow(
+    /sequence 0 has 6 items/,
+  );
   model.release();
 });
