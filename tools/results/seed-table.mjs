@@ -44,6 +44,20 @@ export function mergeEntries(before, now) {
   return [...bySeed.values()].sort((a, b) => a.seed - b.seed);
 }
 
+/** An absolute path, or one that leaves the checkout, where a value or a part of one can begin. */
+const machinePath = /(?<=^|[=[,\s"'])(?:~|\.\.|[A-Za-z]:)?[\\/](?:[^\\/\s,\]"']*[\\/])*([^\\/\s,\]"']+)[\\/]?/g;
+
+/**
+ * The command as it is kept: of paths on this machine, only the last part stays, which is the name of a data set, a run or a file.
+ *
+ * @param {string} config relative to the checkout, if it lies in there
+ * @param {readonly string[]} settings `key=value` each
+ */
+export function keptCommand(config, settings) {
+  const words = settings.flatMap((setting) => ['--set', setting]);
+  return ['crossgate train', config, '--seed {seed}', ...words].join(' ').replace(machinePath, '$1');
+}
+
 /** @param {readonly number[]} seeds in order, e.g. `1–5` or `1, 3` */
 function listed(seeds) {
   const [first = 0] = seeds;

@@ -7,7 +7,8 @@
 // A run lies in DIR/CONFIG-SEED (DIR: ./runs); one that is complete is not run again, one that was broken off is resumed. `{seed}` in
 // a VALUE stands for the seed, as in data.split.seed={seed}. Each config leaves NAME/CONFIG/seeds.json and result, config and
 // curves of its first seed; the tables of NAME/README.md are made anew of all seeds.json. Seeds that are not at hand
-// keep what seeds.json says of them. --as names the folder when settings make it another config.
+// keep what seeds.json says of them. --as names the folder when settings make it another config. The command is kept as well, with paths
+// of this machine cut to their last part.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join, relative } from 'node:path';
@@ -15,7 +16,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { drawRun } from '../../apps/train/dist/index.js';
 import * as evaluation from '../../packages/eval/dist/index.js';
-import { entryOf, mergeEntries, seedTables, withTables } from './seed-table.mjs';
+import { entryOf, keptCommand, mergeEntries, seedTables, withTables } from './seed-table.mjs';
 import { resultOf, storeRun } from './store-run.mjs';
 
 const { values, positionals } = parseArgs({
@@ -71,7 +72,7 @@ for (const config of configs) {
   if (first && complete.includes(first.seed)) {
     storeRun(runOf(first.seed), folder, { commit: first.commit, date: first.date }, drawRun);
   }
-  const command = ['crossgate train', relative(process.cwd(), config), '--seed {seed}', ...settings].join(' ');
+  const command = keptCommand(relative(process.cwd(), config), values.set);
   const information = results[0]?.information ?? before.information;
   writeFileSync(file, `${JSON.stringify({ name, information, command, wanted, runs }, null, 2)}\n`);
 }

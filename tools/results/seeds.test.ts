@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import * as evaluation from '../../packages/eval/src/index';
-import { entryOf, mergeEntries, type SeedEntry, seedTables, withTables } from './seed-table.mjs';
+import { entryOf, keptCommand, mergeEntries, type SeedEntry, seedTables, withTables } from './seed-table.mjs';
 
 const results = fileURLToPath(new URL('../../docs/results/', import.meta.url));
 const seedsIn = (folder: string) =>
@@ -60,5 +60,26 @@ describe('the table of seeds', () => {
     const once = withTables('# title\n\ntext\n', '| a |');
     expect(once.startsWith('# title\n\ntext\n\n<!--')).toBe(true);
     expect(withTables(`${once}\nmore\n`, '| b |')).toBe(`${once.replace('| a |', '| b |')}\nmore\n`);
+  });
+});
+
+describe('the command that is kept', () => {
+  const kept = (...settings: string[]) => keptCommand('configs/ml-1m/mf.yaml', settings);
+  const start = 'crossgate train configs/ml-1m/mf.yaml --seed {seed}';
+
+  it('has of paths of a machine only the last part', () => {
+    expect(kept('data.path=/home/me/data/ml-1m', 'cf.run=/tmp/runs/mf-{seed}/')).toBe(
+      `${start} --set data.path=ml-1m --set cf.run=mf-{seed}`,
+    );
+    expect(kept('a=[/x/one.yaml, "/y/z/two.yaml"]')).toBe(`${start} --set a=[one.yaml, "two.yaml"]`);
+    expect(kept('a=../away/ml-1m', 'b=~/ml-1m', 'c=C:\\data\\ml-1m', 'd=/ml-1m')).toBe(
+      `${start} --set a=ml-1m --set b=ml-1m --set c=ml-1m --set d=ml-1m`,
+    );
+    expect(keptCommand('../../home/me/mine.yaml', [])).toBe('crossgate train mine.yaml --seed {seed}');
+  });
+
+  it('leaves everything else as it was given', () => {
+    const settings = ['data.split.seed={seed}', 'cf.betas=[.9, .98]', 'cf.run=runs/mf-{seed}', 'data.path=data/ml-1m'];
+    expect(kept(...settings)).toBe(`${start} ${settings.map((setting) => `--set ${setting}`).join(' ')}`);
   });
 });
