@@ -1,7 +1,14 @@
 /** The GGUF header: every value type, every check, and a few hundred damaged files of both formats. */
 import { type ByteSource, memorySource } from '@crossgate/tensor';
 import { describe, expect, test } from 'vitest';
-import { memoryFolder, openGgufModel, openHuggingFaceModel, readGgufHeader, storedTypes } from '../src/formats/index';
+import {
+  type GgufStrings,
+  memoryFolder,
+  openGgufModel,
+  openHuggingFaceModel,
+  readGgufHeader,
+  storedTypes,
+} from '../src/formats/index';
 import {
   encodeGguf,
   encodeGgufFile,
@@ -36,13 +43,22 @@ test('reads every type of value', async () => {
       texts: { type: 'array', of: 'string', value: ['a', '', 'ß'] },
       nested: { type: 'nested', value: [[1, 2], [], [3]] },
       long: { type: 'string', value: 'x'.repeat(600_000) },
+      // The first ends where no window does, the second is longer than any.
+      vocabulary: { type: 'array', of: 'string', value: ['y'.repeat(200_001), 'z'.repeat(300_000), '\ufeffü'] },
     },
     [],
   );
   const { metadata, version, alignment } = await read(file);
   expect([version, alignment]).toEqual([3, 32]);
-  const { long, ...rest } = Object.fromEntries(metadata);
+  const { long, texts, vocabulary, ...rest } = Object.fromEntries(metadata);
   expect(long).toHaveLength(600_000);
+  expect([...(texts as GgufStrings)]).toEqual(['a', '', 'ß']);
+  const { values } = vocabulary as GgufStrings;
+  expect(values.map((value) => [value.length, value.at(-1)])).toEqual([
+    [200_001, 'y'],
+    [300_000, 'z'],
+    [2, 'ü'],
+  ]);
   expect(rest).toEqual({
     u8: 200,
     i8: -3,
@@ -60,7 +76,6 @@ test('reads every type of value', async () => {
     numbers: Float32Array.of(1, 2.5),
     longs: BigInt64Array.of(-1n, 3n),
     flags: Uint8Array.of(1, 0),
-    texts: ['a', '', 'ß'],
     nested: [Int32Array.of(1, 2), new Int32Array(0), Int32Array.of(3)],
   });
 });

@@ -1,5 +1,6 @@
 /** Reads the primitive values of a GGUF header from a file, never believing a length before the file can hold it. */
 import { type ByteSource, InputError } from '@crossgate/tensor';
+import { GgufStrings, joined } from './gguf-strings';
 
 /** Bytes fetched at a time; strings and arrays beyond it are fetched in one read of their own. */
 const windowBytes = 256 * 1024;
@@ -82,21 +83,27 @@ export class HeaderReader {
     return this.#text.decode(await this.take(length));
   }
 
-  /** So many strings. Vocabularies have 100,000 and more, so those that are at hand are read without a promise each. */
-  async strings(count: number, what: string): Promise<string[]> {
-    const strings: string[] = [];
-    while (strings.length < count) {
+  /** So many strings, which are checked but not decoded yet; those that are at hand are passed over without a promise each. */
+  async strings(count: number, what: string): Promise<GgufStrings> {
+    const pieces: Uint8Array[] = [];
+    for (let found = 0; found < count; ) {
       const window = this.#window;
       const view = new DataView(window.buffer, window.byteOffset, window.byteLength);
-      for (let at = this.position - this.#windowBegin; strings.length < count && at + 8 <= view.byteLength; ) {
+      const begin = this.position - this.#windowBegin;
+      let at = begin;
+      while (found < count && at + 8 <= view.byteLength) {
         const end = at + 8 + view.getUint32(at, true);
         if (view.getUint32(at + 4, true) !== 0 || end > view.byteLength) break;
-        strings.push(this.#text.decode(window.subarray(at + 8, end)));
-        this.#advance(at, end - at);
         at = end;
+        found++;
       }
-      if (strings.length < count) strings.push(await this.string(what));
+      pieces.push(this.#advance(begin, at - begin).slice());
+      if (found === count) break;
+      const declared = await this.uint64();
+      const length = this.checkCount(declared, 1, `the length of ${what}`);
+      pieces.push(new Uint8Array(BigUint64Array.of(declared).buffer), (await this.take(length)).slice());
+      found++;
     }
-    return strings;
+    return new GgufStrings(count, joined(pieces));
   }
 }

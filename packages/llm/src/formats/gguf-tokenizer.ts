@@ -2,6 +2,7 @@
 import { InputError, quoted } from '@crossgate/tensor';
 import { createTokenizer, type Tokenizer } from '../tokenizer';
 import type { GgufValue } from './gguf';
+import { GgufStrings } from './gguf-strings';
 
 /** Token types of GGUF, as SentencePiece numbers them. */
 const typeNormal = 1;
@@ -29,8 +30,8 @@ export function tokenizerFromGguf(metadata: Metadata, source: string): Tokenizer
   };
   const model = metadata.get('tokenizer.ggml.model');
   if (model === undefined) return fail('the file carries no tokenizer (tokenizer.ggml.model is missing).');
-  const pieces = metadata.get('tokenizer.ggml.tokens');
-  if (!isStrings(pieces) || pieces.length === 0) return fail('tokenizer.ggml.tokens must be a list of strings.');
+  const pieces = strings(metadata, 'tokens');
+  if (!pieces || pieces.length === 0) return fail('tokenizer.ggml.tokens must be a list of strings.');
   const types = metadata.get('tokenizer.ggml.token_type') ?? pieces.map(() => typeNormal);
   if (!isNumbers(types) || types.length !== pieces.length) {
     return fail(`tokenizer.ggml.token_type must hold ${pieces.length} numbers, one per token.`);
@@ -43,8 +44,9 @@ export function tokenizerFromGguf(metadata: Metadata, source: string): Tokenizer
   );
 }
 
-function isStrings(value: unknown): value is readonly string[] {
-  return Array.isArray(value) && value.every((item) => typeof item === 'string');
+function strings(metadata: Metadata, key: string): readonly string[] | undefined {
+  const value = metadata.get(`tokenizer.ggml.${key}`);
+  return value instanceof GgufStrings ? value.values : undefined;
 }
 
 function isNumbers(value: unknown): value is ArrayLike<number> & Iterable<number> {
@@ -187,8 +189,8 @@ const preTokenizers: Readonly<Record<string, { steps: object; ignoreMerges?: boo
 
 function byteLevelTokenizer(vocabulary: Vocabulary): Tokenizer {
   const { source, metadata, pieces } = vocabulary;
-  const merges = metadata.get('tokenizer.ggml.merges');
-  if (!isStrings(merges)) throw new InputError(`${source}: tokenizer.ggml.merges must be a list of strings.`);
+  const merges = strings(metadata, 'merges');
+  if (!merges) throw new InputError(`${source}: tokenizer.ggml.merges must be a list of strings.`);
   const pre = String(metadata.get('tokenizer.ggml.pre') ?? 'none');
   const steps = Object.hasOwn(preTokenizers, pre) ? preTokenizers[pre] : undefined;
   if (!steps) {

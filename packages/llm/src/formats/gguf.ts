@@ -2,6 +2,7 @@
 import { type ByteSource, InputError, quoted } from '@crossgate/tensor';
 import { type GgmlType, ggmlTypes } from './ggml-types';
 import { HeaderReader } from './gguf-reader';
+import type { GgufStrings } from './gguf-strings';
 
 /** Numbers of an array in the metadata; 64-bit integers stay exact, booleans are 0 and 1. */
 export type GgufNumbers =
@@ -17,7 +18,7 @@ export type GgufNumbers =
   | BigInt64Array;
 
 /** A metadata value. 64-bit integers are numbers where these hold them exactly, else bigints. */
-export type GgufValue = number | bigint | boolean | string | readonly string[] | GgufNumbers | readonly GgufValue[];
+export type GgufValue = number | bigint | boolean | string | GgufStrings | GgufNumbers | readonly GgufValue[];
 
 export interface GgufTensor {
   readonly name: string;

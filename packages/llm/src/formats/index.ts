@@ -12,6 +12,7 @@ export * from '../tokenizer';
 export { type StoredType, storedTypes } from './dequantize';
 export * from './gguf';
 export { type GgufModel, huggingFaceName, openGgufModel } from './gguf-model';
+export { GgufStrings } from './gguf-strings';
 export { tokenizerFromGguf } from './gguf-tokenizer';
 export {
   type ModelFolder,
