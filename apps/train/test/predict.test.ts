@@ -170,6 +170,16 @@ describe.skipIf(adapters.length === 0)('a model on a GPU', () => {
     expect(two.items.map(({ item }) => item)).toEqual(all.items.slice(0, 2).map(({ item }) => item));
   });
 
+  it.each(['mf', 'ccf'])(
+    '%s recommends nothing to who likes every item, and says so without an error',
+    async (name) => {
+      const ratings = (await readFile(join(cwd, 'ml-1m', 'ratings.dat'), 'latin1')).trimEnd().split('\n');
+      const given = ratings.map((line) => line.split('::')).filter(([user]) => user === '4');
+      expect(given.map(([, , rating]) => rating)).toEqual(Array.from({ length: 9 }, () => '5'));
+      expect(await recommend(cwd, name, '--user', '4')).toEqual({ user: '4', items: [] });
+    },
+  );
+
   it('CCF-LLM on asymmetric SVD tells it the dislikes that the run was told, and is of its class', async () => {
     const sets = ['cf.model=asvd-p', 'cf.epochs=1', 'evaluation.splits=[test]'].flatMap((set) => ['--set', set]);
     await run(cwd, 'train', 'ccf.yaml', '--run', 'told', '--quiet', ...sets);

@@ -223,6 +223,28 @@ describe('activations in f16', () => {
     expect(rest.steps).toEqual(whole.steps.slice(-rest.steps.length));
   });
 
+  it.each([
+    ['a state of f32, whose moments are of three updates', f16, () => unbroken, 3],
+    ['as f32 a state of f16', {}, () => whole, 8],
+  ])('take over %s', async (_, activations, before, checkpoint) => {
+    const resume = await restore(before().stored[checkpoint]!);
+    expect(resume).toMatchObject({ stage: 1, step: 3, optimizerSteps: 3 });
+    const rest = await run({ ...activations, checkpointEvery: 1, resume }, { modelSeed: 9 });
+    const expected = before().steps.slice(-3);
+    expect(rest.steps.map(({ step }) => step)).toEqual([4, 5, 6]);
+    // The first loss is of the parameters that were taken over; those after it, of updates by the moments that were.
+    expect(rest.steps[0]!.loss).toBe(expected[0]!.loss);
+    rest.steps.forEach(({ loss }, i) => {
+      expect(Math.abs(loss - expected[i]!.loss)).toBeLessThan(1e-2);
+    });
+    // Adam counts on from the three updates before.
+    const [last, other] = [await restore(rest.stored.at(-1)!), await restore(before().stored.at(-1)!)];
+    expect([last.optimizerSteps, other.optimizerSteps]).toEqual([6, 6]);
+    expect(hashState(last.parameters)).not.toEqual(hashState(other.parameters));
+    const scaled = { scale: 2 ** 16, goodSteps: 3, skippedSteps: 0, skippedInRow: 0, updates: 6 };
+    expect(last.lossScale).toEqual('activations' in activations ? scaled : null);
+  });
+
   it('leave steps out whose gradients overflow: the scale is halved, nothing else changes, and they are counted', async () => {
     const first = await restore(whole.stored[0]!);
     const large = { ...first, lossScale: { ...first.lossScale!, scale: 2 ** 20 } };
