@@ -10,6 +10,8 @@ import { formatReport, type KernelsReport } from '../src/commands/kernels';
 import { type PeerCase, peerCases } from '../src/peers/cases';
 import { findTorch, TorchRun } from '../src/peers/pytorch';
 import { joinResult, runPeerCases, selectPeerCases } from '../src/peers/run';
+import { cfCases } from '../src/training/cf';
+import { cfStepWork, measureCfStep } from '../src/training/step';
 
 const folder = mkdtempSync(join(tmpdir(), 'crossgate-fake-python-'));
 afterAll(() => {
@@ -86,7 +88,8 @@ describe('the cases', () => {
     const path = fileURLToPath(new URL('../src/peers/pytorch.py', import.meta.url));
     const table = /^OPERATIONS = \{([\s\S]*?)^\}/m.exec(readFileSync(path, 'utf8'))![1]!;
     const known = [...table.matchAll(/"(\w+)":/g)].map((match) => match[1]);
-    expect(known.sort()).toEqual([...new Set(peerCases(true).map(({ op }) => op))].sort());
+    const used = [...peerCases(true), ...cfCases.map(cfStepWork)].map(({ op }) => op);
+    expect(known.sort()).toEqual([...new Set(used)].sort());
   });
 });
 
@@ -178,6 +181,15 @@ describe('on a device', () => {
     prepared.record();
     expect((await prepared.check()).loss!.data[0]).not.toBe(first.loss!.data[0]);
     prepared.release();
+  });
+
+  it('sets a step of a training beside PyTorch', async () => {
+    const sizes = { rows: 90, users: 12, items: 20, cfDim: 8, batchSize: 40, learningRate: 0.01, weightDecay: 0 };
+    const torch = { torch: '9.9', device: 'fake GPU' };
+    const of = { ...sizes, model: 'mf', setting: 'tiny' } as const;
+    const result = await measureCfStep(device, of, torch, { epochs: 1, seed: 1 });
+    expect(result).toMatchObject({ name: 'cf mf tiny step', dtype: 'f32', variant: 'only', peers: { pytorch: 0.5 } });
+    expect(result.ratio).toBeCloseTo(0.5 / result.ms, 10);
   });
 
   it('leaves nothing on the device', async () => {

@@ -4,9 +4,10 @@ import { openDevice } from '@crossgate/gpu/node';
 import { InputError, InterruptedError } from '../errors';
 import { createProgress, type GlobalOptions, type Io } from '../io';
 import { type Adapter, describeAdapter, describeMachine, type Machine } from '../machine';
-import { findTorch, type TorchInfo, torchMfEpoch } from '../peers/pytorch';
+import { findTorch, type TorchInfo } from '../peers/pytorch';
 import { formatTable, significant } from '../table';
 import { type CfCase, type CfResult, caseName, caseShape, cfCases, measureCf } from '../training/cf';
+import { type CfStepResult, measureCfStep } from '../training/step';
 import { writeReport } from '../write-report';
 
 export interface TrainingOptions extends GlobalOptions {
@@ -21,7 +22,8 @@ export interface TrainingOptions extends GlobalOptions {
 export interface TrainingReport {
   readonly machine: Machine;
   readonly adapter: Adapter;
-  readonly results: readonly CfResult[];
+  /** Epochs, and, where python3 has PyTorch, a step of each case here and there. */
+  readonly results: readonly (CfResult | CfStepResult)[];
   /** The PyTorch that was used, or why there is none. */
   readonly pytorch: TorchInfo | { readonly reason: string };
 }
@@ -33,7 +35,7 @@ export function selectCfCases(cases: readonly CfCase[], filter: string | undefin
 }
 
 /**
- * `training`: measures trainings, those of matrix factorization beside PyTorch where python3 has it.
+ * `training`: measures trainings, and a step of each beside PyTorch where python3 has it.
  *
  * @throws InputError when no case matches the filter; NoAdapterError without a GPU; InterruptedError.
  */
@@ -48,13 +50,14 @@ export async function runTrainingCommand(io: Io, options: TrainingOptions): Prom
     const { signal } = io;
     const pytorch = await findTorch(signal);
     const { epochs = 3, seed = 1 } = options;
-    const results: CfResult[] = [];
+    const results: (CfResult | CfStepResult)[] = [];
     for (const each of selected) {
       if (signal.aborted) throw new InterruptedError('interrupted');
       progress.show(`training ${caseName(each)}`);
-      const own = await measureCf(device, each, { epochs, seed, signal });
-      const ms = 'torch' in pytorch && each.model === 'mf' ? await torchMfEpoch(each, epochs, signal) : null;
-      results.push(ms === null ? own : { ...own, peers: { pytorch: ms }, ratio: ms / own.ms });
+      results.push(await measureCf(device, each, { epochs, seed, signal }));
+      if (!('torch' in pytorch)) continue;
+      progress.show(`a step of ${caseName(each)} beside PyTorch`);
+      results.push(await measureCfStep(device, each, pytorch, { epochs, seed, signal }));
     }
     const adapter = describeAdapter(device.capabilities);
     const report: TrainingReport = { machine: describeMachine(), adapter, results, pytorch };
@@ -70,30 +73,35 @@ export async function runTrainingCommand(io: Io, options: TrainingOptions): Prom
 
 /** The report as text. */
 export function formatTrainingReport({ machine, adapter, results, pytorch }: TrainingReport): string {
-  const withPeers = 'torch' in pytorch;
-  const rows = results.map((result) => [
-    result.name,
-    result.shape,
-    significant(result.secondsPerEpoch),
-    Math.round(result.interactionsPerSecond).toLocaleString('en-US'),
-    result.outsideKernels === null ? '-' : `${(100 * result.outsideKernels).toFixed(1)}%`,
-    ...(withPeers ? [result.peers.pytorch === undefined ? '' : significant(result.peers.pytorch / 1000)] : []),
-  ]);
-  return [
+  const epochs = results.flatMap((result) => ('secondsPerEpoch' in result ? [result] : []));
+  const steps = results.flatMap((result) => ('secondsPerEpoch' in result ? [] : [result]));
+  const right = (title: string) => ({ title, right: true });
+  const lines = [
     `${adapter.name} (${adapter.type}), ${machine.cpu}, ${machine.cores} cores, Node ${machine.node}`,
     '',
     formatTable(
-      [
-        { title: 'training' },
-        { title: 'shape' },
-        { title: 's/epoch', right: true },
-        { title: 'interactions/s', right: true },
-        { title: 'outside kernels', right: true },
-        ...(withPeers ? [{ title: 'PyTorch s/epoch', right: true }] : []),
-      ],
-      rows,
+      [{ title: 'training' }, { title: 'shape' }, right('s/epoch'), right('interactions/s'), right('outside kernels')],
+      epochs.map((result) => [
+        result.name,
+        result.shape,
+        significant(result.secondsPerEpoch),
+        Math.round(result.interactionsPerSecond).toLocaleString('en-US'),
+        result.outsideKernels === null ? '-' : `${(100 * result.outsideKernels).toFixed(1)}%`,
+      ]),
     ),
     '',
-    withPeers ? `PyTorch ${pytorch.torch} on ${pytorch.device}` : pytorch.reason,
-  ].join('\n');
+  ];
+  if (!('torch' in pytorch)) return [...lines, pytorch.reason].join('\n');
+  const table = formatTable(
+    [{ title: 'step' }, right('ms'), right('PyTorch ms'), right('ratio'), right('difference'), { title: 'note' }],
+    steps.map(({ name, ms, peers, ratio, peerErrors, message }) => [
+      name,
+      significant(ms),
+      peers.pytorch === undefined ? '-' : significant(peers.pytorch),
+      ratio === null ? '-' : significant(ratio),
+      peerErrors.pytorch === undefined ? '-' : peerErrors.pytorch.toExponential(1),
+      message ?? '',
+    ]),
+  );
+  return [...lines, table, '', `PyTorch ${pytorch.torch} on ${pytorch.device}`].join('\n');
 }

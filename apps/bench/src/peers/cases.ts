@@ -10,29 +10,46 @@ export interface HostArray {
   readonly data: Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer>;
 }
 
-/** A case on a device. */
-export interface PreparedCase {
+/** Work on a device. */
+export interface PreparedWork {
   readonly inputs: Readonly<Record<string, HostArray>>;
-  /** Does the work once, from the inputs as given, and reads what peers must reproduce. Called before `record`. */
+  /** Does the work once, from the inputs as given, and reads what peers must reproduce. Called before anything is timed. */
   check(): Promise<Record<string, HostArray>>;
-  /** Records one call, to be timed. */
-  record(): void;
   release(): void;
 }
 
-export interface PeerCase {
+/** A case on a device. */
+export interface PreparedCase extends PreparedWork {
+  /** Records one call, to be timed. */
+  record(): void;
+}
+
+/** Work that peers do as well. */
+export interface PeerWork<Prepared extends PreparedWork = PreparedWork> {
   readonly id: string;
   readonly name: string;
-  readonly kernel: string;
   readonly shape: string;
   /** How peers call it. */
-  readonly op: 'matmul' | 'attention' | 'attentionBackward' | 'adamw' | 'loraStep';
+  readonly op:
+    | 'matmul'
+    | 'attention'
+    | 'attentionBackward'
+    | 'adamw'
+    | 'loraStep'
+    | 'mfStep'
+    | 'lightgcnStep'
+    | 'sasrecStep';
   readonly settings: Readonly<Record<string, number>>;
-  readonly work: { readonly flops: number } | { readonly bytes: number };
   /** Types in which peers run it. Ours is f32; a row of another type has no time of ours. */
   readonly dtypes: readonly ('f32' | 'f16')[];
+  readonly prepare: (device: Device, seed: number) => Prepared;
+}
+
+/** Kernels and what is made of them, beside the adapter's ceilings too. */
+export interface PeerCase extends PeerWork<PreparedCase> {
+  readonly kernel: string;
+  readonly work: { readonly flops: number } | { readonly bytes: number };
   readonly variant: (capabilities: Capabilities) => string;
-  readonly prepare: (device: Device, seed: number) => PreparedCase;
 }
 
 const both = ['f32', 'f16'] as const;

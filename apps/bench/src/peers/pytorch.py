@@ -1,8 +1,7 @@
 """The PyTorch column of `crossgate-bench`: does the same work from the same inputs, compares, and only then times.
 
-python3 pytorch.py --probe    prints {"torch": version, "device": name}
-python3 pytorch.py --mf JSON  trains a matrix factorization and prints {"ms"} of an epoch
-python3 pytorch.py FOLDER     reads FOLDER/cases.json and the arrays beside it, prints one result per line, when it has it
+python3 pytorch.py --probe   prints {"torch": version, "device": name}
+python3 pytorch.py FOLDER    reads FOLDER/cases.json and the arrays beside it, prints one result per line, when it has it
 
 A case is {"id", "op", "settings", "inputs": {name: {"file", "shape", "dtype"}}, "outputs": {the same}}; arrays are raw
 little-endian f32 or i32. A result is {"id", "dtype", "ms", "error", "message"}: milliseconds on the wall clock per call,
@@ -72,7 +71,7 @@ def adamw(torch, inputs, settings, dtype):
     """One step of AdamW on one parameter; the state lives on between calls."""
     value = torch.nn.Parameter(inputs["value"].to(dtype))
     value.grad = inputs["gradient"].to(dtype)
-    optimizer = make_adamw(torch, [value], settings)
+    optimizer = make_adam(torch, torch.optim.AdamW, [value], settings)
 
     def run():
         optimizer.step()
@@ -81,14 +80,14 @@ def adamw(torch, inputs, settings, dtype):
     return run
 
 
-def make_adamw(torch, parameters, settings):
+def make_adam(torch, kind, parameters, settings):
     options = {
         "lr": settings["learningRate"],
         "betas": (settings["beta1"], settings["beta2"]),
         "eps": settings["epsilon"],
         "weight_decay": settings["weightDecay"],
     }
-    return torch.optim.AdamW(parameters, fused=torch.cuda.is_available(), **options)
+    return kind(parameters, fused=torch.cuda.is_available(), **options)
 
 
 def lora_step(torch, inputs, settings, dtype):
@@ -101,7 +100,7 @@ def lora_step(torch, inputs, settings, dtype):
     sequences, length = tokens.shape
     heads, hidden, epsilon = settings["heads"], settings["hiddenSize"], settings["rmsNormEpsilon"]
     dim = hidden // heads
-    optimizer = make_adamw(torch, list(adapters.values()), settings)
+    optimizer = make_adam(torch, torch.optim.AdamW, list(adapters.values()), settings)
 
     # Rotary tables, half-rotation: dimension i turns with i + dim / 2.
     device = tokens.device
@@ -157,12 +156,103 @@ def lora_step(torch, inputs, settings, dtype):
     return run
 
 
+def cf_step(torch, inputs, settings, vectors):
+    """A training step on clicks: dot products of the vectors of users and items, binary cross entropy, Adam with coupled L2."""
+    p = {n: torch.nn.Parameter(t) for n, t in inputs.items() if n.endswith((".weight", ".bias"))}
+    optimizer = make_adam(torch, torch.optim.Adam, list(p.values()), settings)
+
+    def run():
+        optimizer.zero_grad(set_to_none=True)
+        users, items = vectors(p)
+        loss = torch.nn.functional.binary_cross_entropy_with_logits((users * items).sum(1), inputs["labels"])
+        loss.backward()
+        gradients = {"gradient:" + name: parameter.grad for name, parameter in p.items()}
+        optimizer.step()
+        return {"loss": loss.detach().reshape(1), **gradients}
+
+    return run
+
+
+def mf_step(torch, inputs, settings, dtype):
+    """Matrix factorization."""
+    users, items = inputs["users"].long(), inputs["items"].long()
+    lookup = torch.nn.functional.embedding
+
+    def vectors(p):
+        return lookup(users, p["user_embedding.weight"]), lookup(items, p["item_embedding.weight"])
+
+    return cf_step(torch, inputs, settings, vectors)
+
+
+def lightgcn_step(torch, inputs, settings, dtype):
+    """LightGCN: one sparse matrix of users and items, the mean of its layers."""
+    users, items = inputs["users"].long(), inputs["items"].long()
+    user_rows, item_rows = (len(inputs[name + "_embedding.weight"]) for name in ("user", "item"))
+    edges = torch.stack((inputs["edgeUsers"].long(), inputs["edgeItems"].long())).unique(dim=1)
+    ends = edges + torch.tensor([[0], [user_rows]], device=edges.device)
+    size = (user_rows + item_rows,) * 2
+    degree = torch.bincount(ends.reshape(-1), minlength=size[0]).float()
+    weights = (degree[ends[0]] * degree[ends[1]]).rsqrt()
+    both = torch.cat((ends, ends.flip(0)), dim=1)
+    graph = torch.sparse_coo_tensor(both, torch.cat((weights, weights)), size).coalesce()
+
+    def vectors(p):
+        layer = total = torch.cat((p["user_embedding.weight"], p["item_embedding.weight"]))
+        for _ in range(settings["layers"]):
+            layer = torch.sparse.mm(graph, layer)
+            total = total + layer
+        own, others = (total / (settings["layers"] + 1)).split((user_rows, item_rows))
+        return own[users], others[items]
+
+    return cf_step(torch, inputs, settings, vectors)
+
+
+def sasrec_step(torch, inputs, settings, dtype):
+    """SASRec, pre-norm, histories padded on the left: the last state against an item."""
+    functional = torch.nn.functional
+    histories, items = inputs["histories"].long(), inputs["items"].long()
+    batch, length = histories.shape
+    real = histories > 0
+    causal = torch.ones(length, length, dtype=torch.bool, device=real.device).tril()
+    # A place of padding sees itself, so that its softmax is defined.
+    itself = torch.eye(length, dtype=torch.bool, device=real.device)
+    allowed = ((causal & real[:, None]) | itself)[:, None]
+    mask = real[..., None].to(dtype)
+
+    def vectors(p):
+        table, width = p["item_embedding.weight"], p["item_embedding.weight"].shape[1]
+        heads = (batch, length, settings["heads"], width // settings["heads"])
+
+        def linear(x, name):
+            return functional.linear(x, p[name + ".weight"], p[name + ".bias"])
+
+        def norm(x, name):
+            return functional.layer_norm(x, (width,), p[name + ".weight"], p[name + ".bias"], 1e-8)
+
+        x = (functional.embedding(histories, table) * width**0.5 + p["position_embedding.weight"]) * mask
+        for block in range(settings["blocks"]):
+            prefix = "blocks.%d." % block
+            inner = norm(x, prefix + "attention_norm")
+            split = [linear(inner, prefix + name).reshape(heads).transpose(1, 2) for name in ("query", "key", "value")]
+            mixed = functional.scaled_dot_product_attention(*split, attn_mask=allowed)
+            x = x + linear(mixed.transpose(1, 2).reshape(batch, length, width), prefix + "output")
+            inner = linear(norm(x, prefix + "feed_forward_norm"), prefix + "feed_forward.input").relu()
+            x = x + linear(inner, prefix + "feed_forward.output")
+        # An empty history is the zero vector.
+        return norm(x[:, -1], "final_norm") * mask[:, -1], functional.embedding(items, table)
+
+    return cf_step(torch, inputs, settings, vectors)
+
+
 OPERATIONS = {
     "matmul": matmul,
     "attention": attention,
     "attentionBackward": attention_backward,
     "adamw": adamw,
     "loraStep": lora_step,
+    "mfStep": mf_step,
+    "lightgcnStep": lightgcn_step,
+    "sasrecStep": sasrec_step,
 }
 
 
@@ -211,40 +301,8 @@ def run_case(torch, folder, case, kind, device):
     return result
 
 
-def mf_epoch(torch, settings):
-    """Median milliseconds of an epoch of matrix factorization: rows in a new order, BCE, dense Adam with coupled L2."""
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    rows, batch = settings["rows"], settings["batchSize"]
-    torch.manual_seed(1)
-    ids = {name: torch.randint(1, settings[name] + 1, (rows,), device=device) for name in ("users", "items")}
-    labels = torch.randint(0, 2, (rows,), device=device).float()
-    tables = {name: torch.nn.Embedding(settings[name] + 1, settings["cfDim"]).to(device) for name in ids}
-    parameters = [table.weight for table in tables.values()]
-    adam = torch.optim.Adam(parameters, lr=settings["learningRate"], weight_decay=settings["weightDecay"])
-    seconds = []
-    for _ in range(settings["epochs"] + 1):
-        start = time.perf_counter()
-        order = torch.randperm(rows, device=device)
-        total = torch.zeros((), device=device)
-        for first in range(0, rows, batch):
-            own = order[first : first + batch]
-            logits = (tables["users"](ids["users"][own]) * tables["items"](ids["items"][own])).sum(1)
-            loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, labels[own])
-            adam.zero_grad()
-            loss.backward()
-            adam.step()
-            total += loss.detach()
-        total.item()  # waits for the device
-        seconds.append(time.perf_counter() - start)
-    return 1000 * statistics.median(seconds[1:])
-
-
-def main(argument, settings=None):
+def main(argument):
     import torch
-
-    if argument == "--mf":
-        print(json.dumps({"ms": mf_epoch(torch, json.loads(settings))}))
-        return
 
     if argument == "--probe":
         print(json.dumps(describe(torch)))
@@ -263,6 +321,6 @@ def main(argument, settings=None):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != (3 if sys.argv[1:2] == ["--mf"] else 2):
-        sys.exit("usage: pytorch.py --probe | --mf JSON | FOLDER")
-    main(*sys.argv[1:])
+    if len(sys.argv) != 2:
+        sys.exit("usage: pytorch.py --probe | FOLDER")
+    main(sys.argv[1])

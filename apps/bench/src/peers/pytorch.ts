@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { InterruptedError } from '../errors';
-import type { HostArray, PeerCase } from './cases';
+import type { HostArray, PeerWork } from './cases';
 
 /** What PyTorch is there. */
 export interface TorchInfo {
@@ -78,31 +78,9 @@ export async function findTorch(signal?: AbortSignal): Promise<TorchInfo | { rea
   return JSON.parse(lastLine(stdout)) as TorchInfo;
 }
 
-/** Sizes and settings of collaborative filtering on generated clicks. */
-export interface CfSizes {
-  readonly rows: number;
-  readonly users: number;
-  readonly items: number;
-  readonly cfDim: number;
-  readonly batchSize: number;
-  readonly learningRate: number;
-  readonly weightDecay: number;
-}
-
-/** Median milliseconds of an epoch of matrix factorization in PyTorch, without validation; null when it fails. */
-export async function torchMfEpoch(
-  { rows, users, items, cfDim, batchSize, learningRate, weightDecay }: CfSizes,
-  epochs: number,
-  signal?: AbortSignal,
-): Promise<number | null> {
-  const settings = { rows, users, items, cfDim, batchSize, learningRate, weightDecay, epochs };
-  const { code, stdout } = await python(['--mf', JSON.stringify(settings)], secondsForAll, signal);
-  return code === 0 ? (JSON.parse(lastLine(stdout)) as { readonly ms: number }).ms : null;
-}
-
 /** Cases on disk, for one run of the script. */
 export class TorchRun {
-  readonly #cases: Pick<PeerCase, 'id' | 'dtypes'>[] = [];
+  readonly #cases: Pick<PeerWork, 'id' | 'dtypes'>[] = [];
 
   private constructor(readonly folder: string) {}
 
@@ -112,7 +90,7 @@ export class TorchRun {
 
   /** Writes a case's arrays. */
   async add(
-    { id, op, settings, dtypes }: PeerCase,
+    { id, op, settings, dtypes }: PeerWork,
     inputs: Readonly<Record<string, HostArray>>,
     outputs: Readonly<Record<string, HostArray>>,
   ): Promise<void> {

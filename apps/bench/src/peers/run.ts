@@ -3,23 +3,16 @@ import type { Device } from '@crossgate/gpu';
 import type { Ceilings } from '../ceilings/ceilings';
 import { InterruptedError } from '../errors';
 import { type MeasureOptions, measure } from '../measure';
-import type { PeerCase } from './cases';
+import type { PeerCase, PeerWork, PreparedCase, PreparedWork } from './cases';
 import { findTorch, type TorchInfo, type TorchResult, TorchRun } from './pytorch';
 
-/** One line of the result: as a kernel's, but ours may be missing. */
-export interface PeerResult {
+/** Our time of some work beside the peers'. */
+export interface ComparedResult {
   readonly name: string;
-  readonly kernel: string;
   readonly shape: string;
   readonly dtype: 'f32' | 'f16';
-  /** `none` where we have no such kernel. */
-  readonly variant: string;
-  /** Milliseconds of one call on the wall clock, as the peers'; null where we have no such kernel. */
+  /** Milliseconds of one call on the wall clock, as the peers'; null where we have none of this type. */
   readonly ms: number | null;
-  readonly gflops?: number;
-  readonly gbps?: number;
-  readonly ceiling: number;
-  readonly ofCeiling: number | null;
   readonly peers: Readonly<Record<string, number>>;
   /** ms of the fastest peer divided by ours. */
   readonly ratio: number | null;
@@ -27,6 +20,17 @@ export interface PeerResult {
   readonly peerErrors: Readonly<Record<string, number>>;
   /** Why a peer has no time. */
   readonly message?: string;
+}
+
+/** One line of the result: as a kernel's, but ours may be missing. */
+export interface PeerResult extends ComparedResult {
+  readonly kernel: string;
+  /** `none` where we have no such kernel. */
+  readonly variant: string;
+  readonly gflops?: number;
+  readonly gbps?: number;
+  readonly ceiling: number;
+  readonly ofCeiling: number | null;
 }
 
 export interface PeersReport {
@@ -56,37 +60,63 @@ export async function runPeerCases(
   ceilings: Pick<Ceilings, 'fma' | 'copy'>,
   options: PeerOptions = {},
 ): Promise<PeersReport> {
-  const { seed = 1, signal, onProgress } = options;
   if (cases.length === 0) return { pytorch: { reason: 'no case was chosen' }, results: [] };
-  const pytorch = await findTorch(signal);
+  const pytorch = await findTorch(options.signal);
+  const time = async ({ record }: PreparedCase) =>
+    (await measure(device, record, { ...options, clock: 'wall' })).milliseconds;
+  const compared = await compareWork(device, cases, time, pytorch, options);
+  const results = compared.map(({ work, ms, dtype, answer }) => joinResult(device, work, ms, dtype, answer, ceilings));
+  return { pytorch, results };
+}
+
+/** Some work in one data type: our time and a peer's answer. */
+interface ComparedWork<Work> {
+  readonly work: Work;
+  readonly dtype: 'f32' | 'f16';
+  readonly ms: number | null;
+  readonly answer: TorchResult | undefined;
+}
+
+/**
+ * Hands the work to PyTorch, where it is there, then times ours.
+ *
+ * @param time our milliseconds of one call on the wall clock.
+ */
+export async function compareWork<Prepared extends PreparedWork, Work extends PeerWork<Prepared>>(
+  device: Device,
+  cases: readonly (Work & PeerWork<Prepared>)[],
+  time: (prepared: Prepared) => Promise<number>,
+  pytorch: PeersReport['pytorch'],
+  { seed = 1, signal, onProgress }: Omit<PeerOptions, keyof MeasureOptions>,
+): Promise<ComparedWork<Work>[]> {
   let theirs: readonly TorchResult[] = [];
   if ('torch' in pytorch) {
     onProgress?.(`comparing ${cases.length} cases with PyTorch ${pytorch.torch} on ${pytorch.device}`);
     theirs = await askTorch(device, cases, seed, signal);
   }
-  const results: PeerResult[] = [];
-  for (const peerCase of cases) {
+  const compared: ComparedWork<Work>[] = [];
+  for (const work of cases) {
     if (signal?.aborted) throw new InterruptedError('interrupted');
-    onProgress?.(`measuring ${peerCase.name} ${peerCase.shape}`);
-    const prepared = peerCase.prepare(device, seed);
+    onProgress?.(`measuring ${work.name} ${work.shape}`);
+    const prepared = work.prepare(device, seed);
     try {
-      const { milliseconds } = await measure(device, prepared.record, { ...options, clock: 'wall' });
-      for (const dtype of peerCase.dtypes) {
-        const answer = theirs.find(({ id, dtype: type }) => id === peerCase.id && type === dtype);
+      const ms = await time(prepared);
+      for (const dtype of work.dtypes) {
+        const answer = theirs.find((each) => each.id === work.id && each.dtype === dtype);
         if (dtype !== 'f32' && answer === undefined) continue;
-        results.push(joinResult(device, peerCase, dtype === 'f32' ? milliseconds : null, dtype, answer, ceilings));
+        compared.push({ work, dtype, ms: dtype === 'f32' ? ms : null, answer });
       }
     } finally {
       prepared.release();
     }
   }
-  return { pytorch, results };
+  return compared;
 }
 
 /** Hands over inputs and our results; nothing else uses the GPU meanwhile. */
 async function askTorch(
   device: Device,
-  cases: readonly PeerCase[],
+  cases: readonly PeerWork[],
   seed: number,
   signal: AbortSignal | undefined,
 ): Promise<TorchResult[]> {
@@ -109,26 +139,40 @@ async function askTorch(
 }
 
 /** Sets our time beside PyTorch's answer. */
+export function joinAnswer<Type extends 'f32' | 'f16', Ms extends number | null>(
+  { name, shape }: Pick<PeerWork, 'name' | 'shape'>,
+  ms: Ms,
+  dtype: Type,
+  answer: TorchResult | undefined,
+): ComparedResult & { readonly dtype: Type; readonly ms: Ms } {
+  const theirs = answer?.ms ?? null;
+  return {
+    ...{ name, shape, dtype, ms },
+    peers: theirs === null ? {} : { pytorch: theirs },
+    ratio: theirs === null || ms === null ? null : theirs / ms,
+    peerErrors: typeof answer?.error === 'number' ? { pytorch: answer.error } : {},
+    ...(answer?.message !== undefined && { message: `pytorch: ${answer.message}` }),
+  };
+}
+
+/** The same beside the adapter's ceiling. */
 export function joinResult(
   device: Pick<Device, 'capabilities'>,
-  { name, kernel, shape, work, variant }: PeerCase,
+  peerCase: PeerCase,
   ms: number | null,
   dtype: 'f32' | 'f16',
   answer: TorchResult | undefined,
   ceilings: Pick<Ceilings, 'fma' | 'copy'>,
 ): PeerResult {
+  const { kernel, work, variant } = peerCase;
   const amount = 'flops' in work ? work.flops : work.bytes;
   const ceiling = 'flops' in work ? ceilings.fma.gflops : ceilings.copy.gbps;
   const rate = ms === null ? null : amount / ms / 1e6;
-  const theirs = answer?.ms ?? null;
   return {
-    ...{ name, kernel, shape, dtype, ms, ceiling },
+    ...joinAnswer(peerCase, ms, dtype, answer),
+    ...{ kernel, ceiling },
     variant: ms === null ? 'none' : variant(device.capabilities),
     ...(rate !== null && ('flops' in work ? { gflops: rate } : { gbps: rate })),
     ofCeiling: rate === null ? null : rate / ceiling,
-    peers: theirs === null ? {} : { pytorch: theirs },
-    ratio: theirs === null || ms === null ? null : theirs / ms,
-    peerErrors: typeof answer?.error === 'number' ? { pytorch: answer.error } : {},
-    ...(answer?.message !== undefined && { message: `pytorch: ${answer.message}` }),
   };
 }

@@ -3,13 +3,19 @@ import { type CfModel, CfTrainer, LightGcn, MatrixFactorization, SasRec } from '
 import { type Device, Profiler } from '@crossgate/gpu';
 import { InterruptedError } from '../errors';
 import { median } from '../measure';
-import type { CfSizes } from '../peers/pytorch';
 
 /** One training: a model, its settings and the size of what it learns from. */
-export interface CfCase extends CfSizes {
+export interface CfCase {
   readonly model: 'mf' | 'lightgcn' | 'sasrec';
   /** `published`, or what is larger or smaller than there. */
   readonly setting: string;
+  readonly rows: number;
+  readonly users: number;
+  readonly items: number;
+  readonly cfDim: number;
+  readonly batchSize: number;
+  readonly learningRate: number;
+  readonly weightDecay: number;
 }
 
 /** Sizes of MovieLens-1M as the paper splits it. */
@@ -49,10 +55,9 @@ export interface CfResult {
   readonly interactionsPerSecond: number;
   /** Share of an epoch's wall time in which no kernel ran, with every dispatch in a pass of its own; null without timestamps. */
   readonly outsideKernels: number | null;
-  /** Milliseconds of an epoch of other implementations on the same machine. */
-  readonly peers: Readonly<Record<string, number>>;
-  /** ms of the fastest peer divided by ours; null without peers. */
-  readonly ratio: number | null;
+  /** None: peers are measured step by step (see step.ts). */
+  readonly peers: Readonly<Record<string, never>>;
+  readonly ratio: null;
 }
 
 export interface CfMeasureOptions {
@@ -63,7 +68,7 @@ export interface CfMeasureOptions {
 }
 
 /** Generated clicks: users and items are drawn with a popularity that falls as 1 / rank, labels by chance. */
-function clicks(rows: number, { users, items }: CfCase, seed: number) {
+export function clicks(rows: number, { users, items }: CfCase, seed: number) {
   let state = seed >>> 0;
   const random = () => {
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
@@ -81,7 +86,23 @@ function clicks(rows: number, { users, items }: CfCase, seed: number) {
 
 const allSeen = (count: number) => Uint8Array.from({ length: count + 1 }, (_, id) => (id === 0 ? 0 : 1));
 
-function createModel(device: Device, of: CfCase, train: ReturnType<typeof clicks>, seed: number): CfModel {
+/** What LightGCN and SASRec are, beside their width. */
+export const architecture = { layers: 2, historyLength: 25, blocks: 2, heads: 1 } as const;
+
+/** A history of 0 to 40 items for a row, cut as it is in training. */
+export const historyOf =
+  ({ item }: Pick<ReturnType<typeof clicks>, 'item'>) =>
+  (_: string, row: number, limit: number) =>
+    item.subarray(row % 97, (row % 97) + Math.min(limit, (row * 7) % 41));
+
+/** The model of a case with seeded values. @param dropout of SASRec. */
+export function createModel(
+  device: Device,
+  of: CfCase,
+  train: ReturnType<typeof clicks>,
+  seed: number,
+  dropout = 0.2,
+): CfModel {
   const shared = { userSeen: allSeen(of.users), itemSeen: allSeen(of.items), cfDim: of.cfDim, seed };
   switch (of.model) {
     case 'mf':
@@ -90,13 +111,13 @@ function createModel(device: Device, of: CfCase, train: ReturnType<typeof clicks
       const positive = (column: Int32Array) => column.filter((_, row) => train.label[row] === 1);
       return LightGcn.create(device, {
         ...shared,
-        layers: 2,
+        layers: architecture.layers,
         graph: { user: positive(train.user), item: positive(train.item) },
       });
     }
     case 'sasrec':
       return SasRec.create(device, {
-        ...{ ...shared, historyLength: 25, blocks: 2, heads: 1, norm: 'pre', dropout: 0.2 },
+        ...{ ...shared, ...architecture, norm: 'pre', dropout },
       });
   }
 }
@@ -106,9 +127,7 @@ export async function measureCf(device: Device, of: CfCase, options: CfMeasureOp
   const { epochs, seed, signal } = options;
   const train = clicks(of.rows, of, seed);
   const valid = clicks(validRows, of, seed + 1);
-  // Histories of 0 to 40 items, cut as they are in training.
-  const history = (_: string, row: number, limit: number) =>
-    train.item.subarray(row % 97, (row % 97) + Math.min(limit, (row * 7) % 41));
+  const history = historyOf(train);
   const settings = { ...of, patience: epochs + 9, warmupEpochs: 0, epochs: epochs + 9, seed };
   const model = createModel(device, of, train, seed);
   try {
@@ -140,7 +159,8 @@ export async function measureCf(device: Device, of: CfCase, options: CfMeasureOp
   }
 }
 
-async function withTrainer<T>(trainer: CfTrainer, body: (trainer: CfTrainer) => Promise<T>): Promise<T> {
+/** Runs `body` and frees what the trainer holds. */
+export async function withTrainer<T>(trainer: CfTrainer, body: (trainer: CfTrainer) => Promise<T>): Promise<T> {
   try {
     return await body(trainer);
   } finally {
