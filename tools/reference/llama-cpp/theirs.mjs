@@ -1,12 +1,28 @@
-// llama.cpp's log-probabilities and tokens: cd tools/reference/llama-cpp && npm install && node theirs.mjs MODEL.gguf OUT [TEXTS]
-// Writes OUT.json, and OUT.f32 with the log-probabilities of every position. On the CPU, key/value cache in f32.
+// llama.cpp's log-probabilities and tokens: cd tools/reference/llama-cpp && npm install && node theirs.mjs MODEL.gguf OUT
+// Writes OUT.json, and OUT.f32 with the log-probabilities of every position. Key/value cache in f32.
+//   --texts N   only the first N texts
+//   --vulkan    On the first Vulkan device instead of the CPU, where activations stay in f32: products of small integers, halves
+//               and matrix units are switched off. On the CPU they are rounded to 8 bits wherever weights are quantized.
+//               Wants libvulkan.so.1 where the loader finds it (else LD_LIBRARY_PATH), and VK_DRIVER_FILES for lavapipe.
 import { closeSync, openSync, writeFileSync, writeSync } from 'node:fs';
+import { parseArgs } from 'node:util';
 import { getLlama, getModuleVersion } from 'node-llama-cpp';
 import { strings, texts } from './texts.mjs';
 
-const [modelPath, out, count = String(texts.length)] = process.argv.slice(2);
-const llama = await getLlama({ gpu: false, build: 'never', logLevel: 'error' });
-const model = await llama.loadModel({ modelPath, gpuLayers: 0 });
+const { values, positionals } = parseArgs({
+  options: { texts: { type: 'string', default: String(texts.length) }, vulkan: { type: 'boolean', default: false } },
+  allowPositionals: true,
+});
+const [modelPath, out] = positionals;
+const gpu = values.vulkan ? 'vulkan' : false;
+if (gpu) {
+  process.env.GGML_VK_VISIBLE_DEVICES ??= '0'; // Devices that are CPUs are only taken when named.
+  for (const what of ['INTEGER_DOT_PRODUCT', 'F16', 'COOPMAT', 'COOPMAT2', 'BFLOAT16']) {
+    process.env[`GGML_VK_DISABLE_${what}`] = '1';
+  }
+}
+const llama = await getLlama({ gpu, build: 'never', logLevel: 'error' });
+const model = await llama.loadModel({ modelPath, gpuLayers: gpu ? 'max' : 0 });
 const context = await model.createContext({
   contextSize: 512,
   // One thread: its threads wait by spinning, which on a busy machine takes far longer than computing.
@@ -19,7 +35,7 @@ const sequence = context.getSequence();
 const file = openSync(`${out}.f32`, 'w');
 const sequences = [];
 let vocabulary = 0;
-for (const text of texts.slice(0, Number(count))) {
+for (const text of texts.slice(0, Number(values.texts))) {
   const tokens = model.tokenize(text);
   if (model.tokens.shouldPrependBosToken) tokens.unshift(model.tokens.bos);
   await sequence.clearHistory();
@@ -38,8 +54,7 @@ for (const text of texts.slice(0, Number(count))) {
 }
 closeSync(file);
 const tokenized = strings(2000).map((text) => ({ text, tokens: [...model.tokenize(text)] }));
-writeFileSync(
-  `${out}.json`,
-  JSON.stringify({ by: `node-llama-cpp ${await getModuleVersion()}`, vocabulary, sequences, tokenized }),
-);
+const by = `node-llama-cpp ${await getModuleVersion()}, llama.cpp ${llama.llamaCppRelease.release}`;
+const on = gpu ? `Vulkan, ${(await llama.getGpuDeviceNames()).join()}, ${model.gpuLayers} layers` : 'CPU';
+writeFileSync(`${out}.json`, JSON.stringify({ by, on, vocabulary, sequences, tokenized }));
 await llama.dispose();
