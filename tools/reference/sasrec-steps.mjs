@@ -45,8 +45,8 @@ function initialValues({ cf }, reference) {
  * @param {import('../../packages/gpu/src/index').Device} device
  * @param {Reference} reference
  * @param {'pre' | 'post'} norm
- * @returns {Promise<{ losses: number[], lossError: number, valueError: number }>} the loss of each step, the largest relative
- *   difference of a loss, and the largest one of a parameter's norm after the last step. Biases of keys are left out: a softmax does not feel
+ * @returns {Promise<{ losses: number[], lossError: number, valueError: number, farthest: string }>} the loss of each step, the largest
+ *   relative difference of a loss, the largest one of a parameter's norm after the last step, and that parameter. Biases of keys are left out: a softmax does not feel
  *   what is added to all its logits, so their gradient is rounding, which Adam makes steps of.
  */
 export async function followReference(libraries, device, reference, norm) {
@@ -95,12 +95,14 @@ export async function followReference(libraries, device, reference, norm) {
     const after = [...(await readGroup(model.group))].filter(([name]) => !name.endsWith('.key.bias'));
     const norms = after.map(([name, { data }]) => {
       const squares = data.reduce((total, value) => total + value * value, 0);
-      return difference(Math.sqrt(squares), Math.sqrt(sumOfSquares[name] ?? Number.NaN));
+      return { name, error: difference(Math.sqrt(squares), Math.sqrt(sumOfSquares[name] ?? Number.NaN)) };
     });
+    const worst = norms.reduce((worst, each) => (each.error > worst.error ? each : worst));
     return {
       losses,
       lossError: Math.max(...losses.map((loss, i) => difference(loss, wanted[i]))),
-      valueError: Math.max(...norms),
+      valueError: worst.error,
+      farthest: worst.name,
     };
   } finally {
     optimizer.release();

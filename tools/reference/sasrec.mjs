@@ -32,13 +32,13 @@ const trainings = {};
 let worst = 0;
 for (const norm of /** @type {const} */ (['pre', 'post'])) {
   const start = performance.now();
-  const { losses, lossError, valueError } = await followReference(libraries, opened, reference, norm);
+  const { losses, lossError, valueError, farthest } = await followReference(libraries, opened, reference, norm);
   const seconds = (performance.now() - start) / 1000;
   const steps = losses.flatMap((ours, i) => {
     const step = i + 1;
     return step === 1 || step % 10 === 0 ? [{ step, ours, reference: theirs[norm].losses[i] }] : [];
   });
-  trainings[norm] = { lossError, valueError, seconds, losses: steps };
+  trainings[norm] = { lossError, valueError, farthest, seconds, losses: steps };
   worst = Math.max(worst, lossError);
   console.error(
     `${norm}-norm: ${losses.length} steps, largest relative difference of a loss ${lossError.toExponential(1)}`,

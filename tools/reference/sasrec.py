@@ -29,8 +29,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-jax.config.update("jax_enable_x64", True)
-
 LINEAR = ["query", "key", "value", "output", "feed_forward.input", "feed_forward.output"]
 EPSILON = 1e-8
 
@@ -74,6 +72,7 @@ def initial(shapes, amplitudes):
             wave = 1 + wave
         if name == "item_embedding.weight":
             wave[0] = 0
+        # In float32 where 64 bits are not enabled.
         values[name] = jnp.asarray(wave.astype(np.float32).astype(np.float64))
     return values
 
@@ -119,7 +118,7 @@ def states(p, settings, history):
 
 
 def loss(p, settings, history, following, negative):
-    real = (history > 0).astype(jnp.float64)
+    real = (history > 0).astype(float)
     x = states(p, settings, history)
     table = p["item_embedding.weight"]
     positive_logit = (x * table[following]).sum(-1)
@@ -168,7 +167,9 @@ def main():
     parser.add_argument("--sequences", help="lines of: user item")
     parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--single", action="store_true", help="compute in float32: how far rounding alone leads")
     arguments = parser.parse_args()
+    jax.config.update("jax_enable_x64", not arguments.single)
     random = np.random.default_rng(arguments.seed)
     if arguments.sequences:
         by_user = defaultdict(list)
