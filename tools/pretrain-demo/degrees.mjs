@@ -63,7 +63,6 @@ function makeTitle(random, known, degrees) {
   const over = [];
   const kind = random.uniform();
   if (kind < 0.65) {
-    random.uniform(); // A draw that earlier texts needed; without it the kept weights would be others.
     for (let axis = kind < 0.2 ? 0 : 2; axis < families.length; axis++) {
       const { word, meaning: own } = pick(random, familyOn(axis));
       const strength = strengthOf(random, degrees) * (axis < 2 ? 0.6 : 1);

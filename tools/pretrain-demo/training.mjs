@@ -69,8 +69,8 @@ const heldOutEvery = 250;
 
 /**
  * @typedef {object} Point
- * @property {number} step of all phases together
- * @property {number} seconds
+ * @property {number} step of its phase, from 1
+ * @property {number} seconds since the phase began
  * @property {number} answerLoss mean cross entropy of the answers since the last point, nats
  * @property {number} textLoss the same of all other tokens
  * @property {number} [heldOutAnswerLoss] of answers in preference texts of another seed
@@ -99,15 +99,15 @@ function makersOf({ degrees }, counts) {
 }
 
 /**
- * Trains a new model, or goes on with one. The same seed on the same adapter gives the same weights.
+ * Trains a new model, or goes on with one, for one phase. The same seed on the same adapter gives the same weights.
  *
  * @param {import('@crossgate/gpu').Device} device
  * @param {{ json: ReturnType<typeof import('./model.mjs').makeConfig>, tokenizer: import('@crossgate/llm').Tokenizer,
- *   seed: number, phases: readonly Phase[], first: import('@crossgate/tensor').HostState | null,
- *   onPoint: (point: Point) => void }} options `first`: weights that earlier phases gave
- * @returns {Promise<{ weights: import('@crossgate/tensor').HostState, curve: Point[] }>}
+ *   seed: number, phase: Phase, first: import('@crossgate/tensor').HostState | null,
+ *   onPoint: (point: Point) => void }} options `first`: the weights that the phase before gave
+ * @returns {Promise<import('@crossgate/tensor').HostState>}
  */
-export async function pretrain(device, { json, tokenizer, seed, phases, first, onPoint }) {
+export async function pretrain(device, { json, tokenizer, seed, phase, first, onPoint }) {
   const { config, group, weights } = makeParameters(device, json, seed);
   if (first !== null) writeGroup(group, first, 'the first weights');
   const model = LlamaModel.over(device, config, weights);
@@ -115,60 +115,53 @@ export async function pretrain(device, { json, tokenizer, seed, phases, first, o
   const table = weights.get('model.embed_tokens.weight');
   if (table === undefined) throw new Error('the model has no embeddings');
   const learner = { model, table, ...answerTokensOf(tokenizer) };
-  /** @type {Point[]} */
-  const curve = [];
   const begun = performance.now();
-  let before = 0;
-  for (const phase of phases) {
-    const makers = makersOf(phase, phase.texts);
-    const asked = { ...none, [phase.degrees ? 'preferencesInDegrees' : 'preferences']: 20 };
-    const heldOut = new RandomStream(seed + 1000, 'held-out corpus');
-    const heldOutBatches = Array.from({ length: 8 }, () => makeBatch(heldOut, makersOf(phase, asked)));
-    const { learningRate } = phase;
-    const optimizer = new Adam([group], { kind: 'adamw', ...settings, learningRate });
-    const schedule = { ...settings, learningRate, schedule: /** @type {const} */ ('cosine'), totalSteps: phase.steps };
-    const random = new RandomStream(seed, 'corpus');
-    /** One update. @param {number} step from 1 */
-    const update = async (step) => {
-      using _ = device.step();
-      group.zeroGradients();
-      const tape = new Tape();
-      const losses = tape.record(() => lossesOf(learner, makeBatch(random, makers)));
-      tape.backward();
-      optimizer.step(learningRateAt(step - 1, schedule));
-      return readMeans(losses);
+  const makers = makersOf(phase, phase.texts);
+  const asked = { ...none, [phase.degrees ? 'preferencesInDegrees' : 'preferences']: 20 };
+  const heldOut = new RandomStream(seed + 1000, 'held-out corpus');
+  const heldOutBatches = Array.from({ length: 8 }, () => makeBatch(heldOut, makersOf(phase, asked)));
+  const { learningRate } = phase;
+  const optimizer = new Adam([group], { kind: 'adamw', ...settings, learningRate });
+  const schedule = { ...settings, learningRate, schedule: /** @type {const} */ ('cosine'), totalSteps: phase.steps };
+  const random = new RandomStream(seed, 'corpus');
+  /** One update. @param {number} step from 1 */
+  const update = async (step) => {
+    using _ = device.step();
+    group.zeroGradients();
+    const tape = new Tape();
+    const losses = tape.record(() => lossesOf(learner, makeBatch(random, makers)));
+    tape.backward();
+    optimizer.step(learningRateAt(step - 1, schedule));
+    return readMeans(losses);
+  };
+  /** Losses since the last point. @type {Promise<number[]>[]} */
+  let recent = [];
+  for (let step = 1; step <= phase.steps; step++) {
+    recent.push(update(step));
+    await recent.at(-2); // One step stays under way while the next is recorded.
+    if (step % pointEvery !== 0 && step !== phase.steps) continue;
+    const losses = await Promise.all(recent);
+    recent = [];
+    /** @type {Point} */
+    const point = {
+      step,
+      seconds: Math.round((performance.now() - begun) / 1000),
+      answerLoss: mean(losses.map(([answer]) => answer ?? Number.NaN)),
+      textLoss: mean(losses.map(([, text]) => text ?? Number.NaN)),
     };
-    /** Losses since the last point. @type {Promise<number[]>[]} */
-    let recent = [];
-    for (let step = 1; step <= phase.steps; step++) {
-      recent.push(update(step));
-      await recent.at(-2); // One step stays under way while the next is recorded.
-      if (step % pointEvery !== 0 && step !== phase.steps) continue;
-      const losses = await Promise.all(recent);
-      recent = [];
-      /** @type {Point} */
-      const point = {
-        step: before + step,
-        seconds: Math.round((performance.now() - begun) / 1000),
-        answerLoss: mean(losses.map(([answer]) => answer ?? Number.NaN)),
-        textLoss: mean(losses.map(([, text]) => text ?? Number.NaN)),
-      };
-      if (!Number.isFinite(point.answerLoss + point.textLoss)) {
-        throw new Error(`the loss is no number at step ${point.step}`);
-      }
-      if (step % heldOutEvery === 0 || step === phase.steps) {
-        point.heldOutAnswerLoss = await answerLoss(learner, heldOutBatches);
-      }
-      curve.push(point);
-      onPoint(point);
+    if (!Number.isFinite(point.answerLoss + point.textLoss)) {
+      throw new Error(`the loss is no number at step ${point.step}`);
     }
-    optimizer.release();
-    before += phase.steps;
+    if (step % heldOutEvery === 0 || step === phase.steps) {
+      point.heldOutAnswerLoss = await answerLoss(learner, heldOutBatches);
+    }
+    onPoint(point);
   }
+  optimizer.release();
   const state = await readGroup(group);
   model.release();
   group.release();
-  return { weights: state, curve };
+  return state;
 }
 
 /** @typedef {{ model: LlamaModel, table: import('@crossgate/tensor').Tensor, yesToken: number, noToken: number }} Learner */
