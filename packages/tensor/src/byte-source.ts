@@ -9,9 +9,10 @@ export interface ByteSource {
   readonly size: number;
   /**
    * Reads exactly `length` bytes from `offset`.
+   * @param into memory of at least that size, which may be used for them (its beginning is then what is returned), or not
    * @throws {InputError} when the range reaches beyond the end.
    */
-  read(offset: number, length: number): Promise<Uint8Array>;
+  read(offset: number, length: number, into?: Uint8Array): Promise<Uint8Array>;
   close(): Promise<void>;
 }
 

@@ -1,5 +1,11 @@
 // Tensors, automatic differentiation, modules and optimizers on WebGPU.
-export { dequantize, type StoredFormatName, storedFormats } from '@crossgate/kernels';
+export {
+  dequantize,
+  type QuantizedMatrixFormat,
+  quantizedLayout,
+  type StoredFormatName,
+  storedFormats,
+} from '@crossgate/kernels';
 export * from './files';
 export * from './finite';
 export * from './modules';

@@ -22,10 +22,10 @@ export async function openFile(path: string): Promise<ByteSource> {
     return {
       name: path,
       size,
-      async read(offset, length) {
+      async read(offset, length, into) {
         checkRange({ name: path, size }, offset, length);
         // Not cleared: every byte is read, or it throws.
-        const bytes = new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
+        const bytes = into?.subarray(0, length) ?? new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
         for (let done = 0; done < length; ) {
           const { bytesRead } = await handle.read(bytes, done, length - done, offset + done);
           if (bytesRead === 0) throw new InputError(`${path} became shorter while it was read.`);

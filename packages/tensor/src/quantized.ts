@@ -1,12 +1,12 @@
 // Frozen weights of 16, 8 or 4 bits a value, and the operand that matrix products take of either kind of weight.
 import type { BufferSlice, Device } from '@crossgate/gpu';
-import type { HalfMatrix, NarrowMatrix, QuantizedBits, QuantizedMatrix } from '@crossgate/kernels';
+import type { HalfMatrix, NarrowMatrix, QuantizedBits, QuantizedMatrix, QuantizedScaling } from '@crossgate/kernels';
 import { halfPaddedColumns, quantizedLayout } from '@crossgate/kernels';
 import { allOrNothing } from './parameters';
 import { Tensor } from './tensor';
 
 /**
- * The frozen weight [outputs, inputs] of a linear layer in blocks of 32 integers with an f16 scale, maybe a minimum, each, as
+ * The frozen weight [outputs, inputs] of a linear layer in integers with scales that neighbors share, as
  * `QuantizedMatrix` of `@crossgate/kernels` lays them out. Gradients flow through it to the layer's input, never to itself.
  */
 export class QuantizedWeight implements QuantizedMatrix {
@@ -17,8 +17,8 @@ export class QuantizedWeight implements QuantizedMatrix {
     readonly shape: readonly [number, number],
     readonly bits: QuantizedBits,
     readonly quants: BufferSlice,
-    readonly scales: BufferSlice,
-    readonly minimum = false,
+    readonly scales: BufferSlice | undefined,
+    readonly scaling: QuantizedScaling = 'scale',
   ) {}
 }
 
@@ -60,19 +60,19 @@ export function persistentQuantized(
   shape: readonly [number, number],
   bits: QuantizedBits,
   purpose: string,
-  minimum = false,
+  scaling: QuantizedScaling = 'scale',
 ): QuantizedWeight {
   const [rows, columns] = shape;
-  const { quantWordsPerRow, scaleWordsPerRow } = quantizedLayout(columns, bits, minimum);
+  const { quantWordsPerRow, scaleWordsPerRow } = quantizedLayout(columns, bits, scaling);
   return allOrNothing(device, (allocate) => {
     const quants = allocate(4 * rows * quantWordsPerRow, purpose);
-    const scales = allocate(4 * Math.ceil(rows * scaleWordsPerRow), purpose);
-    return new QuantizedWeight(device, shape, bits, quants, scales, minimum);
+    const scales = scaleWordsPerRow > 0 ? allocate(4 * Math.ceil(rows * scaleWordsPerRow), purpose) : undefined;
+    return new QuantizedWeight(device, shape, bits, quants, scales, scaling);
   });
 }
 
 function slicesOf(weight: LinearWeight): readonly BufferSlice[] {
-  if (weight instanceof QuantizedWeight) return [weight.quants, weight.scales];
+  if (weight instanceof QuantizedWeight) return weight.scales ? [weight.quants, weight.scales] : [weight.quants];
   return [weight instanceof Tensor ? weight.slice : weight.values];
 }
 

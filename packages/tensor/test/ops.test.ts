@@ -233,7 +233,7 @@ describe.each([8, 4] as const)('a quantised weight of %i bits', (bits) => {
   async function withWeight<T>(body: (weight: ops.QuantizedWeight) => Promise<T>): Promise<T> {
     const quantized = ops.persistentQuantized(device, [outputs, inputs], bits, 'weights');
     device.recorder.write(quantized.quants, words.quants);
-    device.recorder.write(quantized.scales, words.scales);
+    device.recorder.write(quantized.scales!, words.scales);
     try {
       return await body(quantized);
     } finally {

@@ -7,10 +7,8 @@ export interface QuantizedWords {
   readonly rows: number;
   readonly columns: number;
   readonly quants: Uint32Array<ArrayBuffer>;
-  /** Halves, two to a word; with minimums a block's scale and its minimum. */
+  /** Halves, two to a word. */
   readonly scales: Uint32Array<ArrayBuffer>;
-  /** 4 bits: a value is scale · quant + minimum, quants from 0 on. */
-  readonly minimum?: boolean;
 }
 
 /** The value of an IEEE half by its bits. */
@@ -77,28 +75,19 @@ function randomIntegers(seed: number): () => number {
 }
 
 /** Random quants with scales in ±[2⁻⁸, 2⁻⁴), the filling of the last block of a row included. */
-export function randomQuantized(
-  rows: number,
-  columns: number,
-  bits: 4 | 8,
-  seed: number,
-  minimum = false,
-): QuantizedWords {
+export function randomQuantized(rows: number, columns: number, bits: 4 | 8, seed: number): QuantizedWords {
   const next = randomIntegers(seed);
   const blocks = rows * Math.ceil(columns / 32);
   const half = () => ((next() & 1) << 15) | ((7 + (next() % 4)) << 10) | (next() % 1024);
   return {
-    ...{ bits, rows, columns, minimum },
+    ...{ bits, rows, columns },
     quants: Uint32Array.from({ length: blocks * bits }, () => ((next() << 16) ^ next()) >>> 0),
-    scales: Uint32Array.from(
-      { length: minimum ? blocks : Math.ceil(blocks / 2) },
-      () => ((half() << 16) | half()) >>> 0,
-    ),
+    scales: Uint32Array.from({ length: Math.ceil(blocks / 2) }, () => ((half() << 16) | half()) >>> 0),
   };
 }
 
 /** The matrix that quantised words stand for, [rows, columns]. */
-export function dequantized({ bits, rows, columns, quants, scales, minimum = false }: QuantizedWords): Reference {
+export function dequantized({ bits, rows, columns, quants, scales }: QuantizedWords): Reference {
   const blocksPerRow = Math.ceil(columns / 32);
   const bytes = new Uint8Array(quants.buffer);
   const halves = new Uint16Array(scales.buffer);
@@ -107,10 +96,6 @@ export function dequantized({ bits, rows, columns, quants, scales, minimum = fal
     const block = row * blocksPerRow + Math.floor(column / 32);
     const within = column % 32;
     const byte = bytes[bits === 8 ? block * 32 + within : block * 16 + (within % 16)]!;
-    if (minimum) {
-      const quant = within < 16 ? byte & 15 : byte >> 4;
-      return halfValue(halves[2 * block]!) * quant + halfValue(halves[2 * block + 1]!);
-    }
     const quant = bits === 8 ? (byte << 24) >> 24 : (within < 16 ? byte & 15 : byte >> 4) - 8;
     return halfValue(halves[block]!) * quant;
   });

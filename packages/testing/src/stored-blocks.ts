@@ -30,6 +30,13 @@ function small(bits: 4 | 5, hasMinimum: boolean): StoredLayout {
   };
 }
 
+/** The 6 bits of a run of Q4_K or Q5_K by which the scale (offset 0) or the minimum (4) of its block is multiplied. */
+function stepOf(bytes: Uint8Array, at: number, run: number, offset: 0 | 4): number {
+  return run < 4
+    ? bytes[at + 4 + offset + run]! & 63
+    : ((bytes[at + 8 + run]! >> offset) & 15) | ((bytes[at + offset + run]! >> 6) << 4);
+}
+
 /** Blocks of 256 in 4 or 5 bits, eight runs with scale and minimum of 6 bits. */
 function large(bits: 4 | 5): StoredLayout {
   const quantsAt = bits === 5 ? 48 : 16;
@@ -39,13 +46,13 @@ function large(bits: 4 | 5): StoredLayout {
     halves: [0, 2],
     value: (bytes, at, i) => {
       const run = i >> 5;
-      const six = (offset: number) =>
-        run < 4
-          ? bytes[at + 4 + offset + run]! & 63
-          : ((bytes[at + 8 + run]! >> offset) & 15) | ((bytes[at + offset + run]! >> 6) << 4);
       const nibble = (bytes[at + quantsAt + 32 * (run >> 1) + (i & 31)]! >> (4 * (run & 1))) & 15;
       const fifth = bits === 5 ? (bytes[at + 16 + (i & 31)]! >> run) & 1 : 0;
-      return half(bytes, at) * six(0) * (nibble + 16 * fifth) - half(bytes, at + 2) * six(4);
+      const [scale, minimum] = [
+        half(bytes, at) * stepOf(bytes, at, run, 0),
+        half(bytes, at + 2) * stepOf(bytes, at, run, 4),
+      ];
+      return scale * (nibble + 16 * fifth) - minimum;
     },
   };
 }
@@ -107,4 +114,31 @@ export function storedValues(type: string, bytes: Uint8Array): Float64Array {
   return Float64Array.from({ length: (bytes.length / blockBytes) * blockSize }, (_, i) =>
     value(bytes, Math.floor(i / blockSize) * blockBytes, i % blockSize),
   );
+}
+
+/** Blocks as the kernels bind them: without their scales, but for Q4_1 and Q5_1, which stay whole. */
+export interface SplitBlocks {
+  readonly quants: Uint8Array<ArrayBuffer>;
+  /** Halves as they are, filled up to whole words; of K types f32, and bytes: of Q6_K's 16 runs, else of scale and minimum of 8. */
+  readonly scales: Uint8Array<ArrayBuffer>;
+}
+
+/** Takes blocks of a quantised type apart, byte by byte. */
+export function splitStored(type: string, bytes: Uint8Array): SplitBlocks {
+  const { blockSize, blockBytes, halves } = layouts[type]!;
+  if (blockSize === 32 && halves.length === 2) return { quants: new Uint8Array(bytes), scales: new Uint8Array(0) };
+  const quantBytes = type === 'Q6_K' ? 192 : blockBytes - (blockSize === 256 ? 16 : 2);
+  const quantsAt = type === 'Q6_K' ? 0 : blockBytes - quantBytes;
+  const [quants, scales]: [number[], number[]] = [[], []];
+  for (let at = 0; at < bytes.length; at += blockBytes) {
+    const byte = (i: number) => bytes[at + i]!;
+    for (let i = 0; i < quantBytes; i++) quants.push(byte(quantsAt + i));
+    if (blockSize === 256) {
+      scales.push(...new Uint8Array(Float32Array.from(halves, (place) => half(bytes, at + place)).buffer));
+      if (type === 'Q6_K') for (let i = 0; i < 16; i++) scales.push(byte(192 + i));
+      else for (let run = 0; run < 8; run++) scales.push(stepOf(bytes, at, run, 0), stepOf(bytes, at, run, 4));
+    } else for (const place of halves) scales.push(byte(place), byte(place + 1));
+  }
+  while (scales.length % 4 !== 0) scales.push(0);
+  return { quants: Uint8Array.from(quants), scales: Uint8Array.from(scales) };
 }

@@ -77,18 +77,19 @@ async function weightFiles(path: string): Promise<string[]> {
 
 /** The report as text. */
 export function formatLoadingReport({ machine, adapter, results }: LoadingReport): string {
-  const rows = results.map(({ shape, dtype, variant, ms, gbps, ratio, hostBytes }) => [
+  const rows = results.map(({ shape, dtype, variant, ms, cpuMs, gbps, ratio, hostBytes }) => [
     shape,
     dtype,
     variant,
     significant(ms),
+    significant(cpuMs),
     significant(gbps),
     `${significant(ratio)}x`,
     hostBytes === null ? '-' : (hostBytes / 1e6).toFixed(0),
   ]);
   return [
     `${adapter ? `${adapter.name} (${adapter.type}), ` : ''}${machine.cpu}, ${machine.cores} cores, Node ${machine.node}`,
-    'medians by the wall clock, files in the cache of the system',
+    'medians; GB/s and ratio by the wall clock; cpu: processor time of all threads; files in the cache of the system',
     '',
     formatTable(
       [
@@ -96,6 +97,7 @@ export function formatLoadingReport({ machine, adapter, results }: LoadingReport
         { title: 'dtype' },
         { title: 'variant' },
         { title: 'ms', right: true },
+        { title: 'cpu ms', right: true },
         { title: 'GB/s', right: true },
         { title: 'of a plain read', right: true },
         { title: 'host MB', right: true },

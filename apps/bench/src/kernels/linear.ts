@@ -3,9 +3,10 @@ import {
   columnSum,
   halfPaddedColumns,
   matmul,
+  type NarrowMatrix,
   planColumnSum,
   planMatmul,
-  type QuantizedBits,
+  type QuantizedMatrixFormat,
   quantizedLayout,
 } from '@crossgate/kernels';
 import { type BenchContext, bytesOf, type KernelBench, sizes } from './bench';
@@ -16,12 +17,21 @@ interface MatmulSize {
   readonly k: number;
   readonly transposeA?: boolean;
   readonly transposeB?: boolean;
-  /** B has so many bits a value: halves, or quantised. */
-  readonly bits?: QuantizedBits | 16;
+  /** B is stored so: halves, or quantised. */
+  readonly format?: QuantizedMatrixFormat | 'f16';
   readonly note: string;
 }
 
 const { tokens, hidden, feedForward, loraRank, vocab, cfDim } = sizes;
+
+/** Weights of fewer bits: those that are made at load time, and, of stored ones, two of two levels of scales. */
+const formats = {
+  f16: 'f16',
+  int8: { bits: 8, scaling: 'scale' },
+  int4: { bits: 4, scaling: 'scale' },
+  Q4_K: { bits: 4, scaling: 'super-line' },
+  Q6_K: { bits: 6, scaling: 'super-scale' },
+} as const;
 
 /** x·Wᵀ forward, dy·W backward to the input, xᵀ·dy backward to the weight. */
 const matmulSizes: readonly MatmulSize[] = [
@@ -41,24 +51,21 @@ const matmulSizes: readonly MatmulSize[] = [
   { m: 300, n: hidden, k: 10 * cfDim, transposeB: true, note: 'ALG second layer' },
   { m: 10 * cfDim, n: cfDim, k: 300, transposeA: true, note: 'ALG weight gradient' },
   { m: 1, n: vocab, k: hidden, transposeB: true, note: 'one token' },
-  ...([16, 8, 4] as const).flatMap((bits) => {
-    const note = `${bits === 16 ? 'f' : 'int'}${bits} weight`;
-    return [
-      { m: 512, n: 512, k: 512, transposeB: true, bits, note },
-      { m: 512, n: 512, k: 512, bits, note: `${note}, input gradient` },
-    ];
-  }),
+  ...Object.entries(formats).flatMap(([name, format]) => [
+    { m: 512, n: 512, k: 512, transposeB: true, format, note: `${name} weight` },
+    { m: 512, n: 512, k: 512, format, note: `${name} weight, input gradient` },
+  ]),
 ];
 
 /** Sizes that only hardware works off in reasonable time. */
 const largeMatmulSizes: readonly MatmulSize[] = [
   { m: 2048, n: 2048, k: 2048, transposeB: true, note: 'square' },
   { m: 4096, n: 4096, k: 4096, transposeB: true, note: 'square' },
-  { m: 4096, n: 4096, k: 4096, transposeB: true, bits: 4, note: 'int4 weight' },
+  { m: 4096, n: 4096, k: 4096, transposeB: true, format: formats.int4, note: 'int4 weight' },
 ];
 
 function matmulBench(size: MatmulSize, hardwareOnly: boolean): KernelBench {
-  const { m, n, k, transposeA = false, transposeB = false, bits, note } = size;
+  const { m, n, k, transposeA = false, transposeB = false, format, note } = size;
   const layout = `${transposeA ? 'Aᵀ' : 'A'}·${transposeB ? 'Bᵀ' : 'B'}`;
   return {
     kernel: 'matmul',
@@ -72,25 +79,29 @@ function matmulBench(size: MatmulSize, hardwareOnly: boolean): KernelBench {
     when: ({ software }) => !(hardwareOnly && software),
     prepare: (context) => {
       const a = context.floats(m * k);
-      const b = bits ? narrowWeight(context, transposeB ? [n, k] : [k, n], bits) : context.floats(k * n);
+      const b = format ? narrowWeight(context, transposeB ? [n, k] : [k, n], format) : context.floats(k * n);
       const out = context.empty(m * n);
       return () => matmul(context.device, { a, b, out, m, n, k, transposeA, transposeB });
     },
   };
 }
 
-/** Random halves, or random quants with scales of 1/64. */
-function narrowWeight(context: BenchContext, [rows, columns]: readonly [number, number], bits: QuantizedBits | 16) {
-  if (bits === 16) {
+/** Random halves, or random quants with scales of 1/64; both levels are finite numbers of some size. */
+function narrowWeight(
+  context: BenchContext,
+  [rows, columns]: readonly [number, number],
+  format: QuantizedMatrixFormat | 'f16',
+): NarrowMatrix {
+  if (format === 'f16') {
     // Of every exponent but that of infinity.
     const values = new Uint32Array((rows * halfPaddedColumns(columns)) / 2).map(
       (_, i) => (i * 0x9e37_79b1) & 0xbbff_bbff,
     );
-    return { bits, bfloat: false, values: context.upload(values) };
+    return { bits: 16, bfloat: false, values: context.upload(values) };
   }
-  const { quantWordsPerRow, scaleWordsPerRow } = quantizedLayout(columns, bits);
+  const { quantWordsPerRow, scaleWordsPerRow } = quantizedLayout(columns, format.bits, format.scaling);
   const scales = new Uint32Array(Math.ceil(rows * scaleWordsPerRow)).fill(0x2400_2400);
-  return { bits, quants: context.integers(rows * quantWordsPerRow, 2 ** 32), scales: context.upload(scales) };
+  return { ...format, quants: context.integers(rows * quantWordsPerRow, 2 ** 32), scales: context.upload(scales) };
 }
 
 function columnSumBench(rows: number, columns: number): KernelBench {

@@ -4,8 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Dataset, type Split, type SplitName, splitNames } from '@crossgate/data';
 import { openDataset, saveDataset } from '@crossgate/data/node';
-import { median } from '../measure';
-import type { LoadingResult } from './measure';
+import { type LoadingResult, resultsOf, type Samples, stopwatch } from './measure';
 
 /** Interactions of a user, and users of an item, on average. */
 const [perUser, perItem] = [50, 200];
@@ -29,23 +28,18 @@ export async function measureOpening(interactions: number, repeats: number): Pro
       return dataset;
     };
     const plain = () => Promise.all(files.map(readWhole));
-    const samples: number[][] = [[], []];
+    const samples = [opened, plain].map((): Samples => ({ times: [], cpu: [], host: null }));
     for (let round = 0; round < repeats; round++) {
       for (const [index, run] of [opened, plain].entries()) {
-        const start = performance.now();
+        const stop = stopwatch();
         await run();
-        samples[index]!.push(performance.now() - start);
+        const { milliseconds, cpu } = stop();
+        samples[index]!.times.push(milliseconds);
+        samples[index]!.cpu.push(cpu);
       }
     }
-    const [own, other] = samples.map((times) => median(times.sort((a, b) => a - b))) as [number, number];
     const shape = `${interactions} interactions, ${(bytes / 1e6).toFixed(0)} MB`;
-    return (['data set', 'plain read'] as const).map((variant, index) => {
-      const ms = index === 0 ? own : other;
-      return {
-        ...({ name: 'loading', dtype: 'columns', peers: {} } as const),
-        ...{ shape, variant, ms, gbps: bytes / ms / 1e6, ratio: other / ms, hostBytes: null },
-      };
-    });
+    return resultsOf({ shape, dtype: 'columns', variant: 'data set', bytes }, samples);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

@@ -13,6 +13,8 @@ export interface LoadingResult {
   readonly variant: 'model' | 'data set' | 'plain read';
   /** Median milliseconds from opening the files until the device, or for a data set the host, has everything. */
   readonly ms: number;
+  /** Median milliseconds of processor time meanwhile, of all threads of the process: less moved by other programs. */
+  readonly cpuMs: number;
   /** Stored bytes per nanosecond. */
   readonly gbps: number;
   readonly peers: Readonly<Record<string, number>>;
@@ -56,26 +58,56 @@ export async function measureLoading(
   };
   // Once before, so that both find the files in the system's cache.
   (await plain())();
-  const samples = [load, plain].map(() => ({ times: [] as number[], host: 0 }));
+  const samples = [load, plain].map((): Samples => ({ times: [], cpu: [], host: 0 }));
   for (let round = 0; round < repeats; round++) {
     for (const [index, run] of [load, plain].entries()) {
       const held = index === 0 ? onDevice : bytes;
-      const { milliseconds, hostBytes, release } = await watch(device.capabilities.software ? held : 0, run);
+      const { milliseconds, cpu, hostBytes, release } = await watch(device.capabilities.software ? held : 0, run);
       release();
-      samples[index]!.times.push(milliseconds);
-      samples[index]!.host = Math.max(samples[index]!.host, hostBytes);
+      const sample = samples[index]!;
+      sample.times.push(milliseconds);
+      sample.cpu.push(cpu);
+      sample.host = Math.max(sample.host ?? 0, hostBytes);
     }
   }
-  const [own, other] = samples.map(({ times }) => median(times.sort((a, b) => a - b))) as [number, number];
-  const shape = `${(bytes / 1e6).toFixed(0)} MB as ${weights}`;
-  return (['model', 'plain read'] as const).map((variant, index) => {
-    const ms = index === 0 ? own : other;
-    const { host } = samples[index]!;
+  return resultsOf(
+    { shape: `${(bytes / 1e6).toFixed(0)} MB as ${weights}`, dtype: dtypes, variant: 'model', bytes },
+    samples,
+  );
+}
+
+/** What was measured of one way of reading, in milliseconds. */
+export interface Samples {
+  readonly times: number[];
+  readonly cpu: number[];
+  /** Most host memory; null where that is not known. */
+  host: number | null;
+}
+
+/** The results of a way of reading and of the plain read, from samples of either. */
+export function resultsOf(
+  { shape, dtype, variant, bytes }: Pick<LoadingResult, 'shape' | 'dtype' | 'variant'> & { readonly bytes: number },
+  samples: readonly Samples[],
+): LoadingResult[] {
+  const medians = samples.map(({ times, cpu }) => [times, cpu].map((values) => median(values.sort((a, b) => a - b))));
+  return ([variant, 'plain read'] as const).map((name, index) => {
+    const [ms = 0, cpuMs = 0] = medians[index]!;
     return {
-      ...({ name: 'loading', dtype: dtypes, peers: {} } as const),
-      ...{ shape, variant, ms, gbps: bytes / ms / 1e6, ratio: other / ms, hostBytes: host },
+      ...({ name: 'loading', dtype, peers: {} } as const),
+      ...{ shape, variant: name, ms, cpuMs, gbps: bytes / ms / 1e6, ratio: medians[1]![0]! / ms },
+      hostBytes: samples[index]!.host,
     };
   });
+}
+
+/** Starts a watch; what it returns says how long it has run, and what processor time the process took. In milliseconds. */
+export function stopwatch(): () => { readonly milliseconds: number; readonly cpu: number } {
+  const [start, used] = [performance.now(), process.cpuUsage()];
+  return () => {
+    const milliseconds = performance.now() - start;
+    const { user, system } = process.cpuUsage(used);
+    return { milliseconds, cpu: (user + system) / 1e3 };
+  };
 }
 
 /** Runs something and looks at the memory of the process meanwhile, of which `held` bytes are not counted. */
@@ -85,12 +117,12 @@ async function watch(held: number, run: () => Promise<() => void>) {
   const timer = setInterval(() => {
     most = Math.max(most, process.memoryUsage.rss());
   }, 5);
-  const start = performance.now();
+  const stop = stopwatch();
   try {
     const release = await run();
-    const milliseconds = performance.now() - start;
+    const times = stop();
     most = Math.max(most, process.memoryUsage.rss());
-    return { release, milliseconds, hostBytes: Math.max(0, most - before - held) };
+    return { release, ...times, hostBytes: Math.max(0, most - before - held) };
   } finally {
     clearInterval(timer);
   }

@@ -230,7 +230,7 @@ const llm = z.strictObject({
     .enum(WEIGHT_STORAGES)
     .default('stored')
     .describe(
-      'Linear layers, embeddings and head on the device: int8 and int4 in blocks of 32, made at load time (embeddings and head of 8 bits); stored: f32, and 16 bits and blocks of 8 and 4 as they are',
+      'Linear layers, embeddings and head on the device: int8 and int4 in blocks of 32, made at load time (embeddings and head of 8 bits); stored: f32, and 16 bits and blocks of fewer as they are',
     ),
   activations: z
     .enum(ACTIVATION_STORAGES)

@@ -1,10 +1,10 @@
-/** Products with a second operand of 16, 8 or 4 bits against float64: forward, input gradient, both variants, lowered limits. */
+/** Products with a second operand of 16 bits and fewer against float64: forward, input gradient, both variants, lowered limits. */
 import type { Device } from '@crossgate/gpu';
 import { InputError } from '@crossgate/gpu';
 import * as testing from '@crossgate/testing';
 import { describe, expect, it } from 'vitest';
 import { deviceConfigurations, download, upload, uploadFilled, withDevice } from '../../test/harness';
-import { matrixOf, type Storage, storages } from '../../test/narrow-matrix';
+import { matrixOf, storages } from '../../test/narrow-matrix';
 import type { MatmulArguments, MatmulShape } from './matmul';
 import { matmul, planSoftwareMatmul, planTiledMatmul, quantizedLayout } from './matmul';
 
@@ -21,7 +21,7 @@ type Plan = NonNullable<MatmulArguments['plan']>;
 
 async function check(
   device: Device,
-  storage: Storage,
+  storage: string,
   [tokens, outputs, inputs]: readonly [number, number, number],
   plan?: Plan,
 ): Promise<void> {
@@ -31,19 +31,21 @@ async function check(
   const before = testing.randomNormal([tokens, inputs], 4);
   const label = `${storage}, ${tokens}x${outputs}x${inputs}`;
   const { input } = testing.linearBackward(x, weight, g);
+  // Of 8 bits and scales below 2⁻⁴ values stay below 8; those of two levels are larger, and so is the rounding of sums.
+  const size = weight.data.reduce((most, value) => Math.max(most, Math.abs(value) / 8), 1);
 
   const y = uploadFilled(device, tokens * outputs);
   const forward = { m: tokens, n: outputs, k: inputs, transposeB: true };
   matmul(device, { a: upload(device, x), b, out: y, bias: upload(device, bias), ...forward, ...(plan && { plan }) });
   const expected = testing.linear(x, weight, bias).data;
-  testing.expectClose(await download(device, y), expected, { relative: 2e-5, absolute: 2e-5, label });
+  testing.expectClose(await download(device, y), expected, { relative: 2e-5, absolute: 2e-5 * size, label });
 
   const gradient = upload(device, before);
   const backward = { m: tokens, n: inputs, k: outputs, accumulate: true };
   matmul(device, { a: upload(device, g), b, out: gradient, ...backward, ...(plan && { plan }) });
   testing.expectClose(await download(device, gradient), testing.add(before, input).data, {
     relative: 2e-5,
-    absolute: 1e-4,
+    absolute: 1e-4 * size,
     label: `${label}, input gradient`,
   });
 }
@@ -74,6 +76,8 @@ it('refuses slices smaller than the layout', async () => {
     const [a, out] = [uploadFilled(device, 40), uploadFilled(device, 3)];
     expect(() => matmul(device, { a, b, out, ...shape })).toThrow(InputError);
     expect(() => matmul(device, { a, b, out, ...shape })).toThrow(/"b.quants" holds 92 bytes, 96 are needed/);
+    const bare = { bits: 4 as const, quants: uploadFilled(device, 24) };
+    expect(() => matmul(device, { a, b: bare, out, ...shape })).toThrow(/"b" has no scales, but is of scale/);
     const halves = { bits: 16 as const, bfloat: false, values: uploadFilled(device, 59) };
     expect(() => matmul(device, { a, b: halves, out, ...shape })).toThrow(/"b.values" holds 236 bytes, 240 are needed/);
   });

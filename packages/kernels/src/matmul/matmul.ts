@@ -26,7 +26,8 @@ export {
   type QuantizedBits,
   type QuantizedLayout,
   type QuantizedMatrix,
-  quantizedBlockSize,
+  type QuantizedMatrixFormat,
+  type QuantizedScaling,
   quantizedLayout,
 } from './quantized-matrix';
 

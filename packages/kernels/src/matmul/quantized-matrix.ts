@@ -1,5 +1,5 @@
 /** Matrices of 16, 8 or 4 bits a value in device memory: their layout, and checks of it. */
-import type { BufferSlice } from '@crossgate/gpu';
+import { type BufferSlice, InputError } from '@crossgate/gpu';
 import { elements, requireElements } from '../slices';
 import operandSource from './operand-b.wgsl';
 
@@ -10,34 +10,68 @@ export const operandIncludes = { 'operand-b': operandSource };
 export const storageOf = (quantized: boolean) => ({
   QUANTIZED: quantized,
   SCALED: false,
-  MINIMUM: false,
+  LINE: false,
+  SUPER: false,
   BFLOAT: false,
   BITS: 32,
 });
 
 /** The same constants for a matrix of fewer bits. */
 export function narrowConstants(b: NarrowMatrix) {
-  const [scaled, bfloat] = b.bits === 16 ? [false, b.bfloat] : [true, false];
-  return { BITS: b.bits, SCALED: scaled, MINIMUM: b.bits !== 16 && b.minimum === true, BFLOAT: bfloat };
+  if (b.bits === 16) return { BITS: 16, SCALED: false, LINE: false, SUPER: false, BFLOAT: b.bfloat };
+  const scaling = b.scaling ?? 'scale';
+  return { BITS: b.bits, SCALED: scaling !== 'line', ...constantsOf[scaling], BFLOAT: false };
 }
 
-/** Values that share a scale. */
-export const quantizedBlockSize = 32;
-
-export type QuantizedBits = 4 | 8;
+export type QuantizedBits = 4 | 5 | 6 | 8;
 
 /**
- * A frozen matrix [rows, columns] of signed integers with a scale for every 32 neighboring values of a row. Rows are
- * filled up to whole blocks. Value = scale · quant; `operand-b.wgsl` says which bits of a word hold which quant.
+ * What a block's quants q stand for. Scales are halves, one for every 32 neighboring values of a row, or, in ggml's K types,
+ * of two levels: an f32 for 256 values and small integers for 32 or 16.
+ * - `scale`: scale · q, signed quants (8, 4, 5 bits: Q8_0, Q4_0, Q5_0).
+ * - `line`: scale · q + minimum, quants from 0 on (4, 5 bits: Q4_1, Q5_1).
+ * - `super-scale`: (scale · s) · q with s of −128 to 127 for every 16 values, signed quants (6 bits: Q6_K).
+ * - `super-line`: (scale · s) · q − minimum · t with s and t of 0 to 255 for every 32 values, quants from 0 on (4, 5 bits:
+ *   Q4_K, Q5_K).
+ */
+export type QuantizedScaling = 'scale' | 'line' | 'super-scale' | 'super-line';
+
+/** Which of these a matrix has. */
+export interface QuantizedMatrixFormat {
+  readonly bits: QuantizedBits;
+  readonly scaling: QuantizedScaling;
+}
+
+const constantsOf = {
+  scale: { LINE: false, SUPER: false },
+  line: { LINE: true, SUPER: false },
+  'super-scale': { LINE: false, SUPER: true },
+  'super-line': { LINE: true, SUPER: true },
+} as const satisfies Record<QuantizedScaling, object>;
+
+/** Values of a block, to which rows are filled up, and 32-bit words of its scales: beside the quants, or before them. */
+const scalingLayouts = {
+  scale: { blockSize: 32, scaleWords: 0.5, inlineWords: 0 },
+  line: { blockSize: 32, scaleWords: 0, inlineWords: 1 },
+  'super-scale': { blockSize: 256, scaleWords: 5, inlineWords: 0 },
+  'super-line': { blockSize: 256, scaleWords: 6, inlineWords: 0 },
+} as const satisfies Record<QuantizedScaling, object>;
+
+/**
+ * A frozen matrix [rows, columns] of integers of few bits, with scales that neighboring values of a row share. Rows are
+ * filled up to whole blocks of 32 or 256. `operand-b.wgsl` says which bits of a word hold which quant.
  */
 export interface QuantizedMatrix {
   readonly bits: QuantizedBits;
-  /** u32 [rows, blocks per row, 8 words (8 bits) or 4 words (4 bits)]. */
+  /** u32 [rows, padded columns · bits / 32]; `line` u32 [rows, blocks, 1 + bits], the word before being f16 [2] (scale, minimum). */
   readonly quants: BufferSlice;
-  /** f16 [rows, blocks per row], filled up to a whole word; with minimums f16 [rows, blocks per row, 2]. */
-  readonly scales: BufferSlice;
-  /** 4 bits only: value = scale · quant + minimum, quants from 0 to 15. Default false. */
-  readonly minimum?: boolean;
+  /**
+   * By blocks of a row: `scale` f16, filled up to a whole word; `line` absent; `super-scale` an f32 and i8 [16];
+   * `super-line` f32 [2] (scale, minimum) and u8 [8, 2] (s, t).
+   */
+  readonly scales?: BufferSlice | undefined;
+  /** Default `scale`. */
+  readonly scaling?: QuantizedScaling;
 }
 
 /** A frozen matrix [rows, columns] of 16 bits a value. Rows are filled up to a multiple of 4 values. */
@@ -59,7 +93,6 @@ export function halfPaddedColumns(columns: number): number {
 
 /** Sizes of a quantised matrix in 32-bit words; those of a row's scales may end on half a word. */
 export interface QuantizedLayout {
-  readonly blocksPerRow: number;
   /** Values of a row with its filling. */
   readonly paddedColumns: number;
   readonly quantWordsPerRow: number;
@@ -67,14 +100,17 @@ export interface QuantizedLayout {
 }
 
 /** Where the parts of a row lie. Pure. */
-export function quantizedLayout(columns: number, bits: QuantizedBits, minimum = false): QuantizedLayout {
-  const blocksPerRow = Math.ceil(columns / quantizedBlockSize);
-  const paddedColumns = blocksPerRow * quantizedBlockSize;
+export function quantizedLayout(
+  columns: number,
+  bits: QuantizedBits,
+  scaling: QuantizedScaling = 'scale',
+): QuantizedLayout {
+  const { blockSize, scaleWords, inlineWords } = scalingLayouts[scaling];
+  const blocks = Math.ceil(columns / blockSize);
   return {
-    blocksPerRow,
-    paddedColumns,
-    quantWordsPerRow: (paddedColumns * bits) / 32,
-    scaleWordsPerRow: minimum ? blocksPerRow : blocksPerRow / 2,
+    paddedColumns: blocks * blockSize,
+    quantWordsPerRow: blocks * ((blockSize * bits) / 32 + inlineWords),
+    scaleWordsPerRow: blocks * scaleWords,
   };
 }
 
@@ -87,8 +123,11 @@ export function narrowLayout(
     const stride = halfPaddedColumns(columns);
     return { stride, wordsPerRow: [stride / 2] };
   }
-  const { paddedColumns, quantWordsPerRow, scaleWordsPerRow } = quantizedLayout(columns, b.bits, b.minimum);
-  return { stride: paddedColumns, wordsPerRow: [quantWordsPerRow, scaleWordsPerRow] };
+  const { paddedColumns, quantWordsPerRow, scaleWordsPerRow } = quantizedLayout(columns, b.bits, b.scaling);
+  return {
+    stride: paddedColumns,
+    wordsPerRow: [quantWordsPerRow, ...(scaleWordsPerRow > 0 ? [scaleWordsPerRow] : [])],
+  };
 }
 
 /** Some rows of a matrix, as kernels bind them. */
@@ -97,7 +136,7 @@ export function narrowRows(b: NarrowMatrix, columns: number, first: number, coun
   if (b.bits === 16) return { b: elements(b.values, first * words, count * words), scales: undefined };
   return {
     b: elements(b.quants, first * words, count * words),
-    scales: elements(b.scales, first * scaleWords, Math.ceil(count * scaleWords)),
+    scales: b.scales && elements(b.scales, first * scaleWords, Math.ceil(count * scaleWords)),
   };
 }
 
@@ -107,7 +146,9 @@ export function requireNarrow(kernel: string, name: string, b: NarrowMatrix, row
     requireElements(kernel, `${name}.values`, b.values, (rows * halfPaddedColumns(columns)) / 2);
     return;
   }
-  const { quantWordsPerRow, scaleWordsPerRow } = quantizedLayout(columns, b.bits, b.minimum);
+  const { quantWordsPerRow, scaleWordsPerRow } = quantizedLayout(columns, b.bits, b.scaling);
   requireElements(kernel, `${name}.quants`, b.quants, rows * quantWordsPerRow);
+  if (scaleWordsPerRow === 0) return;
+  if (!b.scales) throw new InputError(`${kernel}: "${name}" has no scales, but is of ${b.scaling ?? 'scale'}`);
   requireElements(kernel, `${name}.scales`, b.scales, Math.ceil(rows * scaleWordsPerRow));
 }

@@ -17,8 +17,13 @@ export interface StoredType {
   decode(bytes: Uint8Array): Float32Array<ArrayBuffer>;
 }
 
-/** The value of every half, by its bits; made on first use. */
 let halves: Float32Array | undefined;
+
+/** The value of every half, by its bits; made on first use. */
+export function halfTable(): Float32Array {
+  halves ??= float16ToFloat32(Uint16Array.from({ length: 65536 }, (_, bits) => bits));
+  return halves;
+}
 
 /** Reads a little-endian half. */
 type ReadHalf = (bytes: Uint8Array, at: number) => number;
@@ -38,8 +43,7 @@ function blocks(
     if (bytes.byteLength % blockBytes !== 0) {
       throw new RangeError(`${bytes.byteLength} bytes do not hold a whole number of ${name} blocks.`);
     }
-    halves ??= float16ToFloat32(Uint16Array.from({ length: 65536 }, (_, bits) => bits));
-    const table = halves;
+    const table = halfTable();
     const half: ReadHalf = (source, at) => table[source[at]! | (source[at + 1]! << 8)]!;
     const out = new Float32Array((bytes.byteLength / blockBytes) * blockSize);
     for (let at = 0, to = 0; at < bytes.byteLength; at += blockBytes, to += blockSize) block(bytes, at, out, to, half);

@@ -1,7 +1,7 @@
 /** Rows of f32 as blocks of 32 integers with a half as scale, in the bytes of ggml's Q8_0 and Q4_0. */
-import { float16ToFloat32, halfBits, InputError } from '@crossgate/tensor';
+import { halfBits, InputError } from '@crossgate/tensor';
 import { isLinearWeight, isTokenWeight } from '../config';
-import { type StoredType, storedTypes } from './dequantize';
+import { halfTable, type StoredType, storedTypes } from './dequantize';
 
 export type QuantizedBits = 4 | 8;
 
@@ -39,6 +39,7 @@ export function quantizeRows(bits: QuantizedBits, values: Float32Array, columns:
   const blocks = (values.length / columns) * blocksPerRow;
   const out = new Uint8Array(blocks * blockBytes);
   const block = new Float64Array(blockSize);
+  const halfValues = halfTable();
   for (let index = 0, at = 0; index < blocks; index++, at += blockBytes) {
     const first = Math.floor(index / blocksPerRow) * columns + (index % blocksPerRow) * blockSize;
     const length = Math.min(blockSize, columns - (index % blocksPerRow) * blockSize);
@@ -63,9 +64,6 @@ function nearest(value: number, most: number): number {
   return Math.max(-most - 1, Math.min(most, Math.floor(value + 0.5)));
 }
 
-/** The value of every half, by its bits. */
-const halfValues = float16ToFloat32(Uint16Array.from({ length: 2 ** 16 }, (_, bits) => bits));
-
 /** The value of largest size. */
 function extreme(block: Float64Array): number {
   let most = 0;
@@ -85,6 +83,7 @@ function scaleOf4(block: Float64Array): number {
   let best = halfBits(most / divisors4[0]);
   let least = Infinity;
   if (most === 0) return best;
+  const halfValues = halfTable();
   for (const divisor of divisors4) {
     const candidate = halfBits(most / divisor);
     const scale = halfValues[candidate]!;
@@ -101,25 +100,4 @@ function scaleOf4(block: Float64Array): number {
     }
   }
   return best;
-}
-
-/** Blocks taken apart, as the kernels bind them: quants, and scales as halves, each before its minimum where blocks have one. */
-export function splitBlocks(
-  bits: QuantizedBits,
-  bytes: Uint8Array,
-  minimum = false,
-): { readonly quants: Uint16Array<ArrayBuffer>; readonly scales: Uint16Array<ArrayBuffer> } {
-  const halves = minimum ? 2 : 1;
-  // Blocks are whole pairs of bytes; views of pairs need an even offset, which a slice of a file need not have.
-  const aligned = bytes.byteOffset % 2 === 0 ? bytes : new Uint8Array(bytes);
-  const pairs = new Uint16Array(aligned.buffer, aligned.byteOffset, aligned.byteLength / 2);
-  const stride = halves + 2 * bits;
-  const count = pairs.length / stride;
-  const quants = new Uint16Array(count * 2 * bits);
-  const scales = new Uint16Array(count * halves);
-  for (let block = 0, from = 0, to = 0; block < count; block++) {
-    for (let j = 0; j < halves; j++) scales[block * halves + j] = pairs[from++]!;
-    for (let j = halves; j < stride; j++) quants[to++] = pairs[from++]!;
-  }
-  return { quants, scales };
 }

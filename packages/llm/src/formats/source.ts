@@ -28,6 +28,22 @@ export interface StoredChunk {
 export interface ReadOptions {
   /** Largest size of one chunk's f32 values in bytes; at least one row is always read. Default 4 MiB. */
   readonly chunkBytes?: number;
+  /** Where bytes are read to. A chunk is then valid until the next one is asked for; one reader at a time. */
+  readonly buffers?: ReadBuffers;
+}
+
+/** Memory for the bytes that a reader works on, those read ahead, and rows in another order, one weight after the other. */
+export class ReadBuffers {
+  readonly #buffers: Uint8Array<ArrayBuffer>[] = [];
+
+  /** Buffer 0, 1 or 2, of at least so many bytes and of whole words; grows as it must. */
+  take(index: 0 | 1 | 2, length: number): Uint8Array<ArrayBuffer> {
+    const buffer = this.#buffers[index];
+    if (buffer && buffer.length >= length) return buffer;
+    const grown = new Uint8Array(4 * Math.ceil(length / 4));
+    this.#buffers[index] = grown;
+    return grown;
+  }
 }
 
 /** The weights of one model. Names, shapes and dtypes have been checked against the configuration. */
@@ -104,12 +120,12 @@ export function weightSource(
   return {
     config,
     tensors: new Map([...weights].map(([name, { shape, type }]) => [name, { shape, dtype: type.name }])),
-    read: (name, options) => readRows(find(name), options?.chunkBytes ?? defaultChunkBytes),
-    readStored: (name, options) => readStoredRows(find(name), options?.chunkBytes ?? defaultChunkBytes),
+    read: (name, options) => readRows(find(name), options),
+    readStored: (name, options) => readStoredRows(find(name), options),
     async readAll(name) {
       const weight = find(name);
       const values = new Float32Array(weight.shape.reduce((product, extent) => product * extent, 1));
-      for await (const { offset, data } of readRows(weight, defaultChunkBytes)) values.set(data, offset);
+      for await (const { offset, data } of readRows(weight)) values.set(data, offset);
       return values;
     },
     async close() {
@@ -128,14 +144,19 @@ function layoutOf({ shape, type }: StoredWeight) {
   return { rows, columns, storedColumns: blocks * type.blockSize, rowBytes: blocks * type.blockBytes };
 }
 
-async function* readStoredRows(weight: StoredWeight, chunkBytes: number): AsyncGenerator<StoredChunk> {
+async function* readStoredRows(
+  weight: StoredWeight,
+  { chunkBytes = defaultChunkBytes, buffers }: ReadOptions = {},
+): AsyncGenerator<StoredChunk> {
   const { rows, columns, rowBytes } = layoutOf(weight);
   const headDim = weight.interleavedHeadDim;
   const rowsPerChunk = Math.max(1, Math.floor(chunkBytes / (4 * columns)));
   // Whole heads are read where their rows must be reordered; they are handed on in chunks of the size asked for.
   const rowsPerRead = headDim ? Math.max(1, Math.floor(rowsPerChunk / headDim)) * headDim : rowsPerChunk;
   const fetch = (row: number) => {
-    const bytes = weight.file.read(weight.begin + row * rowBytes, Math.min(rowsPerRead, rows - row) * rowBytes);
+    const length = Math.min(rowsPerRead, rows - row) * rowBytes;
+    const into = buffers?.take((row / rowsPerRead) % 2 === 0 ? 0 : 1, length);
+    const bytes = weight.file.read(weight.begin + row * rowBytes, length, into);
     // Who stops early does not wait for what was fetched ahead, nor for its failure.
     bytes.catch(() => {});
     return bytes;
@@ -146,7 +167,7 @@ async function* readStoredRows(weight: StoredWeight, chunkBytes: number): AsyncG
     const stored = await next;
     // The file is read on while the reader works on these rows.
     if (row + rowsPerRead < rows) next = fetch(row + rowsPerRead);
-    const bytes = headDim ? toHalfRotation(stored, headDim, rowBytes) : stored;
+    const bytes = headDim ? toHalfRotation(stored, headDim, rowBytes, buffers?.take(2, stored.length)) : stored;
     for (let first = 0; first < count; first += rowsPerChunk) {
       const end = Math.min(count, first + rowsPerChunk);
       yield { offset: (row + first) * columns, bytes: bytes.subarray(first * rowBytes, end * rowBytes) };
@@ -154,9 +175,9 @@ async function* readStoredRows(weight: StoredWeight, chunkBytes: number): AsyncG
   }
 }
 
-async function* readRows(weight: StoredWeight, chunkBytes: number): AsyncGenerator<WeightChunk> {
+async function* readRows(weight: StoredWeight, options: ReadOptions = {}): AsyncGenerator<WeightChunk> {
   const { columns, storedColumns } = layoutOf(weight);
-  for await (const { offset, bytes } of readStoredRows(weight, chunkBytes)) {
+  for await (const { offset, bytes } of readStoredRows(weight, options)) {
     const values = weight.type.decode(bytes);
     yield { offset, data: storedColumns === columns ? values : withoutFilling(values, storedColumns, columns) };
   }
@@ -176,8 +197,13 @@ function withoutFilling(values: Float32Array, storedColumns: number, columns: nu
  * Undoes the row order that GGUF gives q and k: there, rows 2j and 2j+1 of a head are the pair that is rotated together;
  * in half-rotation order they are rows j and j + headDim/2.
  */
-function toHalfRotation(values: Uint8Array, headDim: number, rowBytes: number): Uint8Array {
-  const out = new Uint8Array(values.length);
+function toHalfRotation(
+  values: Uint8Array,
+  headDim: number,
+  rowBytes: number,
+  into = new Uint8Array(values.length),
+): Uint8Array {
+  const out = into.subarray(0, values.length);
   const rows = values.length / rowBytes;
   const half = headDim / 2;
   for (let row = 0; row < rows; row++) {

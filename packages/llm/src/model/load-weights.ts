@@ -9,17 +9,20 @@ import {
   persistentHalf,
   persistentQuantized,
   type QuantizedWeight,
+  quantizedLayout,
   releaseWeight,
   Tensor,
 } from '@crossgate/tensor';
 import { expectedTensors, isLinearWeight, isTokenWeight, type LlamaConfig } from '../config';
-import { bitsOfType, bitsOfWeight, type QuantizedBits, quantizeRows, splitBlocks } from '../formats/quantize';
-import type { WeightSource } from '../formats/source';
+import { BlockPacker, isPackedType, type PackedType, packedFormat } from '../formats/pack';
+import { bitsOfType, bitsOfWeight, type QuantizedBits, quantizeRows } from '../formats/quantize';
+import { ReadBuffers, type WeightSource } from '../formats/source';
 import { chunkOf, fillWide } from './widen';
 
 /**
  * How linear layers, embeddings and head are kept on the device; norms and biases are f32.
- * - `stored`: those stored as F16, BF16, Q8_0, Q4_0 or Q4_1 stay so, others are widened to f32. Computes the same as `f32`.
+ * - `stored`: those stored in 16 bits or as ggml's blocks stay so (quants of 5 and 6 bits in 8), f32 is f32. Computes the
+ *   same as `f32`.
  * - `f32`: widened.
  * - `f16`: rounded to IEEE halves.
  * - `int8`, `int4`: quantised in blocks of 32 with f16 scales; embeddings and head to 8 bits in both.
@@ -33,8 +36,8 @@ export interface LoadOptions {
   readonly onProgress?: (loaded: number, total: number) => void;
 }
 
-/** What a weight is on the device: a type, or so many bits in blocks, of which Q4_1's have a minimum. */
-type Kept = 'f32' | 'f16' | 'bf16' | 'Q4_1' | QuantizedBits;
+/** What a weight is on the device: a type of floats, or of the blocks that it is made of. */
+type Kept = 'f32' | 'f16' | 'bf16' | PackedType;
 
 function keptAs(name: string, dtype: string, storage: WeightStorage): Kept {
   if (storage === 'f32' || !(isLinearWeight(name) || isTokenWeight(name))) return 'f32';
@@ -42,21 +45,25 @@ function keptAs(name: string, dtype: string, storage: WeightStorage): Kept {
   if (storage !== 'stored') {
     const bits = storage === 'int8' ? 8 : 4;
     // Blocks that are there are not made again, not even those of embeddings, which otherwise get 8 bits.
-    return bitsOfType(dtype) === bits ? bits : (bitsOfWeight(name, bits) ?? 'f32');
+    const kept = bitsOfType(dtype) === bits ? bits : bitsOfWeight(name, bits);
+    return kept === undefined ? 'f32' : typeOfBits(kept);
   }
   if (dtype === 'F16') return 'f16';
-  if (dtype === 'Q4_1') return dtype;
-  return dtype === 'BF16' ? 'bf16' : (bitsOfType(dtype) ?? 'f32');
+  if (dtype === 'BF16') return 'bf16';
+  return isPackedType(dtype) ? dtype : 'f32';
 }
+
+/** The type of the blocks that are made here. */
+const typeOfBits = (bits: QuantizedBits) => (bits === 8 ? 'Q8_0' : 'Q4_0');
 
 /** Bytes of a tensor on the device, scales and filling included. */
 function bytesOnDevice(shape: readonly number[], kept: Kept): number {
   if (kept === 'f32') return 4 * shape.reduce((product, length) => product * length, 1);
   const [rows = 0, columns = 0] = shape;
   if (kept === 'f16' || kept === 'bf16') return 2 * rows * 4 * Math.ceil(columns / 4);
-  const blocks = rows * Math.ceil(columns / 32);
-  if (kept === 'Q4_1') return 20 * blocks;
-  return 4 * kept * blocks + 4 * Math.ceil(blocks / 2);
+  const { bits, scaling } = packedFormat(kept);
+  const { quantWordsPerRow, scaleWordsPerRow } = quantizedLayout(columns, bits, scaling);
+  return 4 * (rows * quantWordsPerRow + Math.ceil(rows * scaleWordsPerRow));
 }
 
 /** Bytes on the device of a model's weights, of which only the shapes and stored types are looked at. */
@@ -85,8 +92,8 @@ export async function loadWeights(
 ): Promise<Map<string, LinearWeight>> {
   const dtypeOf = (name: string) => {
     const dtype = source.tensors.get(name)?.dtype ?? 'F32';
-    // Its blocks cannot be made again from values.
-    return dtype === 'Q4_1' && !source.readStored ? 'F32' : dtype;
+    // Other blocks than those that are made here cannot be made again from values.
+    return isPackedType(dtype) && !bitsOfType(dtype) && !source.readStored ? 'F32' : dtype;
   };
   const total = weightBytes(source.config, storage, dtypeOf);
   let loaded = 0;
@@ -95,13 +102,18 @@ export async function loadWeights(
     onProgress?.(loaded, total);
   };
   const weights = new Map<string, LinearWeight>();
+  const [buffers, packer] = [new ReadBuffers(), new BlockPacker()];
   try {
     for (const [name, { shape }] of source.tensors) {
-      const weight = allocate(device, shape, keptAs(name, dtypeOf(name), storage));
+      const kept = keptAs(name, dtypeOf(name), storage);
+      const weight = allocate(device, shape, kept);
       weights.set(name, weight);
-      if (weight instanceof Tensor) await fillWide(weight, source, name, advance);
-      else if (weight.bits === 16) await fillHalf(weight, source, name, advance);
-      else await fillQuantized(weight, source, name, advance);
+      if (weight instanceof Tensor) await fillWide(weight, source, name, advance, buffers);
+      else if (weight.bits === 16) await fillHalf(weight, source, name, advance, buffers);
+      else {
+        const type = kept as PackedType;
+        await fillQuantized(weight, type, blocksOf(source, name, type, buffers), packer, advance);
+      }
     }
   } catch (error) {
     for (const weight of weights.values()) releaseWeight(weight);
@@ -114,18 +126,24 @@ function allocate(device: Device, shape: readonly number[], kept: Kept): LinearW
   if (kept === 'f32') return persistent(device, shape, 'weights');
   const matrix = [shape[0]!, shape[1]!] as const;
   if (kept === 'f16' || kept === 'bf16') return persistentHalf(device, matrix, kept === 'bf16', 'weights');
-  if (kept === 'Q4_1') return persistentQuantized(device, matrix, 4, 'weights', true);
-  return persistentQuantized(device, matrix, kept, 'weights');
+  const { bits, scaling } = packedFormat(kept);
+  return persistentQuantized(device, matrix, bits, 'weights', scaling);
 }
 
 /** Told of bytes as they reach the device. */
 type Advance = (bytes: number) => void;
 
-async function fillHalf(weight: HalfWeight, source: WeightSource, name: string, advance: Advance) {
+async function fillHalf(
+  weight: HalfWeight,
+  source: WeightSource,
+  name: string,
+  advance: Advance,
+  buffers: ReadBuffers,
+) {
   const { device, values, shape } = weight;
   const columns = shape[1];
   const padded = 4 * Math.ceil(columns / 4);
-  for await (const { row, halves } of halfRows(source, name, weight.bfloat)) {
+  for await (const { row, halves } of halfRows(source, name, weight.bfloat, buffers)) {
     const rows = halves.length / columns;
     let filled = halves;
     if (padded !== columns) {
@@ -139,11 +157,11 @@ async function fillHalf(weight: HalfWeight, source: WeightSource, name: string, 
 }
 
 /** Rows of 16 bits a value: as they are stored where that is the type, else rounded. @throws InputError for what halves cannot hold */
-async function* halfRows(source: WeightSource, name: string, bfloat: boolean) {
+async function* halfRows(source: WeightSource, name: string, bfloat: boolean, buffers: ReadBuffers) {
   const { dtype, shape } = source.tensors.get(name)!;
   const columns = shape[1]!;
   if (dtype === (bfloat ? 'BF16' : 'F16') && source.readStored) {
-    for await (const { offset, bytes } of source.readStored(name, { chunkBytes: chunkOf(dtype) })) {
+    for await (const { offset, bytes } of source.readStored(name, { chunkBytes: chunkOf(dtype), buffers })) {
       // Views of pairs need an even offset, which a slice of a file need not have.
       const even = bytes.byteOffset % 2 === 0 ? bytes : new Uint8Array(bytes);
       const halves = new Uint16Array(even.buffer as ArrayBuffer, even.byteOffset, even.byteLength / 2);
@@ -160,46 +178,51 @@ async function* halfRows(source: WeightSource, name: string, bfloat: boolean) {
   }
 }
 
-async function fillQuantized(weight: QuantizedWeight, source: WeightSource, name: string, advance: Advance) {
-  const { device, bits, quants, minimum } = weight;
-  // Two scales share a word, so they are written when all are there.
-  const scales = new Uint16Array(weight.scales.size / 2);
-  let blocks = 0;
-  for await (const bytes of minimum ? storedRows(source, name) : quantizedRows(source, name, bits)) {
-    const part = splitBlocks(bits, bytes, minimum);
-    const size = part.quants.byteLength;
-    device.recorder.write({ ...quants, offset: quants.offset + 4 * bits * blocks, size }, part.quants);
-    scales.set(part.scales, minimum ? 2 * blocks : blocks);
-    blocks += part.quants.length / (2 * bits);
+async function fillQuantized(
+  { device, quants, scales }: QuantizedWeight,
+  type: PackedType,
+  blocks: AsyncIterable<Uint8Array>,
+  packer: BlockPacker,
+  advance: Advance,
+) {
+  packer.begin(scales?.size ?? 0);
+  let offset = 0;
+  for await (const bytes of blocks) {
+    const part = packer.add(type, bytes);
+    const size = part.byteLength;
+    device.recorder.write({ ...quants, offset: quants.offset + offset, size }, part);
+    offset += size;
     advance(size);
   }
-  device.recorder.write(weight.scales, scales);
-  advance(scales.byteLength);
+  if (!scales) return;
+  device.recorder.write(scales, packer.scales);
+  advance(scales.size);
 }
 
-/** The blocks of a weight as they are stored. */
-async function* storedRows(source: WeightSource, name: string): AsyncGenerator<Uint8Array> {
-  const chunkBytes = chunkOf(source.tensors.get(name)!.dtype);
-  for await (const { bytes } of source.readStored!(name, { chunkBytes })) yield bytes;
-}
-
-/** The blocks of a linear layer, whole rows at a time: as they are stored where the bits agree, else made from its values. */
-export async function* quantizedRows(
+/** The blocks of a weight, whole rows at a time: as they are stored where that is the type, else, of Q8_0 and Q4_0, made from values. */
+async function* blocksOf(
   source: WeightSource,
   name: string,
-  bits: QuantizedBits,
+  type: PackedType,
+  buffers?: ReadBuffers,
 ): AsyncGenerator<Uint8Array> {
   const { dtype, shape } = source.tensors.get(name)!;
-  if (bitsOfType(dtype) === bits && source.readStored) {
-    yield* storedRows(source, name);
+  if (dtype === type && source.readStored) {
+    const options = { chunkBytes: chunkOf(dtype), ...(buffers && { buffers }) };
+    for await (const { bytes } of source.readStored(name, options)) yield bytes;
     return;
   }
   for await (const { data } of source.read(name)) {
     try {
-      yield quantizeRows(bits, data, shape[1]!);
+      yield quantizeRows(bitsOfType(type)!, data, shape[1]!);
     } catch (error) {
       if (error instanceof Error && error.name === 'InputError') error.message = `weight ${name}: ${error.message}`;
       throw error;
     }
   }
+}
+
+/** The blocks of a linear layer in so many bits. */
+export function quantizedRows(source: WeightSource, name: string, bits: QuantizedBits): AsyncGenerator<Uint8Array> {
+  return blocksOf(source, name, typeOfBits(bits));
 }

@@ -1,7 +1,7 @@
 // Stored weights as f32 tensors: the file's bytes travel, and the device widens them.
 import type { Device } from '@crossgate/gpu';
 import { defaultChunkBytes, dequantize, type StoredFormatName, storedFormats, type Tensor } from '@crossgate/tensor';
-import type { WeightSource } from '../formats/source';
+import type { ReadBuffers, WeightSource } from '../formats/source';
 
 /** The type that the device widens for this weight; undefined where the host must: odd shapes, rows beyond a binding. */
 function formatOnDevice(
@@ -33,6 +33,7 @@ export async function fillWide(
   source: WeightSource,
   name: string,
   advance: (bytes: number) => void,
+  buffers: ReadBuffers,
 ): Promise<void> {
   const { dtype } = source.tensors.get(name)!;
   const chunkBytes = Math.min(chunkOf(dtype), device.capabilities.limits.maxStorageBufferBindingSize - 256);
@@ -41,7 +42,7 @@ export async function fillWide(
     const { blockSize, blockBytes } = storedFormats[type];
     const perValue = blockBytes / blockSize;
     await withBuffer(device, Math.min(slice.size, chunkBytes) * (perValue / 4), async (blocks) => {
-      for await (const { offset, bytes } of source.readStored!(name, { chunkBytes })) {
+      for await (const { offset, bytes } of source.readStored!(name, { chunkBytes, buffers })) {
         const count = bytes.length / perValue;
         device.recorder.write(blocks, bytes);
         dequantize(device, { type, blocks, out: slice, count, first: offset });
@@ -55,7 +56,7 @@ export async function fillWide(
     advance(data.byteLength);
   };
   if (source.readStored && dtype === 'F32') {
-    for await (const { offset, bytes } of source.readStored(name)) write(offset, bytes);
+    for await (const { offset, bytes } of source.readStored(name, { buffers })) write(offset, bytes);
   } else for await (const { offset, data } of source.read(name)) write(offset, data);
 }
 
