@@ -1,8 +1,8 @@
 // llama.cpp's log-probabilities and tokens: cd tools/reference/llama-cpp && npm install && node theirs.mjs MODEL.gguf OUT
 // Writes OUT.json, and OUT.f32 with the log-probabilities of every position. Key/value cache in f32.
 //   --texts N   only the first N texts
-//   --vulkan    On the first Vulkan device instead of the CPU, where activations stay in f32: products of small integers, halves
-//               and matrix units are switched off. On the CPU they are rounded to 8 bits wherever weights are quantized.
+//   --vulkan    on the first Vulkan device instead of the CPU. There activations stay in f32, since integer products, halves and
+//               matrix units are switched off; on the CPU they are rounded to 8 bits wherever weights are quantized.
 //               Wants libvulkan.so.1 where the loader finds it (else LD_LIBRARY_PATH), and VK_DRIVER_FILES for lavapipe.
 import { closeSync, openSync, writeFileSync, writeSync } from 'node:fs';
 import { parseArgs } from 'node:util';
