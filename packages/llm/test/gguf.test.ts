@@ -1,4 +1,5 @@
 /** The GGUF header: every value type, every check, and a few hundred damaged files of both formats. */
+import { readFile } from 'node:fs/promises';
 import { type ByteSource, memorySource } from '@crossgate/tensor';
 import { describe, expect, test } from 'vitest';
 import {
@@ -20,6 +21,21 @@ import {
 import { quantized } from './quantized';
 
 const read = (bytes: Uint8Array) => readGgufHeader(memorySource('t.gguf', bytes));
+
+test('refuses the type of another tensor, which leaves a gap, and allows bytes after the last', async () => {
+  const wide = { vocabSize: 270, hiddenSize: 256, intermediateSize: 256, layers: 1, heads: 4, keyValueHeads: 2 };
+  const bytes = encodeGguf(randomModel(wide));
+  const longer = new Uint8Array(bytes.length + 100);
+  longer.set(bytes);
+  expect((await read(longer)).tensors).toEqual((await read(bytes)).tensors);
+  // After the name: the number of dimensions, one extent, the type; Q4_K is 12.
+  const at = Buffer.from(bytes).indexOf('blk.0.attn_norm.weight') + 'blk.0.attn_norm.weight'.length + 4 + 8;
+  expect(bytes[at]).toBe(0);
+  bytes[at] = 12;
+  await expect(read(bytes)).rejects.toThrow(
+    /tensor ".*" begins at offset \d+, not at \d+, where "blk\.0\.attn_norm\.weight" \(Q4_K, 144 bytes\) ends/,
+  );
+});
 
 test('reads every type of value', async () => {
   const file = encodeGgufFile(
@@ -125,9 +141,16 @@ describe('refuses', () => {
     ['a tensor larger than the file', patched(56, 0, 0, 1), /"a" takes 262144 bytes/],
     ['an unknown tensor type', patched(64, 200), /"a" has the unknown ggml type 200/],
     ['rows that are no whole blocks', patched(64, 2), /"a" has rows of 8, no multiple of the 32 of Q4_0/],
-    ['an unaligned offset', patched(68, 4), /"a" begins at 4, no multiple of 32/],
-    ['an offset outside', patched(68, 0, 0, 1), /"a" ends at byte \d+, beyond/],
-    ['an overlap', patched(101, 0), /overlaps/],
+    ['a first offset that is not zero', patched(68, 32), /"a" begins at offset 32, not at 0, where the first/],
+    ['an unaligned offset', patched(101, 36), /"b" begins at offset 36, not at 32, where "a" \(F32, 32 bytes\) ends/],
+    ['a gap', patched(101, 64), /"b" begins at offset 64, not at 32, where "a" \(F32, 32 bytes\) ends/],
+    ['an overlap', patched(101, 0), /"b" begins at offset 0, not at 32/],
+    ['a tensor that the file ends within', file.subarray(0, file.length - 1), /"b" ends at byte \d+, beyond/],
+    [
+      'an absurd offset',
+      patched(101, ...huge),
+      /"b" begins at offset 9223372036854775807, not at 32, where "a" \(F32, 32 bytes\) ends on a multiple of 32/,
+    ],
     ['a name given twice', encodeGgufFile({}, [f32('a'), f32('a')]), /"a" stands twice/],
     [
       'an alignment that is no power of two',
@@ -161,8 +184,10 @@ describe('refuses', () => {
       heads: 2,
       keyValueHeads: 2,
     });
-    const bytes = encodeGguf(model);
+    // Q4_0 takes as many bytes as IQ4_NL.
+    const bytes = encodeGguf(quantized(model, storedTypes.get('Q4_0')!, seededUniform(3)));
     const at = Buffer.from(bytes).indexOf('token_embd.weight') + 'token_embd.weight'.length + 4 + 16;
+    expect(bytes[at]).toBe(2);
     bytes[at] = 20;
     await expect(openGgufModel(memorySource('m.gguf', bytes))).rejects.toThrow(
       /token_embd\.weight" is stored as IQ4_NL, which is not supported; supported: F32, F16, BF16, Q8_0/,
@@ -234,17 +259,27 @@ describe('damaged files end in a clear error or are still whole', () => {
     }
   }
 
+  /** All 300 are refused or open; how many of each stands in docs/models.md. */
+  async function expectInTable(format: string, { refused, opened }: Record<'refused' | 'opened', number>) {
+    expect(refused + opened).toBe(300);
+    const page = await readFile(new URL('../../../docs/models.md', import.meta.url), 'utf8');
+    const rows = page.match(/^ *\| (GGUF|safetensors), .* \| 0 \|$/gm) ?? [];
+    expect(rows.map((row) => row.trim())).toContain(`| ${format} | ${refused} | ${opened} | 0 |`);
+  }
+
   const wide = { vocabSize: 270, hiddenSize: 32, intermediateSize: 64, layers: 1, heads: 2, keyValueHeads: 1 };
+  const wider = { ...wide, hiddenSize: 256, intermediateSize: 256 };
   test.each([
-    ['floats', model],
-    ['Q4_1', quantized(randomModel(wide), storedTypes.get('Q4_1')!, seededUniform(3))],
+    ['floats', model, 2024],
+    ['Q4_1', quantized(randomModel(wide), storedTypes.get('Q4_1')!, seededUniform(3)), 2026],
+    ['Q6_K', quantized(randomModel(wider), storedTypes.get('Q6_K')!, seededUniform(3)), 2027],
   ])(
     'GGUF of %s, 300 of them',
-    async (_, whole) => {
+    async (type, whole, seed) => {
       const original = encodeGguf(whole, { tokenizer: true });
       const { tensors } = await read(original);
       const headerBytes = Math.min(...[...tensors.values()].map(({ begin }) => begin));
-      const random = seededUniform(2024);
+      const random = seededUniform(seed);
       const counts = { opened: 0, refused: 0 };
       for (let i = 0; i < 300; i++) {
         const { source, largest } = watched(damage(original, headerBytes, random));
@@ -256,7 +291,7 @@ describe('damaged files end in a clear error or are still whole', () => {
         ]++;
         expect(largest()).toBeLessThanOrEqual(original.length + 300);
       }
-      expect(counts.refused).toBeGreaterThan(100);
+      await expectInTable(`GGUF, ${type}`, counts);
     },
     60_000,
   );
@@ -290,6 +325,6 @@ describe('damaged files end in a clear error or are still whole', () => {
       ]++;
       expect(largest).toBeLessThanOrEqual(original.length + 300);
     }
-    expect(counts.refused).toBeGreaterThan(200);
+    await expectInTable('safetensors, floats', counts);
   }, 60_000);
 });

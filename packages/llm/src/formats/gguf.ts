@@ -183,7 +183,11 @@ async function readTensorEntry(reader: HeaderReader): Promise<TensorEntry> {
   return { name, type, shape, byteLength: Number(byteLength), offset: await reader.uint64() };
 }
 
-/** Turns offsets into places in the file, and checks that they are aligned, inside, unique and apart. */
+/**
+ * Turns offsets into places in the file. Tensors follow one another in the order of the header, each from the aligned end of
+ * the one before, as llama.cpp demands: any other offset comes of a damaged type, shape or offset. The file may go on after
+ * the last.
+ */
 function placeTensors(
   reader: HeaderReader,
   entries: readonly TensorEntry[],
@@ -192,22 +196,21 @@ function placeTensors(
 ): Map<string, GgufTensor> {
   const { size } = reader.source;
   const tensors = new Map<string, GgufTensor>();
+  let expected = 0;
+  let previous = 'the first tensor is due';
   for (const { name, type, shape, byteLength, offset } of entries) {
     const label = `tensor ${quoted(name)}`;
     if (tensors.has(name)) reader.fail(`${label} stands twice`);
-    if (offset % BigInt(alignment) !== 0n) reader.fail(`${label} begins at ${offset}, no multiple of ${alignment}`);
-    if (BigInt(dataBegin) + offset + BigInt(byteLength) > BigInt(size)) {
-      reader.fail(
-        `${label} ends at byte ${BigInt(dataBegin) + offset + BigInt(byteLength)}, beyond the file's ${size}`,
-      );
+    if (offset !== BigInt(expected)) {
+      reader.fail(`${label} begins at offset ${offset}, not at ${expected}, where ${previous}`);
     }
-    tensors.set(name, { name, type, shape, begin: dataBegin + Number(offset), byteLength });
-  }
-  const inOrder = [...tensors.values()].sort((a, b) => a.begin - b.begin || a.byteLength - b.byteLength);
-  let end = dataBegin;
-  for (const tensor of inOrder) {
-    if (tensor.begin < end) reader.fail(`tensor ${quoted(tensor.name)} overlaps the one before it`);
-    end = tensor.begin + tensor.byteLength;
+    const begin = dataBegin + expected;
+    if (begin + byteLength > size) {
+      reader.fail(`${label} ends at byte ${begin + byteLength}, beyond the file's ${size}`);
+    }
+    tensors.set(name, { name, type, shape, begin, byteLength });
+    expected += Math.ceil(byteLength / alignment) * alignment;
+    previous = `${quoted(name)} (${type.name}, ${byteLength} bytes) ends on a multiple of ${alignment}`;
   }
   return tensors;
 }
