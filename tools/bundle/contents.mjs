@@ -40,7 +40,6 @@ export async function listContents(root) {
   return [
     ...required,
     ...(await folderEntries(join(root, 'configs'), 'configs')),
-    // Absent until the demo's model was made.
     ...(await folderEntries(join(root, 'assets'), 'assets')),
   ];
 }

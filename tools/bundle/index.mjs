@@ -67,18 +67,28 @@ async function fill(/** @type {string} */ folder, /** @type {string} */ work) {
   return { commit };
 }
 
-/** The licenses of everything that is carried, in one file. */
+/** The licenses of everything that is carried, in one file; where there is no text of one, what its package says it is. */
 async function licenses(/** @type {string[]} */ packages) {
   const parts = [];
   const nodeLicense = [join(dirname(dirname(process.execPath)), 'LICENSE'), '/usr/share/doc/nodejs/LICENSE'];
-  const files = [['Node.js', nodeLicense.find((path) => existsSync(path)) ?? '']];
-  for (const path of packages) {
-    const names = ['LICENSE', 'LICENSE.md', 'LICENSE.txt', 'LICENCE', 'license', 'License'];
-    const file = names.map((candidate) => join(root, path, candidate)).find((candidate) => existsSync(candidate));
-    files.push([path.split('node_modules/').at(-1) ?? path, file ?? '']);
+  /** @type {{ title: string, file: string | undefined, otherwise: string }[]} */
+  const files = [{ title: 'Node.js', file: nodeLicense.find(existsSync), otherwise: 'MIT, https://nodejs.org' }];
+  const systemParts = [
+    ['libstdc++6', 'GPL-3.0 with the GCC Runtime Library Exception, https://gcc.gnu.org'],
+    ['libgcc-s1', 'GPL-3.0 with the GCC Runtime Library Exception, https://gcc.gnu.org'],
+    ['libvulkan1', 'Apache-2.0, https://github.com/KhronosGroup/Vulkan-Loader'],
+  ];
+  for (const [title = '', otherwise = ''] of systemParts) {
+    files.push({ title, file: [`/usr/share/doc/${title}/copyright`].find(existsSync), otherwise });
   }
-  for (const [title, file] of files) {
-    const text = file ? await readFile(file, 'utf8') : 'see its package';
+  for (const path of packages) {
+    const names = ['LICENSE', 'LICENSE.md', 'LICENSE.txt', 'LICENSE-MIT.txt', 'LICENCE', 'license', 'License'];
+    const file = names.map((candidate) => join(root, path, candidate)).find((candidate) => existsSync(candidate));
+    const { license } = JSON.parse(await readFile(join(root, path, 'package.json'), 'utf8'));
+    files.push({ title: path.split('node_modules/').at(-1) ?? path, file, otherwise: `${license} (its package has no text)` });
+  }
+  for (const { title, file, otherwise } of files) {
+    const text = file ? await readFile(file, 'utf8') : otherwise;
     parts.push(`==== ${title} ====\n\n${text.trim()}\n`);
   }
   return parts.join('\n');

@@ -3,7 +3,7 @@
 //
 //   npm run example -- tools/pretrain-demo/main.mjs [--out assets/demo-llm] [--seed 1] [--from FOLDER]
 //
-// Takes three quarters of an hour on two cores through software Vulkan. Weights are written after every phase; --from goes on
+// Takes about an hour on two cores through software Vulkan, and writes over what --out holds. Weights are written after every phase; --from goes on
 // after the last phase of a folder: phases share nothing but weights.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
