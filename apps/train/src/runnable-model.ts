@@ -2,7 +2,6 @@
 import type { GenerateTextOptions, PeftAdapter, Tokenizer, WeightStorage } from '@crossgate/llm';
 import type { OpenModel } from '@crossgate/llm/node';
 import type { CommandContext } from './context';
-import { throwIfInterrupted } from './errors';
 import { openGpu } from './gpu';
 
 /** A model that computes. Close it to free its device. */
@@ -22,7 +21,7 @@ export interface RunnableModel {
  * Opens a device and loads the weights.
  * @param adapter put on the model, where there is one
  * @param weights how matrices are kept on the device
- * @throws NoAdapterError without a GPU; InputError for damaged weights; OutOfMemoryError with the sizes
+ * @throws NoAdapterError without a GPU; InputError for damaged weights and a model that is too large; OutOfMemoryError with the sizes
  */
 export async function openRunnableModel(
   files: OpenModel,
@@ -30,20 +29,15 @@ export async function openRunnableModel(
   adapter: PeftAdapter | undefined,
   weights: WeightStorage,
 ): Promise<RunnableModel> {
-  const { addPeftAdapter, generateText, LlamaModel, lastLogits, weightBytes } = await import('@crossgate/llm');
+  const [{ addPeftAdapter, generateText, lastLogits }, { loadModel }] = await Promise.all([
+    import('@crossgate/llm'),
+    import('./load-model'),
+  ]);
   const device = await openGpu(context.options.adapter, context.log);
   try {
-    const { config, tensors } = files.source;
-    const total = weightBytes(config, weights, (name) => tensors.get(name)!.dtype);
-    const task = context.progress.start('loading weights', total, 'bytes');
-    const model = await LlamaModel.load(device, files.source, {
-      weights,
-      onProgress: (loaded) => {
-        throwIfInterrupted(context.io.signal);
-        task.update(loaded);
-      },
-    });
-    task.finish();
+    const { progress, io } = context;
+    const settings = { weights, setting: '--weights', progress, signal: io.signal };
+    const model = await loadModel(device, files.source, settings);
     if (adapter) addPeftAdapter(model, adapter);
     return {
       lastLogits: (tokens) => lastLogits(model, tokens),

@@ -75,14 +75,16 @@ describe('predictTraining', () => {
 });
 
 it('knows layers that are kept as they are stored', () => {
-  const predict = (dtype: string) => {
-    const tensors = new Map([...expectedTensors(llm)].map(([name, shape]) => [name, { shape, dtype }]));
-    return predictTraining({ config: configOf(), dataset }, { config: llm, tensors }, builder, ccf);
+  const predict = (dtype: string, config = llm) => {
+    const tensors = new Map([...expectedTensors(config)].map(([name, shape]) => [name, { shape, dtype }]));
+    return predictTraining({ config: configOf(), dataset }, { config, tensors }, builder, ccf);
   };
   // The embeddings; two layers: q and o, k and v, three of the feed-forward.
   const values = 64 * 16 + 2 * (2 * 16 * 16 + 2 * 16 * 8 + 3 * 16 * 24);
   expect(predict('F32').weights - predict('BF16').weights).toBe(2 * values);
-  expect(predict('Q6_K')).toEqual(predict('F32'));
+  const wide = { ...llm, hiddenSize: 256, intermediateSize: 256, headDim: 32 };
+  expect(predict('Q6_K', wide).weights).toBeLessThan(predict('BF16', wide).weights);
+  expect(predict('F64')).toEqual(predict('F32'));
 });
 
 describe('checkBudget', () => {

@@ -12,12 +12,19 @@ import {
   trainHybrid,
 } from '@crossgate/fusion';
 import type { Device } from '@crossgate/gpu';
-import { type LlamaConfig, LlamaModel, loraParameterShapes, type Tokenizer, type WeightSource } from '@crossgate/llm';
+import {
+  type LlamaConfig,
+  type LlamaModel,
+  loraParameterShapes,
+  type Tokenizer,
+  type WeightSource,
+} from '@crossgate/llm';
 import { openModel } from '@crossgate/llm/node';
 import type { SplitName, StageConfig } from '../config/schema';
 import { InputError, InterruptedError } from '../errors';
 import { evaluatedRows } from '../evaluated-rows';
 import { openGpu } from '../gpu';
+import { loadModel } from '../load-model';
 import { locateModel } from '../locate';
 import { modelHash } from '../model-hash';
 import type { Scores } from '../predictions';
@@ -93,7 +100,9 @@ async function openParts(
     const hash = await modelHash(path);
     device = await openGpu(context.adapter, context.log);
     check?.(device, files.source, builder);
-    const llm = await LlamaModel.load(device, files.source, { weights: config.llm.weights });
+    const { progress, signal } = context;
+    const settings = { weights: config.llm.weights, setting: 'llm.weights:', progress, signal };
+    const llm = await loadModel(device, files.source, settings);
     const parts: HybridParts = { llm, builder, device, usesCf: findDeclaration(name).usesCf };
     // The name as the user gave it: where it lies on this machine is nobody else's business.
     return { parts, provenance: { model: { name: config.llm.path, ...files.config }, modelHash: hash }, close };

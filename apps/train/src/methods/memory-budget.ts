@@ -15,7 +15,9 @@ import { type Device, formatBytes } from '@crossgate/gpu';
 import { type LlamaConfig, loraParameterShapes, type WeightSource, weightBytes } from '@crossgate/llm';
 import type { ParameterGroup } from '@crossgate/tensor';
 import type { ExperimentConfig } from '../config/schema';
+import { deviceBudget } from '../device-budget';
 import { InputError } from '../errors';
+import { smallerWeights } from '../load-model';
 import type { MethodContext } from './method';
 import { cfMemory, cfShapes, type ParameterShapes } from './parameter-sizes';
 
@@ -130,7 +132,7 @@ function frugalConfigs(config: ExperimentConfig): [string, ExperimentConfig][] {
   const first = 'training.checkpointing: true';
   return [
     ...(checkpointing ? [] : ([[first, frugal]] satisfies [string, ExperimentConfig][])),
-    ...(['f16', 'int8', 'int4'] as const).map((weights): [string, ExperimentConfig] => [
+    ...smallerWeights.map((weights): [string, ExperimentConfig] => [
       `${checkpointing ? '' : `${first} and `}llm.weights: ${weights}`,
       { ...frugal, llm: { ...config.llm, weights } },
     ]),
@@ -138,16 +140,16 @@ function frugalConfigs(config: ExperimentConfig): [string, ExperimentConfig][] {
 }
 
 /**
- * Checks a training against the device's budget; without one, everything passes.
+ * Checks a training against the device's budget; on hardware without one, everything passes.
  * @param predict the plan of a config
  * @throws InputError with the sizes, what would fit, and the keys that lower them
  */
 export function checkBudget(
-  device: Pick<Device, 'memory'>,
+  device: Pick<Device, 'memory' | 'capabilities'>,
   config: ExperimentConfig,
   predict: (config: ExperimentConfig) => MemoryPlan,
 ): void {
-  const { budget } = device.memory;
+  const { bytes: budget, origin } = deviceBudget(device);
   const plan = predict(config);
   if (plan.total <= budget) return;
   const fitting = frugalConfigs(config)
@@ -158,7 +160,7 @@ export function checkBudget(
     .filter((name) => name !== 'cf' || plan.cf > 0)
     .map((name) => `${name} ${formatBytes(plan[name])}`);
   throw new InputError(
-    `the training would take about ${formatBytes(plan.total)} (${parts.join(', ')}) of ${formatBytes(budget)}; ` +
+    `the training would take about ${formatBytes(plan.total)} (${parts.join(', ')}) of ${formatBytes(budget)}${origin}; ` +
       `${hint}lower training.stage1.batchSize and training.stage2.batchSize or prompt.historyLength, or raise CROSSGATE_MEMORY_BUDGET`,
   );
 }

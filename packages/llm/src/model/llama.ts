@@ -35,6 +35,9 @@ import { lastTokens, type PackedBatch, packSequences, windowed } from './packing
 /** Attention of a layer: to the batch's own tokens, and to cached ones. */
 type Attend = (layer: number, query: Tensor, key: Tensor, value: Tensor) => Tensor;
 
+/** Most positions of any model here, whatever its config says: the rotary table holds them all. */
+export const mostPositions = 8192;
+
 /** A frozen LLaMA-family model on the device, with optional LoRA adapters. */
 export class LlamaModel {
   /**
@@ -55,7 +58,7 @@ export class LlamaModel {
     private readonly ownsWeights: boolean,
   ) {
     // Angles are made for at most this many positions; longer contexts than any prompt here would only cost memory.
-    const maxPositions = Math.min(config.maxPositions, 8192);
+    const maxPositions = Math.min(config.maxPositions, mostPositions);
     this.maxPositions = maxPositions;
     const table = ropeTableOf(maxPositions, rotaryFrequencies(config));
     this.#ropeTable = persistent(device, [maxPositions, config.headDim], 'weights', table);
