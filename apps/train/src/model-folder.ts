@@ -61,9 +61,21 @@ export async function writeModelFolder(
     const path = join(base, name);
     if ((await kindOf(path)) === 'file') content.set(name, new Uint8Array(await readFile(path)));
   }
+  if (!isFolder) for (const [name, text] of await ggufTokenizer(base, out, context)) content.set(name, text);
   content.set('config.json', `${JSON.stringify(huggingFaceConfig(source.config, dtype, bits), null, 2)}\n`);
   await writeFolder(resolve(context.io.cwd, out), content);
   task.finish();
-  if (!isFolder) context.log.warn(`${out} has no tokenizer: that of a GGUF file is not written out`);
   return [...content.keys()];
+}
+
+/** The tokenizer of a GGUF file, as files; none, and a warning, where it is not one that we read. */
+async function ggufTokenizer(base: string, out: string, { log }: CommandContext): Promise<Map<string, string>> {
+  const { ggufTokenizerFiles } = await import('@crossgate/llm/node');
+  try {
+    return await ggufTokenizerFiles(base);
+  } catch (error) {
+    if ((error as Error).name !== 'InputError') throw error;
+    log.warn(`${out} gets no tokenizer, copy tokenizer.json of the original model there: ${(error as Error).message}`);
+    return new Map();
+  }
 }

@@ -1,8 +1,9 @@
 /** `crossgate model quantize`, on a model made on the spot. No GPU is needed. */
-import { readdir } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openModel } from '@crossgate/llm/node';
-import { beforeEach, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { runCli } from './cli';
 import { folderWith } from './fixtures';
 import { writeTinyModel } from './tiny-model';
@@ -58,4 +59,37 @@ it('refuses a folder in use and types that do not exist', async () => {
   expect(unknown.code).toBe(2);
   expect(unknown.stderr).toMatch(/int8, int4/);
   expect(await readdir(cwd)).toEqual(['models']);
+});
+
+const stories = join(process.env.CROSSGATE_MODELS ?? '', 'stories260K', 'stories260K.gguf');
+const missing = existsSync(stories) ? '' : ' (CROSSGATE_MODELS does not lead to stories260K)';
+
+describe.skipIf(missing)(`a GGUF file${missing}`, () => {
+  const tokenize = (model: string, text: string) =>
+    runCli(['tokenize', '--model', model, '--text', text, '--json'], { cwd });
+
+  it('leaves its tokenizer too, which gives the same tokens', async () => {
+    const { code, stderr } = await runCli(['model', 'quantize', stories, '--out', 'small'], { cwd });
+    expect(code).toBe(0);
+    expect(stderr).not.toMatch(/tokenizer/);
+    for (const text of ['Once upon a time', ' é😀 aaaaa', 'Hello,  world\n1,234.50', '日本 <s>']) {
+      const { code, stdout } = await tokenize('./small', text);
+      expect(code).toBe(0);
+      expect(JSON.parse(stdout)).toEqual(JSON.parse((await tokenize(stories, text)).stdout));
+    }
+  });
+
+  it('leaves none where it is not supported, and says what to do about it', async () => {
+    const bytes = await readFile(stories);
+    const key = 'tokenizer.ggml.model';
+    // The value of a key: its type in 4 bytes, its length in 8.
+    bytes.write('bert!', bytes.indexOf(key) + key.length + 12, 'latin1');
+    await writeFile(join(cwd, 'other.gguf'), bytes);
+    const { code, stderr } = await runCli(['model', 'quantize', './other.gguf', '--out', 'small'], { cwd });
+    expect(code).toBe(0);
+    expect(stderr).toMatch(/small gets no tokenizer, copy tokenizer\.json of the original model there.*"bert!"/);
+    const after = await tokenize('./small', 'a');
+    expect(after.code).toBe(2);
+    expect(after.stderr).toMatch(/no tokenizer\.json; copy tokenizer\.json and tokenizer_config\.json of the original/);
+  });
 });

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { InputError } from '@crossgate/tensor';
 import { openFile } from '@crossgate/tensor/node';
 import type { LlamaConfig } from './config';
-import { readGgufHeader } from './formats/gguf';
+import { type GgufHeader, readGgufHeader } from './formats/gguf';
 import { openGgufModel } from './formats/gguf-model';
-import { tokenizerFromGguf } from './formats/gguf-tokenizer';
+import { tokenizerFilesFromGguf, tokenizerFromGguf } from './formats/gguf-tokenizer';
 import { type ModelFolder, openHuggingFaceModel } from './formats/hugging-face';
 import { tokenizerFromFolder } from './formats/hugging-face-tokenizer';
 import type { WeightSource } from './formats/source';
@@ -50,9 +50,21 @@ export async function openModel(path: string): Promise<OpenModel> {
  */
 export async function openTokenizer(path: string): Promise<Tokenizer> {
   if (await isFolder(path)) return tokenizerFromFolder(openFolder(path));
+  return tokenizerFromGguf(await ggufMetadata(path), path);
+}
+
+/**
+ * The tokenizer of a GGUF file as files of a Hugging Face folder: name → content.
+ * @throws {InputError} when the file has none, or one that is malformed or not supported.
+ */
+export async function ggufTokenizerFiles(path: string): Promise<Map<string, string>> {
+  return tokenizerFilesFromGguf(await ggufMetadata(path), path);
+}
+
+async function ggufMetadata(path: string): Promise<GgufHeader['metadata']> {
   const file = await openFile(path);
   try {
-    return tokenizerFromGguf((await readGgufHeader(file)).metadata, path);
+    return (await readGgufHeader(file)).metadata;
   } finally {
     await file.close();
   }

@@ -101,7 +101,7 @@ describe('on disk', () => {
     await writeGguf(join(folder, 'm.gguf'), model, { tokenizer: true });
     const fromFolder = await openModel(join(folder, 'hf'));
     await expectWeights(fromFolder.source, model);
-    await expect(fromFolder.tokenizer()).rejects.toThrow(/no tokenizer.json/);
+    await expect(fromFolder.tokenizer()).rejects.toThrow(/no tokenizer.json; copy tokenizer.json and/);
     await fromFolder.close();
     const fromFile = await openModel(join(folder, 'm.gguf'));
     await expectWeights(fromFile.source, model);

@@ -5,7 +5,15 @@ import { memorySource } from '@crossgate/tensor';
 import { openFile } from '@crossgate/tensor/node';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { createTokenizer, readGgufHeader, type Tokenizer, tokenizerFromGguf } from '../src/formats/index';
+import {
+  createTokenizer,
+  memoryFolder,
+  readGgufHeader,
+  type Tokenizer,
+  tokenizerFilesFromGguf,
+  tokenizerFromFolder,
+  tokenizerFromGguf,
+} from '../src/formats/index';
 import { openModel, openTokenizer } from '../src/node';
 import { encodeGgufFile, type GgufField, sentencePieceMetadata } from './fixtures';
 
@@ -114,6 +122,33 @@ async function fromMetadata(metadata: Record<string, GgufField>): Promise<Tokeni
   return tokenizerFromGguf(header.metadata, 'test.gguf');
 }
 
+/** The tokenizer of a GGUF file, written as a folder and read again. */
+async function fromWrittenFiles(metadata: Record<string, GgufField>, change: (config: object) => object = (c) => c) {
+  const header = await readGgufHeader(memorySource('test.gguf', encodeGgufFile(metadata, [])));
+  const files = tokenizerFilesFromGguf(header.metadata, 'test.gguf');
+  const name = 'tokenizer_config.json';
+  files.set(name, JSON.stringify(change(JSON.parse(files.get(name)!))));
+  const bytes = [...files].map(([file, text]) => [file, new TextEncoder().encode(text)] as const);
+  return tokenizerFromFolder(memoryFolder('written', new Map(bytes)));
+}
+
+/** Fails unless two tokenizers are the same for these texts. */
+function expectSame(actual: Tokenizer, expected: Tokenizer, texts: readonly string[]): void {
+  const facts = ({ vocabSize, bosTokenId, eosTokenIds, addsBos }: Tokenizer) => [
+    ...[vocabSize, bosTokenId, eosTokenIds, addsBos],
+  ];
+  expect(facts(actual)).toEqual(facts(expected));
+  const all = Array.from({ length: expected.vocabSize }, (_, id) => id);
+  expect(actual.pieces(all)).toEqual(expected.pieces(all));
+  for (const text of texts) {
+    for (const dummyPrefix of [true, false]) {
+      const ids = expected.encode(text, { dummyPrefix, bos: true });
+      expect(actual.encode(text, { dummyPrefix, bos: true }), JSON.stringify(text)).toEqual(ids);
+      expect(actual.decode(ids, { dummyPrefix })).toBe(expected.decode(ids, { dummyPrefix }));
+    }
+  }
+}
+
 describe('SentencePiece vocabulary of overlapping pieces with tied scores', () => {
   const metadata = sentencePieceMetadata(420);
   const values = (key: string) => (metadata[key] as unknown as { value: readonly never[] }).value;
@@ -143,6 +178,27 @@ describe('SentencePiece vocabulary of overlapping pieces with tied scores', () =
         expect(tokenizer.decode(ids, { dummyPrefix })).toBe(text);
       }
     }
+  });
+
+  test('is the same when written as a folder and read again', async () => {
+    const marked = {
+      ...metadata,
+      'tokenizer.ggml.bos_token_id': { type: 'u32', value: 1 },
+      'tokenizer.ggml.eos_token_id': { type: 'u32', value: 2 },
+    } satisfies Record<string, GgufField>;
+    const letters = fc.string({ unit: fc.constantFrom(' ', 'a', 'a', 'b', 'c', 'é', '😀', 'z'), maxLength: 40 });
+    const texts = [...fixed, '<s>a</s>', ...variedTexts(200, 5), ...fc.sample(letters, { numRuns: 1000, seed: 9 })];
+    expectSame(await fromWrittenFiles(marked), await fromMetadata(marked), texts);
+    const spaceless: GgufField = { type: 'bool', value: false };
+    for (const key of ['add_space_prefix', 'add_bos_token']) {
+      const other = { ...marked, [`tokenizer.ggml.${key}`]: spaceless };
+      expectSame(await fromWrittenFiles(other), await fromMetadata(other), texts.slice(0, 100));
+    }
+  });
+
+  test('refuses notes of equal merges that do not fit tokenizer.json', async () => {
+    const cut = (config: object) => ({ ...config, crossgate_merge_ranks: [1, 2] });
+    await expect(fromWrittenFiles(metadata, cut)).rejects.toThrow(/crossgate_merge_ranks must hold \d+ whole numbers/);
   });
 
   test('puts the beginning token first only when asked', async () => {
@@ -275,6 +331,18 @@ describe('byte-level BPE from GGUF metadata', () => {
     expect(tokenizer.pieces(tokenizer.encode('12'))).toEqual(['1', '2']);
     // Digits of every script end the run of line ends before them, which then stays whole.
     expect(tokenizer.pieces(tokenizer.encode('\n\n٣'))).toEqual(['ĊĊ', 'Ù', '£']);
+  });
+
+  test.each(['gpt-2', 'smollm', 'llama-bpe', 'qwen2'])('%s is the same when written as a folder', async (pre) => {
+    const marked: Record<string, GgufField> = {
+      ...metadata(pre),
+      'tokenizer.ggml.bos_token_id': { type: 'u32', value: 18 },
+    };
+    const unit = fc.constantFrom('H', 'e', 'l', 'o', ' ', 'w', 'r', 'd', '1', '2', 'é', '\n', '٣', '<|end|>');
+    const texts = fc.sample(fc.string({ unit, maxLength: 30 }), { numRuns: 200, seed: 3 });
+    for (const file of [metadata(pre), marked]) {
+      expectSame(await fromWrittenFiles(file), await fromMetadata(file), ['', 'Hello world12é<|end|>', ...texts]);
+    }
   });
 
   test('refuses an unknown way of splitting by name', async () => {

@@ -1,6 +1,6 @@
-/** Builds a tokenizer from the metadata of a GGUF file: SentencePiece (`llama`) or byte-level BPE (`gpt2`). */
+/** The tokenizer in the metadata of a GGUF file, SentencePiece (`llama`) or byte-level BPE (`gpt2`): built, or as files. */
 import { InputError, quoted } from '@crossgate/tensor';
-import { createTokenizer, type Tokenizer } from '../tokenizer';
+import { createTokenizer, type JsonObject, type Tokenizer, type TokenizerDescription } from '../tokenizer';
 import type { GgufValue } from './gguf';
 import { GgufStrings } from './gguf-strings';
 
@@ -25,6 +25,57 @@ interface Vocabulary {
  * @throws {InputError} when there is none, it is malformed, or of a kind that is not supported.
  */
 export function tokenizerFromGguf(metadata: Metadata, source: string): Tokenizer {
+  return createTokenizer(describe(metadata, source));
+}
+
+/** Key of tokenizer_config.json for {@link TokenizerDescription.mergeRanks}, which tokenizer.json cannot say. */
+export const mergeRanksKey = 'crossgate_merge_ranks';
+
+/**
+ * The tokenizer that a GGUF file carries as files of a Hugging Face folder: name → content. `tokenizerFromFolder` builds the same
+ * tokenizer of them. Other programs pass over {@link mergeRanksKey}: there equally good merges of SentencePiece go by the order of the list.
+ * @param source what to call the file in messages
+ * @throws {InputError} as {@link tokenizerFromGguf}
+ */
+export function tokenizerFilesFromGguf(metadata: Metadata, source: string): Map<string, string> {
+  const description = describe(metadata, source);
+  createTokenizer(description);
+  const { json, bosTokenId, eosTokenIds, addsBos, mergeRanks } = description;
+  const pieces = strings(metadata, 'tokens')!;
+  const pieceOf = (id: number | null | undefined) => (typeof id === 'number' ? (pieces[id] ?? null) : null);
+  const bos = pieceOf(bosTokenId);
+  const config = {
+    tokenizer_class: 'PreTrainedTokenizerFast',
+    clean_up_tokenization_spaces: false,
+    add_bos_token: addsBos,
+    bos_token: bos,
+    eos_token: pieceOf(eosTokenIds?.[0]),
+    unk_token: (json.model as JsonObject).unk_token,
+    [mergeRanksKey]: mergeRanks,
+  };
+  const whole = { version: '1.0', truncation: null, padding: null, ...json };
+  const post_processor = addsBos && bos !== null ? bosTemplate(bos, bosTokenId!) : null;
+  return new Map([
+    ['tokenizer.json', JSON.stringify({ ...whole, post_processor })],
+    ['tokenizer_config.json', JSON.stringify(config)],
+  ]);
+}
+
+/** The step of tokenizer.json that puts the beginning-of-text token before every text. */
+function bosTemplate(bos: string, id: number) {
+  const text = (name: string, type: number) => [
+    { SpecialToken: { id: bos, type_id: type } },
+    { Sequence: { id: name, type_id: type } },
+  ];
+  return {
+    type: 'TemplateProcessing',
+    single: text('A', 0),
+    pair: [...text('A', 0), ...text('B', 1)],
+    special_tokens: { [bos]: { id: bos, ids: [id], tokens: [bos] } },
+  };
+}
+
+function describe(metadata: Metadata, source: string): TokenizerDescription {
   const fail = (problem: string): never => {
     throw new InputError(`${source}: ${problem}`);
   };
@@ -37,8 +88,8 @@ export function tokenizerFromGguf(metadata: Metadata, source: string): Tokenizer
     return fail(`tokenizer.ggml.token_type must hold ${pieces.length} numbers, one per token.`);
   }
   const vocabulary: Vocabulary = { source, metadata, pieces, types: Array.from(types) };
-  if (model === 'llama') return sentencePieceTokenizer(vocabulary);
-  if (model === 'gpt2') return byteLevelTokenizer(vocabulary);
+  if (model === 'llama') return describeSentencePiece(vocabulary);
+  if (model === 'gpt2') return describeByteLevel(vocabulary);
   return fail(
     `tokenizer ${quoted(String(model))} is not supported; supported: llama (SentencePiece), gpt2 (byte-level BPE).`,
   );
@@ -90,7 +141,7 @@ function vocabularyRecord(pieces: readonly string[]): Record<string, number> {
   return record;
 }
 
-function sentencePieceTokenizer(vocabulary: Vocabulary): Tokenizer {
+function describeSentencePiece(vocabulary: Vocabulary): TokenizerDescription {
   const { source, metadata, pieces, types } = vocabulary;
   const scores = metadata.get('tokenizer.ggml.scores');
   if (!isNumbers(scores) || scores.length !== pieces.length) {
@@ -109,7 +160,7 @@ function sentencePieceTokenizer(vocabulary: Vocabulary): Tokenizer {
     { type: 'Fuse' },
   ];
   if (prefixed) decoders.push({ type: 'Strip', content: ' ', start: 1, stop: 0 });
-  return createTokenizer({
+  return {
     source,
     config: {},
     mergeRanks: ranks,
@@ -129,7 +180,7 @@ function sentencePieceTokenizer(vocabulary: Vocabulary): Tokenizer {
         byte_fallback: true,
       },
     },
-  });
+  };
 }
 
 /**
@@ -187,7 +238,7 @@ const preTokenizers: Readonly<Record<string, { steps: object; ignoreMerges?: boo
   qwen2: { steps: splitBy('\\p{N}'), normalizer: { type: 'NFC' } },
 };
 
-function byteLevelTokenizer(vocabulary: Vocabulary): Tokenizer {
+function describeByteLevel(vocabulary: Vocabulary): TokenizerDescription {
   const { source, metadata, pieces } = vocabulary;
   const merges = strings(metadata, 'merges');
   if (!merges) throw new InputError(`${source}: tokenizer.ggml.merges must be a list of strings.`);
@@ -197,7 +248,7 @@ function byteLevelTokenizer(vocabulary: Vocabulary): Tokenizer {
     const known = Object.keys(preTokenizers).join(', ');
     throw new InputError(`${source}: tokenizer.ggml.pre ${quoted(pre)} is not supported; supported: ${known}.`);
   }
-  return createTokenizer({
+  return {
     source,
     config: {},
     ...specialTokens(vocabulary, pre === 'llama-bpe'),
@@ -215,5 +266,5 @@ function byteLevelTokenizer(vocabulary: Vocabulary): Tokenizer {
         ignore_merges: steps.ignoreMerges ?? false,
       },
     },
-  });
+  };
 }

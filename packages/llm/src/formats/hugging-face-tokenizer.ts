@@ -1,6 +1,7 @@
 /** Builds a tokenizer from a Hugging Face folder: tokenizer.json and, where present, tokenizer_config.json. */
 import { InputError } from '@crossgate/tensor';
-import { createTokenizer, isJsonObject, type Tokenizer } from '../tokenizer';
+import { createTokenizer, isJsonObject, type JsonObject, type Tokenizer } from '../tokenizer';
+import { mergeRanksKey } from './gguf-tokenizer';
 import { type ModelFolder, readJson } from './hugging-face';
 
 /** The largest tokenizers of today take some 35 MB. */
@@ -19,7 +20,7 @@ export async function tokenizerFromFolder(
   if (!files.includes('tokenizer.json')) {
     const hint = files.includes('tokenizer.model')
       ? '; convert tokenizer.model once in Python: AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER)'
-      : '';
+      : '; copy tokenizer.json and tokenizer_config.json of the original model there';
     throw new InputError(`${folder.name}: there is no tokenizer.json${hint}.`);
   }
   const source = `${folder.name}/tokenizer.json`;
@@ -29,6 +30,7 @@ export async function tokenizerFromFolder(
   if (!isJsonObject(config)) throw new InputError(`${folder.name}/tokenizer_config.json must hold a JSON object.`);
   const complete = { normalizer: null, pre_tokenizer: null, post_processor: null, decoder: null, ...json };
   const named = 'bos_token' in config;
+  const mergeRanks = mergeRanksOf(json, config, `${folder.name}/tokenizer_config.json`);
   return createTokenizer({
     source,
     json: complete,
@@ -36,5 +38,17 @@ export async function tokenizerFromFolder(
     ...(named || ids.bosTokenId === undefined ? {} : { bosTokenId: ids.bosTokenId }),
     ...(ids.eosTokenIds ? { eosTokenIds: ids.eosTokenIds } : {}),
     ...(typeof config.add_bos_token === 'boolean' ? { addsBos: config.add_bos_token } : {}),
+    ...(mergeRanks ? { mergeRanks } : {}),
   });
+}
+
+/** What `tokenizerFilesFromGguf` has noted of equally good merges; undefined where it has not. */
+function mergeRanksOf(json: JsonObject, config: JsonObject, source: string): readonly number[] | undefined {
+  const ranks = config[mergeRanksKey];
+  if (ranks === undefined) return undefined;
+  const merges = isJsonObject(json.model) && Array.isArray(json.model.merges) ? json.model.merges.length : 0;
+  if (Array.isArray(ranks) && ranks.length === merges && ranks.every(Number.isInteger)) return ranks;
+  throw new InputError(
+    `${source}: ${mergeRanksKey} must hold ${merges} whole numbers, one per merge of tokenizer.json.`,
+  );
 }

@@ -13,7 +13,7 @@ export { type StoredType, storedTypes } from './dequantize';
 export * from './gguf';
 export { type GgufModel, huggingFaceName, openGgufModel } from './gguf-model';
 export { GgufStrings } from './gguf-strings';
-export { tokenizerFromGguf } from './gguf-tokenizer';
+export { tokenizerFilesFromGguf, tokenizerFromGguf } from './gguf-tokenizer';
 export {
   type ModelFolder,
   memoryFolder,
