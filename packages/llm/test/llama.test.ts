@@ -94,6 +94,28 @@ describe('errors', () => {
   });
 });
 
+// A damaged row of a separate head makes one logit NaN, a damaged norm all of them.
+it.each([
+  ['one', 'lm_head.weight', 5 * base.hiddenSize],
+  ['all', 'model.norm.weight', 0],
+])('tells that the output is broken where %s of the logits are NaN', async (which, name, index) => {
+  const shape = { ...base, tieWordEmbeddings: false };
+  const weights = randomLlamaWeights(shape, 1);
+  weights.get(name)!.data[index] = Number.NaN;
+  const model = await LlamaModel.load(device, inMemory(shape, weights));
+  const token = which === 'one' ? 5 : 0;
+  const broken = (what: string) =>
+    expect.objectContaining({ name: 'InputError', message: expect.stringMatching(what) });
+  await expect(lastLogits(model, [1, 2])).rejects.toEqual(
+    broken(`the logits after 2 tokens are not finite: that of token ${token} is NaN; the model's output is broken`),
+  );
+  await expect(generate(model, [1, 2])).rejects.toEqual(broken('the logits of new token 1 are not finite'));
+  await expect(generate(model, [1, 2], { temperature: 1 })).rejects.toEqual(
+    broken('the logits of new token 1 are not finite'),
+  );
+  model.release();
+});
+
 const models = process.env.CROSSGATE_MODELS;
 const stories = models ? join(models, 'stories260K') : '';
 describe.skipIf(!models || !existsSync(stories))('stories260K (needs CROSSGATE_MODELS)', () => {

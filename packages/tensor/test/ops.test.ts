@@ -454,6 +454,16 @@ describe('dropout', () => {
   });
 });
 
+it('sum adds all elements up, and hides no NaN', async () => {
+  using _ = device.step();
+  const values = Float32Array.from({ length: 300 }, (_, i) => (i % 7) - 2);
+  expect(await ops.sum(ops.fromHost(device, [3, 100], values)).read()).toEqual(
+    Float32Array.of(values.reduce((total, value) => total + value, 0)),
+  );
+  values[170] = Number.NaN;
+  expect(await ops.sum(ops.fromHost(device, [3, 100], values)).read()).toEqual(Float32Array.of(Number.NaN));
+});
+
 describe('shape errors', () => {
   it('name the operation and both shapes', () => {
     using _ = device.step();

@@ -1,7 +1,7 @@
 // Tokens, one after the other: what was computed for earlier ones is kept in a cache.
 import { InputError } from '@crossgate/gpu';
 import type { Tensor } from '@crossgate/tensor';
-import { argmax, RandomStream, withoutTape } from '@crossgate/tensor';
+import { argmax, RandomStream, sum, withoutTape } from '@crossgate/tensor';
 import { KeyValueCache } from './cache';
 import type { LlamaModel } from './llama';
 import { lastTokens, packSequences } from './packing';
@@ -25,14 +25,30 @@ export function checkVocabulary({ config: { vocabSize } }: LlamaModel, tokens: r
   if (wrong !== undefined) throw new InputError(`token ${wrong} is outside the vocabulary of ${vocabSize}`);
 }
 
-/** Logits of the last position of a sequence, [vocabSize]. @throws InputError for no tokens, or tokens outside the vocabulary. */
+/** @throws InputError when one of some logits is NaN or infinite. */
+function requireFinite(logits: Float32Array, what: string): void {
+  const token = logits.findIndex((logit) => !Number.isFinite(logit));
+  if (token >= 0) throw brokenOutput(`${what}: that of token ${token} is ${logits[token]}`);
+}
+
+function brokenOutput(what: string): InputError {
+  return new InputError(`${what}; the model's output is broken, its weights or an adapter's are probably damaged`);
+}
+
+/**
+ * Logits of the last position of a sequence, [vocabSize].
+ *
+ * @throws InputError for no tokens, tokens outside the vocabulary, and logits that are not finite.
+ */
 export async function lastLogits(model: LlamaModel, tokens: readonly number[]): Promise<Float32Array> {
   checkVocabulary(model, tokens);
   const { device } = model;
   using _ = device.step();
   const batch = packSequences(device, [tokens.length]);
   const hidden = model.forward(model.embed(Uint32Array.from(tokens)), batch, lastTokens(batch));
-  return await model.logits(hidden).read();
+  const logits = await model.logits(hidden).read();
+  requireFinite(logits, `the logits after ${tokens.length} tokens are not finite`);
+  return logits;
 }
 
 /**
@@ -54,8 +70,8 @@ export async function generate(
 /**
  * Continues a sequence token by token, as {@link generate}. The cache is released when the loop over it ends, however it ends.
  *
- * @throws InputError for an empty prompt, tokens outside the vocabulary, a prompt longer than the context, and options out of
- * range.
+ * @throws InputError for an empty prompt, tokens outside the vocabulary, a prompt longer than the context, options out of
+ * range, and logits that are not finite.
  */
 export async function* generateTokens(
   model: LlamaModel,
@@ -74,7 +90,7 @@ export async function* generateTokens(
   let next = prompt;
   for (let count = 0; count < most; count++) {
     signal?.throwIfAborted();
-    const token = await nextToken(model, cache, next, (logits) => choose(logits, sampling, random));
+    const token = await nextToken(model, cache, next, (logits) => choose(logits, count + 1, sampling, random));
     if (model.config.eosTokenIds.includes(token)) return;
     onToken?.(token);
     yield token;
@@ -94,8 +110,18 @@ async function nextToken(
   return await use(logits);
 }
 
-async function choose(logits: Tensor, sampling: SamplingOptions, random: RandomStream): Promise<number> {
-  // The likeliest token is found on the device, so that four bytes travel instead of the vocabulary.
-  if ((sampling.temperature ?? 0) === 0) return (await argmax(logits).readIntegers())[0]!;
-  return sampleToken(await logits.read(), sampling, random.uniform());
+/** @param step 1 for the first new token; for messages */
+async function choose(logits: Tensor, step: number, sampling: SamplingOptions, random: RandomStream): Promise<number> {
+  const problem = `the logits of new token ${step} are not finite`;
+  if ((sampling.temperature ?? 0) === 0) {
+    // The likeliest token is found on the device, so that eight bytes travel instead of the vocabulary. Argmax passes over NaN; a
+    // sum does not.
+    const [token, total] = [argmax(logits), sum(logits)];
+    const [[likeliest], [value]] = await Promise.all([token.readIntegers(), total.read()]);
+    if (!Number.isFinite(value)) throw brokenOutput(problem);
+    return likeliest!;
+  }
+  const values = await logits.read();
+  requireFinite(values, problem);
+  return sampleToken(values, sampling, random.uniform());
 }

@@ -9,4 +9,5 @@ export * from './linear';
 export * from './lora-linear';
 export * from './losses';
 export * from './sparse';
+export * from './sum';
 export * from './transformer';
