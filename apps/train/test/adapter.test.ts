@@ -79,6 +79,18 @@ it('merges a PEFT folder into a model that is named, in halves', async () => {
   await half.close();
 });
 
+it('merges into a model of blocks in halves, though its norms are f32', async () => {
+  const quantized = await runCli(['model', 'quantize', 'tiny', '--out', 'blocks'], { cwd });
+  expect(quantized.code).toBe(0);
+  const line = ['adapter', 'merge', 'run', '--model', './blocks', '--out', 'merged', '--json'];
+  const { code, stdout } = await runCli(line, { cwd });
+  expect(code).toBe(0);
+  expect(JSON.parse(stdout).dtype).toBe('F16');
+  const merged = await openModel(join(cwd, 'merged'));
+  for (const [name, { dtype }] of merged.source.tensors) expect(dtype, name).toBe('F16');
+  await merged.close();
+});
+
 describe('ends with exit code 2', () => {
   it.each<[string, string[], RegExp]>([
     ['for a path that is not there', ['export', 'none', '--out', 'x'], /none: not found; give a run folder/],

@@ -86,12 +86,15 @@ export function registerAdapter(program: Command, host: Host): void {
       'adapter merge my-adapter --model stories260K --out merged --dtype f32',
     ]),
   ).addOption(
-    new Option('--dtype <type>', 'type of the weights; default: that of the base model').choices(Object.keys(DTYPES)),
+    new Option(
+      '--dtype <type>',
+      'type of the weights; default: that of the base model, f16 where it holds blocks',
+    ).choices(Object.keys(DTYPES)),
   );
   host.handle<AdapterOptions & { dtype?: keyof typeof DTYPES }>(merged, async (context, options, [run]) => {
-    const { mergedWeights, storedDtype } = await import('@crossgate/llm');
+    const { mergedWeights, widenedDtype } = await import('@crossgate/llm');
     await withAdapter(run!, options, context, async ({ adapter, files, base }) => {
-      const dtype = options.dtype === undefined ? storedDtype(files.source) : DTYPES[options.dtype];
+      const dtype = options.dtype === undefined ? widenedDtype(files.source) : DTYPES[options.dtype];
       const source = mergedWeights(files.source, adapter);
       const written = await writeModelFolder(source, { base, out: options.out, dtype, label: 'merging' }, context);
       const result = { run, out: options.out, dtype, tensors: source.tensors.size, files: written };

@@ -107,6 +107,11 @@ export function storedDtype(source: WeightSource): FloatDtype {
   return dtypes.find(isFloatDtype) ?? 'F16';
 }
 
+/** The dtype to widen a model's matrices to: F16 where any are stored in blocks, whatever its norms are; else {@link storedDtype}. */
+export function widenedDtype(source: WeightSource): FloatDtype {
+  return [...source.tensors.values()].every(({ dtype }) => isFloatDtype(dtype)) ? storedDtype(source) : 'F16';
+}
+
 const architectureNames: Readonly<Record<string, string>> = {
   llama: 'LlamaForCausalLM',
   mistral: 'MistralForCausalLM',
