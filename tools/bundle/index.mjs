@@ -85,7 +85,11 @@ async function licenses(/** @type {string[]} */ packages) {
     const names = ['LICENSE', 'LICENSE.md', 'LICENSE.txt', 'LICENSE-MIT.txt', 'LICENCE', 'license', 'License'];
     const file = names.map((candidate) => join(root, path, candidate)).find((candidate) => existsSync(candidate));
     const { license } = JSON.parse(await readFile(join(root, path, 'package.json'), 'utf8'));
-    files.push({ title: path.split('node_modules/').at(-1) ?? path, file, otherwise: `${license} (its package has no text)` });
+    files.push({
+      title: path.split('node_modules/').at(-1) ?? path,
+      file,
+      otherwise: `${license} (its package has no text)`,
+    });
   }
   for (const { title, file, otherwise } of files) {
     const text = file ? await readFile(file, 'utf8') : otherwise;
