@@ -201,11 +201,19 @@ export class SasRec extends PairScores implements CfModel {
     }
     const packed = pack(device, histories, shape.historyLength);
     if (packed === null) return zeros(device, [rows, shape.cfDim]);
-    return embedding(this.#positionStates(packed, noise), packed.last);
+    const states = this.#positionStates(packed, noise, packed.last);
+    return packed.sequenceOfRow ? embedding(states, packed.sequenceOfRow) : states;
   }
 
-  /** States at all positions of packed histories [tokens, cfDim]. */
-  #positionStates({ items, places, sequences }: PackedHistories, noise: UserBatch['dropout']): Tensor {
+  /**
+   * States of packed histories: at all positions [tokens, cfDim], or at those of `wanted` alone. Then the last block reads
+   * all positions and computes no more of the others than their keys and values.
+   */
+  #positionStates(
+    { items, places, sequences }: PackedHistories,
+    noise: UserBatch['dropout'],
+    wanted?: Uint32Array,
+  ): Tensor {
     const { group, shape } = this;
     const { cfDim, blocks, heads, norm } = shape;
     let stream = 0;
@@ -215,20 +223,24 @@ export class SasRec extends PairScores implements CfModel {
         : x;
     const normalize = (name: string) => (x: Tensor) =>
       layerNorm(x, group.get(`${name}.weight`), group.get(`${name}.bias`), epsilon);
-    /** A sublayer with its residual connection. */
-    const residual = (x: Tensor, name: string, sublayer: (x: Tensor) => Tensor) =>
-      norm === 'pre' ? add(x, sublayer(normalize(name)(x))) : normalize(name)(add(x, sublayer(x)));
+    const rows = (x: Tensor) => (wanted ? embedding(x, wanted) : x);
+    const all = (x: Tensor) => x;
+    /** A sublayer with its residual connection, at the rows that the sublayer keeps. */
+    const residual = (x: Tensor, name: string, sublayer: (x: Tensor) => Tensor, keep = all) =>
+      norm === 'pre' ? add(keep(x), sublayer(normalize(name)(x))) : normalize(name)(add(keep(x), sublayer(x)));
 
     let x = drop(
       add(scale(embedding(this.#items, items), Math.sqrt(cfDim)), embedding(group.get(positionTable), places)),
     );
     for (let block = 0; block < blocks; block++) {
       const module = (name: string) => linearModule(group, `blocks.${block}.${name}`);
-      x = residual(x, `blocks.${block}.attention_norm`, (input) => {
+      const keep = block === blocks - 1 ? rows : all;
+      const attend = (input: Tensor) => {
         const [query, key, value] = ['query', 'key', 'value'].map((name) => module(name)(input)) as Tensor[];
         const options = { heads, keyValueHeads: heads, headDim: cfDim / heads };
-        return drop(module('output')(attention(query!, key!, value!, sequences, options)));
-      });
+        return drop(module('output')(keep(attention(query!, key!, value!, sequences, options))));
+      };
+      x = residual(x, `blocks.${block}.attention_norm`, attend, keep);
       x = residual(x, `blocks.${block}.feed_forward_norm`, (input) =>
         drop(module('feed_forward.output')(relu(drop(module('feed_forward.input')(input))))),
       );
@@ -282,8 +294,10 @@ interface PackedHistories {
   readonly items: Uint32Array;
   readonly places: Uint32Array;
   readonly sequences: PackedSequences;
-  /** [n] row of the last token of each history; {@link noRow} where it is empty. */
+  /** [sequences] the last token of each. */
   readonly last: Uint32Array;
+  /** [n] which of the sequences is each history; {@link noRow} where it is empty. Null where none is. */
+  readonly sequenceOfRow: Uint32Array | null;
 }
 
 /** Packs the last `limit` items of each history. @returns null when all are empty. */
@@ -311,8 +325,10 @@ function pack(device: Device, histories: readonly Int32Array[], limit: number): 
       places[start + j] = limit - history.length + j;
     }
   });
+  const last = offsets.slice(1).map((end) => end - 1);
   let sequence = 0;
-  const last = Uint32Array.from(cut, ({ length }) => (length === 0 ? noRow : offsets[++sequence]! - 1));
+  const sequenceOfRow =
+    filled.length === cut.length ? null : Uint32Array.from(cut, ({ length }) => (length === 0 ? noRow : sequence++));
   const upload = (values: Uint32Array) => fromHost(device, [values.length], values);
   const sequences = {
     offsets: upload(offsets),
@@ -320,5 +336,5 @@ function pack(device: Device, histories: readonly Int32Array[], limit: number): 
     positions: upload(positions),
     tokens,
   };
-  return { items, places, sequences, last };
+  return { items, places, sequences, last, sequenceOfRow };
 }
