@@ -169,7 +169,7 @@ export class SasRec extends PairScores implements CfModel {
   positionScorer(sequences: readonly Int32Array[], noise?: UserBatch['dropout']): (items: Uint32Array) => Tensor {
     const { historyLength } = this;
     const wrong = sequences.findIndex(({ length }) => length < 1 || length > historyLength);
-    const packed = wrong < 0 ? pack(this.device, sequences, historyLength) : null;
+    const packed = wrong < 0 ? pack(this.device, sequences, historyLength, false) : null;
     if (packed === null) {
       throw new InputError(
         `SASRec: sequence ${wrong} has ${sequences[wrong]?.length ?? 'no'} items, expected 1 to ${historyLength}`,
@@ -199,7 +199,8 @@ export class SasRec extends PairScores implements CfModel {
     if (histories?.length !== rows) {
       throw new InputError(`SASRec: ${rows} rows need as many histories, got ${histories?.length ?? 'none'}`);
     }
-    const packed = pack(device, histories, shape.historyLength);
+    // Rows of a training step draw noise of their own.
+    const packed = pack(device, histories, shape.historyLength, !noise);
     if (packed === null) return zeros(device, [rows, shape.cfDim]);
     const states = this.#positionStates(packed, noise, packed.last);
     return packed.sequenceOfRow ? embedding(states, packed.sequenceOfRow) : states;
@@ -296,14 +297,28 @@ interface PackedHistories {
   readonly sequences: PackedSequences;
   /** [sequences] the last token of each. */
   readonly last: Uint32Array;
-  /** [n] which of the sequences is each history; {@link noRow} where it is empty. Null where none is. */
+  /** [n] which of the sequences is each history; {@link noRow} where it is empty. Null where each has its own. */
   readonly sequenceOfRow: Uint32Array | null;
 }
 
-/** Packs the last `limit` items of each history. @returns null when all are empty. */
-function pack(device: Device, histories: readonly Int32Array[], limit: number): PackedHistories | null {
-  const cut = histories.map((history) => history.subarray(Math.max(0, history.length - limit)));
-  const filled = cut.filter(({ length }) => length > 0);
+/**
+ * Packs the last `limit` items of each history. @returns null when all are empty.
+ *
+ * @param shared whether neighbors that are one and the same array lie there once, as those of a user's rows between two likes.
+ */
+function pack(
+  device: Device,
+  histories: readonly Int32Array[],
+  limit: number,
+  shared: boolean,
+): PackedHistories | null {
+  const filled: Int32Array[] = [];
+  const sequenceOfRow = new Uint32Array(histories.length);
+  histories.forEach((history, row) => {
+    const items = history.subarray(Math.max(0, history.length - limit));
+    if (items.length > 0 && !(shared && isSame(filled.at(-1), items))) filled.push(items);
+    sequenceOfRow[row] = items.length === 0 ? noRow : filled.length - 1;
+  });
   if (filled.length === 0) return null;
   const offsets = new Uint32Array(filled.length + 1);
   filled.forEach(({ length }, s) => {
@@ -326,9 +341,6 @@ function pack(device: Device, histories: readonly Int32Array[], limit: number): 
     }
   });
   const last = offsets.slice(1).map((end) => end - 1);
-  let sequence = 0;
-  const sequenceOfRow =
-    filled.length === cut.length ? null : Uint32Array.from(cut, ({ length }) => (length === 0 ? noRow : sequence++));
   const upload = (values: Uint32Array) => fromHost(device, [values.length], values);
   const sequences = {
     offsets: upload(offsets),
@@ -336,5 +348,8 @@ function pack(device: Device, histories: readonly Int32Array[], limit: number): 
     positions: upload(positions),
     tokens,
   };
-  return { items, places, sequences, last, sequenceOfRow };
+  return { items, places, sequences, last, sequenceOfRow: filled.length === histories.length ? null : sequenceOfRow };
 }
+
+const isSame = (a: Int32Array | undefined, b: Int32Array): boolean =>
+  a !== undefined && a.buffer === b.buffer && a.byteOffset === b.byteOffset && a.length === b.length;

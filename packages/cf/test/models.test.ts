@@ -293,6 +293,12 @@ describe('SASRec', () => {
     }
     expect([...all.subarray(0, cfDim)]).toEqual(new Array(cfDim).fill(0));
     expect([...(await model.userVectors(Uint32Array.of(1), [new Int32Array(0)]).read())]).toEqual([0, 0, 0, 0, 0, 0]);
+    // Neighbors that share an array are computed once.
+    const [long, short] = [histories[6]!, histories[4]!];
+    const shared = [long, long, new Int32Array(0), long.slice(), short, short, short.subarray(1), long];
+    const vectors = (of: Int32Array[]) => model.userVectors(new Uint32Array(of.length).fill(1), of).read();
+    const copied = await vectors(shared.map((history) => history.slice()));
+    expectClose(await vectors(shared), copied, { relative: 1e-5, absolute: 1e-6 });
     model.release();
   });
 
