@@ -104,9 +104,9 @@ describe('loading', () => {
 
   it('refuses what is no model, and nothing', async () => {
     const io = { stdout: process.stdout, stderr: process.stderr, stderrIsTerminal: false, signal };
-    await expect(runLoadingCommand(io, ['nothing-here'], {})).rejects.toThrow(/nothing-here: model not found/);
+    await expect(runLoadingCommand(io, ['nothing-here'], {})).rejects.toThrow(/nothing-here: there is no such model/);
     await expect(runLoadingCommand(io, [], {})).rejects.toThrow(/nothing to load: name model folders/);
     const empty = await mkdtemp(join(folder, 'empty-'));
-    await expect(runLoadingCommand(io, [empty], {})).rejects.toThrow(/holds no \.safetensors file/);
+    await expect(runLoadingCommand(io, [empty], {})).rejects.toThrow(/is not a model folder/);
   });
 });

@@ -103,10 +103,10 @@ export async function locateDataset(
 /**
  * Finds a model: an existing path (absolute or from the working folder), else CROSSGATE_MODELS/<name>, else ./models/<name>,
  * else one that `model pull` fetched (`ORG/NAME`), else one that comes with the program (`demo-llm`). A folder without config.json whose `hf` folder has one stands for
- * that folder.
+ * that folder; else `findModel` says what it holds.
  * @param key how messages call the argument: `llm.path` or `--model`
- * @returns the absolute path of a folder or file
- * @throws InputError naming every place that was tried
+ * @returns the absolute path of a folder with config.json, or of a file
+ * @throws InputError naming every place that was tried, and for a folder that holds no model or several
  */
 export async function locateModel(name: string, key: string, surroundings: Surroundings): Promise<string> {
   const direct = resolve(surroundings.cwd, name);
@@ -119,12 +119,14 @@ export async function locateModel(name: string, key: string, surroundings: Surro
     const kind = await kindOf(place);
     if (kind === 'file') return place;
     if (kind !== 'folder') continue;
-    if ((await kindOf(join(place, 'config.json'))) === 'file') return place;
     const nested = join(place, 'hf');
-    if ((await kindOf(join(nested, 'config.json'))) === 'file') return nested;
-    throw new InputError(
-      `${key}: ${place}: is not a model folder (no config.json); give a Hugging Face folder or a GGUF file`,
-    );
+    const hasConfig = async (folder: string) => (await kindOf(join(folder, 'config.json'))) === 'file';
+    if (!(await hasConfig(place)) && (await hasConfig(nested))) return nested;
+    const { findModel } = await import('@crossgate/llm/node');
+    return await findModel(place).catch((error: Error) => {
+      if (error.name === 'InputError') error.message = `${key}: ${error.message}`;
+      throw error;
+    });
   }
   const reference = parseReference(name);
   const pulled = reference && (await findPulled(reference, surroundings));

@@ -2,7 +2,8 @@
 import { createHash, type Hash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { readGgufHeader } from '@crossgate/llm';
+import { ggufParts, readGgufHeader, weightFiles } from '@crossgate/llm';
+import { openFolder } from '@crossgate/llm/node';
 import { type ByteSource, readSafetensorsHeader } from '@crossgate/tensor';
 import { openFile } from '@crossgate/tensor/node';
 import { kindOf } from './files';
@@ -15,7 +16,7 @@ const SMALL_FILES = ['config.json', 'tokenizer.json', 'tokenizer_config.json'];
 
 /**
  * SHA-256 of a model: of a Hugging Face folder config.json, tokenizer.json and tokenizer_config.json, and of every weight
- * file (safetensors, in the order of their names, or the GGUF file) its size, its whole header (which in GGUF holds the
+ * file (safetensors, in the order of their names, or the GGUF file or its parts) its size, its whole header (which in GGUF holds the
  * configuration and the tokenizer), and the first and last 64 KiB of every tensor. It does not depend on where the model
  * lies. Of a tensor of more than 128 KiB a change in the middle alone is not seen: training changes every row, and reading
  * all of a 7B model would take longer than opening it.
@@ -26,27 +27,20 @@ const SMALL_FILES = ['config.json', 'tokenizer.json', 'tokenizer_config.json'];
 export async function modelHash(path: string): Promise<string> {
   const hash = createHash('sha256');
   if ((await kindOf(path)) !== 'folder') {
-    await addWeights(hash, path, async (file) => (await readGgufHeader(file)).tensors.values());
+    for (const part of ggufParts(path)) {
+      await addWeights(hash, part, async (file) => (await readGgufHeader(file)).tensors.values());
+    }
     return hash.digest('hex');
   }
   const names = await readdir(path);
   for (const name of SMALL_FILES.filter((file) => names.includes(file))) {
     addBytes(hash, name, await readFile(join(path, name)));
   }
-  for (const name of await weightFiles(path, names)) {
+  for (const name of [...(await weightFiles(openFolder(path))).keys()].sort()) {
     hash.update(`${name}\n`);
     await addWeights(hash, join(path, name), async (file) => (await readSafetensorsHeader(file)).tensors.values());
   }
   return hash.digest('hex');
-}
-
-/** The safetensors files that are loaded: one whole, or the shards of the index. */
-async function weightFiles(folder: string, names: readonly string[]): Promise<string[]> {
-  if (names.includes('model.safetensors')) return ['model.safetensors'];
-  const index = JSON.parse(await readFile(join(folder, 'model.safetensors.index.json'), 'utf8')) as {
-    weight_map: Record<string, string>;
-  };
-  return [...new Set(Object.values(index.weight_map))].sort();
 }
 
 /** Adds bytes with their length, so that no two lists of files give the same stream. */

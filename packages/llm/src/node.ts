@@ -1,16 +1,19 @@
 /** Models on disk, for Node. */
-import { readdir, stat } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { InputError } from '@crossgate/tensor';
+import { type ByteSource, InputError } from '@crossgate/tensor';
 import { openFile } from '@crossgate/tensor/node';
 import type { LlamaConfig } from './config';
 import { type GgufHeader, readGgufHeader } from './formats/gguf';
-import { openGgufModel } from './formats/gguf-model';
+import { ggufParts, openGgufModel } from './formats/gguf-model';
 import { tokenizerFilesFromGguf, tokenizerFromGguf } from './formats/gguf-tokenizer';
-import { type ModelFolder, openHuggingFaceModel } from './formats/hugging-face';
+import { type ModelFolder, openHuggingFaceModel, weightFiles } from './formats/hugging-face';
 import { tokenizerFromFolder } from './formats/hugging-face-tokenizer';
 import type { WeightSource } from './formats/source';
+import { findModel, isFolder } from './model-path';
 import type { Tokenizer } from './tokenizer';
+
+export { findModel } from './model-path';
 
 /** A model that was found and checked; its weights are still on disk. */
 export interface OpenModel {
@@ -31,17 +34,40 @@ export function openFolder(path: string): ModelFolder {
 }
 
 /**
- * Opens a Hugging Face folder or a GGUF file. Reads headers only.
+ * Opens a Hugging Face folder or a GGUF model: one file, or any of its parts. Reads headers only.
+ * @param path as {@link findModel} takes it
  * @throws {InputError} naming the file and what is wrong with it.
  */
 export async function openModel(path: string): Promise<OpenModel> {
-  if (await isFolder(path)) {
-    const folder = openFolder(path);
+  const found = await findModel(path);
+  if (await isFolder(found)) {
+    const folder = openFolder(found);
     const source = await openHuggingFaceModel(folder);
     return opened(path, source, () => tokenizerFromFolder(folder, source.config));
   }
-  const { source, header } = await openGgufModel(await openFile(path));
+  const [first, ...more] = await openParts(ggufParts(found));
+  const { source, header } = await openGgufModel(first!, more);
   return opened(path, source, async () => tokenizerFromGguf(header.metadata, path));
+}
+
+/** The files that hold a model's weights. @param path as {@link findModel} takes it; @throws InputError when there are none */
+export async function modelFiles(path: string): Promise<string[]> {
+  const found = await findModel(path);
+  if (!(await isFolder(found))) return [...ggufParts(found)];
+  return [...(await weightFiles(openFolder(found))).keys()].map((name) => join(found, name));
+}
+
+/** Opens the parts of a model. @throws {InputError} naming the first that is missing */
+async function openParts(paths: readonly string[]): Promise<ByteSource[]> {
+  const files: ByteSource[] = [];
+  try {
+    for (const path of paths) files.push(await openFile(path));
+    return files;
+  } catch (error) {
+    await Promise.all(files.map((file) => file.close()));
+    if (!(error instanceof InputError) || paths.length === 1) throw error;
+    throw new InputError(`${error.message.replace(/\.$/, '')}; the model lies in ${paths.length} parts.`);
+  }
 }
 
 /**
@@ -49,8 +75,13 @@ export async function openModel(path: string): Promise<OpenModel> {
  * @throws {InputError} naming the file and what is wrong with it.
  */
 export async function openTokenizer(path: string): Promise<Tokenizer> {
-  if (await isFolder(path)) return tokenizerFromFolder(openFolder(path));
-  return tokenizerFromGguf(await ggufMetadata(path), path);
+  if (await isFolder(path)) {
+    const names = await readdir(path);
+    if (names.includes('tokenizer.json')) return tokenizerFromFolder(openFolder(path));
+  }
+  const found = await findModel(path);
+  if (await isFolder(found)) return tokenizerFromFolder(openFolder(found));
+  return tokenizerFromGguf(await ggufMetadata(found), path);
 }
 
 /**
@@ -70,16 +101,6 @@ async function ggufMetadata(path: string): Promise<GgufHeader['metadata']> {
   }
 }
 
-async function isFolder(path: string): Promise<boolean> {
-  const status = await stat(path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') {
-      throw new InputError(`${path}: there is no such model; give a Hugging Face folder or a .gguf file.`);
-    }
-    throw error;
-  });
-  return status.isDirectory();
-}
-
 function opened(path: string, source: WeightSource, build: () => Promise<Tokenizer>): OpenModel {
   const { config } = source;
   let tokenizer: Promise<Tokenizer> | undefined;
@@ -90,7 +111,7 @@ function opened(path: string, source: WeightSource, build: () => Promise<Tokeniz
       tokenizer ??= build().then((built) => {
         if (built.vocabSize <= config.vocabSize) return built;
         throw new InputError(
-          `${path}: the tokenizer has ${built.vocabSize} tokens, but the model only ${config.vocabSize}.`,
+          `${path}: the tokenizer has ${built.vocabSize} tokens, but the model only ${config.vocabSize}; give it the tokenizer that it was trained with.`,
         );
       });
       return tokenizer;

@@ -1,8 +1,8 @@
 /** `crossgate-bench loading`: how fast a model comes from its files to the device, and how fast a prepared data set is opened. */
-import { readdir, stat } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { openDevice } from '@crossgate/gpu/node';
 import type { WeightStorage } from '@crossgate/llm';
+import { modelFiles } from '@crossgate/llm/node';
 import { InputError, InterruptedError } from '../errors';
 import { createProgress, type GlobalOptions, type Io } from '../io';
 import { measureOpening } from '../loading/interactions';
@@ -37,7 +37,7 @@ export async function runLoadingCommand(io: Io, models: readonly string[], optio
   if (models.length === 0 && interactions === undefined) {
     throw new InputError('nothing to load: name model folders or GGUF files, or give --interactions');
   }
-  const found = await Promise.all(models.map(async (model) => ({ model, files: await weightFiles(resolve(model)) })));
+  const found = await Promise.all(models.map(async (model) => ({ model, files: await modelFiles(resolve(model)) })));
   const device =
     models.length > 0 ? await openDevice(options.adapter === undefined ? {} : { adapter: options.adapter }) : null;
   const progress = createProgress(io, options.quiet === true);
@@ -63,16 +63,6 @@ export async function runLoadingCommand(io: Io, models: readonly string[], optio
     progress.end();
     device?.destroy();
   }
-}
-
-/** The files that hold a model's weights. */
-async function weightFiles(path: string): Promise<string[]> {
-  const info = await stat(path).catch(() => null);
-  if (info === null) throw new InputError(`${path}: model not found; give a model folder or a GGUF file`);
-  if (!info.isDirectory()) return [path];
-  const names = (await readdir(path)).filter((name) => name.endsWith('.safetensors')).sort();
-  if (names.length === 0) throw new InputError(`${path}: holds no .safetensors file`);
-  return names.map((name) => join(path, name));
 }
 
 /** The report as text. */

@@ -40,43 +40,87 @@ export interface GgufModel {
   readonly header: GgufHeader;
 }
 
+/** A tensor, and the file that it lies in. */
+interface PlacedTensor extends GgufTensor {
+  readonly file: ByteSource;
+}
+
+/** What llama.cpp calls the parts of a model in several files: NAME-00001-of-00003.gguf. */
+const partName = /^(.*-)(\d{5})-of-(\d{5})(\.gguf)$/s;
+
+/** The files of the GGUF model that a path leads to: itself, or, where its name is that of a part, all parts in order. */
+export function ggufParts(path: string): readonly string[] {
+  const [, prefix, , count, extension] = partName.exec(path) ?? [];
+  const parts = Array.from({ length: Number(count ?? 0) }, (_, index) => {
+    return `${prefix}${String(index + 1).padStart(5, '0')}-of-${count}${extension}`;
+  });
+  return parts.includes(path) ? parts : [path];
+}
+
 /**
- * Opens a GGUF file. Only the header is read. The returned source owns `file`; on failure it is closed.
- * @throws {InputError} for damaged files, other architectures, other tensors than the configuration's, types that are not supported.
+ * Opens a GGUF model. Only headers are read. The returned source owns the files; on failure they are closed.
+ * @param file the file, or the first part: it has the metadata
+ * @param more the other parts of a model in several files, in order
+ * @throws {InputError} for damaged files, other architectures, other tensors than the configuration's, types that are not supported,
+ * and for parts that are not those of one model.
  */
-export async function openGgufModel(file: ByteSource): Promise<GgufModel> {
+export async function openGgufModel(file: ByteSource, more: readonly ByteSource[] = []): Promise<GgufModel> {
+  const files = [file, ...more];
   try {
     const header = await readGgufHeader(file);
-    const config = await ggufConfig(header, file);
+    const tensors = await placedTensors(files, header);
+    const config = await ggufConfig(header, tensors, file);
     const weights = new Map<string, StoredWeight>();
     // Only LLaMA's files have q and k in rotated pairs; Qwen's keep Hugging Face's order.
     const rotated = config.architecture === 'llama' ? /\.self_attn\.[qk]_proj\.(weight|bias)$/ : undefined;
-    for (const [ggufName, tensor] of header.tensors) {
+    for (const [ggufName, tensor] of tensors) {
       if (ggufName === ropeFactors) continue;
       const name = huggingFaceName(ggufName);
       const { shape, begin } = tensor;
-      const type = typeOf(tensor, file);
+      const type = typeOf(tensor);
       weights.set(name, {
         shape,
         type,
-        file,
+        file: tensor.file,
         begin,
         ...(rotated?.test(name) && { interleavedHeadDim: config.headDim }),
       });
     }
     checkWeights(config, weights, file.name);
-    return { source: weightSource(config, weights, [file]), header };
+    return { source: weightSource(config, weights, files), header };
   } catch (error) {
-    await file.close();
+    await Promise.all(files.map((opened) => opened.close()));
     throw error;
   }
+}
+
+/** The tensors of all parts by name. @throws {InputError} naming the part that is not the one that is due */
+async function placedTensors(files: readonly ByteSource[], first: GgufHeader): Promise<Map<string, PlacedTensor>> {
+  const tensors = new Map<string, PlacedTensor>();
+  for (const [index, file] of files.entries()) {
+    const header = index === 0 ? first : await readGgufHeader(file);
+    const [number, count] = ['split.no', 'split.count'].map((key) => header.metadata.get(key));
+    const [part, parts] = [Number(number ?? 0), Number(count ?? 1)];
+    if (part !== index || Math.max(1, parts) !== files.length) {
+      const due = files.length === 1 ? 'a whole model' : `part ${index + 1} of ${files.length}`;
+      throw new InputError(
+        `${file.name}: it says that it is part ${part + 1} of ${parts}, not ${due}; ` +
+          'keep all parts in one folder, under their names (NAME-00001-of-00002.gguf).',
+      );
+    }
+    for (const [name, tensor] of header.tensors) {
+      if (tensors.has(name)) throw new InputError(`${file.name}: tensor ${quoted(name)} is in another part too.`);
+      tensors.set(name, { ...tensor, file });
+    }
+  }
+  return tensors;
 }
 
 /** Divisors of the rotary frequencies: part of the configuration rather than a weight. */
 const ropeFactors = 'rope_freqs.weight';
 
 /** How a tensor is read. @throws {InputError} naming the tensor and its type where it cannot be. */
-function typeOf({ name, type }: GgufTensor, file: ByteSource): StoredType {
+function typeOf({ name, type, file }: PlacedTensor): StoredType {
   const known = storedTypes.get(type.name);
   if (known) return known;
   throw new InputError(
@@ -84,17 +128,20 @@ function typeOf({ name, type }: GgufTensor, file: ByteSource): StoredType {
   );
 }
 
-async function ggufConfig(header: GgufHeader, file: ByteSource): Promise<LlamaConfig> {
-  const { tensors } = header;
+async function ggufConfig(
+  { metadata }: GgufHeader,
+  tensors: ReadonlyMap<string, PlacedTensor>,
+  { name }: ByteSource,
+): Promise<LlamaConfig> {
   const factors = tensors.get(ropeFactors);
   // Half a head is a few hundred bytes; more would be refused anyway and need not be read.
   const readable = factors && factors.byteLength <= 2 ** 16;
   const facts = {
     embeddingRows: tensors.get('token_embd.weight')?.shape[0] ?? 0,
-    has: (name: string) => tensors.has(name),
+    has: (tensor: string) => tensors.has(tensor),
     ropeFactors: factors && [
-      ...(readable ? typeOf(factors, file).decode(await file.read(factors.begin, factors.byteLength)) : []),
+      ...(readable ? typeOf(factors).decode(await factors.file.read(factors.begin, factors.byteLength)) : []),
     ],
   };
-  return configFromGguf(header.metadata, facts, file.name);
+  return configFromGguf(metadata, facts, name);
 }

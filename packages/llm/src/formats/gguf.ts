@@ -3,6 +3,7 @@ import { type ByteSource, InputError, quoted } from '@crossgate/tensor';
 import { type GgmlType, ggmlTypes } from './ggml-types';
 import { HeaderReader } from './gguf-reader';
 import type { GgufStrings } from './gguf-strings';
+import { describeOther } from './recognize';
 
 /** Numbers of an array in the metadata; 64-bit integers stay exact, booleans are 0 and 1. */
 export type GgufNumbers =
@@ -54,8 +55,7 @@ const maxArrayDepth = 3;
 export async function readGgufHeader(source: ByteSource): Promise<GgufHeader> {
   const reader = new HeaderReader(source);
   if (source.size < 24) throw new InputError(`${source.name}: ${source.size} bytes are too few for a GGUF file.`);
-  if ((await reader.uint32()) !== 0x46554747)
-    throw new InputError(`${source.name} is no GGUF file: it does not begin with "GGUF".`);
+  if ((await reader.uint32()) !== 0x46554747) throw new InputError(`${source.name} is ${await describeOther(source)}`);
   const version = await reader.uint32();
   if (version === 0x02000000 || version === 0x03000000) {
     throw new InputError(`${source.name} is a big-endian GGUF file; convert it to little-endian.`);

@@ -12,6 +12,7 @@ import {
 import { configFromHuggingFace, expectedTensors, type LlamaConfig } from '../config';
 import { storedTypes } from './dequantize';
 import { bitsOfWeight, quantizedType } from './quantize';
+import { findPickle, orDescribed, pickleAdvice } from './recognize';
 import { checkWeights, type StoredWeight, type WeightSource, weightSource } from './source';
 
 /** A folder of files, wherever it lies: on disk, in a browser's file system, in memory. */
@@ -47,12 +48,14 @@ const maxJsonBytes = 64 * 1024 * 1024;
 export async function readJson(folder: ModelFolder, file: string, maxBytes = maxJsonBytes): Promise<unknown> {
   const source = await folder.open(file);
   try {
-    const text = await readText(source, maxBytes);
-    try {
-      return JSON.parse(text);
-    } catch (error) {
-      throw new InputError(`${source.name} is not JSON: ${(error as Error).message}`);
-    }
+    return await orDescribed(source, async () => {
+      const text = await readText(source, maxBytes);
+      try {
+        return JSON.parse(text);
+      } catch (error) {
+        throw new InputError(`${source.name} is not JSON: ${(error as Error).message}`);
+      }
+    });
   } finally {
     await source.close();
   }
@@ -145,25 +148,48 @@ interface Shard {
 
 /** Opens every weight file of a folder; each is added to `files` at once, so that the caller can close it on failure. */
 async function openShards(folder: ModelFolder, files: ByteSource[]): Promise<Shard[]> {
-  const names = await folder.list();
-  const indexName = 'model.safetensors.index.json';
-  const index = names.includes('model.safetensors') ? undefined : names.includes(indexName);
-  if (index === false) return refuse(folder, names);
-  const wanted = index ? await shardsByIndex(folder, indexName) : new Map([['model.safetensors', undefined]]);
   const shards: Shard[] = [];
-  for (const [name, listed] of wanted) {
-    if (!names.includes(name))
-      throw new InputError(`${folder.name}/${name}: the file is missing; ${indexName} names it.`);
+  for (const [name, listed] of await weightFiles(folder)) {
     const file = await folder.open(name);
     files.push(file);
-    const header = await readSafetensorsHeader(file);
-    for (const tensor of listed ?? []) {
+    const header = await orDescribed(file, () => readSafetensorsHeader(file));
+    for (const tensor of listed) {
       if (!header.tensors.has(tensor))
         throw new InputError(`${file.name}: tensor ${quoted(tensor)} is missing; ${indexName} puts it there.`);
     }
     shards.push({ file, tensors: [...header.tensors.values()] });
   }
   return shards;
+}
+
+const indexName = 'model.safetensors.index.json';
+
+/** A shard's number and how many there are. */
+const shardName = /^model-(\d{5})-of-(\d{5})\.safetensors$/;
+
+/**
+ * The files that a folder's weights lie in, with the tensors that an index puts into each: model.safetensors; else the shards
+ * of the index; else, where there is no index, those that their names say belong together.
+ * @throws {InputError} where there are none, where one is missing, and for a damaged index.
+ */
+export async function weightFiles(folder: ModelFolder): Promise<ReadonlyMap<string, readonly string[]>> {
+  const names = await folder.list();
+  if (names.includes('model.safetensors')) return new Map([['model.safetensors', []]]);
+  const indexed = names.includes(indexName);
+  const wanted = indexed ? await shardsByIndex(folder, indexName) : shardsByName(names);
+  if (wanted.size === 0) return refuse(folder, names);
+  const missing = [...wanted.keys()].find((name) => !names.includes(name));
+  if (missing !== undefined) {
+    const why = indexed ? `${indexName} names it` : `the shards beside it say that there are ${wanted.size}`;
+    throw new InputError(`${folder.name}/${missing}: the file is missing; ${why}.`);
+  }
+  return wanted;
+}
+
+function shardsByName(names: readonly string[]): Map<string, string[]> {
+  const count = names.map((name) => shardName.exec(name)?.[2]).find((found) => found !== undefined);
+  const ordinals = Array.from({ length: Number(count ?? 0) }, (_, index) => String(index + 1).padStart(5, '0'));
+  return new Map(ordinals.map((ordinal) => [`model-${ordinal}-of-${count}.safetensors`, []]));
 }
 
 /**
@@ -192,12 +218,7 @@ export async function shardsByIndex(folder: ModelFolder, indexName: string): Pro
 }
 
 function refuse(folder: ModelFolder, names: readonly string[]): never {
-  const pickled = names.find((name) => /\.(bin|pt|pth)$/.test(name));
-  if (pickled) {
-    throw new InputError(
-      `${folder.name}: ${pickled} is a PyTorch pickle, which can run code when loaded and is not read; convert it once in Python: ` +
-        'AutoModelForCausalLM.from_pretrained(FOLDER).save_pretrained(OUT, safe_serialization=True).',
-    );
-  }
+  const pickle = findPickle(names);
+  if (pickle) throw new InputError(`${folder.name}: ${pickle} is ${pickleAdvice()}`);
   throw new InputError(`${folder.name}: there is neither model.safetensors nor model.safetensors.index.json.`);
 }

@@ -11,7 +11,7 @@ export { type RopeScaling, rotaryFrequencies } from '../rotary';
 export * from '../tokenizer';
 export { type StoredType, storedTypes } from './dequantize';
 export * from './gguf';
-export { type GgufModel, huggingFaceName, openGgufModel } from './gguf-model';
+export { type GgufModel, ggufParts, huggingFaceName, openGgufModel } from './gguf-model';
 export { GgufStrings } from './gguf-strings';
 export { tokenizerFilesFromGguf, tokenizerFromGguf } from './gguf-tokenizer';
 export {
@@ -21,8 +21,10 @@ export {
   readConfig,
   readJson,
   shardsByIndex,
+  weightFiles,
 } from './hugging-face';
 export { tokenizerFromFolder } from './hugging-face-tokenizer';
 export { type MemoryWeight, weightsInMemory } from './memory';
 export { type QuantizedBits, quantizeRows } from './quantize';
+export { pickleAdvice } from './recognize';
 export type { ReadOptions, StoredChunk, WeightChunk, WeightInfo, WeightSource } from './source';

@@ -3,6 +3,7 @@ import { InputError } from '@crossgate/gpu';
 import { encodeState, type HostState, parseState, quoted, RandomStream, writeGroup } from '@crossgate/tensor';
 import type { LlamaConfig } from '../config';
 import { type ModelFolder, readJson } from '../formats/hugging-face';
+import { findPickle } from '../formats/recognize';
 import { isRecord, KeyReader, shown } from '../key-reader';
 import type { LlamaModel } from './llama';
 import { type LoraAdapters, type LoraOptions, linearModules, loraParameterShapes } from './lora';
@@ -109,6 +110,14 @@ export async function readPeftAdapter(folder: ModelFolder, config: LlamaConfig):
     ...(reader.flag('use_rslora', false) && { rankStabilized: true }),
   };
 
+  const names = await folder.list();
+  if (!names.includes(peftWeightsFile)) {
+    const pickle = findPickle(names);
+    const why = pickle
+      ? `${pickle} is a PyTorch pickle, which can run code when loaded and is not read; in Python, save_pretrained(OUT, safe_serialization=True) of the adapted model writes it`
+      : 'an adapter needs it';
+    throw new InputError(`${folder.name}: there is no ${peftWeightsFile}; ${why}.`);
+  }
   const file = await folder.open(peftWeightsFile);
   try {
     const { state: stored } = await parseState(file);

@@ -1,0 +1,39 @@
+/** Where in a folder on disk a model lies: beside config.json, as a GGUF file, or in a snapshot of the Hub's cache. */
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { InputError } from '@crossgate/tensor';
+import { ggufParts } from './formats/gguf-model';
+
+/** Whether a path is a folder. @throws {InputError} when there is nothing */
+export async function isFolder(path: string): Promise<boolean> {
+  const status = await stat(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') {
+      throw new InputError(`${path}: there is no such model; give a Hugging Face folder or a .gguf file.`);
+    }
+    throw error;
+  });
+  return status.isDirectory();
+}
+
+/**
+ * Finds the model that a path leads to. A folder may hold config.json and safetensors, one GGUF model in place of these, or, as a
+ * repository in the cache of Hugging Face's programs (`models--ORG--NAME`), snapshots: then it stands for that of `main`.
+ * @returns the path of a folder with config.json, or of a GGUF file (of several parts the first)
+ * @throws {InputError} when there is no model, or several
+ */
+export async function findModel(path: string): Promise<string> {
+  if (!(await isFolder(path))) return ggufParts(path)[0]!;
+  const names = await readdir(path);
+  const ggufs = names.filter((name) => name.endsWith('.gguf') && ggufParts(name)[0] === name).sort();
+  const hasConfig = names.includes('config.json');
+  // Beside a GGUF file config.json is often there too, with no more than the architecture.
+  if (hasConfig && (ggufs.length === 0 || names.some((name) => name.endsWith('.safetensors')))) return path;
+  if (ggufs.length === 1) return join(path, ggufs[0]!);
+  if (ggufs.length > 1) throw new InputError(`${path}: holds several models: ${ggufs.join(', ')}; name one of them.`);
+  const commit = await readFile(join(path, 'refs', 'main'), 'utf8').catch(() => undefined);
+  if (commit !== undefined && names.includes('snapshots')) return findModel(join(path, 'snapshots', commit.trim()));
+  const what = names.includes('adapter_config.json')
+    ? 'is an adapter; give the model that it was trained on'
+    : 'is not a model folder (there is no config.json); give a Hugging Face folder or a .gguf file';
+  throw new InputError(`${path}: ${what}.`);
+}
