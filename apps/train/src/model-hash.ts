@@ -14,8 +14,11 @@ const SAMPLE_BYTES = 65_536;
 /** Files of a model folder that change what is computed, besides the weights; hashed whole. */
 const SMALL_FILES = ['config.json', 'tokenizer.json', 'tokenizer_config.json'];
 
+/** What the tokenizer comes from where there is no tokenizer.json. */
+const PIECES = ['tokenizer.model', 'added_tokens.json'];
+
 /**
- * SHA-256 of a model: of a Hugging Face folder config.json, tokenizer.json and tokenizer_config.json, and of every weight
+ * SHA-256 of a model: of a Hugging Face folder config.json, tokenizer.json (else tokenizer.model) and tokenizer_config.json, and of every weight
  * file (safetensors, in the order of their names, or the GGUF file or its parts) its size, its whole header (which in GGUF holds the
  * configuration and the tokenizer), and the first and last 64 KiB of every tensor. It does not depend on where the model
  * lies. Of a tensor of more than 128 KiB a change in the middle alone is not seen: training changes every row, and reading
@@ -33,7 +36,8 @@ export async function modelHash(path: string): Promise<string> {
     return hash.digest('hex');
   }
   const names = await readdir(path);
-  for (const name of SMALL_FILES.filter((file) => names.includes(file))) {
+  const pieces = names.includes('tokenizer.json') ? [] : PIECES;
+  for (const name of [...SMALL_FILES, ...pieces].filter((file) => names.includes(file))) {
     addBytes(hash, name, await readFile(join(path, name)));
   }
   for (const name of [...(await weightFiles(openFolder(path))).keys()].sort()) {

@@ -55,6 +55,41 @@ describe('modelHash', () => {
     expect(seen.size).toBe(1 + places.length);
   });
 
+  it('changes with tokenizer.model where there is no tokenizer.json, and not otherwise', async () => {
+    const folder = join(await folderWith(), 'model');
+    await writeTinyModel(folder);
+    const hash = await modelHash(folder);
+    await writeFile(join(folder, 'tokenizer.model'), 'pieces');
+    expect(await modelHash(folder)).toBe(hash);
+    await rename(join(folder, 'tokenizer.json'), join(folder, 'x'));
+    const seen = new Set([hash, await modelHash(folder)]);
+    await damage(join(folder, 'tokenizer.model'), 2);
+    seen.add(await modelHash(folder));
+    expect(seen.size).toBe(3);
+  });
+
+  it('reads all parts of a GGUF model', async () => {
+    const folder = await folderWith();
+    // Two whole files serve: the hash reads headers and tensors alone.
+    for (const [name, values] of [
+      ['m-00001-of-00002.gguf', 1],
+      ['m-00002-of-00002.gguf', 2],
+    ] as const) {
+      const header = Buffer.alloc(64);
+      header.write('GGUF');
+      header.writeUInt32LE(3, 4);
+      header.writeBigUInt64LE(1n, 8);
+      header.writeBigUInt64LE(1n, 24);
+      header.write('w', 32);
+      header.writeUInt32LE(1, 33);
+      header.writeBigUInt64LE(8n, 37);
+      await writeFile(join(folder, name), Buffer.concat([header, Buffer.alloc(32, values)]));
+    }
+    const hash = await modelHash(join(folder, 'm-00001-of-00002.gguf'));
+    await damage(join(folder, 'm-00002-of-00002.gguf'), 70);
+    expect(await modelHash(join(folder, 'm-00001-of-00002.gguf'))).not.toBe(hash);
+  });
+
   it('reads the shards that the index names', async () => {
     const root = await folderWith();
     const folder = join(root, 'model');

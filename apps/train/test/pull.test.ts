@@ -172,6 +172,29 @@ describe('GGUF files', () => {
     expect(ambiguous.stderr).toMatch(/b\.gguf, a\.gguf were fetched; name one/);
     expect((await pull([`${repository}/c.gguf`])).stderr).toMatch(/has no c\.gguf; it has a\.gguf/);
   });
+
+  it('in parts are one model', async () => {
+    const part = (number: number) => `big-0000${number}-of-00002.gguf`;
+    files = new Map([1, 2].map((number) => [part(number), Buffer.alloc(70, number)]));
+    const path = join(cwd, 'cache', 'models', 'acme--tiny', 'snapshots', commit, part(1));
+    const { code, stdout, stderr } = await pull();
+    expect(code, stderr).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ path, files: [part(1), part(2)], bytes: 140 });
+    // Found by the repository's name: what is wrong with it is what is in it.
+    const found = await runCli(['tokenize', '--model', repository, '--text', 'a'], { cwd, env });
+    expect(found.stderr).toMatch(/big-00001-of-00002\.gguf is no GGUF file/);
+    files.delete(part(2));
+    files.set('small.gguf', Buffer.alloc(70));
+    expect((await pull([`${repository}/${part(1)}`])).stderr).toMatch(/has no big-00002-of-00002\.gguf, a part of/);
+  });
+});
+
+it('takes tokenizer.model where there is no tokenizer.json', async () => {
+  files.set('tokenizer.model', Buffer.from('pieces'));
+  expect(JSON.parse((await pull()).stdout).files).not.toContain('tokenizer.model');
+  files.delete('tokenizer.json');
+  await rm(join(cwd, 'cache'), { recursive: true });
+  expect(JSON.parse((await pull()).stdout).files).toContain('tokenizer.model');
 });
 
 describe('a Hub that can be lived with', () => {

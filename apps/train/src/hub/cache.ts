@@ -97,6 +97,9 @@ export class RepositoryCache {
   }
 }
 
+/** A GGUF file that its first part stands for. */
+const LATER_PART = /-(?!00001-)\d{5}-of-\d{5}\.gguf$/;
+
 /**
  * The path of a model in a snapshot: its folder, or a GGUF file.
  * @returns undefined when what is asked for was not fetched
@@ -106,7 +109,7 @@ export function modelPath(folder: string, { files, repository }: Snapshot, file?
   if (file !== undefined) return file in files ? join(folder, file) : undefined;
   const names = Object.keys(files);
   if (names.some((name) => name.endsWith('.safetensors'))) return folder;
-  const [only, ...others] = names.filter((name) => name.endsWith('.gguf'));
+  const [only, ...others] = names.filter((name) => name.endsWith('.gguf') && !LATER_PART.test(name));
   if (others.length > 0) {
     throw new InputError(
       `${repository}: ${[only, ...others].join(', ')} were fetched; name one, as in ${repository}/${only}`,

@@ -28,38 +28,45 @@ export interface PullOptions extends Patience {
 /** What is read of a model folder beside its weights, and its terms. */
 const COMPANION =
   /^(config|generation_config|tokenizer|tokenizer_config)\.json$|^(LICENSE|NOTICE|README|USE_POLICY)(\.\w+)?$/i;
+/** What serves for a tokenizer.json that is not there. */
+const PIECES = ['tokenizer.model', 'added_tokens.json'];
 const INDEX = 'model.safetensors.index.json';
 
 const sizeOf = async (path: string) => (await stat(path).catch(() => undefined))?.size;
 
 /**
- * The GGUF file that is meant, or undefined for a repository of safetensors.
+ * The GGUF file that is meant, or its parts; undefined for a repository of safetensors.
  * @throws InputError when the named file is not there, when several could be meant, and when there is nothing we read
  */
-function chooseGguf(files: ReadonlyMap<string, HubFile>, { repository, file }: ModelReference): HubFile | undefined {
-  const ggufs = [...files.values()].filter(({ path }) => path.endsWith('.gguf'));
-  const listed = ggufs.map(({ path, bytes }) => `${path} (${(bytes / 1e9).toFixed(2)} GB)`).join(', ');
+function chooseGguf(
+  files: ReadonlyMap<string, HubFile>,
+  { repository, file }: ModelReference,
+  { ggufParts, pickleAdvice }: Pick<typeof import('@crossgate/llm'), 'ggufParts' | 'pickleAdvice'>,
+): HubFile[] | undefined {
+  const partsOf = (name: string) =>
+    ggufParts(name).map((part) => {
+      const found = files.get(part);
+      if (found === undefined) throw new InputError(`${repository}: has no ${part}, a part of ${name}`);
+      return found;
+    });
+  const names = [...files.keys()].filter((name) => name.endsWith('.gguf') && ggufParts(name)[0] === name);
+  const listed = () =>
+    names
+      .map((name) => `${name} (${(partsOf(name).reduce((sum, { bytes }) => sum + bytes, 0) / 1e9).toFixed(2)} GB)`)
+      .join(', ');
   if (file !== undefined) {
-    const found = files.get(file);
-    if (found === undefined) {
-      throw new InputError(
-        `${repository}: has no ${file}; ${listed === '' ? 'it has no GGUF file' : `it has ${listed}`}`,
-      );
-    }
-    return found;
+    if (files.has(file)) return partsOf(file);
+    const others = names.length === 0 ? 'it has no GGUF file' : `it has ${listed()}`;
+    throw new InputError(`${repository}: has no ${file}; ${others}`);
   }
   if (files.has('model.safetensors') || files.has(INDEX)) return undefined;
-  if (ggufs.length === 1) return ggufs[0];
-  if (ggufs.length > 1) {
-    throw new InputError(
-      `${repository}: has several models: ${listed}; name one, as in ${repository}/${ggufs[0]?.path}`,
-    );
+  if (names.length === 1) return partsOf(names[0]!);
+  if (names.length > 1) {
+    throw new InputError(`${repository}: has several models: ${listed()}; name one, as in ${repository}/${names[0]}`);
   }
   const pickled = [...files.keys()].find((name) => /\.(bin|pt|pth)$/.test(name));
   if (pickled !== undefined) {
-    throw new InputError(
-      `${repository}: has only ${pickled}, a PyTorch pickle, which can run code when loaded and is not read; convert it once in Python: AutoModelForCausalLM.from_pretrained("${repository}").save_pretrained(OUT, safe_serialization=True)`,
-    );
+    throw new InputError(`${repository}: has only ${pickled}, ${pickleAdvice(repository)}`);
   }
   throw new InputError(`${repository}: has no weights we read at its top: neither model.safetensors nor a .gguf file`);
 }
@@ -119,20 +126,20 @@ async function fetchModel(
   folder: string,
 ): Promise<void> {
   const terms = [...files.values()].filter(({ path }) => COMPANION.test(path) && !path.endsWith('.json'));
-  const gguf = chooseGguf(files, reference);
-  if (gguf !== undefined) return fetching.fetch([...terms, gguf]);
-  const [{ readConfig, shardsByIndex }, { openFolder }] = await Promise.all([
-    import('@crossgate/llm'),
-    import('@crossgate/llm/node'),
-  ]);
+  const [llm, { openFolder }] = await Promise.all([import('@crossgate/llm'), import('@crossgate/llm/node')]);
+  const gguf = chooseGguf(files, reference, llm);
+  if (gguf !== undefined) return fetching.fetch([...terms, ...gguf]);
   const whole = files.get('model.safetensors');
   const index = whole === undefined ? files.get(INDEX) : undefined;
-  await fetching.fetch([...files.values()].filter((file) => COMPANION.test(file.path) || file === index));
+  const pieces = files.has('tokenizer.json') ? [] : PIECES;
+  await fetching.fetch(
+    [...files.values()].filter(({ path }) => COMPANION.test(path) || path === index?.path || pieces.includes(path)),
+  );
   // A model that we do not compute is refused before its gigabytes are fetched.
   const local = openFolder(folder);
-  await readConfig(local);
+  await llm.readConfig(local);
   if (whole !== undefined) return fetching.fetch([whole]);
-  const shards = [...(await shardsByIndex(local, INDEX)).keys()].map((name) => {
+  const shards = [...(await llm.shardsByIndex(local, INDEX)).keys()].map((name) => {
     const shard = files.get(name);
     if (shard === undefined) throw new InputError(`${reference.repository}: has no ${name}, which its ${INDEX} names`);
     return shard;

@@ -3,6 +3,7 @@ import { InputError, quoted } from '@crossgate/tensor';
 import { createTokenizer, type JsonObject, type Tokenizer, type TokenizerDescription } from '../tokenizer';
 import type { GgufValue } from './gguf';
 import { GgufStrings } from './gguf-strings';
+import type { SentencePieceModel } from './sentencepiece';
 
 /** Token types of GGUF, as SentencePiece numbers them. */
 const typeNormal = 1;
@@ -126,7 +127,7 @@ function specialTokens(vocabulary: Vocabulary, addsBosByDefault: boolean) {
 }
 
 /** Tokens that are matched whole in the text, before anything else. */
-function addedTokens({ pieces, types }: Vocabulary, extra: readonly number[] = []) {
+function addedTokens({ pieces, types }: Pick<Vocabulary, 'pieces' | 'types'>, extra: readonly number[] = []) {
   return pieces.flatMap((content, id) => {
     const special = types[id] === typeControl || extra.includes(id);
     if ((!special && types[id] !== typeUserDefined) || content === '') return [];
@@ -147,11 +148,27 @@ function describeSentencePiece(vocabulary: Vocabulary): TokenizerDescription {
   if (!isNumbers(scores) || scores.length !== pieces.length) {
     throw new InputError(`${source}: tokenizer.ggml.scores must hold ${pieces.length} numbers, one per token.`);
   }
-  const { merges, ranks } = mergesFromScores(pieces, types, Array.from(scores));
   const unknown = tokenId(vocabulary, 'unknown') ?? types.indexOf(2);
+  const dummyPrefix = metadata.get('tokenizer.ggml.add_space_prefix') !== false;
+  return {
+    source,
+    config: {},
+    ...specialTokens(vocabulary, true),
+    ...sentencePieceSteps({ pieces, types, scores: Array.from(scores), dummyPrefix, unknown }),
+  };
+}
+
+/** The structure of a tokenizer.json that does as SentencePiece does, and its equally good merges. */
+export function sentencePieceSteps({
+  pieces,
+  types,
+  scores,
+  dummyPrefix,
+  unknown,
+}: Pick<SentencePieceModel, 'pieces' | 'types' | 'scores' | 'dummyPrefix' | 'unknown'>) {
+  const { merges, ranks } = mergesFromScores(pieces, types, scores);
   const replaceSpace = { type: 'Replace', pattern: { String: ' ' }, content: '▁' };
-  const prefixed = metadata.get('tokenizer.ggml.add_space_prefix') !== false;
-  const normalizer = prefixed
+  const normalizer = dummyPrefix
     ? { type: 'Sequence', normalizers: [{ type: 'Prepend', prepend: '▁' }, replaceSpace] }
     : replaceSpace;
   const decoders: object[] = [
@@ -159,23 +176,20 @@ function describeSentencePiece(vocabulary: Vocabulary): TokenizerDescription {
     { type: 'ByteFallback' },
     { type: 'Fuse' },
   ];
-  if (prefixed) decoders.push({ type: 'Strip', content: ' ', start: 1, stop: 0 });
+  if (dummyPrefix) decoders.push({ type: 'Strip', content: ' ', start: 1, stop: 0 });
   return {
-    source,
-    config: {},
     mergeRanks: ranks,
-    ...specialTokens(vocabulary, true),
     json: {
       normalizer,
       pre_tokenizer: null,
       post_processor: null,
       decoder: { type: 'Sequence', decoders },
-      added_tokens: addedTokens(vocabulary, unknown >= 0 ? [unknown] : []),
+      added_tokens: addedTokens({ pieces, types }, unknown !== null && unknown >= 0 ? [unknown] : []),
       model: {
         type: 'BPE',
         vocab: vocabularyRecord(pieces),
         merges,
-        unk_token: pieces[unknown] ?? null,
+        unk_token: (unknown === null ? undefined : pieces[unknown]) ?? null,
         fuse_unk: true,
         byte_fallback: true,
       },

@@ -1,45 +1,98 @@
-/** Builds a tokenizer from a Hugging Face folder: tokenizer.json and, where present, tokenizer_config.json. */
+/** Builds a tokenizer from a Hugging Face folder: tokenizer.json or tokenizer.model, and, where present, tokenizer_config.json. */
 import { InputError } from '@crossgate/tensor';
 import { createTokenizer, isJsonObject, type JsonObject, type Tokenizer } from '../tokenizer';
-import { mergeRanksKey } from './gguf-tokenizer';
+import { mergeRanksKey, sentencePieceSteps } from './gguf-tokenizer';
 import { type ModelFolder, readJson } from './hugging-face';
+import { orDescribed } from './recognize';
+import { parseSentencePiece } from './sentencepiece';
 
 /** The largest tokenizers of today take some 35 MB. */
 const maxTokenizerBytes = 256 * 1024 * 1024;
 
+/** What a model's configuration says of special tokens. */
+interface SpecialIds {
+  readonly bosTokenId?: number | null;
+  readonly eosTokenIds?: readonly number[];
+}
+
 /**
- * Opens the tokenizer of a model folder.
+ * Opens the tokenizer of a model folder: tokenizer.json, or where there is none tokenizer.model.
  * @param ids what the model's configuration says of special tokens; used where the tokenizer's own files are silent
- * @throws {InputError} when tokenizer.json is missing, malformed, or of a kind that is not supported.
+ * @throws {InputError} when both are missing, and for one that is malformed or of a kind that is not supported.
  */
-export async function tokenizerFromFolder(
-  folder: ModelFolder,
-  ids: { readonly bosTokenId?: number | null; readonly eosTokenIds?: readonly number[] } = {},
-): Promise<Tokenizer> {
+export async function tokenizerFromFolder(folder: ModelFolder, ids: SpecialIds = {}): Promise<Tokenizer> {
   const files = await folder.list();
-  if (!files.includes('tokenizer.json')) {
-    const hint = files.includes('tokenizer.model')
-      ? '; convert tokenizer.model once in Python: AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER)'
-      : '; copy tokenizer.json and tokenizer_config.json of the original model there';
-    throw new InputError(`${folder.name}: there is no tokenizer.json${hint}.`);
-  }
+  const config = files.includes('tokenizer_config.json') ? await readJson(folder, 'tokenizer_config.json') : {};
+  if (!isJsonObject(config)) throw new InputError(`${folder.name}/tokenizer_config.json must hold a JSON object.`);
+  const own = files.includes('tokenizer.json')
+    ? await describeJson(folder, config, ids)
+    : files.includes('tokenizer.model')
+      ? await describeModel(folder, config)
+      : refuse(folder);
+  return createTokenizer({
+    ...own,
+    config,
+    ...(ids.eosTokenIds ? { eosTokenIds: ids.eosTokenIds } : {}),
+    ...(typeof config.add_bos_token === 'boolean' ? { addsBos: config.add_bos_token } : {}),
+  });
+}
+
+function refuse(folder: ModelFolder): never {
+  throw new InputError(
+    `${folder.name}: there is no tokenizer.json; copy tokenizer.json and tokenizer_config.json of the original model there.`,
+  );
+}
+
+async function describeJson(folder: ModelFolder, config: JsonObject, ids: SpecialIds) {
   const source = `${folder.name}/tokenizer.json`;
   const json = await readJson(folder, 'tokenizer.json', maxTokenizerBytes);
   if (!isJsonObject(json)) throw new InputError(`${source} must hold a JSON object.`);
-  const config = files.includes('tokenizer_config.json') ? await readJson(folder, 'tokenizer_config.json') : {};
-  if (!isJsonObject(config)) throw new InputError(`${folder.name}/tokenizer_config.json must hold a JSON object.`);
   const complete = { normalizer: null, pre_tokenizer: null, post_processor: null, decoder: null, ...json };
   const named = 'bos_token' in config;
   const mergeRanks = mergeRanksOf(json, config, `${folder.name}/tokenizer_config.json`);
-  return createTokenizer({
+  return {
     source,
     json: complete,
-    config,
     ...(named || ids.bosTokenId === undefined ? {} : { bosTokenId: ids.bosTokenId }),
-    ...(ids.eosTokenIds ? { eosTokenIds: ids.eosTokenIds } : {}),
-    ...(typeof config.add_bos_token === 'boolean' ? { addsBos: config.add_bos_token } : {}),
     ...(mergeRanks ? { mergeRanks } : {}),
-  });
+  };
+}
+
+/** SentencePiece's own file, as Vicuna comes with it, and the tokens that were added beside it. */
+async function describeModel(folder: ModelFolder, config: JsonObject) {
+  const file = await folder.open('tokenizer.model');
+  const source = file.name;
+  try {
+    if (file.size > maxTokenizerBytes)
+      throw new InputError(`${source}: ${file.size} bytes are too many for a tokenizer.`);
+    const model = await orDescribed(file, async () => parseSentencePiece(await file.read(0, file.size), source));
+    const { json, mergeRanks } = sentencePieceSteps(model);
+    const known = new Set(json.added_tokens.map(({ id }) => id));
+    const more = (await addedTokens(folder, config)).filter(({ id }) => !known.has(id));
+    return {
+      source,
+      json: { ...json, added_tokens: [...json.added_tokens, ...more] },
+      mergeRanks,
+      ...('bos_token' in config ? {} : { bosTokenId: model.bos }),
+      eosTokenIds: model.eos === null ? [] : [model.eos],
+      addsBos: true,
+    };
+  } finally {
+    await file.close();
+  }
+}
+
+/** Tokens beside those of tokenizer.model, by tokenizer_config.json or, of older models, added_tokens.json. */
+async function addedTokens(folder: ModelFolder, { added_tokens_decoder: decoder }: JsonObject) {
+  const token = (id: number, entry: JsonObject) => {
+    return { single_word: false, lstrip: false, rstrip: false, normalized: false, special: true, ...entry, id };
+  };
+  if (isJsonObject(decoder)) {
+    return Object.entries(decoder).map(([id, entry]) => token(Number(id), isJsonObject(entry) ? entry : {}));
+  }
+  if (!(await folder.list()).includes('added_tokens.json')) return [];
+  const added = await readJson(folder, 'added_tokens.json');
+  return Object.entries(isJsonObject(added) ? added : {}).map(([content, id]) => token(Number(id), { content }));
 }
 
 /** What `tokenizerFilesFromGguf` has noted of equally good merges; undefined where it has not. */
