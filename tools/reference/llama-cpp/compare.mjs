@@ -1,5 +1,5 @@
 // Ours beside llama.cpp's, after a build of the packages: npm run -s example -- tools/reference/llama-cpp/compare.mjs MODEL.gguf OUT…
-// OUT.json and OUT.f32 come from theirs.mjs. Every OUT after the first is set beside the first too: llama.cpp beside itself.
+// OUT.json and OUT.f32 come from theirs.mjs or theirs.py. Every OUT after the first is set beside the first too: llama.cpp beside itself.
 // MODEL may be another file of the same values than theirs was. Prints one JSON document.
 import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 import { openDevice } from '../../../packages/gpu/dist/node.js';
@@ -97,10 +97,10 @@ console.log(
     {
       model: path.split('/').at(-1),
       types,
-      by: outputs[0].by,
       adapter: device.capabilities.name,
-      agreement: outputs.map(({ on, ours, first }, index) => ({
+      agreement: outputs.map(({ on, by, ours, first }, index) => ({
         with: on,
+        by,
         ...ours.figures(),
         ...(index > 0 && { itself: { with: outputs[0].on, ...first.figures() } }),
       })),

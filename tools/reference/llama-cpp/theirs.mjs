@@ -2,7 +2,8 @@
 // Writes OUT.json, and OUT.f32 with the log-probabilities of every position. Key/value cache in f32.
 //   --texts N   only the first N texts
 //   --vulkan    on the first Vulkan device instead of the CPU. There activations stay in f32, since integer products, halves and
-//               matrix units are switched off; on the CPU they are rounded to 8 bits wherever weights are quantized.
+//               matrix units are switched off; on the CPU they are rounded to 8 bits wherever weights are quantized
+//               (but not in a build with BLAS: theirs.py).
 //               Wants libvulkan.so.1 where the loader finds it (else LD_LIBRARY_PATH), and VK_DRIVER_FILES for lavapipe.
 import { closeSync, openSync, writeFileSync, writeSync } from 'node:fs';
 import { parseArgs } from 'node:util';
