@@ -31,6 +31,14 @@ it('trains by NDCG on valid and reports the lists of both splits', async () => {
   expect(stdout).toMatch(/NDCG/);
 });
 
+it('refuses more negatives than there are before anything is trained', async () => {
+  const cwd = await folderWith({ ...inventedMl1m(14, 9), 'mf.yaml': config.replace('k: 3', 'k: 3, negatives: 8') });
+  const { code, stderr } = await runCli(['train', 'mf.yaml', '--run', 'r'], { cwd });
+  expect(code, stderr).toBe(2);
+  expect(stderr).toMatch(/ranking: 8 negatives, but user "\d+" has no positive with only \d of 9 items/);
+  await expect(readFile(join(cwd, 'r/metrics.jsonl'))).rejects.toThrow(/ENOENT/);
+});
+
 it.each([
   [
     'method: mean\nevaluation: { ranking: { k: 3 } }\n',

@@ -37,7 +37,7 @@ const batchUsers = 512;
  * before and again in the split therefore counts as missed. Histories are those before the user's first positive of the
  * split. With negatives, they are distinct, uniform over all items the user has no positive with in train.
  *
- * @throws InputError for a protocol out of range, and for a split whose users have too few items left to draw from
+ * @throws InputError as {@link checkRanking} does
  */
 export async function evaluateRanking(
   model: CfModel,
@@ -45,15 +45,10 @@ export async function evaluateRanking(
   split: 'valid' | 'test',
   protocol: RankingProtocol,
 ): Promise<RankingResult> {
-  const { k, mapDivisor, negatives = null, users: wanted = null, seed = 0 } = protocol;
-  for (const [name, value] of Object.entries({ k, negatives, users: wanted })) {
-    if (value !== null && (!Number.isSafeInteger(value) || value < 1)) {
-      throw new InputError(`ranking: ${name} ${value} is not a whole number of at least 1`);
-    }
-  }
+  checkRanking(dataset, split, protocol);
+  const { k, mapDivisor, negatives = null, seed = 0 } = protocol;
   const { relevant, firstRow } = positivesOf(dataset, split);
-  const all = Int32Array.from(relevant.keys());
-  const users = wanted === null ? all : sampleRows(all.length, wanted, seed).map((index) => all[index]!);
+  const users = rankedUsers(relevant, protocol);
   const history = (user: number, limit: number) => dataset.history(split, firstRow.get(user)!, limit);
   const recommended: ItemList[] = [];
   if (negatives === null) {
@@ -84,6 +79,37 @@ export async function evaluateRanking(
   const lists = { recommended, relevant: Array.from(users, (user) => relevant.get(user)!) };
   const options = { k, items: dataset.itemCount, ...(mapDivisor && { mapDivisor }) };
   return { negatives, ...rankingMetrics(lists, options) };
+}
+
+/**
+ * Whether a split can be ranked by a protocol, before anything is trained for it.
+ *
+ * @throws InputError for a protocol out of range, and naming a user who has too few items left to draw negatives from
+ */
+export function checkRanking(dataset: Dataset, split: 'valid' | 'test', protocol: RankingProtocol): void {
+  const { k, negatives = null, users = null } = protocol;
+  for (const [name, value] of Object.entries({ k, negatives, users })) {
+    if (value !== null && (!Number.isSafeInteger(value) || value < 1)) {
+      throw new InputError(`ranking: ${name} ${value} is not a whole number of at least 1`);
+    }
+  }
+  if (negatives === null) return;
+  const { relevant: trained } = positivesOf(dataset, 'train');
+  const { relevant } = positivesOf(dataset, split);
+  for (const user of rankedUsers(relevant, protocol)) {
+    const left = dataset.itemCount - new Set([...relevant.get(user)!, ...(trained.get(user) ?? [])]).size;
+    if (left >= negatives) continue;
+    throw new InputError(
+      `ranking: ${negatives} negatives, but user ${JSON.stringify(dataset.users[user])} has no positive with only ` +
+        `${left} of ${dataset.itemCount} items; ask for fewer, or rank all items`,
+    );
+  }
+}
+
+/** Users with positives in the split, or a sample of them. */
+function rankedUsers(relevant: ReadonlyMap<number, unknown>, { users = null, seed = 0 }: RankingProtocol): Int32Array {
+  const all = Int32Array.from(relevant.keys());
+  return users === null ? all : sampleRows(all.length, users, seed).map((index) => all[index]!);
 }
 
 /** Items of each user's positives in a split, in the order of the rows, and the row of the first of them. */

@@ -29,7 +29,8 @@ export {
 export { type ClickHistory, clickHistories, historiesFor, type UserHistories } from './click-history';
 export { epochOrder } from './device-batches';
 export { type CfProgress, type EarlyStoppingOptions, isBest, stopReason } from './early-stopping';
-export { evaluateRanking, type RankingProtocol, type RankingResult } from './evaluate-ranking';
+export { exportEmbeddings } from './embeddings';
+export { checkRanking, evaluateRanking, type RankingProtocol, type RankingResult } from './evaluate-ranking';
 export { cfModelFromState } from './from-state';
 export { type InteractionGraph, LightGcn, type LightGcnOptions, lightGcnMemory } from './light-gcn';
 export { type CfLoss, cfLosses } from './losses';

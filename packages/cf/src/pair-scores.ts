@@ -4,6 +4,7 @@ import { InputError } from '@crossgate/gpu';
 import type { Tensor } from '@crossgate/tensor';
 import { linear } from '@crossgate/tensor';
 import type { AllItems, HistoryOf, UserBatch, UserScorer } from './backend';
+import { denseIds } from './tables';
 
 /** Pairs per step: what is gathered for them is what takes memory, and a history has many vectors. */
 const batchOf = (historyLength: number) => (historyLength > 0 ? 1024 : 16_384);
@@ -38,13 +39,13 @@ export abstract class PairScores {
     try {
       for (let start = 0; start < length; start += batchOf(historyLength)) {
         const count = Math.min(batchOf(historyLength), length - start);
-        const ids = (column: ArrayLike<number>) => Uint32Array.from({ length: count }, (_, i) => column[start + i]!);
+        const ids = (name: string, column: ArrayLike<number>) => denseIds(column, start, count, `scorePairs: ${name}`);
         const histories =
           historyLength > 0 ? Array.from({ length: count }, (_, i) => history!(start + i, historyLength)) : undefined;
         using _ = device.step();
         const { storage, offset } = scores;
         const target = { storage, offset: offset + 4 * start, size: 4 * count };
-        recorder.copy(this.logits(ids(users), ids(items), histories).slice, target);
+        recorder.copy(this.logits(ids('user', users), ids('item', items), histories).slice, target);
       }
       return new Float32Array(await recorder.read(scores));
     } finally {

@@ -53,6 +53,22 @@ export function initialTable(
   return values;
 }
 
+/**
+ * Ids as the device takes them.
+ *
+ * @param from position of the first one wanted; @param count how many.
+ * @param what begins a message, such as `topItems: user`.
+ * @throws InputError for what is no id: −1 of an `indexOf` that found nothing, the id of a source. That ids are in the table
+ * is checked where they are looked up.
+ */
+export function denseIds(column: ArrayLike<number>, from: number, count: number, what: string): Uint32Array {
+  return Uint32Array.from({ length: count }, (_, i) => {
+    const id = column[from + i]!;
+    if (Number.isInteger(id) && id >= 0 && id < 2 ** 31) return id;
+    throw new InputError(`${what} ${JSON.stringify(id)} at position ${from + i} is not a dense id (1, 2, …)`);
+  });
+}
+
 /** Adds the flags to a state, as `user_seen` and `item_seen`. */
 export function addFlags(state: HostState, { userSeen, itemSeen }: SeenFlags): HostState {
   for (const [name, flags] of [

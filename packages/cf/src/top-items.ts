@@ -3,6 +3,7 @@ import { InputError } from '@crossgate/gpu';
 import { topK } from '@crossgate/kernels';
 import { empty, fromHost } from '@crossgate/tensor';
 import type { CfModel } from './backend';
+import { denseIds } from './tables';
 
 export interface TopItemsOptions {
   /** Items per user, e.g. 10. */
@@ -25,6 +26,7 @@ export interface TopItems {
 
 /**
  * Ranks all seen items for each user by logit; ties go to the lower id. Padding and items without train rows are never given.
+ * All logits of an unseen user are equal (MF without biases, LightGCN): the list is then the first items; see `userSeen`.
  * Scores are compared where they are made, so memory grows with `batchSize` · `count`, not with the number of items.
  *
  * @throws InputError for a count or a user out of range, and without histories where the model reads them.
@@ -42,11 +44,7 @@ export async function* topItems(
     throw new InputError('topItems: this model reads histories, but none were given');
   for (let start = 0; start < users.length; start += batchSize) {
     const length = Math.min(batchSize, users.length - start);
-    yield* await rank(
-      model,
-      Uint32Array.from({ length }, (_, i) => users[start + i]!),
-      options,
-    );
+    yield* await rank(model, denseIds(users, start, length, 'topItems: user'), options);
   }
 }
 

@@ -4,8 +4,8 @@ import { InputError } from '@crossgate/gpu';
 import type { ScheduleOptions } from '@crossgate/tensor';
 import type { CfModel } from './backend';
 import type { EarlyStoppingOptions } from './early-stopping';
-import type { CfLoss } from './losses';
-import type { sequenceLossName } from './sequence-loss';
+import { type CfLoss, cfLosses } from './losses';
+import { sequenceLossName } from './sequence-loss';
 
 /** Rows to learn from or to validate on: columns of equal length, dense ids, labels 0 or 1. */
 export type ClickColumns = Pick<Split, 'rows' | 'user' | 'item' | 'label'>;
@@ -57,6 +57,16 @@ export function checkOptions(options: CfTrainerOptions): void {
   ] as const) {
     if (!Number.isSafeInteger(value) || value < minimum) {
       throw new InputError(`${name} ${value} is not a whole number of at least ${minimum}`);
+    }
+  }
+  // A misspelled word would be taken for the default where nothing checks types.
+  for (const [name, value, words] of [
+    ['loss', options.loss, [...cfLosses, sequenceLossName]],
+    ['optimizer', options.optimizer, ['adam', 'adamw']],
+    ['schedule', options.schedule, ['constant', 'cosine']],
+  ] as const) {
+    if (value !== undefined && !words.some((word) => word === value)) {
+      throw new InputError(`${name} ${JSON.stringify(value)} is not one of ${words.join(', ')}`);
     }
   }
   if (!(learningRate > 0 && Number.isFinite(learningRate))) {

@@ -318,7 +318,7 @@ export class CfTrainer {
     const { seed, batchSize, learningRate, weightDecay, optimizer = 'adam', betas, epochs } = this.options;
     const { warmupSteps = 0, warmupStart = 0, schedule = 'constant', minLearningRate = 0 } = this.options;
     return {
-      ...{ seed, batchSize, learningRate, weightDecay, trainRows: this.data.train.rows },
+      ...{ model: this.model.name, seed, batchSize, learningRate, weightDecay, trainRows: this.data.train.rows },
       // Where order and negatives come from: states of the time when the host made them go on to other numbers.
       sampling: 'device',
       // Only where they are not what they were before there was a choice.

@@ -35,12 +35,12 @@ export function readProgress(state: CfTrainingState, settings: CfTrainingSetting
     throw new InputError(`${source}: it is no training state of this version (format ${metadata.format ?? 'missing'})`);
   }
   const saved = parseObject(metadata.settings, source);
-  for (const [name, value] of Object.entries(settings)) {
-    if (saved[name] !== value) {
-      throw new InputError(
-        `${source}: it was trained with ${name} ${String(saved[name])}, now ${value} is asked for; start a new run`,
-      );
-    }
+  const { model } = saved;
+  for (const name of new Set([...Object.keys(settings), ...Object.keys(saved)])) {
+    // States of before have no name of their model.
+    if (saved[name] === settings[name] || (name === 'model' && model === undefined)) continue;
+    const [then, now] = [saved[name], settings[name]].map((value) => String(value ?? 'of the default'));
+    throw new InputError(`${source}: it was trained with ${name} ${then}, now ${now} is asked for; start a new run`);
   }
   const { epoch, steps, bestEpoch, bestAuc } = parseObject(metadata.progress, source);
   const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;

@@ -4,7 +4,7 @@ import { rankingMetrics } from '@crossgate/eval';
 import type { Device } from '@crossgate/gpu';
 import { openDevice } from '@crossgate/gpu/node';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { CfTrainer, evaluateRanking, MatrixFactorization, SasRec, seenInTrain } from '../src';
+import { CfTrainer, checkRanking, evaluateRanking, MatrixFactorization, SasRec, seenInTrain } from '../src';
 
 let device: Device;
 let dataset: Dataset;
@@ -62,7 +62,11 @@ it('ranks targets among sampled negatives, the same for every call', async () =>
   expect(sample.users).toBe(4);
   // With as many places as candidates nothing can be missed.
   expect((await evaluateRanking(model, dataset, 'test', { ...protocol, k: 14 })).recall).toBe(1);
-  await expect(evaluateRanking(model, dataset, 'test', { k: 1, negatives: 14 })).rejects.toThrow(/left to draw/);
+  await expect(evaluateRanking(model, dataset, 'test', { k: 1, negatives: 14 })).rejects.toThrow(
+    /14 negatives, but user "u0" has no positive with only 11 of 14 items; ask for fewer/,
+  );
+  expect(() => checkRanking(dataset, 'test', { k: 1, negatives: 14 })).toThrow(/user "u0"/);
+  expect(() => checkRanking(dataset, 'test', { k: 1, negatives: 3 })).not.toThrow();
   await expect(evaluateRanking(model, dataset, 'test', { k: 0 })).rejects.toThrow(/k 0/);
   model.release();
 });

@@ -3,7 +3,7 @@ import type { Device } from '@crossgate/gpu';
 import { openDevice } from '@crossgate/gpu/node';
 import { largest, randomIntegers } from '@crossgate/testing';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type CfModel, LightGcn, MatrixFactorization, SasRec, topItems } from '../src';
+import { type CfModel, exportEmbeddings, LightGcn, MatrixFactorization, SasRec, topItems } from '../src';
 import { clicks, itemCount, itemSeen, toyModel, userCount, userSeen } from './toy';
 
 let device: Device;
@@ -51,6 +51,34 @@ it.each<[string, () => CfModel]>([
   const { items } = (await all.next()).value!;
   expect([...items].sort((a, b) => a - b)).toEqual([...itemSeen.keys()].filter((item) => itemSeen[item] === 1));
   await expect(topItems(model, [1], { count: 0, history }).next()).rejects.toThrow(/count 0/);
+  // What an indexOf gives that finds nothing, and an id of the source.
+  for (const user of [-1, 'ann' as unknown as number, Number.NaN, 0.5]) {
+    await expect(topItems(model, [2, user], { count: 1, history }).next()).rejects.toThrow(
+      /user .* at position 1 is not/,
+    );
+    await expect(model.scorePairs([1], [user], () => history(1, 3))).rejects.toThrow(/item .* at position 0 is not/);
+  }
+  model.release();
+});
+
+it.each<[string, () => CfModel]>([
+  ['mf', () => toyModel(device, 3)],
+  ['lightgcn', () => LightGcn.create(device, { ...seen, layers: 2, graph: clicks(20, 5) })],
+  ['sasrec', () => SasRec.create(device, { ...seen, ...shape })],
+])('exports vectors whose products are the logits, %s', async (name, create) => {
+  const model = create();
+  const { users, items, cfDim } = await exportEmbeddings(model, history);
+  expect([users.length, items.length]).toEqual([(userCount + 1) * cfDim, (itemCount + 1) * cfDim]);
+  expect(users.subarray(0, cfDim).every((value) => value === 0)).toBe(true);
+  const [user, item] = [Int32Array.of(3, 9, 4, 1), Int32Array.of(5, 1, 3, 2)];
+  const logits = await model.scorePairs(user, item, (row, limit) => history(user[row]!, limit));
+  expect(logits[0]).not.toBe(0);
+  for (const [row, logit] of logits.entries()) {
+    let sum = 0;
+    for (let c = 0; c < cfDim; c++) sum += users[user[row]! * cfDim + c]! * items[item[row]! * cfDim + c]!;
+    expect(sum).toBeCloseTo(logit, 4);
+  }
+  if (name === 'sasrec') await expect(exportEmbeddings(model)).rejects.toThrow(/reads histories/);
   model.release();
 });
 

@@ -10,6 +10,7 @@ import {
   type CfTrainerOptions,
   type CfTrainingState,
   encodeTrainingState,
+  LightGcn,
   parseTrainingState,
 } from '../src';
 import { clicks, itemSeen, lossAndGradient, simulate, tablesOf, toyModel, userSeen } from './toy';
@@ -242,6 +243,9 @@ describe('CfTrainer', () => {
     expect(make({ learningRate: Number.NaN })).toThrow(/learningRate NaN/);
     expect(make({ weightDecay: -1 })).toThrow(/weightDecay -1/);
     expect(make({ patience: 1.5 })).toThrow(/patience 1.5/);
+    for (const word of [{ loss: 'bprr' }, { optimizer: 'sgd' }, { schedule: 'linear' }]) {
+      expect(make(word as unknown as Partial<CfTrainerOptions>)).toThrow(/^\w+ "(bprr|sgd|linear)" is not one of \w/);
+    }
     const cold = { ...data.train, user: data.train.user.with(3, 4) };
     expect(() => new CfTrainer(model, { ...data, train: cold }, options)).toThrow(/train row 3 \(user 4, /);
     expect(() => new CfTrainer(model, { ...data, train: clicks(0, 1) }, options)).toThrow(/no rows/);
@@ -252,6 +256,16 @@ describe('CfTrainer', () => {
     const before = await tablesOf(model);
     const other = make({ learningRate: 0.5 })();
     expect(() => other.restore(state, 'x')).toThrow(/x: it was trained with learningRate 0.01, now 0.5/);
+    // What only the saved one differs from the default in.
+    const ranked = make({ loss: 'bpr', warmupSteps: 3 })();
+    const ofRanks = await ranked.state();
+    expect(() => trainer.restore(ofRanks, 'x')).toThrow(/x: it was trained with loss bpr, now of the default is asked/);
+    const graph = LightGcn.create(device, { userSeen, itemSeen, cfDim: 6, layers: 1, graph: data.train, seed: 1 });
+    const propagated = new CfTrainer(graph, data, options);
+    expect(() => propagated.restore(state, 'x')).toThrow(/x: it was trained with model mf, now lightgcn/);
+    const { model: _, ...unnamed } = JSON.parse(state.metadata.settings!);
+    trainer.restore({ ...state, metadata: { ...state.metadata, settings: JSON.stringify(unnamed) } }, 'of before');
+    for (const each of [ranked, propagated, graph]) each.release();
     const missing = new Map(state.tensors);
     missing.delete('optimizer.item_embedding.weight.second');
     const damaged = { tensors: missing, metadata: state.metadata };

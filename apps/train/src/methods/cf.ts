@@ -2,6 +2,7 @@
 import {
   type CfModel,
   type CfModelName,
+  checkRanking,
   evaluateRanking,
   historiesFor,
   type RankingResult,
@@ -35,6 +36,7 @@ export function cfMethod(name: CfModelName): Method {
         throw new InputError(`cf.model: is ${config.cf.model}, but the method is ${name}; set cf.model to ${name}`);
       }
       await checkCfRun(context);
+      checkLists(context);
       const device = await openGpu(context.adapter, log);
       try {
         checkCfSizes(device, config, dataset);
@@ -84,6 +86,16 @@ export function cfMethod(name: CfModelName): Method {
       }
     },
   };
+}
+
+/** What the lists will be compared with, before hours of training. @throws InputError for negatives that cannot be drawn */
+function checkLists({ config, dataset }: MethodContext): void {
+  const { k, ...protocol } = config.evaluation.ranking;
+  if (k === null) return;
+  for (const split of ['valid', 'test'] as const) {
+    const isUsed = config.evaluation.splits.includes(split) || (split === 'valid' && config.cf.selectBy !== 'auc');
+    if (isUsed) checkRanking(dataset, split, { k, ...protocol });
+  }
 }
 
 function cfScorer({ dataset }: MethodContext, model: CfModel): Omit<Scorer, 'close'> {
