@@ -1,6 +1,6 @@
 /** What `generate`, `logits` and `tokenize` need of a language model: files, checks, and the seam to the GPU. */
 import { resolve } from 'node:path';
-import type { WeightStorage } from '@crossgate/llm';
+import type { LlamaConfig, WeightStorage } from '@crossgate/llm';
 import type { OpenModel } from '@crossgate/llm/node';
 import { locateAdapter, openAdapter } from './adapters';
 import type { CommandContext } from './context';
@@ -28,25 +28,23 @@ export function parseTokens(text: string): number[] {
 }
 
 /** What bounds a list of tokens. */
-export interface TokenLimits {
-  readonly vocabSize: number;
-  readonly maxPositions: number;
-}
+export type TokenLimits = Pick<LlamaConfig, 'vocabSize' | 'maxPositions'>;
 
 /**
  * Checks token ids against a model.
  * @param key the option that messages name
  * @throws InputError for ids outside the vocabulary and for more tokens than the model has positions
  */
-export function checkTokens(tokens: readonly number[], limits: TokenLimits, key = '--tokens'): void {
+export async function checkTokens(tokens: readonly number[], limits: TokenLimits, key = '--tokens'): Promise<void> {
   const outside = tokens.find((token) => token >= limits.vocabSize);
   if (outside !== undefined) {
     throw new InputError(
       `${key}: ${outside} is outside the vocabulary of ${limits.vocabSize} tokens; ids run from 0 to ${limits.vocabSize - 1}`,
     );
   }
-  if (tokens.length > limits.maxPositions) {
-    throw new InputError(`${key}: ${tokens.length} tokens are more than the model's ${limits.maxPositions} positions`);
+  const { contextOf, contextWords } = await import('@crossgate/llm');
+  if (tokens.length > contextOf(limits)) {
+    throw new InputError(`${key}: ${tokens.length} tokens exceed ${contextWords(limits)}`);
   }
 }
 
@@ -76,7 +74,7 @@ export async function lastLogits(
 ): Promise<Float32Array> {
   const files = await openModelFiles(path);
   try {
-    checkTokens(tokens, files.config);
+    await checkTokens(tokens, files.config);
     const model = await openRunnableModel(files, context, await adapterOf(lora, files, context), weights);
     try {
       return await model.lastLogits(tokens);
@@ -136,7 +134,14 @@ export async function generateText(
     if (prompt.length === 0) {
       throw new InputError('--prompt: is empty and the model has no beginning-of-text token; give a text');
     }
-    checkTokens(prompt, files.config, '--prompt');
+    await checkTokens(prompt, files.config, '--prompt');
+    const { contextOf, contextWords } = await import('@crossgate/llm');
+    const room = contextOf(files.config) - prompt.length;
+    if (room === 0) {
+      throw new InputError(
+        `--prompt: its ${prompt.length} tokens fill ${contextWords(files.config)}; give a shorter text`,
+      );
+    }
     const model = await openRunnableModel(
       files,
       context,
@@ -154,7 +159,12 @@ export async function generateText(
       let text = '';
       for (;;) {
         const { value, done } = await pieces.next();
-        if (done) return { text, tokens: value };
+        if (done) {
+          if (value.length === room && room < maxNewTokens) {
+            context.log.warn(`the text ends here because it fills ${contextWords(files.config)}`);
+          }
+          return { text, tokens: value };
+        }
         text += value;
         await onText(value);
       }

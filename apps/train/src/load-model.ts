@@ -1,6 +1,6 @@
 /** Brings a language model to the device: checks that it fits, shows progress, stops when the user asks. */
 import { type Device, formatBytes } from '@crossgate/gpu';
-import { LlamaModel, mostPositions, type WeightSource, type WeightStorage, weightBytes } from '@crossgate/llm';
+import { contextOf, LlamaModel, type WeightSource, type WeightStorage, weightBytes } from '@crossgate/llm';
 import { type DeviceBudget, deviceBudget } from './device-budget';
 import { InputError, throwIfInterrupted } from './errors';
 import type { Progress } from './progress';
@@ -20,7 +20,7 @@ type Described = Pick<WeightSource, 'config' | 'tensors'>;
 
 /** Bytes that a model takes on the device once it is loaded: its weights and the angles of its positions. */
 export function loadedBytes({ config, tensors }: Described, weights: WeightStorage): number {
-  const angles = 4 * Math.min(config.maxPositions, mostPositions) * config.headDim;
+  const angles = 4 * contextOf(config) * config.headDim;
   return weightBytes(config, weights, (name) => tensors.get(name)?.dtype ?? 'F32') + angles;
 }
 

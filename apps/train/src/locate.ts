@@ -13,7 +13,7 @@ import { hasSource, loadSource, openDataset } from '@crossgate/data/node';
 import { shippedPath } from './assets';
 import { InputError } from './errors';
 import { kindOf } from './files';
-import { findPulled, modelCache, parseReference } from './hub/cache';
+import { findPulled, huggingFaceFolder, modelCache, parseReference } from './hub/cache';
 
 /** The parts of the outside world that decide where things lie. */
 export interface Surroundings {
@@ -102,7 +102,7 @@ export async function locateDataset(
 
 /**
  * Finds a model: an existing path (absolute or from the working folder), else CROSSGATE_MODELS/<name>, else ./models/<name>,
- * else one that `model pull` fetched (`ORG/NAME`), else one that comes with the program (`demo-llm`). A folder without config.json whose `hf` folder has one stands for
+ * else one that comes with the program (`demo-llm`), else one that `model pull` fetched (`ORG/NAME`), or Hugging Face's own programs. A folder without config.json whose `hf` folder has one stands for
  * that folder; else `findModel` says what it holds.
  * @param key how messages call the argument: `llm.path` or `--model`
  * @returns the absolute path of a folder with config.json, or of a file
@@ -122,8 +122,7 @@ export async function locateModel(name: string, key: string, surroundings: Surro
     const nested = join(place, 'hf');
     const hasConfig = async (folder: string) => (await kindOf(join(folder, 'config.json'))) === 'file';
     if (!(await hasConfig(place)) && (await hasConfig(nested))) return nested;
-    const { findModel } = await import('@crossgate/llm/node');
-    return await findModel(place).catch((error: Error) => {
+    return await (await findModels())(place).catch((error: Error) => {
       if (error.name === 'InputError') error.message = `${key}: ${error.message}`;
       throw error;
     });
@@ -132,11 +131,23 @@ export async function locateModel(name: string, key: string, surroundings: Surro
   const pulled = reference && (await findPulled(reference, surroundings));
   if (pulled !== undefined) return pulled;
   if (reference) places.push(modelCache(surroundings));
+  if (reference && reference.file === undefined && reference.revision === undefined) {
+    const theirs = huggingFaceFolder(reference.repository, surroundings);
+    // Without its weights, or of a kind we do not read, it is as good as not there: `model pull` says what is wrong.
+    const found = (await kindOf(theirs)) === 'folder' && (await (await findModels())(theirs).catch(() => undefined));
+    if (found) return found;
+    places.push(theirs);
+  }
   const fetching = reference ? `, or \`crossgate model pull ${name}\`` : '';
   const tried = places.length > 1 ? ` (tried ${places.join(', ')})` : '';
   throw new InputError(
     `${key}: ${name}: model not found${tried}; give a path, or a name in CROSSGATE_MODELS${fetching}`,
   );
+}
+
+/** Loaded when used, so that commands that find their model elsewhere start without it. */
+async function findModels(): Promise<(path: string) => Promise<string>> {
+  return (await import('@crossgate/llm/node')).findModel;
 }
 
 /** What a model that comes with the program may be called: never a path. */

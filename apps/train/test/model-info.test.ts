@@ -57,5 +57,24 @@ it('plans adapters on other layers, and activations in f16', async () => {
 it('refuses prompts beyond the context', async () => {
   const { code, stderr } = await runCli(['model', 'info', 'tiny', '--plan', '--length', '2000'], { cwd });
   expect(code).toBe(2);
-  expect(stderr).toMatch(/--length: 2000 tokens are more than the model's 1024/);
+  expect(stderr).toMatch(/--length: 2000 tokens exceed the model's context of 1024/);
+});
+
+it.each<[string, string[], RegExp]>([
+  [
+    'a prompt beyond the context',
+    ['--prompt', 'a'.repeat(1023)],
+    /--prompt: 1025 tokens exceed the model's context of 1024/,
+  ],
+  [
+    'a prompt that leaves no room',
+    ['--prompt', 'a'.repeat(1022)],
+    /--prompt: its 1024 tokens fill the model's context of 1024/,
+  ],
+  ['an empty stop', ['--prompt', 'a', '--stop', ''], /--stop.*at least one character/],
+])('generate refuses %s before a GPU is opened', async (_, argv, message) => {
+  const { code, stderr } = await runCli(['generate', '--model', 'tiny', ...argv], { cwd });
+  expect(code).toBe(2);
+  expect(stderr).toMatch(message);
+  expect(stderr).not.toMatch(/adapter/);
 });

@@ -40,10 +40,17 @@ describe.skipIf(!hasModel)('stories260K (CROSSGATE_MODELS)', () => {
 });
 
 describe('tokens', () => {
-  it('are whole numbers within the vocabulary and the context', () => {
+  it('are whole numbers within the vocabulary and the context', async () => {
     expect(parseTokens('1, 2,3')).toEqual([1, 2, 3]);
-    expect(() => checkTokens([0, 9], { vocabSize: 10, maxPositions: 2 })).not.toThrow();
-    expect(() => checkTokens([10], { vocabSize: 10, maxPositions: 2 })).toThrow(/outside the vocabulary/);
-    expect(() => checkTokens([1, 1, 1], { vocabSize: 10, maxPositions: 2 })).toThrow(/3 tokens are more than/);
+    const limits = { vocabSize: 10, maxPositions: 2 };
+    await checkTokens([0, 9], limits);
+    await expect(checkTokens([10], limits)).rejects.toThrow(/outside the vocabulary/);
+    await expect(checkTokens([1, 1, 1], limits)).rejects.toThrow(/--tokens: 3 tokens exceed the model's context of 2/);
+    // Refused before a model is loaded, in the words of whose limit it is.
+    const long = { vocabSize: 10, maxPositions: 131_072 };
+    await checkTokens(Array(8192).fill(1), long);
+    await expect(checkTokens(Array(8193).fill(1), long)).rejects.toThrow(
+      /8193 tokens exceed the 8192 tokens that are computed here of the model's context of 131072$/,
+    );
   });
 });

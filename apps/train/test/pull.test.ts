@@ -1,12 +1,12 @@
 /** `crossgate model pull` from a local server that is a Hugging Face Hub, a good one or one that misbehaves. */
 import { createHash } from 'node:crypto';
-import { readdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { type LocalServer, serveBytes, startServer } from '@crossgate/testing/node';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { hubOf } from '../src/hub/api';
-import { modelCache, parseReference } from '../src/hub/cache';
+import { huggingFaceFolder, modelCache, parseReference } from '../src/hub/cache';
 import { pullModel } from '../src/hub/pull';
 import { runCli } from './cli';
 import { folderWith, listing } from './fixtures';
@@ -378,6 +378,24 @@ it('keeps models where the user wants them', () => {
   expect(at({}, 'darwin')).toBe('/h/Library/Caches/crossgate/models');
   expect(at({ XDG_CACHE_HOME: '/x' })).toBe('/x/crossgate/models');
   expect(at({ XDG_CACHE_HOME: '/x', CROSSGATE_CACHE: 'c' })).toBe('/w/c/models');
+});
+
+it("finds what Hugging Face's own programs fetched, by name", async () => {
+  const theirs = join(cwd, 'hf', 'models--acme--other');
+  const snapshot = join(theirs, 'snapshots', commit);
+  const tokenize = ['tokenize', '--model', 'acme/other', '--text', 'a'];
+  const run = () => runCli(tokenize, { cwd, env: { ...env, HF_HUB_CACHE: 'hf' } });
+  await mkdir(join(theirs, 'refs'), { recursive: true });
+  await writeFile(join(theirs, 'refs', 'main'), commit);
+  // A snapshot without a model is passed over.
+  expect((await run()).stderr).toMatch(/acme\/other: model not found .*models--acme--other.*model pull acme\/other/);
+  await writeTinyModel(snapshot);
+  expect(await run()).toMatchObject({ code: 0, stderr: '' });
+  const at = (values: Record<string, string>) =>
+    huggingFaceFolder('a/b', { cwd: '/w', env: { HOME: '/h', ...values } });
+  expect(at({})).toBe('/h/.cache/huggingface/hub/models--a--b');
+  expect(at({ HF_HOME: '/x' })).toBe('/x/hub/models--a--b');
+  expect(at({ XDG_CACHE_HOME: '/c' })).toBe('/c/huggingface/hub/models--a--b');
 });
 
 it('reads references, and nothing that leaves its folder', () => {

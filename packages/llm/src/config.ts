@@ -60,11 +60,15 @@ export const quantizationMethod = 'crossgate';
 /** Sizes beyond these come from damaged files, not from models. */
 const most = { vocabSize: 2 ** 24, width: 2 ** 20, layers: 4096, heads: 8192, positions: 2 ** 31 };
 
+/** The widest head that the attention of `@crossgate/kernels` takes. */
+const widestHead = 128;
+
 function checked(reader: KeyReader, config: LlamaConfig): LlamaConfig {
   if (config.heads % config.keyValueHeads !== 0) {
     reader.fail(`${config.heads} attention heads cannot share ${config.keyValueHeads} key/value heads evenly.`);
   }
   if (config.headDim % 2 !== 0) reader.fail(`a head is ${config.headDim} wide; rotary positions need an even width.`);
+  if (config.headDim > widestHead) reader.fail(`a head is ${config.headDim} wide; at most ${widestHead} is supported.`);
   return config;
 }
 
@@ -138,8 +142,9 @@ function architectureOf(reader: KeyReader): Architecture {
 /** The attention window in tokens, or undefined where every earlier token is seen. */
 function windowOf(reader: KeyReader, kind: Architecture, maxPositions: number, given: boolean): number | undefined {
   if (kind === 'qwen2' || kind === 'qwen3') {
-    // Qwen's window, where it is on, holds for some layers only.
-    if (reader.flag('use_sliding_window', false)) {
+    // Qwen's window, where it is on, holds for the layers from max_window_layers on; often there are none.
+    const withoutWindow = Number(reader.value('max_window_layers') ?? 28);
+    if (reader.flag('use_sliding_window', false) && withoutWindow < reader.count('num_hidden_layers', most.layers)) {
       reader.fail('use_sliding_window is true; windows that differ by layer are not supported.');
     }
     return undefined;

@@ -89,7 +89,7 @@ export async function openTokenizer(path: string): Promise<Tokenizer> {
  * @throws {InputError} when the file has none, or one that is malformed or not supported.
  */
 export async function ggufTokenizerFiles(path: string): Promise<Map<string, string>> {
-  return tokenizerFilesFromGguf(await ggufMetadata(path), path);
+  return tokenizerFilesFromGguf(await ggufMetadata(await findModel(path)), path);
 }
 
 async function ggufMetadata(path: string): Promise<GgufHeader['metadata']> {

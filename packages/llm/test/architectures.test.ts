@@ -318,6 +318,13 @@ describe('configurations', () => {
     expect(read({ ...mistral, max_position_embeddings: 4096 }).slidingWindow).toBeUndefined();
   });
 
+  it('give a Qwen none where no layer has the window that is on', () => {
+    const qwen = { model_type: 'qwen2', num_hidden_layers: 3, use_sliding_window: true, sliding_window: 4 };
+    expect(read({ ...qwen, max_window_layers: 3 }).slidingWindow).toBeUndefined();
+    expect(read(qwen).slidingWindow).toBeUndefined();
+    expect(() => read({ ...qwen, max_window_layers: 2 })).toThrow(/windows that differ by layer/);
+  });
+
   it('give Qwen3 heads of 128 where they do not say', () => {
     expect(read({ model_type: 'qwen3' }).headDim).toBe(128);
     expect(read({ model_type: 'qwen2' }).headDim).toBe(6);
@@ -342,9 +349,10 @@ describe('configurations', () => {
     ],
     [
       'a window by layer',
-      { model_type: 'qwen2', use_sliding_window: true },
+      { model_type: 'qwen2', use_sliding_window: true, max_window_layers: 0 },
       /use_sliding_window is true; windows that differ by layer/,
     ],
+    ['heads that attention does not take', { head_dim: 256 }, /a head is 256 wide; at most 128 is supported/],
     ['q/k norms elsewhere', { use_qk_norm: true }, /q\/k norms are supported for Qwen3 only/],
     ['experts', { architectures: ['MixtralForCausalLM'] }, /"MixtralForCausalLM" is not supported; supported: Llama/],
   ])('refuse %s', (_, json, message) => {

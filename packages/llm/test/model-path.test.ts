@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { ggufParts } from '../src/formats/index';
-import { findModel, modelFiles, openModel, openTokenizer } from '../src/node';
+import { findModel, ggufTokenizerFiles, modelFiles, openModel, openTokenizer } from '../src/node';
 import {
   encodeGguf,
   encodeGgufFile,
@@ -112,6 +112,7 @@ describe('a GGUF model in parts', () => {
     await writeParts();
     for (const path of [at(part(1)), at(part(3)), folder]) await expectModel(path);
     expect((await openTokenizer(at(part(2)))).vocabSize).toBe(300);
+    expect([...(await ggufTokenizerFiles(at(part(2)))).keys()]).toContain('tokenizer.json');
     expect(await modelFiles(folder)).toEqual([at(part(1)), at(part(2)), at(part(3))]);
   });
 

@@ -345,6 +345,19 @@ describe('byte-level BPE from GGUF metadata', () => {
     }
   });
 
+  test.each([
+    ['llama3', 'llama-bpe'],
+    ['llama-v3', 'llama-bpe'],
+    ['deepseek-r1-qwen', 'qwen2'],
+  ])('%s is another name of %s', async (pre, known) => {
+    const bos: GgufField = { type: 'u32', value: 18 };
+    const [other, one] = await Promise.all(
+      [pre, known].map((name) => fromMetadata({ ...metadata(name), 'tokenizer.ggml.bos_token_id': bos })),
+    );
+    expectSame(other!, one!, ['Hello world12', 'e\u0301 1212 \n\n', "he'll"]);
+    expect(other!.addsBos).toBe(known === 'llama-bpe');
+  });
+
   test('refuses an unknown way of splitting by name', async () => {
     await expect(fromMetadata(metadata('tekken'))).rejects.toThrow(/"tekken" is not supported; supported: gpt-2/);
   });

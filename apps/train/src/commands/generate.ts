@@ -20,6 +20,11 @@ function parseShare(text: string): number {
   return value;
 }
 
+function collectText(text: string, before: readonly string[] = []): string[] {
+  if (text === '') throw new InvalidArgumentError('It must hold at least one character.');
+  return collect(text, before);
+}
+
 interface GenerateOptions extends GenerateSettings {
   readonly model: string;
 }
@@ -36,7 +41,7 @@ export function registerGenerate(program: Command, host: Host): void {
     .option('--temperature <t>', '0: always the likeliest token; higher: more varied', parseTemperature, 0)
     .option('--top-k <n>', 'draw among this many likeliest tokens', parseCount)
     .option('--top-p <p>', 'draw among the likeliest tokens that together have this probability', parseShare)
-    .option('--stop <text>', 'end before this text (repeatable)', collect)
+    .option('--stop <text>', 'end before this text (repeatable)', collectText)
     .option('--lora <dir>', 'PEFT folder or run whose adapter is put on the model')
     .addOption(weightsOption());
   host.handle<GenerateOptions>(command, async (context, options) => {

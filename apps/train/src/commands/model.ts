@@ -64,11 +64,8 @@ export function registerModel(program: Command, host: Host): void {
     .option('--checkpointing', 'with --plan: as trained with training.checkpointing')
     .addOption(activationsOption());
   host.handle<InfoOptions>(info, async (context, options, [name]) => {
-    const [{ openModel }, { loraParameterShapes, weightBytes }, { planMemory }] = await Promise.all([
-      import('@crossgate/llm/node'),
-      import('@crossgate/llm'),
-      import('@crossgate/fusion'),
-    ]);
+    const [{ openModel }, { contextOf, contextWords, loraParameterShapes, weightBytes }, { planMemory }] =
+      await Promise.all([import('@crossgate/llm/node'), import('@crossgate/llm'), import('@crossgate/fusion')]);
     const path = await locateModel(name!, '<path>', context.io);
     const files = await openModel(path);
     try {
@@ -85,9 +82,9 @@ export function registerModel(program: Command, host: Host): void {
         context.log.warn((error as Error).message);
         return null;
       });
-      const maxPositions = Math.min(config.maxPositions, 8192);
-      if (options.plan && options.length > config.maxPositions) {
-        throw new InputError(`--length: ${options.length} tokens are more than the model's ${config.maxPositions}`);
+      const maxPositions = contextOf(config);
+      if (options.plan && options.length > maxPositions) {
+        throw new InputError(`--length: ${options.length} tokens exceed ${contextWords(config)}`);
       }
       // Names of layers hold no character that only patterns have.
       const targets = /^[\w.,]+$/.test(options.targets) ? options.targets.split(',') : options.targets;
@@ -110,6 +107,7 @@ export function registerModel(program: Command, host: Host): void {
         path,
         format: (await stat(path)).isDirectory() ? 'safetensors' : 'gguf',
         ...config,
+        context: maxPositions,
         features: featuresOf(config),
         parameters,
         types,
@@ -126,6 +124,8 @@ export function registerModel(program: Command, host: Host): void {
 }
 
 type Info = LlamaConfig & {
+  /** Tokens of the longest sequence that is computed. */
+  readonly context: number;
   readonly features: readonly string[];
   readonly parameters: number;
   readonly types: Readonly<Record<string, number>>;
@@ -143,7 +143,7 @@ function describe(info: Info, bytes: { parameters: number; optimizer: number; st
     ['parameters', `${info.parameters.toLocaleString('en')} (${Object.keys(info.types).join(', ')})`],
     ['layers', `${info.layers} of ${info.hiddenSize}, feed-forward ${info.intermediateSize}`],
     ['heads', `${heads}, key/value ${keyValueHeads}, each ${info.headDim}`],
-    ['context', `${info.maxPositions} tokens`],
+    ['context', `${info.maxPositions} tokens${info.context < info.maxPositions ? `, here ${info.context}` : ''}`],
     ['vocabulary', `${info.vocabSize}${info.tokenizer ? '' : ', without a tokenizer'}`],
     ['on the device', `${mebibytes(info.deviceBytes)}, matrices ${info.weights}`],
   ];

@@ -51,6 +51,13 @@ export function modelCache({ env, cwd }: CachePlace, platform = process.platform
   return resolve(cwd, env.CROSSGATE_CACHE || join(env.XDG_CACHE_HOME || base, 'crossgate'), 'models');
 }
 
+/** The folder of a repository in the cache of Hugging Face's own programs, which `HF_HUB_CACHE` and `HF_HOME` move. */
+export function huggingFaceFolder(repository: string, { env, cwd }: CachePlace): string {
+  const home = join(env.XDG_CACHE_HOME || join(env.HOME ?? homedir(), '.cache'), 'huggingface');
+  const cache = env.HF_HUB_CACHE || join(env.HF_HOME || home, 'hub');
+  return resolve(cwd, cache, `models--${repository.replace('/', '--')}`);
+}
+
 /** The places of one repository in the cache. */
 export class RepositoryCache {
   readonly folder: string;

@@ -13,6 +13,7 @@ import {
 } from '@crossgate/fusion';
 import type { Device } from '@crossgate/gpu';
 import {
+  contextOf,
   type LlamaConfig,
   type LlamaModel,
   loraParameterShapes,
@@ -96,7 +97,7 @@ async function openParts(
   try {
     const tokenizer = await files.tokenizer();
     // Prompts are built once before the GPU is opened: a template that does not fit is found at once.
-    const builder = promptBuilder(name, context, tokenizer, files.config.maxPositions);
+    const builder = promptBuilder(name, context, tokenizer, contextOf(files.config));
     const hash = await modelHash(path);
     device = await openGpu(context.adapter, context.log);
     check?.(device, files.source, builder);

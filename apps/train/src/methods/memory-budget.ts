@@ -12,7 +12,7 @@ import {
   type StageDeclaration,
 } from '@crossgate/fusion';
 import { type Device, formatBytes } from '@crossgate/gpu';
-import { type LlamaConfig, loraParameterShapes, type WeightSource, weightBytes } from '@crossgate/llm';
+import { contextOf, type LlamaConfig, loraParameterShapes, type WeightSource, weightBytes } from '@crossgate/llm';
 import type { ParameterGroup } from '@crossgate/tensor';
 import type { ExperimentConfig } from '../config/schema';
 import { deviceBudget } from '../device-budget';
@@ -101,7 +101,7 @@ export function predictTraining(
   const training = {
     ...{ config, llm, sizes, stages: declared, cf: usesCf ? cfMemory(config.cf, dataset) : null },
     weightBytes: weightBytes(llm, config.llm.weights, (name) => tensors.get(name)?.dtype ?? 'F32'),
-    maxPositions: Math.min(llm.maxPositions, config.llm.maxLength),
+    maxPositions: contextOf(llm),
   };
   const batchSize = (stage: number) => config.training[declared[stage]!.settings].batchSize;
   return largestStage(training, (stage) => Math.ceil((tokens / Math.max(1, sampled)) * batchSize(stage)))!;

@@ -245,11 +245,25 @@ const splitBy = (digits: string) => ({
     { ...byteLevel, use_regex: false },
   ],
 });
-const preTokenizers: Readonly<Record<string, { steps: object; ignoreMerges?: boolean; normalizer?: object }>> = {
+interface PreTokenizer {
+  readonly steps: object;
+  readonly ignoreMerges?: boolean;
+  readonly normalizer?: object;
+  /** Texts begin with the beginning-of-text token where the file does not say. */
+  readonly addsBos?: boolean;
+}
+
+const llama3: PreTokenizer = { steps: splitBy('\\p{N}{1,3}'), ignoreMerges: true, addsBos: true };
+const qwen2: PreTokenizer = { steps: splitBy('\\p{N}'), normalizer: { type: 'NFC' } };
+/** By the names that llama.cpp's converter gives them. */
+const preTokenizers: Readonly<Record<string, PreTokenizer>> = {
   'gpt-2': { steps: gpt2Splits },
   smollm: { steps: digitsThenGpt2 },
-  'llama-bpe': { steps: splitBy('\\p{N}{1,3}'), ignoreMerges: true },
-  qwen2: { steps: splitBy('\\p{N}'), normalizer: { type: 'NFC' } },
+  'llama-bpe': llama3,
+  llama3,
+  'llama-v3': llama3,
+  qwen2,
+  'deepseek-r1-qwen': qwen2,
 };
 
 function describeByteLevel(vocabulary: Vocabulary): TokenizerDescription {
@@ -265,7 +279,7 @@ function describeByteLevel(vocabulary: Vocabulary): TokenizerDescription {
   return {
     source,
     config: {},
-    ...specialTokens(vocabulary, pre === 'llama-bpe'),
+    ...specialTokens(vocabulary, steps.addsBos ?? false),
     json: {
       normalizer: steps.normalizer ?? null,
       pre_tokenizer: steps.steps,

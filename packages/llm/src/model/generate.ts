@@ -3,7 +3,7 @@ import { InputError } from '@crossgate/gpu';
 import type { Tensor } from '@crossgate/tensor';
 import { argmax, RandomStream, sum, withoutTape } from '@crossgate/tensor';
 import { KeyValueCache } from './cache';
-import type { LlamaModel } from './llama';
+import { contextWords, type LlamaModel } from './llama';
 import { lastTokens, packSequences } from './packing';
 import { checkSampling, type SamplingOptions, sampleToken } from './sampling';
 
@@ -81,7 +81,7 @@ export async function* generateTokens(
   checkVocabulary(model, prompt);
   checkSampling(sampling);
   if (prompt.length > model.maxPositions) {
-    throw new InputError(`the prompt's ${prompt.length} tokens exceed the model's context of ${model.maxPositions}`);
+    throw new InputError(`the prompt's ${prompt.length} tokens exceed ${contextWords(model.config)}`);
   }
   const random = new RandomStream(seed, 'generate');
   // The last token is never followed, so its keys are not needed.

@@ -38,6 +38,18 @@ type Attend = (layer: number, query: Tensor, key: Tensor, value: Tensor) => Tens
 /** Most positions of any model here, whatever its config says: the rotary table holds them all. */
 export const mostPositions = 8192;
 
+/** Tokens of the longest sequence that a model takes here. */
+export function contextOf({ maxPositions }: Pick<LlamaConfig, 'maxPositions'>): number {
+  return Math.min(maxPositions, mostPositions);
+}
+
+/** The same in words: "the model's context of 4096", or that it is ours which ends earlier. */
+export function contextWords({ maxPositions }: Pick<LlamaConfig, 'maxPositions'>): string {
+  return maxPositions <= mostPositions
+    ? `the model's context of ${maxPositions}`
+    : `the ${mostPositions} tokens that are computed here of the model's context of ${maxPositions}`;
+}
+
 /** A frozen LLaMA-family model on the device, with optional LoRA adapters. */
 export class LlamaModel {
   /**
@@ -58,7 +70,7 @@ export class LlamaModel {
     private readonly ownsWeights: boolean,
   ) {
     // Angles are made for at most this many positions; longer contexts than any prompt here would only cost memory.
-    const maxPositions = Math.min(config.maxPositions, mostPositions);
+    const maxPositions = contextOf(config);
     this.maxPositions = maxPositions;
     const table = ropeTableOf(maxPositions, rotaryFrequencies(config));
     this.#ropeTable = persistent(device, [maxPositions, config.headDim], 'weights', table);
@@ -159,7 +171,7 @@ export class LlamaModel {
     for (let i = 1; i < hostOffsets.length; i++) {
       const length = firstPosition + hostOffsets[i]! - hostOffsets[i - 1]!;
       if (length > this.maxPositions) {
-        throw new InputError(`a sequence of ${length} tokens exceeds the model's context of ${this.maxPositions}`);
+        throw new InputError(`a sequence of ${length} tokens exceeds ${contextWords(config)}`);
       }
     }
     const visible = windowed(device, batch, config.slidingWindow);
