@@ -147,6 +147,19 @@ describe.each(adapted)('an adapter of peft on %s', (name) => {
     await source.close();
   });
 
+  it('is refused as a pickle', async () => {
+    const source = await open();
+    const config = readFileSync(join(fixtures, name, 'adapter', 'adapter_config.json'));
+    const [own, weights] = [['adapter_config.json', config] as const, new Uint8Array(9)];
+    const read = (files: [string, Uint8Array][]) =>
+      readPeftAdapter(memoryFolder('a', new Map([own, ...files])), source.config);
+    await expect(read([['adapter_model.bin', weights]])).rejects.toThrow(
+      /there is no adapter_model\.safetensors; adapter_model\.bin is a PyTorch pickle.*safe_serialization=True/,
+    );
+    await expect(read([])).rejects.toThrow(/there is no adapter_model\.safetensors; an adapter needs it/);
+    await source.close();
+  });
+
   describe('is refused', () => {
     type Change = { config?: Record<string, unknown>; state?: (state: HostState) => void };
     const q = 'model.layers.1.self_attn.q_proj.lora_A.weight';

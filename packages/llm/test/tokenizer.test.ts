@@ -360,6 +360,7 @@ describe('byte-level BPE from GGUF metadata', () => {
 
   test('refuses an unknown way of splitting by name', async () => {
     await expect(fromMetadata(metadata('tekken'))).rejects.toThrow(/"tekken" is not supported; supported: gpt-2/);
+    await expect(fromMetadata(metadata('default'))).rejects.toThrow(/"default" is not supported; convert the model/);
   });
 });
 

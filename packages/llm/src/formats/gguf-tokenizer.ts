@@ -81,7 +81,11 @@ function describe(metadata: Metadata, source: string): TokenizerDescription {
     throw new InputError(`${source}: ${problem}`);
   };
   const model = metadata.get('tokenizer.ggml.model');
-  if (model === undefined) return fail('the file carries no tokenizer (tokenizer.ggml.model is missing).');
+  if (model === undefined) {
+    return fail(
+      'the file carries no tokenizer (tokenizer.ggml.model is missing); take one that does, or the model as a Hugging Face folder.',
+    );
+  }
   const pieces = strings(metadata, 'tokens');
   if (!pieces || pieces.length === 0) return fail('tokenizer.ggml.tokens must be a list of strings.');
   const types = metadata.get('tokenizer.ggml.token_type') ?? pieces.map(() => typeNormal);
@@ -274,7 +278,11 @@ function describeByteLevel(vocabulary: Vocabulary): TokenizerDescription {
   const steps = Object.hasOwn(preTokenizers, pre) ? preTokenizers[pre] : undefined;
   if (!steps) {
     const known = Object.keys(preTokenizers).join(', ');
-    throw new InputError(`${source}: tokenizer.ggml.pre ${quoted(pre)} is not supported; supported: ${known}.`);
+    // Files from before the key was there, or by a converter that did not know the model: how they split is not known.
+    const advice = pre === 'none' || pre === 'default' ? '; convert the model with a newer llama.cpp' : '';
+    throw new InputError(
+      `${source}: tokenizer.ggml.pre ${quoted(pre)} is not supported${advice}; supported: ${known}.`,
+    );
   }
   return {
     source,
