@@ -8,8 +8,10 @@ export interface GuessedColumns {
   readonly header: readonly string[];
   readonly user: string;
   readonly item: string;
-  /** A column of ratings, or of labels that are 0 or 1. */
-  readonly value: { readonly kind: 'rating' | 'label'; readonly column: string; readonly range: [number, number] };
+  /** A column of ratings, or of labels that are 0 or 1; `implicit` where none is called so: every row is a positive. */
+  readonly value:
+    | { readonly kind: 'rating' | 'label'; readonly column: string; readonly range: [number, number] }
+    | { readonly kind: 'implicit' };
   /** Null where no column holds times. */
   readonly timestamp: string | null;
 }
@@ -75,7 +77,7 @@ function rangeOf(values: readonly string[]): [number, number] | undefined {
  * Guesses from the beginning of a file.
  * @param text whole lines from the start, the header first
  * @param place names the file in messages
- * @throws InputError naming the columns there are, where user, item or rating is not among them
+ * @throws InputError naming the columns there are, where user or item is not among them, or a rating is called so but is no number
  */
 export function guessColumns(text: string, place: string): GuessedColumns {
   const first = text.split('\n', 1)[0] as string;
@@ -83,8 +85,10 @@ export function guessColumns(text: string, place: string): GuessedColumns {
   const splitter = new CsvSplitter(place, separator);
   const [head, ...records] = [...splitter.push(text.endsWith('\n') ? text : `${text}\n`), ...splitter.end()];
   const header = (head?.fields ?? []).map((field) => field.trim());
-  if (header.length < 3 || records.length === 0) {
-    throw new InputError(`${place}: needs a header with user, item and rating or label, and rows below it`);
+  if (header.length < 2 || records.length === 0) {
+    throw new InputError(
+      `${place}: needs a header with user, item and, if there is one, rating or label, and rows below it`,
+    );
   }
   const valuesOf = (column: string) => {
     const index = header.indexOf(column);
@@ -106,6 +110,7 @@ export function guessColumns(text: string, place: string): GuessedColumns {
   let value: GuessedColumns['value'];
   if (isFlag && labels !== undefined) value = { kind: 'label', column: label, range: labels };
   else if (rating !== undefined && ratings !== undefined) value = { kind: 'rating', column: rating, range: ratings };
+  else if (label === undefined && rating === undefined) value = { kind: 'implicit' };
   else {
     throw new InputError(
       `${place}:1: no column holds ratings (numbers) or labels (0 or 1) (it has ${header.join(', ')}); add one named rating or label`,

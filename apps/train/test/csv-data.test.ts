@@ -24,7 +24,7 @@ describe('data prepare csv', () => {
     });
     await writeFile(join(cwd, 'zip/interactions.csv.gz'), gzipSync(events()));
     const hashes = [];
-    for (const source of ['shop', 'shop/interactions.csv', 'zip', 'zip/interactions.csv.gz']) {
+    for (const source of ['shop', 'shop/interactions.csv', 'zip', 'zip/interactions.csv.gz', 'zip/interactions.csv']) {
       const args = ['data', 'prepare', 'csv', '--source', source, '--out', 'out', '--json'];
       const { code, stdout, stderr } = await runCli(args, { cwd });
       expect(code, stderr).toBe(0);

@@ -55,6 +55,21 @@ describe('init', () => {
     expect(trained.code, trained.stderr).toBe(0);
   });
 
+  it('takes every row for a positive where no column is a rating or a label', async () => {
+    const lines = Array.from({ length: 60 }, (_, row) => `c${row % 6},p${(row * 7) % 9},${1000 + row}`);
+    const cwd = await folderWith({ 'buys.csv': `customer,sku,time\n${lines.join('\n')}\n` });
+    const { code, stdout, stderr } = await runCli(['init', '--csv', 'buys.csv'], { cwd });
+    expect(code, stderr).toBe(0);
+    expect(stdout).toMatch(/user customer, item sku, every row a positive, times time/);
+    const { data, cf, evaluation } = await loadConfig('crossgate.yaml', { cwd });
+    expect(data).toMatchObject({ threshold: null, csv: { implicit: true, rating: null, label: null } });
+    expect([cf.loss, cf.selectBy, evaluation.ranking.k]).toEqual(['bpr', 'ndcg', 10]);
+    const settings = ['method=mean', 'cf.selectBy=auc', 'evaluation.ranking.k=null'].flatMap((each) => ['--set', each]);
+    const trained = await runCli(['train', 'crossgate.yaml', ...settings, '--json'], { cwd });
+    expect(trained.code, trained.stderr).toBe(0);
+    expect(JSON.parse(trained.stdout).metrics.test).toMatchObject({ rows: 6, positives: 6, auc: null });
+  });
+
   it('writes a template without a file', async () => {
     const cwd = await folderWith();
     expect((await runCli(['init'], { cwd })).code).toBe(0);
@@ -75,7 +90,11 @@ describe('init', () => {
     ['a folder', ['--csv', 'd'], /d: is a folder/],
     ['no user', ['--csv', 'a.csv'], /a\.csv:1: no column looks like the user \(it has x, item, rating\)/],
     ['no rating', ['--csv', 'b.csv'], /b\.csv:1: no column holds ratings \(numbers\) or labels/],
-    ['a header alone', ['--csv', 'c.csv'], /c\.csv: needs a header with user, item and rating or label, and rows/],
+    [
+      'a header alone',
+      ['--csv', 'c.csv'],
+      /c\.csv: needs a header with user, item and, if there is one, rating or label, and rows/,
+    ],
     ['an empty file', ['--csv', 'd/empty.csv'], /d\/empty\.csv: needs a header/],
   ])('refuses %s and writes nothing', async (_, args, message) => {
     const cwd = await folderWith({

@@ -19,7 +19,15 @@ function columnsOf(options: DatasetOptions) {
   if (separator.length !== 1 || /["\r\n]/.test(separator)) {
     throw new InputError(`data.csv.separator: must be one character, not a quote or a line end`);
   }
+  const implicit = csv.implicit ?? false;
+  const unread = [
+    ['data.threshold', options.threshold],
+    ['data.csv.rating', csv.rating],
+    ['data.csv.label', csv.label],
+  ].find(([, value]) => implicit && value !== null && value !== undefined);
+  if (unread !== undefined) throw new InputError(`${unread[0]}: is not read with data.csv.implicit; leave one out`);
   return {
+    implicit,
     interactions: csv.interactions ?? defaultFile,
     items: csv.items ?? defaultItems,
     separator,
@@ -36,12 +44,12 @@ function columnsOf(options: DatasetOptions) {
 function recipe(options: DatasetOptions = {}): Recipe {
   const plan = recipeOf(planEvents(options));
   // What the files are called is no part of the recipe.
-  const { interactions: _, items: __, ...columns } = columnsOf(options);
+  const { interactions: _, items: __, implicit, ...columns } = columnsOf(options);
   return {
     name: 'csv',
     version: 1,
     ...plan,
-    label: `the column of labels, else ${plan.label}`,
+    label: implicit ? 'every row' : `the column of labels, else ${plan.label}`,
     columns,
     order: 'user by first appearance, timestamp, file order',
   };
@@ -77,7 +85,8 @@ function readLabel(text: string, column: string, place: string): boolean {
 function readTime(text: string, column: string, place: string): number {
   const seconds = parseTime(text);
   if (seconds !== undefined) return seconds;
-  const hint = /^\d{13,}$/.test(text.trim()) ? '; it looks like milliseconds: divide by 1000' : '';
+  // From 1978 on, milliseconds lie past what is taken for seconds.
+  const hint = /^\d{12,}$/.test(text.trim()) ? '; it looks like milliseconds: divide by 1000' : '';
   throw new InputError(
     `${place}: ${column} must be seconds since 1970 or a time such as 2024-01-31T12:00:00Z, got ${excerpt(text)}${hint}`,
   );
@@ -102,8 +111,8 @@ async function readTitles(source: SourceFolder, columns: ReturnType<typeof colum
 }
 
 /**
- * Builds a data set from `interactions.csv` (user, item, rating or label, timestamp) and, where there is one,
- * `items.csv` (item, title); files, columns, threshold, filters and split by `options`.
+ * Builds a data set from `interactions.csv` (user, item, rating or label or, with `csv.implicit`, neither, timestamp) and,
+ * where there is one, `items.csv` (item, title); files, columns, threshold, filters and split by `options`.
  *
  * @throws InputError naming file and line of a malformed row, an id that is empty or longer than 256 characters, a
  *   rating that is not finite, a time that is none, an item without a title; naming the key of an option that cannot be
@@ -117,7 +126,7 @@ export async function buildCsv(source: SourceFolder, options: DatasetOptions = {
   const required = [columns.user, columns.item];
   // A column that is named must be there; of the usual ones, those that are.
   const optional: string[] = [];
-  for (const key of ['label', 'rating', 'timestamp'] as const) {
+  for (const key of columns.implicit ? (['timestamp'] as const) : (['label', 'rating', 'timestamp'] as const)) {
     (typeof csv?.[key] === 'string' ? required : optional).push(columns[key]);
   }
   const order = [...required, ...optional];
@@ -134,8 +143,10 @@ export async function buildCsv(source: SourceFolder, options: DatasetOptions = {
       const labelText = ratingOnly ? undefined : values[at(columns.label)];
       const ratingText = values[at(columns.rating)];
       const timeText = values[at(columns.timestamp)];
-      if (labelText === undefined && ratingText === undefined) {
-        throw new InputError(`${file}:1: needs a column ${columns.rating} or ${columns.label}; name yours by data.csv`);
+      if (labelText === undefined && ratingText === undefined && !columns.implicit) {
+        throw new InputError(
+          `${file}:1: needs a column ${columns.rating} or ${columns.label}; name yours by data.csv, or set data.csv.implicit where every row is a positive`,
+        );
       }
       if (timeText === undefined && plan.split.by !== 'ratio') {
         throw new InputError(
@@ -143,12 +154,13 @@ export async function buildCsv(source: SourceFolder, options: DatasetOptions = {
         );
       }
       if (titles !== undefined && !titles.has(item)) {
-        throw new InputError(`${place}: item ${excerpt(item)} is not in ${columns.items}`);
+        throw new InputError(
+          `${place}: item ${excerpt(item)} is not in ${columns.items}; add its title there, or leave out ${columns.items} if you need no titles`,
+        );
       }
-      const label =
-        labelText === undefined
-          ? readRating(ratingText as string, columns.rating, place) > plan.threshold
-          : readLabel(labelText, columns.label, place);
+      let label = true;
+      if (labelText !== undefined) label = readLabel(labelText, columns.label, place);
+      else if (ratingText !== undefined) label = readRating(ratingText, columns.rating, place) > plan.threshold;
       events.add(user, item, label, timeText === undefined ? 0 : readTime(timeText, columns.timestamp, place));
     }
   }

@@ -182,7 +182,7 @@ function readHeader(name: string, record: CsvRecord, columns: readonly string[],
   for (const column of columns) {
     if (!names.includes(column)) {
       throw new InputError(
-        `${name}:${record.line}: column ${column} is missing; the header must name ${columns.join(', ')} (it has ${names.join(', ')})`,
+        `${name}:${record.line}: column ${column} is missing; the header must name ${columns.join(', ')} (it has ${names.join(', ')})${separatorHint(names)}`,
       );
     }
   }
@@ -190,6 +190,14 @@ function readHeader(name: string, record: CsvRecord, columns: readonly string[],
   const twice = names.find((column, index) => read.includes(column) && names.indexOf(column) !== index);
   if (twice !== undefined) throw new InputError(`${name}:${record.line}: column ${twice} stands twice in the header`);
   return { indices: read.map((column) => names.indexOf(column)), width: names.length };
+}
+
+/** A header of a single name with another separator in it was split by the wrong one. */
+function separatorHint(names: readonly string[]): string {
+  const words = { ';': 'a semicolon', '\t': 'a tab', '|': 'a bar', ',': 'a comma' };
+  const [only = ''] = names;
+  const found = names.length === 1 ? Object.entries(words).find(([separator]) => only.includes(separator)) : undefined;
+  return found === undefined ? '' : `; its fields seem to be parted by ${found[1]}: set the separator`;
 }
 
 /** Writes one field, quoted only where it must be. */

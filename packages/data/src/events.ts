@@ -144,7 +144,7 @@ export async function assembleEvents(assembly: EventAssembly): Promise<Dataset> 
   const { filter, split: plan } = assembly.plan;
   const kept = filterRows(user, item, users.length, items.length, filter);
   if (kept.length === 0) {
-    throw new InputError(`${assembly.name}: the filters leave none of ${user.length} rows`);
+    throw new InputError(`${assembly.name}: the filters leave none of ${user.length} rows; lower data.filter`);
   }
   const rows = kept.sort(
     (a, b) => (user[a] as number) - (user[b] as number) || (timestamp[a] as number) - (timestamp[b] as number) || a - b,

@@ -87,7 +87,9 @@ export async function loadSource(name: string, path?: string, options: DatasetOp
   requireOptions(name, definition.options ?? [], options);
   if (definition.generated) return definition.build(memorySource({}));
   const isFile =
-    path !== undefined && definition.options?.includes('csv') && (await stat(path).catch(() => undefined))?.isFile();
+    path !== undefined &&
+    definition.options?.includes('csv') &&
+    (await placeOf(dirname(path), basename(path))) !== undefined;
   if (isFile && typeof options.csv?.interactions === 'string') {
     throw new InputError(`${path}: is a file; with data.csv.interactions, name its folder`);
   }

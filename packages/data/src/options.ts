@@ -48,6 +48,8 @@ export interface CsvOptions {
   readonly rating?: Given<string>;
   readonly label?: Given<string>;
   readonly timestamp?: Given<string>;
+  /** Every row is a positive, such as a purchase or a click: neither ratings nor labels are read. Default false. */
+  readonly implicit?: Given<boolean>;
   /** Column names in the items: `item` and `title` by default. */
   readonly itemId?: Given<string>;
   readonly title?: Given<string>;
@@ -87,6 +89,30 @@ export interface EventPlan {
 function isGiven(value: unknown): boolean {
   if (value === null || value === undefined) return false;
   return typeof value !== 'object' || Object.values(value).some(isGiven);
+}
+
+/** Every key there is: types do not stop a misspelled one in JavaScript, and without it the default would be taken. */
+const known = {
+  '': { threshold: 1, split: 1, filter: 1, csv: 1 } satisfies Record<keyof DatasetOptions, 1>,
+  split: { by: 1, valid: 1, test: 1, validFrom: 1, testFrom: 1, seed: 1, perUser: 1 } satisfies Record<
+    keyof SplitOptions,
+    1
+  >,
+  filter: { minUserRows: 1, minItemRows: 1, kCore: 1 } satisfies Record<keyof FilterOptions, 1>,
+  csv: {
+    ...{ interactions: 1, items: 1, separator: 1, user: 1, item: 1, rating: 1, label: 1, timestamp: 1 },
+    ...{ implicit: 1, itemId: 1, title: 1 },
+  } satisfies Record<keyof CsvOptions, 1>,
+};
+
+function requireKnownKeys(options: DatasetOptions): void {
+  for (const [part, keys] of Object.entries(known)) {
+    const given: object = (part === '' ? options : options[part as 'split' | 'filter' | 'csv']) ?? {};
+    const wrong = Object.keys(given).find((key) => !Object.hasOwn(keys, key));
+    if (wrong === undefined) continue;
+    const place = part === '' ? 'data' : `data.${part}`;
+    throw new InputError(`${place}.${wrong}: unknown key; there are ${Object.keys(keys).join(', ')}`);
+  }
 }
 
 /** Whether any option is given. */
@@ -160,10 +186,11 @@ function planSplit(options: SplitOptions): SplitPlan {
 /**
  * Fills in the defaults.
  *
- * @throws InputError naming the key (as in a config: `data.split.valid`) for a value out of range, and for keys that do
- *   not go together
+ * @throws InputError naming the key (as in a config: `data.split.valid`) for one that there is not, a value out of range, and
+ *   keys that do not go together
  */
 export function planEvents(options: DatasetOptions): EventPlan {
+  requireKnownKeys(options);
   const threshold = options.threshold ?? 3;
   if (!Number.isFinite(threshold)) throw new InputError(`data.threshold: must be a finite number, got ${threshold}`);
   const filter = options.filter ?? {};

@@ -86,6 +86,23 @@ describe('columns', () => {
   });
 });
 
+describe('implicit feedback', () => {
+  it('takes every row for a positive, with or without times', async () => {
+    const events = 'user,item,rating\na,p,oops\na,q,1\nb,p,\n';
+    const options = { split: { by: 'ratio', valid: 0, test: 0 }, csv: { implicit: true } } as const;
+    const dataset = await buildCsv(memorySource({ 'interactions.csv': events }), options);
+    expect([...dataset.splits.train.label]).toEqual([1, 1, 1]);
+    expect([...dataset.positives(1)]).toEqual([1, 2]);
+    expect(dataset.recipe.label).toBe('every row');
+    const timed = 'user,item,timestamp\na,p,3\na,q,2\na,r,1\n';
+    const last = await buildCsv(memorySource({ 'interactions.csv': timed }), {
+      ...options,
+      split: { by: 'leave-one-out' },
+    });
+    expect(splitNames.map((split) => pairs(last, split))).toEqual([['a r'], ['a q'], ['a p']]);
+  });
+});
+
 describe('splits', () => {
   const rows = invented();
 
@@ -211,6 +228,14 @@ describe('options', () => {
       /interactions\.csv:1: column stars is missing; .*\(it has user, item, rating, timestamp\)/,
     ],
     [{ csv: { items: 'films.csv' } }, /no file films\.csv/],
+    [
+      { splits: { by: 'ratio' } } as DatasetOptions,
+      /data\.splits: unknown key; there are threshold, split, filter, csv/,
+    ],
+    [{ csv: { seperator: ';' } as DatasetOptions['csv'] }, /data\.csv\.seperator: unknown key; .* separator, /],
+    [{ filter: { kcore: 5 } as DatasetOptions['filter'] }, /data\.filter\.kcore: unknown key/],
+    [{ threshold: 2, csv: { implicit: true } }, /data\.threshold: is not read with data\.csv\.implicit/],
+    [{ csv: { implicit: true, label: 'rating' } }, /data\.csv\.label: is not read with data\.csv\.implicit/],
     [{ split: { validFrom: 0, testFrom: 1 } }, /the split by time leaves no row to train on/],
   ])('refuses %j', async (options, message) => {
     await expect(build(invented(), options)).rejects.toMatchObject({
@@ -240,8 +265,15 @@ describe('adversarial folders', () => {
       items,
       /^interactions\.csv: is not UTF-8/,
     ],
-    ['no header', 'a,p,5,10\n', items, /^interactions\.csv:1: column user is missing/],
-    ['neither rating nor label', 'user,item,timestamp\na,p,1\n', items, /:1: needs a column rating or label/],
+    ['no header', 'a,p,5,10\n', items, /^interactions\.csv:1: column user is missing.* 10\)$/],
+    ['semicolons', good.replaceAll(',', ';'), items, /:1: column user is missing.*parted by a semicolon: set the sep/],
+    ['milliseconds of 2001', `${good}a,p,5,978300760000\n`, items, /:8: .* it looks like milliseconds/],
+    [
+      'neither rating nor label',
+      'user,item,timestamp\na,p,1\n',
+      items,
+      /:1: needs a column rating or label; .* data\.csv\.implicit/,
+    ],
     ['no time', 'user,item,rating\na,p,1\n', items, /:1: a split by time needs a column timestamp/],
     ['a column twice', 'user,item,user,rating\n', items, /:1: column user stands twice/],
     ['a short row', `${good}a,p\n`, items, /^interactions\.csv:8: 2 fields where the header has 4/],

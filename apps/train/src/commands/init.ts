@@ -35,24 +35,43 @@ async function readBeginning(path: string, shown: string): Promise<string> {
 /** A value as YAML writes it. */
 const yaml = (value: string | number) => stringify(value).trim();
 
+function thresholdLines(value: GuessedColumns['value']): string[] {
+  if (value.kind === 'implicit') return [];
+  if (value.kind === 'label') return [`  # ${value.column} is 0 or 1: no threshold is needed`];
+  const [low, high] = value.range;
+  return [
+    `  threshold: ${(low + high) / 2}   # a rating above it is a positive; ratings run from ${low} to ${high} here`,
+  ];
+}
+
+/** Positives alone teach nothing by their labels: lists are learned, and the epoch is chosen by them. */
+const implicitLines = [
+  '  loss: bpr   # an item that was chosen before one that was not',
+  '  initStd: 0.1',
+  '  selectBy: ndcg',
+  '  patience: 20',
+  '  warmupEpochs: 20',
+  'evaluation:',
+  '  ranking:',
+  '    k: 10   # length of the lists',
+];
+
 function dataLines(path: string, guess: GuessedColumns | undefined): string[] {
-  const { kind, range, column } = guess?.value ?? { kind: 'rating' as const, range: [1, 5] as const, column: 'rating' };
+  const value = guess?.value ?? { kind: 'rating' as const, range: [1, 5] as const, column: 'rating' };
   const separator = guess?.separator ?? ',';
   const isTimed = guess === undefined || guess.timestamp !== null;
   return [
     'data:',
     '  name: csv',
     `  path: ${yaml(path)}${guess === undefined ? '   # a folder with interactions.csv (and items.csv), or the CSV file' : ''}`,
-    ...(kind === 'rating'
-      ? [
-          `  threshold: ${(range[0] + range[1]) / 2}   # a rating above it is a positive; ratings run from ${range[0]} to ${range[1]} here`,
-        ]
-      : [`  # ${column} is 0 or 1: no threshold is needed`]),
+    ...thresholdLines(value),
     '  csv:   # the names of your columns',
     ...(separator === ',' ? [] : [`    separator: ${JSON.stringify(separator)}`]),
     `    user: ${yaml(guess?.user ?? 'user')}`,
     `    item: ${yaml(guess?.item ?? 'item')}`,
-    `    ${kind}: ${yaml(column)}`,
+    value.kind === 'implicit'
+      ? '    implicit: true   # no column of ratings or labels: every row is a positive'
+      : `    ${value.kind}: ${yaml(value.column)}`,
     ...(isTimed
       ? [`    timestamp: ${yaml(guess?.timestamp ?? 'timestamp')}   # seconds since 1970, or ISO 8601`]
       : ['    # no column holds times (seconds since 1970, or ISO 8601): the split below is at random']),
@@ -69,15 +88,18 @@ function dataLines(path: string, guess: GuessedColumns | undefined): string[] {
 }
 
 function configText(path: string, guess: GuessedColumns | undefined): string {
+  const isImplicit = guess?.value.kind === 'implicit';
   return [
     '# An experiment on your own data. All keys: crossgate config show FILE; their meaning: crossgate config schema.',
-    'method: mf   # matrix factorization; mean, item-mean and running-mean are baselines to hold it against',
+    isImplicit
+      ? 'method: mf   # matrix factorization; lightgcn and sasrec are others'
+      : 'method: mf   # matrix factorization; mean, item-mean and running-mean are baselines to hold it against',
     'seed: 1',
     ...dataLines(path, guess),
     'cf:',
     '  cfDim: 64   # width of user and item vectors',
     '  learningRate: 1e-3',
-    '  weightDecay: 1e-4',
+    ...(isImplicit ? ['  weightDecay: 0', ...implicitLines] : ['  weightDecay: 1e-4']),
     '# With a language model (the titles are needed): method: ccf, and',
     '# llm:',
     '#   path: stories260K/hf   # a Hugging Face folder or GGUF file of a LLaMA',
@@ -116,7 +138,7 @@ export function registerInit(program: Command, host: Host): void {
       const found =
         guess === undefined
           ? 'name your file and columns in it'
-          : `user ${guess.user}, item ${guess.item}, ${guess.value.kind} ${guess.value.column}, ${guess.timestamp === null ? 'no times' : `times ${guess.timestamp}`}; check them`;
+          : `user ${guess.user}, item ${guess.item}, ${guess.value.kind === 'implicit' ? 'every row a positive' : `${guess.value.kind} ${guess.value.column}`}, ${guess.timestamp === null ? 'no times' : `times ${guess.timestamp}`}; check them`;
       return `wrote ${out} (${found}), then: crossgate train ${out}`;
     });
   });

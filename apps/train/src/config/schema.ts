@@ -119,6 +119,7 @@ const data = z.strictObject({
       item: optional(word).describe('Column of items; null: item'),
       rating: optional(word).describe('Column of ratings; null: rating'),
       label: optional(word).describe('Column of labels, 0 or 1, used before ratings; null: label'),
+      implicit: optional(z.boolean()).describe('Every row is a positive, such as a purchase: no ratings, no labels'),
       timestamp: optional(word).describe('Column of times, seconds since 1970 or ISO 8601; null: timestamp'),
       itemId: optional(word).describe('Column of items in the file of titles; null: item'),
       title: optional(word).describe('Column of titles; null: title'),
