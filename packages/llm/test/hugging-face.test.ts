@@ -12,6 +12,7 @@ import {
   encodeWeights,
   huggingFaceConfig,
   LlamaModel,
+  linearModules,
   loraParameterShapes,
   memoryFolder,
   mergedWeights,
@@ -249,6 +250,9 @@ describe('targets', () => {
     expect(again.options).toMatchObject({ rank: 4, alpha: 6, rankStabilized: true });
     expect(again.state).toEqual(adapter.state);
     expect(again.baseModel).toBe('llama');
+    // In peft, a pattern might match more than the linear layers.
+    const { target_modules } = JSON.parse(new TextDecoder().decode(files.get('adapter_config.json')));
+    expect(target_modules).toEqual([...linearModules(source.config).keys()]);
     model.release();
     await source.close();
   });

@@ -11,6 +11,9 @@ import { type LoraAdapters, type LoraOptions, linearModules, loraParameterShapes
 /** Before every name of a PEFT file: the wrappers around the model. */
 const prefix = 'base_model.model.';
 
+/** Behind the name of an adapted layer. */
+const loraSuffix = /\.lora_[AB]\.weight$/;
+
 /** Names of the two files. */
 export const peftConfigFile = 'adapter_config.json';
 export const peftWeightsFile = 'adapter_model.safetensors';
@@ -43,14 +46,18 @@ export function peftConfig(options: LoraOptions, baseModel: string | null): Reco
   };
 }
 
-/** The files of an adapter: name → content, to be written as it comes. */
+/** The files of an adapter: name → content, to be written as it comes. Layers that a pattern chose are listed by name. */
 export function encodePeftAdapter(
   adapter: Pick<PeftAdapter, 'options' | 'state' | 'baseModel'>,
 ): Map<string, string | AsyncGenerator<Uint8Array>> {
   const state: HostState = new Map([...adapter.state].map(([name, value]) => [prefix + name, value]));
+  // A pattern for linear layers may match other modules in peft, such as an activation, which it then refuses.
+  const { targets } = adapter.options;
+  const modules = new Set([...adapter.state.keys()].map((name) => name.replace(loraSuffix, '')));
+  const options = { ...adapter.options, targets: typeof targets === 'string' ? [...modules] : targets };
   return new Map<string, string | AsyncGenerator<Uint8Array>>([
     [peftWeightsFile, encodeState(state, { format: 'pt' })],
-    [peftConfigFile, `${JSON.stringify(peftConfig(adapter.options, adapter.baseModel), null, 2)}\n`],
+    [peftConfigFile, `${JSON.stringify(peftConfig(options, adapter.baseModel), null, 2)}\n`],
   ]);
 }
 
@@ -132,7 +139,7 @@ export async function readPeftAdapter(folder: ModelFolder, config: LlamaConfig):
     const modules = linearModules(config);
     const targets = new Set<string>();
     for (const name of state.keys()) {
-      const module = name.replace(/\.lora_[AB]\.weight$/, '');
+      const module = name.replace(loraSuffix, '');
       if (module === name || !modules.has(module)) {
         throw new InputError(
           `${file.name}: tensor ${quoted(prefix + name)} belongs to no linear layer of the model's blocks`,
