@@ -29,6 +29,8 @@ interface ComparedRun {
   readonly seed: number;
   /** Equal for runs whose configs differ in the seed only. */
   readonly configKey: string;
+  /** Equal for runs whose lists are made and judged alike. */
+  readonly rankingKey: string;
   readonly predictions: Predictions;
   /** SHA-256 over user, item and label of each row. */
   readonly rowsHash: string;
@@ -38,6 +40,10 @@ interface ComparedRun {
 /** The metrics that are compared; each over the seeds of a method. Null where one of them is not defined. */
 export const comparedMetrics = ['auc', 'uauc', 'logLoss', 'warmAuc', 'warmUauc', 'coldAuc', 'coldUauc'] as const;
 export type ComparedMetric = (typeof comparedMetrics)[number];
+
+/** The metrics of lists that are compared. */
+export const comparedRankingMetrics = ['recall', 'precision', 'ndcg', 'mrr', 'map', 'hit', 'coverage'] as const;
+export type ComparedRankingMetric = (typeof comparedRankingMetrics)[number];
 
 /** A method: one run, or the runs of one config with different seeds. */
 export interface ComparedMethod {
@@ -49,6 +55,8 @@ export interface ComparedMethod {
   readonly runs: readonly string[];
   readonly seeds: readonly number[];
   readonly metrics: Readonly<Record<ComparedMetric, SeedSummary | null>>;
+  /** Metrics of lists over the seeds; null where a run has none. */
+  readonly ranking: Readonly<Record<ComparedRankingMetric, SeedSummary | null>> | null;
   /** DeLong's 95 % interval, for a single run. */
   readonly auc95: readonly [number, number] | null;
 }
@@ -68,6 +76,8 @@ export interface Comparison {
   readonly dataset: { readonly name: string; readonly hash: string };
   readonly rows: number;
   readonly users: number;
+  /** How the lists were made and judged; null where no run has any, `mixed` where runs differ, so that they are not compared. */
+  readonly ranking: { readonly k: number; readonly negatives: number | null; readonly users: number } | 'mixed' | null;
   readonly methods: readonly ComparedMethod[];
   readonly tests: readonly ComparedPair[];
 }
@@ -120,6 +130,8 @@ async function readRun(shown: string, path: string, split: SplitName): Promise<C
     result,
     seed,
     configKey: keyOf(config),
+    rankingKey:
+      isPlain(config.evaluation) && isPlain(config.evaluation.ranking) ? keyOf(config.evaluation.ranking) : '',
     predictions,
     rowsHash: await hashRows(file),
     metrics: evaluatePredictions(predictions),
@@ -161,7 +173,27 @@ function summarize(group: readonly ComparedRun[], values: (metrics: SplitMetrics
   return numbers.includes(null) ? null : summarizeSeeds(numbers as number[]);
 }
 
-function describeMethod(group: readonly ComparedRun[], name: string): ComparedMethod {
+/** How the lists of all runs that have any were made. */
+function rankingOf(runs: readonly ComparedRun[], split: SplitName): Comparison['ranking'] {
+  const ranked = runs.filter(({ result }) => result.ranking?.[split] !== undefined);
+  const found = ranked[0]?.result.ranking?.[split];
+  if (found === undefined) return null;
+  if (new Set(ranked.map(({ rankingKey }) => rankingKey)).size > 1) return 'mixed';
+  const { k, negatives, users } = found;
+  return { k, negatives, users };
+}
+
+function describeRanking(group: readonly ComparedRun[], split: SplitName): ComparedMethod['ranking'] {
+  const lists = group.flatMap(({ result }) => result.ranking?.[split] ?? []);
+  if (lists.length < group.length) return null;
+  const summary = (name: ComparedRankingMetric) => {
+    const values = lists.map((metrics) => metrics[name]);
+    return values.includes(null) ? null : summarizeSeeds(values as number[]);
+  };
+  return Object.fromEntries(comparedRankingMetrics.map((name) => [name, summary(name)])) as ComparedMethod['ranking'];
+}
+
+function describeMethod(group: readonly ComparedRun[], name: string, split: SplitName): ComparedMethod {
   const { result, metrics } = group[0] as ComparedRun;
   return {
     name,
@@ -178,6 +210,7 @@ function describeMethod(group: readonly ComparedRun[], name: string): ComparedMe
       coldAuc: summarize(group, ({ cold }) => cold?.auc),
       coldUauc: summarize(group, ({ cold }) => cold?.uauc),
     },
+    ranking: describeRanking(group, split),
     auc95: group.length === 1 ? metrics.auc95 : null,
   };
 }
@@ -225,7 +258,7 @@ export async function compareRuns(
   const nameOf = (group: readonly ComparedRun[]) => (group[0] as ComparedRun).result.name;
   const methods = groups.map((group) => {
     const shared = groups.some((other) => other !== group && nameOf(other) === nameOf(group));
-    return describeMethod(group, shared ? (group[0] as ComparedRun).shown : nameOf(group));
+    return describeMethod(group, shared ? (group[0] as ComparedRun).shown : nameOf(group), split);
   });
   const baseIndex = base === undefined ? undefined : groups.findIndex((group) => group.includes(runs[base] as never));
   const pairs = groups.flatMap((_, a) =>
@@ -254,6 +287,7 @@ export async function compareRuns(
     },
     rows: label.length,
     users: new Set(user).size,
+    ranking: rankingOf(runs, split),
     methods,
     tests: pairs.map(([a, b], index) => ({
       a: (methods[a] as ComparedMethod).name,

@@ -137,6 +137,41 @@ describe('compare', () => {
     expect(latex).toMatch(/^% AUC: paired DeLong test/m);
   });
 
+  it('puts lists side by side where they were made and judged alike', async () => {
+    const { cwd } = await withRuns();
+    const shares = { precision: 0.1, ndcg: 0.2, mrr: 0.3, map: 0.15, hit: 0.5, coverage: 0.6 };
+    /** Gives a run the lists that a CF method would have. */
+    const rank = async (run: string, recall: number, k = 5) => {
+      const [result, config] = [join(cwd, run, 'result.json'), join(cwd, run, 'config.yaml')];
+      const lists = { k, negatives: null, users: 7, usersWithoutRelevant: 0, recall, ...shares };
+      const value = JSON.parse(await readFile(result, 'utf8'));
+      await writeFile(result, JSON.stringify({ ...value, ranking: { test: lists } }));
+      await writeFile(
+        config,
+        (await readFile(config, 'utf8')).replace(/\bk: (null|\d+)\n(?= *negatives)/, `k: ${k}\n`),
+      );
+    };
+    const second = await copyAsSeed(cwd, runs[0]!, 2, (logit) => logit);
+    const compared = [runs[0]!, second, runs[1]!, runs[2]!];
+    for (const [at, run] of compared.slice(0, 3).entries()) await rank(run, [0.2, 0.4, 0.25][at]!);
+    const { stdout, stderr } = await runCli(['compare', ...compared, '--json'], { cwd });
+    const { methods, ranking } = JSON.parse(stdout);
+    expect(ranking, stderr).toEqual({ k: 5, negatives: null, users: 7 });
+    expect(methods[0].ranking.recall.mean).toBeCloseTo(0.3, 14);
+    expect(methods[1].ranking).toMatchObject({ recall: { mean: 0.25 }, coverage: { mean: 0.6 } });
+    expect(methods[2].ranking).toBeNull();
+    const text = (await runCli(['compare', ...compared], { cwd })).stdout;
+    expect(text).toMatch(/method +seeds +Recall@5 +Precision@5 +NDCG@5 +MRR@5 +MAP@5 +Hit@5 +coverage\n/);
+    expect(text).toMatch(/item-mean +2 +0\.3000 ± 0\.1414 +0\.1000 ± 0\.0000 +0\.2000/);
+    expect(text).toMatch(/mean +1 +0\.2500 +0\.1000 +0\.2000 +0\.3000 +0\.1500 +0\.5000 +0\.6000\n/);
+    expect(text).toMatch(/running-mean +1( +–){7}\n/);
+    expect(text).toContain('Lists: means over 7 users, against all items');
+    await rank(runs[1]!, 0.25, 10);
+    const mixed = (await runCli(['compare', ...compared], { cwd })).stdout;
+    expect(mixed).toContain('Lists are not compared: evaluation.ranking is not the same');
+    expect(mixed).not.toContain('Recall@');
+  });
+
   it('refuses what cannot be compared, in one line', async () => {
     const { cwd } = await withRuns();
     const other = await folderWith(inventedMl1m(13));

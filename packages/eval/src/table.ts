@@ -83,8 +83,12 @@ const latexOf: Readonly<Record<string, string>> = {
 
 const escapeFor: Readonly<Record<'text' | 'markdown' | 'latex', (text: string) => string>> = {
   text: (text) => text,
-  markdown: (text) => text.replaceAll('|', '\\|'),
-  latex: (text) => text.replaceAll(/[\\~^<>–−±&%$#_{}]/g, (character) => latexOf[character] ?? `\\${character}`),
+  markdown: (text) => text.replaceAll(/[\\|]/g, '\\$&'),
+  latex: (text) =>
+    text
+      .replaceAll(/[\\~^<>–−±&%$#_{}]/g, (character) => latexOf[character] ?? `\\${character}`)
+      // At the start of a row these two belong to the command that ends the line before.
+      .replace(/^[[*]/, '{$&}'),
 };
 
 function renderJson(columns: readonly TableColumn[], rows: readonly (readonly TableCell[])[]): string {

@@ -25,6 +25,21 @@ it('escapes Markdown', () => {
   );
 });
 
+it('keeps a backslash from swallowing the end of a Markdown cell, and LaTeX from taking one for an argument', () => {
+  expect(
+    renderTable(['a'], [['x\\'], ['a\\|b']], 'markdown')
+      .split('\n')
+      .slice(2),
+  ).toEqual(['| x\\\\    |', '| a\\\\\\|b |']);
+  // \\\\[2pt] and \\\\* are commands: "\\\\" followed by a line with [.07, .10] would be an error.
+  const lines = renderTable(['a'], [['[.07, .10]'], ['* best'], ['x [1]']], 'latex').split('\n');
+  expect(lines.slice(4, 7).map((line) => line.trim().split(' \\\\')[0]?.trim())).toEqual([
+    '{[}.07, .10]',
+    '{*} best',
+    'x [1]',
+  ]);
+});
+
 it('refuses ragged rows', () => {
   expect(() => renderTable(['a'], [[1, 2]])).toThrow(/row 0 has 2 cells for 1 columns/);
 });

@@ -2,7 +2,7 @@
 import { resolve } from 'node:path';
 import { formatSeeds, renderTable, type SeedSummary, type TableFormat } from '@crossgate/eval';
 import type { Command } from 'commander';
-import { type ComparedMethod, type Comparison, compareRuns } from '../comparison';
+import { type ComparedMethod, type Comparison, comparedRankingMetrics, compareRuns } from '../comparison';
 import { SPLIT_NAMES, type SplitName } from '../config/schema';
 import { InputError } from '../errors';
 import { didYouMean } from '../nearest';
@@ -49,6 +49,21 @@ function methodsTable({ methods }: Comparison, format: Format): string {
   );
 }
 
+function rankingTable({ methods }: Comparison, k: number, format: Format): string {
+  const right = { align: 'right' } as const;
+  const columns = ['Recall', 'Precision', 'NDCG', 'MRR', 'MAP', 'Hit'].map((title) => `${title}@${k}`);
+  columns.push('coverage');
+  return renderTable(
+    ['method', { header: 'seeds', ...right }, ...columns.map((header) => ({ header, ...right }))],
+    methods.map(({ name, seeds: runs, ranking }) => [
+      name,
+      runs.length,
+      ...comparedRankingMetrics.map((metric) => seeds(ranking === null ? null : ranking[metric])),
+    ]),
+    format,
+  );
+}
+
 function testsTable({ tests }: Comparison, format: Format): string {
   const right = { align: 'right' } as const;
   const columns = ['a', 'b', 'AUC a − b', '95 %', 'p', 'p (Holm)', 'UAUC a − b', 'users', 'p', 'p (Holm)'];
@@ -73,10 +88,15 @@ function testsTable({ tests }: Comparison, format: Format): string {
 }
 
 function describe(comparison: Comparison, format: Format): string {
-  const { dataset, split, rows, users, methods, tests } = comparison;
-  const notes = [
-    'AUC: paired DeLong test. UAUC: Wilcoxon signed ranks over users with both classes. Holm: over the pairs of this table.',
-  ];
+  const { dataset, split, rows, users, methods, ranking } = comparison;
+  // Where all rows are positives there is nothing to test.
+  const tests = comparison.tests.filter(({ auc, uauc }) => auc !== null || uauc !== null);
+  const notes =
+    tests.length === 0
+      ? []
+      : [
+          'AUC: paired DeLong test. UAUC: Wilcoxon signed ranks over users with both classes. Holm: over the pairs of this table.',
+        ];
   if (methods.some((method) => method.seeds.length > 1)) {
     notes.push(
       'Several seeds: mean ± standard deviation; the tests are of the means and leave out the spread between seeds.',
@@ -85,10 +105,19 @@ function describe(comparison: Comparison, format: Format): string {
   if (new Set(methods.map((method) => method.information)).size > 1) {
     notes.push('The methods see different labels (T train; H and earlier positives; P and earlier negatives).');
   }
+  if (ranking === 'mixed') notes.push('Lists are not compared: evaluation.ranking is not the same in all runs.');
+  else if (ranking !== null) {
+    const against = ranking.negatives === null ? 'all items' : `${ranking.negatives} sampled negatives`;
+    notes.push(
+      `Lists: means over ${ranking.users} users, against ${against}; runs keep no lists, so there is no test.`,
+    );
+  }
   const head = `${dataset.name}, split ${split}: ${rows} rows, ${users} users`;
   const comment = (text: string) => (format === 'latex' ? `% ${text.replaceAll('%', '\\%')}` : text);
   const parts = [comment(head), methodsTable(comparison, format)];
-  if (tests.length > 0) parts.push(testsTable(comparison, format), notes.map(comment).join('\n'));
+  if (ranking !== null && ranking !== 'mixed') parts.push(rankingTable(comparison, ranking.k, format));
+  if (tests.length > 0) parts.push(testsTable({ ...comparison, tests }, format));
+  if (notes.length > 0) parts.push(notes.map(comment).join('\n'));
   return parts.join('\n\n');
 }
 

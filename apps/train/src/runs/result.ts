@@ -18,6 +18,13 @@ const clickMetrics = z.looseObject({
   logLoss: metric,
 });
 
+const rankingMetrics = z.looseObject({
+  k: z.int().positive(),
+  negatives: z.int().positive().nullable(),
+  users: z.int().nonnegative(),
+  ...{ recall: metric, precision: metric, ndcg: metric, mrr: metric, map: metric, hit: metric, coverage: metric },
+});
+
 const storedResult = z.looseObject({
   run: z.string(),
   name: z.string(),
@@ -31,6 +38,7 @@ const storedResult = z.looseObject({
       clickMetrics.extend({ warm: clickMetrics.optional(), cold: clickMetrics.optional() }),
     )
     .refine((metrics) => Object.keys(metrics).length > 0, 'no split'),
+  ranking: z.partialRecord(z.enum(SPLIT_NAMES), rankingMetrics).optional(),
 });
 
 /** result.json of a complete run. */
