@@ -4,7 +4,17 @@ import { rankingMetrics } from '@crossgate/eval';
 import type { Device } from '@crossgate/gpu';
 import { openDevice } from '@crossgate/gpu/node';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { CfTrainer, checkRanking, evaluateRanking, MatrixFactorization, SasRec, seenInTrain } from '../src';
+import {
+  AsymmetricSvd,
+  CfTrainer,
+  checkRanking,
+  clickHistories,
+  evaluateRanking,
+  MatrixFactorization,
+  SasRec,
+  seenInTrain,
+  topItems,
+} from '../src';
 
 let device: Device;
 let dataset: Dataset;
@@ -81,6 +91,28 @@ it('gives a model that reads histories those before the split', async () => {
   expect(sampled.users).toBe(all.users);
   model.release();
 });
+
+it.each([['H'], ['P']] as const)(
+  'gives asymmetric SVD what was disliked too, as where it recommends: %s',
+  async (information) => {
+    const { train } = dataset.splits;
+    const shape = { information, historyLength: 20, levelPrior: 3 };
+    const model = AsymmetricSvd.create(device, { ...seenInTrain(dataset), ...shape, train, cfDim: 6, seed: 2 });
+    const { user, label, rows } = dataset.splits.valid;
+    const first = new Map<number, number>();
+    for (let row = rows - 1; row >= 0; row--) if (label[row] === 1) first.set(user[row]!, row);
+    const ids = [...first.keys()].sort((a, b) => first.get(a)! - first.get(b)!);
+    const histories = clickHistories(dataset, information);
+    const recommended: Uint32Array[] = [];
+    const history = (id: number, limit: number) => histories.before('valid', first.get(id)!, limit);
+    const exclude = (id: number) => positives('train', id);
+    for await (const { items } of topItems(model, ids, { count: 2, exclude, history })) recommended.push(items);
+    const relevant = ids.map((id) => positives('valid', id));
+    const expected = rankingMetrics({ recommended, relevant }, { k: 2, items: dataset.itemCount });
+    expect(await evaluateRanking(model, dataset, 'valid', { k: 2 })).toEqual({ negatives: null, ...expected });
+    model.release();
+  },
+);
 
 it('a training keeps the epoch of the best criterion', async () => {
   const model = create();
