@@ -66,7 +66,9 @@ export class KeyReader {
 export function shown(value: unknown): string {
   if (typeof value === 'bigint') return String(value);
   if (ArrayBuffer.isView(value)) return `an array of ${(value as Uint8Array).length} numbers`;
-  if (Array.isArray(value)) return `an array of ${value.length} entries`;
+  if (Array.isArray(value) && (value.length > 4 || value.some((item) => typeof item === 'object'))) {
+    return `an array of ${value.length} entries`;
+  }
   const text = JSON.stringify(value, (_, item) => (typeof item === 'bigint' ? String(item) : item)) ?? String(value);
   return text.length > 60 ? `${text.slice(0, 60)}…` : text;
 }

@@ -167,6 +167,11 @@ describe.each(adapted)('an adapter of peft on %s', (name) => {
     it.each<[string, Change, RegExp]>([
       ['as DoRA', { config: { use_dora: true } }, /adapter_config\.json: use_dora is true, which is not supported/],
       ['as another method', { config: { peft_type: 'IA3' } }, /peft_type is "IA3"/],
+      [
+        'with other trained modules',
+        { config: { modules_to_save: ['lm_head'] } },
+        /modules_to_save is \["lm_head"\], which/,
+      ],
       ['with trained biases', { config: { bias: 'all' } }, /bias is "all"/],
       ['with ranks by layer', { config: { rank_pattern: { q_proj: 2 } } }, /rank_pattern is/],
       ['on a changed base', { config: { init_lora_weights: 'pissa' } }, /init_lora_weights is "pissa"/],

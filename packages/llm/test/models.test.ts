@@ -241,6 +241,15 @@ describe('Hugging Face folders that are refused', () => {
   });
 });
 
+test('generation_config.json adds end tokens to those of config.json', async () => {
+  const files = (eos_token_id: unknown) =>
+    encodeHfFolder(randomModel(odd), { extra: { 'generation_config.json': { eos_token_id } } });
+  const open = async (ids: unknown) => openHuggingFaceModel(memoryFolder('m', await files(ids)));
+  expect((await open([7, 2, 100_000])).config.eosTokenIds).toEqual([2, 7]);
+  expect((await open(5)).config.eosTokenIds).toEqual([2, 5]);
+  expect((await open(undefined)).config.eosTokenIds).toEqual([2]);
+});
+
 describe('GGUF files that are refused', () => {
   const model = randomModel(odd);
   const u32 = (value: number): GgufField => ({ type: 'u32', value });
