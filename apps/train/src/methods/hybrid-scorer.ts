@@ -59,15 +59,19 @@ export async function hybridScorer(
 
   async function scorePairs(pairs: Pairs): Promise<Scores> {
     const values = new Float32Array(pairs.user.length);
-    const groups = new Map<string, number[]>();
+    // Histories of one user and length are the same; those with labels have to be looked at.
+    const groups = new Map<string, { readonly known: Int32Array | undefined; readonly indices: number[] }[]>();
     for (const index of pairs.user.keys()) {
-      const { user, history, userHistory } = userOf(pairs, index);
-      const key = `${user}/${history.length}/${userHistory?.join() ?? ''}`;
+      const { user, history, userHistory: known } = userOf(pairs, index);
+      const key = `${user}/${history.length}`;
       if (!groups.has(key)) groups.set(key, []);
-      groups.get(key)!.push(index);
+      const alike = groups.get(key)!;
+      const group = alike.find((other) => isEqual(other.known, known));
+      if (group) group.indices.push(index);
+      else alike.push({ known, indices: [index] });
     }
     const single: number[] = [];
-    for (const indices of groups.values()) {
+    for (const { indices } of [...groups.values()].flat()) {
       if (indices.length < SHARED) {
         single.push(...indices);
         continue;
@@ -99,6 +103,9 @@ export async function hybridScorer(
     },
   };
 }
+
+const isEqual = (a: Int32Array | undefined, b: Int32Array | undefined): boolean =>
+  a?.length === b?.length && (a?.every((value, i) => value === b![i]) ?? true);
 
 /** ENC, ALG and GATE as the last stage left them. */
 async function loadFusion(

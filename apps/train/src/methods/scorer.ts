@@ -69,13 +69,25 @@ export function pairsOf(user: number, items: Int32Array): Pairs {
   return { user: new Int32Array(items.length).fill(user), item: items, place: Array.from(items, () => null) };
 }
 
-/** Finds the row that a pair is, the last where there are several. */
+/** Finds the row that a pair is, the last where there are several. Rows lie by user: a Map of all pairs would end at 2^24. */
 export function rowFinder(dataset: Dataset): (user: number, item: number) => RowPlace | null {
-  const width = dataset.itemCount + 1;
-  const places = new Map<number, RowPlace>();
-  for (const split of splitNames) {
-    const { rows, user, item } = dataset.splits[split];
-    for (let row = 0; row < rows; row++) places.set(user[row]! * width + item[row]!, { split, row });
+  const offsets = new Int32Array(dataset.userCount + 2);
+  for (const split of splitNames) for (const user of dataset.splits[split].user) offsets[user + 1]!++;
+  for (let user = 0; user <= dataset.userCount; user++) offsets[user + 1]! += offsets[user]!;
+  const next = offsets.slice();
+  const [splitOf, rowOf] = [new Uint8Array(offsets.at(-1)!), new Int32Array(offsets.at(-1)!)];
+  for (const [index, split] of splitNames.entries()) {
+    for (const [row, user] of dataset.splits[split].user.entries()) {
+      const place = next[user]!++;
+      splitOf[place] = index;
+      rowOf[place] = row;
+    }
   }
-  return (user, item) => places.get(user * width + item) ?? null;
+  return (user, item) => {
+    for (let place = offsets[user + 1]! - 1; place >= offsets[user]!; place--) {
+      const [split, row] = [splitNames[splitOf[place]!]!, rowOf[place]!];
+      if (dataset.splits[split].item[row] === item) return { split, row };
+    }
+    return null;
+  };
 }
