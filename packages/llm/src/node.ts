@@ -10,10 +10,10 @@ import { tokenizerFilesFromGguf, tokenizerFromGguf } from './formats/gguf-tokeni
 import { type ModelFolder, openHuggingFaceModel, weightFiles } from './formats/hugging-face';
 import { tokenizerFromFolder } from './formats/hugging-face-tokenizer';
 import type { WeightSource } from './formats/source';
-import { findModel, isFolder } from './model-path';
+import { findModel, isFolder } from './node/model-path';
 import type { Tokenizer } from './tokenizer';
 
-export { findModel } from './model-path';
+export { findModel } from './node/model-path';
 
 /** A model that was found and checked; its weights are still on disk. */
 export interface OpenModel {

@@ -2,7 +2,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { InputError } from '@crossgate/tensor';
-import { ggufParts } from './formats/gguf-model';
+import { ggufParts } from '../formats/gguf-model';
 
 /** Whether a path is a folder. @throws {InputError} when there is nothing */
 export async function isFolder(path: string): Promise<boolean> {
