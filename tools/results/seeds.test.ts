@@ -68,7 +68,7 @@ describe('the command that is kept', () => {
   const start = 'crossgate train configs/ml-1m/mf.yaml --seed {seed}';
 
   it('has of paths of a machine only the last part', () => {
-    expect(kept('data.path=/home/me/data/ml-1m', 'cf.run=/tmp/runs/mf-{seed}/')).toBe(
+    expect(kept('data.path=/home/me/data/ml-1m', 'cf.run=/data/runs/mf-{seed}/')).toBe(
       `${start} --set data.path=ml-1m --set cf.run=mf-{seed}`,
     );
     expect(kept('a=[/x/one.yaml, "/y/z/two.yaml"]')).toBe(`${start} --set a=[one.yaml, "two.yaml"]`);

@@ -2,33 +2,22 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Device, OutOfMemoryError } from '@crossgate/gpu';
+import { OutOfMemoryError } from '@crossgate/gpu';
 import { firstNonFinite, parseState } from '@crossgate/tensor';
 import { openFile } from '@crossgate/tensor/node';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { readMetrics } from '../src/runs/metrics-log';
 import { type Outcome, runCli } from './cli';
+import { opened } from './opened-devices';
 import { hashRun, tinyRuns } from './tiny-runs';
 
-/** Called with every device that a command opens: where a test spoils it. */
-let onOpen: (device: Device) => void = () => {};
-vi.mock('@crossgate/gpu/node', async (original) => {
-  const actual = await original<typeof import('@crossgate/gpu/node')>();
-  return {
-    ...actual,
-    openDevice: async (...args: Parameters<typeof actual.openDevice>) => {
-      const device = await actual.openDevice(...args);
-      onOpen(device);
-      return device;
-    },
-  };
-});
+vi.mock('@crossgate/gpu/node', async (original) => (await import('./opened-devices')).watched(original));
 
 const { listAdapters } = await import('@crossgate/gpu/node');
 const adapters = await listAdapters();
 
 afterEach(() => {
-  onOpen = () => {};
+  opened.onOpen = () => {};
   vi.unstubAllEnvs();
 });
 
@@ -85,7 +74,7 @@ describe.skipIf(adapters.length === 0)('a run on a GPU', { timeout: 300_000 }, (
     const cwd = await tinyRuns();
     const expected = await unbroken(cwd, method);
     let stop = () => {};
-    onOpen = (device) => {
+    opened.onOpen = (device) => {
       stop = atLine(cwd, lines, () => {
         if (fault === 'lost') device.gpu.destroy();
         else {
@@ -99,7 +88,7 @@ describe.skipIf(adapters.length === 0)('a run on a GPU', { timeout: 300_000 }, (
     const words = fault === 'lost' ? 'the GPU was lost: ' : 'the driver is out of memory: no memory for a buffer';
     expectFailure(failed, new RegExp(`^error: ${words}.*; with --resume the run goes on from its last checkpoint$`));
     expect(await spoiled(cwd)).toBeNull();
-    onOpen = () => {};
+    opened.onOpen = () => {};
     const rest = await train(cwd, `${method}.yaml`, 'run', '--resume');
     expect(rest.code, rest.stderr).toBe(0);
     expect(await hashRun(join(cwd, 'run'))).toBe(expected);
@@ -149,7 +138,7 @@ describe.skipIf(adapters.length === 0)('a run on a GPU', { timeout: 300_000 }, (
     const cwd = await tinyRuns();
     const expected = await unbroken(cwd, 'mf');
     let stop = () => {};
-    onOpen = (device) => {
+    opened.onOpen = (device) => {
       // As if the device were full from then on.
       stop = atLine(cwd, 4, () => {
         vi.spyOn(device.memory, 'persistent').mockImplementation((bytes, purpose) => {
@@ -159,7 +148,7 @@ describe.skipIf(adapters.length === 0)('a run on a GPU', { timeout: 300_000 }, (
     };
     const failed = await train(cwd, 'mf.yaml', 'run').finally(() => stop());
     expectFailure(failed, /^error: \d+ bytes for scores do not fit; with --resume the run goes on/);
-    onOpen = () => {};
+    opened.onOpen = () => {};
     const rest = await train(cwd, 'mf.yaml', 'run', '--resume');
     expect(rest.code, rest.stderr).toBe(0);
     expect(await hashRun(join(cwd, 'run'))).toBe(expected);

@@ -5,21 +5,10 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { deviceBudget, type HostMemory } from '../src/device-budget';
 import { checkModelFits, loadedBytes } from '../src/load-model';
 import { runCli } from './cli';
+import { opened } from './opened-devices';
 import { tinyRuns } from './tiny-runs';
 
-/** Called with every device that a command opens. */
-let onOpen: (device: Device) => void = () => {};
-vi.mock('@crossgate/gpu/node', async (original) => {
-  const actual = await original<typeof import('@crossgate/gpu/node')>();
-  return {
-    ...actual,
-    openDevice: async (...args: Parameters<typeof actual.openDevice>) => {
-      const device = await actual.openDevice(...args);
-      onOpen(device);
-      return device;
-    },
-  };
-});
+vi.mock('@crossgate/gpu/node', async (original) => (await import('./opened-devices')).watched(original));
 
 /** Labels of the progress that commands showed, with what was to do. */
 const tasks: [string, number][] = [];
@@ -43,7 +32,7 @@ const { listAdapters } = await import('@crossgate/gpu/node');
 const adapters = await listAdapters();
 
 afterEach(() => {
-  onOpen = () => {};
+  opened.onOpen = () => {};
   tasks.length = 0;
   vi.unstubAllEnvs();
 });
@@ -156,7 +145,7 @@ describe.skipIf(adapters.length === 0)('a command with a model', { timeout: 120_
     for (const [setting, argv] of Object.entries(commands)) {
       vi.stubEnv('CROSSGATE_MEMORY_BUDGET', String(total - 1));
       let taken = 0;
-      onOpen = ({ memory }) => {
+      opened.onOpen = ({ memory }) => {
         const { persistent } = memory;
         vi.spyOn(memory, 'persistent').mockImplementation((bytes, purpose) => {
           if (purpose === 'weights') taken += bytes;
@@ -169,8 +158,8 @@ describe.skipIf(adapters.length === 0)('a command with a model', { timeout: 120_
       expect(refused.stderr).toContain(`; use ${setting} f16, or raise CROSSGATE_MEMORY_BUDGET\n`);
 
       vi.stubEnv('CROSSGATE_MEMORY_BUDGET', '');
-      const [controller, spy] = [new AbortController(), onOpen];
-      onOpen = (device) => {
+      const [controller, spy] = [new AbortController(), opened.onOpen];
+      opened.onOpen = (device) => {
         spy(device);
         controller.abort();
       };

@@ -16,11 +16,13 @@ const seen = { userSeen, itemSeen, cfDim: 6, initStd: 0.5, seed: 2 };
 const shape = { historyLength: 3, blocks: 1, heads: 2, norm: 'pre' as const, dropout: 0.2 };
 const history = (user: number, limit: number) => Int32Array.of(1, 3, 4 + (user % 3)).slice(-limit);
 
-it.each<[string, () => CfModel]>([
+const models: [string, () => CfModel][] = [
   ['mf', () => toyModel(device, 3)],
   ['lightgcn', () => LightGcn.create(device, { ...seen, layers: 2, graph: clicks(20, 5) })],
   ['sasrec', () => SasRec.create(device, { ...seen, ...shape })],
-])('gives the order of a full sort, %s', async (_, create) => {
+];
+
+it.each(models)('gives the order of a full sort, %s', async (_, create) => {
   const model = create();
   const users = Int32Array.from({ length: userCount }, (_, i) => i + 1);
   const exclude = (user: number) => [user, user + 1];
@@ -61,11 +63,7 @@ it.each<[string, () => CfModel]>([
   model.release();
 });
 
-it.each<[string, () => CfModel]>([
-  ['mf', () => toyModel(device, 3)],
-  ['lightgcn', () => LightGcn.create(device, { ...seen, layers: 2, graph: clicks(20, 5) })],
-  ['sasrec', () => SasRec.create(device, { ...seen, ...shape })],
-])('exports vectors whose products are the logits, %s', async (name, create) => {
+it.each(models)('exports vectors whose products are the logits, %s', async (name, create) => {
   const model = create();
   const { users, items, cfDim } = await exportEmbeddings(model, history);
   expect([users.length, items.length]).toEqual([(userCount + 1) * cfDim, (itemCount + 1) * cfDim]);
