@@ -1,27 +1,53 @@
-// Checks the import direction of the workspace: a package imports only packages above it in the design's list, and what
-// is meant for browsers too imports nothing of Node. Run: node tools/boundaries.mjs [ROOT]
+// Checks the import direction of the workspace: a package imports only what it stands on, files of a
+// package do not import each other in circles, and what is meant for browsers too imports nothing of Node. Run: node tools/boundaries.mjs [ROOT]
 import { readdir, readFile } from 'node:fs/promises';
 import { builtinModules } from 'node:module';
 import { dirname, join, posix, relative, sep } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
-/** What each package may import of ours. Apps may import every package but testing. */
-const allowed = /** @type {Record<string, string[]>} */ ({
-  testing: [],
-  data: [],
-  eval: [],
-  gpu: [],
-  kernels: ['gpu'],
-  tensor: ['kernels', 'gpu'],
-  cf: ['tensor', 'kernels', 'gpu', 'data', 'eval'],
-  llm: ['tensor', 'kernels', 'gpu'],
-  fusion: ['llm', 'cf', 'tensor', 'kernels', 'gpu', 'data', 'eval'],
-});
+/**
+ * The house: each package with those it stands on; it may also import what these stand on. `node` holds what its `./node`
+ * entry needs besides. Apps may import every package but testing.
+ * @type {Record<string, { on: string[], node?: string[], nodeOnly?: true }>}
+ */
+const house = {
+  testing: { on: [] },
+  core: { on: [] },
+  files: { on: ['core'], nodeOnly: true },
+  terminal: { on: ['core'], nodeOnly: true },
+  eval: { on: ['core'] },
+  gpu: { on: ['core'] },
+  data: { on: ['core'], node: ['files'] },
+  kernels: { on: ['gpu'] },
+  tensor: { on: ['kernels', 'gpu', 'core'], node: ['files'] },
+  cf: { on: ['tensor', 'data', 'eval'] },
+  llm: { on: ['tensor'], node: ['files'] },
+  hub: { on: ['llm', 'files'], nodeOnly: true },
+  fusion: { on: ['llm', 'cf', 'data', 'eval'] },
+  experiment: { on: ['fusion', 'cf', 'llm', 'data', 'eval', 'hub', 'files'], nodeOnly: true },
+  report: { on: ['experiment', 'eval'], nodeOnly: true },
+};
+
+/** What tests may import besides: they run in Node. */
+const forTests = ['testing', 'files'];
+
+/** Everything below packages, themselves included. */
+function below(/** @type {readonly string[]} */ names) {
+  const found = new Set(names);
+  for (const name of found) for (const lower of house[name]?.on ?? []) found.add(lower);
+  return [...found];
+}
 
 /** Every workspace package is named with this scope. */
 const scope = '@crossgate/';
 /** Modules that exist in Node alone. */
-const nodeOnly = new Set([...builtinModules, 'webgpu', 'pino', 'cli-progress']);
+const nodeOnly = new Set([
+  ...builtinModules,
+  ...['webgpu', 'pino', 'cli-progress'],
+  ...Object.keys(house)
+    .filter((name) => house[name]?.nodeOnly)
+    .map((name) => `@crossgate/${name}`),
+]);
 
 /**
  * @typedef {{ file: string, line: number, message: string }} Violation `file` is relative to the checked root
@@ -59,6 +85,9 @@ export function findImports(text) {
 const ownPackage = (/** @type {string} */ specifier) =>
   specifier.startsWith(scope) ? specifier.slice(scope.length).split('/')[0] : undefined;
 
+const isNodeEntry = (/** @type {string} */ file, /** @type {string} */ folder) =>
+  file === `${folder}/src/node.ts` || file.startsWith(`${folder}/src/node/`);
+
 const isTest = (/** @type {string} */ file) => /\.test\.ts$|\.bench\.ts$/.test(file) || /(^|\/)test\//.test(file);
 
 /**
@@ -73,15 +102,19 @@ export async function checkBoundaries(root) {
     const entries = await readdir(join(root, group), { withFileTypes: true }).catch(() => []);
     for (const { name } of entries.filter((entry) => entry.isDirectory())) {
       const folder = `${group}/${name}`;
-      const may = group === 'apps' ? Object.keys(allowed).filter((other) => other !== 'testing') : allowed[name];
+      const place = house[name];
+      const may =
+        group === 'apps' ? Object.keys(house).filter((other) => other !== 'testing') : place && below(place.on);
       if (!may) {
         violations.push({ file: folder, line: 1, message: `package '${name}' has no place in tools/boundaries.mjs` });
         continue;
       }
-      violations.push(...(await checkManifest(root, folder, name, may)));
+      const inNode = [...may, ...below(place?.node ?? [])];
+      violations.push(...(await checkManifest(root, folder, name, inNode)));
       const sources = await readSources(root, folder);
-      violations.push(...checkDirection(sources, folder, name, may));
-      if (group === 'packages') violations.push(...checkBrowser(sources, folder));
+      violations.push(...checkDirection(sources, folder, name, may, inNode));
+      violations.push(...checkCircles(sources));
+      if (group === 'packages' && !place?.nodeOnly) violations.push(...checkBrowser(sources, folder));
     }
   }
   return violations.sort((a, b) => a.file.localeCompare(b.file) || a.line - b.line);
@@ -123,7 +156,7 @@ async function checkManifest(
   };
   check('dependencies', may);
   check('peerDependencies', may);
-  check('devDependencies', [...may, 'testing']);
+  check('devDependencies', [...may, ...forTests]);
   return violations;
 }
 
@@ -132,12 +165,14 @@ function checkDirection(
   /** @type {string} */ folder,
   /** @type {string} */ name,
   /** @type {string[]} */ may,
+  /** @type {string[]} */ inNode,
 ) {
   /** @type {Violation[]} */
   const violations = [];
   for (const [file, imports] of sources) {
     // A package may name itself: its examples do, as a reader would.
-    const permitted = [...may, name, ...(isTest(file) ? ['testing'] : [])];
+    const own = isTest(file) || isNodeEntry(file, folder) ? inNode : may;
+    const permitted = [...own, name, ...(isTest(file) ? forTests : [])];
     for (const { specifier, line } of imports) {
       const other = ownPackage(specifier);
       if (other !== undefined && !permitted.includes(other)) {
@@ -150,6 +185,39 @@ function checkDirection(
       }
     }
   }
+  return violations;
+}
+
+/** The file of a package that a relative import names. */
+function targetOf(
+  /** @type {Map<string, Import[]>} */ sources,
+  /** @type {string} */ file,
+  /** @type {string} */ specifier,
+) {
+  const path = posix.join(posix.dirname(file), specifier.replace(/\.js$/, ''));
+  return [path, `${path}.ts`, `${path}/index.ts`].find((candidate) => sources.has(candidate));
+}
+
+/** Files that import each other, types included: neither can be read or moved without the other. */
+function checkCircles(/** @type {Map<string, Import[]>} */ sources) {
+  /** @type {Violation[]} */
+  const violations = [];
+  /** @type {Set<string>} */
+  const done = new Set();
+  const walk = (/** @type {string} */ file, /** @type {string[]} */ path) => {
+    if (done.has(file)) return;
+    for (const { specifier, line } of sources.get(file) ?? []) {
+      const target = specifier.startsWith('.') ? targetOf(sources, file, specifier) : undefined;
+      if (target === undefined || target === file) continue;
+      const at = [...path, file].indexOf(target);
+      if (at >= 0) {
+        const circle = [...path.slice(at), file, target].map((name) => name.replace(/^[^/]+\/[^/]+\//, ''));
+        violations.push({ file, line, message: `files import each other in a circle: ${circle.join(' -> ')}` });
+      } else walk(target, [...path, file]);
+    }
+    done.add(file);
+  };
+  for (const file of sources.keys()) walk(file, []);
   return violations;
 }
 
@@ -168,8 +236,7 @@ function checkBrowser(/** @type {Map<string, Import[]>} */ sources, /** @type {s
         const message = `'${specifier}' exists in Node alone, and this file is reached from ${folder}/src/index.ts`;
         violations.push({ file, line, message });
       } else if (specifier.startsWith('.')) {
-        const path = posix.join(posix.dirname(file), specifier.replace(/\.js$/, ''));
-        const target = [path, `${path}.ts`, `${path}/index.ts`].find((candidate) => sources.has(candidate));
+        const target = targetOf(sources, file, specifier);
         if (target) reached.add(target);
       }
     }

@@ -12,8 +12,8 @@ import { openDevice } from '@crossgate/gpu/node';
 import { createTokenizer } from '@crossgate/llm';
 import { openModel } from '@crossgate/llm/node';
 import { encodeState } from '@crossgate/tensor';
-import { writeFileAtomic } from '@crossgate/tensor/node';
-import { drawRun } from '../../apps/train/dist/index.js';
+import { writeAtomic } from '@crossgate/files';
+import { drawRun } from '@crossgate/report';
 import { makeConfig } from './model.mjs';
 import { makeTokenizer } from './tokenizer.mjs';
 import { pretrain, settings } from './training.mjs';
@@ -63,7 +63,7 @@ for (const [index, phase] of settings.phases.entries()) {
     },
   });
   // After every phase, so that a run that was cut off goes on from here.
-  await writeFileAtomic(join(values.out, 'model.safetensors'), encodeState(weights));
+  await writeAtomic(join(values.out, 'model.safetensors'), encodeState(weights));
   write('config.json', json);
   write('tokenizer.json', tokenizerJson, 0);
   write('tokenizer_config.json', tokenizerConfig);

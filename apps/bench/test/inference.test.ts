@@ -2,10 +2,10 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { writeAtomic } from '@crossgate/files';
 import type { Device } from '@crossgate/gpu';
 import { openDevice } from '@crossgate/gpu/node';
 import { encodeWeights, huggingFaceConfig, LlamaModel } from '@crossgate/llm';
-import { writeFileAtomic } from '@crossgate/tensor/node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { formatLoadingReport, runLoadingCommand } from '../src/commands/loading';
 import { formatScoringReport } from '../src/commands/scoring';
@@ -74,7 +74,7 @@ describe('loading', () => {
   it('loads what a plain read reads, and gives everything back', async () => {
     const source = randomModel(tiny, 1);
     const file = join(folder, 'model.safetensors');
-    await writeFileAtomic(file, encodeWeights(source, 'F16'));
+    await writeAtomic(file, encodeWeights(source, 'F16'));
     await writeFile(join(folder, 'config.json'), JSON.stringify(huggingFaceConfig(source.config, 'F16')));
     const [model, plain] = await measureLoading(device, folder, [file], 'f32', 2);
     expect(model).toMatchObject({

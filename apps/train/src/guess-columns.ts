@@ -1,6 +1,6 @@
 /** Guesses what the columns of a CSV file are, from their names and first rows. */
+import { InputError } from '@crossgate/core';
 import { CsvSplitter, parseTime } from '@crossgate/data';
-import { InputError } from './errors';
 
 /** What `init` found out about a file of events. */
 export interface GuessedColumns {

@@ -1,10 +1,11 @@
 /** What `generate`, `logits` and `tokenize` need of a language model: files, checks, and the seam to the GPU. */
+
 import { resolve } from 'node:path';
+import { InputError } from '@crossgate/core';
+import { locateAdapter } from '@crossgate/experiment';
 import type { LlamaConfig, WeightStorage } from '@crossgate/llm';
 import type { OpenModel } from '@crossgate/llm/node';
-import { locateAdapter, openAdapter } from './adapters';
-import type { CommandContext } from './context';
-import { InputError } from './errors';
+import type { CommandContext } from '@crossgate/terminal';
 import { openRunnableModel } from './runnable-model';
 
 // Loaded when used, so that commands without a model start without the tokenizer library.
@@ -51,6 +52,7 @@ export async function checkTokens(tokens: readonly number[], limits: TokenLimits
 /** The adapter that `--lora` names: a PEFT folder or a run. */
 async function adapterOf(lora: string | undefined, files: OpenModel, { io }: CommandContext) {
   if (lora === undefined) return undefined;
+  const { openAdapter } = await import('@crossgate/llm/node');
   return openAdapter((await locateAdapter(resolve(io.cwd, lora))).folder, files.config);
 }
 

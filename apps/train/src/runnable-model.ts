@@ -1,8 +1,9 @@
 /** A language model on the GPU, as far as the command line needs one. */
+
 import type { GenerateTextOptions, PeftAdapter, Tokenizer, WeightStorage } from '@crossgate/llm';
 import type { OpenModel } from '@crossgate/llm/node';
-import type { CommandContext } from './context';
-import { openGpu } from './gpu';
+import type { CommandContext } from '@crossgate/terminal';
+import { sessionOf } from './session';
 
 /** A model that computes. Close it to free its device. */
 export interface RunnableModel {
@@ -31,23 +32,21 @@ export async function openRunnableModel(
 ): Promise<RunnableModel> {
   const [{ addPeftAdapter, generateText, lastLogits }, { loadModel }] = await Promise.all([
     import('@crossgate/llm'),
-    import('./load-model'),
+    import('@crossgate/llm/node'),
   ]);
-  const device = await openGpu(context.options.adapter, context.log);
+  const session = sessionOf(context);
   try {
-    const { progress, io } = context;
-    const settings = { weights, setting: '--weights', progress, signal: io.signal };
-    const model = await loadModel(device, files.source, settings);
+    const { progress, signal } = session;
+    const settings = { weights, setting: '--weights', progress, signal };
+    const model = await loadModel(await session.device(), files.source, settings);
     if (adapter) addPeftAdapter(model, adapter);
     return {
       lastLogits: (tokens) => lastLogits(model, tokens),
       generateText: (tokenizer, prompt, options) => generateText(model, tokenizer, prompt, options),
-      async close() {
-        device.destroy();
-      },
+      close: () => session.close(),
     };
   } catch (error) {
-    device.destroy();
+    await session.close();
     throw error;
   }
 }

@@ -1,14 +1,13 @@
 /** `crossgate adapter`: PEFT folders in and out of the command line, and what is refused. No GPU is needed. */
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { writeAtomic } from '@crossgate/files';
 import { encodePeftAdapter, mergedWeights, type PeftAdapter, readPeftAdapter } from '@crossgate/llm';
 import { openFolder, openModel } from '@crossgate/llm/node';
 import { type HostState, RandomStream } from '@crossgate/tensor';
-import { writeFileAtomic } from '@crossgate/tensor/node';
+import { folderWith, writeTinyModel } from '@crossgate/testing/node';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { runCli } from './cli';
-import { folderWith } from './fixtures';
-import { writeTinyModel } from './tiny-model';
 
 const module = 'model.layers.0.self_attn.q_proj';
 const options = { rank: 2, alpha: 3, dropout: 0.1, targets: ['q_proj'], rankStabilized: true };
@@ -24,7 +23,7 @@ beforeEach(async () => {
   ]);
   await mkdir(join(cwd, 'run', 'adapter'), { recursive: true });
   for (const [name, content] of encodePeftAdapter({ options, state, baseModel: 'tiny' })) {
-    await writeFileAtomic(join(cwd, 'run', 'adapter', name), content);
+    await writeAtomic(join(cwd, 'run', 'adapter', name), content);
   }
   await writeFile(join(cwd, 'run', 'config.yaml'), 'name: a\nmethod: ccf\ndata: { name: demo }\nllm: { path: tiny }\n');
 });

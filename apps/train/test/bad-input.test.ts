@@ -1,7 +1,8 @@
 /** Wrong usage and bad input: exit code 2, one clear line, no stack, nothing on standard output, nothing left behind. */
+
+import { folderWith, inventedMl1m, listing } from '@crossgate/testing/node';
 import { describe, expect, it } from 'vitest';
 import { runCli } from './cli';
-import { folderWith, inventedMl1m, listing } from './fixtures';
 
 const csv = (text: string) => ({ 'scores.csv': text });
 const yaml = (text: string) => ({ 'c.yaml': text });

@@ -2,10 +2,10 @@
 import { cp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { deLongTest, holmAdjust, perUserAuc, signedRankTest } from '@crossgate/eval';
+import { readPredictions } from '@crossgate/experiment';
+import { folderWith, inventedMl1m } from '@crossgate/testing/node';
 import { describe, expect, it } from 'vitest';
-import { readPredictions } from '../src/predictions';
 import { runCli } from './cli';
-import { folderWith, inventedMl1m } from './fixtures';
 
 const configs = join(import.meta.dirname, '../../../configs/ml-1m');
 

@@ -1,8 +1,9 @@
 /** Values in configs that no run should start with: sizes out of hand, typed YAML, repetitions; and the words for them. */
+
+import { configJsonSchema, type JsonSchema } from '@crossgate/experiment';
+import { folderWith } from '@crossgate/testing/node';
 import { describe, expect, it, vi } from 'vitest';
-import { configJsonSchema, type JsonSchema } from '../src/config/schema';
 import { runCli } from './cli';
-import { folderWith } from './fixtures';
 
 // A further method with a language model, as a later one will be declared.
 vi.mock('@crossgate/fusion/methods', async (importOriginal) => {

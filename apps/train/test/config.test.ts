@@ -1,12 +1,11 @@
 /** Config files: extends, merge, --set, defaults, the schema, and every config of the repository. */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { configJsonSchema, loadConfig } from '@crossgate/experiment';
+import { folderWith } from '@crossgate/testing/node';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { loadConfig } from '../src/config/load';
-import { configJsonSchema } from '../src/config/schema';
 import { runCli } from './cli';
-import { folderWith } from './fixtures';
 
 const configs = join(import.meta.dirname, '../../../configs');
 

@@ -2,9 +2,9 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
+import { folderWith, listing } from '@crossgate/testing/node';
 import { describe, expect, it } from 'vitest';
 import { runCli } from './cli';
-import { folderWith, listing } from './fixtures';
 
 /** Invented events of 20 users and 15 items over 300 moments. */
 function events(header = 'user,item,rating,timestamp'): string {

@@ -1,11 +1,12 @@
 /** CSV: quotes, line ends, chunks, line numbers; the metrics of scored files. */
+
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { CsvSplitter } from '@crossgate/data';
+import { CsvSplitter, csvField } from '@crossgate/data';
+import { readColumns } from '@crossgate/data/node';
+import { folderWith } from '@crossgate/testing/node';
 import { describe, expect, it } from 'vitest';
-import { csvField, readColumns } from '../src/csv';
 import { runCli } from './cli';
-import { folderWith } from './fixtures';
 
 function split(text: string, size: number) {
   const splitter = new CsvSplitter('x.csv');

@@ -1,9 +1,9 @@
 /** The generated data set from the command line and by name in a config: it needs no files. */
 import { join } from 'node:path';
+import { locateDataset, openDataFolder } from '@crossgate/experiment';
+import { folderWith, listing } from '@crossgate/testing/node';
 import { expect, it } from 'vitest';
-import { locateDataset, openDataFolder } from '../src/locate';
 import { runCli } from './cli';
-import { folderWith, listing } from './fixtures';
 
 it('prepares demo without --source', async () => {
   const cwd = await folderWith();

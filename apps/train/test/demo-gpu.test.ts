@@ -3,10 +3,9 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { listAdapters } from '@crossgate/gpu/node';
+import { folderWith, listing, writeTinyModel } from '@crossgate/testing/node';
 import { describe, expect, it } from 'vitest';
 import { runCli } from './cli';
-import { folderWith, listing } from './fixtures';
-import { writeTinyModel } from './tiny-model';
 
 const adapters = await listAdapters();
 

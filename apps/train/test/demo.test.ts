@@ -2,18 +2,17 @@
 import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { loadConfig, locateModel } from '@crossgate/experiment';
+import { shippedPath } from '@crossgate/files';
+import { drawRun } from '@crossgate/report';
+import { folderWith } from '@crossgate/testing/node';
 import { describe, expect, it } from 'vitest';
-import { shippedPath } from '../src/assets';
-import { drawRun } from '../src/charts/run-curves';
-import { loadConfig } from '../src/config/load';
 import { expectedSeconds } from '../src/demo/expected';
 import { chooseFolder } from '../src/demo/folder';
 import { type DemoGap, gapSentence, measureGap, short } from '../src/demo/gap';
 import type { DemoMethodScore, DemoResult, DemoScore } from '../src/demo/measure';
 import { demoMethods } from '../src/demo/methods';
 import { demoPicture, demoReport, demoTable, demoText } from '../src/demo/report';
-import { locateModel } from '../src/locate';
-import { folderWith } from './fixtures';
 
 const configs = join(import.meta.dirname, '../../../configs/demo');
 
@@ -68,7 +67,7 @@ describe('files that come with the program', () => {
     await writeFile(join(program, 'configs/demo/demo.yaml'), 'own');
     expect(await shippedPath('configs/demo/demo.yaml', program)).toBe(join(program, 'configs/demo/demo.yaml'));
     expect(await shippedPath('assets/no-such-model', program)).toBeUndefined();
-    expect(await shippedPath('configs/demo')).toBe(configs);
+    expect(await shippedPath('configs/demo', join(import.meta.dirname, '..', 'src'))).toBe(configs);
   });
 
   it.skipIf(!existsSync(join(configs, '../../assets/demo-llm/config.json')))(

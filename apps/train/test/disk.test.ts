@@ -1,15 +1,17 @@
 /** Disks that take no more in the middle of a run: one clear line, the checkpoint before is good, and the run goes on. */
+
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { appendFile, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { describeError } from '@crossgate/core';
+import { MetricsLog, ResumableError, readMetrics } from '@crossgate/experiment';
+import { writeAtomic } from '@crossgate/files';
 import { listAdapters } from '@crossgate/gpu/node';
+import { exitCodeOf } from '@crossgate/terminal';
+import { folderWith, listing, resumeIfBegun } from '@crossgate/testing/node';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { describeError, exitCodeOf, ResumableError } from '../src/errors';
-import { writeAtomically } from '../src/files';
-import { MetricsLog, readMetrics } from '../src/runs/metrics-log';
-import { folderWith, listing, resumeIfBegun } from './fixtures';
 import { built, startProgram } from './program';
 import { hashRun, tinyRuns } from './tiny-runs';
 
@@ -66,9 +68,9 @@ describe.skipIf(!canMount)('a full disk (needs the right to mount one)', () => {
     const folder = await folderWith();
     mountSmall(folder, 64 << 10);
     const path = join(folder, 'a.json');
-    await writeAtomically(path, 'old');
+    await writeAtomic(path, 'old');
     const ballast = await fill(folder);
-    const failure = await writeAtomically(path, 'x'.repeat(9000)).then(
+    const failure = await writeAtomic(path, 'x'.repeat(9000)).then(
       () => undefined,
       (caught) => caught,
     );

@@ -1,9 +1,8 @@
 /** `crossgate data download`: what it says, where it puts things, and what it leaves when it fails. */
 import { join } from 'node:path';
-import { type LocalServer, startServer } from '@crossgate/testing/node';
+import { folderWith, type LocalServer, listing, startServer } from '@crossgate/testing/node';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { runCli } from './cli';
-import { folderWith, listing } from './fixtures';
 
 let server: LocalServer;
 let url: string;

@@ -1,9 +1,9 @@
 /** `evaluation.testRows`: the same sample for every method and every seed, and the scores the full run gives those rows. */
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { folderWith, inventedMl1m } from '@crossgate/testing/node';
 import { expect, it } from 'vitest';
 import { runCli } from './cli';
-import { folderWith, inventedMl1m } from './fixtures';
 
 async function predictions(cwd: string, run: string, split: string): Promise<string[]> {
   return (await readFile(join(cwd, run, 'predictions', `${split}.csv`), 'utf8')).trimEnd().split('\n').slice(1);

@@ -3,11 +3,11 @@ import { existsSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Dataset } from '@crossgate/data';
+import { predictionsOf } from '@crossgate/experiment';
+import { folderWith, inventedMl1m, listing } from '@crossgate/testing/node';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { predictionsOf } from '../src/predictions';
 import { runCli } from './cli';
-import { folderWith, inventedMl1m, listing } from './fixtures';
 
 const configs = join(import.meta.dirname, '../../../configs/ml-1m');
 const dataRoot = process.env.CROSSGATE_DATA;

@@ -2,11 +2,11 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { readMetrics } from '@crossgate/experiment';
 import { OutOfMemoryError } from '@crossgate/gpu';
 import { firstNonFinite, parseState } from '@crossgate/tensor';
 import { openFile } from '@crossgate/tensor/node';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { readMetrics } from '../src/runs/metrics-log';
 import { type Outcome, runCli } from './cli';
 import { opened } from './opened-devices';
 import { hashRun, tinyRuns } from './tiny-runs';

@@ -2,11 +2,10 @@
 import { existsSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { readMetrics } from '@crossgate/experiment';
+import { folderWith, inventedMl1m, listing, writeTinyModel } from '@crossgate/testing/node';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { readMetrics } from '../src/runs/metrics-log';
 import { runCli } from './cli';
-import { folderWith, inventedMl1m, listing } from './fixtures';
-import { writeTinyModel } from './tiny-model';
 
 const models = process.env.CROSSGATE_MODELS;
 const hasStories = models !== undefined && existsSync(join(models, 'stories260K'));

@@ -2,11 +2,11 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
+import { loadConfig } from '@crossgate/experiment';
+import { folderWith, listing } from '@crossgate/testing/node';
 import { describe, expect, it } from 'vitest';
-import { loadConfig } from '../src/config/load';
 import { guessColumns } from '../src/guess-columns';
 import { runCli } from './cli';
-import { folderWith, listing } from './fixtures';
 
 const rows = (separator: string, time: (row: number) => string | number) =>
   Array.from({ length: 200 }, (_, row) =>

@@ -3,9 +3,9 @@ import { execFile, execFileSync, spawn } from 'node:child_process';
 import { truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { folderWith, listing } from '@crossgate/testing/node';
 import { describe, expect, it } from 'vitest';
 import { runCli } from './cli';
-import { folderWith, listing } from './fixtures';
 
 const posix = process.platform !== 'win32';
 

@@ -7,8 +7,8 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { listAdapters } from '@crossgate/gpu/node';
 import { RandomStream } from '@crossgate/tensor';
+import { listing, resumeIfBegun } from '@crossgate/testing/node';
 import { afterAll, describe, expect, it } from 'vitest';
-import { listing, resumeIfBegun } from './fixtures';
 import { built, startProgram } from './program';
 import { hashRun, tinyRuns } from './tiny-runs';
 

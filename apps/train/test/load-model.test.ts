@@ -1,9 +1,9 @@
 /** Models that are too large for the device are refused before they load; loading shows progress and can be stopped. */
 import type { Device } from '@crossgate/gpu';
+import { deviceBudget, type HostMemory } from '@crossgate/gpu/node';
 import { expectedTensors, type LlamaConfig } from '@crossgate/llm';
+import { checkModelFits, loadedBytes } from '@crossgate/llm/node';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { deviceBudget, type HostMemory } from '../src/device-budget';
-import { checkModelFits, loadedBytes } from '../src/load-model';
 import { runCli } from './cli';
 import { opened } from './opened-devices';
 import { tinyRuns } from './tiny-runs';
@@ -13,7 +13,7 @@ vi.mock('@crossgate/gpu/node', async (original) => (await import('./opened-devic
 /** Labels of the progress that commands showed, with what was to do. */
 const tasks: [string, number][] = [];
 vi.mock('../src/progress', async (original) => {
-  const actual = await original<typeof import('../src/progress')>();
+  const actual = await original<typeof import('@crossgate/terminal')>();
   return {
     ...actual,
     createProgress: (...args: Parameters<typeof actual.createProgress>) => {

@@ -3,12 +3,11 @@ import { existsSync } from 'node:fs';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { loadConfig, RunFolder } from '@crossgate/experiment';
+import { acquireLock, type Lock } from '@crossgate/files';
 import { listAdapters } from '@crossgate/gpu/node';
+import { folderWith, listing } from '@crossgate/testing/node';
 import { describe, expect, it } from 'vitest';
-import { loadConfig } from '../src/config/load';
-import { acquireLock, type Lock } from '../src/runs/lock';
-import { RunFolder } from '../src/runs/run-folder';
-import { folderWith, listing } from './fixtures';
 import { built, startProgram } from './program';
 import { hashRun, tinyRuns } from './tiny-runs';
 
@@ -73,7 +72,7 @@ describe('a lock that was lost', () => {
     await run.begin(config, provenance);
     await rm(join(path, 'run.lock'));
     if (text !== undefined) await writeFile(join(path, 'run.lock'), text);
-    await expect(run.saveCheckpoint('last', {}, (file) => writeFile(file, ''))).rejects.toThrow(words);
+    await expect(run.saveCheckpoint('last', {}, '')).rejects.toThrow(words);
     await expect(run.write('result.json', '{}')).rejects.toThrow(words);
     const before = await listing(path);
     // Another process may be at work there: nothing of it is removed, nor its lock.
@@ -89,7 +88,7 @@ describe('what a killed process left', () => {
     const path = join(cwd, 'run');
     const first = await RunFolder.open(path, config, { resume: false });
     await first.begin(config, provenance);
-    await first.saveCheckpoint('last', { step: 1 }, (file) => writeFile(file, 'weights'));
+    await first.saveCheckpoint('last', { step: 1 }, 'weights');
     await first.close();
     const whole = await listing(path);
     for (const name of [

@@ -1,10 +1,9 @@
 /** `crossgate model info`, on a model made on the spot. No GPU is needed. */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { folderWith, writeTinyModel } from '@crossgate/testing/node';
 import { beforeEach, expect, it } from 'vitest';
 import { runCli } from './cli';
-import { folderWith } from './fixtures';
-import { writeTinyModel } from './tiny-model';
 
 let cwd = '';
 beforeEach(async () => {

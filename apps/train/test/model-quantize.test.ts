@@ -3,10 +3,9 @@ import { existsSync } from 'node:fs';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openModel } from '@crossgate/llm/node';
+import { folderWith, writeTinyModel } from '@crossgate/testing/node';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { runCli } from './cli';
-import { folderWith } from './fixtures';
-import { writeTinyModel } from './tiny-model';
 
 let cwd = '';
 beforeEach(async () => {

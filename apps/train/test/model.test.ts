@@ -1,10 +1,10 @@
 /** `tokenize`, and the checks of tokens, on the real small model where it is at hand. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { folderWith } from '@crossgate/testing/node';
 import { describe, expect, it } from 'vitest';
 import { checkTokens, parseTokens } from '../src/language-model';
 import { runCli } from './cli';
-import { folderWith } from './fixtures';
 
 const models = process.env.CROSSGATE_MODELS;
 const hasModel = models !== undefined && existsSync(join(models, 'stories260K'));

@@ -1,10 +1,8 @@
 /** Parameters that do not fit the device are found before anything is trained. */
 import { listAdapters } from '@crossgate/gpu/node';
+import { folderWith, inventedMl1m, listing, writeTinyModel } from '@crossgate/testing/node';
 import { describe, expect, it, vi } from 'vitest';
-import { checkParameterSizes, parameterBytes } from '../src/methods/parameter-sizes';
 import { runCli } from './cli';
-import { folderWith, inventedMl1m, listing } from './fixtures';
-import { writeTinyModel } from './tiny-model';
 
 const limit = 65_536;
 const adapters = await listAdapters();
@@ -31,42 +29,6 @@ alg: { hiddenFactor: 2 }
 gate: { hidden: 8 }
 `,
 };
-
-describe('checkParameterSizes', () => {
-  const device = {
-    capabilities: {
-      name: 'a small one',
-      limits: { maxStorageBufferBindingSize: 4096, minStorageBufferOffsetAlignment: 256 },
-    },
-  } as Parameters<typeof checkParameterSizes>[0];
-
-  it('lets pass what just fits and names what does not', () => {
-    expect(parameterBytes([32, 32])).toBe(4096);
-    checkParameterSizes(device, 'a.b', new Map([['w', [32, 32]]]));
-    const shapes = new Map([
-      ['small', [4]],
-      ['w', [33, 32]],
-    ]);
-    expect(() => checkParameterSizes(device, 'a.b', shapes)).toThrow(
-      'a.b: w [33, 32] takes 4.1 KiB, but a small one binds at most 4.0 KiB; lower a.b',
-    );
-    expect(() => checkParameterSizes(device, 'a.b', shapes)).toThrow(expect.objectContaining({ name: 'InputError' }));
-  });
-
-  it('lets tables of users and items be taken in parts, as long as a batch of vectors can', () => {
-    const table = (name: string, columns: number) => new Map([[name, [9999, columns]]]);
-    // 64 indices take 256 bytes, so 64 rows must fit.
-    checkParameterSizes(device, 'a.b', table('user_embedding.weight', 16));
-    for (const [name, columns] of [
-      ['item_embedding.weight', 17],
-      ['position_embedding.weight', 16],
-    ] as const) {
-      expect(() => checkParameterSizes(device, 'a.b', table(name, columns))).toThrow(
-        `${name} [9999, ${columns}] takes`,
-      );
-    }
-  });
-});
 
 describe.skipIf(adapters.length === 0)('train, on a device that binds 64 KiB', () => {
   it.each([

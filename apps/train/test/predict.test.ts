@@ -3,9 +3,9 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { listAdapters } from '@crossgate/gpu/node';
+import { folderWith, inventedMl1m, listing } from '@crossgate/testing/node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runCli } from './cli';
-import { folderWith, inventedMl1m, listing } from './fixtures';
 import { tinyRuns } from './tiny-runs';
 
 const adapters = await listAdapters();

@@ -1,7 +1,7 @@
 /** The built program as a process: exit codes, pipes that close, Ctrl-C. Needs `dist/`, which `npm test` builds first. */
 import { join } from 'node:path';
+import { folderWith, inventedMl1m, listing } from '@crossgate/testing/node';
 import { describe, expect, it } from 'vitest';
-import { folderWith, inventedMl1m, listing } from './fixtures';
 import { built, startProgram } from './program';
 
 const configs = join(import.meta.dirname, '../../../configs/ml-1m');

@@ -3,14 +3,17 @@ import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
-import { type LocalServer, serveBytes, startServer } from '@crossgate/testing/node';
+import { hubOf, huggingFaceFolder, modelCache, parseReference, pullModel } from '@crossgate/hub';
+import {
+  folderWith,
+  type LocalServer,
+  listing,
+  serveBytes,
+  startServer,
+  writeTinyModel,
+} from '@crossgate/testing/node';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { hubOf } from '../src/hub/api';
-import { huggingFaceFolder, modelCache, parseReference } from '../src/hub/cache';
-import { pullModel } from '../src/hub/pull';
 import { runCli } from './cli';
-import { folderWith, listing } from './fixtures';
-import { writeTinyModel } from './tiny-model';
 
 const commit = 'c0ffee'.repeat(7).slice(0, 40);
 const repository = 'acme/tiny';

@@ -1,10 +1,10 @@
 /** Ranking metrics in the report of a CF method: asked for by config, refused where they cannot be. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { readMetrics } from '@crossgate/experiment';
+import { folderWith, inventedMl1m } from '@crossgate/testing/node';
 import { expect, it } from 'vitest';
-import { readMetrics } from '../src/runs/metrics-log';
 import { runCli } from './cli';
-import { folderWith, inventedMl1m } from './fixtures';
 
 const config = `method: mf
 data: { path: ml-1m }

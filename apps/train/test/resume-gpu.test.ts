@@ -1,14 +1,14 @@
 /** Resuming on a GPU what has changed meanwhile: other weights, other vectors, a checkpoint of something else. */
 import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { writeAtomic } from '@crossgate/files';
 import { listAdapters } from '@crossgate/gpu/node';
 import { encodeState, type HostState, parseState } from '@crossgate/tensor';
-import { openFile, writeFileAtomic } from '@crossgate/tensor/node';
+import { openFile } from '@crossgate/tensor/node';
+import { folderWith, inventedMl1m, resumeIfBegun, writeTinyModel } from '@crossgate/testing/node';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { type Outcome, runCli } from './cli';
-import { folderWith, inventedMl1m, resumeIfBegun } from './fixtures';
-import { writeTinyModel } from './tiny-model';
 
 const adapters = await listAdapters();
 
@@ -112,13 +112,13 @@ describe.skipIf(adapters.length === 0)('resume on a GPU', () => {
         }),
       );
     };
-    await writeFileAtomic(path, encodeState(changed(5, 0)));
+    await writeAtomic(path, encodeState(changed(5, 0)));
     expectBadInput(await train('mf.yaml'), /cf\.safetensors has vectors of width 5, but cf\.cfDim is 6/);
-    await writeFileAtomic(path, encodeState(changed(6, 1)));
+    await writeAtomic(path, encodeState(changed(6, 1)));
     expectBadInput(await train('mf.yaml'), /cf\.safetensors has 15 users and 9 items, but the data set has 14 and 9/);
-    await writeFileAtomic(path, encodeState(state, { details: '{"model": ' }));
+    await writeAtomic(path, encodeState(state, { details: '{"model": ' }));
     expectBadInput(await train('mf.yaml'), /cf\.safetensors: its details are not a JSON object/);
-    await writeFileAtomic(path, encodeState(state));
+    await writeAtomic(path, encodeState(state));
     const rest = await train('mf.yaml');
     expect(rest.code, rest.stderr).toBe(0);
   });

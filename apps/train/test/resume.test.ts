@@ -1,12 +1,11 @@
 /** Run folders that cannot be made, and runs whose files were damaged: found before anything is trained or written. */
 import { appendFile, mkdir, readFile, stat, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { loadConfig, RunFolder } from '@crossgate/experiment';
+import { folderWith, inventedMl1m, listing } from '@crossgate/testing/node';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
-import { loadConfig } from '../src/config/load';
-import { RunFolder } from '../src/runs/run-folder';
 import { type Outcome, runCli } from './cli';
-import { folderWith, inventedMl1m, listing } from './fixtures';
 
 const files = { ...inventedMl1m(), 'c.yaml': 'method: mean\ndata: { path: ml-1m }\n' };
 const provenance = { crossgate: '0', node: 'v20', platform: 'test', adapter: null, dataHash: 'abc', modelHash: 'm1' };
@@ -139,7 +138,7 @@ describe('resume', () => {
     await run.begin(config, provenance);
     run.appendMetrics({ phase: 'cf', step: 1, loss: 3 });
     run.appendMetrics({ phase: 'cf', step: 2, loss: 2 });
-    await run.saveCheckpoint('last', { phase: 'cf' }, (file) => writeFile(file, 'weights'));
+    await run.saveCheckpoint('last', { phase: 'cf' }, 'weights');
     await run.close();
   });
 

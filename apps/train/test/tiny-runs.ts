@@ -3,10 +3,9 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { isTemporaryName } from '../src/files';
-import { readMetrics } from '../src/runs/metrics-log';
-import { folderWith, inventedMl1m, listing } from './fixtures';
-import { writeTinyModel } from './tiny-model';
+import { readMetrics } from '@crossgate/experiment';
+import { isTemporaryName } from '@crossgate/files';
+import { folderWith, inventedMl1m, listing, writeTinyModel } from '@crossgate/testing/node';
 
 const files = {
   ...inventedMl1m(14, 9),

@@ -1,6 +1,7 @@
 /** Amazon books of 2017, split as CoLLM does: January to November, then December in two halves. */
+
+import { InputError } from '@crossgate/core';
 import type { Dataset, Recipe } from './dataset';
-import { InputError } from './errors';
 import { assembleEvents, EventTable } from './events';
 import { readJsonLines } from './json-lines';
 import type { DatasetDefinition } from './registry';

@@ -1,5 +1,5 @@
 /** Seeded row orders, samples and batches: a function of (rows, seed, epoch) alone. */
-import { RandomStream, requireInteger } from './philox';
+import { RandomStream, requireInteger } from './random-stream';
 
 // Stream numbers keep a shuffle and a sample of the same seed independent of one another.
 const shuffleStream = 1;

@@ -1,7 +1,8 @@
 /** The data set `csv`: anybody's events and titles, from two CSV files. */
+
+import { InputError } from '@crossgate/core';
 import { readCsv } from './csv';
 import type { Dataset, Recipe } from './dataset';
-import { InputError } from './errors';
 import { assembleEvents, EventTable } from './events';
 import { type DatasetOptions, planEvents, recipeOf } from './options';
 import type { DatasetDefinition } from './registry';

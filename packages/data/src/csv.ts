@@ -1,5 +1,5 @@
 /** Comma-separated values (RFC 4180) as a stream: quoted fields, CRLF, a byte order mark, line numbers for messages. */
-import { InputError } from './errors';
+import { InputError } from '@crossgate/core';
 
 /** One record: its fields, and the line it starts on (from 1). */
 export interface CsvRecord {

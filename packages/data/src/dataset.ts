@@ -1,5 +1,5 @@
 /** A data set in memory: dense ids, three splits as columns, and the positives that histories are cut from. */
-import { InputError } from './errors';
+import { InputError } from '@crossgate/core';
 
 export type SplitName = 'train' | 'valid' | 'test';
 export const splitNames: readonly SplitName[] = ['train', 'valid', 'test'];

@@ -1,7 +1,8 @@
 /** Events by source ids, gathered in columns; filtered, ordered and split into a data set. */
+
+import { InputError } from '@crossgate/core';
 import { assembleDataset } from './assemble';
 import type { Dataset, Recipe } from './dataset';
-import { InputError } from './errors';
 import type { FilterPlan, SplitPlan } from './options';
 import { splitRows } from './splits';
 

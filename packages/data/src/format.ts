@@ -1,6 +1,7 @@
 /** The prepared format: which files hold a data set, byte for byte, and the checks on opening. Pure; see README.md. */
+
+import { InputError } from '@crossgate/core';
 import { Dataset, type DatasetParts, type DatasetSummary, type Split, splitNames, summarizeDataset } from './dataset';
-import { InputError } from './errors';
 
 export const formatName = 'crossgate-dataset';
 export const formatVersion = 1;

@@ -1,4 +1,6 @@
 /** @crossgate/data: recommendation data sets, their splits, histories and batches. Pure; files are in `@crossgate/data/node`. */
+
+export { InputError } from '@crossgate/core';
 export { buildAmazonBooks } from './amazon-books';
 export { type Assembly, assembleDataset, type Events } from './assemble';
 export { batchRows, sampleRows, shuffledRows } from './batches';
@@ -29,7 +31,6 @@ export {
   demoLogit,
   generateDemoWorld,
 } from './demo/world';
-export { InputError } from './errors';
 export { type ExportedRow, exportSplit, jsonId } from './export';
 export {
   contentFiles,
@@ -42,6 +43,7 @@ export {
   manifestFile,
   parseManifest,
 } from './format';
+export { IdLookup } from './id-lookup';
 export { buildMl1m, ml1mSplitOf } from './ml-1m';
 export { buildMl100k } from './ml-100k';
 export {
@@ -52,7 +54,8 @@ export {
   requireOptions,
   type SplitOptions,
 } from './options';
-export { philox4x32, RandomStream } from './philox';
+export { RandomStream } from './random-stream';
 export { type DatasetDefinition, findDataset, listDatasets, type RemoteArchive, type RemoteFile } from './registry';
+export { type RowPlace, rowFinder } from './row-finder';
 export { memorySource, type Place, parseInteger, type RowFormat, readRows, type SourceFolder } from './source';
 export { parseTime } from './time';

@@ -1,5 +1,5 @@
 /** Files with one JSON object a line, as streams. */
-import { InputError } from './errors';
+import { InputError } from '@crossgate/core';
 import type { Place } from './source';
 
 /** No line of a known source comes near it: a longer one is not a file of lines. */

@@ -1,6 +1,7 @@
 /** MovieLens-100K: ratings and titles as published; threshold, filters and split by options. */
+
+import { InputError } from '@crossgate/core';
 import type { Dataset, Recipe } from './dataset';
-import { InputError } from './errors';
 import { assembleEvents, EventTable } from './events';
 import { type DatasetOptions, planEvents, recipeOf } from './options';
 import type { DatasetDefinition } from './registry';

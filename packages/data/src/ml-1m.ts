@@ -1,7 +1,8 @@
 /** MovieLens-1M, split by month as CoLLM and CCF-LLM do: the exact rows, ids and order of their files. */
+
+import { InputError } from '@crossgate/core';
 import { type Assembly, assembleDataset } from './assemble';
 import type { Dataset, Recipe } from './dataset';
-import { InputError } from './errors';
 import type { DatasetDefinition } from './registry';
 import { parseInteger, readRows, type SourceFolder } from './source';
 import { maximumTimestamp } from './time';

@@ -4,24 +4,17 @@ import { createReadStream, type ReadStream } from 'node:fs';
 import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { createGunzip } from 'node:zlib';
+import { InputError } from '@crossgate/core';
+import { makeFolders, removeFolders } from '@crossgate/files';
 import type { Dataset } from './dataset';
-import { InputError } from './errors';
 import { contentFiles, decodeDataset, encodeDataset, manifestFile, parseManifest } from './format';
-import { makeFolders, removeFolders } from './node/make-folders';
 import { type DatasetOptions, requireOptions } from './options';
 import { type DatasetDefinition, findDataset } from './registry';
 import { memorySource, type SourceFolder } from './source';
 
 export { exportSplit } from './export';
-export {
-  type DownloadOptions,
-  type DownloadOutcome,
-  downloadDataset,
-  downloadFile,
-  type WantedFile,
-} from './node/download';
-export { makeFolders, removeFolders } from './node/make-folders';
-export { type Patience, patientFetch, RefusedError } from './node/patience';
+export { type DownloadOutcome, downloadDataset } from './node/download';
+export { readColumns } from './node/read-columns';
 
 /** The code of a file system error, such as ENOENT. */
 function errorCode(error: unknown): string | undefined {

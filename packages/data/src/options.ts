@@ -1,6 +1,7 @@
 /** Options that turn a user's events into a data set: what is positive, which rows stay, how they are split. */
+
+import { InputError } from '@crossgate/core';
 import type { Recipe } from './dataset';
-import { InputError } from './errors';
 import { parseTime } from './time';
 
 /** A key that is null or absent has its default. */

@@ -1,9 +1,10 @@
 /** The data sets known by name. A new data set is one file with a `DatasetDefinition`, listed here. */
+
+import { InputError } from '@crossgate/core';
 import { amazonBooks } from './amazon-books';
 import { csvDataset } from './csv-dataset';
 import type { Dataset, Recipe } from './dataset';
 import { demo } from './demo/demo';
-import { InputError } from './errors';
 import { ml1m } from './ml-1m';
 import { ml100k } from './ml-100k';
 import type { DatasetOptions } from './options';

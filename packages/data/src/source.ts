@@ -1,5 +1,5 @@
 /** Source files as streams of bytes, and their rows as fields, with file and line in every complaint. */
-import { InputError } from './errors';
+import { InputError } from '@crossgate/core';
 
 /** A folder of source files, wherever it is (disk, memory, a browser's file picker). */
 export interface SourceFolder {

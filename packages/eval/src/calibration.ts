@@ -1,6 +1,7 @@
 /** Calibration of probabilities: expected calibration error by equal-width and equal-mass bins. */
+
+import { InputError } from '@crossgate/core';
 import { checkColumns, type NumberColumn } from './columns';
-import { InputError } from './errors';
 
 export interface CalibrationBin {
   /** The bin holds probabilities in (low, high], the first one `low` too. */

@@ -1,5 +1,5 @@
 /** Top-K lists from scores: over all items, or over a target and sampled negatives. */
-import { InputError } from './errors';
+import { InputError } from '@crossgate/core';
 import type { Random } from './random';
 import type { ItemList } from './ranking';
 

@@ -1,5 +1,5 @@
 /** Columns of labels and scores: their checks, and their scores by class. */
-import { InputError } from './errors';
+import { InputError } from '@crossgate/core';
 
 /** A column of numbers: a typed array or a plain one. */
 export type NumberColumn = ArrayLike<number>;

@@ -1,6 +1,7 @@
 /** DeLong's interval for an AUC and paired test of two. */
+
+import { InputError } from '@crossgate/core';
 import { checkColumns, type NumberColumn, scoresByClass } from './columns';
-import { InputError } from './errors';
 import { normalQuantile, normalUpperTail } from './normal';
 
 /** Number of sorted values below `value`, plus half of those equal to it. */

@@ -1,4 +1,6 @@
 /** @crossgate/eval: click and ranking metrics, intervals, tests, tables. Pure; no dependencies. */
+
+export { InputError } from '@crossgate/core';
 export { auc, gauc, perUserAuc, type ScoredRows, type UserAuc, uauc } from './auc';
 export {
   type BootstrapOptions,
@@ -19,7 +21,6 @@ export {
 } from './clicks';
 export type { NumberColumn } from './columns';
 export { type AucInterval, deLongInterval, deLongTest, deLongTestOfMeans, type PairedAucTest } from './delong';
-export { InputError } from './errors';
 export { normalQuantile, normalUpperTail } from './normal';
 export { type Random, seededRandom } from './random';
 export {

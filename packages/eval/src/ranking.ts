@@ -1,5 +1,5 @@
 /** Ranking metrics of top-K lists: recall, precision, NDCG, MRR, MAP, hit rate, coverage. */
-import { InputError } from './errors';
+import { InputError } from '@crossgate/core';
 
 /** Item ids: a typed array or a plain one. */
 export type ItemList = ArrayLike<number>;

@@ -1,6 +1,7 @@
 /** Tests over users and over seeds: Wilcoxon's signed ranks, Holm's correction, mean and deviation. */
+
+import { InputError } from '@crossgate/core';
 import type { NumberColumn } from './columns';
-import { InputError } from './errors';
 import { normalUpperTail } from './normal';
 
 export interface SignedRankTest {

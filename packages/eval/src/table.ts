@@ -1,4 +1,5 @@
 /** Tables as plain text, Markdown, LaTeX and JSON. */
+import { alignColumns } from '@crossgate/core';
 
 export interface TableColumn {
   readonly header: string;
@@ -44,30 +45,23 @@ export function renderTable(
       ? rows.length > 0 && rows.every((row) => typeof row[index] !== 'string')
       : spec.align === 'right',
   );
-  // Code points, not UTF-16 units, so that characters beyond the basic plane count once.
-  const width = (text: string) => [...text].length;
-  const widths = headers.map((header, index) =>
-    Math.max(format === 'markdown' ? 3 : 1, width(header), ...texts.map((row) => width(row[index] as string))),
-  );
-  const pad = (text: string, index: number) => {
-    const space = ' '.repeat((widths[index] as number) - width(text));
-    return right[index] ? space + text : text + space;
-  };
-  const line = (cells: readonly string[]) => {
-    const padded = cells.map(pad);
-    if (format === 'latex') return `${padded.join(' & ')} \\\\`;
-    return format === 'markdown' ? `| ${padded.join(' | ')} |` : padded.join('  ').trimEnd();
-  };
+  const aligned = alignColumns([headers, ...texts], (index) => right[index] === true, format === 'markdown' ? 3 : 1);
+  const [header, ...body] = aligned.map((cells) => {
+    if (format === 'latex') return `${cells.join(' & ')} \\\\`;
+    return format === 'markdown' ? `| ${cells.join(' | ')} |` : cells.join('  ').trimEnd();
+  });
   if (format === 'latex') {
     const alignment = right.map((isRight) => (isRight ? 'r' : 'l')).join('');
-    const body = ['\\toprule', line(headers), '\\midrule', ...texts.map(line), '\\bottomrule'];
-    return [`\\begin{tabular}{${alignment}}`, ...body, '\\end{tabular}'].join('\n');
+    const lines = ['\\toprule', header, '\\midrule', ...body, '\\bottomrule'];
+    return [`\\begin{tabular}{${alignment}}`, ...lines, '\\end{tabular}'].join('\n');
   }
-  const rule = widths.map((size, index) => {
-    if (format === 'text') return '-'.repeat(size);
-    return right[index] ? `${'-'.repeat(size - 1)}:` : '-'.repeat(size);
+  const rule = aligned[0]!.map((cell, index) => {
+    const { length } = [...cell];
+    if (format === 'text') return '-'.repeat(length);
+    return right[index] ? `${'-'.repeat(length - 1)}:` : '-'.repeat(length);
   });
-  return [line(headers), line(rule), ...texts.map(line)].join('\n');
+  const rules = format === 'markdown' ? `| ${rule.join(' | ')} |` : rule.join('  ');
+  return [header, rules, ...body].join('\n');
 }
 
 const latexOf: Readonly<Record<string, string>> = {

@@ -7,6 +7,8 @@ import { createDevice, immediateSize } from './device';
 import { InputError, NoAdapterError } from './errors';
 import { parseBytes } from './memory';
 
+export { availableBytes, type DeviceBudget, deviceBudget, type HostMemory } from './node/device-budget';
+
 /** What can be known of an adapter without opening it. */
 export interface AdapterSummary {
   readonly name: string;

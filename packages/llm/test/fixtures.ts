@@ -1,8 +1,8 @@
 /** Small random LLaMA models of any shape, written as Hugging Face folders and as GGUF, for tests. */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { writeAtomic } from '@crossgate/files';
 import { bytesFromFloats, encodeSafetensors, type FloatDtype, floatsFromBytes } from '@crossgate/tensor';
-import { writeFileAtomic } from '@crossgate/tensor/node';
 import { expectedTensors, type LlamaConfig } from '../src/config';
 import { ggmlTypes } from '../src/formats/ggml-types';
 
@@ -134,7 +134,7 @@ export async function encodeHfFolder(
 /** Writes {@link encodeHfFolder} to disk. */
 export async function writeHfFolder(path: string, model: TinyModel, options: HfFolderOptions = {}): Promise<void> {
   await mkdir(path, { recursive: true });
-  for (const [name, bytes] of await encodeHfFolder(model, options)) await writeFileAtomic(join(path, name), bytes);
+  for (const [name, bytes] of await encodeHfFolder(model, options)) await writeAtomic(join(path, name), bytes);
 }
 
 /** Joins pieces of bytes. */
@@ -357,7 +357,7 @@ export function encodeGguf(model: TinyModel, options: GgufOptions = {}): Uint8Ar
 
 /** Writes {@link encodeGguf} to disk. */
 export async function writeGguf(path: string, model: TinyModel, options: GgufOptions = {}): Promise<void> {
-  await writeFileAtomic(path, encodeGguf(model, options));
+  await writeAtomic(path, encodeGguf(model, options));
 }
 
 /** A SentencePiece vocabulary of `size` ≥ 259 pieces: three control pieces, 256 bytes, then words made up of letters. */

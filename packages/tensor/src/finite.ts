@@ -1,10 +1,7 @@
 // Numbers that are no numbers any more: how a training that diverged is told, before its values are kept.
 import type { HostState } from './state';
 
-/** A loss, score or value that is not finite: training diverged and can't go on. What was saved before is good. */
-export class NonFiniteLossError extends Error {
-  override name = 'NonFiniteLossError';
-}
+export { NonFiniteLossError } from '@crossgate/core';
 
 /** Name of the first tensor with a value that is NaN or infinite; null when all are finite. */
 export function firstNonFinite(state: HostState): string | null {

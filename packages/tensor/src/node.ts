@@ -1,7 +1,5 @@
-/** Files on disk, for Node: reading in any order, writing all or nothing. */
-import { randomBytes } from 'node:crypto';
-import { open, rename, unlink } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+/** Files on disk, for Node: reading in any order. Writing is in `@crossgate/files`. */
+import { open } from 'node:fs/promises';
 import { type ByteSource, checkRange } from './byte-source';
 import { InputError } from './input-error';
 
@@ -39,37 +37,4 @@ export async function openFile(path: string): Promise<ByteSource> {
     await handle.close();
     throw error;
   }
-}
-
-/** What {@link writeFileAtomic} accepts: text, bytes, or pieces of bytes in order. */
-export type FileContent = string | Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
-
-/**
- * Writes a file so that it appears whole or not at all: into a temporary neighbour, flushed, then renamed.
- * On any failure the neighbour is removed and an earlier file of that name stays as it was.
- */
-export async function writeFileAtomic(path: string, content: FileContent): Promise<void> {
-  const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.${randomBytes(4).toString('hex')}.tmp`);
-  const handle = await open(temporary, 'wx');
-  try {
-    try {
-      for await (const piece of pieces(content)) {
-        for (let done = 0; done < piece.byteLength; ) {
-          done += (await handle.write(piece, done, piece.byteLength - done)).bytesWritten;
-        }
-      }
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await rename(temporary, path);
-  } catch (error) {
-    await unlink(temporary).catch(() => {});
-    throw error;
-  }
-}
-
-function pieces(content: FileContent): Iterable<Uint8Array> | AsyncIterable<Uint8Array> {
-  if (typeof content === 'string') return [new TextEncoder().encode(content)];
-  return content instanceof Uint8Array ? [content] : content;
 }

@@ -1,31 +1,6 @@
 // Seeded random numbers by counter (Philox4x32-10, Salmon et al. 2011): number n of a stream is a function of n alone.
 
-/** The four 32-bit words of Philox4x32-10 for a counter and a key. */
-export function philox4x32(
-  counter: readonly [number, number, number, number],
-  key: readonly [number, number],
-): [number, number, number, number] {
-  let [c0, c1, c2, c3] = counter;
-  let [k0, k1] = key;
-  for (let round = 0; round < 10; round++) {
-    const [high0, low0] = multiplyWide(0xd2511f53, c0);
-    const [high1, low1] = multiplyWide(0xcd9e8d57, c2);
-    [c0, c1, c2, c3] = [(high1 ^ c1 ^ k0) >>> 0, low1, (high0 ^ c3 ^ k1) >>> 0, low0];
-    k0 = (k0 + 0x9e3779b9) >>> 0;
-    k1 = (k1 + 0xbb67ae85) >>> 0;
-  }
-  return [c0 >>> 0, c1 >>> 0, c2 >>> 0, c3 >>> 0];
-}
-
-/** High and low word of a 32 × 32-bit product, from 16-bit halves. */
-function multiplyWide(a: number, b: number): [number, number] {
-  const [al, ah, bl, bh] = [a & 0xffff, a >>> 16, b & 0xffff, b >>> 16];
-  const low = al * bl;
-  const middle = ah * bl + (low >>> 16);
-  const middle2 = al * bh + (middle & 0xffff);
-  const high = ah * bh + Math.floor(middle / 0x10000) + (middle2 >>> 16);
-  return [high >>> 0, Math.imul(a, b) >>> 0];
-}
+import { philox4x32 } from '@crossgate/core';
 
 /** Second word of the key, so that our streams differ from other users of the same seed. "CROS". */
 const keySalt = 0x43524f53;

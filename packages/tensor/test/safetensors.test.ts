@@ -1,7 +1,9 @@
 /** The safetensors codec: round trips, every check of the header, and files on disk. */
+
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { writeAtomic } from '@crossgate/files';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
   bytesFromFloats,
@@ -12,7 +14,7 @@ import {
   readTensorFloats,
   type SafetensorsInput,
 } from '../src/files';
-import { openFile, writeFileAtomic } from '../src/node';
+import { openFile } from '../src/node';
 
 async function collect(pieces: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
@@ -145,7 +147,7 @@ describe('on disk', () => {
 
   test('a file is written whole and read in parts', async () => {
     const path = join(folder, 'w.safetensors');
-    await writeFileAtomic(path, encodeSafetensors(inputs));
+    await writeAtomic(path, encodeSafetensors(inputs));
     const source = await openFile(path);
     expect(await readTensorFloats(source, (await readSafetensorsHeader(source)).tensors.get('b')!)).toEqual(values);
     await expect(source.read(source.size - 1, 2)).rejects.toThrow(/damaged or cut off/);
@@ -160,7 +162,7 @@ describe('on disk', () => {
       yield Uint8Array.of(1);
       throw new Error('out of luck');
     };
-    await expect(writeFileAtomic(path, failing())).rejects.toThrow('out of luck');
+    await expect(writeAtomic(path, failing())).rejects.toThrow('out of luck');
     expect(await readFile(path, 'utf8')).toBe('earlier');
     expect((await readdir(folder)).filter((name) => name.includes('tmp'))).toEqual([]);
   });

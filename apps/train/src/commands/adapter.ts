@@ -1,14 +1,15 @@
 /** `crossgate adapter`: what LoRA learned, as a PEFT folder or merged into the model. */
+
 import { resolve } from 'node:path';
+import { InputError } from '@crossgate/core';
+import { locateAdapter, locateModel } from '@crossgate/experiment';
+import { checkOutFolder, writeFolder } from '@crossgate/files';
 import type { PeftAdapter } from '@crossgate/llm';
 import type { OpenModel } from '@crossgate/llm/node';
+import type { CommandContext, Host } from '@crossgate/terminal';
 import { type Command, Option } from 'commander';
-import { checkOutFolder, locateAdapter, openAdapter, writeFolder } from '../adapters';
-import type { CommandContext } from '../context';
-import { InputError } from '../errors';
-import { locateModel } from '../locate';
-import { DTYPES, writeModelFolder } from '../model-folder';
-import type { Host } from './host';
+import { surroundingsOf } from '../session';
+import { DTYPES } from './options';
 
 interface AdapterOptions {
   readonly out: string;
@@ -35,8 +36,12 @@ async function withAdapter<T>(
   const baseName = options.model ?? place.model;
   if (baseName === null) throw new InputError(`${run}: is not a run, so the model is not known; give it with --model`);
   await checkOutFolder(resolve(context.io.cwd, options.out));
-  const base = await locateModel(baseName, options.model === undefined ? 'llm.path' : '--model', context.io);
-  const { openModel } = await import('@crossgate/llm/node');
+  const base = await locateModel(
+    baseName,
+    options.model === undefined ? 'llm.path' : '--model',
+    surroundingsOf(context.io),
+  );
+  const { openAdapter, openModel } = await import('@crossgate/llm/node');
   const files = await openModel(base);
   try {
     return await use({ adapter: await openAdapter(place.folder, files.config), files, base, baseName });
@@ -92,11 +97,16 @@ export function registerAdapter(program: Command, host: Host): void {
     ).choices(Object.keys(DTYPES)),
   );
   host.handle<AdapterOptions & { dtype?: keyof typeof DTYPES }>(merged, async (context, options, [run]) => {
-    const { mergedWeights, widenedDtype } = await import('@crossgate/llm');
+    const [{ mergedWeights, widenedDtype }, { writeModelFolder }] = await Promise.all([
+      import('@crossgate/llm'),
+      import('@crossgate/llm/node'),
+    ]);
     await withAdapter(run!, options, context, async ({ adapter, files, base }) => {
       const dtype = options.dtype === undefined ? widenedDtype(files.source) : DTYPES[options.dtype];
       const source = mergedWeights(files.source, adapter);
-      const written = await writeModelFolder(source, { base, out: options.out, dtype, label: 'merging' }, context);
+      const { io, log, progress } = context;
+      const settings = { base, out: resolve(io.cwd, options.out), dtype, label: 'merging' };
+      const written = await writeModelFolder(source, settings, { log, progress, signal: io.signal });
       const result = { run, out: options.out, dtype, tensors: source.tensors.size, files: written };
       await context.emit(result, () => `${options.out}: ${source.tensors.size} tensors in ${dtype}`);
     });

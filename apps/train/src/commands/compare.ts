@@ -1,12 +1,18 @@
 /** `crossgate compare`: finished runs side by side, with paired tests. */
+
 import { resolve } from 'node:path';
+import { didYouMean, InputError } from '@crossgate/core';
 import { formatSeeds, renderTable, type SeedSummary, type TableFormat } from '@crossgate/eval';
+import {
+  type ComparedMethod,
+  type Comparison,
+  comparedRankingMetrics,
+  compareRuns,
+  SPLIT_NAMES,
+  type SplitName,
+} from '@crossgate/experiment';
+import type { Host } from '@crossgate/terminal';
 import type { Command } from 'commander';
-import { type ComparedMethod, type Comparison, comparedRankingMetrics, compareRuns } from '../comparison';
-import { SPLIT_NAMES, type SplitName } from '../config/schema';
-import { InputError } from '../errors';
-import { didYouMean } from '../nearest';
-import type { Host } from './host';
 
 const FORMATS = ['text', 'markdown', 'latex'] as const satisfies readonly TableFormat[];
 type Format = (typeof FORMATS)[number];

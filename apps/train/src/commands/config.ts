@@ -1,10 +1,10 @@
 /** `crossgate config`: the JSON Schema of configs, and a config with everything filled in. */
+
+import { configJsonSchema, loadConfig } from '@crossgate/experiment';
+import type { Host } from '@crossgate/terminal';
+import { collect } from '@crossgate/terminal';
 import type { Command } from 'commander';
 import { stringify } from 'yaml';
-import { loadConfig } from '../config/load';
-import { configJsonSchema } from '../config/schema';
-import type { Host } from './host';
-import { collect } from './train';
 
 export function registerConfig(program: Command, host: Host): void {
   const group = host.add(program, 'config', 'Inspect experiment configs');

@@ -1,5 +1,7 @@
 /** `crossgate data`: known data sets, prepared folders, and their rows as JSON lines. */
+
 import { dirname, resolve } from 'node:path';
+import { InputError, type ProgressTask, textTable, throwIfInterrupted } from '@crossgate/core';
 import {
   type DatasetSummary,
   exportSplit,
@@ -8,16 +10,12 @@ import {
   parseSplitName,
   summarizeDataset,
 } from '@crossgate/data';
-import { downloadDataset, makeFolders, prepareDataset, removeFolders } from '@crossgate/data/node';
+import { downloadDataset, prepareDataset } from '@crossgate/data/node';
+import { dataHome, openDataFolder, readDataOptions } from '@crossgate/experiment';
+import { makeFolders, removeFolders } from '@crossgate/files';
+import type { Host } from '@crossgate/terminal';
+import { collect, write } from '@crossgate/terminal';
 import type { Command } from 'commander';
-import { readDataOptions } from '../config/load';
-import { InputError, throwIfInterrupted } from '../errors';
-import { table } from '../format';
-import { write } from '../io';
-import { dataHome, openDataFolder } from '../locate';
-import type { ProgressTask } from '../progress';
-import type { Host } from './host';
-import { collect } from './train';
 
 /** Characters gathered before a write. */
 const CHUNK = 1 << 16;
@@ -132,5 +130,5 @@ function describe(summary: DatasetSummary): string {
   for (const [name, split] of Object.entries(summary.splits)) {
     rows.push([name, ...[split.rows, split.positives, split.users, split.items, split.seen].map(String)]);
   }
-  return `${summary.dataset}: ${summary.users} users, ${summary.items} items\n${table(rows)}`;
+  return `${summary.dataset}: ${summary.users} users, ${summary.items} items\n${textTable(rows)}`;
 }

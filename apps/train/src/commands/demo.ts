@@ -1,9 +1,10 @@
 /** `crossgate demo`: the point of CCF-LLM in minutes, on a generated world, with what could be reached at best. */
+
+import type { Host } from '@crossgate/terminal';
+import { collect } from '@crossgate/terminal';
 import type { Command } from 'commander';
 import { demoText } from '../demo/report';
 import { runDemo } from '../demo/run';
-import type { Host } from './host';
-import { collect } from './train';
 
 interface DemoCommandOptions {
   readonly set?: string[];

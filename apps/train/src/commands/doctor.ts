@@ -1,8 +1,9 @@
 /** `crossgate doctor`: which GPUs are there, and which one would be used and why. */
+
 import { totalmem } from 'node:os';
+import { NoAdapterError } from '@crossgate/core';
+import type { Host } from '@crossgate/terminal';
 import type { Command } from 'commander';
-import { NoAdapterError } from '../errors';
-import type { Host } from './host';
 
 export function registerDoctor(program: Command, host: Host): void {
   const command = host.add(program, 'doctor', 'Show the GPUs, their features, and which one would be used and why', [

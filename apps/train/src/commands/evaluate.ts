@@ -1,15 +1,13 @@
 /** `crossgate evaluate`: metrics of a finished run, computed again from its predictions. */
+
 import { join, resolve } from 'node:path';
+import { didYouMean, InputError } from '@crossgate/core';
 import type { SplitMetrics } from '@crossgate/eval';
+import { evaluatePredictions, readPredictions, readResult, SPLIT_NAMES } from '@crossgate/experiment';
+import { kindOf } from '@crossgate/files';
+import { metricsTable } from '@crossgate/report';
+import type { Host } from '@crossgate/terminal';
 import type { Command } from 'commander';
-import { SPLIT_NAMES } from '../config/schema';
-import { InputError } from '../errors';
-import { kindOf } from '../files';
-import { metricsTable } from '../format';
-import { didYouMean } from '../nearest';
-import { evaluatePredictions, readPredictions } from '../predictions';
-import { readResult } from '../runs/result';
-import type { Host } from './host';
 
 export function registerEvaluate(program: Command, host: Host): void {
   const command = host

@@ -1,11 +1,12 @@
 /** `crossgate generate`: text from a model. */
+
+import { locateModel } from '@crossgate/experiment';
+import type { Host } from '@crossgate/terminal';
+import { collect, write } from '@crossgate/terminal';
 import { type Command, InvalidArgumentError } from 'commander';
-import { write } from '../io';
 import { type GenerateSettings, generateText } from '../language-model';
-import { locateModel } from '../locate';
-import type { Host } from './host';
+import { surroundingsOf } from '../session';
 import { parseCount, weightsOption } from './options';
-import { collect } from './train';
 
 function parseTemperature(text: string): number {
   const value = /^\d*\.?\d+$/.test(text) ? Number(text) : Number.NaN;
@@ -45,7 +46,7 @@ export function registerGenerate(program: Command, host: Host): void {
     .option('--lora <dir>', 'PEFT folder or run whose adapter is put on the model')
     .addOption(weightsOption());
   host.handle<GenerateOptions>(command, async (context, options) => {
-    const path = await locateModel(options.model, '--model', context.io);
+    const path = await locateModel(options.model, '--model', surroundingsOf(context.io));
     const { stdout } = context.io;
     // People see the text as it comes; what is left to print at the end is the line break.
     const result = await generateText(path, options, context, async (text) => {

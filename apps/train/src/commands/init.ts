@@ -1,12 +1,13 @@
 /** `crossgate init`: a commented config for the user's own data. */
+
 import { dirname, resolve } from 'node:path';
-import { folderSource, makeFolders, removeFolders } from '@crossgate/data/node';
+import { InputError } from '@crossgate/core';
+import { folderSource } from '@crossgate/data/node';
+import { kindOf, makeFolders, removeFolders, requireFile, writeAtomic } from '@crossgate/files';
+import type { Host } from '@crossgate/terminal';
 import type { Command } from 'commander';
 import { stringify } from 'yaml';
-import { InputError } from '../errors';
-import { kindOf, requireFile, writeAtomically } from '../files';
 import { type GuessedColumns, guessColumns } from '../guess-columns';
-import type { Host } from './host';
 
 /** Bytes of the file that are looked at. */
 const LOOKED_AT = 1 << 18;
@@ -129,7 +130,7 @@ export function registerInit(program: Command, host: Host): void {
     }
     const parent = dirname(target);
     const made = await makeFolders(parent, 'choose another --out');
-    await writeAtomically(target, configText(csv ?? 'data/mine', guess)).catch(async (error) => {
+    await writeAtomic(target, configText(csv ?? 'data/mine', guess)).catch(async (error) => {
       if (made !== undefined) await removeFolders(parent, made);
       throw error;
     });

@@ -1,9 +1,11 @@
 /** `crossgate logits`: what the model says after a list of tokens. */
+
+import { textTable } from '@crossgate/core';
+import { locateModel } from '@crossgate/experiment';
+import type { Host } from '@crossgate/terminal';
 import { type Command, Option } from 'commander';
-import { table } from '../format';
 import { type DeviceSettings, lastLogits, parseTokens } from '../language-model';
-import { locateModel } from '../locate';
-import type { Host } from './host';
+import { surroundingsOf } from '../session';
 import { weightsOption } from './options';
 
 /** Logits shown to people. */
@@ -19,11 +21,11 @@ export function registerLogits(program: Command, host: Host): void {
     .addOption(weightsOption());
   host.handle<DeviceSettings & { model: string; tokens: string }>(command, async (context, options) => {
     const tokens = parseTokens(options.tokens);
-    const path = await locateModel(options.model, '--model', context.io);
+    const path = await locateModel(options.model, '--model', surroundingsOf(context.io));
     const logits = await lastLogits(path, tokens, context, options);
     await context.emit({ logits: Array.from(logits) }, () => {
       const best = [...logits.keys()].sort((a, b) => logits[b]! - logits[a]!).slice(0, SHOWN);
-      return table([['token', 'logit'], ...best.map((token) => [String(token), logits[token]!.toFixed(4)])]);
+      return textTable([['token', 'logit'], ...best.map((token) => [String(token), logits[token]!.toFixed(4)])]);
     });
   });
 }

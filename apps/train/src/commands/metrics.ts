@@ -1,9 +1,9 @@
 /** `crossgate metrics`: AUC, UAUC and log loss of any scored CSV. */
 import { resolve } from 'node:path';
+import { evaluatePredictions, readPredictions } from '@crossgate/experiment';
+import { metricsTable } from '@crossgate/report';
+import type { Host } from '@crossgate/terminal';
 import type { Command } from 'commander';
-import { metricsTable } from '../format';
-import { evaluatePredictions, readPredictions } from '../predictions';
-import type { Host } from './host';
 
 export function registerMetrics(program: Command, host: Host): void {
   const command = host.add(

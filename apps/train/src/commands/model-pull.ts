@@ -1,9 +1,8 @@
 /** `crossgate model pull`: a model from the Hugging Face Hub, into the cache. */
+import { InputError, type ProgressTask, throwIfInterrupted } from '@crossgate/core';
+import { hubOf, modelCache, parseReference, pullModel } from '@crossgate/hub';
+import type { Host } from '@crossgate/terminal';
 import type { Command } from 'commander';
-import { InputError, throwIfInterrupted } from '../errors';
-import { modelCache, parseReference } from '../hub/cache';
-import type { ProgressTask } from '../progress';
-import type { Host } from './host';
 
 export function addModelPull(group: Command, host: Host): void {
   const pull = host
@@ -30,7 +29,6 @@ export function addModelPull(group: Command, host: Host): void {
     if (parseReference(`${named.repository}@${revision}`) === undefined) {
       throw new InputError(`--revision: ${JSON.stringify(revision)} is no branch, tag or commit`);
     }
-    const [{ hubOf }, { pullModel }] = await Promise.all([import('../hub/api'), import('../hub/pull')]);
     const hub = hubOf(io.env);
     const reference = { ...named, revision };
     let task: ProgressTask | undefined;

@@ -1,11 +1,13 @@
 /** `crossgate model quantize`: a model folder whose linear layers take 8 or 4 bits a value, embeddings and head 8. */
+
 import { stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { locateModel } from '@crossgate/experiment';
+import { checkOutFolder } from '@crossgate/files';
+import type { Host } from '@crossgate/terminal';
 import { type Command, Option } from 'commander';
-import { checkOutFolder } from '../adapters';
-import { locateModel } from '../locate';
-import { DTYPES, writeModelFolder } from '../model-folder';
-import type { Host } from './host';
+import { surroundingsOf } from '../session';
+import { DTYPES } from './options';
 
 const BITS = { int8: 8, int4: 4 } as const;
 
@@ -31,18 +33,20 @@ export function addModelQuantize(group: Command, host: Host): void {
       ),
     );
   host.handle<QuantizeOptions>(command, async (context, options, [name]) => {
-    const path = await locateModel(name!, '<path>', context.io);
+    const path = await locateModel(name!, '<path>', surroundingsOf(context.io));
     await checkOutFolder(resolve(context.io.cwd, options.out));
-    const [{ openModel }, { storedDtype }] = await Promise.all([
+    const [{ openModel, writeModelFolder }, { storedDtype }] = await Promise.all([
       import('@crossgate/llm/node'),
       import('@crossgate/llm'),
     ]);
     const files = await openModel(path);
     try {
       const dtype = options.dtype === undefined ? storedDtype(files.source) : DTYPES[options.dtype];
-      const settings = { base: path, out: options.out, dtype, bits: BITS[options.to], label: 'quantizing' };
-      const written = await writeModelFolder(files.source, settings, context);
-      const { size } = await stat(join(resolve(context.io.cwd, options.out), 'model.safetensors'));
+      const { io, log, progress } = context;
+      const out = resolve(io.cwd, options.out);
+      const settings = { base: path, out, dtype, bits: BITS[options.to], label: 'quantizing' };
+      const written = await writeModelFolder(files.source, settings, { log, progress, signal: io.signal });
+      const { size } = await stat(join(out, 'model.safetensors'));
       const result = { path, out: options.out, weights: options.to, dtype, bytes: size, files: written };
       await context.emit(
         result,

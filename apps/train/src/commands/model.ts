@@ -1,12 +1,13 @@
 /** `crossgate model`: what a model file holds and what it takes, without a GPU. */
+
 import { stat } from 'node:fs/promises';
+import { InputError, textTable } from '@crossgate/core';
+import { locateModel } from '@crossgate/experiment';
 import type { LlamaConfig, WeightStorage } from '@crossgate/llm';
 import type { ActivationStorage } from '@crossgate/tensor';
+import type { Host } from '@crossgate/terminal';
 import { type Command, InvalidArgumentError } from 'commander';
-import { InputError } from '../errors';
-import { table } from '../format';
-import { locateModel } from '../locate';
-import type { Host } from './host';
+import { surroundingsOf } from '../session';
 import { addModelPull } from './model-pull';
 import { addModelQuantize } from './model-quantize';
 import { activationsOption, weightsOption } from './options';
@@ -66,7 +67,7 @@ export function registerModel(program: Command, host: Host): void {
   host.handle<InfoOptions>(info, async (context, options, [name]) => {
     const [{ openModel }, { contextOf, contextWords, loraParameterShapes, weightBytes }, { planMemory }] =
       await Promise.all([import('@crossgate/llm/node'), import('@crossgate/llm'), import('@crossgate/fusion')]);
-    const path = await locateModel(name!, '<path>', context.io);
+    const path = await locateModel(name!, '<path>', surroundingsOf(context.io));
     const files = await openModel(path);
     try {
       const { config, source } = files;
@@ -78,7 +79,7 @@ export function registerModel(program: Command, host: Host): void {
         types[dtype] = (types[dtype] ?? 0) + size;
       }
       const tokenizer = await files.tokenizer().catch((error: unknown) => {
-        if ((error as Error).name !== 'InputError') throw error;
+        if (!(error instanceof InputError)) throw error;
         context.log.warn((error as Error).message);
         return null;
       });
@@ -156,5 +157,5 @@ function describe(info: Info, bytes: { parameters: number; optimizer: number; st
       ],
     );
   }
-  return table(rows);
+  return textTable(rows);
 }

@@ -1,6 +1,11 @@
 /** Options that several commands have. */
+
+import { ACTIVATION_STORAGES, WEIGHT_STORAGES } from '@crossgate/experiment';
+import type { FloatDtype } from '@crossgate/tensor';
 import { InvalidArgumentError, Option } from 'commander';
-import { ACTIVATION_STORAGES, WEIGHT_STORAGES } from '../config/schema';
+
+/** Types of weights by the name that options give them. */
+export const DTYPES = { f32: 'F32', f16: 'F16', bf16: 'BF16' } as const satisfies Record<string, FloatDtype>;
 
 /** How the matrices of a model are kept on the device. */
 export function weightsOption(): Option {

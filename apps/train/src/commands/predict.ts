@@ -1,17 +1,17 @@
 /** `crossgate predict`: scores of any pairs of users and items, from file to file. */
-import { open } from 'node:fs/promises';
+
 import { resolve } from 'node:path';
+import { InputError, throwIfInterrupted } from '@crossgate/core';
 import type { Dataset } from '@crossgate/data';
+import { csvField, IdLookup, type RowPlace, rowFinder } from '@crossgate/data';
+import { readColumns } from '@crossgate/data/node';
+import { openRun, type Pairs, type Scorer } from '@crossgate/experiment';
+import { kindOf, requireFile, writeAtomic } from '@crossgate/files';
+import type { CommandContext, Host } from '@crossgate/terminal';
+import { collect } from '@crossgate/terminal';
 import type { Command } from 'commander';
-import type { CommandContext } from '../context';
-import { csvField, readColumns } from '../csv';
-import { InputError, throwIfInterrupted } from '../errors';
-import { kindOf, requireFile, writeAtomicallyWith } from '../files';
-import { type Pairs, type RowPlace, rowFinder, type Scorer } from '../methods/scorer';
-import { IdLookup, openRun } from '../open-run';
-import type { Host } from './host';
+import { sessionOf } from '../session';
 import { SET_FOR_RUN } from './options';
-import { collect } from './train';
 
 /** Pairs that are held at a time. Many of one user behind one another share the work on what is known of the user. */
 const CHUNK = 4096;
@@ -35,7 +35,8 @@ export function registerPredict(program: Command, host: Host): void {
     const [pairs, out] = [options.pairs, options.out].map((path) => resolve(context.io.cwd, path)) as [string, string];
     await requireFile(pairs, 'CSV', true);
     if ((await kindOf(out)) === 'folder') throw new InputError(`--out: ${out}: is a folder; name a file`);
-    const { dataset, method, scorer } = await openRun(context, run!, options.set ?? []);
+    await using session = sessionOf(context);
+    const { dataset, method, scorer } = await openRun(session, run!, options.set ?? []);
     try {
       const counts = await predictFile(context, { dataset, scorer, pairs, out });
       await context.emit({ run, method, ...counts, out: options.out }, () => {
@@ -69,10 +70,10 @@ async function predictFile(context: CommandContext, { dataset, scorer, pairs, ou
   const { user: trainUser, item: trainItem } = dataset.splits.train;
   const [warmUsers, warmItems] = [new Set(trainUser), new Set(trainItem)];
   const counts = { rows: 0, warm: 0, cold: 0, known: 0 };
-  await writeAtomicallyWith(out, async (temporary) => {
-    const handle = await open(temporary, 'wx');
-    try {
-      await handle.write('user,item,score\n');
+  await writeAtomic(
+    out,
+    (async function* () {
+      yield 'user,item,score\n';
       for await (const chunk of chunksOf(dataset, pairs)) {
         throwIfInterrupted(context.io.signal);
         const { score } = await scorer.scorePairs(chunk);
@@ -86,15 +87,13 @@ async function predictFile(context: CommandContext, { dataset, scorer, pairs, ou
           counts[warmUsers.has(user) && warmItems.has(item) ? 'warm' : 'cold']++;
           if (chunk.place[index]) counts.known++;
         }
-        await handle.write(lines.join(''));
+        yield lines.join('');
         counts.rows += score.length;
         context.log.info(`${counts.rows} pairs scored`);
       }
       if (counts.rows === 0) throw new InputError(`${pairs}: holds no rows below its header`);
-    } finally {
-      await handle.close();
-    }
-  });
+    })(),
+  );
   return counts;
 }
 

@@ -1,15 +1,17 @@
 /** `crossgate recommend`: the best items of a user by a finished run. */
+
 import { resolve } from 'node:path';
+import { InputError, textTable } from '@crossgate/core';
 import type { Dataset } from '@crossgate/data';
+import { IdLookup } from '@crossgate/data';
+import { readColumns } from '@crossgate/data/node';
+import { openRun } from '@crossgate/experiment';
+import { readText } from '@crossgate/files';
+import type { Host } from '@crossgate/terminal';
+import { collect } from '@crossgate/terminal';
 import type { Command } from 'commander';
-import { readColumns } from '../csv';
-import { InputError } from '../errors';
-import { readText } from '../files';
-import { table } from '../format';
-import { IdLookup, openRun } from '../open-run';
-import type { Host } from './host';
+import { sessionOf } from '../session';
 import { parseCount, SET_FOR_RUN } from './options';
-import { collect } from './train';
 
 interface RecommendOptions {
   readonly user: string;
@@ -37,7 +39,8 @@ export function registerRecommend(program: Command, host: Host): void {
     );
   host.handle<RecommendOptions>(command, async (context, { user: id, top, candidates: file, set }, [run]) => {
     const asked: { user: number; candidates: Int32Array | null } = { user: 0, candidates: null };
-    const { dataset, scorer } = await openRun(context, run!, set ?? [], async (data) => {
+    await using session = sessionOf(context);
+    const { dataset, scorer } = await openRun(session, run!, set ?? [], async (data) => {
       asked.user = new IdLookup('user', data.users, data.name).find(id, '--user');
       if (file !== undefined) asked.candidates = await readCandidates(data, resolve(context.io.cwd, file));
     });
@@ -55,7 +58,7 @@ export function registerRecommend(program: Command, host: Host): void {
         return { item: itemId, title, score: scores.score[rank]! };
       });
       await context.emit({ user: id, items: found }, () =>
-        table([
+        textTable([
           ['', 'score', 'item', 'title'],
           ...found.map(({ item, title, score }, rank) => [String(rank + 1), score.toFixed(4), item, title]),
         ]),

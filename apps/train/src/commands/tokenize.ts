@@ -1,9 +1,11 @@
 /** `crossgate tokenize`: the token ids of a text, as the model sees it. */
+
+import { textTable } from '@crossgate/core';
+import { locateModel } from '@crossgate/experiment';
+import type { Host } from '@crossgate/terminal';
 import type { Command } from 'commander';
-import { table } from '../format';
 import { tokenizeText } from '../language-model';
-import { locateModel } from '../locate';
-import type { Host } from './host';
+import { surroundingsOf } from '../session';
 
 export function registerTokenize(program: Command, host: Host): void {
   const command = host
@@ -12,10 +14,10 @@ export function registerTokenize(program: Command, host: Host): void {
     .requiredOption('--text <text>', 'the text')
     .option('--no-bos', 'leave out the token that begins a text');
   host.handle<{ model: string; text: string; bos: boolean }>(command, async (context, options) => {
-    const path = await locateModel(options.model, '--model', context.io);
+    const path = await locateModel(options.model, '--model', surroundingsOf(context.io));
     const { tokens, pieces } = await tokenizeText(path, options.text, options.bos);
     await context.emit({ tokens, pieces }, () =>
-      table([['token', 'piece'], ...tokens.map((token, index) => [String(token), JSON.stringify(pieces[index])])]),
+      textTable([['token', 'piece'], ...tokens.map((token, index) => [String(token), JSON.stringify(pieces[index])])]),
     );
   });
 }

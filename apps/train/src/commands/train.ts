@@ -1,15 +1,11 @@
 /** `crossgate train`: one experiment, all its stages. */
-import type { Command } from 'commander';
-import { loadConfig } from '../config/load';
-import { runExperiment } from '../experiment';
-import { metricsTable, rankingTable } from '../format';
-import { formatDuration } from '../progress';
-import type { Host } from './host';
 
-/** Collects a repeatable option. */
-export function collect(value: string, previous: readonly string[] = []): string[] {
-  return [...previous, value];
-}
+import { formatDuration } from '@crossgate/core';
+import { loadConfig, runExperiment } from '@crossgate/experiment';
+import { metricsTable, rankingTable } from '@crossgate/report';
+import { collect, type Host } from '@crossgate/terminal';
+import type { Command } from 'commander';
+import { sessionOf } from '../session';
 
 interface TrainOptions {
   readonly set?: string[];
@@ -34,7 +30,8 @@ export function registerTrain(program: Command, host: Host): void {
       set: options.set ?? [],
       ...(seed === undefined ? {} : { seed }),
     });
-    const result = await runExperiment(config, context, {
+    await using session = sessionOf(context);
+    const result = await runExperiment(config, session, {
       ...(options.run === undefined ? {} : { run: options.run }),
       resume: options.resume ?? false,
     });

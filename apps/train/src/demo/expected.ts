@@ -1,6 +1,7 @@
 /** How long an experiment of the demo should take: a guess from its config, so that it stays true when the config changes. */
+
+import type { ExperimentConfig } from '@crossgate/experiment';
 import { methods as languageModelMethods } from '@crossgate/fusion/methods';
-import type { ExperimentConfig } from '../config/schema';
 
 /** Rows a second on two idle cores through software Vulkan, with the demo's language model. */
 const RATES = { factorization: 400_000, training: 130, scoring: 250 } as const;

@@ -1,8 +1,9 @@
 /** Where a demo goes: a new folder under runs/, or the one that is resumed. */
+
 import { readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { InputError } from '../errors';
-import { kindOf } from '../files';
+import { InputError } from '@crossgate/core';
+import { kindOf } from '@crossgate/files';
 
 /** What the demo writes beside the folders of its runs. */
 export const REPORT_FILE = 'report.md';

@@ -2,10 +2,8 @@
 import { join, resolve } from 'node:path';
 import { type Dataset, demoOracles } from '@crossgate/data';
 import { type ClickMetrics, evaluateClicks, type SplitMetrics } from '@crossgate/eval';
-import type { ExperimentConfig } from '../config/schema';
-import { evaluatedRows, pick } from '../evaluated-rows';
-import { readPredictions } from '../predictions';
-import { readResult } from '../runs/result';
+import type { ExperimentConfig } from '@crossgate/experiment';
+import { evaluatedRows, pick, readPredictions, readResult } from '@crossgate/experiment';
 import { type DemoGap, measureGap } from './gap';
 import { type DemoMethod, type DemoOracleName, demoOracleRows, PARENTS } from './methods';
 

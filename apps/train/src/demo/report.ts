@@ -1,12 +1,18 @@
 /** What a demo leaves to read: the table, the report and the picture. */
+import { decimals, formatDuration } from '@crossgate/core';
 import { renderTable, type TableCell, type TableFormat } from '@crossgate/eval';
-import { intervalPanel } from '../charts/interval-panel';
-import { linePanel, smooth } from '../charts/line-panel';
-import { type RunCurves, runCurves } from '../charts/run-curves';
-import { ink, type Panel, palette, picture } from '../charts/svg';
-import { decimals } from '../format';
-import { formatDuration } from '../progress';
-import type { MetricsRecord } from '../runs/metrics-log';
+import type { MetricsRecord } from '@crossgate/experiment';
+import {
+  ink,
+  intervalPanel,
+  linePanel,
+  type Panel,
+  palette,
+  picture,
+  type RunCurves,
+  runCurves,
+  smooth,
+} from '@crossgate/report';
 import { CURVES_FILE } from './folder';
 import type { DemoMeasures, DemoResult, DemoScore } from './measure';
 import { type DemoMethod, demoMethods, demoOracleRows } from './methods';

@@ -1,17 +1,13 @@
 /** The demo: its experiments one after the other through the ordinary experiment code, then table, report and picture. */
+
 import { join, resolve } from 'node:path';
+import { decimals, formatDuration, InputError, throwIfInterrupted } from '@crossgate/core';
 import type { Dataset } from '@crossgate/data';
-import { shippedPath } from '../assets';
-import { loadConfig } from '../config/load';
-import type { ExperimentConfig } from '../config/schema';
-import type { CommandContext } from '../context';
-import { InputError, throwIfInterrupted } from '../errors';
-import { runExperiment } from '../experiment';
-import { kindOf, writeAtomically } from '../files';
-import { decimals } from '../format';
-import { locateDataset } from '../locate';
-import { formatDuration } from '../progress';
-import { readMetrics } from '../runs/metrics-log';
+import type { ExperimentConfig } from '@crossgate/experiment';
+import { loadConfig, readMetrics, runExperiment, type Session } from '@crossgate/experiment';
+import { kindOf, shippedPath, writeAtomic } from '@crossgate/files';
+import type { CommandContext } from '@crossgate/terminal';
+import { sessionOf, surroundingsOf } from '../session';
 import { version } from '../version';
 import { expectedSeconds } from './expected';
 import { CURVES_FILE, chooseFolder, REPORT_FILE, RESULT_FILE } from './folder';
@@ -44,7 +40,8 @@ export async function runDemo(context: CommandContext, options: DemoOptions): Pr
   const configs = await loadConfigs(context, options.set);
   const { seed, data } = configs.mean!;
   const shown = await chooseFolder(io.cwd, Object.keys(configs), { ...options, seed });
-  const dataset = await locateDataset(data, io);
+  await using session = sessionOf(context);
+  const dataset = await session.dataset(data);
   const { train, valid, test } = dataset.splits;
   const experiments = demoMethods.map((method): Experiment => {
     const own = configs[method.key]!;
@@ -59,10 +56,10 @@ export async function runDemo(context: CommandContext, options: DemoOptions): Pr
       `all of it goes to ${shown}. Ctrl-C stops, --resume goes on`,
   );
   try {
-    await runAll(experiments, shown, context);
-    return await finish(experiments, dataset, shown, context);
+    await runAll(experiments, shown, session);
+    return await finish(experiments, dataset, shown, io.cwd);
   } catch (error) {
-    const lasting = (error as Error).name === 'InputError';
+    const lasting = error instanceof InputError;
     if (!lasting && (await kindOf(resolve(io.cwd, shown))) === 'folder') {
       log.info(`to go on: the same command with --resume --run ${shown}`);
     }
@@ -72,7 +69,7 @@ export async function runDemo(context: CommandContext, options: DemoOptions): Pr
 
 /** The configs of all methods by key. */
 async function loadConfigs({ io, options }: CommandContext, set: readonly string[]) {
-  const folder = await shippedPath('configs/demo');
+  const folder = await shippedPath('configs/demo', surroundingsOf(io).program!);
   if (folder === undefined)
     throw new InputError('the configs of the demo did not come with this program; install it again');
   const load = (key: string) =>
@@ -93,18 +90,18 @@ async function loadConfigs({ io, options }: CommandContext, set: readonly string
   return configs;
 }
 
-async function runAll(experiments: readonly Experiment[], shown: string, context: CommandContext): Promise<void> {
-  const { io, log } = context;
+async function runAll(experiments: readonly Experiment[], shown: string, session: Session): Promise<void> {
+  const { log, signal } = session;
   // The guess of what is left is corrected by how fast this machine was so far.
   let [worked, guessed] = [0, 0];
   for (const [index, { key, label, sees, seconds, config }] of experiments.entries()) {
-    throwIfInterrupted(io.signal);
+    throwIfInterrupted(signal);
     const left = experiments.slice(index).reduce((sum, experiment) => sum + experiment.seconds, 0);
     const pace = guessed > 10 ? worked / guessed : 1;
     log.info(
       `[${index + 1}/${experiments.length}] ${label}, which sees ${sees}; about ${formatDuration(left * pace)} left`,
     );
-    const result = await runExperiment(config, context, { run: join(shown, key), resume: 'if-begun' });
+    const result = await runExperiment(config, session, { run: join(shown, key), resume: 'if-begun' });
     worked += result.seconds;
     guessed += seconds;
     const test = result.metrics.test;
@@ -116,11 +113,11 @@ async function finish(
   experiments: readonly Experiment[],
   dataset: Dataset,
   shown: string,
-  { io }: CommandContext,
+  cwd: string,
 ): Promise<DemoResult> {
-  const path = resolve(io.cwd, shown);
+  const path = resolve(cwd, shown);
   const { config } = experiments[0]!;
-  const measures = await measureDemo(experiments, { shown, cwd: io.cwd, dataset, config });
+  const measures = await measureDemo(experiments, { shown, cwd, dataset, config });
   const { seconds, adapter, rows, methods, oracles, gap } = measures;
   const [report, curves] = [join(shown, REPORT_FILE), join(shown, CURVES_FILE)];
   const summary = gapSentence(gap);
@@ -140,9 +137,9 @@ async function finish(
   const records: DemoRecords = Object.fromEntries(
     experiments.map(({ key }) => [key, readMetrics(join(path, key, 'metrics.jsonl'))]),
   );
-  await writeAtomically(join(path, CURVES_FILE), demoPicture(measures, records));
+  await writeAtomic(join(path, CURVES_FILE), demoPicture(measures, records));
   const date = new Date().toISOString().slice(0, 10);
-  await writeAtomically(join(path, REPORT_FILE), demoReport(result, { version, hash: dataset.hash, date }));
-  await writeAtomically(join(path, RESULT_FILE), `${JSON.stringify(result, null, 2)}\n`);
+  await writeAtomic(join(path, REPORT_FILE), demoReport(result, { version, hash: dataset.hash, date }));
+  await writeAtomic(join(path, RESULT_FILE), `${JSON.stringify(result, null, 2)}\n`);
   return result;
 }

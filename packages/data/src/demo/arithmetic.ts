@@ -1,5 +1,5 @@
 /** Random numbers and the logistic function from + − × ÷ alone, which IEEE 754 rounds alike on every machine. */
-import type { RandomStream } from '../philox';
+import type { RandomStream } from '../random-stream';
 
 const twoTo32 = 0x100000000;
 

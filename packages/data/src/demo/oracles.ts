@@ -1,6 +1,7 @@
 /** What could be known at best: scores of the generated world's rows by oracles who know parts of what is hidden. */
+
+import { InputError } from '@crossgate/core';
 import { type Dataset, type SplitName, splitNames } from '../dataset';
-import { InputError } from '../errors';
 import { demoConstants } from './constants';
 import { type DemoItem, type DemoUser, type DemoWorld, demoLogit, generateDemoWorld } from './world';
 

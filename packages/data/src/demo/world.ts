@@ -1,5 +1,5 @@
 /** The generated world behind the data set `demo`: users, items and events, with what is hidden from models. */
-import { RandomStream } from '../philox';
+import { RandomStream } from '../random-stream';
 import { logistic, nearlyNormal, shuffle, uniform } from './arithmetic';
 import { demoConstants as constants, type WordLevels } from './constants';
 

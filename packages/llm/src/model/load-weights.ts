@@ -217,7 +217,7 @@ async function* blocksOf(
     try {
       yield quantizeRows(bitsOfType(type)!, data, shape[1]!);
     } catch (error) {
-      if (error instanceof Error && error.name === 'InputError') error.message = `weight ${name}: ${error.message}`;
+      if (error instanceof InputError) error.message = `weight ${name}: ${error.message}`;
       throw error;
     }
   }

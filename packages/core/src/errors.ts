@@ -1,0 +1,73 @@
+/** Errors that users see: one family, told apart by class and by code, the same in every package. */
+
+/** What an error says besides the problem. */
+export interface ErrorDetails {
+  /** Which kind of failure it is, for programs: a stable name. Default: that of the class. */
+  readonly code?: string;
+  /** What to do about it. */
+  readonly fix?: string | undefined;
+  /** Where it is: a file, with line and column where there are some, a key, or an option. */
+  readonly place?: string | undefined;
+  readonly cause?: unknown;
+}
+
+/** An error with a code. Its message is whole: `place: problem; fix`. */
+export class CrossgateError extends Error {
+  override name = 'CrossgateError';
+  readonly code: string;
+  readonly fix: string | undefined;
+  readonly place: string | undefined;
+
+  /** @param problem what is wrong, without place and fix where the details have them */
+  constructor(problem: string, details: ErrorDetails = {}, defaultCode = 'failed') {
+    const { code = defaultCode, fix, place, cause } = details;
+    super(
+      `${place === undefined ? '' : `${place}: `}${problem}${fix === undefined ? '' : `; ${fix}`}`,
+      cause === undefined ? undefined : { cause },
+    );
+    this.code = code;
+    this.fix = fix;
+    this.place = place;
+  }
+}
+
+/** Input that the caller must change: an argument, file, key, line, option, shape or limit. */
+export class InputError extends CrossgateError {
+  override name = 'InputError';
+
+  constructor(problem: string, details: ErrorDetails = {}) {
+    super(problem, details, 'input');
+  }
+}
+
+/** No GPU adapter fits the request. The message lists what was found and what to install. */
+export class NoAdapterError extends CrossgateError {
+  override name = 'NoAdapterError';
+
+  constructor(problem: string, details: ErrorDetails = {}) {
+    super(problem, details, 'gpu.none');
+  }
+}
+
+/** The user stopped the work (Ctrl-C, an aborted signal). */
+export class InterruptedError extends CrossgateError {
+  override name = 'InterruptedError';
+
+  constructor(problem = 'interrupted', details: ErrorDetails = {}) {
+    super(problem, details, 'interrupted');
+  }
+}
+
+/** A loss, score or value that is not finite: training diverged and can't go on. What was saved before is good. */
+export class NonFiniteLossError extends CrossgateError {
+  override name = 'NonFiniteLossError';
+
+  constructor(problem: string, details: ErrorDetails = {}) {
+    super(problem, details, 'training.diverged');
+  }
+}
+
+/** Throws `InterruptedError` once the signal is aborted; called between units of work. */
+export function throwIfInterrupted(signal: AbortSignal): void {
+  if (signal.aborted) throw new InterruptedError();
+}

@@ -1,0 +1,15 @@
+/** @crossgate/core: what all packages agree on. Pure; depends on nothing. */
+export { type DescribedError, describeError, explainError, isInputError } from './describe';
+export {
+  CrossgateError,
+  type ErrorDetails,
+  InputError,
+  InterruptedError,
+  NoAdapterError,
+  NonFiniteLossError,
+  throwIfInterrupted,
+} from './errors';
+export { didYouMean, editDistance, nearest } from './nearest';
+export { philox4x32 } from './philox';
+export { type Log, type Progress, type ProgressTask, silentLog, silentProgress } from './reporting';
+export { alignColumns, decimals, formatDuration, significant, textTable } from './text-table';

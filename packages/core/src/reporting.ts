@@ -1,0 +1,29 @@
+/** How long work tells what it does: a log, and progress with a known number of units. Programs bring the real ones. */
+
+/** A log with levels. Fields are facts that stand beside the message. */
+export interface Log {
+  debug(message: string): void;
+  info(message: string): void;
+  info(fields: Readonly<Record<string, unknown>>, message: string): void;
+  warn(message: string): void;
+}
+
+/** One piece of work with a known number of units. */
+export interface ProgressTask {
+  /** Reports that `done` units are finished; `note` is a short addition such as the current loss. */
+  update(done: number, note?: string): void;
+  /** Ends the task and removes the bar. Safe to call twice. */
+  finish(): void;
+}
+
+/** Starts tasks; one is shown at a time. */
+export interface Progress {
+  /** @param from units that were done before, e.g. by the run that is resumed: the rate does not count them. */
+  start(label: string, total: number, unit?: string, from?: number): ProgressTask;
+}
+
+/** A log that says nothing. */
+export const silentLog: Log = { debug() {}, info() {}, warn() {} };
+
+/** Progress that shows nothing. */
+export const silentProgress: Progress = { start: () => ({ update() {}, finish() {} }) };

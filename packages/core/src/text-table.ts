@@ -1,0 +1,56 @@
+/** Tables as plain text. */
+
+/** Pads the cells of every column to one width, counted in code points. @param right columns whose cells stand at the right */
+export function alignColumns(
+  rows: readonly (readonly string[])[],
+  right: (column: number) => boolean,
+  leastWidth = 0,
+): string[][] {
+  const widthOf = (text: string) => [...text].length;
+  const columns = Math.max(0, ...rows.map((row) => row.length));
+  const widths = Array.from({ length: columns }, (_, column) =>
+    Math.max(leastWidth, ...rows.map((row) => widthOf(row[column] ?? ''))),
+  );
+  return rows.map((row) =>
+    widths.map((width, column) => {
+      const cell = row[column] ?? '';
+      const space = ' '.repeat(width - widthOf(cell));
+      return right(column) ? space + cell : cell + space;
+    }),
+  );
+}
+
+/**
+ * Lays rows out in columns two spaces apart; the first row is the header. Numbers should come formatted.
+ * @param right columns whose cells stand at the right; default: all but the first
+ */
+export function textTable(
+  rows: readonly (readonly string[])[],
+  right: (column: number) => boolean = (column) => column > 0,
+): string {
+  return alignColumns(rows, right)
+    .map((cells) => cells.join('  ').trimEnd())
+    .join('\n');
+}
+
+/** A metric with four decimals, or a dash where it is not defined. */
+export function decimals(value: number | null | undefined, digits = 4): string {
+  return value === null || value === undefined ? '-' : value.toFixed(digits);
+}
+
+/** Three significant digits, without exponents. */
+export function significant(value: number): string {
+  if (!Number.isFinite(value) || value === 0) return `${value}`;
+  const digits = Math.max(0, 2 - Math.floor(Math.log10(Math.abs(value))));
+  return value.toFixed(Math.min(digits, 6));
+}
+
+/** Formats a duration in seconds as `1h02m`, `3m05s` or `12s`. */
+export function formatDuration(seconds: number): string {
+  if (!Number.isFinite(seconds)) return '?';
+  const whole = Math.max(0, Math.round(seconds));
+  const [hours, minutes, rest] = [Math.floor(whole / 3600), Math.floor((whole % 3600) / 60), whole % 60];
+  if (hours > 0) return `${hours}h${String(minutes).padStart(2, '0')}m`;
+  if (minutes > 0) return `${minutes}m${String(rest).padStart(2, '0')}s`;
+  return `${rest}s`;
+}

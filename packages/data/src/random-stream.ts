@@ -1,0 +1,55 @@
+/** Streams of random numbers by counter, named by a seed and two numbers. */
+import { philox4x32 } from '@crossgate/core';
+
+/**
+ * A stream of random numbers named by a seed and two stream numbers, for example a purpose and an epoch.
+ * Equal names give equal numbers on every machine; different names give independent ones.
+ */
+export class RandomStream {
+  readonly #key: readonly [number, number];
+  readonly #stream: readonly [number, number];
+  #block: [number, number, number, number] = [0, 0, 0, 0];
+  #blockIndex = 0;
+  #used = 4;
+
+  /**
+   * @param seed non-negative safe integer
+   * @param purpose stream number, unsigned 32-bit
+   * @param index second stream number, unsigned 32-bit
+   * @throws RangeError if an argument is not an integer of that range
+   */
+  constructor(seed: number, purpose = 0, index = 0) {
+    requireInteger('seed', seed, Number.MAX_SAFE_INTEGER);
+    requireInteger('purpose', purpose, 0xffffffff);
+    requireInteger('index', index, 0xffffffff);
+    this.#key = [seed >>> 0, Math.floor(seed / 0x100000000) >>> 0];
+    this.#stream = [purpose, index];
+  }
+
+  /** The next unsigned 32-bit integer. */
+  uint32(): number {
+    if (this.#used === 4) {
+      const index = this.#blockIndex++;
+      this.#block = philox4x32([index >>> 0, Math.floor(index / 0x100000000), ...this.#stream], this.#key);
+      this.#used = 0;
+    }
+    return this.#block[this.#used++] as number;
+  }
+
+  /** The next integer in [0, bound), without bias. `bound` lies in 1 … 2³². */
+  below(bound: number): number {
+    // Values past the last whole multiple of `bound` would favor the small results: draw again.
+    const limit = 0x100000000 - (0x100000000 % bound);
+    for (;;) {
+      const value = this.uint32();
+      if (value < limit) return value % bound;
+    }
+  }
+}
+
+/** Throws a RangeError unless `value` is an integer in [0, maximum]. */
+export function requireInteger(name: string, value: number, maximum: number): void {
+  if (!Number.isSafeInteger(value) || value < 0 || value > maximum) {
+    throw new RangeError(`${name} must be an integer from 0 to ${maximum}, got ${value}`);
+  }
+}

@@ -1,0 +1,150 @@
+/** Reads config files: `extends`, deep merge, `--set`, validation with the place of every mistake. */
+
+import { basename, dirname, relative, resolve } from 'node:path';
+import { InputError } from '@crossgate/core';
+import type { DatasetOptions } from '@crossgate/data';
+import { kindOf, readText } from '@crossgate/files';
+import type { ExperimentConfig } from './schema';
+import { isPlain, mergeInto, type Plain, placeOf, unshare, validateConfig } from './validate';
+import { FORBIDDEN_KEYS, readYaml } from './yaml';
+
+/** What a config is built from besides its file. */
+export interface LoadOptions {
+  /** `--set` arguments, `a.b=value`, applied in order; values are YAML. */
+  readonly set?: readonly string[];
+  /** `--seed`, which wins over the file. */
+  readonly seed?: number;
+  readonly cwd: string;
+}
+
+/** A merged tree and, for each dotted path, where its value was written. */
+interface Layer {
+  readonly value: Plain;
+  readonly origins: Map<string, string>;
+}
+
+/** A chain longer than this is a mistake. */
+const MAX_DEPTH = 32;
+
+/**
+ * Loads and validates an experiment config.
+ * @returns the config with every default filled in
+ * @throws InputError naming file, line and column, or the `--set` argument, and the key
+ */
+export async function loadConfig(path: string, options: LoadOptions): Promise<ExperimentConfig> {
+  const file = resolve(options.cwd, path);
+  const layer = await readLayer(file, options.cwd, []);
+  for (const argument of options.set ?? []) applySet(layer, argument);
+  if (options.seed !== undefined) {
+    layer.value.seed = options.seed;
+    layer.origins.set('seed', '--seed');
+  }
+  delete layer.value.provenance;
+  layer.value.name ??= basename(file).replace(/\.(ya?ml|json)$/i, '');
+  return validateConfig(layer.value, layer.origins, display(file, options.cwd));
+}
+
+/**
+ * The options of a data set from `--set` arguments alone, with the keys they have in a config (`data.split.by=ratio`).
+ * @throws InputError naming the argument
+ */
+export function readDataOptions(name: string, set: readonly string[]): DatasetOptions {
+  const layer: Layer = { value: { name: 'prepare', method: 'mean', data: { name } }, origins: new Map() };
+  for (const argument of set) {
+    const key = argument.split('=', 1)[0] as string;
+    if (!key.startsWith('data.') || key === 'data.name' || key === 'data.path') {
+      throw new InputError(`--set ${key}: only options of the data set can be set here, such as data.split.by=ratio`);
+    }
+    applySet(layer, argument);
+  }
+  const { name: _, path: __, ...options } = validateConfig(layer.value, layer.origins, '--set').data;
+  return options;
+}
+
+function display(file: string, cwd: string): string {
+  const short = relative(cwd, file);
+  return short.startsWith('..') ? file : short;
+}
+
+async function readLayer(file: string, cwd: string, chain: readonly string[]): Promise<Layer> {
+  const shown = display(file, cwd);
+  if (chain.includes(file)) {
+    const circle = [...chain.slice(chain.indexOf(file)), file].map((name) => display(name, cwd));
+    throw new InputError(`${circle.at(-2)}: extends goes in a circle: ${circle.join(' -> ')}; remove one of them`);
+  }
+  if (chain.length >= MAX_DEPTH) throw new InputError(`${shown}: more than ${MAX_DEPTH} files extend one another`);
+  const text = await readText(file, 'config');
+  const own = parseFile(text, shown);
+  const parents = parentsOf(own, shown);
+  delete own.value.extends;
+  const merged: Layer = { value: {}, origins: new Map() };
+  for (const parent of parents) {
+    const target = resolve(dirname(file), parent);
+    if ((await kindOf(target)) === 'absent') {
+      const place = own.origins.get('extends') ?? shown;
+      throw new InputError(`${place}: extends ${parent}, which does not exist (${display(target, cwd)}); fix the path`);
+    }
+    combine(merged, await readLayer(target, cwd, [...chain, file]));
+  }
+  combine(merged, own);
+  return merged;
+}
+
+function parentsOf(layer: Layer, shown: string): string[] {
+  const value = layer.value.extends;
+  if (value === undefined || value === null) return [];
+  const list = Array.isArray(value) ? value : [value];
+  for (const entry of list) {
+    if (typeof entry !== 'string' || entry === '') {
+      throw new InputError(`${layer.origins.get('extends') ?? shown}: extends must be a path or a list of paths`);
+    }
+  }
+  return list as string[];
+}
+
+function parseFile(text: string, shown: string): Layer {
+  const { value, origins } = readYaml(text, (line, column) => `${shown}:${line}:${column}`);
+  if (value === null || value === undefined) return { value: {}, origins: new Map() };
+  if (!isPlain(value)) throw new InputError(`${shown}:1:1: a config must be a mapping of keys to values`);
+  return { value: unshare(value, (path) => placeOf(path, origins, shown)) as Plain, origins };
+}
+
+function combine(target: Layer, source: Layer): void {
+  mergeInto(target.value, source.value);
+  for (const [path, origin] of source.origins) target.origins.set(path, origin);
+}
+
+/** Applies `a.b=value` to the tree. */
+function applySet(layer: Layer, argument: string): void {
+  const equals = argument.indexOf('=');
+  const path = equals < 0 ? argument : argument.slice(0, equals);
+  const keys = path.split('.');
+  if (equals < 0 || keys.some((key) => !/^[A-Za-z0-9_-]+$/.test(key))) {
+    throw new InputError(
+      `--set ${argument}: must look like key.key=value, for example --set training.stage1.rows=1000`,
+    );
+  }
+  const shown = `--set ${path}`;
+  if (keys.some((key) => FORBIDDEN_KEYS.has(key)) || keys[0] === 'extends' || keys[0] === 'provenance') {
+    throw new InputError(`${shown}: this key cannot be set; see \`crossgate config schema\``);
+  }
+  const text = argument.slice(equals + 1);
+  // YAML reads an empty value as null, which would be the default: a script whose variable is not set would not notice.
+  if (text.trim() === '') throw new InputError(`${shown}: the value is empty; give one, or null for none`);
+  const parsed = readYaml(text, () => shown);
+  const value = unshare(parsed.value ?? null, () => shown, keys);
+  let node = layer.value;
+  keys.forEach((key, index) => {
+    const here = keys.slice(0, index + 1).join('.');
+    if (index === keys.length - 1) {
+      node[key] = value;
+      layer.origins.set(here, shown);
+      return;
+    }
+    if (!isPlain(node[key])) {
+      node[key] = {};
+      layer.origins.set(here, shown);
+    }
+    node = node[key] as Plain;
+  });
+}

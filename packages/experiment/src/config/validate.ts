@@ -1,0 +1,166 @@
+/** Checks a merged config tree against the schema and says, for the first mistake, where it is and what would be right. */
+import { didYouMean, InputError } from '@crossgate/core';
+import { methods as languageModelMethods } from '@crossgate/fusion/methods';
+import type { z } from 'zod';
+import { CF_METHODS, configJsonSchema, configSchema, type ExperimentConfig, type JsonSchema } from './schema';
+
+/** A mapping as it comes out of YAML. */
+export type Plain = Record<string, unknown>;
+
+/** Whether a value is a mapping: not a list, not null, not what YAML's typed tags (`!!set`, `!!binary`) give. */
+export function isPlain(value: unknown): value is Plain {
+  if (typeof value !== 'object' || value === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
+}
+
+/** A config nested deeper than this is a mistake, or a YAML alias that contains itself. */
+const MAX_NESTING = 32;
+
+/**
+ * Copies a tree so that no two places share a mapping: a YAML alias does, and merging into one would change both.
+ * @param place where a path of keys was written
+ * @param path of `value`
+ * @throws InputError for a tree that is too deep, and for values of typed tags such as `!!set`
+ */
+export function unshare(
+  value: unknown,
+  place: (path: readonly string[]) => string,
+  path: readonly string[] = [],
+): unknown {
+  if (path.length > MAX_NESTING) {
+    throw new InputError(`${place(path)}: nested more than ${MAX_NESTING} deep; a config is not`);
+  }
+  if (Array.isArray(value)) return value.map((item, index) => unshare(item, place, [...path, String(index)]));
+  if (typeof value !== 'object' || value === null) return value;
+  if (!isPlain(value)) {
+    throw new InputError(
+      `${place(path)}: ${path.join('.')}: must be a plain value, a list or a mapping, not a typed one such as !!set`,
+    );
+  }
+  return Object.fromEntries(Object.entries(value).map(([key, child]) => [key, unshare(child, place, [...path, key])]));
+}
+
+/** Merges `source` into `target`: mappings key by key, everything else replaced. Takes over parts of `source`. */
+export function mergeInto(target: Plain, source: Plain): void {
+  for (const [key, value] of Object.entries(source)) {
+    const present = target[key];
+    if (isPlain(present) && isPlain(value)) mergeInto(present, value);
+    else target[key] = value;
+  }
+}
+
+/**
+ * Validates a merged tree.
+ * @param origins dotted path → where the value was written
+ * @param fallback named when a key is missing
+ * @throws InputError with place, key and what is expected
+ */
+export function validateConfig(value: Plain, origins: ReadonlyMap<string, string>, fallback: string): ExperimentConfig {
+  const result = configSchema.safeParse(value);
+  if (!result.success) throw new InputError(describe(pick(result.error.issues), value, origins, fallback));
+  const config = result.data;
+  if (config.llm.path === null && languageModelMethods.some(({ name }) => name === config.method)) {
+    throw new InputError(
+      `${origins.get('method') ?? fallback}: method ${config.method} needs llm.path; add it, or --set llm.path=PATH`,
+    );
+  }
+  checkRanking(config, (key) => origins.get(key) ?? fallback);
+  return config;
+}
+
+/** Ranking needs a score of every item, which only CF models give at the price of one product. */
+function checkRanking({ method, cf, evaluation }: ExperimentConfig, place: (key: string) => string): void {
+  const { k } = evaluation.ranking;
+  if (k !== null && !CF_METHODS.includes(method)) {
+    throw new InputError(
+      `${place('evaluation.ranking.k')}: evaluation.ranking is for ${CF_METHODS.join(', ')}, but the method is ${method}; leave it out`,
+    );
+  }
+  if (k === null && cf.selectBy !== 'auc') {
+    throw new InputError(
+      `${place('cf.selectBy')}: cf.selectBy ${cf.selectBy} needs evaluation.ranking.k; set it, or select by auc`,
+    );
+  }
+}
+
+type Issue = z.core.$ZodIssue;
+
+/** An unknown key is the likeliest cause of the others (a misspelled required key), so it is named first. */
+function pick(issues: readonly Issue[]): Issue {
+  return issues.find((issue) => issue.code === 'unrecognized_keys') ?? issues[0]!;
+}
+
+function describe(issue: Issue, value: Plain, origins: ReadonlyMap<string, string>, fallback: string): string {
+  const path = issue.path.map(String);
+  if (issue.code === 'unrecognized_keys') {
+    const key = issue.keys[0]!;
+    const full = [...path, key].join('.');
+    return `${origins.get(full) ?? fallback}: unknown key ${full}${suggestKey(path, key)}; see \`crossgate config schema\``;
+  }
+  const key = path.join('.');
+  const given = path.reduce<unknown>((node, part) => (node as Plain | undefined)?.[part], value);
+  if (given === undefined) return `${fallback}: key ${key} is missing; add it, or --set ${key}=…`;
+  return `${placeOf(path, origins, fallback)}: ${key}: ${expectation(issue, given)}`;
+}
+
+/** Where a path was written; a path inside a value from an alias has only its parent's place. */
+export function placeOf(path: readonly string[], origins: ReadonlyMap<string, string>, fallback: string): string {
+  for (let length = path.length; length > 0; length--) {
+    const place = origins.get(path.slice(0, length).join('.'));
+    if (place !== undefined) return place;
+  }
+  return fallback;
+}
+
+function expectation(issue: Issue, given: unknown): string {
+  // JSON has no NaN and no infinity: it would say null.
+  const text = (typeof given === 'number' ? undefined : JSON.stringify(given)) ?? String(given);
+  const shown = text.length > 60 ? `${text.slice(0, 57)}…` : text;
+  if (issue.code === 'invalid_value') {
+    const options = issue.values.map(String);
+    return `${shown} is not one of ${options.join(', ')}${didYouMean(String(given), options)}`;
+  }
+  return `${inWords(issue)}, got ${shown}`;
+}
+
+/** What a value of each type is called. */
+const TYPE_WORDS: Readonly<Record<string, string>> = {
+  object: 'a mapping of keys to values',
+  array: 'a list',
+  tuple: 'a list',
+  string: 'text',
+  number: 'a number',
+  int: 'a whole number',
+  boolean: 'true or false',
+};
+
+function inWords(issue: Issue): string {
+  if (issue.code === 'invalid_type') return `must be ${TYPE_WORDS[issue.expected] ?? issue.expected}`;
+  if (issue.code === 'too_big' && (issue.origin === 'number' || issue.origin === 'int')) {
+    return `must be ${issue.inclusive === false ? 'below' : 'at most'} ${issue.maximum}`;
+  }
+  return issue.message.replace(/^Invalid input: /, '');
+}
+
+/** Suggests a sibling key, else the same key elsewhere in the tree. */
+function suggestKey(path: readonly string[], key: string): string {
+  const root = configJsonSchema();
+  const siblings = Object.keys(propertiesAt(root, path));
+  const near = didYouMean(key, siblings);
+  if (near !== '') return near;
+  const elsewhere = pathsNamed(root, key);
+  return elsewhere.length > 0 ? ` (did you mean ${elsewhere.slice(0, 2).join(' or ')}?)` : '';
+}
+
+function propertiesAt(schema: JsonSchema, path: readonly string[]): Record<string, JsonSchema> {
+  const found = path.reduce<JsonSchema | undefined>((node, part) => node?.properties?.[part], schema);
+  return found?.properties ?? {};
+}
+
+function pathsNamed(schema: JsonSchema, key: string, prefix = ''): string[] {
+  return Object.entries(schema.properties ?? {}).flatMap(([name, child]) => {
+    const path = prefix === '' ? name : `${prefix}.${name}`;
+    return [...(name === key ? [path] : []), ...pathsNamed(child, key, path)];
+  });
+}

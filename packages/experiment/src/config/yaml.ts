@@ -1,0 +1,63 @@
+/** Reads YAML of a config: one document, plain keys, plain values, and where each key was written. */
+import { InputError } from '@crossgate/core';
+import { isMap, isPair, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
+
+/** A value, and for each dotted path in it where that was written. */
+export interface YamlText {
+  readonly value: unknown;
+  readonly origins: Map<string, string>;
+}
+
+/** Keys that would reach into JavaScript's own objects. */
+export const FORBIDDEN_KEYS: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype']);
+
+/**
+ * Parses a text.
+ * @param place what messages and origins call a position; both from 1
+ * @throws InputError for anything but one YAML document, for unknown tags, and for keys that are not plain text
+ */
+export function readYaml(text: string, place: (line: number, column: number) => string): YamlText {
+  const lines = new LineCounter();
+  // A warning of the library would go to standard error by itself; what it warns of is an error here.
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: 'error' });
+  const at = (offset: number) => {
+    const { line, col } = lines.linePos(offset);
+    return place(line, col);
+  };
+  const fault = document.errors[0] ?? document.warnings[0];
+  if (fault?.code === 'MULTIPLE_DOCS') {
+    throw new InputError(`${at(fault.pos[0])}: a second YAML document begins here; a config is one, so remove the ---`);
+  }
+  if (fault !== undefined) {
+    throw new InputError(`${at(fault.pos[0])}: not valid YAML: ${fault.message.split('\n')[0]}`);
+  }
+  const origins = new Map<string, string>();
+  const walk = (node: unknown, path: string): void => {
+    if (isMap(node)) {
+      for (const pair of node.items) {
+        if (!isPair(pair)) continue;
+        const where = at((pair.key as Node | null)?.range?.[0] ?? 0);
+        if (!isScalar(pair.key) || pair.key.value === null || typeof pair.key.value === 'object') {
+          throw new InputError(`${where}: a key must be plain text, not a mapping, a list, an alias or nothing`);
+        }
+        const key = String(pair.key.value);
+        const child = path === '' ? key : `${path}.${key}`;
+        if (FORBIDDEN_KEYS.has(key)) throw new InputError(`${where}: unknown key ${child}; remove it`);
+        origins.set(child, where);
+        walk(pair.value, child);
+      }
+    } else if (isSeq(node)) {
+      node.items.forEach((item, index) => {
+        const range = (item as Node | null)?.range;
+        if (range) origins.set(`${path}.${index}`, at(range[0]));
+        walk(item, `${path}.${index}`);
+      });
+    }
+  };
+  walk(document.contents, '');
+  try {
+    return { value: document.toJS({ maxAliasCount: 100 }), origins };
+  } catch (error) {
+    throw new InputError(`${place(1, 1)}: not usable YAML: ${(error as Error).message}`);
+  }
+}

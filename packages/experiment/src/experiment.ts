@@ -1,0 +1,177 @@
+/** One experiment from config to result.json, whatever the method. */
+
+import { join, resolve } from 'node:path';
+import {
+  CrossgateError,
+  describeError,
+  InputError,
+  InterruptedError,
+  isInputError,
+  NoAdapterError,
+  NonFiniteLossError,
+  throwIfInterrupted,
+} from '@crossgate/core';
+import type { Dataset } from '@crossgate/data';
+import type { SplitMetrics } from '@crossgate/eval';
+import { kindOf } from '@crossgate/files';
+import type { ExperimentConfig, SplitName } from './config/schema';
+import { evaluatedRows } from './evaluated-rows';
+import { evaluatePredictions, formatPredictions, predictionsOf } from './predictions';
+import {
+  findRunner,
+  type Information,
+  type OpenRunner,
+  type Outcome,
+  type RankingOfSplits,
+  type Runner,
+} from './runners';
+import { readResult } from './runs/result';
+import { RunFolder } from './runs/run-folder';
+import type { Session } from './session';
+import { version } from './version';
+
+/** What `train` prints and result.json holds. */
+export interface ExperimentResult {
+  /** Path of the run folder, as the user gave it. */
+  readonly run: string;
+  readonly name: string;
+  readonly method: string;
+  readonly information: Information;
+  readonly seed: number;
+  readonly adapter: string | null;
+  readonly dataset: { readonly name: string; readonly hash: string };
+  /** Wall-clock seconds of training and scoring, over all parts of a resumed run. */
+  readonly seconds: number;
+  readonly metrics: Readonly<Partial<Record<SplitName, SplitMetrics>>>;
+  /** Lists of the best items against what users chose, where `evaluation.ranking` asks for it. */
+  readonly ranking?: RankingOfSplits;
+  readonly details: Readonly<Record<string, unknown>>;
+}
+
+/** Where the run goes. */
+export interface RunOptions {
+  /** Run folder; default `runs/<name>-<seed>`. */
+  readonly run?: string;
+  /** Continue a run that is there; `if-begun` starts it where it is not. */
+  readonly resume?: boolean | 'if-begun';
+}
+
+/**
+ * Trains and scores one experiment. result.json is written last, so a run with it is complete. A failure before the
+ * first checkpoint leaves nothing behind.
+ * @throws InputError for data, models and folders that cannot be used; whatever the method throws
+ */
+export async function runExperiment(
+  config: ExperimentConfig,
+  session: Session,
+  options: RunOptions = {},
+): Promise<ExperimentResult> {
+  const shown = options.run ?? join('runs', `${config.name}-${config.seed}`);
+  const path = resolve(session.cwd, shown);
+  if (options.resume === true && (await kindOf(path)) === 'absent') {
+    throw new InputError(`${shown}: no run to resume; name one with --run, or leave out --resume to start it`);
+  }
+  const resume = options.resume !== undefined && options.resume !== false;
+  const runner = await findRunner(config.method);
+  const dataset = await session.dataset(config.data);
+  if ((await RunFolder.check(path, config, { resume })) === 'complete') return storedResult(path, shown, session);
+  // Opened before the folder is made: bad input of the method leaves no trace.
+  const opened = await runner.open({ config, dataset, session });
+  try {
+    const run = await RunFolder.open(path, config, { resume });
+    try {
+      // Finished by another process while the method was opened.
+      if (run.state === 'complete') return await storedResult(path, shown, session);
+      return await trainAndScore({ config, dataset, session, runner, opened, run, shown });
+    } catch (error) {
+      await run.abandon();
+      throw run.hasCheckpoint && canGoOn(error) ? new ResumableError(error) : error;
+    } finally {
+      await run.close();
+    }
+  } finally {
+    await opened.close();
+  }
+}
+
+/** A run that failed after a checkpoint: the words of the cause, and that it can go on. */
+export class ResumableError extends CrossgateError {
+  override name = 'ResumableError';
+
+  constructor(cause: unknown) {
+    super(
+      `${describeError(cause)}; with --resume the run goes on from its last checkpoint`,
+      { cause },
+      'run.broken-off',
+    );
+    // With --verbose, the place where it happened is of interest, not this one.
+    if (cause instanceof Error && cause.stack !== undefined) this.stack = cause.stack;
+  }
+}
+
+/** Failures that come again: wrong input, a training that diverges, mistakes in the program; and what the user ended. */
+const lasting = [InterruptedError, NoAdapterError, NonFiniteLossError, TypeError, ReferenceError];
+
+/** Whether the same run may get further another time. */
+function canGoOn(error: unknown): boolean {
+  const stopped = error instanceof Error && error.name === 'AbortError';
+  return !stopped && !isInputError(error) && !lasting.some((kind) => error instanceof kind);
+}
+
+interface Experiment {
+  readonly config: ExperimentConfig;
+  readonly dataset: Dataset;
+  readonly session: Session;
+  readonly runner: Runner;
+  readonly opened: OpenRunner;
+  readonly run: RunFolder;
+  /** Path of the run folder, as the user gave it. */
+  readonly shown: string;
+}
+
+async function trainAndScore(experiment: Experiment): Promise<ExperimentResult> {
+  const { config, dataset, session, runner, opened, run, shown } = experiment;
+  await run.begin(config, {
+    crossgate: version,
+    node: process.version,
+    platform: `${process.platform}-${process.arch}`,
+    adapter: opened.adapter,
+    dataHash: dataset.hash,
+    ...opened.provenance,
+  });
+  const outcome = await opened.train(run);
+  throwIfInterrupted(session.signal);
+  const metrics: Partial<Record<SplitName, SplitMetrics>> = {};
+  for (const split of config.evaluation.splits) {
+    const scores = scoresOf(outcome, split);
+    const rows = evaluatedRows(config, dataset, split);
+    metrics[split] = evaluatePredictions(predictionsOf(dataset, split, scores, runner.trained, rows));
+    await run.write(join('predictions', `${split}.csv`), formatPredictions(dataset, split, scores, rows));
+  }
+  const result: ExperimentResult = {
+    run: shown,
+    name: config.name,
+    method: runner.name,
+    information: runner.information(config),
+    seed: config.seed,
+    adapter: opened.adapter,
+    dataset: { name: dataset.name, hash: dataset.hash },
+    seconds: Math.round(run.seconds * 1000) / 1000,
+    metrics,
+    ...(outcome.ranking && { ranking: outcome.ranking }),
+    details: outcome.details,
+  };
+  await run.complete(result);
+  return result;
+}
+
+async function storedResult(path: string, shown: string, { log }: Session): Promise<ExperimentResult> {
+  log.info(`${shown} is already complete; this is its result`);
+  return (await readResult(path)) as unknown as ExperimentResult;
+}
+
+function scoresOf(outcome: Outcome, split: SplitName) {
+  const scores = outcome.scores[split];
+  if (scores === undefined) throw new Error(`the method gave no scores for split ${split}`);
+  return scores;
+}

@@ -1,0 +1,22 @@
+/** @crossgate/experiment: from a config to a result. Node only; packages that use a GPU are loaded when a method needs them. */
+export { type AdapterPlace, locateAdapter } from './adapters';
+export { type ComparedMethod, type Comparison, comparedRankingMetrics, compareRuns } from './comparison';
+export * from './config';
+export { evaluatedRows, pick } from './evaluated-rows';
+export { type ExperimentResult, ResumableError, type RunOptions, runExperiment } from './experiment';
+export { dataHome, locateDataset, locateModel, openDataFolder, type Surroundings } from './locate';
+export { type OpenRun, openRun } from './open-run';
+export {
+  evaluatePredictions,
+  formatPredictions,
+  type Predictions,
+  predictionsOf,
+  readPredictions,
+  type Scores,
+} from './predictions';
+export type { Information, OpenRunner, Outcome, RankingOfSplits, Runner, RunnerContext } from './runners';
+export type { BestItems, BestOptions, Pairs, Scorer } from './runners/scorer';
+export { MetricsLog, type MetricsRecord, readMetrics } from './runs/metrics-log';
+export { readResult, type StoredResult } from './runs/result';
+export { type Checkpoint, type Provenance, RunFolder, type RunState } from './runs/run-folder';
+export { openSession, type Session, type SessionOptions } from './session';

@@ -1,0 +1,53 @@
+/** Opens a finished run, to score what it was not scored on. */
+
+import { join, resolve } from 'node:path';
+import { InputError } from '@crossgate/core';
+import type { Dataset } from '@crossgate/data';
+import { loadConfig } from './config/load';
+import { findRunner } from './runners';
+import type { Scorer } from './runners/scorer';
+import { readResult } from './runs/result';
+import type { Session } from './session';
+
+/** Keys that may be set for a finished run: where things lie on this machine, and how much is computed at a time. */
+const SETTABLE = ['data.path', 'llm.path', 'llm.weights', 'evaluation.batchTokens'];
+
+/** A finished run that can score. Close its scorer. */
+export interface OpenRun {
+  readonly dataset: Dataset;
+  readonly method: string;
+  readonly scorer: Scorer;
+}
+
+/**
+ * Opens the data, the model and what was learned.
+ * @param run path of the run folder, as the user gave it
+ * @param set `--set` arguments
+ * @param check called before the model is opened: what is wrong with the rest of the input is found at once
+ * @throws InputError for a run that is not complete, and for data or a model that are not those of the run
+ */
+export async function openRun(
+  session: Session,
+  run: string,
+  set: readonly string[],
+  check: (dataset: Dataset) => void | Promise<void> = () => {},
+): Promise<OpenRun> {
+  const path = resolve(session.cwd, run);
+  const result = await readResult(path);
+  for (const argument of set) {
+    const key = argument.split('=', 1)[0]!;
+    if (SETTABLE.includes(key)) continue;
+    throw new InputError(`--set ${key}: cannot be changed for a finished run; what can: ${SETTABLE.join(', ')}`);
+  }
+  const config = await loadConfig(join(path, 'config.yaml'), { cwd: session.cwd, set });
+  const dataset = await session.dataset(config.data);
+  if (dataset.hash !== result.dataset.hash) {
+    throw new InputError(
+      `data.path: the data set is not the one that ${run} was trained on (hash ${dataset.hash}, then ${result.dataset.hash}); name the same with --set data.path=DIR`,
+    );
+  }
+  await check(dataset);
+  const runner = await findRunner(config.method);
+  const scorer = await runner.openScorer({ config, dataset, session }, path);
+  return { dataset, method: runner.name, scorer };
+}

@@ -1,0 +1,238 @@
+/** The collaborative-filtering part of a run: trains the model, or takes the vectors of a finished run. Leaves `cf.safetensors`. */
+
+import { join, resolve } from 'node:path';
+import {
+  AsymmetricSvd,
+  type CfModel,
+  CfTrainer,
+  cfModelFromState,
+  encodeTrainingState,
+  evaluateRanking,
+  historiesFor,
+  LightGcn,
+  MatrixFactorization,
+  parseTrainingState,
+  positiveEdges,
+  SasRec,
+  seenInTrain,
+} from '@crossgate/cf';
+import { InputError, InterruptedError } from '@crossgate/core';
+import type { Dataset } from '@crossgate/data';
+import { kindOf } from '@crossgate/files';
+import type { Device } from '@crossgate/gpu';
+import { encodeState, parseState, readSafetensorsHeader } from '@crossgate/tensor';
+import { openFile } from '@crossgate/tensor/node';
+import { z } from 'zod';
+import { readResult } from '../runs/result';
+import type { RunFolder } from '../runs/run-folder';
+import type { RunnerContext } from './runner';
+
+/** The vectors of a run, with the flags of what was trained. */
+export const CF_FILE = 'cf.safetensors';
+
+/** Facts of the CF part for result.json. */
+export type CfDetails = Readonly<Record<string, string | number | boolean | null>>;
+
+/** What `checkpoints/last.json` holds during this part. */
+export const cfCheckpoint = z.strictObject({ phase: z.literal('cf') });
+type CfCheckpoint = z.output<typeof cfCheckpoint>;
+
+/**
+ * Gives the CF model of the run: from its own `cf.safetensors`, from the run `cf.run` names, or by training.
+ * @throws InputError for a `cf.run` that cannot be used; InterruptedError after saving a checkpoint
+ */
+export async function prepareCf(
+  context: RunnerContext,
+  run: RunFolder,
+  device: Device,
+): Promise<{ model: CfModel; details: CfDetails }> {
+  const own = join(run.path, CF_FILE);
+  if ((await kindOf(own)) === 'file') return load(context, device, own, own);
+  const { cf } = context.config;
+  if (cf.run !== null) {
+    const path = join(resolve(context.session.cwd, cf.run), CF_FILE);
+    const { model, details } = await load(context, device, path, `cf.run: ${cf.run}`);
+    const named = { ...details, run: cf.run };
+    await store(run, model, named);
+    return { model, details: named };
+  }
+  const trained = await train(context, run, device);
+  await store(run, trained.model, trained.details);
+  return trained;
+}
+
+/**
+ * The CF model that a finished run left.
+ * @param run absolute path of the run folder
+ * @throws InputError when it is missing, damaged, or of other data
+ */
+export async function loadCf(context: RunnerContext, device: Device, run: string): Promise<{ model: CfModel }> {
+  const path = join(run, CF_FILE);
+  if ((await kindOf(path)) !== 'file') throw new InputError(`${path}: is missing; the run folder is not whole`);
+  return load(context, device, path, path);
+}
+
+/**
+ * Checks `cf.run` before the run folder is made.
+ * @throws InputError when it is no complete CF run on the same data with vectors of width `cf.cfDim`
+ */
+export async function checkCfRun({ config, dataset, session }: RunnerContext): Promise<void> {
+  if (config.cf.run === null) return;
+  const path = resolve(session.cwd, config.cf.run);
+  const result = await readResult(path);
+  if (result.dataset.hash !== dataset.hash) {
+    throw new InputError(
+      `cf.run: ${config.cf.run} was trained on other data than this run; train it again on this data`,
+    );
+  }
+  if ((await kindOf(join(path, CF_FILE))) !== 'file') {
+    throw new InputError(`cf.run: ${config.cf.run} has no ${CF_FILE}; name a run of a CF method such as mf`);
+  }
+  const source = await openFile(join(path, CF_FILE));
+  const { tensors } = await readSafetensorsHeader(source).finally(() => source.close());
+  const items = tensors.get('item_embedding.weight') ?? tensors.get('asvd.factors');
+  const width = items?.shape[1] ?? config.cf.cfDim;
+  const problem = widthMismatch(width, config.cf.cfDim);
+  if (problem !== null) throw new InputError(`cf.run: ${config.cf.run} ${problem}`);
+}
+
+/** The untrained model that the config asks for. */
+function create({ config, dataset }: RunnerContext, device: Device): CfModel {
+  const { cf, seed } = config;
+  const options = { ...seenInTrain(dataset), cfDim: cf.cfDim, initStd: cf.initStd, seed };
+  switch (cf.model) {
+    case 'mf':
+      return MatrixFactorization.create(device, { ...options, ...cf.mf });
+    case 'lightgcn':
+      return LightGcn.create(device, { ...options, ...cf.lightgcn, graph: positiveEdges(dataset) });
+    case 'sasrec':
+      return SasRec.create(device, { ...options, ...cf.sasrec });
+    case 'asvd':
+    case 'asvd-p': {
+      const information = cf.model === 'asvd' ? 'H' : 'P';
+      return AsymmetricSvd.create(device, { ...options, ...cf.asvd, information, train: dataset.splits.train });
+    }
+  }
+}
+
+async function train(context: RunnerContext, run: RunFolder, device: Device) {
+  const { config, dataset, session } = context;
+  const { log, progress, signal } = session;
+  const { cf, seed } = config;
+  const model = create(context, device);
+  const { train: trainRows, valid } = dataset.splits;
+  const data = { train: trainRows, valid, history: historiesFor(cf.model, dataset).before };
+  const { selectBy } = cf;
+  const { k, ...protocol } = config.evaluation.ranking;
+  const trainer = new CfTrainer(model, data, {
+    ...cf,
+    seed,
+    // A split without validation rows leaves nothing to choose by: the last epoch stands.
+    ...(selectBy !== 'auc' &&
+      k !== null && {
+        criterion: async () => (await evaluateRanking(model, dataset, 'valid', { k, ...protocol }))[selectBy],
+      }),
+  });
+  const chosenBy = selectBy === 'auc' ? 'AUC' : `${selectBy}@${k}`;
+  const checkpoint = await run.readCheckpoint('last', cfCheckpoint);
+  if (checkpoint !== undefined) {
+    const source = await openFile(checkpoint.weights);
+    trainer.restore(await parseTrainingState(source), checkpoint.weights);
+    await source.close();
+    log.info(`continuing ${cf.model} after epoch ${trainer.progress.epoch}`);
+  }
+  const save = async () => {
+    const state = await trainer.state();
+    const last: CfCheckpoint = { phase: 'cf' };
+    await run.saveCheckpoint('last', last, encodeTrainingState(state));
+  };
+  const task = progress.start(`training ${cf.model}`, cf.epochs, 'epochs');
+  let saved = trainer.progress.steps;
+  while (trainer.stopped === null) {
+    const { epoch, loss, validAuc, validUauc, criterion, bestAuc, seconds } = await trainer.runEpoch();
+    const chosen = criterion === undefined ? {} : { [chosenBy]: criterion };
+    run.appendMetrics({ phase: 'cf', step: epoch, loss, validAuc, validUauc, ...chosen, seconds });
+    const latest = criterion === undefined ? validAuc : criterion;
+    task.update(epoch, `valid ${chosenBy} ${latest?.toFixed(4) ?? '-'}, best ${bestAuc?.toFixed(4) ?? '-'}`);
+    const due = trainer.progress.steps - saved >= config.checkpoint.everySteps;
+    if (due || signal.aborted || trainer.stopped !== null) {
+      await save();
+      saved = trainer.progress.steps;
+    }
+    if (signal.aborted) throw new InterruptedError('interrupted');
+  }
+  task.finish();
+  const { epoch, steps, bestEpoch, bestAuc } = trainer.progress;
+  const stopped = trainer.stopped;
+  trainer.useBest();
+  trainer.release();
+  const details: CfDetails = {
+    model: cf.model,
+    cfDim: cf.cfDim,
+    epochs: epoch,
+    steps,
+    bestEpoch,
+    ...(selectBy === 'auc' ? { validAuc: bestAuc } : { selectBy: chosenBy, validBest: bestAuc }),
+    stopped,
+  };
+  log.info(
+    `${cf.model}: best validation ${chosenBy} ${bestAuc?.toFixed(4) ?? '-'} after epoch ${bestEpoch} of ${epoch}`,
+  );
+  return { model, details };
+}
+
+async function store(run: RunFolder, model: CfModel, details: CfDetails): Promise<void> {
+  const state = await model.state();
+  const metadata = { details: JSON.stringify(details) };
+  await run.write(CF_FILE, encodeState(state, metadata));
+}
+
+/**
+ * Loads the vectors of a file and checks that they are of this config and this data set.
+ * @param shown how messages call the file
+ */
+async function load({ config, dataset }: RunnerContext, device: Device, path: string, shown: string) {
+  const source = await openFile(path);
+  try {
+    const { state, metadata } = await parseState(source);
+    const details = parseDetails(metadata.details, path);
+    const model = cfModelFromState(device, state, path);
+    const problem = mismatch(model, config.cf, dataset);
+    if (problem === null) return { model, details };
+    model.release();
+    throw new InputError(`${shown} ${problem}`);
+  } finally {
+    await source.close();
+  }
+}
+
+function widthMismatch(width: number, cfDim: number): string | null {
+  if (width === cfDim) return null;
+  return `has vectors of width ${width}, but cf.cfDim is ${cfDim}; set one to the other`;
+}
+
+function mismatch(model: CfModel, cf: RunnerContext['config']['cf'], dataset: Dataset): string | null {
+  if (model.name !== cf.model) return `is a ${model.name} model, but cf.model is ${cf.model}; set one to the other`;
+  const width = widthMismatch(model.cfDim, cf.cfDim);
+  if (width !== null) return width;
+  if (model instanceof AsymmetricSvd) {
+    for (const key of ['historyLength', 'levelPrior', 'levelUpdates'] as const) {
+      const wanted = cf.asvd[key];
+      if (model[key] === (typeof wanted === 'number' ? Math.fround(wanted) : wanted)) continue; // stored in f32
+      return `was trained with cf.asvd.${key} = ${model[key]}, but it is ${cf.asvd[key]}; set one to the other`;
+    }
+  }
+  const [users, items] = [model.userSeen.length - 1, model.itemSeen.length - 1];
+  if (users === dataset.userCount && items === dataset.itemCount) return null;
+  return `has ${users} users and ${items} items, but the data set has ${dataset.userCount} and ${dataset.itemCount}; train it again on this data`;
+}
+
+function parseDetails(text: string | undefined, path: string): CfDetails {
+  try {
+    const value: unknown = JSON.parse(text ?? '{}');
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as CfDetails;
+  } catch {
+    // Said below.
+  }
+  throw new InputError(`${path}: its details are not a JSON object; the file was changed or damaged`);
+}

@@ -1,0 +1,125 @@
+/** The collaborative-filtering models as methods of their own: mf, lightgcn, sasrec, asvd, asvd-p. */
+
+import {
+  type CfModel,
+  type CfModelName,
+  checkRanking,
+  evaluateRanking,
+  historiesFor,
+  type RankingResult,
+  topItems,
+} from '@crossgate/cf';
+import { InputError } from '@crossgate/core';
+import type { SplitName } from '../config/schema';
+import { evaluatedRows, pick } from '../evaluated-rows';
+import type { Scores } from '../predictions';
+import { checkCfRun, loadCf, prepareCf } from './cf-phase';
+import { checkCfSizes } from './parameter-sizes';
+import type { Information, Runner, RunnerContext } from './runner';
+import { bestOf, type Pairs, pairsOf, type Scorer } from './scorer';
+
+/** SASRec and asymmetric SVD read what is before a row, in the validation and test period too. */
+function informationOf(name: CfModelName): Information {
+  if (name === 'asvd-p') return 'P';
+  return name === 'sasrec' || name === 'asvd' ? 'H' : 'T';
+}
+
+/** The runner that trains one model and scores by it. */
+export function cfRunner(name: CfModelName): Runner {
+  return {
+    name,
+    information: () => informationOf(name),
+    trained: true,
+    async open(context) {
+      const { config, dataset, session } = context;
+      if (config.cf.model !== name) {
+        throw new InputError(`cf.model: is ${config.cf.model}, but the method is ${name}; set cf.model to ${name}`);
+      }
+      await checkCfRun(context);
+      checkLists(context);
+      const device = await session.device();
+      checkCfSizes(device, config, dataset);
+      let model: CfModel | undefined;
+      return {
+        adapter: device.capabilities.name,
+        async train(run) {
+          const prepared = await prepareCf(context, run, device);
+          const { details } = prepared;
+          model = prepared.model;
+          const histories = historiesFor(name, dataset);
+          const scores: Partial<Record<SplitName, Scores>> = {};
+          for (const split of config.evaluation.splits) {
+            const { user, item } = dataset.splits[split];
+            const rows = evaluatedRows(config, dataset, split);
+            const history = (index: number, limit: number) => histories.before(split, rows[index]!, limit);
+            scores[split] = logitsToScores(await model.scorePairs(pick(user, rows), pick(item, rows), history));
+          }
+          const detailsOf = () => ({
+            trainRows: dataset.splits.train.rows,
+            cf: details,
+            memory: device.report(),
+          });
+          const { k, ...protocol } = config.evaluation.ranking;
+          if (k === null) return { scores, details: detailsOf() };
+          const ranking: { valid?: RankingResult; test?: RankingResult } = {};
+          for (const split of config.evaluation.splits) {
+            if (split === 'train' || dataset.splits[split].rows === 0) continue;
+            ranking[split] = await evaluateRanking(model, dataset, split, { k, ...protocol });
+          }
+          return { scores, ranking, details: detailsOf() };
+        },
+        async close() {
+          model?.release();
+        },
+      };
+    },
+    async openScorer(context, run) {
+      const { model } = await loadCf(context, await context.session.device(), run);
+      return { ...cfScorer(context, model), close: async () => model.release() };
+    },
+  };
+}
+
+/** What the lists will be compared with, before hours of training. @throws InputError for negatives that cannot be drawn */
+function checkLists({ config, dataset }: RunnerContext): void {
+  const { k, ...protocol } = config.evaluation.ranking;
+  if (k === null) return;
+  for (const split of ['valid', 'test'] as const) {
+    const isUsed = config.evaluation.splits.includes(split) || (split === 'valid' && config.cf.selectBy !== 'auc');
+    if (isUsed) checkRanking(dataset, split, { k, ...protocol });
+  }
+}
+
+function cfScorer({ dataset }: RunnerContext, model: CfModel): Omit<Scorer, 'close'> {
+  const histories = historiesFor(model.name, dataset);
+  const scorePairs = async (pairs: Pairs) => {
+    const last = (index: number, limit: number) => {
+      const at = pairs.place[index];
+      return at ? histories.before(at.split, at.row, limit) : histories.latest(pairs.user[index]!, limit);
+    };
+    return logitsToScores(await model.scorePairs(pairs.user, pairs.item, last));
+  };
+  return {
+    scorePairs,
+    async best(user, { count, candidates }) {
+      if (candidates) return bestOf(candidates, await scorePairs(pairsOf(user, candidates)), count);
+      const positives = dataset.positives(user);
+      let items = new Int32Array();
+      for await (const best of topItems(model, [user], {
+        count,
+        exclude: () => positives,
+        history: histories.latest,
+      })) {
+        items = Int32Array.from(best.items);
+      }
+      // Their logits do not count the user's bias, which scores of pairs do.
+      return bestOf(items, await scorePairs(pairsOf(user, items)), count);
+    },
+  };
+}
+
+/** Scores of a model that gives logits: their logistic function is the probability. */
+export function logitsToScores(logits: Float32Array): Scores {
+  const logit = Float64Array.from(logits);
+  return { logit, score: logit.map((value) => 1 / (1 + Math.exp(-value))) };
+}

@@ -1,0 +1,134 @@
+/** Scores by a finished run on a language model: many items of a user share what their prompts begin with. */
+
+import { join } from 'node:path';
+import { InputError } from '@crossgate/core';
+import { kindOf } from '@crossgate/files';
+import {
+  AlignmentAndGate,
+  CandidateScorer,
+  type CfSide,
+  HybridModel,
+  promptFor,
+  type ScoredUser,
+  scorePrompts,
+} from '@crossgate/fusion';
+import { addPeftAdapter } from '@crossgate/llm';
+import { openAdapter } from '@crossgate/llm/node';
+import { parseState, RandomStream, writeGroup, type YesNoLossOptions } from '@crossgate/tensor';
+import { openFile } from '@crossgate/tensor/node';
+import type { Scores } from '../predictions';
+import { logitsToScores } from './cf';
+import { loadCf } from './cf-phase';
+import type { HybridParts } from './hybrid-parts';
+import type { RunnerContext } from './runner';
+import { bestOf, historyOfPair, newItems, type Pairs, pairsOf, type Scorer } from './scorer';
+
+/** From this many pairs of one user and history on, their prefix is computed by itself: below, batches of whole prompts are faster. */
+const SHARED = 4;
+
+/**
+ * Loads what a run left on its base model.
+ * @param run absolute path of the run folder
+ * @param parts open; closed by whoever opened them
+ * @throws InputError naming a file that is missing or does not fit
+ */
+export async function hybridScorer(
+  context: RunnerContext,
+  run: string,
+  { llm, builder, device, usesCf }: HybridParts,
+): Promise<Omit<Scorer, 'close'>> {
+  const { config, dataset } = context;
+  const { signal } = context.session;
+  addPeftAdapter(llm, await openAdapter(join(run, 'adapter'), llm.config));
+  const model = new HybridModel(llm, usesCf ? await loadFusion(context, run, device, llm.config.hiddenSize) : null);
+  const { yes, no } = builder.answers;
+  const { name, k, bprOn } = config.loss;
+  const loss: YesNoLossOptions = { kind: name, k, bprOn, yesToken: yes, noToken: no };
+  const options = { batchTokens: config.evaluation.batchTokens, signal };
+
+  const candidatesOf = (user: ScoredUser) => new CandidateScorer(model, builder, user, loss);
+  const { userHistories, userHistoryLength = 0 } = builder.options;
+  /** What is known of a pair's user: of all, or before the row that the pair is. */
+  const userOf = (pairs: Pairs, index: number): ScoredUser => {
+    const [user, at] = [pairs.user[index]!, pairs.place[index]];
+    const history = historyOfPair(dataset, pairs, index);
+    if (!userHistories || userHistoryLength === 0) return { user, history };
+    const userHistory = at
+      ? userHistories.before(at.split, at.row, userHistoryLength)
+      : userHistories.latest(user, userHistoryLength);
+    return { user, history, userHistory };
+  };
+
+  async function scorePairs(pairs: Pairs): Promise<Scores> {
+    const values = new Float32Array(pairs.user.length);
+    // Histories of one user and length are the same; those with labels have to be looked at.
+    const groups = new Map<string, { readonly known: Int32Array | undefined; readonly indices: number[] }[]>();
+    for (const index of pairs.user.keys()) {
+      const { user, history, userHistory: known } = userOf(pairs, index);
+      const key = `${user}/${history.length}`;
+      if (!groups.has(key)) groups.set(key, []);
+      const alike = groups.get(key)!;
+      const group = alike.find((other) => isEqual(other.known, known));
+      if (group) group.indices.push(index);
+      else alike.push({ known, indices: [index] });
+    }
+    const single: number[] = [];
+    for (const { indices } of [...groups.values()].flat()) {
+      if (indices.length < SHARED) {
+        single.push(...indices);
+        continue;
+      }
+      const [first] = indices as [number, ...number[]];
+      using scorer = candidatesOf(userOf(pairs, first));
+      const items = indices.map((index) => pairs.item[index]!);
+      const scores = await scorer.score(items, options);
+      for (const [i, index] of indices.entries()) values[index] = scores[i]!;
+    }
+    const prompts = (function* () {
+      for (const index of single) {
+        yield promptFor(builder, { ...userOf(pairs, index), item: pairs.item[index]! });
+      }
+    })();
+    const scores = await scorePrompts(model, prompts, single.length, loss, options);
+    for (const [i, index] of single.entries()) values[index] = scores[i]!;
+    return logitsToScores(values);
+  }
+
+  return {
+    scorePairs,
+    async best(user, { count, candidates, onProgress }) {
+      const items = candidates ?? newItems(dataset, user);
+      if (items.length === 0) return bestOf(items, logitsToScores(new Float32Array()), count); // Who has a positive for every item is shown nothing new.
+      using scorer = candidatesOf(userOf(pairsOf(user, items), 0));
+      const values = await scorer.score(items, { ...options, ...(onProgress && { onProgress }) });
+      return bestOf(items, logitsToScores(values), count);
+    },
+  };
+}
+
+const isEqual = (a: Int32Array | undefined, b: Int32Array | undefined): boolean =>
+  a?.length === b?.length && (a?.every((value, i) => value === b![i]) ?? true);
+
+/** ENC, ALG and GATE as the last stage left them. */
+async function loadFusion(
+  context: RunnerContext,
+  run: string,
+  device: HybridParts['device'],
+  hiddenSize: number,
+): Promise<CfSide> {
+  const { config } = context;
+  const file = join(run, 'fusion.safetensors');
+  if ((await kindOf(file)) !== 'file') throw new InputError(`${file}: is missing; the run folder is not whole`);
+  const source = await openFile(file);
+  const { state } = await parseState(source).finally(() => source.close());
+  const { model: backend } = await loadCf(context, device, run);
+  const networks = new AlignmentAndGate(
+    device,
+    { cfDim: backend.cfDim, hiddenSize },
+    config.alg,
+    config.gate,
+    new RandomStream(config.seed, 'fusion'),
+  );
+  for (const group of [backend.group, networks.group]) writeGroup(group, state, file);
+  return { backend, networks };
+}

@@ -1,0 +1,167 @@
+/** Whether a training fits the memory that the device may take, predicted before any of it is taken. */
+
+import type { CfMemory } from '@crossgate/cf';
+import { InputError } from '@crossgate/core';
+import {
+  fusionParameterShapes,
+  type GroupName,
+  type HybridModel,
+  type MemoryPlan,
+  type Method as MethodDeclaration,
+  type PromptBuilder,
+  planMemory,
+  promptOfRow,
+  type StageDeclaration,
+} from '@crossgate/fusion';
+import { type Device, formatBytes } from '@crossgate/gpu';
+import { deviceBudget } from '@crossgate/gpu/node';
+import { contextOf, type LlamaConfig, loraParameterShapes, type WeightSource, weightBytes } from '@crossgate/llm';
+import { smallerWeights } from '@crossgate/llm/node';
+import type { ParameterGroup } from '@crossgate/tensor';
+import type { ExperimentConfig } from '../config/schema';
+import { cfMemory, cfShapes, type ParameterShapes } from './parameter-sizes';
+import type { RunnerContext } from './runner';
+
+/** Training rows whose prompts are built to know how long prompts are. */
+const SAMPLE = 64;
+
+const valuesOf = (shapes: ParameterShapes): number =>
+  [...shapes.values()].reduce((sum, shape) => sum + shape.reduce((product, length) => product * length, 1), 0);
+
+const valuesOfGroup = ({ sections }: ParameterGroup): number => sections.reduce((sum, { count }) => sum + count, 0);
+
+/** Values of the parameter groups that a run has, by name. */
+type GroupSizes = ReadonlyMap<GroupName, number>;
+
+/** What is the same for all stages of a training. */
+interface Training {
+  readonly config: ExperimentConfig;
+  readonly llm: LlamaConfig;
+  readonly weightBytes: number;
+  readonly maxPositions: number;
+  readonly stages: readonly StageDeclaration[];
+  readonly sizes: GroupSizes;
+  /** Of the CF model beside its parameters; null without one. */
+  readonly cf: CfMemory | null;
+}
+
+/**
+ * The memory of the stage that takes most of it. Fewer tokens may take more: a stage has moments of what it trains.
+ * @param tokensOf tokens of a stage's largest batch; undefined for a stage that is left out
+ */
+function largestStage(
+  { config, llm, weightBytes, maxPositions, stages, sizes, cf }: Training,
+  tokensOf: (stage: number) => number | undefined,
+): MemoryPlan | null {
+  let largest: MemoryPlan | null = null;
+  const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
+  const trains = (stage: StageDeclaration, name: GroupName) =>
+    stage.trains.includes(name) && (name !== 'cf' || config.training.stage2.trainCf);
+  stages.forEach((stage, index) => {
+    const tokens = tokensOf(index);
+    if (tokens === undefined) return;
+    const plan = planMemory({
+      llm,
+      weightBytes,
+      maxPositions,
+      parameters: sum([...sizes.values()]),
+      trained: sum([...sizes].map(([name, size]) => (trains(stage, name) ? size : 0))),
+      loraRank: config.lora.rank,
+      loraTargets: config.lora.targets,
+      ...(cf && { cf: { ...cf, held: trains(stage, 'cf') ? cf.held : 0 } }),
+      tokens,
+      prompts: config.training[stage.settings].batchSize,
+      checkpointing: config.training.checkpointing,
+      activations: config.llm.activations,
+    });
+    if (largest === null || plan.total > largest.total) largest = plan;
+  });
+  return largest;
+}
+
+/** Predicts the memory of a training from its config, for batches of prompts of mean length. */
+export function predictTraining(
+  { config, dataset }: Pick<RunnerContext, 'config' | 'dataset'>,
+  { config: llm, tensors }: Pick<WeightSource, 'config' | 'tensors'>,
+  builder: PromptBuilder,
+  { usesCf, stages }: MethodDeclaration,
+): MemoryPlan {
+  const { rows } = dataset.splits.train;
+  const sampled = Math.min(rows, SAMPLE);
+  let tokens = 0;
+  for (let i = 0; i < sampled; i++) {
+    tokens += promptOfRow(builder, dataset, 'train', Math.floor((i * rows) / sampled)).tokenIds.length;
+  }
+  const sizes = new Map<GroupName, number>([['lora', valuesOf(loraParameterShapes(llm, config.lora))]]);
+  if (usesCf) {
+    const { hiddenSize } = llm;
+    sizes.set('fusion', valuesOf(fusionParameterShapes({ ...config.cf, hiddenSize }, config.alg, config.gate)));
+    sizes.set('cf', valuesOf(cfShapes(config.cf, dataset)));
+  }
+  const declared = stages(config.training.strategy);
+  const training = {
+    ...{ config, llm, sizes, stages: declared, cf: usesCf ? cfMemory(config.cf, dataset) : null },
+    weightBytes: weightBytes(llm, config.llm.weights, (name) => tensors.get(name)?.dtype ?? 'F32'),
+    maxPositions: contextOf(llm),
+  };
+  const batchSize = (stage: number) => config.training[declared[stage]!.settings].batchSize;
+  return largestStage(training, (stage) => Math.ceil((tokens / Math.max(1, sampled)) * batchSize(stage)))!;
+}
+
+/**
+ * What the largest batches of a training should have taken, from shapes alone.
+ * @param tokens tokens of each stage's largest batch
+ * @param cf memory of the CF model beside its parameters
+ * @returns null when no stage has run
+ */
+export function predictBatches(
+  model: HybridModel,
+  stages: readonly StageDeclaration[],
+  config: ExperimentConfig,
+  tokens: ReadonlyMap<number, number>,
+  cf: CfMemory | null,
+): MemoryPlan | null {
+  const sizes = new Map([...model.groups()].map(([name, group]) => [name, valuesOfGroup(group)]));
+  const { config: llm, weightBytes, maxPositions } = model.llm;
+  return largestStage({ config, llm, weightBytes, maxPositions, stages, sizes, cf }, (stage) => tokens.get(stage));
+}
+
+/** The same training in less memory, from the change that costs least, in the words of a message. */
+function frugalConfigs(config: ExperimentConfig): [string, ExperimentConfig][] {
+  const frugal = { ...config, training: { ...config.training, checkpointing: true } };
+  const { checkpointing } = config.training;
+  const first = 'training.checkpointing: true';
+  return [
+    ...(checkpointing ? [] : ([[first, frugal]] satisfies [string, ExperimentConfig][])),
+    ...smallerWeights.map((weights): [string, ExperimentConfig] => [
+      `${checkpointing ? '' : `${first} and `}llm.weights: ${weights}`,
+      { ...frugal, llm: { ...config.llm, weights } },
+    ]),
+  ];
+}
+
+/**
+ * Checks a training against the device's budget; on hardware without one, everything passes.
+ * @param predict the plan of a config
+ * @throws InputError with the sizes, what would fit, and the keys that lower them
+ */
+export function checkBudget(
+  device: Pick<Device, 'memory' | 'capabilities'>,
+  config: ExperimentConfig,
+  predict: (config: ExperimentConfig) => MemoryPlan,
+): void {
+  const { bytes: budget, origin } = deviceBudget(device);
+  const plan = predict(config);
+  if (plan.total <= budget) return;
+  const fitting = frugalConfigs(config)
+    .map(([words, changed]) => [words, predict(changed).total] as const)
+    .find(([, total]) => total <= budget);
+  const hint = fitting ? `with ${fitting[0]} it would take ${formatBytes(fitting[1])}; or ` : '';
+  const parts = (['weights', 'parameters', 'optimizer', 'cf', 'step'] as const)
+    .filter((name) => name !== 'cf' || plan.cf > 0)
+    .map((name) => `${name} ${formatBytes(plan[name])}`);
+  throw new InputError(
+    `the training would take about ${formatBytes(plan.total)} (${parts.join(', ')}) of ${formatBytes(budget)}${origin}; ` +
+      `${hint}lower training.stage1.batchSize and training.stage2.batchSize or prompt.historyLength, or raise CROSSGATE_MEMORY_BUDGET`,
+  );
+}

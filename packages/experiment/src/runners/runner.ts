@@ -1,0 +1,61 @@
+/** What a runner is: the seam between an experiment and the packages that train. */
+import type { RankingResult } from '@crossgate/cf';
+import type { Dataset } from '@crossgate/data';
+import type { ExperimentConfig, SplitName } from '../config/schema';
+import type { Scores } from '../predictions';
+import type { RunFolder } from '../runs/run-folder';
+import type { Session } from '../session';
+import type { Scorer } from './scorer';
+
+/** What a method sees when it scores a row: T train labels, H also the user's earlier positives, P also their earlier negatives. */
+export type Information = 'T' | 'H' | 'P';
+
+/** What a runner is given. */
+export interface RunnerContext {
+  readonly config: ExperimentConfig;
+  readonly dataset: Dataset;
+  readonly session: Session;
+}
+
+/** Ranking metrics by split. */
+export type RankingOfSplits = Readonly<Partial<Record<'valid' | 'test', RankingResult>>>;
+
+/** What a training leaves. */
+export interface Outcome {
+  /** Scores of the rows that `evaluatedRows` gives for each split in `evaluation.splits`, in that order. */
+  readonly scores: Readonly<Partial<Record<SplitName, Scores>>>;
+  /** Ranking metrics of splits, where `evaluation.ranking` asks for them. */
+  readonly ranking?: RankingOfSplits;
+  /** Facts that belong in result.json: rows trained on, steps, chosen step, token norms. JSON only. */
+  readonly details: Readonly<Record<string, unknown>>;
+}
+
+/** A method with its model and files open, on what the session lends. */
+export interface OpenRunner {
+  /** Name of the GPU adapter in use, or null. */
+  readonly adapter: string | null;
+  /** Further lines for `provenance` in config.yaml, such as the hash of the model. */
+  readonly provenance?: Readonly<Record<string, unknown>>;
+  /** Trains and scores. With checkpoints in `run`, continues from the last one to the same numbers. */
+  train(run: RunFolder): Promise<Outcome>;
+  /** Frees what was opened beyond what the session lent. */
+  close(): Promise<void>;
+}
+
+/** Runs the experiments of one method. */
+export interface Runner {
+  /** Name of the method. */
+  readonly name: string;
+  /** The class of a run with this config. */
+  information(config: ExperimentConfig): Information;
+  /** Whether it is fitted step by step, which can diverge. */
+  readonly trained: boolean;
+  /** Opens what the method needs. Bad input is found here, before the run folder is made. */
+  open(context: RunnerContext): Promise<OpenRunner>;
+  /**
+   * Opens what a finished run left, to score more than its splits.
+   * @param run absolute path of the run folder
+   * @throws InputError naming a file that is missing or does not fit
+   */
+  openScorer(context: RunnerContext, run: string): Promise<Scorer>;
+}

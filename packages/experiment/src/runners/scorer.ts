@@ -1,0 +1,63 @@
+/** What a finished run can do besides its splits: score any pairs, and find the best items of a user. */
+import type { Dataset, RowPlace } from '@crossgate/data';
+import type { Scores } from '../predictions';
+
+/** Users and items by dense id. */
+export interface Pairs {
+  readonly user: Int32Array;
+  readonly item: Int32Array;
+  /** The row that a pair is, which is then scored as that row was, by what was known before it; else null: by all that is known. */
+  readonly place: readonly (RowPlace | null)[];
+}
+
+/** What {@link Scorer.best} looks for. */
+export interface BestOptions {
+  readonly count: number;
+  /** Dense ids, distinct; null: all items that the user has no positive with. */
+  readonly candidates: Int32Array | null;
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+/** Items of one user, best first. */
+export interface BestItems {
+  readonly items: Int32Array;
+  readonly scores: Scores;
+}
+
+/** A finished run with its device, model and files open. */
+export interface Scorer {
+  scorePairs(pairs: Pairs): Promise<Scores>;
+  best(user: number, options: BestOptions): Promise<BestItems>;
+  close(): Promise<void>;
+}
+
+/** The positives of a pair's user, oldest first: all, or those before the row that the pair is. */
+export function historyOfPair(dataset: Dataset, { user, place }: Pairs, index: number): Int32Array {
+  const at = place[index];
+  return at ? dataset.history(at.split, at.row) : dataset.positives(user[index]!);
+}
+
+/** All items that a user has no positive with. */
+export function newItems(dataset: Dataset, user: number): Int32Array {
+  const known = new Set(dataset.positives(user));
+  return Int32Array.from({ length: dataset.itemCount }, (_, i) => i + 1).filter((item) => !known.has(item));
+}
+
+/** The first `count` items by logit; ties keep their order. */
+export function bestOf(items: Int32Array, { logit, score }: Scores, count: number): BestItems {
+  const order = Int32Array.from(items.keys())
+    .sort((a, b) => logit[b]! - logit[a]! || a - b)
+    .subarray(0, count);
+  return {
+    items: order.map((index) => items[index]!),
+    scores: {
+      logit: Float64Array.from(order, (index) => logit[index]!),
+      score: Float64Array.from(order, (index) => score[index]!),
+    },
+  };
+}
+
+/** Pairs of one user with items, none of them as a row. */
+export function pairsOf(user: number, items: Int32Array): Pairs {
+  return { user: new Int32Array(items.length).fill(user), item: items, place: Array.from(items, () => null) };
+}

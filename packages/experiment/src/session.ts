@@ -1,0 +1,87 @@
+/** A session: what is dear is opened once and lent to every run in it. */
+import { type Log, type Progress, silentLog, silentProgress } from '@crossgate/core';
+import type { Dataset } from '@crossgate/data';
+import type { Device } from '@crossgate/gpu';
+import type { ExperimentConfig } from './config/schema';
+import { locateDataset, type Surroundings } from './locate';
+
+/** What a session works with; everything has a default. */
+export interface SessionOptions extends Partial<Surroundings> {
+  /** GPU to use: `software`, `hardware`, or a part of its name. Default: CROSSGATE_ADAPTER, else the fastest. */
+  readonly adapter?: string | undefined;
+  readonly log?: Log;
+  readonly progress?: Progress;
+  /** Aborted when the user interrupts: work stops between two steps. */
+  readonly signal?: AbortSignal;
+}
+
+/** Opened once, lent to the runs one after another. Close it, or declare it with `await using`. */
+export interface Session extends Surroundings, AsyncDisposable {
+  readonly log: Log;
+  readonly progress: Progress;
+  readonly signal: AbortSignal;
+  /**
+   * The GPU, opened by the first call.
+   * @throws NoAdapterError when none fits
+   */
+  device(): Promise<Device>;
+  /**
+   * The data set of a config. The last one stays open for the next run on the same data.
+   * @throws InputError naming what is missing or wrong
+   */
+  dataset(data: ExperimentConfig['data']): Promise<Dataset>;
+  close(): Promise<void>;
+}
+
+/** Starts a session. Nothing is opened before it is needed. */
+export function openSession(options: SessionOptions = {}): Session {
+  const { cwd = process.cwd(), env = process.env, program, adapter } = options;
+  const { log = silentLog, progress = silentProgress, signal = new AbortController().signal } = options;
+  const surroundings: Surroundings = { cwd, env, ...(program !== undefined && { program }) };
+  let device: Promise<Device> | undefined;
+  let dataset: { readonly key: string; readonly value: Promise<Dataset> } | undefined;
+  const close = async () => {
+    const opened = device;
+    device = dataset = undefined;
+    // A device that could not be opened was an error of whoever asked for it.
+    (await opened?.catch(() => undefined))?.destroy();
+  };
+  return {
+    ...surroundings,
+    log,
+    progress,
+    signal,
+    device() {
+      device ??= openGpu(adapter, log);
+      return device;
+    },
+    dataset(data) {
+      const key = JSON.stringify(data);
+      if (dataset?.key !== key) {
+        log.debug(`reading data set ${data.name}`);
+        const value = locateDataset(data, surroundings).then((found) => {
+          for (const warning of found.warnings) log.warn(`${found.name}: ${warning}`);
+          return found;
+        });
+        dataset = { key, value };
+        value.catch(() => {
+          dataset = undefined; // Asked again, it is looked for again.
+        });
+      }
+      return dataset!.value;
+    },
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+/** Opens the GPU that was asked for, and says so when it is a slow one. @throws NoAdapterError when none fits */
+async function openGpu(adapter: string | undefined, log: Log): Promise<Device> {
+  // Loaded here, so that work without a GPU starts without loading Dawn.
+  const { openDevice } = await import('@crossgate/gpu/node');
+  const device = await openDevice(adapter === undefined ? {} : { adapter });
+  const { name, software } = device.capabilities;
+  if (software) log.warn(`using ${name}, a software adapter: a program on the CPU, slow`);
+  else log.info(`using ${name}`);
+  return device;
+}

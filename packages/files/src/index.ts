@@ -1,0 +1,10 @@
+/** @crossgate/files: files that are whole or absent, folders, locks, downloads, archives. Node only. */
+export { shippedPath } from './assets';
+export { type FileContent, isTemporaryName, temporaryName, withPath, writeAtomic } from './atomic';
+export { type DownloadOptions, downloadFile, type WantedFile } from './download';
+export { checkOutFolder, writeFolder } from './folder';
+export { acquireLock, checkUnlocked, type Lock } from './lock';
+export { makeFolders, removeFolders } from './make-folders';
+export { type Patience, patientFetch, RefusedError } from './patience';
+export { kindOf, readText, requireFile } from './read';
+export { readZip } from './zip';

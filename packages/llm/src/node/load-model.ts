@@ -1,0 +1,77 @@
+/** Brings a language model to the device: checks that it fits, shows progress, stops when the user asks. */
+import { InputError, type Progress, throwIfInterrupted } from '@crossgate/core';
+import { type Device, formatBytes } from '@crossgate/gpu';
+import type { DeviceBudget } from '@crossgate/gpu/node';
+import type { WeightSource } from '../formats/source';
+import { contextOf, LlamaModel } from '../model/llama';
+import { type WeightStorage, weightBytes } from '../model/load-weights';
+
+/** Ways to keep weights in less memory, the most exact first. */
+export const smallerWeights = ['f16', 'int8', 'int4'] as const satisfies readonly WeightStorage[];
+
+export interface LoadModelOptions {
+  readonly weights: WeightStorage;
+  /** How the user chooses other weights, for messages: `--weights`, `llm.weights`. */
+  readonly setting: string;
+  readonly progress: Progress;
+  readonly signal: AbortSignal;
+}
+
+type Described = Pick<WeightSource, 'config' | 'tensors'>;
+
+/** Bytes that a model takes on the device once it is loaded: its weights and the angles of its positions. */
+export function loadedBytes({ config, tensors }: Described, weights: WeightStorage): number {
+  const angles = 4 * contextOf(config) * config.headDim;
+  return weightBytes(config, weights, (name) => tensors.get(name)?.dtype ?? 'F32') + angles;
+}
+
+/**
+ * @returns bytes of the model on the device
+ * @throws InputError when they exceed the budget, with what other weights would take and how to choose them
+ */
+export function checkModelFits(
+  source: Described,
+  weights: WeightStorage,
+  setting: string,
+  { bytes, origin }: DeviceBudget,
+): number {
+  const total = loadedBytes(source, weights);
+  if (total <= bytes) return total;
+  const others = smallerWeights
+    .map((storage) => ({ storage, size: loadedBytes(source, storage) }))
+    .filter(({ size }) => size < total);
+  const sizes = others.map(({ storage, size }) => `${storage} ${formatBytes(size)}`).join(', ');
+  const fitting = others.find(({ size }) => size <= bytes);
+  throw new InputError(
+    `the model would take ${formatBytes(total)} on the device (${setting} ${weights}) of ${formatBytes(bytes)}${origin}; ` +
+      `${sizes && `other weights: ${sizes}; `}` +
+      `${fitting ? `use ${setting} ${fitting.storage}` : 'take a smaller model'}, or raise CROSSGATE_MEMORY_BUDGET`,
+  );
+}
+
+/**
+ * Loads a model.
+ * @throws InputError before any weight is read when the model is too large, and for damaged weights; InterruptedError on
+ * Ctrl-C; OutOfMemoryError with the sizes
+ */
+export async function loadModel(
+  device: Device,
+  source: WeightSource,
+  { weights, setting, progress, signal }: LoadModelOptions,
+): Promise<LlamaModel> {
+  // Loaded here, so that programs which only read models start without loading Dawn.
+  const { deviceBudget } = await import('@crossgate/gpu/node');
+  const total = checkModelFits(source, weights, setting, deviceBudget(device));
+  const task = progress.start('loading weights', total, 'bytes');
+  try {
+    return await LlamaModel.load(device, source, {
+      weights,
+      onProgress: (loaded) => {
+        throwIfInterrupted(signal);
+        task.update(loaded);
+      },
+    });
+  } finally {
+    task.finish();
+  }
+}

@@ -1,0 +1,10 @@
+/** @crossgate/terminal: what the programs of this repository have in common. Node only, private. */
+export { completionScript, type Shell } from './completion';
+export { type CommandContext, createContext, type GlobalOptions } from './context';
+export { ExitCode, exitCodeOf } from './exit-codes';
+export type { Handler, Host } from './host';
+export { type Io, write } from './io';
+export { createLogger, formatRecord } from './log';
+export { buildProgram, collect, type ProgramDeclaration, runProgram, wholeNumber } from './program';
+export { createProgress } from './progress';
+export { startProcess } from './start';

@@ -1,0 +1,142 @@
+/** A program: builds its command line, runs one command in-process, turns every error into an exit code. */
+import { describeError, explainError, InputError } from '@crossgate/core';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { registerCompletion } from './completion';
+import { createContext, type GlobalOptions } from './context';
+import { ExitCode, exitCodeOf } from './exit-codes';
+import type { Host } from './host';
+import { type Io, write } from './io';
+
+/** What a program is. */
+export interface ProgramDeclaration {
+  readonly name: string;
+  readonly description: string;
+  readonly version: string;
+  /** What `--seed` is for. */
+  readonly seed: string;
+  /** Command lines without the program's name. */
+  readonly examples: readonly string[];
+  /** Adds the commands, in the order in which the help lists them. */
+  readonly commands: readonly ((program: Command, host: Host) => void)[];
+}
+
+/** Reads a whole number in a range. @throws InvalidArgumentError for anything else */
+export function wholeNumber(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+    if (value >= least && value <= most) return value;
+    throw new InvalidArgumentError(`It must be a whole number from ${least} to ${most}.`);
+  };
+}
+
+/** Collects a repeatable option. */
+export function collect(value: string, previous: readonly string[] = []): string[] {
+  return [...previous, value];
+}
+
+/** Adds the options that every command takes, so that they may stand anywhere on the line. */
+function addGlobalOptions(command: Command, { seed }: ProgramDeclaration): Command {
+  const group = 'Options of every command:';
+  const options = [
+    new Option('--json', 'print one JSON document on standard output'),
+    new Option('-q, --quiet', 'only warnings and errors on standard error'),
+    new Option('--verbose', 'more detail, and a stack trace after an error'),
+    new Option('--adapter <name>', 'GPU to use: software, hardware, or a part of its name'),
+    new Option('--seed <n>', seed).argParser(wholeNumber(0, 2 ** 32 - 1)),
+  ];
+  for (const option of options) command.addOption(option.helpGroup(group));
+  return command.helpOption('-h, --help', 'show this help');
+}
+
+/** Values named so in a command's usage are paths. */
+const pathValue = /<(dir|path|file)>/;
+
+/**
+ * Refuses empty paths, which a script gives when a variable is not set and which would stand for the working folder.
+ * @throws InputError naming the option or argument
+ */
+function refuseEmptyPaths(command: Command): void {
+  for (const option of command.options) {
+    if (pathValue.test(option.flags) && command.getOptionValue(option.attributeName()) === '') {
+      throw new InputError(`${option.long}: is empty; give a path`);
+    }
+  }
+  command.registeredArguments.forEach((argument, index) => {
+    if (command.processedArgs[index] === '') throw new InputError(`<${argument.name()}>: is empty; give a value`);
+  });
+}
+
+/** Builds the command line of a program. */
+export function buildProgram(declaration: ProgramDeclaration, io: Io): Command {
+  const { name, description, version, examples, commands } = declaration;
+  const program = new Command(name);
+  const output = {
+    writeOut: (text: string) => void io.stdout.write(text),
+    writeErr: (text: string) => void io.stderr.write(text),
+    // Errors are printed by `runProgram`, once.
+    outputError: () => {},
+  };
+  const configure = (command: Command) => command.exitOverride().configureOutput(output).showSuggestionAfterError(true);
+  const addExamples = (command: Command, lines: readonly string[]) =>
+    command.addHelpText('after', `\nExamples:\n${lines.map((line) => `  $ ${name} ${line}`).join('\n')}`);
+  configure(program)
+    .description(description)
+    .version(version, '--version', 'print the version')
+    .enablePositionalOptions();
+  addGlobalOptions(program, declaration);
+  const host: Host = {
+    add(parent, usage, summary, own = []) {
+      const command = configure(parent.command(usage)).description(summary).summary(summary);
+      addGlobalOptions(command, declaration);
+      return own.length > 0 ? addExamples(command, own) : command;
+    },
+    handle(command, handler) {
+      return command.action(async () => {
+        const options = command.optsWithGlobals();
+        refuseEmptyPaths(command);
+        const context = createContext(io, options as GlobalOptions);
+        await handler(context, options as never, command.processedArgs as string[]);
+      });
+    },
+  };
+  for (const register of [...commands, registerCompletion]) register(program, host);
+  return addExamples(program, examples);
+}
+
+/**
+ * Runs one command.
+ * @param argv arguments without the program's name
+ * @returns the exit code; everything the command says is on `io`. With `--json`, a failure is `{error: {code, message, fix}}`
+ *   on standard output beside its line on standard error
+ */
+export async function runProgram(declaration: ProgramDeclaration, argv: readonly string[], io: Io): Promise<number> {
+  try {
+    await buildProgram(declaration, io).parseAsync([...argv], { from: 'user' });
+    return io.signal.aborted ? ExitCode.interrupted : ExitCode.done;
+  } catch (error) {
+    const failure = error instanceof CommanderError ? usageError(error) : error;
+    if (failure === null) return ExitCode.done;
+    const interrupted = io.signal.aborted || exitCodeOf(failure) === ExitCode.interrupted;
+    const code = interrupted ? ExitCode.interrupted : exitCodeOf(failure);
+    const { message, ...described } = interrupted
+      ? { code: 'interrupted', message: 'interrupted' }
+      : explainError(failure);
+    await write(io.stderr, `${interrupted ? message : `error: ${describeError(failure)}`}\n`);
+    const verbose = argv.includes('--verbose') && !(error instanceof CommanderError);
+    if (verbose && failure instanceof Error) await write(io.stderr, `${failure.stack ?? ''}\n`);
+    if (argv.includes('--json')) {
+      const { code: kind, ...rest } = described;
+      await write(io.stdout, `${JSON.stringify({ error: { code: kind, message, ...rest } }, null, 2)}\n`);
+    }
+    return code;
+  }
+}
+
+/** Commander's own ends: null for help and version, which are done; the rest is wrong usage. */
+function usageError(error: CommanderError): InputError | null {
+  if (error.exitCode === 0) return null;
+  // A group of commands called without one prints its help and has no message of its own.
+  if (error.code === 'commander.help') return new InputError('name a command', { code: 'usage', fix: 'see --help' });
+  const lines = error.message.replace(/^error: /, '').split('\n');
+  return new InputError(lines.join(' '), { code: 'usage', fix: 'see --help' });
+}
