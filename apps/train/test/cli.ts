@@ -1,5 +1,6 @@
 /** Runs a command in-process and gathers what it says. */
 import { Readable, Writable } from 'node:stream';
+import { expect } from 'vitest';
 import { main } from '../src/cli';
 
 /** What a command left. */
@@ -37,3 +38,8 @@ export async function runCli(
   });
   return { code, stdout: stdout.text(), stderr: stderr.text() };
 }
+
+/** What standard output holds after a failure with `--json`. */
+export const jsonFailure = {
+  error: expect.objectContaining({ code: expect.any(String), message: expect.any(String) }),
+};

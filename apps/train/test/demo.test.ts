@@ -13,6 +13,7 @@ import { type DemoGap, gapSentence, measureGap, short } from '../src/demo/gap';
 import type { DemoMethodScore, DemoResult, DemoScore } from '../src/demo/measure';
 import { demoMethods } from '../src/demo/methods';
 import { demoPicture, demoReport, demoTable, demoText } from '../src/demo/report';
+import { surroundingsOf } from '../src/session';
 
 const configs = join(import.meta.dirname, '../../../configs/demo');
 
@@ -74,7 +75,7 @@ describe('files that come with the program', () => {
     'demo-llm is found last: a model of the user with that name wins',
     async () => {
       const cwd = await folderWith();
-      const find = () => locateModel('demo-llm', 'llm.path', { cwd, env: {} });
+      const find = () => locateModel('demo-llm', 'llm.path', surroundingsOf({ cwd, env: {} }));
       expect(await find()).toBe(join(configs, '../../assets/demo-llm'));
       await mkdir(join(cwd, 'models/demo-llm'), { recursive: true });
       await writeFile(join(cwd, 'models/demo-llm/config.json'), '{}');

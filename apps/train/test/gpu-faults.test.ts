@@ -7,7 +7,7 @@ import { OutOfMemoryError } from '@crossgate/gpu';
 import { firstNonFinite, parseState } from '@crossgate/tensor';
 import { openFile } from '@crossgate/tensor/node';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { type Outcome, runCli } from './cli';
+import { jsonFailure, type Outcome, runCli } from './cli';
 import { opened } from './opened-devices';
 import { hashRun, tinyRuns } from './tiny-runs';
 
@@ -34,7 +34,7 @@ function atLine(cwd: string, lines: number, act: () => void): () => void {
 }
 
 function expectFailure({ code, stdout, stderr }: Outcome, words: RegExp): void {
-  expect({ code, stdout }, stderr).toEqual({ code: 1, stdout: '' });
+  expect({ code, stdout: JSON.parse(stdout) }, stderr).toEqual({ code: 1, stdout: jsonFailure });
   const errors = stderr.split('\n').filter((line) => line.startsWith('error'));
   expect(errors).toHaveLength(1);
   expect(errors[0]).toMatch(words);
@@ -120,7 +120,8 @@ describe.skipIf(adapters.length === 0)('a run on a GPU', { timeout: 300_000 }, (
     const cwd = await tinyRuns();
     vi.stubEnv('CROSSGATE_MEMORY_BUDGET', '64 KiB');
     const refused = await train(cwd, 'ccf.yaml', 'run');
-    expect({ code: refused.code, stdout: refused.stdout }, refused.stderr).toEqual({ code: 2, stdout: '' });
+    const { code, stdout } = refused;
+    expect({ code, stdout: JSON.parse(stdout) }, refused.stderr).toEqual({ code: 2, stdout: jsonFailure });
     expect(refused.stderr).toMatch(
       /the training would take about [\d.]+ KiB \(weights .*\) of 64\.0 KiB; lower training/,
     );

@@ -12,19 +12,20 @@ vi.mock('@crossgate/gpu/node', async (original) => (await import('./opened-devic
 
 /** Labels of the progress that commands showed, with what was to do. */
 const tasks: [string, number][] = [];
-vi.mock('../src/progress', async (original) => {
-  const actual = await original<typeof import('@crossgate/terminal')>();
+vi.mock('../src/session', async (original) => {
+  const actual = await original<typeof import('../src/session')>();
   return {
     ...actual,
-    createProgress: (...args: Parameters<typeof actual.createProgress>) => {
-      const progress = actual.createProgress(...args);
-      return {
-        start(label: string, total: number, unit?: string, from?: number) {
-          tasks.push([label, total]);
-          return progress.start(label, total, unit, from);
+    sessionOf: (context: Parameters<typeof actual.sessionOf>[0]) =>
+      actual.sessionOf({
+        ...context,
+        progress: {
+          start(label, total, unit, from) {
+            tasks.push([label, total]);
+            return context.progress.start(label, total, unit, from);
+          },
         },
-      };
-    },
+      }),
   };
 });
 

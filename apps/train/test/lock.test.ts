@@ -96,7 +96,6 @@ describe('what a killed process left', () => {
       'checkpoints/last-b.safetensors',
       'checkpoints/best-a.safetensors',
       'checkpoints/.last-b.safetensors.12-0a1b2c3d.partial',
-      'checkpoints/..last-b.safetensors.12-0a1b2c3d.partial.12.0a1b2c3d.tmp',
     ]) {
       await writeFile(join(path, name), 'half');
     }

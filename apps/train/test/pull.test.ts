@@ -13,7 +13,7 @@ import {
   writeTinyModel,
 } from '@crossgate/testing/node';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { runCli } from './cli';
+import { jsonFailure, runCli } from './cli';
 
 const commit = 'c0ffee'.repeat(7).slice(0, 40);
 const repository = 'acme/tiny';
@@ -295,7 +295,7 @@ describe('a Hub that refuses', () => {
     if (code !== 404 && code !== 200) misbehave = status(code);
     const outcome = await pull(argv, more);
     expect(outcome.stderr).toMatch(message);
-    expect([outcome.code, outcome.stdout]).toEqual([2, '']);
+    expect([outcome.code, JSON.parse(outcome.stdout)]).toEqual([2, jsonFailure]);
     expect(await listing(cwd)).toEqual([]);
   });
 
