@@ -1,16 +1,19 @@
 // A kernel as data: its WGSL text and the declaration from which layouts, checks and pipeline keys are derived.
+import { InputError } from './errors';
 import type { BufferSlice } from './memory';
-import type { Constants } from './preprocess';
+import type { Constant, Constants } from './preprocess';
 import { preprocess } from './preprocess';
 
+/** WGSL type of a parameter; each takes one word of 32 bits. */
 export type ParameterType = 'u32' | 'i32' | 'f32';
 
 /** One storage buffer of a kernel. */
 export interface BindingDeclaration {
+  /** Whether the kernel only reads the buffer; a buffer that it writes may be bound once. */
   readonly access: 'read' | 'read_write';
-  /** WGSL element type of the array, e.g. `f32`, `u32`, `vec4<f32>`. */
+  /** WGSL element type of the array, e.g. `f32`, `u32`, `vec4<f32>`, or an alias that the text declares. */
   readonly type: string;
-  /** Name of a constant: the binding exists only when that constant is true (non-zero). */
+  /** Name of a declared constant: the binding exists only when that constant is true (non-zero). */
   readonly when?: string;
 }
 
@@ -19,31 +22,58 @@ export interface BindingDeclaration {
  * (at most 16 words) become `parameters.NAME`; `constants` become WGSL `const`s and steer the directives.
  */
 export interface KernelDeclaration {
+  /** For messages, labels and the profiler. */
   readonly name: string;
   /** WGSL text with the directives of {@link preprocess}. The entry point is `main`. */
   readonly source: string;
+  /** Storage buffers by the name that the text uses, in the order of their binding numbers. */
   readonly bindings: Readonly<Record<string, BindingDeclaration>>;
+  /** Numbers that change from dispatch to dispatch, by name: at most 16. */
   readonly parameters: Readonly<Record<string, ParameterType>>;
-  /** Default values; a dispatch may override them. */
+  /** Every constant with its default value. A dispatch may give another value of the same type, boolean or number. */
   readonly constants?: Constants;
+  /** Texts that `#include` finds, by name. */
   readonly includes?: Readonly<Record<string, string>>;
   /** WGSL extensions to enable (`f16`, `subgroups`, …), possibly depending on the constants. */
   readonly extensions?: (constants: Constants) => readonly string[];
 }
 
+/** A kernel that {@link defineKernel} checked. Pipelines are kept by the identity of this object. */
 export interface Kernel<D extends KernelDeclaration = KernelDeclaration> {
+  /** What it was defined by. */
   readonly declaration: D;
 }
 
+/** Type of the values that a constant may take, from its default: `boolean` or `number`. */
+export type ConstantType<Default> = Default extends boolean ? boolean : number;
+
+/** What a kernel without constants takes. */
+type NoConstants = Readonly<Record<string, never>>;
+
+/**
+ * Values that a dispatch may give to the constants of a kernel: those that it declares, each of the type of its default.
+ * Where the declaration is not known at compile time, any; the recorder checks them all the same.
+ */
+export type ConstantOverrides<D extends KernelDeclaration> = KernelDeclaration extends D
+  ? Constants
+  : D extends { readonly constants: infer Declared }
+    ? [keyof Declared] extends [never]
+      ? NoConstants
+      : { readonly [Name in keyof Declared]?: ConstantType<Declared[Name]> }
+    : NoConstants;
+
 /** What one dispatch of a kernel needs. */
 export interface DispatchArguments<D extends KernelDeclaration = KernelDeclaration> {
+  /** A slice for every declared binding; undefined for one whose `when` is false in this dispatch. */
   readonly bindings: {
     readonly [Name in keyof D['bindings']]: D['bindings'][Name] extends { readonly when: string }
       ? BufferSlice | undefined
       : BufferSlice;
   };
+  /** A number for every declared parameter. */
   readonly parameters: { readonly [Name in keyof D['parameters']]: number };
-  readonly constants?: Constants;
+  /** Constants that differ from their defaults. */
+  readonly constants?: ConstantOverrides<D>;
   /**
    * Number of workgroups. They are folded into two dimensions where one is too small, so the kernel computes its
    * linear index as `workgroup_id.x + workgroup_id.y * num_workgroups.x` and must check it against its own bound.
@@ -56,14 +86,47 @@ const maximumParameters = 16;
 /**
  * Declares a kernel. Pure: nothing is compiled until a device dispatches it.
  *
- * @throws Error when there are more than 16 parameters (64 bytes, what fits in immediate data).
+ * @throws Error when there are more than 16 parameters (64 bytes, what fits in immediate data), or when a binding depends
+ * on a constant that is not declared.
  */
 export function defineKernel<const D extends KernelDeclaration>(declaration: D): Kernel<D> {
   const count = Object.keys(declaration.parameters).length;
   if (count > maximumParameters) {
     throw new Error(`kernel ${declaration.name}: ${count} parameters, at most ${maximumParameters} are possible`);
   }
+  for (const [name, { when }] of Object.entries<BindingDeclaration>(declaration.bindings)) {
+    if (when !== undefined && !Object.hasOwn(declaration.constants ?? {}, when)) {
+      throw new Error(`kernel ${declaration.name}: binding "${name}" depends on "${when}", which is no constant of it`);
+    }
+  }
   return { declaration };
+}
+
+/**
+ * All constants of a kernel: the defaults of its declaration, and the values that replace some.
+ *
+ * @throws InputError for a constant that the kernel does not declare, naming those there are, and for a value that is no
+ * finite number or boolean, as the default is.
+ */
+export function resolveConstants(
+  declaration: KernelDeclaration,
+  overrides: Readonly<Record<string, unknown>> = {},
+): Constants {
+  const defaults = declaration.constants ?? {};
+  for (const [name, value] of Object.entries(overrides)) {
+    if (!Object.hasOwn(defaults, name)) {
+      const names = Object.keys(defaults);
+      const known = names.length === 0 ? 'it has none' : `it has ${names.join(', ')}`;
+      throw new InputError(`kernel ${declaration.name}: there is no constant "${name}"; ${known}`);
+    }
+    const wanted = typeof defaults[name] as 'number' | 'boolean';
+    if (typeof value !== wanted || (wanted === 'number' && !Number.isFinite(value))) {
+      throw new InputError(
+        `kernel ${declaration.name}: constant "${name}" is ${value}, a ${wanted === 'number' ? 'finite number' : wanted} is needed`,
+      );
+    }
+  }
+  return { ...defaults, ...(overrides as Readonly<Record<string, Constant>>) };
 }
 
 /** The bindings that exist for these constants, in order. */
@@ -76,7 +139,13 @@ export function activeBindings(
     .map(([name, binding]) => ({ name, binding }));
 }
 
-/** Writes the complete WGSL of a kernel: extensions, constants, parameters, bindings, then the expanded body. */
+/**
+ * Writes the complete WGSL of a kernel: extensions, constants, parameters, bindings, then the expanded body.
+ *
+ * @param constants all of them, as {@link resolveConstants} gives them.
+ * @param immediates whether parameters travel as immediate data, else in a uniform buffer behind the bindings.
+ * @throws InputError naming kernel and line of a malformed directive.
+ */
 export function renderKernel(declaration: KernelDeclaration, constants: Constants, immediates: boolean): string {
   const lines: string[] = [];
   for (const extension of declaration.extensions?.(constants) ?? []) lines.push(`enable ${extension};`);
@@ -102,7 +171,11 @@ export function renderKernel(declaration: KernelDeclaration, constants: Constant
   return `${lines.join('\n')}\n\n${preprocess(declaration.name, declaration.source, constants, declaration.includes)}`;
 }
 
-/** Packs parameters into 32-bit words in declaration order. Missing or non-finite values are refused by name. */
+/**
+ * Packs parameters into 32-bit words in the order of their declaration, from `byteOffset` on.
+ *
+ * @throws Error naming a parameter that is missing or NaN.
+ */
 export function packParameters(
   declaration: KernelDeclaration,
   values: Readonly<Record<string, number>>,

@@ -1,6 +1,6 @@
 // Compiles kernels once per set of constants and keeps the result.
 import type { BindingDeclaration, Kernel } from './kernel';
-import { activeBindings, renderKernel } from './kernel';
+import { activeBindings, renderKernel, resolveConstants } from './kernel';
 import type { Constants } from './preprocess';
 
 export interface Pipeline {
@@ -23,6 +23,11 @@ export class PipelineCache {
     private readonly immediates: boolean,
   ) {}
 
+  /**
+   * The pipeline of a kernel with these values of its constants, compiled at the first call.
+   *
+   * @throws InputError for constants that the kernel does not take.
+   */
   get(kernel: Kernel, overrides: Constants | undefined): Pipeline {
     let variants = this.#pipelines.get(kernel);
     if (variants === undefined) {
@@ -33,7 +38,7 @@ export class PipelineCache {
     for (const name in overrides) key += `${name}=${overrides[name]};`;
     let pipeline = variants.get(key);
     if (pipeline === undefined) {
-      pipeline = this.#compile(kernel, { ...kernel.declaration.constants, ...overrides });
+      pipeline = this.#compile(kernel, resolveConstants(kernel.declaration, overrides));
       variants.set(key, pipeline);
     }
     return pipeline;

@@ -7,6 +7,7 @@ import type { BufferSlice, PendingCommands, Storage } from './memory';
 import { formatBytes } from './memory';
 import type { Pipeline } from './pipelines';
 import { PipelineCache } from './pipelines';
+import type { Constants } from './preprocess';
 import type { Profiler } from './profiler';
 
 /** Dispatches per submit: enough to make the cost of a submit vanish, few enough to keep the device busy early. */
@@ -98,12 +99,13 @@ export class Recorder implements PendingCommands {
   /**
    * Records one run of a kernel.
    *
-   * @throws InputError when a slice breaks a limit or aliases another; DeviceLostError, ValidationError for earlier failures.
+   * @throws InputError when a slice breaks a limit or aliases another, and for a constant that the kernel does not declare or
+   * of another type; DeviceLostError, ValidationError for earlier failures.
    */
   dispatch<D extends KernelDeclaration>(kernel: Kernel<D>, args: DispatchArguments<D>): void {
     if (args.workgroups === 0) return;
     this.#check();
-    const pipeline = this.#pipelines.get(kernel, args.constants);
+    const pipeline = this.#pipelines.get(kernel, args.constants as Constants | undefined);
     const group = this.#bindGroup(pipeline, args.bindings as Readonly<Record<string, BufferSlice | undefined>>);
     const [x, y] = this.#fold(pipeline.name, args.workgroups);
     const pass = this.#openPass(pipeline.name);

@@ -11,6 +11,7 @@ const fmaKernel = defineKernel({
   source: fmaSource,
   bindings: { out: { access: 'read_write', type: 'f32' } },
   parameters: { iterations: 'u32', x: 'f32', y: 'f32' },
+  constants: { ACCUMULATORS: 8, UNROLL: 1, VECTOR: false, WORKGROUP_SIZE: 64 },
 });
 
 const copyKernel = defineKernel({
@@ -18,6 +19,7 @@ const copyKernel = defineKernel({
   source: copySource,
   bindings: { x: { access: 'read', type: 'vec4<f32>' }, out: { access: 'read_write', type: 'vec4<f32>' } },
   parameters: { values: 'u32' },
+  constants: { ITEMS: 1, BLOCKED: false, WORKGROUP_SIZE: 64 },
 });
 
 export interface FmaCeiling {

@@ -11,7 +11,19 @@ import decodeSource from './attention-decode.wgsl';
 import deltaSource from './attention-delta.wgsl';
 
 const includes = { ...shared, 'attention-common': common };
-const none = { CACHED: false, FORWARD: false, BACKWARD_QUERY: false, BACKWARD_KEY: false };
+/** Which pass a text is rendered for: one of them is true, CACHED beside FORWARD. */
+const passes = { CACHED: false, FORWARD: false, BACKWARD_QUERY: false, BACKWARD_KEY: false };
+/** Defaults of what {@link tileArguments} chooses. */
+const tileConstants = {
+  VECTOR: false,
+  HEAD_DIM: 4,
+  VECTORS: 1,
+  WORKGROUP_SIZE: 64,
+  QUERIES: 1,
+  KEYS: 1,
+  BLOCK: 64,
+  MASKED_ONLY: false,
+};
 const parameters = {
   tokens: 'u32',
   heads: 'u32',
@@ -25,7 +37,7 @@ const forwardKernel = (name: string, type: string) =>
     name,
     source,
     includes,
-    constants: { ...none, FORWARD: true },
+    constants: { ...passes, ...tileConstants, FORWARD: true },
     bindings: {
       query: { access: 'read', type },
       key: { access: 'read', type },
@@ -43,7 +55,7 @@ const cachedKernel = (name: string, type: string, text = source) =>
     name,
     source: text,
     includes,
-    constants: { ...none, FORWARD: true, CACHED: true },
+    constants: { ...passes, ...tileConstants, FORWARD: true, CACHED: true, HALF: 32, SHARED_QUERY: false },
     bindings: {
       query: { access: 'read', type },
       key: { access: 'read', type },
@@ -62,7 +74,7 @@ const deltaKernel = (name: string, type: string) =>
     name,
     source: deltaSource,
     includes,
-    constants: {},
+    constants: { VECTOR: false, WORKGROUP_SIZE: 64 },
     bindings: {
       gradOut: { access: 'read', type },
       out: { access: 'read', type },
@@ -90,7 +102,7 @@ const queryKernel = (name: string, type: string) =>
     name,
     source: querySource,
     includes,
-    constants: { ...none, BACKWARD_QUERY: true },
+    constants: { ...passes, ...tileConstants, BACKWARD_QUERY: true },
     bindings: { ...backwardInputs(type), gradQuery: { access: 'read_write', type } },
     parameters,
   });
@@ -100,7 +112,7 @@ const keyKernel = (name: string, type: string) =>
     name,
     source: keySource,
     includes,
-    constants: { ...none, BACKWARD_KEY: true },
+    constants: { ...passes, ...tileConstants, BACKWARD_KEY: true },
     bindings: {
       ...backwardInputs(type),
       gradKey: { access: 'read_write', type },

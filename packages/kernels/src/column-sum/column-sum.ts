@@ -10,6 +10,7 @@ const declare = (name: string, type: string) =>
     source,
     bindings: { x: { access: 'read', type }, out: { access: 'read_write', type } },
     parameters: { rows: 'u32', columns: 'u32', columnTiles: 'u32', splits: 'u32', rowsPerSplit: 'u32' },
+    constants: { ACCUMULATE: false, WORKGROUP_SIZE: 64 },
   });
 const vectorKernel = declare('column-sum', 'vec4<f32>');
 const scalarKernel = declare('column-sum-scalar', 'f32');

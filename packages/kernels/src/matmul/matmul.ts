@@ -58,6 +58,16 @@ const bindingsOf = (type: string, quantized: boolean) =>
     out: { access: 'read_write', type },
   }) as const;
 
+/** Defaults of the constants that both variants read. */
+const tileConstants = {
+  ROWS: 4,
+  COLUMNS: 4,
+  TRANSPOSE_A: false,
+  TRANSPOSE_B: false,
+  BIAS: false,
+  ACCUMULATE: false,
+};
+
 const softwareOf = (name: string, vector: boolean, quantized: boolean) =>
   defineKernel({
     name,
@@ -65,7 +75,10 @@ const softwareOf = (name: string, vector: boolean, quantized: boolean) =>
     includes,
     bindings: bindingsOf(vector ? 'vec4<f32>' : 'f32', quantized),
     parameters,
-    constants: { VECTOR: vector, WIDTH: vector ? 4 : 1, ...storageOf(quantized) },
+    constants: {
+      ...{ VECTOR: vector, WIDTH: vector ? 4 : 1, ...storageOf(quantized), ...tileConstants },
+      ...{ LANES_ON_ROWS: false, WORKGROUP_SIZE: 8, INNER_STEP: 1 },
+    },
   });
 const tiledOf = (name: string, quantized: boolean) =>
   defineKernel({
@@ -74,7 +87,7 @@ const tiledOf = (name: string, quantized: boolean) =>
     includes,
     bindings: bindingsOf('f32', quantized),
     parameters,
-    constants: { THREADS: tiledThreads, VECTOR: false, ...storageOf(quantized) },
+    constants: { THREADS: tiledThreads, VECTOR: false, ...storageOf(quantized), ...tileConstants, SLAB: 16 },
   });
 const kernels = {
   floats: {
@@ -106,7 +119,7 @@ const splitSumOf = (name: string, type: string) =>
       splits: 'u32',
       alpha: 'f32',
     },
-    constants: { WORKGROUP_SIZE: 64 },
+    constants: { BIAS: false, ACCUMULATE: false, WORKGROUP_SIZE: 64 },
   });
 const splitSumVector = splitSumOf('matmul-split-sum', 'vec4<f32>');
 const splitSumScalar = splitSumOf('matmul-split-sum-scalar', 'f32');
