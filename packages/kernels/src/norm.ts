@@ -1,5 +1,5 @@
 /** What RMSNorm and LayerNorm share: their plan, dispatches over ranges of rows, and the gradient of the weight. */
-import { type BufferSlice, type Capabilities, type Constants, type Device, InputError } from '@crossgate/gpu';
+import { type BufferSlice, type Capabilities, type Device, InputError } from '@crossgate/gpu';
 import { normWeightGradient } from './norm-weight/norm-weight';
 import { softwareWorkgroupSize } from './plan';
 import { planSharedRows, type RowWalkPlan, rowWalkConstants, walkRows } from './row-walk';
@@ -59,17 +59,16 @@ export const normParameters = { rows: 'u32', width: 'u32', columns: 'f32', epsil
 
 /** A range of rows that fits the bindings, and what its dispatches are made of. */
 interface NormPart {
-  /** Which of two kernels: see `scalarAndVector`. */
-  readonly kind: 'scalar' | 'vector';
   readonly count: number;
   /** The range's rows of a matrix. */
   readonly rowsOf: (matrix: BufferSlice) => BufferSlice;
   /** Exactly one row's worth of a vector over the columns. */
   readonly row: (vector: BufferSlice) => BufferSlice;
   /** What a kernel over rows is dispatched with beside its bindings. */
-  readonly launch: (constants?: Constants) => {
-    readonly parameters: Record<keyof typeof normParameters, number>;
-    readonly constants: Constants;
+  readonly launch: {
+    readonly parameters: Readonly<Record<keyof typeof normParameters, number>>;
+    /** Values of {@link normConstants}. */
+    readonly constants: typeof normConstants;
     readonly workgroups: number;
   };
 }
@@ -98,15 +97,14 @@ export function normParts(
   return rowRanges(operation, device, rows, [columns]).map(({ first, count }) => {
     const { constants, workgroups } = walkRows(plan, count);
     return {
-      kind: plan.vector ? 'vector' : 'scalar',
       count,
       rowsOf: (matrix) => elements(matrix, first * columns, count * columns),
       row: (vector) => elements(vector, 0, columns),
-      launch: (more = {}) => ({
+      launch: {
         parameters: { rows: count, width, columns, epsilon },
-        constants: { VECTOR: plan.vector, ...constants, ...more },
+        constants: { VECTOR: plan.vector, ...constants },
         workgroups,
-      }),
+      },
     };
   });
 }
@@ -127,11 +125,12 @@ export function normBackward(
   const { x, weight, gradOut, gradX, gradWeight, columns } = args;
   let accumulate = args.accumulateWeight ?? false;
   for (const part of normParts(operation, device, args, { x, gradOut, gradX }, { weight, gradWeight })) {
-    const { kind, count: rows, rowsOf } = part;
+    const { count: rows, rowsOf } = part;
     const statistics = gradWeight && device.memory.allocate((centered ? 8 : 4) * rows);
     launch(part, statistics);
     if (gradWeight === undefined || statistics === undefined) continue;
-    const own = { x: rowsOf(x), gradOut: rowsOf(gradOut), statistics, centered, vector: kind === 'vector' };
+    const vector = part.launch.constants.VECTOR;
+    const own = { x: rowsOf(x), gradOut: rowsOf(gradOut), statistics, centered, vector };
     normWeightGradient(device, { ...own, gradWeight, accumulate, rows, columns });
     accumulate = true;
     device.memory.releaseEarly(statistics);

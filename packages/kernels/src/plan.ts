@@ -1,4 +1,4 @@
-/** How elementwise and row-wise kernels are spread over workgroups. Pure: same arguments, same plan. */
+/** How elementwise and row-wise kernels are spread over workgroups: the counterpart of the includes `values` and `invocations`. */
 
 /**
  * Invocations per workgroup on software adapters: one vector register. A larger workgroup is run there as several that
@@ -41,6 +41,14 @@ export function planElements(count: number, software: boolean): ElementPlan {
   return { vector, values, ...planValues(values, software) };
 }
 
+/** Defaults of the constants of an elementwise kernel: what the includes `vector` and `values` read. */
+export const elementConstants = { VECTOR: false, ITEMS: 1, WORKGROUP_SIZE: 64 };
+
+/** Constants and workgroups of a dispatch over values, each an element or a vector of four. Pure. */
+export function spreadValues({ items, workgroupSize, workgroups }: ValuePlan, vector: boolean) {
+  return { constants: { VECTOR: vector, ITEMS: items, WORKGROUP_SIZE: workgroupSize }, workgroups };
+}
+
 /** A plan for a kernel over [rows, columns] in which an invocation handles a span of neighboring values of one row. */
 export interface RowPlan {
   readonly vector: boolean;
@@ -64,4 +72,12 @@ export function planRows(rows: number, columns: number, software: boolean): RowP
   const workgroupSize = software ? softwareWorkgroupSize : 256;
   const workgroups = Math.ceil((rows * spansPerRow) / workgroupSize);
   return { vector, valuesPerRow, span, spansPerRow, workgroupSize, workgroups };
+}
+
+/** Defaults of the constants of a kernel over spans of rows. */
+export const rowConstants = { VECTOR: false, SPAN: 1, WORKGROUP_SIZE: 64 };
+
+/** Constants and workgroups of a dispatch over spans of rows. Pure. */
+export function spreadRows({ vector, span, workgroupSize, workgroups }: RowPlan) {
+  return { constants: { VECTOR: vector, SPAN: span, WORKGROUP_SIZE: workgroupSize }, workgroups };
 }

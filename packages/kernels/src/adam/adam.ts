@@ -1,13 +1,14 @@
 /** Adam and AdamW: values and both moments are updated in place by one dispatch. */
 import type { BufferSlice, Device } from '@crossgate/gpu';
 import { defineKernel, InputError } from '@crossgate/gpu';
+import { elementParts } from '../element-parts';
 import { includes } from '../include';
 import { updateControlSize } from '../loss-scale/loss-scale';
-import { planElements } from '../plan';
-import { elements, requireElements, requireSizes, rowRanges } from '../slices';
+import { elementConstants } from '../plan';
+import { elements, requireElements, requireSizes } from '../slices';
 import source from './adam.wgsl';
 
-export const adamKernel = defineKernel({
+const adamKernel = defineKernel({
   name: 'adam',
   source,
   includes,
@@ -31,7 +32,7 @@ export const adamKernel = defineKernel({
     coupledDecay: 'f32',
     keep: 'f32',
   },
-  constants: { VECTOR: false, ITEMS: 1, SCALED: false, CONTROLLED: false, WORKGROUP_SIZE: 64 },
+  constants: { ...elementConstants, SCALED: false, CONTROLLED: false },
 });
 
 export interface AdamArguments {
@@ -69,29 +70,22 @@ export function adam(device: Device, args: AdamArguments): void {
   const step = control ? Number.POSITIVE_INFINITY : (args.step ?? 0);
   const { learningRate, beta1, beta2, epsilon, weightDecay, decoupled } = args;
   if (count === 0) return;
-  requireSizes('adam', control ? { count } : { count, step });
+  if (!control) requireSizes('adam', { step });
   if (!(beta1 >= 0 && beta1 < 1 && beta2 >= 0 && beta2 < 1)) {
     throw new InputError(`adam: beta1 ${beta1} and beta2 ${beta2} must be in [0, 1)`);
   }
-  for (const [name, slice] of Object.entries({ value, gradient, firstMoment, secondMoment })) {
-    requireElements('adam', name, slice, count);
-  }
   if (gradientScale) requireElements('adam', 'gradientScale', gradientScale, 1);
   if (control) requireElements('adam', 'control', control, updateControlSize);
-  for (const range of rowRanges('adam', device, count, [1])) {
-    const plan = planElements(range.count, device.capabilities.software);
-    const part = (slice: BufferSlice) => elements(slice, range.first, range.count);
+  const slices = { value, gradient, firstMoment, secondMoment };
+  for (const { bindings, values, constants, workgroups } of elementParts('adam', device, count, slices)) {
     device.recorder.dispatch(adamKernel, {
       bindings: {
-        value: part(value),
-        gradient: part(gradient),
-        firstMoment: part(firstMoment),
-        secondMoment: part(secondMoment),
+        ...bindings,
         gradientScale: gradientScale && elements(gradientScale, 0, 1),
         control: control && elements(control, 0, updateControlSize),
       },
       parameters: {
-        values: plan.values,
+        values,
         beta1,
         oneMinusBeta1: 1 - beta1,
         beta2,
@@ -103,14 +97,8 @@ export function adam(device: Device, args: AdamArguments): void {
         coupledDecay: decoupled ? 0 : weightDecay,
         keep: decoupled ? 1 - learningRate * weightDecay : 1,
       },
-      constants: {
-        VECTOR: plan.vector,
-        ITEMS: plan.items,
-        SCALED: gradientScale !== undefined,
-        CONTROLLED: control !== undefined,
-        WORKGROUP_SIZE: plan.workgroupSize,
-      },
-      workgroups: plan.workgroups,
+      constants: { ...constants, SCALED: gradientScale !== undefined, CONTROLLED: control !== undefined },
+      workgroups,
     });
   }
 }

@@ -1,6 +1,7 @@
 // Shared by the attention kernels: constants, dot product, and access to rows of HEAD_DIM elements as VECTORS vectors of
-// four, the last padded with zeros. VECTOR: HEAD_DIM is a multiple of four and the arrays are bound as vec4<f32>.
+// four, the last padded with zeros. VECTOR: HEAD_DIM is a multiple of four, and so a Value is one of these vectors.
 // FORWARD (with CACHED or without), BACKWARD_QUERY or BACKWARD_KEY tell which arrays are bound.
+#include vector
 const LOG2_E = 1.4426950408889634;
 const LN_2 = 0.6931471805599453;
 /// Below every score, finite so that differences are too.

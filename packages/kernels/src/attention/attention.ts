@@ -32,111 +32,101 @@ const parameters = {
   scale: 'f32',
 } as const;
 
-const forwardKernel = (name: string, type: string) =>
-  defineKernel({
-    name,
-    source,
-    includes,
-    constants: { ...passes, ...tileConstants, FORWARD: true },
-    bindings: {
-      query: { access: 'read', type },
-      key: { access: 'read', type },
-      value: { access: 'read', type },
-      offsets: { access: 'read', type: 'u32' },
-      sequenceOfToken: { access: 'read', type: 'u32' },
-      out: { access: 'read_write', type },
-      logSumExp: { access: 'read_write', type: 'f32' },
-    },
-    parameters,
-  });
+const forwardKernel = defineKernel({
+  name: 'attention',
+  source,
+  includes,
+  constants: { ...passes, ...tileConstants, FORWARD: true },
+  bindings: {
+    query: { access: 'read', type: 'Value' },
+    key: { access: 'read', type: 'Value' },
+    value: { access: 'read', type: 'Value' },
+    offsets: { access: 'read', type: 'u32' },
+    sequenceOfToken: { access: 'read', type: 'u32' },
+    out: { access: 'read_write', type: 'Value' },
+    logSumExp: { access: 'read_write', type: 'f32' },
+  },
+  parameters,
+});
 
-const cachedKernel = (name: string, type: string, text = source) =>
-  defineKernel({
-    name,
-    source: text,
-    includes,
-    constants: { ...passes, ...tileConstants, FORWARD: true, CACHED: true, HALF: 32, SHARED_QUERY: false },
-    bindings: {
-      query: { access: 'read', type },
-      key: { access: 'read', type },
-      value: { access: 'read', type },
-      cachedKey: { access: 'read', type },
-      cachedValue: { access: 'read', type },
-      offsets: { access: 'read', type: 'u32' },
-      sequenceOfToken: { access: 'read', type: 'u32' },
-      out: { access: 'read_write', type },
-    },
-    parameters: { ...parameters, cacheLength: 'u32', window: 'u32' },
-  });
+/** What attention to a cache binds and is told, by blocks of tokens or one token at a time. */
+const cachedInterface = {
+  bindings: {
+    query: { access: 'read', type: 'Value' },
+    key: { access: 'read', type: 'Value' },
+    value: { access: 'read', type: 'Value' },
+    cachedKey: { access: 'read', type: 'Value' },
+    cachedValue: { access: 'read', type: 'Value' },
+    offsets: { access: 'read', type: 'u32' },
+    sequenceOfToken: { access: 'read', type: 'u32' },
+    out: { access: 'read_write', type: 'Value' },
+  },
+  parameters: { ...parameters, cacheLength: 'u32', window: 'u32' },
+} as const;
 
-const deltaKernel = (name: string, type: string) =>
-  defineKernel({
-    name,
-    source: deltaSource,
-    includes,
-    constants: { VECTOR: false, WORKGROUP_SIZE: 64 },
-    bindings: {
-      gradOut: { access: 'read', type },
-      out: { access: 'read', type },
-      logSumExp: { access: 'read', type: 'f32' },
-      offsets: { access: 'read', type: 'u32' },
-      sequenceOfToken: { access: 'read', type: 'u32' },
-      statistics: { access: 'read_write', type: 'vec2<f32>' },
-      bounds: { access: 'read_write', type: 'vec2<u32>' },
-    },
-    parameters: { tokens: 'u32', heads: 'u32', width: 'u32' },
-  });
+const cachedKernel = defineKernel({
+  name: 'attention-cached',
+  source,
+  includes,
+  constants: { ...passes, ...tileConstants, FORWARD: true, CACHED: true },
+  ...cachedInterface,
+});
 
-const backwardInputs = (type: string) =>
-  ({
-    query: { access: 'read', type },
-    key: { access: 'read', type },
-    value: { access: 'read', type },
-    gradOut: { access: 'read', type },
-    statistics: { access: 'read', type: 'vec2<f32>' },
-    bounds: { access: 'read', type: 'vec2<u32>' },
-  }) as const;
+const decodeKernel = defineKernel({
+  name: 'attention-decode',
+  source: decodeSource,
+  includes,
+  constants: { ...passes, ...tileConstants, FORWARD: true, CACHED: true, HALF: 32, SHARED_QUERY: false },
+  ...cachedInterface,
+});
 
-const queryKernel = (name: string, type: string) =>
-  defineKernel({
-    name,
-    source: querySource,
-    includes,
-    constants: { ...passes, ...tileConstants, BACKWARD_QUERY: true },
-    bindings: { ...backwardInputs(type), gradQuery: { access: 'read_write', type } },
-    parameters,
-  });
+const deltaKernel = defineKernel({
+  name: 'attention-delta',
+  source: deltaSource,
+  includes,
+  constants: { VECTOR: false, WORKGROUP_SIZE: 64 },
+  bindings: {
+    gradOut: { access: 'read', type: 'Value' },
+    out: { access: 'read', type: 'Value' },
+    logSumExp: { access: 'read', type: 'f32' },
+    offsets: { access: 'read', type: 'u32' },
+    sequenceOfToken: { access: 'read', type: 'u32' },
+    statistics: { access: 'read_write', type: 'vec2<f32>' },
+    bounds: { access: 'read_write', type: 'vec2<u32>' },
+  },
+  parameters: { tokens: 'u32', heads: 'u32', width: 'u32' },
+});
 
-const keyKernel = (name: string, type: string) =>
-  defineKernel({
-    name,
-    source: keySource,
-    includes,
-    constants: { ...passes, ...tileConstants, BACKWARD_KEY: true },
-    bindings: {
-      ...backwardInputs(type),
-      gradKey: { access: 'read_write', type },
-      gradValue: { access: 'read_write', type },
-    },
-    parameters,
-  });
+const backwardInputs = {
+  query: { access: 'read', type: 'Value' },
+  key: { access: 'read', type: 'Value' },
+  value: { access: 'read', type: 'Value' },
+  gradOut: { access: 'read', type: 'Value' },
+  statistics: { access: 'read', type: 'vec2<f32>' },
+  bounds: { access: 'read', type: 'vec2<u32>' },
+} as const;
 
-const scalar = {
-  forward: forwardKernel('attention', 'f32'),
-  cached: cachedKernel('attention-cached', 'f32'),
-  decode: cachedKernel('attention-decode', 'f32', decodeSource),
-  delta: deltaKernel('attention-delta', 'f32'),
-  query: queryKernel('attention-backward-query', 'f32'),
-  key: keyKernel('attention-backward-key', 'f32'),
-};
-const vector = {
-  forward: forwardKernel('attention-vec4', 'vec4<f32>'),
-  cached: cachedKernel('attention-cached-vec4', 'vec4<f32>'),
-  decode: cachedKernel('attention-decode-vec4', 'vec4<f32>', decodeSource),
-  delta: deltaKernel('attention-delta-vec4', 'vec4<f32>'),
-  query: queryKernel('attention-backward-query-vec4', 'vec4<f32>'),
-  key: keyKernel('attention-backward-key-vec4', 'vec4<f32>'),
-};
+const queryKernel = defineKernel({
+  name: 'attention-backward-query',
+  source: querySource,
+  includes,
+  constants: { ...passes, ...tileConstants, BACKWARD_QUERY: true },
+  bindings: { ...backwardInputs, gradQuery: { access: 'read_write', type: 'Value' } },
+  parameters,
+});
+
+const keyKernel = defineKernel({
+  name: 'attention-backward-key',
+  source: keySource,
+  includes,
+  constants: { ...passes, ...tileConstants, BACKWARD_KEY: true },
+  bindings: {
+    ...backwardInputs,
+    gradKey: { access: 'read_write', type: 'Value' },
+    gradValue: { access: 'read_write', type: 'Value' },
+  },
+  parameters,
+});
 
 /** Tile of one attention kernel: what an invocation holds in registers, and what it walks over at a time. */
 export interface AttentionTile {
@@ -271,7 +261,7 @@ export function attention(device: Device, args: AttentionArguments): void {
   requireElements('attention', 'out', out, tokens * heads * headDim);
   requireElements('attention', 'logSumExp', logSumExp, tokens * heads);
   const plan = args.plan ?? planAttention(headDim, device.capabilities);
-  device.recorder.dispatch((headDim % 4 === 0 ? vector : scalar).forward, {
+  device.recorder.dispatch(forwardKernel, {
     bindings: { query, key, value, offsets, sequenceOfToken, out, logSumExp },
     ...tileArguments(plan.forward, args, 'query'),
   });
@@ -317,7 +307,7 @@ export function attentionCached(device: Device, args: AttentionCachedArguments):
   const decode = args.decode === undefined && !args.plan ? planDecode(args, device.capabilities) : args.decode;
   if (decode) {
     const { parameters, constants } = tileArguments({ ...decode, rows: 1, step: 1 }, args, 'query');
-    device.recorder.dispatch((headDim % 4 === 0 ? vector : scalar).decode, {
+    device.recorder.dispatch(decodeKernel, {
       bindings,
       parameters: { ...parameters, cacheLength, window: window ?? 0xffffffff },
       constants: { ...constants, HALF: decode.workgroupSize / 2, SHARED_QUERY: decode.sharedQuery },
@@ -329,7 +319,7 @@ export function attentionCached(device: Device, args: AttentionCachedArguments):
   // One token at a time leaves most rows of a block empty.
   const tile = { ...forward, rows: Math.min(forward.rows, Math.ceil(tokens / forward.workgroupSize)) };
   const { parameters, constants, workgroups } = tileArguments(tile, args, 'query');
-  device.recorder.dispatch((headDim % 4 === 0 ? vector : scalar).cached, {
+  device.recorder.dispatch(cachedKernel, {
     bindings,
     parameters: { ...parameters, cacheLength, window: window ?? 0xffffffff },
     // A window leaves no own keys that all tokens of a block see for certain.
@@ -378,23 +368,22 @@ export function attentionBackward(device: Device, args: AttentionBackwardArgumen
   requireElements('attentionBackward', 'offsets', offsets, 2);
   requireElements('attentionBackward', 'sequenceOfToken', sequenceOfToken, tokens);
   const plan = args.plan ?? planAttention(headDim, device.capabilities);
-  const isVector = headDim % 4 === 0;
-  const kernels = isVector ? vector : scalar;
+  const vector = headDim % 4 === 0;
   const statistics = device.memory.allocate(8 * tokens * heads);
   const bounds = device.memory.allocate(8 * tokens);
   const workgroupSize = rowWorkgroupSize(device.capabilities.software);
-  device.recorder.dispatch(kernels.delta, {
+  device.recorder.dispatch(deltaKernel, {
     bindings: { gradOut, out, logSumExp, offsets, sequenceOfToken, statistics, bounds },
-    parameters: { tokens, heads, width: isVector ? headDim / 4 : headDim },
-    constants: { VECTOR: isVector, WORKGROUP_SIZE: workgroupSize },
+    parameters: { tokens, heads, width: vector ? headDim / 4 : headDim },
+    constants: { VECTOR: vector, WORKGROUP_SIZE: workgroupSize },
     workgroups: Math.ceil((tokens * heads) / workgroupSize),
   });
   const inputs = { query, key, value, gradOut, statistics, bounds };
-  device.recorder.dispatch(kernels.query, {
+  device.recorder.dispatch(queryKernel, {
     bindings: { ...inputs, gradQuery },
     ...tileArguments(plan.backwardQuery, args, 'query'),
   });
-  device.recorder.dispatch(kernels.key, {
+  device.recorder.dispatch(keyKernel, {
     bindings: { ...inputs, gradKey, gradValue },
     ...tileArguments(plan.backwardKey, args, 'key'),
   });

@@ -6,7 +6,7 @@ import { planValues } from '../plan';
 import { elements, requireElements, requireSizes, rowRanges } from '../slices';
 import source from './bce.wgsl';
 
-export const bceKernel = defineKernel({
+const bceKernel = defineKernel({
   name: 'bce',
   source,
   includes,

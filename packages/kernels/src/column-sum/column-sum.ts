@@ -1,19 +1,18 @@
 // Sums a matrix over its rows, deterministically: the gradient of a bias.
 import type { BufferSlice, Device } from '@crossgate/gpu';
 import { defineKernel, InputError } from '@crossgate/gpu';
+import { includes } from '../include';
 import { elements, requireElements, rowRanges } from '../slices';
 import source from './column-sum.wgsl';
 
-const declare = (name: string, type: string) =>
-  defineKernel({
-    name,
-    source,
-    bindings: { x: { access: 'read', type }, out: { access: 'read_write', type } },
-    parameters: { rows: 'u32', columns: 'u32', columnTiles: 'u32', splits: 'u32', rowsPerSplit: 'u32' },
-    constants: { ACCUMULATE: false, WORKGROUP_SIZE: 64 },
-  });
-const vectorKernel = declare('column-sum', 'vec4<f32>');
-const scalarKernel = declare('column-sum-scalar', 'f32');
+const columnSumKernel = defineKernel({
+  name: 'column-sum',
+  source,
+  includes,
+  bindings: { x: { access: 'read', type: 'Value' }, out: { access: 'read_write', type: 'Value' } },
+  parameters: { rows: 'u32', columns: 'u32', columnTiles: 'u32', splits: 'u32', rowsPerSplit: 'u32' },
+  constants: { VECTOR: false, ACCUMULATE: false, WORKGROUP_SIZE: 64 },
+});
 
 export interface ColumnSumPlan {
   /** True when four columns are added at once. */
@@ -89,10 +88,10 @@ function record(
 ): void {
   const valueColumns = plan.vector ? columns / 4 : columns;
   const columnTiles = Math.ceil(valueColumns / plan.workgroupSize);
-  device.recorder.dispatch(plan.vector ? vectorKernel : scalarKernel, {
+  device.recorder.dispatch(columnSumKernel, {
     bindings: { x, out },
     parameters: { rows, columns: valueColumns, columnTiles, splits: plan.splits, rowsPerSplit: plan.rowsPerSplit },
-    constants: { WORKGROUP_SIZE: plan.workgroupSize, ACCUMULATE: accumulate },
+    constants: { VECTOR: plan.vector, WORKGROUP_SIZE: plan.workgroupSize, ACCUMULATE: accumulate },
     workgroups: columnTiles * plan.splits,
   });
 }

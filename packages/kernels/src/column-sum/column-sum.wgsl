@@ -3,6 +3,7 @@
 // One invocation adds one column (four of them when VECTOR) of one split, in order of rows, so the result is the same
 // on every run. A second dispatch of this kernel with one split adds the partial sums.
 // `columns` is in values: elements, or vectors of four when VECTOR.
+#include vector
 
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>,

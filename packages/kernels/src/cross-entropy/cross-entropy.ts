@@ -14,7 +14,7 @@ export const ignoredTarget = 0xffffffff;
 /** Neighboring logits that an invocation handles: few enough for hardware to read whole cache lines. */
 const span = 4;
 
-export const crossEntropyLossKernel = defineKernel({
+const crossEntropyLossKernel = defineKernel({
   name: 'cross-entropy-loss',
   source: lossSource,
   includes,
@@ -28,7 +28,7 @@ export const crossEntropyLossKernel = defineKernel({
   constants: { WORKGROUP_SIZE: 64 },
 });
 
-export const crossEntropyGradientKernel = defineKernel({
+const crossEntropyGradientKernel = defineKernel({
   name: 'cross-entropy-gradient',
   source: gradientSource,
   includes,

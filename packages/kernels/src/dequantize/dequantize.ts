@@ -6,7 +6,7 @@ import { rowWorkgroupSize } from '../plan';
 import { elements, requireElements, requireSizes } from '../slices';
 import source from './dequantize.wgsl';
 
-export const dequantizeKernel = defineKernel({
+const dequantizeKernel = defineKernel({
   name: 'dequantize',
   source,
   includes,

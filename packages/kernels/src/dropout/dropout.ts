@@ -2,12 +2,12 @@
 import type { BufferSlice, Device } from '@crossgate/gpu';
 import { defineKernel, InputError } from '@crossgate/gpu';
 import { includes } from '../include';
-import { planValues } from '../plan';
+import { elementConstants, planValues, spreadValues } from '../plan';
 import { elements, requireElements, requireSizes, rowRanges } from '../slices';
 import source from './dropout.wgsl';
 import philox from './philox.wgsl';
 
-export const dropoutKernel = defineKernel({
+const dropoutKernel = defineKernel({
   name: 'dropout',
   source,
   includes: { ...includes, philox },
@@ -22,7 +22,7 @@ export const dropoutKernel = defineKernel({
     stream: 'u32',
     counter: 'u32',
   },
-  constants: { VECTOR: false, ITEMS: 1, WORKGROUP_SIZE: 64 },
+  constants: elementConstants,
 });
 
 export interface DropoutArguments {
@@ -59,7 +59,6 @@ export function dropout(device: Device, args: DropoutArguments): void {
   requireElements('dropout', 'out', out, count);
   for (const range of rowRanges('dropout', device, count, [1])) {
     const values = Math.ceil(range.count / 4); // one Philox block each
-    const plan = planValues(values, device.capabilities.software);
     device.recorder.dispatch(dropoutKernel, {
       bindings: { x: elements(x, range.first, range.count), out: elements(out, range.first, range.count) },
       parameters: {
@@ -73,8 +72,7 @@ export function dropout(device: Device, args: DropoutArguments): void {
         stream,
         counter,
       },
-      constants: { VECTOR: range.count % 4 === 0, ITEMS: plan.items, WORKGROUP_SIZE: plan.workgroupSize },
-      workgroups: plan.workgroups,
+      ...spreadValues(planValues(values, device.capabilities.software), range.count % 4 === 0),
     });
   }
 }

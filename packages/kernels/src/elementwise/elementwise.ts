@@ -1,8 +1,9 @@
 /** Elementwise kernels: activations and their backward, sums and products, fills, scaled rows. */
 import type { BufferSlice, Device } from '@crossgate/gpu';
 import { defineKernel } from '@crossgate/gpu';
+import { elementParts } from '../element-parts';
 import { includes } from '../include';
-import { type ElementPlan, planElements, planRows } from '../plan';
+import { elementConstants, planRows, rowConstants, spreadRows } from '../plan';
 import { elements, requireElements, requireSizes, rowRanges } from '../slices';
 import { activationConstants, activationNumbers } from './activations';
 import addScaledSource from './add-scaled.wgsl';
@@ -12,7 +13,6 @@ import scaleRowsSource from './scale-rows.wgsl';
 import unarySource from './unary.wgsl';
 import unaryBackwardSource from './unary-backward.wgsl';
 
-const elementConstants = { VECTOR: false, ITEMS: 1, WORKGROUP_SIZE: 64 } as const;
 const binaryConstants = { ADD: 0, SUBTRACT: 1, MULTIPLY: 2 } as const;
 const binaryNumbers = {
   add: binaryConstants.ADD,
@@ -20,10 +20,12 @@ const binaryNumbers = {
   multiply: binaryConstants.MULTIPLY,
 } as const;
 
+/** Activations by name; `copy` is the identity. */
 export type UnaryOperation = 'relu' | 'sigmoid' | 'tanh' | 'silu' | 'copy';
+/** What is done with two elements: a + b, a − b or a · b. */
 export type BinaryOperation = keyof typeof binaryNumbers;
 
-export const unaryKernel = defineKernel({
+const unaryKernel = defineKernel({
   name: 'unary',
   source: unarySource,
   includes,
@@ -32,7 +34,7 @@ export const unaryKernel = defineKernel({
   constants: { ...elementConstants, ...activationConstants, ACTIVATION: 0 },
 });
 
-export const unaryBackwardKernel = defineKernel({
+const unaryBackwardKernel = defineKernel({
   name: 'unary-backward',
   source: unaryBackwardSource,
   includes,
@@ -45,7 +47,7 @@ export const unaryBackwardKernel = defineKernel({
   constants: { ...elementConstants, ...activationConstants, ACTIVATION: 0, ACCUMULATE: false },
 });
 
-export const binaryKernel = defineKernel({
+const binaryKernel = defineKernel({
   name: 'binary',
   source: binarySource,
   includes,
@@ -58,7 +60,7 @@ export const binaryKernel = defineKernel({
   constants: { ...elementConstants, ...binaryConstants, OPERATION: 0 },
 });
 
-export const addScaledKernel = defineKernel({
+const addScaledKernel = defineKernel({
   name: 'add-scaled',
   source: addScaledSource,
   includes,
@@ -67,7 +69,7 @@ export const addScaledKernel = defineKernel({
   constants: elementConstants,
 });
 
-export const fillKernel = defineKernel({
+const fillKernel = defineKernel({
   name: 'fill',
   source: fillSource,
   includes,
@@ -76,7 +78,7 @@ export const fillKernel = defineKernel({
   constants: elementConstants,
 });
 
-export const scaleRowsKernel = defineKernel({
+const scaleRowsKernel = defineKernel({
   name: 'scale-rows',
   source: scaleRowsSource,
   includes,
@@ -86,171 +88,177 @@ export const scaleRowsKernel = defineKernel({
     out: { access: 'read_write', type: 'Value' },
   },
   parameters: { rows: 'u32', valuesPerRow: 'u32', spansPerRow: 'u32' },
-  constants: { VECTOR: false, SPAN: 1, ACCUMULATE: false, WORKGROUP_SIZE: 64 },
+  constants: { ...rowConstants, ACCUMULATE: false },
 });
 
-/** Checks slices of `count` elements and calls `record` for each part that fits one binding. */
-function forEachPart<Names extends string>(
-  device: Device,
-  kernel: string,
-  count: number,
-  slices: Readonly<Record<Names, BufferSlice>>,
-  record: (
-    parts: Record<Names, BufferSlice>,
-    plan: ElementPlan,
-    constants: { VECTOR: boolean; ITEMS: number; WORKGROUP_SIZE: number },
-  ) => void,
-): void {
+/** Arguments of {@link unary}. */
+export interface UnaryArguments {
+  /** Which activation f is. */
+  readonly operation: UnaryOperation;
+  /** f32 [count] */
+  readonly x: BufferSlice;
+  /** f32 [count]; another buffer than x. */
+  readonly out: BufferSlice;
+  /** Elements; 0 does nothing. */
+  readonly count: number;
+  /** Factor of the result. Default 1. */
+  readonly scale?: number;
+}
+
+/**
+ * out = scale · f(x), element by element.
+ *
+ * @throws InputError when a slice is smaller than `count`.
+ */
+export function unary(device: Device, args: UnaryArguments): void {
+  const { operation, x, out, count, scale = 1 } = args;
   if (count === 0) return;
-  requireSizes(kernel, { count });
-  const entries = Object.entries(slices) as [Names, BufferSlice][];
-  for (const [name, slice] of entries) requireElements(kernel, name, slice, count);
-  for (const range of rowRanges(kernel, device, count, [1])) {
-    const plan = planElements(range.count, device.capabilities.software);
-    const parts = Object.fromEntries(
-      entries.map(([name, slice]) => [name, elements(slice, range.first, range.count)]),
-    ) as Record<Names, BufferSlice>;
-    record(parts, plan, { VECTOR: plan.vector, ITEMS: plan.items, WORKGROUP_SIZE: plan.workgroupSize });
+  for (const { values, constants, ...part } of elementParts(`unary ${operation}`, device, count, { x, out })) {
+    device.recorder.dispatch(unaryKernel, {
+      ...part,
+      parameters: { values, scale },
+      constants: { ...constants, ACTIVATION: activationNumbers[operation] },
+    });
   }
 }
 
-/**
- * out = scale · f(x), all f32 [count]. `scale` defaults to 1.
- *
- * @throws InputError when a slice is smaller than `count`.
- */
-export function unary(
-  device: Device,
-  args: {
-    readonly operation: UnaryOperation;
-    readonly x: BufferSlice;
-    readonly out: BufferSlice;
-    readonly count: number;
-    readonly scale?: number;
-  },
-): void {
-  const { operation, x, out, count, scale = 1 } = args;
-  forEachPart(device, `unary ${operation}`, count, { x, out }, (bindings, plan, constants) =>
-    device.recorder.dispatch(unaryKernel, {
-      bindings,
-      parameters: { values: plan.values, scale },
-      constants: { ...constants, ACTIVATION: activationNumbers[operation] },
-      workgroups: plan.workgroups,
-    }),
-  );
+/** Arguments of {@link unaryBackward}. */
+export interface UnaryBackwardArguments {
+  /** Which activation f is. */
+  readonly operation: UnaryOperation;
+  /** The input of the forward operation, f32 [count]. */
+  readonly x: BufferSlice;
+  /** f32 [count] */
+  readonly gradOut: BufferSlice;
+  /** f32 [count]; another buffer than x and gradOut. */
+  readonly gradX: BufferSlice;
+  /** Elements; 0 does nothing. */
+  readonly count: number;
+  /** Factor that the forward operation had. Default 1. */
+  readonly scale?: number;
+  /** Adds to gradX instead of replacing it. */
+  readonly accumulate?: boolean;
 }
 
 /**
- * gradX (+)= scale · f'(x) · gradOut, all f32 [count]. `scale` defaults to 1. ReLU's derivative at 0 is 0.
+ * gradX (+)= scale · f'(x) · gradOut, element by element. ReLU's derivative at 0 is 0.
  *
  * @throws InputError when a slice is smaller than `count`.
  */
-export function unaryBackward(
-  device: Device,
-  args: {
-    readonly operation: UnaryOperation;
-    /** The input of the forward operation. */
-    readonly x: BufferSlice;
-    readonly gradOut: BufferSlice;
-    readonly gradX: BufferSlice;
-    readonly count: number;
-    readonly scale?: number;
-    readonly accumulate?: boolean;
-  },
-): void {
+export function unaryBackward(device: Device, args: UnaryBackwardArguments): void {
   const { operation, x, gradOut, gradX, count, scale = 1, accumulate = false } = args;
-  forEachPart(device, `unaryBackward ${operation}`, count, { x, gradOut, gradX }, (bindings, plan, constants) =>
+  if (count === 0) return;
+  const slices = { x, gradOut, gradX };
+  for (const { values, constants, ...part } of elementParts(`unaryBackward ${operation}`, device, count, slices)) {
     device.recorder.dispatch(unaryBackwardKernel, {
-      bindings,
-      parameters: { values: plan.values, scale },
+      ...part,
+      parameters: { values, scale },
       constants: { ...constants, ACTIVATION: activationNumbers[operation], ACCUMULATE: accumulate },
-      workgroups: plan.workgroups,
-    }),
-  );
+    });
+  }
+}
+
+/** Arguments of {@link binary}. */
+export interface BinaryArguments {
+  /** What ∘ is. */
+  readonly operation: BinaryOperation;
+  /** f32 [count] */
+  readonly a: BufferSlice;
+  /** f32 [count]; may be the same slice as a. */
+  readonly b: BufferSlice;
+  /** f32 [count]; another buffer than a and b. */
+  readonly out: BufferSlice;
+  /** Elements; 0 does nothing. */
+  readonly count: number;
 }
 
 /**
- * out = a ∘ b, all f32 [count]; a and b may be the same slice, `out` must be another buffer.
+ * out = a ∘ b, element by element.
  *
  * @throws InputError when a slice is smaller than `count`.
  */
-export function binary(
-  device: Device,
-  args: {
-    readonly operation: BinaryOperation;
-    readonly a: BufferSlice;
-    readonly b: BufferSlice;
-    readonly out: BufferSlice;
-    readonly count: number;
-  },
-): void {
+export function binary(device: Device, args: BinaryArguments): void {
   const { operation, a, b, out, count } = args;
-  forEachPart(device, `binary ${operation}`, count, { a, b, out }, (bindings, plan, constants) =>
+  if (count === 0) return;
+  for (const { values, constants, ...part } of elementParts(`binary ${operation}`, device, count, { a, b, out })) {
     device.recorder.dispatch(binaryKernel, {
-      bindings,
-      parameters: { values: plan.values },
+      ...part,
+      parameters: { values },
       constants: { ...constants, OPERATION: binaryNumbers[operation] },
-      workgroups: plan.workgroups,
-    }),
-  );
+    });
+  }
+}
+
+/** Arguments of {@link addScaled}. */
+export interface AddScaledArguments {
+  /** f32 [count] */
+  readonly x: BufferSlice;
+  /** f32 [count], updated in place; another buffer than x. */
+  readonly out: BufferSlice;
+  /** Elements; 0 does nothing. */
+  readonly count: number;
+  /** Factor of x. */
+  readonly alpha: number;
 }
 
 /**
- * out += alpha · x in place, both f32 [count].
+ * out += alpha · x in place.
  *
  * @throws InputError when a slice is smaller than `count`.
  */
-export function addScaled(
-  device: Device,
-  args: { readonly x: BufferSlice; readonly out: BufferSlice; readonly count: number; readonly alpha: number },
-): void {
+export function addScaled(device: Device, args: AddScaledArguments): void {
   const { x, out, count, alpha } = args;
-  forEachPart(device, 'addScaled', count, { x, out }, (bindings, plan, constants) =>
-    device.recorder.dispatch(addScaledKernel, {
-      bindings,
-      parameters: { values: plan.values, alpha },
-      constants,
-      workgroups: plan.workgroups,
-    }),
-  );
+  if (count === 0) return;
+  for (const { values, ...part } of elementParts('addScaled', device, count, { x, out })) {
+    device.recorder.dispatch(addScaledKernel, { ...part, parameters: { values, alpha } });
+  }
+}
+
+/** Arguments of {@link fill}. */
+export interface FillArguments {
+  /** f32 [count] */
+  readonly out: BufferSlice;
+  /** Elements; 0 does nothing. */
+  readonly count: number;
+  /** What every element becomes. */
+  readonly value: number;
 }
 
 /**
- * out = value, f32 [count].
+ * out = value in every element.
  *
  * @throws InputError when the slice is smaller than `count`.
  */
-export function fill(
-  device: Device,
-  args: { readonly out: BufferSlice; readonly count: number; readonly value: number },
-): void {
+export function fill(device: Device, args: FillArguments): void {
   const { out, count, value } = args;
-  forEachPart(device, 'fill', count, { out }, (bindings, plan, constants) =>
-    device.recorder.dispatch(fillKernel, {
-      bindings,
-      parameters: { values: plan.values, value },
-      constants,
-      workgroups: plan.workgroups,
-    }),
-  );
+  if (count === 0) return;
+  for (const { values, ...part } of elementParts('fill', device, count, { out })) {
+    device.recorder.dispatch(fillKernel, { ...part, parameters: { values, value } });
+  }
+}
+
+/** Arguments of {@link scaleRows}. */
+export interface ScaleRowsArguments {
+  /** f32 [rows, columns] */
+  readonly x: BufferSlice;
+  /** f32 [rows], the factor of each row. */
+  readonly scale: BufferSlice;
+  /** f32 [rows, columns]; another buffer than x and scale. */
+  readonly out: BufferSlice;
+  /** Rows of x and out; 0 does nothing. */
+  readonly rows: number;
+  /** Columns of x and out, at least 1. */
+  readonly columns: number;
+  /** Adds to out instead of replacing it. */
+  readonly accumulate?: boolean;
 }
 
 /**
- * out[r, :] (+)= scale[r] · x[r, :]; x and out f32 [rows, columns], scale f32 [rows].
+ * out[r, :] (+)= scale[r] · x[r, :].
  *
  * @throws InputError when a slice is smaller than its shape.
  */
-export function scaleRows(
-  device: Device,
-  args: {
-    readonly x: BufferSlice;
-    readonly scale: BufferSlice;
-    readonly out: BufferSlice;
-    readonly rows: number;
-    readonly columns: number;
-    readonly accumulate?: boolean;
-  },
-): void {
+export function scaleRows(device: Device, args: ScaleRowsArguments): void {
   const { x, scale, out, rows, columns, accumulate = false } = args;
   if (rows === 0) return;
   requireSizes('scaleRows', { rows, columns });
@@ -259,6 +267,7 @@ export function scaleRows(
   requireElements('scaleRows', 'out', out, rows * columns);
   for (const { first, count } of rowRanges('scaleRows', device, rows, [columns, 1])) {
     const plan = planRows(count, columns, device.capabilities.software);
+    const { constants, workgroups } = spreadRows(plan);
     device.recorder.dispatch(scaleRowsKernel, {
       bindings: {
         x: elements(x, first * columns, count * columns),
@@ -266,13 +275,8 @@ export function scaleRows(
         out: elements(out, first * columns, count * columns),
       },
       parameters: { rows: count, valuesPerRow: plan.valuesPerRow, spansPerRow: plan.spansPerRow },
-      constants: {
-        VECTOR: plan.vector,
-        SPAN: plan.span,
-        ACCUMULATE: accumulate,
-        WORKGROUP_SIZE: plan.workgroupSize,
-      },
-      workgroups: plan.workgroups,
+      constants: { ...constants, ACCUMULATE: accumulate },
+      workgroups,
     });
   }
 }

@@ -9,7 +9,7 @@ import { elements, requireElements, rowRanges } from '../slices';
 import { type GatedFusionShape, requireFusionShape } from './gated-fusion';
 import source from './gated-fusion-backward.wgsl';
 
-export const gatedFusionBackwardKernel = defineKernel({
+const gatedFusionBackwardKernel = defineKernel({
   name: 'gated-fusion-backward',
   source,
   includes,

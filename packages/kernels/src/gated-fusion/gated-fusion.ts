@@ -3,11 +3,11 @@ import type { BufferSlice, Device } from '@crossgate/gpu';
 import { defineKernel, InputError } from '@crossgate/gpu';
 import { activationConstants, activationNumbers } from '../elementwise/activations';
 import { includes } from '../include';
-import { planRows } from '../plan';
+import { planRows, rowConstants, spreadRows } from '../plan';
 import { elements, requireElements, requireSizes, rowRanges } from '../slices';
 import source from './gated-fusion.wgsl';
 
-export const gatedFusionKernel = defineKernel({
+const gatedFusionKernel = defineKernel({
   name: 'gated-fusion',
   source,
   includes,
@@ -29,14 +29,8 @@ export const gatedFusionKernel = defineKernel({
     partTokens: 'u32',
   },
   constants: {
-    ...activationConstants,
-    ACTIVATION: 0,
-    VECTOR: false,
-    FUSE: true,
-    GATED: false,
-    GATE_SCALAR: false,
-    SPAN: 1,
-    WORKGROUP_SIZE: 64,
+    ...{ ...rowConstants, ...activationConstants },
+    ...{ ACTIVATION: 0, FUSE: true, GATED: false, GATE_SCALAR: false },
   },
 });
 
@@ -107,6 +101,7 @@ export function gatedFusion(device: Device, args: GatedFusionArguments): void {
   const tokenParts = rowRanges('gatedFusion', device, vocab, [columns]);
   for (const { first, count } of rowRanges('gatedFusion', device, positions, [columns, 1])) {
     const plan = planRows(count, columns, device.capabilities.software);
+    const { constants, workgroups } = spreadRows(plan);
     tokenParts.forEach((tokens, index) => {
       const fuse = index === 0;
       device.recorder.dispatch(gatedFusionKernel, {
@@ -128,15 +123,13 @@ export function gatedFusion(device: Device, args: GatedFusionArguments): void {
           partTokens: tokens.count,
         },
         constants: {
+          ...constants,
           ACTIVATION: activationNumbers[activation],
-          VECTOR: plan.vector,
           FUSE: fuse,
           GATED: fuse && gated,
           GATE_SCALAR: gateWidth === 1,
-          SPAN: plan.span,
-          WORKGROUP_SIZE: plan.workgroupSize,
         },
-        workgroups: plan.workgroups,
+        workgroups,
       });
     });
   }

@@ -1,6 +1,6 @@
-// Embedding lookup: out[r, :] = table[indices[r], :], out [rows, columns], table [tableRows, columns].
+// Embedding lookup: out[r, :] = b[indices[r], :], out [rows, columns], b (the table) [tableRows, columns].
 //
-// The table may be larger than one binding. `table` is then the part that starts at row firstTableRow and holds
+// The table may be larger than one binding. `b` is then its part that starts at row firstTableRow and holds
 // partRows rows; each dispatch writes the rows whose index falls into its part. Rows with an index of tableRows or more
 // (0xffffffff is the usual "none") become zero, written by the dispatch that holds the first part. With QUANTIZED the table
 // has fewer bits a value and is widened as it is read; its rows are then filled up to sourceStride values.
@@ -9,12 +9,7 @@ alias Value = u32;
 #else
 #include vector
 #endif
-#if QUANTIZED
 #include operand-b
-fn valueOf(index: u32) -> Value { return valueB(index); }
-#else
-fn valueOf(index: u32) -> Value { return table[index]; }
-#endif
 #include invocations
 
 fn run(invocation: u32) {
@@ -34,5 +29,5 @@ fn run(invocation: u32) {
   let part_row = index - parameters.firstTableRow;
   if (part_row >= parameters.partRows) { return; }
   let source_row = part_row * parameters.sourceStride;
-  for (var c = first; c < last; c++) { out[target_row + c] = valueOf(source_row + c); }
+  for (var c = first; c < last; c++) { out[target_row + c] = valueB(source_row + c); }
 }

@@ -10,45 +10,40 @@ import {
   normParameters,
   normParts,
 } from '../norm';
-import { scalarAndVector } from '../scalar-and-vector';
 import source from './layernorm.wgsl';
 import backwardSource from './layernorm-backward.wgsl';
 import moments from './layernorm-moments.wgsl';
 
 const includes = { ...shared, 'layernorm-moments': moments };
 
-const forward = scalarAndVector('layernorm', (name, type) =>
-  defineKernel({
-    name,
-    source,
-    includes,
-    constants: normConstants,
-    bindings: {
-      x: { access: 'read', type },
-      weight: { access: 'read', type },
-      bias: { access: 'read', type },
-      out: { access: 'read_write', type },
-    },
-    parameters: normParameters,
-  }),
-);
+const forward = defineKernel({
+  name: 'layernorm',
+  source,
+  includes,
+  constants: normConstants,
+  bindings: {
+    x: { access: 'read', type: 'Value' },
+    weight: { access: 'read', type: 'Value' },
+    bias: { access: 'read', type: 'Value' },
+    out: { access: 'read_write', type: 'Value' },
+  },
+  parameters: normParameters,
+});
 
-const backward = scalarAndVector('layernorm-backward', (name, type) =>
-  defineKernel({
-    name,
-    source: backwardSource,
-    includes,
-    constants: { ...normConstants, KEEP_MOMENTS: false },
-    bindings: {
-      x: { access: 'read', type },
-      weight: { access: 'read', type },
-      gradOut: { access: 'read', type },
-      gradX: { access: 'read_write', type },
-      moments: { access: 'read_write', type: 'vec2<f32>', when: 'KEEP_MOMENTS' },
-    },
-    parameters: normParameters,
-  }),
-);
+const backward = defineKernel({
+  name: 'layernorm-backward',
+  source: backwardSource,
+  includes,
+  constants: { ...normConstants, KEEP_MOMENTS: false },
+  bindings: {
+    x: { access: 'read', type: 'Value' },
+    weight: { access: 'read', type: 'Value' },
+    gradOut: { access: 'read', type: 'Value' },
+    gradX: { access: 'read_write', type: 'Value' },
+    moments: { access: 'read_write', type: 'vec2<f32>', when: 'KEEP_MOMENTS' },
+  },
+  parameters: normParameters,
+});
 
 export interface LayerNormArguments extends NormArguments {
   /** [columns] */
@@ -63,10 +58,10 @@ export interface LayerNormArguments extends NormArguments {
  */
 export function layerNorm(device: Device, args: LayerNormArguments): void {
   const { x, weight, bias, out } = args;
-  for (const { kind, rowsOf, row, launch } of normParts('layerNorm', device, args, { x, out }, { weight, bias })) {
-    device.recorder.dispatch(forward[kind], {
+  for (const { rowsOf, row, launch } of normParts('layerNorm', device, args, { x, out }, { weight, bias })) {
+    device.recorder.dispatch(forward, {
       bindings: { x: rowsOf(x), weight: row(weight), bias: row(bias), out: rowsOf(out) },
-      ...launch(),
+      ...launch,
     });
   }
 }
@@ -86,10 +81,11 @@ export interface LayerNormBackwardArguments extends NormBackwardArguments {
  */
 export function layerNormBackward(device: Device, args: LayerNormBackwardArguments): void {
   const { x, weight, gradOut, gradX, gradBias, rows, columns, accumulateBias = false } = args;
-  normBackward('layerNormBackward', device, args, true, ({ kind, rowsOf, row, launch }, moments) => {
-    device.recorder.dispatch(backward[kind], {
+  normBackward('layerNormBackward', device, args, true, ({ rowsOf, row, launch }, moments) => {
+    device.recorder.dispatch(backward, {
       bindings: { x: rowsOf(x), weight: row(weight), gradOut: rowsOf(gradOut), gradX: rowsOf(gradX), moments },
-      ...launch({ KEEP_MOMENTS: moments !== undefined }),
+      ...launch,
+      constants: { ...launch.constants, KEEP_MOMENTS: moments !== undefined },
     });
   });
   if (gradBias) columnSum(device, { x: gradOut, out: gradBias, rows, columns, accumulate: accumulateBias });

@@ -10,7 +10,7 @@ import partialSource from './partial.wgsl';
 /** A column number that no row has. */
 const noColumn = 0xffffffff;
 
-export const logSumExpPartialKernel = defineKernel({
+const logSumExpPartialKernel = defineKernel({
   name: 'log-sum-exp-partial',
   source: partialSource,
   includes,
@@ -19,7 +19,7 @@ export const logSumExpPartialKernel = defineKernel({
   constants: { WORKGROUP_SIZE: 64 },
 });
 
-export const logSumExpCombineKernel = defineKernel({
+const logSumExpCombineKernel = defineKernel({
   name: 'log-sum-exp-combine',
   source: combineSource,
   includes,

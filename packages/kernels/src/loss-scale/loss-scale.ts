@@ -9,7 +9,7 @@ export const lossScaleStateSize = 5;
 /** Values that tell `adam` what to do: factor of the gradient, 1 / (1 − β1^t), 1 / √(1 − β2^t). */
 export const updateControlSize = 3;
 
-export const lossScaleKernel = defineKernel({
+const lossScaleKernel = defineKernel({
   name: 'loss-scale',
   source,
   bindings: {

@@ -6,12 +6,16 @@
 // fma, that is what makes large tiles fast (outer-product blocking as in Goto and van de Geijn, 2008).
 //
 // Shapes: a is [rows, inner], or [inner, rows] when TRANSPOSE_A; b is [inner, columns], or [columns, inner] when
-// TRANSPOSE_B; strides are in elements. VECTOR: the buffers are arrays of vec4 along their contiguous axis, and every
+// TRANSPOSE_B; strides are in elements. VECTOR: a Value is four elements along the contiguous axis, and every
 // contiguous extent, stride and offset is a multiple of 4. INNER_STEP inner positions are consumed per iteration.
 // The inner range is divided into `splits` parts; part s writes at s · splitStride, to be summed by matmul-split-sum.
 //
 // Values beyond the last row or column may be read (clamped by WebGPU) and only feed sums that are never stored.
+#include vector
 #include operand-b
+
+/// Elements of a value.
+const WIDTH = ${1 + 3 * VECTOR};
 
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>,

@@ -1,6 +1,7 @@
 // out[rows, columns] = alpha · sum over s of partial[s, rows, columns] (+ bias) (+ out): the second stage of a product
 // whose inner axis was divided. The parts are added in order, so the result does not depend on scheduling.
 // `columns`, `outStride` and `outOffset` are in values (elements, or vectors of four when VECTOR).
+#include vector
 
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>,

@@ -7,6 +7,7 @@
 // Shapes: a is [rows, inner], or [inner, rows] when TRANSPOSE_A; b is [inner, columns], or [columns, inner] when
 // TRANSPOSE_B; strides are in elements. Elements beyond an edge count as zero. The inner range is divided into `splits`
 // parts; part s writes at s · splitStride, to be summed by matmul-split-sum.
+#include vector
 #include operand-b
 
 const TILE_ROWS = ROWS * THREADS;

@@ -10,11 +10,12 @@ import { planMatmul, tiledThreads } from './plan';
 import {
   operandIncludes as includes,
   type NarrowMatrix,
-  narrowConstants,
-  narrowLayout,
-  narrowRows,
-  requireNarrow,
-  storageOf,
+  operandBindings,
+  operandConstants,
+  operandLayout,
+  operandRows,
+  requireOperand,
+  storageConstants,
 } from './quantized-matrix';
 
 export type { MatmulCapabilities, MatmulDType, MatmulPlan, MatmulShape } from './plan';
@@ -49,80 +50,56 @@ const parameters = {
   alpha: 'f32',
 } as const;
 
-const bindingsOf = (type: string, quantized: boolean) =>
-  ({
-    a: { access: 'read', type },
-    b: { access: 'read', type: quantized ? 'u32' : type },
-    scales: { access: 'read', type: 'u32', when: 'SCALED' },
-    bias: { access: 'read', type, when: 'BIAS' },
-    out: { access: 'read_write', type },
-  }) as const;
+const bindings = {
+  a: { access: 'read', type: 'Value' },
+  ...operandBindings,
+  bias: { access: 'read', type: 'Value', when: 'BIAS' },
+  out: { access: 'read_write', type: 'Value' },
+} as const;
 
 /** Defaults of the constants that both variants read. */
 const tileConstants = {
-  ROWS: 4,
-  COLUMNS: 4,
-  TRANSPOSE_A: false,
-  TRANSPOSE_B: false,
-  BIAS: false,
-  ACCUMULATE: false,
+  ...operandConstants,
+  ...{ VECTOR: false, ROWS: 4, COLUMNS: 4, TRANSPOSE_A: false, TRANSPOSE_B: false, BIAS: false, ACCUMULATE: false },
 };
 
-const softwareOf = (name: string, vector: boolean, quantized: boolean) =>
-  defineKernel({
-    name,
-    source: softwareSource,
-    includes,
-    bindings: bindingsOf(vector ? 'vec4<f32>' : 'f32', quantized),
-    parameters,
-    constants: {
-      ...{ VECTOR: vector, WIDTH: vector ? 4 : 1, ...storageOf(quantized), ...tileConstants },
-      ...{ LANES_ON_ROWS: false, WORKGROUP_SIZE: 8, INNER_STEP: 1 },
-    },
-  });
-const tiledOf = (name: string, quantized: boolean) =>
-  defineKernel({
-    name,
-    source: tiledSource,
-    includes,
-    bindings: bindingsOf('f32', quantized),
-    parameters,
-    constants: { THREADS: tiledThreads, VECTOR: false, ...storageOf(quantized), ...tileConstants, SLAB: 16 },
-  });
-const kernels = {
-  floats: {
-    vector: softwareOf('matmul-software', true, false),
-    scalar: softwareOf('matmul-software-scalar', false, false),
-    tiled: tiledOf('matmul-tiled', false),
-  },
-  quantized: {
-    vector: softwareOf('matmul-software-quantized', true, true),
-    scalar: softwareOf('matmul-software-scalar-quantized', false, true),
-    tiled: tiledOf('matmul-tiled-quantized', true),
-  },
-};
+const softwareKernel = defineKernel({
+  name: 'matmul-software',
+  source: softwareSource,
+  includes,
+  bindings,
+  parameters,
+  constants: { ...tileConstants, LANES_ON_ROWS: false, WORKGROUP_SIZE: 8, INNER_STEP: 1 },
+});
 
-const splitSumOf = (name: string, type: string) =>
-  defineKernel({
-    name,
-    source: splitSumSource,
-    bindings: {
-      partial: { access: 'read', type },
-      bias: { access: 'read', type, when: 'BIAS' },
-      out: { access: 'read_write', type },
-    },
-    parameters: {
-      rows: 'u32',
-      columns: 'u32',
-      outStride: 'u32',
-      outOffset: 'u32',
-      splits: 'u32',
-      alpha: 'f32',
-    },
-    constants: { BIAS: false, ACCUMULATE: false, WORKGROUP_SIZE: 64 },
-  });
-const splitSumVector = splitSumOf('matmul-split-sum', 'vec4<f32>');
-const splitSumScalar = splitSumOf('matmul-split-sum-scalar', 'f32');
+const tiledKernel = defineKernel({
+  name: 'matmul-tiled',
+  source: tiledSource,
+  includes,
+  bindings,
+  parameters,
+  constants: { ...tileConstants, THREADS: tiledThreads, SLAB: 16 },
+});
+
+const splitSumKernel = defineKernel({
+  name: 'matmul-split-sum',
+  source: splitSumSource,
+  includes,
+  bindings: {
+    partial: { access: 'read', type: 'Value' },
+    bias: { access: 'read', type: 'Value', when: 'BIAS' },
+    out: { access: 'read_write', type: 'Value' },
+  },
+  parameters: {
+    rows: 'u32',
+    columns: 'u32',
+    outStride: 'u32',
+    outOffset: 'u32',
+    splits: 'u32',
+    alpha: 'f32',
+  },
+  constants: { VECTOR: false, BIAS: false, ACCUMULATE: false, WORKGROUP_SIZE: 64 },
+});
 
 export interface MatmulArguments extends MatmulShape {
   /** [m, k], or [k, m] when `transposeA`; row-major f32. */
@@ -168,12 +145,11 @@ export function matmul(device: Device, args: MatmulArguments): void {
   }
   if (m === 0 || n === 0) return;
   requireElements('matmul', 'a', a, m * k);
-  const layout = operandLayout(args);
-  if ('bits' in b) requireNarrow('matmul', 'b', b, transposeB ? n : k, transposeB ? k : n);
-  else requireElements('matmul', 'b', b, k * n);
+  requireOperand('matmul', 'b', b, transposeB ? n : k, transposeB ? k : n);
   requireElements('matmul', 'out', out, m * n);
   if (bias) requireElements('matmul', 'bias', bias, n);
 
+  const layout = operandLayout(b, transposeB ? k : n);
   const limit = device.capabilities.limits.maxStorageBufferBindingSize;
   const rowStep = chunk(limit, m, transposeA ? [n] : [n, k]);
   // The stride 1 is the bias, which is divided with the columns.
@@ -195,24 +171,6 @@ export function matmul(device: Device, args: MatmulArguments): void {
   }
 }
 
-/** The second operand's distance between rows in values, and the words that its parts take for each row. */
-function operandLayout({ b, n, k, transposeB = false }: MatmulArguments): {
-  readonly stride: number;
-  readonly wordsPerRow: readonly number[];
-} {
-  const columns = transposeB ? k : n;
-  if (!('bits' in b)) return { stride: columns, wordsPerRow: [columns] };
-  return narrowLayout(b, columns);
-}
-
-/** The rows of the second operand that a tile reads, as bindings. */
-function operandRows(args: MatmulArguments, first: number, count: number) {
-  const { b, n, k, transposeB = false } = args;
-  const columns = transposeB ? k : n;
-  if ('bits' in b) return narrowRows(b, columns, first, count);
-  return { b: elements(b, first * columns, count * columns), scales: undefined };
-}
-
 function recordTile(device: Device, args: MatmulArguments, tile: Tile): void {
   const { m, n, k, transposeA = false, transposeB = false, alpha = 1 } = args;
   const { rowFirst, rows, columnFirst, columns, innerFirst, inner } = tile;
@@ -222,7 +180,8 @@ function recordTile(device: Device, args: MatmulArguments, tile: Tile): void {
   if (plan.splits > 1 && plan.splits * rows * columns * 4 > limit) plan = { ...plan, splits: 1, innerPerSplit: inner };
   // Strides belong to the whole operands: a part may be ragged where its operand is not, and the other way round.
   const aStride = transposeA ? m : k;
-  const bStride = operandLayout(args).stride;
+  const bColumns = transposeB ? k : n;
+  const bStride = operandLayout(args.b, bColumns).stride;
   const vector = plan.vector && aStride % 4 === 0 && bStride % 4 === 0 && n % 4 === 0;
   if (plan.vector && !vector) plan = { ...plan, vector: false, innerStep: 1 };
 
@@ -232,19 +191,19 @@ function recordTile(device: Device, args: MatmulArguments, tile: Tile): void {
   const split = plan.splits > 1;
   const workspace = split ? device.memory.allocate(plan.splits * rows * columns * 4) : null;
   const constants = {
+    ...storageConstants(args.b),
     ROWS: plan.rows,
     COLUMNS: plan.columns,
     TRANSPOSE_A: transposeA,
     TRANSPOSE_B: transposeB,
     BIAS: bias !== undefined && !split,
     ACCUMULATE: accumulate && !split,
-    ...('bits' in args.b && narrowConstants(args.b)),
   };
-  const operand = transposeB ? operandRows(args, columnFirst, columns) : operandRows(args, innerFirst, inner);
+  const [bFirst, bRows] = transposeB ? [columnFirst, columns] : [innerFirst, inner];
   const dispatch = {
     bindings: {
       a: transposeA ? elements(args.a, innerFirst * m, inner * m) : elements(args.a, rowFirst * k, rows * k),
-      ...operand,
+      ...operandRows(args.b, bColumns, bFirst, bRows),
       bias,
       out: workspace ?? target,
     },
@@ -267,14 +226,14 @@ function recordTile(device: Device, args: MatmulArguments, tile: Tile): void {
     },
     workgroups: plan.uniformTiles * plan.laneTiles * plan.splits,
   };
-  const variants = 'bits' in args.b ? kernels.quantized : kernels.floats;
   if (plan.variant === 'tiled') {
-    device.recorder.dispatch(variants.tiled, { ...dispatch, constants: { ...constants, SLAB: plan.innerStep } });
+    device.recorder.dispatch(tiledKernel, { ...dispatch, constants: { ...constants, SLAB: plan.innerStep } });
   } else {
-    device.recorder.dispatch(vector ? variants.vector : variants.scalar, {
+    device.recorder.dispatch(softwareKernel, {
       ...dispatch,
       constants: {
         ...constants,
+        VECTOR: vector,
         LANES_ON_ROWS: plan.lanesOnRows,
         WORKGROUP_SIZE: plan.workgroupSize,
         INNER_STEP: plan.innerStep,
@@ -283,7 +242,7 @@ function recordTile(device: Device, args: MatmulArguments, tile: Tile): void {
   }
   if (workspace === null) return;
   const width = n % 4 === 0 && columns % 4 === 0 ? 4 : 1;
-  device.recorder.dispatch(width === 4 ? splitSumVector : splitSumScalar, {
+  device.recorder.dispatch(splitSumKernel, {
     bindings: { partial: workspace, bias, out: target },
     parameters: {
       rows,
@@ -293,7 +252,7 @@ function recordTile(device: Device, args: MatmulArguments, tile: Tile): void {
       splits: plan.splits,
       alpha,
     },
-    constants: { BIAS: bias !== undefined, ACCUMULATE: accumulate },
+    constants: { VECTOR: width === 4, BIAS: bias !== undefined, ACCUMULATE: accumulate },
     workgroups: Math.ceil((rows * columns) / width / 64),
   });
   device.memory.releaseEarly(workspace);

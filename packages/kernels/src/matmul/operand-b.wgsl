@@ -1,4 +1,5 @@
-// How products read their second operand: values of f32, or quants of BITS bits that are widened as they are read.
+// How kernels read an operand `b`: as it is, in Values, which the kernel declares (the include `vector`), or, QUANTIZED, quants
+// of BITS bits that are widened as they are read.
 //
 // QUANTIZED: `b` holds 32-bit words. 16 bits: word w of a row holds the values 2w and 2w + 1 as IEEE halves, or, with
 // BFLOAT, as the upper halves of their f32; there are no scales. Else rows are blocks along the contiguous axis, and the
@@ -17,6 +18,12 @@
 // scales of 256 values, an f32 and 16 signed bytes, by which it is multiplied for 16 values each; with LINE two f32 and 8 pairs
 // of unsigned bytes, for scale and minimum of 32 values each, and the minimum is taken away. They are f32 as the halves in
 // files are often subnormal, which unpack2x16float may take for zero.
+
+#if QUANTIZED
+alias Operand = u32;
+#else
+alias Operand = Value;
+#endif
 
 #if QUANTIZED
 /// Four neighboring values, the index counted in fours.
@@ -91,21 +98,15 @@ fn quantizedB(index: u32) -> vec4<f32> {
 }
 #endif
 
-/// A value of b, or a vector of four when VECTOR; the index is counted in those.
-#if VECTOR
-fn valueB(index: u32) -> vec4<f32> {
+/// A value of b; the index is counted in those.
+fn valueB(index: u32) -> Value {
 #if QUANTIZED
+#if VECTOR
   return quantizedB(index);
 #else
-  return b[index];
-#endif
-}
-#else
-fn valueB(index: u32) -> f32 {
-#if QUANTIZED
   return quantizedB(index >> 2u)[index & 3u];
+#endif
 #else
   return b[index];
 #endif
 }
-#endif

@@ -1,28 +1,31 @@
 /** Matrices of 16, 8 or 4 bits a value in device memory: their layout, and checks of it. */
 import { type BufferSlice, InputError } from '@crossgate/gpu';
+import { includes } from '../include';
 import { elements, requireElements } from '../slices';
 import operandSource from './operand-b.wgsl';
 
 /** What kernels that read such matrices include. */
-export const operandIncludes = { 'operand-b': operandSource };
+export const operandIncludes = { ...includes, 'operand-b': operandSource };
 
-/** Constants that say how an operand is stored, as they are for f32 and 32 bits. */
-export const storageOf = (quantized: boolean) => ({
-  QUANTIZED: quantized,
-  SCALED: false,
-  LINE: false,
-  SUPER: false,
-  BFLOAT: false,
-  BITS: 32,
-});
+/** What they bind; `scales` is there for some storages only. */
+export const operandBindings = {
+  b: { access: 'read', type: 'Operand' },
+  scales: { access: 'read', type: 'u32', when: 'SCALED' },
+} as const;
 
-/** The same constants for a matrix of fewer bits. */
-export function narrowConstants(b: NarrowMatrix) {
-  if (b.bits === 16) return { BITS: 16, SCALED: false, LINE: false, SUPER: false, BFLOAT: b.bfloat };
+/** Defaults of the constants that say how an operand is stored: as f32. */
+export const operandConstants = { QUANTIZED: false, SCALED: false, LINE: false, SUPER: false, BFLOAT: false, BITS: 32 };
+
+/** What differs from these for an operand. Pure. */
+export function storageConstants(b: Operand): Partial<typeof operandConstants> {
+  if (!('bits' in b)) return {};
+  const narrow = { QUANTIZED: true, BITS: b.bits };
+  if (b.bits === 16) return { ...narrow, BFLOAT: b.bfloat };
   const scaling = b.scaling ?? 'scale';
-  return { BITS: b.bits, SCALED: scaling !== 'line', ...constantsOf[scaling], BFLOAT: false };
+  return { ...narrow, SCALED: scaling !== 'line', ...constantsOf[scaling] };
 }
 
+/** Bits of a quantized value. */
 export type QuantizedBits = 4 | 5 | 6 | 8;
 
 /**
@@ -86,6 +89,9 @@ export interface HalfMatrix {
 /** What a product's second operand may be beside f32. */
 export type NarrowMatrix = QuantizedMatrix | HalfMatrix;
 
+/** An operand that is stored as f32, or in fewer bits. */
+export type Operand = BufferSlice | NarrowMatrix;
+
 /** Values of a row of 16 bits each, with its filling. Pure. */
 export function halfPaddedColumns(columns: number): number {
   return 4 * Math.ceil(columns / 4);
@@ -114,11 +120,12 @@ export function quantizedLayout(
   };
 }
 
-/** The distance between rows in values, and the words that the matrix's parts take for each row. Pure. */
-export function narrowLayout(
-  b: NarrowMatrix,
+/** The distance between rows in values, and the words that the operand's parts take for each row. Pure. */
+export function operandLayout(
+  b: Operand,
   columns: number,
 ): { readonly stride: number; readonly wordsPerRow: readonly number[] } {
+  if (!('bits' in b)) return { stride: columns, wordsPerRow: [columns] };
   if (b.bits === 16) {
     const stride = halfPaddedColumns(columns);
     return { stride, wordsPerRow: [stride / 2] };
@@ -130,18 +137,24 @@ export function narrowLayout(
   };
 }
 
-/** Some rows of a matrix, as kernels bind them. */
-export function narrowRows(b: NarrowMatrix, columns: number, first: number, count: number) {
-  const [words = 0, scaleWords = 0] = narrowLayout(b, columns).wordsPerRow;
-  if (b.bits === 16) return { b: elements(b.values, first * words, count * words), scales: undefined };
+/** Some rows of an operand, as {@link operandBindings} has them. Pure. */
+export function operandRows(b: Operand, columns: number, first: number, count: number) {
+  const [words = 0, scaleWords = 0] = operandLayout(b, columns).wordsPerRow;
+  const rowsOf = (slice: BufferSlice) => elements(slice, first * words, count * words);
+  if (!('bits' in b)) return { b: rowsOf(b), scales: undefined };
+  if (b.bits === 16) return { b: rowsOf(b.values), scales: undefined };
   return {
-    b: elements(b.quants, first * words, count * words),
+    b: rowsOf(b.quants),
     scales: b.scales && elements(b.scales, first * scaleWords, Math.ceil(count * scaleWords)),
   };
 }
 
-/** Requires the slices to hold a matrix. @throws InputError with both sizes. */
-export function requireNarrow(kernel: string, name: string, b: NarrowMatrix, rows: number, columns: number): void {
+/** Requires the slices to hold an operand [rows, columns]. @throws InputError with both sizes. */
+export function requireOperand(kernel: string, name: string, b: Operand, rows: number, columns: number): void {
+  if (!('bits' in b)) {
+    requireElements(kernel, name, b, rows * columns);
+    return;
+  }
   if (b.bits === 16) {
     requireElements(kernel, `${name}.values`, b.values, (rows * halfPaddedColumns(columns)) / 2);
     return;

@@ -2,11 +2,11 @@
 import type { BufferSlice, Device } from '@crossgate/gpu';
 import { defineKernel } from '@crossgate/gpu';
 import { includes } from '../include';
-import { planValues } from '../plan';
+import { elementConstants, planValues, spreadValues } from '../plan';
 import { elements, requireElements, requireSizes, rowRanges } from '../slices';
 import source from './narrow.wgsl';
 
-export const narrowKernel = defineKernel({
+const narrowKernel = defineKernel({
   name: 'narrow',
   source,
   includes,
@@ -16,7 +16,7 @@ export const narrowKernel = defineKernel({
     out: { access: 'read_write', type: 'Words' },
   },
   parameters: { values: 'u32', count: 'u32' },
-  constants: { VECTOR: false, SCALED: false, ITEMS: 1, WORKGROUP_SIZE: 64 },
+  constants: { ...elementConstants, SCALED: false },
 });
 
 export interface NarrowArguments {
@@ -46,7 +46,7 @@ export function narrow(device: Device, { x, out, count, scale }: NarrowArguments
     const part = Math.min(2 * range.count, count - first);
     const vector = part % 4 === 0;
     const values = vector ? part / 4 : range.count;
-    const plan = planValues(values, device.capabilities.software);
+    const { constants, workgroups } = spreadValues(planValues(values, device.capabilities.software), vector);
     device.recorder.dispatch(narrowKernel, {
       bindings: {
         x: elements(x, first, part),
@@ -54,13 +54,8 @@ export function narrow(device: Device, { x, out, count, scale }: NarrowArguments
         out: elements(out, range.first, range.count),
       },
       parameters: { values, count: part },
-      constants: {
-        VECTOR: vector,
-        SCALED: scale !== undefined,
-        ITEMS: plan.items,
-        WORKGROUP_SIZE: plan.workgroupSize,
-      },
-      workgroups: plan.workgroups,
+      constants: { ...constants, SCALED: scale !== undefined },
+      workgroups,
     });
   }
 }

@@ -5,6 +5,12 @@
 #include vector
 #include invocations
 
+#if CENTERED
+alias Statistic = vec2<f32>;
+#else
+alias Statistic = f32;
+#endif
+
 fn run(index: u32) {
   let chunk = index / parameters.width;
   if (chunk >= parameters.chunks) { return; }

@@ -1,28 +1,24 @@
 /** Gradient of the weight of RMSNorm and LayerNorm: a sum over rows, in two stages of fixed order. */
 import { type BufferSlice, type Device, defineKernel } from '@crossgate/gpu';
 import { includes } from '../include';
-import { scalarAndVector } from '../scalar-and-vector';
 import { elements, requireElements, requireSizes, rowRanges } from '../slices';
 import partialSource from './norm-weight-partial.wgsl';
 import sumSource from './norm-weight-sum.wgsl';
 
-const partialKernel = (norm: string, centered: boolean) =>
-  scalarAndVector(`${norm}-weight-partial`, (name, type) =>
-    defineKernel({
-      name,
-      source: partialSource,
-      includes,
-      constants: { VECTOR: false, CENTERED: centered, WORKGROUP_SIZE: 64 },
-      bindings: {
-        x: { access: 'read', type },
-        gradOut: { access: 'read', type },
-        statistics: { access: 'read', type: centered ? 'vec2<f32>' : 'f32' },
-        partial: { access: 'read_write', type },
-      },
-      parameters: { rows: 'u32', width: 'u32', chunks: 'u32', chunkRows: 'u32' },
-    }),
-  );
-const [centeredPartial, plainPartial] = [partialKernel('layernorm', true), partialKernel('rmsnorm', false)];
+const partialKernel = defineKernel({
+  name: 'norm-weight-partial',
+  source: partialSource,
+  includes,
+  constants: { VECTOR: false, CENTERED: false, WORKGROUP_SIZE: 64 },
+  bindings: {
+    x: { access: 'read', type: 'Value' },
+    gradOut: { access: 'read', type: 'Value' },
+    statistics: { access: 'read', type: 'Statistic' },
+    partial: { access: 'read_write', type: 'Value' },
+  },
+  parameters: { rows: 'u32', width: 'u32', chunks: 'u32', chunkRows: 'u32' },
+});
+
 const sumKernel = defineKernel({
   name: 'norm-weight-sum',
   source: sumSource,
@@ -64,7 +60,6 @@ export function normWeightGradient(device: Device, args: NormWeightArguments): v
   requireElements('normWeightGradient', 'gradOut', gradOut, rows * columns);
   requireElements('normWeightGradient', 'statistics', statistics, rows * perRow);
   requireElements('normWeightGradient', 'gradWeight', gradWeight, columns);
-  const kernel = (centered ? centeredPartial : plainPartial)[vector ? 'vector' : 'scalar'];
   const width = vector ? columns / 4 : columns;
   let accumulate = args.accumulate ?? false;
   for (const { first, count } of rowRanges('normWeightGradient', device, rows, [columns, perRow])) {
@@ -73,7 +68,7 @@ export function normWeightGradient(device: Device, args: NormWeightArguments): v
     const chunks = Math.ceil(count / chunkRows);
     const partial = device.memory.allocate(4 * chunks * columns);
     const rowsOf = (slice: BufferSlice, values: number) => elements(slice, first * values, count * values);
-    device.recorder.dispatch(kernel, {
+    device.recorder.dispatch(partialKernel, {
       bindings: {
         x: rowsOf(x, columns),
         gradOut: rowsOf(gradOut, columns),

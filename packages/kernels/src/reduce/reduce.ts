@@ -9,7 +9,7 @@ import reduceSource from './reduce.wgsl';
 /** Elements that an invocation adds up in one stage. */
 const fanIn = 64;
 
-export const reduceKernel = defineKernel({
+const reduceKernel = defineKernel({
   name: 'reduce',
   source: reduceSource,
   bindings: { x: { access: 'read', type: 'f32' }, partials: { access: 'read_write', type: 'f32' } },
@@ -17,7 +17,7 @@ export const reduceKernel = defineKernel({
   constants: { SQUARE: false, ACCUMULATE: false, FAN_IN: fanIn, WORKGROUP_SIZE: 64 },
 });
 
-export const clipFactorKernel = defineKernel({
+const clipFactorKernel = defineKernel({
   name: 'clip-factor',
   source: clipFactorSource,
   bindings: { sumOfSquares: { access: 'read', type: 'f32' }, out: { access: 'read_write', type: 'f32' } },

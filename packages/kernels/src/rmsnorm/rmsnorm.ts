@@ -9,37 +9,36 @@ import {
   normParameters,
   normParts,
 } from '../norm';
-import { scalarAndVector } from '../scalar-and-vector';
 import source from './rmsnorm.wgsl';
 import backwardSource from './rmsnorm-backward.wgsl';
 
-const forward = scalarAndVector('rmsnorm', (name, type) =>
-  defineKernel({
-    name,
-    source,
-    includes,
-    constants: normConstants,
-    bindings: { x: { access: 'read', type }, weight: { access: 'read', type }, out: { access: 'read_write', type } },
-    parameters: normParameters,
-  }),
-);
+const forward = defineKernel({
+  name: 'rmsnorm',
+  source,
+  includes,
+  constants: normConstants,
+  bindings: {
+    x: { access: 'read', type: 'Value' },
+    weight: { access: 'read', type: 'Value' },
+    out: { access: 'read_write', type: 'Value' },
+  },
+  parameters: normParameters,
+});
 
-const backward = scalarAndVector('rmsnorm-backward', (name, type) =>
-  defineKernel({
-    name,
-    source: backwardSource,
-    includes,
-    constants: { ...normConstants, KEEP_INVERSE: false },
-    bindings: {
-      x: { access: 'read', type },
-      weight: { access: 'read', type },
-      gradOut: { access: 'read', type },
-      gradX: { access: 'read_write', type },
-      inverse: { access: 'read_write', type: 'f32', when: 'KEEP_INVERSE' },
-    },
-    parameters: normParameters,
-  }),
-);
+const backward = defineKernel({
+  name: 'rmsnorm-backward',
+  source: backwardSource,
+  includes,
+  constants: { ...normConstants, KEEP_INVERSE: false },
+  bindings: {
+    x: { access: 'read', type: 'Value' },
+    weight: { access: 'read', type: 'Value' },
+    gradOut: { access: 'read', type: 'Value' },
+    gradX: { access: 'read_write', type: 'Value' },
+    inverse: { access: 'read_write', type: 'f32', when: 'KEEP_INVERSE' },
+  },
+  parameters: normParameters,
+});
 
 /**
  * out = x / sqrt(mean(x²) + epsilon) ⊙ weight over each row (Zhang & Sennrich, 2019).
@@ -48,10 +47,10 @@ const backward = scalarAndVector('rmsnorm-backward', (name, type) =>
  */
 export function rmsNorm(device: Device, args: NormArguments): void {
   const { x, weight, out } = args;
-  for (const { kind, rowsOf, row, launch } of normParts('rmsNorm', device, args, { x, out }, { weight })) {
-    device.recorder.dispatch(forward[kind], {
+  for (const { rowsOf, row, launch } of normParts('rmsNorm', device, args, { x, out }, { weight })) {
+    device.recorder.dispatch(forward, {
       bindings: { x: rowsOf(x), weight: row(weight), out: rowsOf(out) },
-      ...launch(),
+      ...launch,
     });
   }
 }
@@ -64,10 +63,11 @@ export function rmsNorm(device: Device, args: NormArguments): void {
  */
 export function rmsNormBackward(device: Device, args: NormBackwardArguments): void {
   const { x, weight, gradOut, gradX } = args;
-  normBackward('rmsNormBackward', device, args, false, ({ kind, rowsOf, row, launch }, inverse) => {
-    device.recorder.dispatch(backward[kind], {
+  normBackward('rmsNormBackward', device, args, false, ({ rowsOf, row, launch }, inverse) => {
+    device.recorder.dispatch(backward, {
       bindings: { x: rowsOf(x), weight: row(weight), gradOut: rowsOf(gradOut), gradX: rowsOf(gradX), inverse },
-      ...launch({ KEEP_INVERSE: inverse !== undefined }),
+      ...launch,
+      constants: { ...launch.constants, KEEP_INVERSE: inverse !== undefined },
     });
   });
 }

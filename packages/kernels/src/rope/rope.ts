@@ -5,22 +5,19 @@ import { rowWorkgroupSize } from '../plan';
 import { elements, requireElements, requireSizes, rowRanges } from '../slices';
 import source from './rope.wgsl';
 
-const ropeKernel = (name: string, type: string) =>
-  defineKernel({
-    name,
-    source,
-    includes,
-    constants: { VECTOR: false, INVERSE: false, WORKGROUP_SIZE: 128 },
-    bindings: {
-      x: { access: 'read', type },
-      positions: { access: 'read', type: 'u32' },
-      table: { access: 'read', type },
-      out: { access: 'read_write', type },
-    },
-    parameters: { tokens: 'u32', heads: 'u32', half: 'u32' },
-  });
-
-const kernels = { scalar: ropeKernel('rope', 'f32'), vector: ropeKernel('rope-vec4', 'vec4<f32>') };
+const ropeKernel = defineKernel({
+  name: 'rope',
+  source,
+  includes,
+  constants: { VECTOR: false, INVERSE: false, WORKGROUP_SIZE: 128 },
+  bindings: {
+    x: { access: 'read', type: 'Value' },
+    positions: { access: 'read', type: 'u32' },
+    table: { access: 'read', type: 'Value' },
+    out: { access: 'read_write', type: 'Value' },
+  },
+  parameters: { tokens: 'u32', heads: 'u32', half: 'u32' },
+});
 
 /**
  * Angle per position of each pair of components: theta^(−2i/headDim), i < headDim/2.
@@ -93,7 +90,7 @@ export function rope(device: Device, args: RopeArguments): void {
   const workgroupSize = rowWorkgroupSize(device.capabilities.software);
   for (const { first, count } of rowRanges('rope', device, tokens, [columns])) {
     const rowsOf = (slice: BufferSlice) => elements(slice, first * columns, count * columns);
-    device.recorder.dispatch(vector ? kernels.vector : kernels.scalar, {
+    device.recorder.dispatch(ropeKernel, {
       bindings: { x: rowsOf(x), positions: elements(positions, first, count), table, out: rowsOf(out) },
       parameters: { tokens: count, heads, half },
       constants: { VECTOR: vector, INVERSE: inverse, WORKGROUP_SIZE: workgroupSize },

@@ -6,7 +6,7 @@ import { softwareWorkgroupSize } from '../plan';
 import { elements, requireElements, requireSizes, rowRanges } from '../slices';
 import source from './row-dot.wgsl';
 
-export const rowDotKernel = defineKernel({
+const rowDotKernel = defineKernel({
   name: 'row-dot',
   source,
   includes,

@@ -11,7 +11,7 @@ import source from './sample-negatives.wgsl';
 /** Draws for one row before the last one stands. */
 export const negativeAttempts = 100;
 
-export const sampleNegativesKernel = defineKernel({
+const sampleNegativesKernel = defineKernel({
   name: 'sample-negatives',
   source,
   includes: { ...includes, philox },

@@ -2,11 +2,11 @@
 import type { BufferSlice, Device } from '@crossgate/gpu';
 import { defineKernel } from '@crossgate/gpu';
 import { includes } from '../include';
-import { planRows } from '../plan';
+import { planRows, rowConstants, spreadRows } from '../plan';
 import { elements, requireElements, requireSizes, rowRanges } from '../slices';
 import source from './segment-sum.wgsl';
 
-export const segmentSumKernel = defineKernel({
+const segmentSumKernel = defineKernel({
   name: 'segment-sum',
   source,
   includes,
@@ -26,7 +26,7 @@ export const segmentSumKernel = defineKernel({
     firstTargetRow: 'u32',
     targetRows: 'u32',
   },
-  constants: { VECTOR: false, SPAN: 1, ACCUMULATE: false, WORKGROUP_SIZE: 64 },
+  constants: { ...rowConstants, ACCUMULATE: false },
 });
 
 export interface SegmentSumArguments {
@@ -63,6 +63,7 @@ export function segmentSum(device: Device, args: SegmentSumArguments): void {
   const targetRows = Math.floor(out.size / 4 / columns);
   requireSizes('segmentSum', { 'rows of values': valueRows, 'rows of out': targetRows });
   const plan = planRows(segments, columns, device.capabilities.software);
+  const { constants, workgroups } = spreadRows(plan);
   const targetParts = rowRanges('segmentSum', device, targetRows, [columns]);
   rowRanges('segmentSum', device, valueRows, [columns]).forEach((valuePart, index) => {
     for (const targetPart of targetParts) {
@@ -83,14 +84,9 @@ export function segmentSum(device: Device, args: SegmentSumArguments): void {
           firstTargetRow: targetPart.first,
           targetRows: targetPart.count,
         },
-        constants: {
-          VECTOR: plan.vector,
-          SPAN: plan.span,
-          // The first part of the values sets what the others add to.
-          ACCUMULATE: accumulate || index > 0,
-          WORKGROUP_SIZE: plan.workgroupSize,
-        },
-        workgroups: plan.workgroups,
+        // The first part of the values sets what the others add to.
+        constants: { ...constants, ACCUMULATE: accumulate || index > 0 },
+        workgroups,
       });
     }
   });

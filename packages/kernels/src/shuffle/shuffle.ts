@@ -7,7 +7,7 @@ import { rowWorkgroupSize } from '../plan';
 import { shuffleBits, shuffleRounds } from './permutation';
 import source from './shuffle.wgsl';
 
-export const shuffleKernel = defineKernel({
+const shuffleKernel = defineKernel({
   name: 'shuffle',
   source,
   includes,

@@ -7,7 +7,7 @@ import { rowWorkgroupSize } from '../plan';
 import markSource from './mark-segments.wgsl';
 import mergeSource from './merge-runs.wgsl';
 
-export const mergeRunsKernel = defineKernel({
+const mergeRunsKernel = defineKernel({
   name: 'merge-runs',
   source: mergeSource,
   includes,
@@ -20,7 +20,7 @@ export const mergeRunsKernel = defineKernel({
   constants: { FIRST: false, LATER: true, WORKGROUP_SIZE: 64 },
 });
 
-export const markSegmentsKernel = defineKernel({
+const markSegmentsKernel = defineKernel({
   name: 'mark-segments',
   source: markSource,
   includes,

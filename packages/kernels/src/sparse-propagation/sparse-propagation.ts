@@ -2,11 +2,11 @@
 import type { BufferSlice, Device } from '@crossgate/gpu';
 import { defineKernel } from '@crossgate/gpu';
 import { includes } from '../include';
-import { planRows } from '../plan';
+import { planRows, rowConstants, spreadRows } from '../plan';
 import { elements, requireElements, requireSizes, rowRanges } from '../slices';
 import source from './sparse-propagation.wgsl';
 
-export const sparsePropagationKernel = defineKernel({
+const sparsePropagationKernel = defineKernel({
   name: 'sparse-propagation',
   source,
   includes,
@@ -25,7 +25,7 @@ export const sparsePropagationKernel = defineKernel({
     firstInputRow: 'u32',
     inputRows: 'u32',
   },
-  constants: { VECTOR: false, SPAN: 1, ACCUMULATE: false, WORKGROUP_SIZE: 64 },
+  constants: { ...rowConstants, ACCUMULATE: false },
 });
 
 export interface SparsePropagationArguments {
@@ -63,6 +63,7 @@ export function sparsePropagation(device: Device, args: SparsePropagationArgumen
   rowRanges(name, device, inputRows, [columns]).forEach((inputPart, index) => {
     for (const part of rowRanges(name, device, rows, [columns])) {
       const plan = planRows(part.count, columns, device.capabilities.software);
+      const { constants, workgroups } = spreadRows(plan);
       device.recorder.dispatch(sparsePropagationKernel, {
         bindings: {
           offsets,
@@ -79,14 +80,9 @@ export function sparsePropagation(device: Device, args: SparsePropagationArgumen
           firstInputRow: inputPart.first,
           inputRows: inputPart.count,
         },
-        constants: {
-          VECTOR: plan.vector,
-          SPAN: plan.span,
-          // The first part of the input sets what the others add to.
-          ACCUMULATE: accumulate || index > 0,
-          WORKGROUP_SIZE: plan.workgroupSize,
-        },
-        workgroups: plan.workgroups,
+        // The first part of the input sets what the others add to.
+        constants: { ...constants, ACCUMULATE: accumulate || index > 0 },
+        workgroups,
       });
     }
   });

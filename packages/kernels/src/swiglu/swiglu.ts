@@ -1,52 +1,48 @@
 /** SwiGLU, the gated activation of LLaMA's feed-forward layers, forward and backward. */
 import { type BufferSlice, type Device, defineKernel } from '@crossgate/gpu';
+import { elementParts } from '../element-parts';
 import { includes } from '../include';
-import { planElements } from '../plan';
-import { elements, requireElements, requireSizes, rowRanges } from '../slices';
+import { elementConstants } from '../plan';
 import source from './swiglu.wgsl';
 import backwardSource from './swiglu-backward.wgsl';
 
-const constants = { VECTOR: false, WORKGROUP_SIZE: 64, ITEMS: 1 };
+const forward = defineKernel({
+  name: 'swiglu',
+  source,
+  includes,
+  constants: elementConstants,
+  bindings: {
+    gate: { access: 'read', type: 'Value' },
+    up: { access: 'read', type: 'Value' },
+    out: { access: 'read_write', type: 'Value' },
+  },
+  parameters: { values: 'u32' },
+});
 
-const forwardKernel = (name: string, type: string) =>
-  defineKernel({
-    name,
-    source,
-    includes,
-    constants,
-    bindings: { gate: { access: 'read', type }, up: { access: 'read', type }, out: { access: 'read_write', type } },
-    parameters: { values: 'u32' },
-  });
+const backward = defineKernel({
+  name: 'swiglu-backward',
+  source: backwardSource,
+  includes,
+  constants: elementConstants,
+  bindings: {
+    gate: { access: 'read', type: 'Value' },
+    up: { access: 'read', type: 'Value' },
+    gradOut: { access: 'read', type: 'Value' },
+    gradGate: { access: 'read_write', type: 'Value' },
+    gradUp: { access: 'read_write', type: 'Value' },
+  },
+  parameters: { values: 'u32' },
+});
 
-const backwardKernel = (name: string, type: string) =>
-  defineKernel({
-    name,
-    source: backwardSource,
-    includes,
-    constants,
-    bindings: {
-      gate: { access: 'read', type },
-      up: { access: 'read', type },
-      gradOut: { access: 'read', type },
-      gradGate: { access: 'read_write', type },
-      gradUp: { access: 'read_write', type },
-    },
-    parameters: { values: 'u32' },
-  });
-
-const forward = { scalar: forwardKernel('swiglu', 'f32'), vector: forwardKernel('swiglu-vec4', 'vec4<f32>') };
-const backward = {
-  scalar: backwardKernel('swiglu-backward', 'f32'),
-  vector: backwardKernel('swiglu-backward-vec4', 'vec4<f32>'),
-};
-
+/** Arguments of {@link swiglu}. */
 export interface SwigluArguments {
-  /** [count], any shape */
+  /** f32 [count], of any shape. */
   readonly gate: BufferSlice;
-  /** [count] */
+  /** f32 [count] */
   readonly up: BufferSlice;
-  /** [count]; another buffer than gate and up. */
+  /** f32 [count]; another buffer than gate and up. */
   readonly out: BufferSlice;
+  /** Elements of each slice, at least 1. */
   readonly count: number;
 }
 
@@ -56,31 +52,24 @@ export interface SwigluArguments {
  * @throws InputError when a slice is smaller than `count` elements.
  */
 export function swiglu(device: Device, { gate, up, out, count }: SwigluArguments): void {
-  requireSizes('swiglu', { count });
-  requireElements('swiglu', 'gate', gate, count);
-  requireElements('swiglu', 'up', up, count);
-  requireElements('swiglu', 'out', out, count);
-  for (const range of rowRanges('swiglu', device, count, [1])) {
-    const plan = planElements(range.count, device.capabilities.software);
-    const of = (slice: BufferSlice) => elements(slice, range.first, range.count);
-    device.recorder.dispatch(plan.vector ? forward.vector : forward.scalar, {
-      bindings: { gate: of(gate), up: of(up), out: of(out) },
-      parameters: { values: plan.values },
-      constants: { VECTOR: plan.vector, WORKGROUP_SIZE: plan.workgroupSize, ITEMS: plan.items },
-      workgroups: plan.workgroups,
-    });
+  for (const { values, ...part } of elementParts('swiglu', device, count, { gate, up, out })) {
+    device.recorder.dispatch(forward, { ...part, parameters: { values } });
   }
 }
 
+/** Arguments of {@link swigluBackward}. */
 export interface SwigluBackwardArguments {
-  /** Inputs of the forward pass, [count] each. */
+  /** The input of the forward pass, f32 [count]. */
   readonly gate: BufferSlice;
+  /** The input of the forward pass, f32 [count]. */
   readonly up: BufferSlice;
-  /** [count] */
+  /** f32 [count] */
   readonly gradOut: BufferSlice;
-  /** Results, [count] each. */
+  /** Gradient with respect to gate, f32 [count], written. */
   readonly gradGate: BufferSlice;
+  /** Gradient with respect to up, f32 [count], written. */
   readonly gradUp: BufferSlice;
+  /** Elements of each slice, at least 1. */
   readonly count: number;
 }
 
@@ -91,20 +80,8 @@ export interface SwigluBackwardArguments {
  */
 export function swigluBackward(device: Device, args: SwigluBackwardArguments): void {
   const { gate, up, gradOut, gradGate, gradUp, count } = args;
-  requireSizes('swigluBackward', { count });
-  requireElements('swigluBackward', 'gate', gate, count);
-  requireElements('swigluBackward', 'up', up, count);
-  requireElements('swigluBackward', 'gradOut', gradOut, count);
-  requireElements('swigluBackward', 'gradGate', gradGate, count);
-  requireElements('swigluBackward', 'gradUp', gradUp, count);
-  for (const range of rowRanges('swigluBackward', device, count, [1])) {
-    const plan = planElements(range.count, device.capabilities.software);
-    const of = (slice: BufferSlice) => elements(slice, range.first, range.count);
-    device.recorder.dispatch(plan.vector ? backward.vector : backward.scalar, {
-      bindings: { gate: of(gate), up: of(up), gradOut: of(gradOut), gradGate: of(gradGate), gradUp: of(gradUp) },
-      parameters: { values: plan.values },
-      constants: { VECTOR: plan.vector, WORKGROUP_SIZE: plan.workgroupSize, ITEMS: plan.items },
-      workgroups: plan.workgroups,
-    });
+  const slices = { gate, up, gradOut, gradGate, gradUp };
+  for (const { values, ...part } of elementParts('swigluBackward', device, count, slices)) {
+    device.recorder.dispatch(backward, { ...part, parameters: { values } });
   }
 }

@@ -8,7 +8,7 @@ import heap from './heap.wgsl';
 import mergeSource from './merge.wgsl';
 import source from './top-k.wgsl';
 
-export const topKKernel = defineKernel({
+const topKKernel = defineKernel({
   name: 'top-k',
   source,
   includes: { ...includes, heap },
@@ -29,7 +29,7 @@ export const topKKernel = defineKernel({
   constants: { VECTOR: false, TILE: 4, WORKGROUP_SIZE: 64 },
 });
 
-export const topKMergeKernel = defineKernel({
+const topKMergeKernel = defineKernel({
   name: 'top-k-merge',
   source: mergeSource,
   includes: { ...includes, heap },

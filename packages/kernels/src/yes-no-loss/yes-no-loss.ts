@@ -18,7 +18,7 @@ const kindNumbers = {
 
 export type YesNoLossKind = keyof typeof kindNumbers;
 
-export const yesNoRowsKernel = defineKernel({
+const yesNoRowsKernel = defineKernel({
   name: 'yes-no-loss-rows',
   source: rowsSource,
   includes,
@@ -34,7 +34,7 @@ export const yesNoRowsKernel = defineKernel({
   constants: { ...kinds, KIND: 0, BPR_ON_LOGIT: false, NEEDS_REST: true, WORKGROUP_SIZE: 64 },
 });
 
-export const yesNoGradientKernel = defineKernel({
+const yesNoGradientKernel = defineKernel({
   name: 'yes-no-loss-gradient',
   source: gradientSource,
   includes,
