@@ -29,7 +29,7 @@ export function elementParts<Names extends string>(
   const entries = Object.entries(slices) as [Names, BufferSlice][];
   for (const [name, slice] of entries) requireElements(operation, name, slice, count);
   return rowRanges(operation, device, count, [1]).map((range) => {
-    const plan = planElements(range.count, device.capabilities.software);
+    const plan = planElements(range, device.capabilities);
     const parts = entries.map(([name, slice]) => [name, elements(slice, range.first, range.count)] as const);
     return {
       bindings: Object.fromEntries(parts) as Record<Names, BufferSlice>,

@@ -20,6 +20,7 @@ export * from './matmul/matmul';
 export * from './narrow/narrow';
 export { type NormArguments, type NormBackwardArguments, type NormPlan, planNorm } from './norm';
 export * from './norm-weight/norm-weight';
+export type { PlanCapabilities } from './plan';
 export * from './reduce/reduce';
 export * from './rmsnorm/rmsnorm';
 export * from './rope/rope';

@@ -1,8 +1,8 @@
 /** What RMSNorm and LayerNorm share: their plan, dispatches over ranges of rows, and the gradient of the weight. */
-import { type BufferSlice, type Capabilities, type Device, InputError } from '@crossgate/gpu';
+import { type BufferSlice, type Device, InputError } from '@crossgate/gpu';
 import { normWeightGradient } from './norm-weight/norm-weight';
-import { softwareWorkgroupSize } from './plan';
-import { planSharedRows, type RowWalkPlan, rowWalkConstants, walkRows } from './row-walk';
+import { type PlanCapabilities, softwareWorkgroupSize } from './plan';
+import { type RowWalkPlan, rowWalkConstants, walkRows, workgroupPerRow } from './row-walk';
 import { elements, requireElements, requireSizes, rowRanges } from './slices';
 
 /** How a norm runs: who works on a row, and whether columns are read one by one or in fours. */
@@ -11,10 +11,11 @@ export interface NormPlan extends RowWalkPlan {
 }
 
 /** Chooses the variant of a norm. Pure: same arguments, same plan. */
-export function planNorm(columns: number, capabilities: Pick<Capabilities, 'software'>): NormPlan {
+export function planNorm(shape: { readonly columns: number }, capabilities: PlanCapabilities): NormPlan {
+  const { columns } = shape;
   const vector = columns % 4 === 0;
   if (capabilities.software) return { variant: 'row', vector, workgroupSize: softwareWorkgroupSize };
-  return { ...planSharedRows(vector ? columns / 4 : columns), vector };
+  return { ...workgroupPerRow(vector ? columns / 4 : columns), vector };
 }
 
 /** Shape of what is normalized. */
@@ -83,7 +84,7 @@ interface NormPart {
 export function normParts(
   operation: string,
   device: Device,
-  { rows, columns, epsilon, plan = planNorm(columns, device.capabilities) }: NormShape,
+  { rows, columns, epsilon, plan = planNorm({ columns }, device.capabilities) }: NormShape,
   matrices: Readonly<Record<string, BufferSlice>>,
   vectors: Readonly<Record<string, BufferSlice | undefined>>,
 ): NormPart[] {

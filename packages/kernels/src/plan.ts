@@ -1,4 +1,11 @@
-/** How elementwise and row-wise kernels are spread over workgroups: the counterpart of the includes `values` and `invocations`. */
+/**
+ * How elementwise and row-wise kernels are spread over workgroups: the counterpart of the includes `values` and `invocations`.
+ * Every planner of the kernels is pure, takes a shape and the device's capabilities, and gives plain data.
+ */
+import type { Capabilities } from '@crossgate/gpu';
+
+/** What a planner asks of a device. `device.capabilities` is one. */
+export type PlanCapabilities = Pick<Capabilities, 'software'>;
 
 /**
  * Invocations per workgroup on software adapters: one vector register. A larger workgroup is run there as several that
@@ -6,12 +13,23 @@
  */
 export const softwareWorkgroupSize = 8;
 
-/** Invocations per workgroup where each handles one row or one short span. */
-export function rowWorkgroupSize(software: boolean): number {
-  return software ? softwareWorkgroupSize : 128;
+/** A plan for a kernel of which every invocation does one piece of work: a row, or a short span. */
+export interface InvocationPlan {
+  /** Invocations per workgroup. */
+  readonly workgroupSize: number;
+  readonly workgroups: number;
 }
 
-/** A plan for `values` equal pieces of work. */
+/** Plans a kernel over pieces of work, one to an invocation. Pure. */
+export function planInvocations(
+  shape: { readonly invocations: number },
+  capabilities: PlanCapabilities,
+): InvocationPlan {
+  const workgroupSize = capabilities.software ? softwareWorkgroupSize : 128;
+  return { workgroupSize, workgroups: Math.ceil(shape.invocations / workgroupSize) };
+}
+
+/** A plan for equal pieces of work that do not depend on each other. */
 export interface ValuePlan {
   readonly workgroupSize: number;
   /** Values per invocation, a workgroup's width apart. */
@@ -19,8 +37,10 @@ export interface ValuePlan {
   readonly workgroups: number;
 }
 
-/** Plans independent values: one per invocation on hardware, loops on software, where workgroups are small. */
-export function planValues(values: number, software: boolean): ValuePlan {
+/** Plans independent values: one per invocation on hardware, loops on software, where workgroups are small. Pure. */
+export function planValues(shape: { readonly values: number }, capabilities: PlanCapabilities): ValuePlan {
+  const { values } = shape;
+  const { software } = capabilities;
   const workgroupSize = software ? softwareWorkgroupSize : 256;
   const items = !software || values < 512 ? 1 : values < 16_384 ? 4 : 32;
   return { workgroupSize, items, workgroups: Math.ceil(values / (workgroupSize * items)) };
@@ -34,11 +54,11 @@ export interface ElementPlan extends ValuePlan {
   readonly values: number;
 }
 
-/** Plans an elementwise kernel over `count` elements: vectors of four where the count allows. */
-export function planElements(count: number, software: boolean): ElementPlan {
-  const vector = count % 4 === 0;
-  const values = vector ? count / 4 : count;
-  return { vector, values, ...planValues(values, software) };
+/** Plans an elementwise kernel: vectors of four where the count allows. Pure. */
+export function planElements(shape: { readonly count: number }, capabilities: PlanCapabilities): ElementPlan {
+  const vector = shape.count % 4 === 0;
+  const values = vector ? shape.count / 4 : shape.count;
+  return { vector, values, ...planValues({ values }, capabilities) };
 }
 
 /** Defaults of the constants of an elementwise kernel: what the includes `vector` and `values` read. */
@@ -51,6 +71,7 @@ export function spreadValues({ items, workgroupSize, workgroups }: ValuePlan, ve
 
 /** A plan for a kernel over [rows, columns] in which an invocation handles a span of neighboring values of one row. */
 export interface RowPlan {
+  /** True when four columns are read at once. */
   readonly vector: boolean;
   readonly valuesPerRow: number;
   /** Values per invocation. */
@@ -62,9 +83,14 @@ export interface RowPlan {
 
 /**
  * Plans a kernel that works on rows value by value. Hardware wants neighbors in neighboring invocations (span 1); a
- * software adapter wants to look an index up once for several values (span up to 4).
+ * software adapter wants to look an index up once for several values (span up to 4). Pure.
  */
-export function planRows(rows: number, columns: number, software: boolean): RowPlan {
+export function planRows(
+  shape: { readonly rows: number; readonly columns: number },
+  capabilities: PlanCapabilities,
+): RowPlan {
+  const { rows, columns } = shape;
+  const { software } = capabilities;
   const vector = columns % 4 === 0;
   const valuesPerRow = vector ? columns / 4 : columns;
   const span = software ? Math.max(1, Math.min(4, valuesPerRow)) : 1;

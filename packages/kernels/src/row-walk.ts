@@ -11,8 +11,8 @@ export interface RowWalkPlan {
 /** Defaults of the constants that the include reads. */
 export const rowWalkConstants = { ROW_PER_INVOCATION: true, WORKGROUP_SIZE: 64 };
 
-/** Shares rows of `width` values among the invocations of a workgroup: about one value each, 32 to 256 of them. Pure. */
-export function planSharedRows(width: number): RowWalkPlan {
+/** A workgroup for each row of `width` values: about one value to an invocation, 32 to 256 of them. Pure. */
+export function workgroupPerRow(width: number): RowWalkPlan {
   return { variant: 'workgroup', workgroupSize: Math.min(256, Math.max(32, 2 ** Math.ceil(Math.log2(width)))) };
 }
 

@@ -93,8 +93,8 @@ export function describeNorm(norm: Norm): void {
           [2, 2048],
         ] as const) {
           for (const software of [true, false]) {
-            await check(norm, device, rows, columns, planNorm(columns, { software }));
-            await check(norm, device, rows, columns, { ...planNorm(columns, { software }), vector: false });
+            await check(norm, device, rows, columns, planNorm({ columns }, { software }));
+            await check(norm, device, rows, columns, { ...planNorm({ columns }, { software }), vector: false });
           }
         }
       }));

@@ -81,7 +81,7 @@ export const elementwiseBenches: readonly KernelBench[] = [
     launcher: 'rowDot',
     shape: `${cfBatch}x${cfDim}`,
     work: bytesOf(2 * cfBatch * cfDim, cfBatch),
-    variant: ({ software }) => planRowDot(cfDim, software).variant,
+    variant: (capabilities) => planRowDot({ columns: cfDim }, capabilities).variant,
     prepare: (context) => {
       const [a, b] = [context.floats(cfBatch * cfDim), context.floats(cfBatch * cfDim)];
       const out = context.empty(cfBatch);

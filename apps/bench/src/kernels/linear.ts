@@ -73,7 +73,7 @@ function matmulBench(size: MatmulSize, hardwareOnly: boolean): KernelBench {
     shape: `${m}x${n}x${k} ${layout} (${note})`,
     work: { flops: 2 * m * n * k },
     variant: (capabilities) => {
-      const plan = planMatmul(size, 'f32', capabilities);
+      const plan = planMatmul(size, capabilities);
       return `${plan.variant} ${plan.rows}x${plan.columns}${plan.splits > 1 ? ` split ${plan.splits}` : ''}`;
     },
     when: ({ software }) => !(hardwareOnly && software),
@@ -110,8 +110,8 @@ function columnSumBench(rows: number, columns: number): KernelBench {
     launcher: 'columnSum',
     shape: `${rows}x${columns}`,
     work: bytesOf(rows * columns, columns),
-    variant: ({ software }) => {
-      const { vector, splits } = planColumnSum(rows, columns, software);
+    variant: (capabilities) => {
+      const { vector, splits } = planColumnSum({ rows, columns }, capabilities);
       return `${vector ? 'vector' : 'scalar'} split ${splits}`;
     },
     prepare: (context) => {

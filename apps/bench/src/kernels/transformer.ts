@@ -22,7 +22,8 @@ import { type BenchContext, bytesOf, type KernelBench, sizes } from './bench';
 
 const { tokens, sequences, hidden, heads, keyValueHeads, headDim, feedForward, vocab } = sizes;
 const epsilon = 1e-5;
-const variantOfRows = (capabilities: Parameters<typeof planNorm>[1]) => planNorm(hidden, capabilities).variant;
+const variantOfRows = (capabilities: Parameters<typeof planNorm>[1]) =>
+  planNorm({ columns: hidden }, capabilities).variant;
 
 /** Multiply-adds of the causal scores of packed sequences of equal length: half of each square, diagonal included. */
 function attentionPairs(total: number, count: number): number {
@@ -213,7 +214,7 @@ export const transformerBenches: readonly KernelBench[] = [
     launcher: 'softmax',
     shape: `${tokens}x${vocab}`,
     work: bytesOf(2 * tokens * vocab),
-    variant: (capabilities) => planSoftmax(tokens, vocab, capabilities).variant,
+    variant: (capabilities) => planSoftmax({ rows: tokens, columns: vocab }, capabilities).variant,
     prepare: (context) => {
       const [x, out] = [context.floats(tokens * vocab, 5), context.empty(tokens * vocab)];
       return () => softmax(context.device, { x, out, rows: tokens, columns: vocab });
@@ -224,7 +225,7 @@ export const transformerBenches: readonly KernelBench[] = [
     launcher: 'softmaxBackward',
     shape: `${tokens}x${vocab}`,
     work: bytesOf(3 * tokens * vocab),
-    variant: (capabilities) => planSoftmax(tokens, vocab, capabilities).variant,
+    variant: (capabilities) => planSoftmax({ rows: tokens, columns: vocab }, capabilities).variant,
     prepare: (context) => {
       const out = context.floats(tokens * vocab);
       const [gradOut, gradX] = [context.floats(tokens * vocab), context.empty(tokens * vocab)];

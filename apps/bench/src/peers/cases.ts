@@ -100,7 +100,7 @@ function matmulCase(m: number, n: number, k: number, note: string): PeerCase {
     shape: `${m}x${n}x${k} A·Bᵀ${note}`,
     settings: {},
     work: { flops: 2 * m * n * k },
-    variant: (capabilities) => planMatmul({ m, n, k, transposeB: true }, 'f32', capabilities).variant,
+    variant: (capabilities) => planMatmul({ m, n, k, transposeB: true }, capabilities).variant,
     prepare: (device, seed) => {
       const bench = new Workbench(device, seed);
       const args = { a: bench.floats('a', [m, k]), b: bench.floats('b', [n, k]), out: bench.empty(m * n) };

@@ -87,7 +87,7 @@ async function check(device: Device, testCase: Case): Promise<void> {
 describe('planAttention', () => {
   it('holds less per invocation as heads grow', () => {
     const held = [8, 16, 32, 64, 128].map((headDim) => {
-      const { rows, step } = planAttention(headDim, { software: true }).forward;
+      const { rows, step } = planAttention({ headDim }, { software: true }).forward;
       return rows * step;
     });
     expect(held).toEqual([...held].sort((a, b) => b - a));
@@ -95,7 +95,11 @@ describe('planAttention', () => {
   });
 
   it('keeps one row per invocation on hardware', () => {
-    expect(planAttention(64, { software: false }).forward).toEqual({ workgroupSize: 64, rows: 1, step: 2 });
+    expect(planAttention({ headDim: 64 }, { software: false }).forward).toEqual({
+      workgroupSize: 64,
+      rows: 1,
+      step: 2,
+    });
   });
 });
 

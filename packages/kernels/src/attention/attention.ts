@@ -1,7 +1,7 @@
 /** Causal attention over packed sequences with grouped heads, forward and backward, without a tokens² matrix. */
-import { type BufferSlice, type Capabilities, type Device, defineKernel, InputError } from '@crossgate/gpu';
+import { type BufferSlice, type Device, defineKernel, InputError } from '@crossgate/gpu';
 import { includes as shared } from '../include';
-import { rowWorkgroupSize } from '../plan';
+import { type PlanCapabilities, planInvocations } from '../plan';
 import { requireElements, requireSizes } from '../slices';
 import source from './attention.wgsl';
 import keySource from './attention-backward-key.wgsl';
@@ -149,7 +149,8 @@ export interface AttentionPlan {
  * because a load costs about twenty multiplications there; rows and steps shrink as heads grow, to bound both the
  * registers and the unrolled text.
  */
-export function planAttention(headDim: number, capabilities: Pick<Capabilities, 'software'>): AttentionPlan {
+export function planAttention(shape: { readonly headDim: number }, capabilities: PlanCapabilities): AttentionPlan {
+  const { headDim } = shape;
   if (!capabilities.software) {
     const tile = { workgroupSize: 64, rows: 1, step: headDim <= 64 ? 2 : 1 };
     return { forward: tile, backwardQuery: tile, backwardKey: tile };
@@ -173,9 +174,11 @@ export interface DecodePlan {
  * {@link planAttention} has them, which leave all but `tokens` invocations idle. Pure: same arguments, same plan.
  */
 export function planDecode(
-  { tokens, headDim, cacheLength }: { readonly tokens: number; readonly headDim: number; readonly cacheLength: number },
-  { software }: Pick<Capabilities, 'software'>,
+  shape: { readonly tokens: number; readonly headDim: number; readonly cacheLength: number },
+  capabilities: PlanCapabilities,
 ): DecodePlan | null {
+  const { tokens, headDim, cacheLength } = shape;
+  const { software } = capabilities;
   // On lavapipe a single token is 1.4 to 1.9 times as fast, but four take twice as long as in a block of eight.
   if (tokens > (software ? 1 : 4) || cacheLength < 32) return null;
   // At most 8 KiB of workgroup memory for the sums that are handed on.
@@ -260,7 +263,7 @@ export function attention(device: Device, args: AttentionArguments): void {
   requireElements('attention', 'sequenceOfToken', sequenceOfToken, tokens);
   requireElements('attention', 'out', out, tokens * heads * headDim);
   requireElements('attention', 'logSumExp', logSumExp, tokens * heads);
-  const plan = args.plan ?? planAttention(headDim, device.capabilities);
+  const plan = args.plan ?? planAttention(args, device.capabilities);
   device.recorder.dispatch(forwardKernel, {
     bindings: { query, key, value, offsets, sequenceOfToken, out, logSumExp },
     ...tileArguments(plan.forward, args, 'query'),
@@ -315,7 +318,7 @@ export function attentionCached(device: Device, args: AttentionCachedArguments):
     });
     return;
   }
-  const { forward } = args.plan ?? planAttention(headDim, device.capabilities);
+  const { forward } = args.plan ?? planAttention(args, device.capabilities);
   // One token at a time leaves most rows of a block empty.
   const tile = { ...forward, rows: Math.min(forward.rows, Math.ceil(tokens / forward.workgroupSize)) };
   const { parameters, constants, workgroups } = tileArguments(tile, args, 'query');
@@ -367,16 +370,16 @@ export function attentionBackward(device: Device, args: AttentionBackwardArgumen
   requireElements('attentionBackward', 'logSumExp', logSumExp, tokens * heads);
   requireElements('attentionBackward', 'offsets', offsets, 2);
   requireElements('attentionBackward', 'sequenceOfToken', sequenceOfToken, tokens);
-  const plan = args.plan ?? planAttention(headDim, device.capabilities);
+  const plan = args.plan ?? planAttention(args, device.capabilities);
   const vector = headDim % 4 === 0;
   const statistics = device.memory.allocate(8 * tokens * heads);
   const bounds = device.memory.allocate(8 * tokens);
-  const workgroupSize = rowWorkgroupSize(device.capabilities.software);
+  const { workgroupSize, workgroups } = planInvocations({ invocations: tokens * heads }, device.capabilities);
   device.recorder.dispatch(deltaKernel, {
     bindings: { gradOut, out, logSumExp, offsets, sequenceOfToken, statistics, bounds },
     parameters: { tokens, heads, width: vector ? headDim / 4 : headDim },
     constants: { VECTOR: vector, WORKGROUP_SIZE: workgroupSize },
-    workgroups: Math.ceil((tokens * heads) / workgroupSize),
+    workgroups,
   });
   const inputs = { query, key, value, gradOut, statistics, bounds };
   device.recorder.dispatch(queryKernel, {

@@ -47,7 +47,7 @@ export function bceWithLogits(device: Device, args: BceArguments): void {
     if (slice) requireElements('bceWithLogits', name, slice, rows);
   }
   for (const { first, count } of rowRanges('bceWithLogits', device, rows, [1])) {
-    const plan = planValues(count, device.capabilities.software);
+    const plan = planValues({ values: count }, device.capabilities);
     device.recorder.dispatch(bceKernel, {
       bindings: {
         logits: elements(logits, first, count),

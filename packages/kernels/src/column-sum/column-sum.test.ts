@@ -51,11 +51,11 @@ describe('columnSum', () => {
   it('plans splits that cover all rows once', () => {
     for (const software of [true, false]) {
       for (const rows of [1, 31, 64, 65, 1000, 20_001]) {
-        const { splits, rowsPerSplit } = planColumnSum(rows, 64, software);
+        const { splits, rowsPerSplit } = planColumnSum({ rows, columns: 64 }, { software });
         expect(splits * rowsPerSplit).toBeGreaterThanOrEqual(rows);
         expect((splits - 1) * rowsPerSplit).toBeLessThan(rows);
       }
     }
-    expect(planColumnSum(20_001, 64, true).splits).toBeGreaterThan(8);
+    expect(planColumnSum({ rows: 20_001, columns: 64 }, { software: true }).splits).toBeGreaterThan(8);
   });
 });

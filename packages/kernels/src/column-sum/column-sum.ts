@@ -2,6 +2,7 @@
 import type { BufferSlice, Device } from '@crossgate/gpu';
 import { defineKernel, InputError } from '@crossgate/gpu';
 import { includes } from '../include';
+import { type PlanCapabilities, softwareWorkgroupSize } from '../plan';
 import { elements, requireElements, rowRanges } from '../slices';
 import source from './column-sum.wgsl';
 
@@ -24,9 +25,14 @@ export interface ColumnSumPlan {
 }
 
 /** Chooses how {@link columnSum} divides its rows. Pure. */
-export function planColumnSum(rows: number, columns: number, software: boolean): ColumnSumPlan {
+export function planColumnSum(
+  shape: { readonly rows: number; readonly columns: number },
+  capabilities: PlanCapabilities,
+): ColumnSumPlan {
+  const { rows, columns } = shape;
+  const { software } = capabilities;
   const vector = columns % 4 === 0;
-  const workgroupSize = software ? 8 : 64;
+  const workgroupSize = software ? softwareWorkgroupSize : 64;
   // A software adapter needs a few workgroups per core; hardware wants both stages about equally deep.
   const wanted = software ? Math.min(16, Math.floor(rows / 32)) : Math.floor(Math.sqrt(rows));
   const rowsPerSplit = Math.ceil(rows / Math.max(1, wanted));
@@ -64,7 +70,7 @@ export function columnSum(device: Device, args: ColumnSumArguments): void {
   }
   for (const { first, count } of rowRanges('column-sum', device, rows, [columns])) {
     const part = elements(x, first * columns, count * columns);
-    const plan = planColumnSum(count, columns, device.capabilities.software);
+    const plan = planColumnSum({ rows: count, columns }, device.capabilities);
     const continued = accumulate || first > 0;
     if (plan.splits === 1) {
       record(device, part, target, count, columns, plan, continued);

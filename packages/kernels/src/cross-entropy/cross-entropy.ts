@@ -3,7 +3,7 @@ import type { BufferSlice, Device } from '@crossgate/gpu';
 import { defineKernel } from '@crossgate/gpu';
 import { includes } from '../include';
 import { logSumExp } from '../log-sum-exp/log-sum-exp';
-import { rowWorkgroupSize } from '../plan';
+import { planInvocations } from '../plan';
 import { elements, requireElements, requireSizes, rowRanges } from '../slices';
 import gradientSource from './gradient.wgsl';
 import lossSource from './loss.wgsl';
@@ -66,12 +66,12 @@ export function crossEntropy(device: Device, args: CrossEntropyArguments): void 
   const { logits, targets, loss, gradLogits, rows, vocab, gradScale = 1 } = args;
   if (rows === 0) return;
   requireSizes('crossEntropy', { rows, vocab });
-  const workgroupSize = rowWorkgroupSize(device.capabilities.software);
   requireElements('crossEntropy', 'logits', logits, rows * vocab);
   requireElements('crossEntropy', 'targets', targets, rows);
   requireElements('crossEntropy', 'loss', loss, rows);
   if (gradLogits) requireElements('crossEntropy', 'gradLogits', gradLogits, rows * vocab);
   for (const { first, count } of rowRanges('crossEntropy', device, rows, [vocab, 1])) {
+    const perRow = planInvocations({ invocations: count }, device.capabilities);
     const normalizer = device.memory.allocate(4 * count);
     const part = {
       logits: elements(logits, first * vocab, count * vocab),
@@ -82,16 +82,17 @@ export function crossEntropy(device: Device, args: CrossEntropyArguments): void 
     device.recorder.dispatch(crossEntropyLossKernel, {
       bindings: { ...part, loss: elements(loss, first, count) },
       parameters: { rows: count, vocab },
-      constants: { WORKGROUP_SIZE: workgroupSize },
-      workgroups: Math.ceil(count / workgroupSize),
+      constants: { WORKGROUP_SIZE: perRow.workgroupSize },
+      workgroups: perRow.workgroups,
     });
     if (gradLogits) {
       const spansPerRow = Math.ceil(vocab / span);
+      const perSpan = planInvocations({ invocations: count * spansPerRow }, device.capabilities);
       device.recorder.dispatch(crossEntropyGradientKernel, {
         bindings: { ...part, gradLogits: elements(gradLogits, first * vocab, count * vocab) },
         parameters: { rows: count, vocab, spansPerRow, gradScale },
-        constants: { WORKGROUP_SIZE: workgroupSize },
-        workgroups: Math.ceil((count * spansPerRow) / workgroupSize),
+        constants: { WORKGROUP_SIZE: perSpan.workgroupSize },
+        workgroups: perSpan.workgroups,
       });
     }
     device.memory.releaseEarly(normalizer);

@@ -2,7 +2,7 @@
 import type { BufferSlice, Device } from '@crossgate/gpu';
 import { defineKernel, InputError } from '@crossgate/gpu';
 import { includes } from '../include';
-import { rowWorkgroupSize } from '../plan';
+import { planInvocations } from '../plan';
 import { elements, requireElements, requireSizes } from '../slices';
 import source from './dequantize.wgsl';
 
@@ -79,7 +79,7 @@ export function dequantize(device: Device, { type, blocks, out, count, first = 0
     const values = Math.min(most, count - start);
     const base = first + start - (first % 64);
     const runs = Math.ceil(values / 32);
-    const workgroupSize = rowWorkgroupSize(device.capabilities.software);
+    const { workgroupSize, workgroups } = planInvocations({ invocations: runs }, device.capabilities);
     const words = Math.ceil(((values / blockSize) * blockBytes) / 4);
     device.recorder.dispatch(dequantizeKernel, {
       bindings: {
@@ -95,7 +95,7 @@ export function dequantize(device: Device, { type, blocks, out, count, first = 0
         BLOCK_BYTES: blockBytes,
         WORKGROUP_SIZE: workgroupSize,
       },
-      workgroups: Math.ceil(runs / workgroupSize),
+      workgroups,
     });
   }
 }

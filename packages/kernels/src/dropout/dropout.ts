@@ -72,7 +72,7 @@ export function dropout(device: Device, args: DropoutArguments): void {
         stream,
         counter,
       },
-      ...spreadValues(planValues(values, device.capabilities.software), range.count % 4 === 0),
+      ...spreadValues(planValues({ values }, device.capabilities), range.count % 4 === 0),
     });
   }
 }

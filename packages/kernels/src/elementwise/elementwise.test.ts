@@ -124,14 +124,14 @@ describe('plans', () => {
   it('cover every element once', () => {
     for (const software of [true, false]) {
       for (const count of [1, 4, 257, 65_536, 1_000_001]) {
-        const plan = planElements(count, software);
+        const plan = planElements({ count }, { software });
         expect(plan.values * (plan.vector ? 4 : 1)).toBe(count);
         const capacity = plan.workgroups * plan.workgroupSize * plan.items;
         expect(capacity).toBeGreaterThanOrEqual(plan.values);
         expect(capacity - plan.workgroupSize * plan.items).toBeLessThan(plan.values);
       }
       for (const columns of [1, 3, 64, 172]) {
-        const plan = planRows(257, columns, software);
+        const plan = planRows({ rows: 257, columns }, { software });
         expect(plan.valuesPerRow * (plan.vector ? 4 : 1)).toBe(columns);
         expect(plan.spansPerRow * plan.span).toBeGreaterThanOrEqual(plan.valuesPerRow);
         expect(plan.workgroups * plan.workgroupSize).toBeGreaterThanOrEqual(257 * plan.spansPerRow);

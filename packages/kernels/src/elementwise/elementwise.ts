@@ -266,7 +266,7 @@ export function scaleRows(device: Device, args: ScaleRowsArguments): void {
   requireElements('scaleRows', 'scale', scale, rows);
   requireElements('scaleRows', 'out', out, rows * columns);
   for (const { first, count } of rowRanges('scaleRows', device, rows, [columns, 1])) {
-    const plan = planRows(count, columns, device.capabilities.software);
+    const plan = planRows({ rows: count, columns }, device.capabilities);
     const { constants, workgroups } = spreadRows(plan);
     device.recorder.dispatch(scaleRowsKernel, {
       bindings: {

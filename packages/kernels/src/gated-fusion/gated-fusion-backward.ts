@@ -92,7 +92,7 @@ export function gatedFusionBackward(device: Device, args: GatedFusionBackwardArg
   const gateGradient = device.memory.allocate(4 * positions * gateWidth);
   const scalar = gateWidth === 1;
   for (const { first, count } of rowRanges('gatedFusionBackward', device, positions, [columns, 1])) {
-    const plan = planRows(count, columns, device.capabilities.software);
+    const plan = planRows({ rows: count, columns }, device.capabilities);
     const spansPerRow = scalar ? 1 : plan.spansPerRow;
     device.recorder.dispatch(gatedFusionBackwardKernel, {
       bindings: {

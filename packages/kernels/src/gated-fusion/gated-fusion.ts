@@ -100,7 +100,7 @@ export function gatedFusion(device: Device, args: GatedFusionArguments): void {
   const vocab = Math.floor(tokenEmbeddings.size / 4 / columns);
   const tokenParts = rowRanges('gatedFusion', device, vocab, [columns]);
   for (const { first, count } of rowRanges('gatedFusion', device, positions, [columns, 1])) {
-    const plan = planRows(count, columns, device.capabilities.software);
+    const plan = planRows({ rows: count, columns }, device.capabilities);
     const { constants, workgroups } = spreadRows(plan);
     tokenParts.forEach((tokens, index) => {
       const fuse = index === 0;

@@ -68,7 +68,7 @@ export function gather(device: Device, args: GatherArguments): void {
   const layout = operandLayout(table, columns);
   const tableParts = rowRanges('gather', device, tableRows, layout.wordsPerRow);
   for (const range of rowRanges('gather', device, rows, [columns, 1])) {
-    const plan = planRows(range.count, columns, device.capabilities.software);
+    const plan = planRows({ rows: range.count, columns }, device.capabilities);
     const { constants, workgroups } = spreadRows(plan);
     for (const part of tableParts) {
       device.recorder.dispatch(gatherKernel, {

@@ -2,7 +2,7 @@
 import type { BufferSlice, Device } from '@crossgate/gpu';
 import { defineKernel } from '@crossgate/gpu';
 import { includes } from '../include';
-import { rowWorkgroupSize } from '../plan';
+import { type PlanCapabilities, planInvocations } from '../plan';
 import { elements, requireElements, requireSizes, rowRanges } from '../slices';
 import combineSource from './combine.wgsl';
 import partialSource from './partial.wgsl';
@@ -28,12 +28,21 @@ const logSumExpCombineKernel = defineKernel({
   constants: { WORKGROUP_SIZE: 64 },
 });
 
+/** How {@link logSumExp} divides rows. */
+export interface LogSumExpPlan {
+  /** Invocations per row, a power of two; each leaves a partial sum. */
+  readonly parts: number;
+  readonly workgroupSize: number;
+}
+
 /**
- * Invocations per row. Pure. About √columns balances the two stages and keeps every sum short, which is also what makes
- * it precise; a power of two, so a row of many columns starts at a cache line's edge.
+ * Chooses the parts of a row. Pure. About √columns balances the two stages and keeps every sum short, which is also what
+ * makes it precise; a power of two, so a row of many columns starts at a cache line's edge.
  */
-export function planLogSumExp(columns: number): number {
-  return Math.min(256, 2 ** Math.round(Math.log2(Math.sqrt(columns))));
+export function planLogSumExp(shape: { readonly columns: number }, capabilities: PlanCapabilities): LogSumExpPlan {
+  const parts = Math.min(256, 2 ** Math.round(Math.log2(Math.sqrt(shape.columns))));
+  const { workgroupSize } = planInvocations({ invocations: parts }, capabilities);
+  return { parts, workgroupSize };
 }
 
 export interface LogSumExpArguments {
@@ -58,8 +67,7 @@ export function logSumExp(device: Device, args: LogSumExpArguments): void {
   requireSizes('logSumExp', { rows, columns });
   requireElements('logSumExp', 'x', x, rows * columns);
   requireElements('logSumExp', 'out', out, rows);
-  const parts = planLogSumExp(columns);
-  const workgroupSize = rowWorkgroupSize(device.capabilities.software);
+  const { parts, workgroupSize } = planLogSumExp({ columns }, device.capabilities);
   for (const { first, count } of rowRanges('logSumExp', device, rows, [columns, 2 * parts, 1])) {
     const partials = device.memory.allocate(8 * count * parts);
     device.recorder.dispatch(logSumExpPartialKernel, {

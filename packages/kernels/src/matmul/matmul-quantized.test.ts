@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { deviceConfigurations, download, upload, uploadFilled, withDevice } from '../../test/harness';
 import { matrixOf, storages } from '../../test/narrow-matrix';
 import type { MatmulArguments, MatmulShape } from './matmul';
-import { matmul, planSoftwareMatmul, planTiledMatmul, quantizedLayout } from './matmul';
+import { matmul, planMatmul, quantizedLayout } from './matmul';
 
 /** Tokens, outputs and inputs of a layer: whole blocks, ragged blocks, ragged everything, an odd number of blocks, two super-blocks. */
 const layers = [
@@ -57,7 +57,7 @@ describe.each(storages)('a matrix of %s', (storage) => {
   it.each(['software', 'tiled'] as const)('is multiplied forwards and backwards (%s)', async (variant) => {
     await withDevice(async (device) => {
       const plan = (shape: MatmulShape) =>
-        variant === 'software' ? planSoftwareMatmul(shape) : planTiledMatmul(shape, device.capabilities);
+        planMatmul(shape, { ...device.capabilities, software: variant === 'software' });
       for (const layer of layers) await check(device, storage, layer, plan);
     });
   });

@@ -6,7 +6,7 @@ import { expectClose } from '@crossgate/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { download, upload, uploadFilled } from '../../test/harness';
 import type { MatmulArguments, MatmulPlan, MatmulShape } from './matmul';
-import { matmul, planMatmul, planSoftwareMatmul, planTiledMatmul } from './matmul';
+import { matmul, planMatmul } from './matmul';
 
 /** Values without symmetry: a wrong stride, transpose or row shows. */
 function values(count: number, seed: number): Float32Array {
@@ -78,7 +78,7 @@ const sizes: readonly [number, number, number][] = [
   [16, 12, 1031],
   [7, 9, 1030],
 ];
-const plans = { software: planSoftwareMatmul, tiled: null } as const;
+const variants = ['software', 'tiled'] as const;
 
 describe('matmul', () => {
   let device: Device;
@@ -87,8 +87,9 @@ describe('matmul', () => {
   });
   afterAll(() => device.destroy());
 
-  for (const variant of Object.keys(plans) as (keyof typeof plans)[]) {
-    const plan = (shape: MatmulShape) => plans[variant]?.(shape) ?? planTiledMatmul(shape, device.capabilities);
+  for (const variant of variants) {
+    const plan = (shape: MatmulShape) =>
+      planMatmul(shape, { ...device.capabilities, software: variant === 'software' });
     for (const transpose of transposes) {
       it(`${variant} ${JSON.stringify(transpose)} on ragged shapes`, async () => {
         for (const [m, n, k] of sizes) await check(device, { m, n, k, ...transpose }, plan);
@@ -124,9 +125,9 @@ describe('matmul', () => {
     for (const [m, n] of shapes) {
       for (const transpose of transposes) {
         const c = { m, n, k: 36, ...transpose };
-        const { rows, columns, lanesOnRows } = planSoftwareMatmul(c);
-        used.add(`${rows}x${columns}${lanesOnRows}`);
-        await check(device, c, planSoftwareMatmul);
+        const plan = planMatmul(c, { ...device.capabilities, software: true });
+        used.add(`${plan.rows}x${plan.columns}${plan.lanesOnRows}`);
+        await check(device, c, () => plan);
       }
     }
     expect(used.size).toBeGreaterThanOrEqual(6);
@@ -143,7 +144,7 @@ describe('matmul', () => {
       matmul(device, { a, b, out, m, n, k, transposeA: true });
       results.push(await download(device, out));
     }
-    expect(planMatmul({ m, n, k, transposeA: true }, 'f32', device.capabilities).splits).toBeGreaterThan(1);
+    expect(planMatmul({ m, n, k, transposeA: true }, device.capabilities).splits).toBeGreaterThan(1);
     expect(results[1]).toEqual(results[0]);
     expect(results[2]).toEqual(results[0]);
     step.end();
@@ -186,7 +187,8 @@ describe('matmul under other conditions', () => {
       const device = await openDevice({ limits });
       try {
         for (const c of variant === 'tiled' ? cases.filter((_, i) => i % 3 === 0) : cases) {
-          await check(device, c, variant === 'tiled' ? (s) => planTiledMatmul(s, device.capabilities) : undefined);
+          const tiled = (shape: MatmulShape) => planMatmul(shape, { ...device.capabilities, software: false });
+          await check(device, c, variant === 'tiled' ? tiled : undefined);
         }
       } finally {
         device.destroy();
@@ -206,40 +208,43 @@ describe('matmul under other conditions', () => {
 
 describe('planMatmul', () => {
   const limits = { maxComputeWorkgroupStorageSize: 16_384 } as never;
+  const [onSoftware, onHardware] = [true, false].map(
+    (software) => (shape: MatmulShape) => planMatmul(shape, { software, limits }),
+  ) as [(shape: MatmulShape) => MatmulPlan, (shape: MatmulShape) => MatmulPlan];
 
   it('chooses by adapter', () => {
     const shape = { m: 1200, n: 64, k: 64, transposeB: true };
-    expect(planMatmul(shape, 'f32', { software: true, limits }).variant).toBe('software');
-    expect(planMatmul(shape, 'f32', { software: false, limits }).variant).toBe('tiled');
+    expect(onSoftware(shape).variant).toBe('software');
+    expect(onHardware(shape).variant).toBe('tiled');
   });
 
   it('uses wide tiles for wide outputs and narrow ones for LoRA ranks', () => {
-    expect(planSoftwareMatmul({ m: 1200, n: 64, k: 64, transposeB: true })).toMatchObject({
+    expect(onSoftware({ m: 1200, n: 64, k: 64, transposeB: true })).toMatchObject({
       rows: 16,
       columns: 8,
       vector: true,
     });
-    expect(planSoftwareMatmul({ m: 1200, n: 8, k: 64, transposeB: true })).toMatchObject({
+    expect(onSoftware({ m: 1200, n: 8, k: 64, transposeB: true })).toMatchObject({
       columns: 8,
       lanesOnRows: true,
     });
-    expect(planSoftwareMatmul({ m: 1, n: 512, k: 64, transposeB: true })).toMatchObject({
+    expect(onSoftware({ m: 1, n: 512, k: 64, transposeB: true })).toMatchObject({
       rows: 1,
       lanesOnRows: false,
     });
   });
 
   it('reads vectors only where every contiguous extent is a multiple of 4', () => {
-    expect(planSoftwareMatmul({ m: 64, n: 64, k: 1201, transposeA: true })).toMatchObject({
+    expect(onSoftware({ m: 64, n: 64, k: 1201, transposeA: true })).toMatchObject({
       vector: true,
       innerStep: 1,
     });
-    expect(planSoftwareMatmul({ m: 64, n: 64, k: 1201 }).vector).toBe(false);
-    expect(planSoftwareMatmul({ m: 65, n: 64, k: 64, transposeA: true }).vector).toBe(false);
+    expect(onSoftware({ m: 64, n: 64, k: 1201 }).vector).toBe(false);
+    expect(onSoftware({ m: 65, n: 64, k: 64, transposeA: true }).vector).toBe(false);
   });
 
   it('splits deep products of small outputs and covers the inner axis', () => {
-    for (const plan of [planSoftwareMatmul, (s: MatmulShape) => planTiledMatmul(s, { software: false, limits })]) {
+    for (const plan of [onSoftware, onHardware]) {
       for (const k of [1, 250, 4801, 20_000]) {
         const { splits, innerPerSplit } = plan({ m: 64, n: 64, k, transposeA: true });
         expect(splits * innerPerSplit).toBeGreaterThanOrEqual(k);
@@ -247,6 +252,6 @@ describe('planMatmul', () => {
         expect(splits > 1).toBe(k >= 4801);
       }
     }
-    expect(planSoftwareMatmul({ m: 1200, n: 64, k: 64 }).splits).toBe(1);
+    expect(onSoftware({ m: 1200, n: 64, k: 64 }).splits).toBe(1);
   });
 });

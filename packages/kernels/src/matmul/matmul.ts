@@ -18,8 +18,7 @@ import {
   storageConstants,
 } from './quantized-matrix';
 
-export type { MatmulCapabilities, MatmulDType, MatmulPlan, MatmulShape } from './plan';
-export { planMatmul, planSoftwareMatmul, planTiledMatmul } from './plan';
+export { type MatmulCapabilities, type MatmulPlan, type MatmulShape, planMatmul } from './plan';
 export {
   type HalfMatrix,
   halfPaddedColumns,
@@ -175,7 +174,7 @@ function recordTile(device: Device, args: MatmulArguments, tile: Tile): void {
   const { m, n, k, transposeA = false, transposeB = false, alpha = 1 } = args;
   const { rowFirst, rows, columnFirst, columns, innerFirst, inner } = tile;
   const shape = { m: rows, n: columns, k: inner, transposeA, transposeB };
-  let plan = args.plan ? args.plan(shape) : planMatmul(shape, 'f32', device.capabilities);
+  let plan = args.plan ? args.plan(shape) : planMatmul(shape, device.capabilities);
   const limit = device.capabilities.limits.maxStorageBufferBindingSize;
   if (plan.splits > 1 && plan.splits * rows * columns * 4 > limit) plan = { ...plan, splits: 1, innerPerSplit: inner };
   // Strides belong to the whole operands: a part may be ragged where its operand is not, and the other way round.

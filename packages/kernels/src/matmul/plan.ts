@@ -12,8 +12,6 @@ export interface MatmulShape {
   readonly transposeB?: boolean;
 }
 
-export type MatmulDType = 'f32';
-
 export interface MatmulPlan {
   /** `software`: register tiles only. `tiled`: tiles in workgroup memory. */
   readonly variant: 'software' | 'tiled';
@@ -37,7 +35,7 @@ export interface MatmulPlan {
   readonly innerPerSplit: number;
 }
 
-/** What a plan needs to know of a device. */
+/** What {@link planMatmul} asks of a device. */
 export type MatmulCapabilities = Pick<Capabilities, 'software' | 'limits'>;
 
 /** Invocations along each side of a tiled workgroup. */
@@ -96,14 +94,13 @@ const registerTiles: Readonly<Record<'transposedB' | 'plain' | 'transposedA', re
   ],
 };
 
-/** Chooses tile sizes for C[M,N] = A[M,K] · B[K,N]. Pure: same arguments, same plan. */
-export function planMatmul(shape: MatmulShape, dtype: MatmulDType, caps: MatmulCapabilities): MatmulPlan {
-  if (dtype !== 'f32') throw new Error(`matmul: no kernel for ${dtype as string}`);
-  return caps.software ? planSoftwareMatmul(shape) : planTiledMatmul(shape, caps);
+/** Chooses variant and tile sizes for C[M,N] = A[M,K] · B[K,N]. Pure: same arguments, same plan. */
+export function planMatmul(shape: MatmulShape, capabilities: MatmulCapabilities): MatmulPlan {
+  return capabilities.software ? softwarePlan(shape) : tiledPlan(shape, capabilities);
 }
 
 /** The plan of the software variant. */
-export function planSoftwareMatmul(shape: MatmulShape): MatmulPlan {
+function softwarePlan(shape: MatmulShape): MatmulPlan {
   const { m, n, k, transposeA = false, transposeB = false } = shape;
   // Contiguous extents of a, b and out.
   const vector = (transposeA ? m : k) % 4 === 0 && (transposeB ? k : n) % 4 === 0 && n % 4 === 0;
@@ -134,19 +131,19 @@ export function planSoftwareMatmul(shape: MatmulShape): MatmulPlan {
     innerStep: vector && (!transposeA || transposeB) ? 4 : 1,
     uniformTiles,
     laneTiles,
-    ...planSplits(k, uniformTiles * laneTiles, 16, 128),
+    ...divideInner(k, uniformTiles * laneTiles, 16, 128),
   };
 }
 
 /** The plan of the tiled variant: large tiles where they still fill the device. */
-export function planTiledMatmul(shape: MatmulShape, caps: MatmulCapabilities): MatmulPlan {
+function tiledPlan(shape: MatmulShape, { limits }: MatmulCapabilities): MatmulPlan {
   const { m, n, k } = shape;
   const tilesOf = (perInvocation: number) => {
     const side = perInvocation * tiledThreads;
     return Math.ceil(m / side) * Math.ceil(n / side);
   };
   const shared = 2 * 8 * tiledThreads * 16 * 4;
-  const large = tilesOf(8) >= 128 && caps.limits.maxComputeWorkgroupStorageSize >= shared;
+  const large = tilesOf(8) >= 128 && limits.maxComputeWorkgroupStorageSize >= shared;
   const size = large ? 8 : 4;
   const uniformTiles = Math.ceil(m / (size * tiledThreads));
   const laneTiles = Math.ceil(n / (size * tiledThreads));
@@ -160,12 +157,12 @@ export function planTiledMatmul(shape: MatmulShape, caps: MatmulCapabilities): M
     innerStep: 16,
     uniformTiles,
     laneTiles,
-    ...planSplits(k, uniformTiles * laneTiles, 256, 256),
+    ...divideInner(k, uniformTiles * laneTiles, 256, 256),
   };
 }
 
 /** Divides the inner axis until about `target` workgroups work, each on at least `least` positions. */
-function planSplits(
+function divideInner(
   k: number,
   tiles: number,
   target: number,

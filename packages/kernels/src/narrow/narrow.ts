@@ -46,7 +46,7 @@ export function narrow(device: Device, { x, out, count, scale }: NarrowArguments
     const part = Math.min(2 * range.count, count - first);
     const vector = part % 4 === 0;
     const values = vector ? part / 4 : range.count;
-    const { constants, workgroups } = spreadValues(planValues(values, device.capabilities.software), vector);
+    const { constants, workgroups } = spreadValues(planValues({ values }, device.capabilities), vector);
     device.recorder.dispatch(narrowKernel, {
       bindings: {
         x: elements(x, first, part),

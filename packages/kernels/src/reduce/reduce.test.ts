@@ -67,12 +67,13 @@ it('sums nothing to zero', async () => {
 });
 
 it('plans stages that shrink to one value', () => {
-  expect(planReduce(64, 8)).toEqual({ width: 1, groups: 1 });
-  expect(planReduce(65, 128)).toEqual({ width: 2, groups: 1 });
-  expect(planReduce(4097, 8)).toEqual({ width: 8, groups: 9 });
-  for (const workgroupSize of [8, 128]) {
+  const [software, hardware] = [{ software: true }, { software: false }];
+  expect(planReduce({ count: 64 }, software)).toEqual({ workgroupSize: 8, width: 1, groups: 1 });
+  expect(planReduce({ count: 65 }, hardware)).toEqual({ workgroupSize: 128, width: 2, groups: 1 });
+  expect(planReduce({ count: 4097 }, software)).toEqual({ workgroupSize: 8, width: 8, groups: 9 });
+  for (const capabilities of [software, hardware]) {
     for (const count of [2, 63, 129, 8193, 1_000_003]) {
-      const { width, groups } = planReduce(count, workgroupSize);
+      const { width, groups } = planReduce({ count }, capabilities);
       expect(width * groups * 64).toBeGreaterThanOrEqual(count);
       expect(width * groups).toBeLessThan(count);
     }

@@ -1,7 +1,7 @@
 /** Deterministic sums of whole arrays, and the factor of gradient clipping. */
 import type { BufferSlice, Device } from '@crossgate/gpu';
 import { defineKernel } from '@crossgate/gpu';
-import { rowWorkgroupSize } from '../plan';
+import { type PlanCapabilities, planInvocations } from '../plan';
 import { elements, requireElements, requireSizes, rowRanges } from '../slices';
 import clipFactorSource from './clip-factor.wgsl';
 import reduceSource from './reduce.wgsl';
@@ -24,16 +24,19 @@ const clipFactorKernel = defineKernel({
   parameters: { maxNorm: 'f32' },
 });
 
-/** One stage: `groups` workgroups of which `width` invocations each leave a partial sum. */
+/** One stage of a sum: `groups` workgroups of which `width` invocations each leave a partial sum. */
 export interface ReducePlan {
+  readonly workgroupSize: number;
   readonly width: number;
   readonly groups: number;
 }
 
 /** Plans a stage over `count` elements. Pure. Always fewer partial sums than elements, one for up to 64. */
-export function planReduce(count: number, workgroupSize: number): ReducePlan {
-  const width = Math.min(workgroupSize, Math.ceil(count / fanIn));
-  return { width, groups: Math.ceil(count / (width * fanIn)) };
+export function planReduce(shape: { readonly count: number }, capabilities: PlanCapabilities): ReducePlan {
+  const invocations = Math.ceil(shape.count / fanIn);
+  const { workgroupSize } = planInvocations({ invocations }, capabilities);
+  const width = Math.min(workgroupSize, invocations);
+  return { workgroupSize, width, groups: Math.ceil(shape.count / (width * fanIn)) };
 }
 
 export interface SumArguments {
@@ -73,20 +76,19 @@ function reduce(device: Device, kernel: string, args: SumArguments, square: bool
   }
   requireSizes(kernel, { count });
   requireElements(kernel, 'x', x, count);
-  const workgroupSize = rowWorkgroupSize(device.capabilities.software);
   let current = elements(x, 0, count);
   let remaining = count;
   let squareNow = square;
   for (;;) {
     const ranges = rowRanges(kernel, device, remaining, [1]).map((range) => ({
       ...range,
-      ...planReduce(range.count, workgroupSize),
+      ...planReduce(range, device.capabilities),
     }));
     const partialCount = ranges.reduce((total, { width, groups }) => total + width * groups, 0);
     const last = partialCount === 1;
     const partials = last ? elements(out, 0, 1) : device.memory.allocate(4 * partialCount);
     let firstPartial = 0;
-    for (const { first, count: length, width, groups } of ranges) {
+    for (const { first, count: length, workgroupSize, width, groups } of ranges) {
       device.recorder.dispatch(reduceKernel, {
         bindings: { x: elements(current, first, length), partials },
         parameters: { count: length, width, groups, firstPartial },

@@ -7,9 +7,17 @@ import { rmsNorm, rmsNormBackward } from './rmsnorm';
 
 describe('planNorm', () => {
   it('gives a row to an invocation on software adapters and to a workgroup on hardware', () => {
-    expect(planNorm(64, { software: true })).toEqual({ variant: 'row', vector: true, workgroupSize: 8 });
-    expect(planNorm(4096, { software: false })).toEqual({ variant: 'workgroup', vector: true, workgroupSize: 256 });
-    expect(planNorm(17, { software: false })).toEqual({ variant: 'workgroup', vector: false, workgroupSize: 32 });
+    expect(planNorm({ columns: 64 }, { software: true })).toEqual({ variant: 'row', vector: true, workgroupSize: 8 });
+    expect(planNorm({ columns: 4096 }, { software: false })).toEqual({
+      variant: 'workgroup',
+      vector: true,
+      workgroupSize: 256,
+    });
+    expect(planNorm({ columns: 17 }, { software: false })).toEqual({
+      variant: 'workgroup',
+      vector: false,
+      workgroupSize: 32,
+    });
   });
 });
 

@@ -1,7 +1,7 @@
 /** Rotary position embedding (half rotation) from a table of cosines and sines. */
 import { type BufferSlice, type Device, defineKernel, InputError } from '@crossgate/gpu';
 import { includes } from '../include';
-import { rowWorkgroupSize } from '../plan';
+import { planInvocations } from '../plan';
 import { elements, requireElements, requireSizes, rowRanges } from '../slices';
 import source from './rope.wgsl';
 
@@ -87,14 +87,14 @@ export function rope(device: Device, args: RopeArguments): void {
   requireElements('rope', 'out', out, tokens * columns);
   const vector = headDim % 8 === 0;
   const half = vector ? headDim / 8 : headDim / 2;
-  const workgroupSize = rowWorkgroupSize(device.capabilities.software);
   for (const { first, count } of rowRanges('rope', device, tokens, [columns])) {
+    const { workgroupSize, workgroups } = planInvocations({ invocations: count * half }, device.capabilities);
     const rowsOf = (slice: BufferSlice) => elements(slice, first * columns, count * columns);
     device.recorder.dispatch(ropeKernel, {
       bindings: { x: rowsOf(x), positions: elements(positions, first, count), table, out: rowsOf(out) },
       parameters: { tokens: count, heads, half },
       constants: { VECTOR: vector, INVERSE: inverse, WORKGROUP_SIZE: workgroupSize },
-      workgroups: Math.ceil((count * half) / workgroupSize),
+      workgroups,
     });
   }
 }

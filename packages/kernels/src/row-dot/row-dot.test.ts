@@ -37,7 +37,11 @@ describe.each(deviceConfigurations)('rowDot, $name', ({ options }) => {
 });
 
 it('chooses no barriers on software adapters and for short rows', () => {
-  expect(planRowDot(512, true).variant).toBe('invocation');
-  expect(planRowDot(64, false).variant).toBe('invocation');
-  expect(planRowDot(512, false)).toEqual({ variant: 'workgroup', vector: true, workgroupSize: 64 });
+  expect(planRowDot({ columns: 512 }, { software: true }).variant).toBe('invocation');
+  expect(planRowDot({ columns: 64 }, { software: false }).variant).toBe('invocation');
+  expect(planRowDot({ columns: 512 }, { software: false })).toEqual({
+    variant: 'workgroup',
+    vector: true,
+    workgroupSize: 64,
+  });
 });

@@ -2,7 +2,7 @@
 import type { BufferSlice, Device } from '@crossgate/gpu';
 import { defineKernel } from '@crossgate/gpu';
 import { includes } from '../include';
-import { softwareWorkgroupSize } from '../plan';
+import { type PlanCapabilities, softwareWorkgroupSize } from '../plan';
 import { elements, requireElements, requireSizes, rowRanges } from '../slices';
 import source from './row-dot.wgsl';
 
@@ -27,7 +27,9 @@ export interface RowDotPlan {
 }
 
 /** Chooses the variant of rowDot. Pure. Short rows would leave most of a workgroup idle. */
-export function planRowDot(columns: number, software: boolean): RowDotPlan {
+export function planRowDot(shape: { readonly columns: number }, capabilities: PlanCapabilities): RowDotPlan {
+  const { columns } = shape;
+  const { software } = capabilities;
   const vector = columns % 4 === 0;
   const variant = software || columns < 128 ? 'invocation' : 'workgroup';
   return { variant, vector, workgroupSize: software ? softwareWorkgroupSize : 64 };
@@ -58,7 +60,7 @@ export function rowDot(device: Device, args: RowDotArguments): void {
   requireElements('rowDot', 'a', a, rows * columns);
   requireElements('rowDot', 'b', b, rows * columns);
   requireElements('rowDot', 'out', out, rows);
-  const plan = args.plan ?? planRowDot(columns, device.capabilities.software);
+  const plan = args.plan ?? planRowDot({ columns }, device.capabilities);
   const cooperative = plan.variant === 'workgroup';
   for (const { first, count } of rowRanges('rowDot', device, rows, [columns, 1])) {
     device.recorder.dispatch(rowDotKernel, {

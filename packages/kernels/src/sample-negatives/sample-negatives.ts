@@ -4,7 +4,7 @@ import { defineKernel } from '@crossgate/gpu';
 import { type BatchLayout, requireBatches } from '../batches';
 import philox from '../dropout/philox.wgsl';
 import { includes } from '../include';
-import { rowWorkgroupSize } from '../plan';
+import { planInvocations } from '../plan';
 import { requireElements, requireSizes } from '../slices';
 import source from './sample-negatives.wgsl';
 
@@ -61,11 +61,11 @@ export function sampleNegatives(device: Device, args: SampleNegativesArguments):
   requireBatches('sampleNegatives', args, { users, out });
   requireSizes('sampleNegatives', { count, candidateCount });
   requireElements('sampleNegatives', 'candidates', candidates, candidateCount);
-  const workgroupSize = rowWorkgroupSize(device.capabilities.software);
+  const { workgroupSize, workgroups } = planInvocations({ invocations: count }, device.capabilities);
   device.recorder.dispatch(sampleNegativesKernel, {
     bindings: { users, candidates, positiveOffsets, positives, out },
     parameters: { count, batchSize, stride, first, candidateCount, epoch, seed: seed >>> 0 },
     constants: { WORKGROUP_SIZE: workgroupSize },
-    workgroups: Math.ceil(count / workgroupSize),
+    workgroups,
   });
 }

@@ -62,7 +62,7 @@ export function segmentSum(device: Device, args: SegmentSumArguments): void {
   const valueRows = Math.floor(values.size / 4 / columns);
   const targetRows = Math.floor(out.size / 4 / columns);
   requireSizes('segmentSum', { 'rows of values': valueRows, 'rows of out': targetRows });
-  const plan = planRows(segments, columns, device.capabilities.software);
+  const plan = planRows({ rows: segments, columns }, device.capabilities);
   const { constants, workgroups } = spreadRows(plan);
   const targetParts = rowRanges('segmentSum', device, targetRows, [columns]);
   rowRanges('segmentSum', device, valueRows, [columns]).forEach((valuePart, index) => {

@@ -3,7 +3,7 @@ import type { BufferSlice, Device } from '@crossgate/gpu';
 import { defineKernel, InputError } from '@crossgate/gpu';
 import { type BatchLayout, requireBatches } from '../batches';
 import { includes } from '../include';
-import { rowWorkgroupSize } from '../plan';
+import { planInvocations } from '../plan';
 import { shuffleBits, shuffleRounds } from './permutation';
 import source from './shuffle.wgsl';
 
@@ -52,7 +52,7 @@ export function shuffle(device: Device, args: ShuffleArguments): void {
     ...[number, number, number, number],
   ];
   const { left, right } = shuffleBits(rows);
-  const workgroupSize = rowWorkgroupSize(device.capabilities.software);
+  const { workgroupSize, workgroups } = planInvocations({ invocations: batches * stride }, device.capabilities);
   device.recorder.dispatch(shuffleKernel, {
     bindings: { out },
     parameters: {
@@ -60,6 +60,6 @@ export function shuffle(device: Device, args: ShuffleArguments): void {
       ...{ key0, key1, key2, key3, key4, key5, key6, key7 },
     },
     constants: { WORKGROUP_SIZE: workgroupSize },
-    workgroups: Math.ceil((batches * stride) / workgroupSize),
+    workgroups,
   });
 }

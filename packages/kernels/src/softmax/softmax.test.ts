@@ -29,9 +29,15 @@ async function check(device: Device, rows: number, columns: number, plan?: RowWa
 
 describe('planSoftmax', () => {
   it('shares long rows among invocations where there are few, and always on hardware', () => {
-    expect(planSoftmax(1200, 64, { software: true }).variant).toBe('row');
-    expect(planSoftmax(3, 32_000, { software: true })).toEqual({ variant: 'workgroup', workgroupSize: 256 });
-    expect(planSoftmax(1200, 64, { software: false })).toEqual({ variant: 'workgroup', workgroupSize: 64 });
+    expect(planSoftmax({ rows: 1200, columns: 64 }, { software: true }).variant).toBe('row');
+    expect(planSoftmax({ rows: 3, columns: 32_000 }, { software: true })).toEqual({
+      variant: 'workgroup',
+      workgroupSize: 256,
+    });
+    expect(planSoftmax({ rows: 1200, columns: 64 }, { software: false })).toEqual({
+      variant: 'workgroup',
+      workgroupSize: 64,
+    });
   });
 });
 

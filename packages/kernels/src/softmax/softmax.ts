@@ -1,7 +1,8 @@
 /** Softmax over the rows of a matrix, forward and backward. */
-import { type BufferSlice, type Capabilities, type Device, defineKernel } from '@crossgate/gpu';
+import { type BufferSlice, type Device, defineKernel } from '@crossgate/gpu';
 import { includes } from '../include';
-import { planSharedRows, type RowWalkPlan, rowWalkConstants, walkRows } from '../row-walk';
+import type { PlanCapabilities } from '../plan';
+import { type RowWalkPlan, rowWalkConstants, walkRows, workgroupPerRow } from '../row-walk';
 import { elements, requireElements, requireSizes, rowRanges } from '../slices';
 import source from './softmax.wgsl';
 import backwardSource from './softmax-backward.wgsl';
@@ -32,9 +33,13 @@ const backward = defineKernel({
  * Chooses who works on a row. Pure. One invocation on software adapters, unless a few long rows would leave most of
  * them idle; a workgroup on hardware.
  */
-export function planSoftmax(rows: number, columns: number, capabilities: Pick<Capabilities, 'software'>): RowWalkPlan {
+export function planSoftmax(
+  shape: { readonly rows: number; readonly columns: number },
+  capabilities: PlanCapabilities,
+): RowWalkPlan {
+  const { rows, columns } = shape;
   if (capabilities.software && (rows >= 64 || columns <= 64)) return { variant: 'row', workgroupSize: 16 };
-  return planSharedRows(columns);
+  return workgroupPerRow(columns);
 }
 
 export interface SoftmaxArguments {
@@ -54,7 +59,7 @@ export interface SoftmaxArguments {
  * @throws InputError when a slice is smaller than its shape.
  */
 export function softmax(device: Device, args: SoftmaxArguments): void {
-  const { x, out, rows, columns, plan = planSoftmax(rows, columns, device.capabilities) } = args;
+  const { x, out, rows, columns, plan = planSoftmax(args, device.capabilities) } = args;
   requireSizes('softmax', { rows, columns });
   requireElements('softmax', 'x', x, rows * columns);
   requireElements('softmax', 'out', out, rows * columns);
@@ -86,7 +91,7 @@ export interface SoftmaxBackwardArguments {
  * @throws InputError when a slice is smaller than its shape.
  */
 export function softmaxBackward(device: Device, args: SoftmaxBackwardArguments): void {
-  const { out, gradOut, gradX, rows, columns, plan = planSoftmax(rows, columns, device.capabilities) } = args;
+  const { out, gradOut, gradX, rows, columns, plan = planSoftmax(args, device.capabilities) } = args;
   requireSizes('softmaxBackward', { rows, columns });
   for (const [name, slice] of Object.entries({ out, gradOut, gradX })) {
     requireElements('softmaxBackward', name, slice, rows * columns);

@@ -3,7 +3,7 @@ import type { BufferSlice, Device } from '@crossgate/gpu';
 import { defineKernel, InputError } from '@crossgate/gpu';
 import { type BatchLayout, requireBatches } from '../batches';
 import { includes } from '../include';
-import { rowWorkgroupSize } from '../plan';
+import { planInvocations } from '../plan';
 import markSource from './mark-segments.wgsl';
 import mergeSource from './merge-runs.wgsl';
 
@@ -60,9 +60,8 @@ export function sortedSegments(device: Device, args: SortedSegmentsArguments): v
   if (!(count > (batches - 1) * batchSize && count <= batches * batchSize)) {
     throw new InputError(`sortedSegments: ${count} rows do not make ${batches} batches of ${batchSize}`);
   }
-  const workgroupSize = rowWorkgroupSize(device.capabilities.software);
+  const { workgroupSize, workgroups } = planInvocations({ invocations: count }, device.capabilities);
   const constants = { WORKGROUP_SIZE: workgroupSize };
-  const workgroups = Math.ceil(count / workgroupSize);
   const longest = Math.min(batchSize, count);
   const passes = Math.max(1, Math.ceil(Math.log2(longest)));
   const workspace = passes > 1 ? device.memory.allocate(4 * batches * stride) : positions;

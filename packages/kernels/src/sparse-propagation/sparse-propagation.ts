@@ -62,7 +62,7 @@ export function sparsePropagation(device: Device, args: SparsePropagationArgumen
   requireElements(name, 'out', out, rows * columns);
   rowRanges(name, device, inputRows, [columns]).forEach((inputPart, index) => {
     for (const part of rowRanges(name, device, rows, [columns])) {
-      const plan = planRows(part.count, columns, device.capabilities.software);
+      const plan = planRows({ rows: part.count, columns }, device.capabilities);
       const { constants, workgroups } = spreadRows(plan);
       device.recorder.dispatch(sparsePropagationKernel, {
         bindings: {

@@ -17,6 +17,7 @@ interface Case {
 
 async function run(device: Device, { users, items, bias, excluded, columns, k, parts }: Case) {
   const userRows = excluded.length;
+  const shape = { userRows, itemRows: bias.length, k };
   const offsets = [0];
   for (const own of excluded) offsets.push(offsets.at(-1)! + own.length);
   const all = excluded.flat();
@@ -27,7 +28,7 @@ async function run(device: Device, { users, items, bias, excluded, columns, k, p
     ...{ users: upload(device, users), items: upload(device, items), bias: upload(device, bias), scores, ids, counts },
     excludedOffsets: upload(device, Uint32Array.from(offsets)),
     excluded: upload(device, Uint32Array.from(all.length > 0 ? all : [0])),
-    ...{ userRows, itemRows: bias.length, columns, k, ...(parts !== undefined && { parts }) },
+    ...{ ...shape, columns, ...(parts !== undefined && { plan: { ...planTopK(shape, device.capabilities), parts } }) },
   });
   const [gotScores, gotIds, gotCounts] = [
     await download(device, scores),
@@ -123,10 +124,12 @@ it('never gives what is no number, and gives nothing where nothing is left', asy
 
 describe('planTopK', () => {
   it('divides few users among many parts, not below the size at which that pays', () => {
-    expect(planTopK(10_000, 1_000_000, 10, false)).toBe(2);
-    expect(planTopK(1, 1_000_000, 10, false)).toBe(15_625);
-    expect(planTopK(1, 100, 10, false)).toBe(1);
-    expect(planTopK(1, 10_000, 1000, false)).toBe(2);
-    expect(planTopK(1000, 10_000, 10, true)).toBe(1);
+    const partsOf = (userRows: number, itemRows: number, k: number, software = false) =>
+      planTopK({ userRows, itemRows, k }, { software }).parts;
+    expect(partsOf(10_000, 1_000_000, 10)).toBe(2);
+    expect(partsOf(1, 1_000_000, 10)).toBe(15_625);
+    expect(partsOf(1, 100, 10)).toBe(1);
+    expect(partsOf(1, 10_000, 1000)).toBe(2);
+    expect(partsOf(1000, 10_000, 10, true)).toBe(1);
   });
 });

@@ -2,7 +2,7 @@
 import type { BufferSlice, Device } from '@crossgate/gpu';
 import { defineKernel } from '@crossgate/gpu';
 import { includes } from '../include';
-import { rowWorkgroupSize } from '../plan';
+import { type PlanCapabilities, planInvocations } from '../plan';
 import { elements, requireElements, requireSizes, rowRanges } from '../slices';
 import heap from './heap.wgsl';
 import mergeSource from './merge.wgsl';
@@ -64,18 +64,30 @@ export interface TopKArguments {
   readonly itemRows: number;
   readonly columns: number;
   readonly k: number;
-  /** Parts of the items, searched side by side. Default: what {@link planTopK} chooses. */
-  readonly parts?: number;
+  /** For tests and measurements; default: {@link planTopK}. */
+  readonly plan?: TopKPlan;
+}
+
+/** How {@link topK} divides the items. */
+export interface TopKPlan {
+  /** Parts of the items that are searched side by side for each user, at least 1. */
+  readonly parts: number;
+  readonly workgroupSize: number;
 }
 
 /**
- * Into how many parts the items are divided. Pure. Enough that users times parts fill the device, and each part long
+ * Chooses into how many parts the items are divided. Pure. Enough that users times parts fill the device, and each part long
  * enough that its k best are far fewer than its items.
  */
-export function planTopK(userRows: number, itemRows: number, k: number, software: boolean): number {
-  const invocations = software ? 256 : 16_384;
+export function planTopK(
+  shape: { readonly userRows: number; readonly itemRows: number; readonly k: number },
+  capabilities: PlanCapabilities,
+): TopKPlan {
+  const { userRows, itemRows, k } = shape;
+  const wanted = capabilities.software ? 256 : 16_384;
   const most = Math.max(1, Math.floor(itemRows / Math.max(64, 4 * k)));
-  return Math.min(most, Math.ceil(invocations / userRows));
+  const parts = Math.min(most, Math.ceil(wanted / userRows));
+  return { parts, workgroupSize: planInvocations({ invocations: userRows * parts }, capabilities).workgroupSize };
 }
 
 /**
@@ -99,10 +111,8 @@ export function topK(device: Device, args: TopKArguments): void {
   ] as const) {
     requireElements('topK', name, slice, count);
   }
-  const { software } = device.capabilities;
-  const workgroupSize = rowWorkgroupSize(software);
+  const { parts: wanted, workgroupSize } = args.plan ?? planTopK(args, device.capabilities);
   const vector = columns % 4 === 0;
-  const wanted = args.parts ?? planTopK(userRows, itemRows, k, software);
   // Each range of the table that can be bound takes its share of the parts, at least one.
   let parts = 0;
   const ranges = rowRanges('topK', device, itemRows, [columns, 1]).map(({ first, count }) => {

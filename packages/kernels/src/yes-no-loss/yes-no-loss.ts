@@ -3,7 +3,7 @@ import type { BufferSlice, Device } from '@crossgate/gpu';
 import { defineKernel, InputError } from '@crossgate/gpu';
 import { includes } from '../include';
 import { logSumExp } from '../log-sum-exp/log-sum-exp';
-import { rowWorkgroupSize } from '../plan';
+import { planInvocations } from '../plan';
 import { elements, requireElements, requireSizes, rowRanges } from '../slices';
 import gradientSource from './gradient.wgsl';
 import rowsSource from './rows.wgsl';
@@ -93,9 +93,9 @@ export function yesNoLoss(device: Device, args: YesNoLossArguments): void {
   requireElements('yesNoLoss', 'loss', loss, rows);
   requireElements('yesNoLoss', 'score', score, rows);
   if (gradLogits) requireElements('yesNoLoss', 'gradLogits', gradLogits, rows * vocab);
-  const workgroupSize = rowWorkgroupSize(device.capabilities.software);
   const usesVocabulary = kind !== 'yes-logit-bce';
   for (const { first, count } of rowRanges('yesNoLoss', device, rows, [vocab, 4, 1])) {
+    const perRow = planInvocations({ invocations: count }, device.capabilities);
     const rest = usesVocabulary ? device.memory.allocate(4 * count) : undefined;
     const scalars = device.memory.allocate(16 * count);
     const logitsPart = elements(logits, first * vocab, count * vocab);
@@ -116,12 +116,13 @@ export function yesNoLoss(device: Device, args: YesNoLossArguments): void {
         KIND: kindNumbers[kind],
         BPR_ON_LOGIT: bprOn === 'logit',
         NEEDS_REST: usesVocabulary,
-        WORKGROUP_SIZE: workgroupSize,
+        WORKGROUP_SIZE: perRow.workgroupSize,
       },
-      workgroups: Math.ceil(count / workgroupSize),
+      workgroups: perRow.workgroups,
     });
     if (gradLogits) {
       const spansPerRow = Math.ceil(vocab / span);
+      const perSpan = planInvocations({ invocations: count * spansPerRow }, device.capabilities);
       device.recorder.dispatch(yesNoGradientKernel, {
         bindings: {
           logits: usesVocabulary ? logitsPart : undefined,
@@ -129,8 +130,8 @@ export function yesNoLoss(device: Device, args: YesNoLossArguments): void {
           gradLogits: elements(gradLogits, first * vocab, count * vocab),
         },
         parameters: { rows: count, vocab, spansPerRow, yesToken, noToken },
-        constants: { KIND: kindNumbers[kind], NEEDS_LOGITS: usesVocabulary, WORKGROUP_SIZE: workgroupSize },
-        workgroups: Math.ceil((count * spansPerRow) / workgroupSize),
+        constants: { KIND: kindNumbers[kind], NEEDS_LOGITS: usesVocabulary, WORKGROUP_SIZE: perSpan.workgroupSize },
+        workgroups: perSpan.workgroups,
       });
     }
     if (rest) device.memory.releaseEarly(rest);
