@@ -63,6 +63,11 @@ describe('checkBoundaries', () => {
     await write('packages/kernels/src/index.ts', "import { device } from '@crossgate/gpu';\n");
     await write('packages/kernels/src/matmul/matmul.test.ts', "import '@crossgate/testing';\nimport 'node:fs';\n");
     await write('apps/train/src/main.ts', "import '@crossgate/kernels';\nimport 'node:path';\n");
+    await write(
+      'packages/kernels/src/matmul/matmul.bench.ts',
+      "import '@crossgate/kernels';\nimport '../../test/bench';\n",
+    );
+    await write('apps/bench/src/kernels/index.ts', "export * from '../../../../packages/kernels/test/benches';\n");
     expect(await violations()).toEqual([]);
   });
 
@@ -75,7 +80,9 @@ describe('checkBoundaries', () => {
     await write('packages/tensor/src/files/open.ts', "\nimport { create } from 'webgpu';\n");
     await write('packages/llm/src/index.ts', "export * from '@crossgate/tensor/node';\n");
     await write('packages/extra/src/index.ts', '');
+    await write('apps/bench/src/kernels/run.ts', "import '../../../../packages/kernels/test/benches';\n");
     expect(await violations()).toEqual([
+      "apps/bench/src/kernels/run.ts:1 '../../../../packages/kernels/test/benches' leaves the package; import it by its name",
       "packages/extra:1 package 'extra' has no place in tools/boundaries.mjs",
       "packages/gpu/package.json:3 'gpu' may not depend on 'tensor' (dependencies)",
       "packages/gpu/src/device.ts:2 'node:fs/promises' exists in Node alone, and this file is reached from packages/gpu/src/index.ts",

@@ -45,7 +45,7 @@ export async function buildKey(folder = root) {
     paths.push(...(await filesUnder(folder, join(path, 'src'))));
   }
   const bench = ['tsup.worker.config.ts', 'verify.build.ts'].map((name) => join('apps', 'bench', name));
-  paths.push(...bench, join('packages', 'kernels', 'test', 'harness.ts'));
+  paths.push(...bench, ...(await filesUnder(folder, join('packages', 'kernels', 'test'))));
   const hash = createHash('sha256');
   for (const path of paths) {
     const info = await stat(join(folder, path)).catch(() => null);
@@ -56,7 +56,7 @@ export async function buildKey(folder = root) {
 
 async function filesUnder(/** @type {string} */ folder, /** @type {string} */ path) {
   const entries = await readdir(join(folder, path), { recursive: true, withFileTypes: true }).catch(() => []);
-  // Tests are no part of a build, but the kernels' are: `crossgate-bench verify` carries them.
+  // Tests are no part of a build, but the kernels' are: `crossgate-bench` carries them, and their benchmarks.
   const built = (/** @type {string} */ name) => !name.endsWith('.test.ts') || path.includes('kernels');
   const files = entries.filter((entry) => entry.isFile() && built(entry.name));
   return files.map((entry) => relative(folder, join(entry.parentPath ?? entry.path, entry.name))).sort();

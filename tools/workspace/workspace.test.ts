@@ -68,6 +68,18 @@ describe('buildKey', () => {
     keys.push(await buildKey(root));
     expect(new Set(keys).size).toBe(4);
   });
+
+  it("changes with the kernels' tests and benchmarks, which crossgate-bench carries, and with what they share", async () => {
+    await write('packages/kernels/package.json', '{}');
+    const keys = [await buildKey(root)];
+    for (const path of ['src/adam/adam.test.ts', 'src/adam/adam.bench.ts', 'test/benches.ts', 'test/harness.ts']) {
+      await write(`packages/kernels/${path}`, '');
+      keys.push(await buildKey(root));
+    }
+    await write('packages/kernels/src/adam/adam.bench.ts', 'export const benches = [];');
+    keys.push(await buildKey(root));
+    expect(new Set(keys).size).toBe(6);
+  });
 });
 
 describe('countTests', () => {

@@ -6,8 +6,7 @@ import { openDevice } from '@crossgate/gpu/node';
 import * as kernels from '@crossgate/kernels';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fmaLoops, measureCeilings } from '../src/ceilings/ceilings';
-import { kernelBenches } from '../src/kernels';
-import { BenchContext } from '../src/kernels/bench';
+import { BenchContext, kernelBenches } from '../src/kernels';
 import { runKernelBenches, selectBenches } from '../src/kernels/run';
 import { measure } from '../src/measure';
 
@@ -19,7 +18,7 @@ const kernelFolders = readdirSync(folder, { withFileTypes: true })
 
 /** Exported functions of a kernel's folder whose first parameter is the device: its launchers. */
 function launchersOf(name: string): string[] {
-  const files = readdirSync(`${folder}/${name}`).filter((file) => file.endsWith('.ts') && !file.endsWith('.test.ts'));
+  const files = readdirSync(`${folder}/${name}`).filter((file) => /^[\w-]+\.ts$/.test(file));
   return files.flatMap((file) => {
     const text = readFileSync(`${folder}/${name}/${file}`, 'utf8');
     return [...text.matchAll(/^export function (\w+)\(\s*device: Device\b/gm)].map((match) => match[1]!);
@@ -42,6 +41,18 @@ describe('the registry of kernel benchmarks', () => {
       for (const launcher of launchers) expect(kernels).toHaveProperty(launcher);
     });
   }
+
+  it('lies beside the kernels: every folder has NAME.ts, its test and its benchmark, and the list has them all', () => {
+    for (const name of kernelFolders) {
+      const files = [`${name}.ts`, `${name}.test.ts`, `${name}.bench.ts`];
+      expect(readdirSync(`${folder}/${name}`)).toEqual(expect.arrayContaining(files));
+    }
+    const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((file) =>
+      file.endsWith('.bench.ts'),
+    );
+    expect(files.sort()).toEqual(kernelFolders.map((name) => `${name}/${name}.bench.ts`).sort());
+    expect([...new Set(kernelBenches.map(({ kernel }) => kernel))].sort()).toEqual([...kernelFolders].sort());
+  });
 
   it('names only kernels that exist, each with work to do and a shape of its own', () => {
     const keys = kernelBenches.map(({ launcher, shape }) => `${launcher} ${shape}`);

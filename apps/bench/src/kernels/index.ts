@@ -1,15 +1,2 @@
-/** Every kernel of @crossgate/kernels at the shapes that matter. A test checks that none is missing. */
-import type { KernelBench } from './bench';
-import { elementwiseBenches } from './elementwise';
-import { linearBenches } from './linear';
-import { recommenderBenches } from './recommender';
-import { samplingBenches } from './sampling';
-import { transformerBenches } from './transformer';
-
-export const kernelBenches: readonly KernelBench[] = [
-  ...linearBenches,
-  ...transformerBenches,
-  ...elementwiseBenches,
-  ...recommenderBenches,
-  ...samplingBenches,
-];
+/** The benchmarks of @crossgate/kernels. They lie beside their kernels and are no part of that package, so it has no name for them. */
+export { BenchContext, type KernelBench, kernelBenches } from '../../../../packages/kernels/test/benches';

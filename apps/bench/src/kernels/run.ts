@@ -2,7 +2,7 @@
 import type { Device } from '@crossgate/gpu';
 import type { Ceilings } from '../ceilings/ceilings';
 import { type MeasureOptions, measure } from '../measure';
-import { BenchContext, type KernelBench } from './bench';
+import { BenchContext, type KernelBench } from '.';
 
 /** One line of the result, as in the JSON output. */
 export interface KernelResult {

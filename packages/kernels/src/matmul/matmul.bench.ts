@@ -1,15 +1,13 @@
-/** Benchmarks of matrix products and sums over rows. */
+/** Benchmarks of the products of a training step: forward, to the input and to the weight, and of stored weights. */
 import {
-  columnSum,
   halfPaddedColumns,
   matmul,
   type NarrowMatrix,
-  planColumnSum,
   planMatmul,
   type QuantizedMatrixFormat,
   quantizedLayout,
 } from '@crossgate/kernels';
-import { type BenchContext, bytesOf, type KernelBench, sizes } from './bench';
+import { type BenchContext, type LauncherBench, sizes } from '../../test/bench';
 
 interface MatmulSize {
   readonly m: number;
@@ -17,7 +15,7 @@ interface MatmulSize {
   readonly k: number;
   readonly transposeA?: boolean;
   readonly transposeB?: boolean;
-  /** B is stored so: halves, or quantised. */
+  /** B is stored so: halves, or quantized. */
   readonly format?: QuantizedMatrixFormat | 'f16';
   readonly note: string;
 }
@@ -64,11 +62,10 @@ const largeMatmulSizes: readonly MatmulSize[] = [
   { m: 4096, n: 4096, k: 4096, transposeB: true, format: formats.int4, note: 'int4 weight' },
 ];
 
-function matmulBench(size: MatmulSize, hardwareOnly: boolean): KernelBench {
+function matmulBench(size: MatmulSize, hardwareOnly: boolean): LauncherBench {
   const { m, n, k, transposeA = false, transposeB = false, format, note } = size;
   const layout = `${transposeA ? 'Aᵀ' : 'A'}·${transposeB ? 'Bᵀ' : 'B'}`;
   return {
-    kernel: 'matmul',
     launcher: 'matmul',
     shape: `${m}x${n}x${k} ${layout} (${note})`,
     work: { flops: 2 * m * n * k },
@@ -104,27 +101,7 @@ function narrowWeight(
   return { ...format, quants: context.integers(rows * quantWordsPerRow, 2 ** 32), scales: context.upload(scales) };
 }
 
-function columnSumBench(rows: number, columns: number): KernelBench {
-  return {
-    kernel: 'column-sum',
-    launcher: 'columnSum',
-    shape: `${rows}x${columns}`,
-    work: bytesOf(rows * columns, columns),
-    variant: (capabilities) => {
-      const { vector, splits } = planColumnSum({ rows, columns }, capabilities);
-      return `${vector ? 'vector' : 'scalar'} split ${splits}`;
-    },
-    prepare: (context) => {
-      const x = context.floats(rows * columns);
-      const out = context.empty(columns);
-      return () => columnSum(context.device, { x, out, rows, columns });
-    },
-  };
-}
-
-export const linearBenches: readonly KernelBench[] = [
+export const benches: readonly LauncherBench[] = [
   ...matmulSizes.map((size) => matmulBench(size, false)),
   ...largeMatmulSizes.map((size) => matmulBench(size, true)),
-  columnSumBench(tokens, hidden),
-  columnSumBench(300, 10 * cfDim),
 ];

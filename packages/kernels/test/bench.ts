@@ -1,10 +1,11 @@
-/** What a kernel benchmark is, and the device data it works on. */
+/**
+ * What a kernel benchmark is, and the device data it works on. Benchmarks are no part of the package: apps/bench takes them from
+ * `benches.ts`.
+ */
 import type { BufferSlice, Capabilities, Device } from '@crossgate/gpu';
 
-/** One launcher at one shape. */
-export interface KernelBench {
-  /** Folder of packages/kernels/src. */
-  readonly kernel: string;
+/** One launcher at one shape. `NAME.bench.ts` beside a kernel exports a list of these as `benches`. */
+export interface LauncherBench {
   /** Exported function that is measured. */
   readonly launcher: string;
   /** Shape and options, as people read them. */
@@ -19,11 +20,19 @@ export interface KernelBench {
   readonly prepare: (context: BenchContext) => () => void;
 }
 
+/** A benchmark and the kernel that it belongs to. */
+export interface KernelBench extends LauncherBench {
+  /** Folder of packages/kernels/src. */
+  readonly kernel: string;
+}
+
 /** Data for one benchmark, in the memory of the open step. */
 export class BenchContext {
   #state: number;
 
+  /** @param seed of the random data; the same seed gives the same data. */
   constructor(
+    /** Has a step open. */
     readonly device: Device,
     seed: number,
   ) {
@@ -58,6 +67,7 @@ export class BenchContext {
     return slice;
   }
 
+  /** A copy of host data. */
   upload(data: Float32Array | Uint32Array | Int32Array): BufferSlice {
     const slice = this.device.memory.allocate(data.byteLength);
     this.device.recorder.write(slice, data);
