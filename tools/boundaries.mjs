@@ -38,7 +38,10 @@ function below(/** @type {readonly string[]} */ names) {
   return [...found];
 }
 
-/** What a file may import though it leaves its package: code beside another package's sources that is no part of its API. */
+/**
+ * What a file may import though it leaves its package: code beside another package's sources that is no part of its
+ * API.
+ */
 const beside = /** @type {Record<string, string>} */ ({
   'apps/bench/src/kernels/index.ts': 'packages/kernels/test/benches',
 });

@@ -2,23 +2,37 @@
 
 /** One shape that the adapter's matrix units multiply: C[m,n] (result) += A[m,k] · B[k,n] (component). */
 export interface MatrixConfiguration {
+  /** Type of the elements of A and B, by WebGPU's name, e.g. `f16`. */
   readonly component: string;
+  /** Type of the elements of C, in which sums are kept, e.g. `f32`. */
   readonly result: string;
+  /** Rows of A and C. */
   readonly m: number;
+  /** Columns of B and C. */
   readonly n: number;
+  /** Columns of A, rows of B. */
   readonly k: number;
 }
 
 /** The limits that launchers respect. Sizes in bytes, the rest in counts. */
 export interface Limits {
+  /** Most bytes of a buffer that one binding shows to a kernel. */
   readonly maxStorageBufferBindingSize: number;
+  /** Most bytes of one buffer. */
   readonly maxBufferSize: number;
+  /** Most storage buffers of one kernel. */
   readonly maxStorageBuffersPerShaderStage: number;
+  /** Most bytes of memory that the invocations of a workgroup share. */
   readonly maxComputeWorkgroupStorageSize: number;
+  /** Most invocations of a workgroup. */
   readonly maxComputeInvocationsPerWorkgroup: number;
+  /** Most invocations of a workgroup along its first dimension, the only one that our kernels use. */
   readonly maxComputeWorkgroupSizeX: number;
+  /** Most workgroups of a dispatch along one dimension; the recorder folds what exceeds it into two. */
   readonly maxComputeWorkgroupsPerDimension: number;
+  /** Bytes of which the offset of a bound slice must be a multiple. */
   readonly minStorageBufferOffsetAlignment: number;
+  /** Bytes of which the offset of a uniform binding must be a multiple. */
   readonly minUniformBufferOffsetAlignment: number;
 }
 
@@ -35,24 +49,33 @@ export const limitNames = [
   'minUniformBufferOffsetAlignment',
 ] as const satisfies readonly (keyof Limits)[];
 
+/** What an opened device, or an adapter, can do. Plain data: planners choose kernels from it. */
 export interface Capabilities {
   /** Human-readable device name, e.g. `llvmpipe (LLVM 20, 256 bits)`. */
   readonly name: string;
+  /** Maker of the device as WebGPU names it, e.g. `nvidia`; `unknown` where it says nothing. */
   readonly vendor: string;
+  /** Family of the device as WebGPU names it, e.g. `hopper`; may be empty. */
   readonly architecture: string;
   /** Driver and version as the implementation describes it; may be empty in browsers. */
   readonly driver: string;
   /** True when the "GPU" is a program on the CPU. */
   readonly software: boolean;
+  /** WebGPU features by name, sorted: of an adapter what it offers, of a device what is enabled. */
   readonly features: readonly string[];
+  /** What launchers must respect. */
   readonly limits: Limits;
   /** Smallest and largest subgroup; [1, 1] without subgroup support. */
   readonly subgroupSize: readonly [number, number];
+  /** Whether kernels may use subgroup operations. */
   readonly subgroups: boolean;
+  /** Whether kernels may compute in halves (`enable f16`). */
   readonly f16: boolean;
+  /** Whether dispatches can be timed on the GPU. */
   readonly timestamps: boolean;
   /** Bytes of immediate data a dispatch may carry; 0 where there are none. */
   readonly immediateSize: number;
+  /** Shapes of the adapter's matrix units; empty without subgroup matrices. */
   readonly matrixConfigurations: readonly MatrixConfiguration[];
 }
 
@@ -73,7 +96,7 @@ interface ExtendedAdapterInfo {
 
 const softwareNames = /llvmpipe|lavapipe|swiftshader|software|microsoft basic render/i;
 
-/** True when an adapter's description is that of a CPU rasteriser. */
+/** True when an adapter's description is that of a CPU rasterizer. */
 export function isSoftwareAdapter(info: GPUAdapterInfo): boolean {
   const extended = info as GPUAdapterInfo & ExtendedAdapterInfo;
   return (

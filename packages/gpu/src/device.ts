@@ -10,6 +10,7 @@ import { Recorder } from './recorder';
 /** Optional features that are enabled where the adapter has them. */
 const wantedFeatures = ['subgroups', 'shader-f16', 'timestamp-query', 'chromium-experimental-subgroup-matrix'] as const;
 
+/** How a device is opened; every field may be left out. */
 export interface DeviceOptions {
   /** Features to leave off, for tests of the variants that do without. */
   readonly without?: readonly string[];
@@ -29,18 +30,27 @@ export interface DeviceOptions {
 
 /** Everything between two optimizer updates; its memory is returned when it ends (`using step = device.step()`). */
 export interface Step extends Disposable {
+  /**
+   * Ends the step: its buffers return to the pool, and what it recorded is submitted unless it was opened otherwise. A
+   * second call does nothing.
+   */
   end(): void;
 }
 
+/** An opened GPU: what it can do, its memory, and the recorder of its work. Lives until {@link Device.destroy}. */
 export class Device {
+  /** Records and submits work; the only way to the queue. */
   readonly recorder: Recorder;
+  /** Allocates and returns buffers. */
   readonly memory: Memory;
   #keepAlive: unknown;
   #destroyed = false;
 
   /** Use {@link createDevice}, or `openDevice` of `@crossgate/gpu/node`. */
   constructor(
+    /** WebGPU's own device. */
     readonly gpu: GPUDevice,
+    /** What the device can do, with the features and limits that it was opened with. */
     readonly capabilities: Capabilities,
     options: DeviceOptions,
   ) {
@@ -123,6 +133,7 @@ export function immediateSize(gpu: GPU, adapter: GPUAdapter): number {
  * Works in browsers and on Dawn.
  *
  * @param gpu the entry point that gave the adapter: `navigator.gpu`, or Dawn's instance.
+ * @throws OperationError of WebGPU when the adapter gives no device.
  */
 export async function createDevice(gpu: GPU, adapter: GPUAdapter, options: DeviceOptions = {}): Promise<Device> {
   const without = new Set(options.without ?? []);

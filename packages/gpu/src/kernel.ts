@@ -51,8 +51,8 @@ export type ConstantType<Default> = Default extends boolean ? boolean : number;
 type NoConstants = Readonly<Record<string, never>>;
 
 /**
- * Values that a dispatch may give to the constants of a kernel: those that it declares, each of the type of its default.
- * Where the declaration is not known at compile time, any; the recorder checks them all the same.
+ * Values that a dispatch may give to the constants of a kernel: those that it declares, each of the type of its
+ * default. Where the declaration is not known at compile time, any; the recorder checks them all the same.
  */
 export type ConstantOverrides<D extends KernelDeclaration> = KernelDeclaration extends D
   ? Constants
@@ -86,8 +86,8 @@ const maximumParameters = 16;
 /**
  * Declares a kernel. Pure: nothing is compiled until a device dispatches it.
  *
- * @throws Error when there are more than 16 parameters (64 bytes, what fits in immediate data), or when a binding depends
- * on a constant that is not declared.
+ * @throws Error when there are more than 16 parameters (64 bytes, what fits in immediate data), or when a binding
+ * depends on a constant that is not declared.
  */
 export function defineKernel<const D extends KernelDeclaration>(declaration: D): Kernel<D> {
   const count = Object.keys(declaration.parameters).length;
@@ -105,8 +105,8 @@ export function defineKernel<const D extends KernelDeclaration>(declaration: D):
 /**
  * All constants of a kernel: the defaults of its declaration, and the values that replace some.
  *
- * @throws InputError for a constant that the kernel does not declare, naming those there are, and for a value that is no
- * finite number or boolean, as the default is.
+ * @throws InputError for a constant that the kernel does not declare, naming those there are, and for a value that is
+ * no finite number or boolean, as the default is.
  */
 export function resolveConstants(
   declaration: KernelDeclaration,
@@ -119,11 +119,10 @@ export function resolveConstants(
       const known = names.length === 0 ? 'it has none' : `it has ${names.join(', ')}`;
       throw new InputError(`kernel ${declaration.name}: there is no constant "${name}"; ${known}`);
     }
-    const wanted = typeof defaults[name] as 'number' | 'boolean';
-    if (typeof value !== wanted || (wanted === 'number' && !Number.isFinite(value))) {
-      throw new InputError(
-        `kernel ${declaration.name}: constant "${name}" is ${value}, a ${wanted === 'number' ? 'finite number' : wanted} is needed`,
-      );
+    const isFlag = typeof defaults[name] === 'boolean';
+    if (isFlag ? typeof value !== 'boolean' : !Number.isFinite(value)) {
+      const needed = isFlag ? 'a boolean' : 'a finite number';
+      throw new InputError(`kernel ${declaration.name}: constant "${name}" is ${value}, ${needed} is needed`);
     }
   }
   return { ...defaults, ...(overrides as Readonly<Record<string, Constant>>) };

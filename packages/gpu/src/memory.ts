@@ -4,7 +4,9 @@ import { InputError, OutOfMemoryError } from './errors';
 
 /** One GPU buffer with an identity (for caches) and a reference count (for its return). */
 export interface Storage {
+  /** Unique within its device. */
   readonly id: number;
+  /** WebGPU's own buffer. */
   readonly buffer: GPUBuffer;
   /** Allocated bytes; at least what was asked for. */
   readonly size: number;
@@ -18,11 +20,15 @@ export interface Storage {
 
 /** A byte range of a buffer: what kernels bind. */
 export interface BufferSlice {
+  /** The buffer. */
   readonly storage: Storage;
+  /** First byte, a multiple of `minStorageBufferOffsetAlignment` where a kernel binds the slice. */
   readonly offset: number;
+  /** Bytes, more than 0. */
   readonly size: number;
 }
 
+/** Bytes on the device by purpose. */
 export interface MemoryReport {
   /** Bytes of persistent buffers by purpose. */
   readonly persistent: Readonly<Record<string, number>>;
@@ -71,7 +77,9 @@ class ScopeRecord implements Scope {
 
 /** What {@link Memory} needs of the recorder: never to destroy a buffer that a pending command uses. */
 export interface PendingCommands {
+  /** Submits what is recorded if it uses this buffer. */
   flushIfUsing(storage: Storage): void;
+  /** Drops what is cached for a buffer that goes away. */
   forget(storage: Storage): void;
 }
 
@@ -151,6 +159,7 @@ export class Memory {
     return { storage, offset: 0, size: needed };
   }
 
+  /** Opens a scope inside the innermost one; step buffers that are allocated from now on belong to it. */
   openScope(): Scope {
     const scope = new ScopeRecord(this);
     this.#scopes.push(scope);
@@ -256,6 +265,7 @@ export class Memory {
     this.#peak = this.#current;
   }
 
+  /** Bytes that are allocated now, by purpose. */
   report(): MemoryReport {
     const persistent = Object.fromEntries([...this.#persistent].filter(([, bytes]) => bytes > 0));
     const sum = Object.values(persistent).reduce((a, b) => a + b, 0);

@@ -1,6 +1,6 @@
 // Opening GPUs in Node through Dawn: lists adapters, chooses one and can say why.
 import { create, globals } from 'webgpu';
-import type { Capabilities } from './capabilities';
+import type { Capabilities, MatrixConfiguration } from './capabilities';
 import { isSoftwareAdapter, readCapabilities } from './capabilities';
 import type { Device, DeviceOptions } from './device';
 import { createDevice, immediateSize } from './device';
@@ -11,21 +11,30 @@ export { availableBytes, type DeviceBudget, deviceBudget, type HostMemory } from
 
 /** What can be known of an adapter without opening it. */
 export interface AdapterSummary {
+  /** Human-readable device name, e.g. `llvmpipe (LLVM 20, 256 bits)`. */
   readonly name: string;
+  /** Maker of the device, e.g. `nvidia`. */
   readonly vendor: string;
+  /** Driver and version as Dawn describes it. */
   readonly driver: string;
   /** Dawn backend, e.g. `vulkan`. */
   readonly backend: string;
+  /** `software` when the "GPU" is a program on the CPU. */
   readonly type: 'hardware' | 'software';
+  /** WebGPU features that it offers, sorted. */
   readonly features: readonly string[];
+  /** Smallest and largest subgroup; [1, 1] without subgroup support. */
   readonly subgroupSize: readonly [number, number];
-  readonly matrix: readonly { component: string; result: string; m: number; n: number; k: number }[];
+  /** Shapes that its matrix units multiply. */
+  readonly matrix: readonly MatrixConfiguration[];
+  /** All that kernels can know of it. */
   readonly capabilities: Capabilities;
 }
 
 /** `software`, `hardware`, or a part of the adapter's name. */
 export type AdapterPreference = string;
 
+/** How {@link openDevice} chooses and opens an adapter. */
 export interface OpenOptions extends DeviceOptions {
   /** Which adapter; default: the fastest, hardware before software. Falls back to CROSSGATE_ADAPTER. */
   readonly adapter?: AdapterPreference;

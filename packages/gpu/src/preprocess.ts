@@ -1,7 +1,9 @@
 // The few directives that keep WGSL files readable: include, if, for and ${expressions} over named constants.
 import { InputError } from './errors';
 
+/** Value of a named constant of a WGSL text. */
 export type Constant = number | boolean;
+/** Constants by name. */
 export type Constants = Readonly<Record<string, Constant>>;
 
 /**

@@ -1,19 +1,28 @@
 // Time per kernel from GPU timestamps, as a table and as a Chrome trace.
 
+/** Time of all dispatches of one kernel. */
 export interface ProfileRow {
+  /** Name of the kernel. */
   readonly name: string;
+  /** Dispatches. */
   readonly count: number;
   /** Nanoseconds in all dispatches of this name. */
   readonly nanoseconds: number;
 }
 
+/** One dispatch as an event of Chrome's trace format. */
 export interface TraceEvent {
+  /** Name of the kernel. */
   readonly name: string;
+  /** Kind of event: one that has a duration. */
   readonly ph: 'X';
+  /** Process; there is one. */
   readonly pid: 0;
+  /** Thread; there is one. */
   readonly tid: 0;
   /** Microseconds since the first dispatch. */
   readonly ts: number;
+  /** Microseconds that the dispatch took. */
   readonly dur: number;
 }
 
@@ -21,6 +30,7 @@ export interface TraceEvent {
 export class Profiler {
   readonly #events: { name: string; begin: bigint; end: bigint }[] = [];
 
+  /** Adds a dispatch that ran from `begin` to `end`, in nanoseconds of the GPU's clock. */
   add(name: string, begin: bigint, end: bigint): void {
     this.#events.push({ name, begin, end });
   }
@@ -71,6 +81,7 @@ export class Profiler {
     }));
   }
 
+  /** Forgets all dispatches. */
   clear(): void {
     this.#events.length = 0;
   }

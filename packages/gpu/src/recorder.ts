@@ -99,8 +99,8 @@ export class Recorder implements PendingCommands {
   /**
    * Records one run of a kernel.
    *
-   * @throws InputError when a slice breaks a limit or aliases another, and for a constant that the kernel does not declare or
-   * of another type; DeviceLostError, ValidationError for earlier failures.
+   * @throws InputError when a slice breaks a limit or aliases another, and for a constant that the kernel does not
+   * declare or of another type; DeviceLostError, ValidationError for earlier failures.
    */
   dispatch<D extends KernelDeclaration>(kernel: Kernel<D>, args: DispatchArguments<D>): void {
     if (args.workgroups === 0) return;

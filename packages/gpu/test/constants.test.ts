@@ -1,4 +1,7 @@
-/** Constants of a dispatch are those that the kernel declares, of the type of their defaults: to the compiler and at run time. */
+/**
+ * Constants of a dispatch are those that the kernel declares, of the type of their defaults: to the compiler and at run
+ * time.
+ */
 import { afterAll, beforeAll, describe, expect, expectTypeOf, it, vi } from 'vitest';
 import type { ConstantOverrides, Constants, Device, KernelDeclaration } from '../src';
 import { defineKernel, InputError, resolveConstants } from '../src';

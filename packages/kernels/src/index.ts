@@ -3,14 +3,19 @@
 export * from './adam/adam';
 export * from './argmax/argmax';
 export * from './attention/attention';
-export * from './batches';
+export { type BatchLayout, batchStride } from './batches';
 export * from './bce/bce';
 export * from './column-sum/column-sum';
 export * from './cross-entropy/cross-entropy';
 export * from './dequantize/dequantize';
 export * from './dropout/dropout';
 export * from './elementwise/elementwise';
-export * from './gated-fusion/gated-fusion';
+export {
+  type GateActivation,
+  type GatedFusionArguments,
+  type GatedFusionShape,
+  gatedFusion,
+} from './gated-fusion/gated-fusion';
 export * from './gated-fusion/gated-fusion-backward';
 export * from './gather/gather';
 export * from './layernorm/layernorm';
@@ -29,7 +34,7 @@ export type { RowWalkPlan } from './row-walk';
 export * from './sample-negatives/sample-negatives';
 export * from './segment-sum/segment-sum';
 export * from './segment-sum/segments';
-export * from './shuffle/permutation';
+export { shuffledRow, shuffleRounds } from './shuffle/permutation';
 export * from './shuffle/shuffle';
 export { rowsPerBinding } from './slices';
 export * from './softmax/softmax';

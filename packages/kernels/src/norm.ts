@@ -7,11 +7,12 @@ import { elements, requireElements, requireSizes, rowRanges } from './slices';
 
 /** How a norm runs: who works on a row, and whether columns are read one by one or in fours. */
 export interface NormPlan extends RowWalkPlan {
+  /** True when four columns are read at once. */
   readonly vector: boolean;
 }
 
 /** Chooses the variant of a norm. Pure: same arguments, same plan. */
-export function planNorm(shape: { readonly columns: number }, capabilities: PlanCapabilities): NormPlan {
+export function planNorm(shape: Pick<NormArguments, 'columns'>, capabilities: PlanCapabilities): NormPlan {
   const { columns } = shape;
   const vector = columns % 4 === 0;
   if (capabilities.software) return { variant: 'row', vector, workgroupSize: softwareWorkgroupSize };
@@ -20,7 +21,9 @@ export function planNorm(shape: { readonly columns: number }, capabilities: Plan
 
 /** Shape of what is normalized. */
 interface NormShape {
+  /** Rows of x, at least 1. */
   readonly rows: number;
+  /** Columns of x, at least 1. */
   readonly columns: number;
   /** Added under the root, > 0. */
   readonly epsilon: number;
@@ -28,25 +31,27 @@ interface NormShape {
   readonly plan?: NormPlan;
 }
 
+/** Arguments of `rmsNorm`, and of `layerNorm` with a bias. */
 export interface NormArguments extends NormShape {
-  /** [rows, columns] */
+  /** f32 [rows, columns] */
   readonly x: BufferSlice;
-  /** [columns] */
+  /** f32 [columns] */
   readonly weight: BufferSlice;
-  /** [rows, columns]; another buffer than x. */
+  /** f32 [rows, columns]; another buffer than x. */
   readonly out: BufferSlice;
 }
 
+/** Arguments of `rmsNormBackward`, and of `layerNormBackward` with a bias. */
 export interface NormBackwardArguments extends NormShape {
-  /** The input of the forward pass, [rows, columns]. */
+  /** The input of the forward pass, f32 [rows, columns]. */
   readonly x: BufferSlice;
-  /** [columns] */
+  /** f32 [columns] */
   readonly weight: BufferSlice;
-  /** [rows, columns] */
+  /** f32 [rows, columns] */
   readonly gradOut: BufferSlice;
-  /** Gradient with respect to x, [rows, columns]. */
+  /** Gradient with respect to x, f32 [rows, columns], written. */
   readonly gradX: BufferSlice;
-  /** Gradient with respect to weight, [columns]; not computed when absent. */
+  /** Gradient with respect to weight, f32 [columns]; not computed when absent. */
   readonly gradWeight?: BufferSlice;
   /** Adds to gradWeight instead of replacing it. */
   readonly accumulateWeight?: boolean;

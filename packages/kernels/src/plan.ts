@@ -1,6 +1,7 @@
 /**
- * How elementwise and row-wise kernels are spread over workgroups: the counterpart of the includes `values` and `invocations`.
- * Every planner of the kernels is pure, takes a shape and the device's capabilities, and gives plain data.
+ * How elementwise and row-wise kernels are spread over workgroups: the counterpart of the includes `values` and
+ * `invocations`. Every planner of the kernels is pure, takes a shape and the device's capabilities, and gives plain
+ * data.
  */
 import type { Capabilities } from '@crossgate/gpu';
 

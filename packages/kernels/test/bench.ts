@@ -1,6 +1,6 @@
 /**
- * What a kernel benchmark is, and the device data it works on. Benchmarks are no part of the package: apps/bench takes them from
- * `benches.ts`.
+ * What a kernel benchmark is, and the device data it works on. Benchmarks are no part of the package: apps/bench takes
+ * them from `benches.ts`.
  */
 import type { BufferSlice, Capabilities, Device } from '@crossgate/gpu';
 

@@ -1,6 +1,6 @@
 /**
- * Every benchmark of a kernel, by the kernel's folder. The kernels' benchmarks lie beside them and are no part of the package;
- * apps/bench takes this list, and a test of it finds a kernel whose benchmark is missing here.
+ * Every benchmark of a kernel, by the kernel's folder. The kernels' benchmarks lie beside them and are no part of the
+ * package; apps/bench takes this list, and a test of it finds a kernel whose benchmark is missing here.
  */
 import { benches as adam } from '../src/adam/adam.bench';
 import { benches as argmax } from '../src/argmax/argmax.bench';

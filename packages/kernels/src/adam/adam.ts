@@ -35,6 +35,7 @@ const adamKernel = defineKernel({
   constants: { ...elementConstants, SCALED: false, CONTROLLED: false },
 });
 
+/** Arguments of {@link adam}. */
 export interface AdamArguments {
   /** f32 [count], updated in place. */
   readonly value: BufferSlice;
@@ -44,13 +45,19 @@ export interface AdamArguments {
   readonly firstMoment: BufferSlice;
   /** f32 [count], updated in place; zero before the first step. */
   readonly secondMoment: BufferSlice;
+  /** Elements of each slice; 0 does nothing. */
   readonly count: number;
   /** Number of this update, from 1. Left out where `control` is given, which comes from it. */
   readonly step?: number;
+  /** Factor of the update, ≥ 0. */
   readonly learningRate: number;
+  /** Decay of the first moment, in [0, 1). */
   readonly beta1: number;
+  /** Decay of the second moment, in [0, 1). */
   readonly beta2: number;
+  /** Added to the root of the second moment, > 0. */
   readonly epsilon: number;
+  /** Factor of the decay, ≥ 0; 0 for none. */
   readonly weightDecay: number;
   /** False: torch.optim.Adam, the decay joins the gradient. True: AdamW, the value shrinks by lr · weightDecay first. */
   readonly decoupled: boolean;
@@ -61,9 +68,11 @@ export interface AdamArguments {
 }
 
 /**
- * One optimizer step as torch computes it; the bias corrections are taken on the host in float64, or come with `control`.
+ * One optimizer step as torch computes it (Kingma & Ba, 2015; decoupled: Loshchilov & Hutter, 2019); the bias
+ * corrections are taken on the host in float64, or come with `control`.
  *
- * @throws InputError when a slice is smaller than `count` or `step` is not a positive integer.
+ * @throws InputError when a slice is smaller than `count`, a beta is outside [0, 1) or `step` is not a positive
+ * integer.
  */
 export function adam(device: Device, args: AdamArguments): void {
   const { value, gradient, firstMoment, secondMoment, count, gradientScale, control } = args;

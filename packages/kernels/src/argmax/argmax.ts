@@ -11,12 +11,15 @@ const kernel = defineKernel({
   parameters: { rows: 'u32', columns: 'u32' },
 });
 
+/** Arguments of {@link argmax}. */
 export interface ArgmaxArguments {
-  /** [rows, columns] */
+  /** f32 [rows, columns] */
   readonly x: BufferSlice;
   /** u32 [rows] */
   readonly out: BufferSlice;
+  /** Rows of x, at least 1. */
   readonly rows: number;
+  /** Columns of x, at least 1. */
   readonly columns: number;
 }
 

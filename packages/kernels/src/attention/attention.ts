@@ -1,7 +1,7 @@
 /** Causal attention over packed sequences with grouped heads, forward and backward, without a tokens² matrix. */
 import { type BufferSlice, type Device, defineKernel, InputError } from '@crossgate/gpu';
 import { includes as shared } from '../include';
-import { type PlanCapabilities, planInvocations } from '../plan';
+import { planInvocations } from '../plan';
 import { requireElements, requireSizes } from '../slices';
 import source from './attention.wgsl';
 import keySource from './attention-backward-key.wgsl';
@@ -9,6 +9,23 @@ import querySource from './attention-backward-query.wgsl';
 import common from './attention-common.wgsl';
 import decodeSource from './attention-decode.wgsl';
 import deltaSource from './attention-delta.wgsl';
+import {
+  type AttentionPlan,
+  type AttentionShape,
+  type AttentionTile,
+  type DecodePlan,
+  planAttention,
+  planDecode,
+} from './plan';
+
+export {
+  type AttentionPlan,
+  type AttentionShape,
+  type AttentionTile,
+  type DecodePlan,
+  planAttention,
+  planDecode,
+} from './plan';
 
 const includes = { ...shared, 'attention-common': common };
 /** Which pass a text is rendered for: one of them is true, CACHED beside FORWARD. */
@@ -128,88 +145,21 @@ const keyKernel = defineKernel({
   parameters,
 });
 
-/** Tile of one attention kernel: what an invocation holds in registers, and what it walks over at a time. */
-export interface AttentionTile {
-  /** Invocations per workgroup. */
-  readonly workgroupSize: number;
-  /** Rows that each invocation holds: queries, or keys in the pass for keys and values. */
-  readonly rows: number;
-  /** Rows of the other side per step of the loop. */
-  readonly step: number;
-}
-
-export interface AttentionPlan {
-  readonly forward: AttentionTile;
-  readonly backwardQuery: AttentionTile;
-  readonly backwardKey: AttentionTile;
-}
-
-/**
- * Chooses the tiles. Pure: same arguments, same plan. On software adapters an invocation holds several short rows,
- * because a load costs about twenty multiplications there; rows and steps shrink as heads grow, to bound both the
- * registers and the unrolled text.
- */
-export function planAttention(shape: { readonly headDim: number }, capabilities: PlanCapabilities): AttentionPlan {
-  const { headDim } = shape;
-  if (!capabilities.software) {
-    const tile = { workgroupSize: 64, rows: 1, step: headDim <= 64 ? 2 : 1 };
-    return { forward: tile, backwardQuery: tile, backwardKey: tile };
-  }
-  const rows = headDim <= 8 ? 4 : headDim <= 20 ? 2 : 1;
-  const step = headDim <= 32 ? 2 : 1;
-  const tile = { workgroupSize: 8, rows, step };
-  return { forward: tile, backwardQuery: tile, backwardKey: tile };
-}
-
-/** What {@link planDecode} chooses: invocations that share the keys of one token and head. */
-export interface DecodePlan {
-  /** A power of two. */
-  readonly workgroupSize: number;
-  /** Whether they share one copy of the query in workgroup memory. */
-  readonly sharedQuery: boolean;
-}
-
-/**
- * Chooses how few tokens attend to many cached ones: a workgroup for each token and head, or null for blocks of tokens as
- * {@link planAttention} has them, which leave all but `tokens` invocations idle. Pure: same arguments, same plan.
- */
-export function planDecode(
-  shape: { readonly tokens: number; readonly headDim: number; readonly cacheLength: number },
-  capabilities: PlanCapabilities,
-): DecodePlan | null {
-  const { tokens, headDim, cacheLength } = shape;
-  const { software } = capabilities;
-  // On lavapipe a single token is 1.4 to 1.9 times as fast, but four take twice as long as in a block of eight.
-  if (tokens > (software ? 1 : 4) || cacheLength < 32) return null;
-  // At most 8 KiB of workgroup memory for the sums that are handed on.
-  return { workgroupSize: software ? 8 : headDim <= 64 ? 64 : 32, sharedQuery: !software };
-}
-
-interface AttentionShape {
-  readonly tokens: number;
-  /** Query heads; a multiple of keyValueHeads. Query head h reads key/value head h / (heads / keyValueHeads). */
-  readonly heads: number;
-  readonly keyValueHeads: number;
-  /** Elements per head, 1 to 128. */
-  readonly headDim: number;
-  /** Factor of the scores, usually 1/√headDim. */
-  readonly scale: number;
-}
-
+/** Arguments of {@link attention}. */
 export interface AttentionArguments extends AttentionShape {
-  /** [tokens, heads · headDim] */
+  /** f32 [tokens, heads · headDim] */
   readonly query: BufferSlice;
-  /** [tokens, keyValueHeads · headDim] */
+  /** f32 [tokens, keyValueHeads · headDim] */
   readonly key: BufferSlice;
-  /** [tokens, keyValueHeads · headDim] */
+  /** f32 [tokens, keyValueHeads · headDim] */
   readonly value: BufferSlice;
   /** u32 [sequences + 1]: starts of the packed sequences, and the end. */
   readonly offsets: BufferSlice;
   /** u32 [tokens]: index of each token's sequence. */
   readonly sequenceOfToken: BufferSlice;
-  /** [tokens, heads · headDim] */
+  /** f32 [tokens, heads · headDim], written. */
   readonly out: BufferSlice;
-  /** [tokens, heads]: natural logarithm of each query's sum of exponentials, for the backward pass. */
+  /** f32 [tokens, heads], written: natural logarithm of each query's sum of exponentials, for the backward pass. */
   readonly logSumExp: BufferSlice;
   /** For tests and measurements; default: {@link planAttention}. */
   readonly plan?: AttentionPlan;
@@ -270,8 +220,9 @@ export function attention(device: Device, args: AttentionArguments): void {
   });
 }
 
+/** Arguments of {@link attentionCached}. */
 export interface AttentionCachedArguments extends Omit<AttentionArguments, 'logSumExp'> {
-  /** Keys of the earlier tokens, [at least cacheLength, keyValueHeads · headDim]. */
+  /** Keys of the earlier tokens, f32 [at least cacheLength, keyValueHeads · headDim]. */
   readonly cachedKey: BufferSlice;
   /** Values of the earlier tokens, shaped as their keys. */
   readonly cachedValue: BufferSlice;
@@ -331,23 +282,31 @@ export function attentionCached(device: Device, args: AttentionCachedArguments):
   });
 }
 
+/** Arguments of {@link attentionBackward}. */
 export interface AttentionBackwardArguments extends AttentionShape {
-  /** Inputs and results of the forward pass, shaped as in {@link AttentionArguments}. */
+  /** Input of the forward pass, f32 [tokens, heads · headDim]. */
   readonly query: BufferSlice;
+  /** Input of the forward pass, f32 [tokens, keyValueHeads · headDim]. */
   readonly key: BufferSlice;
+  /** Input of the forward pass, f32 [tokens, keyValueHeads · headDim]. */
   readonly value: BufferSlice;
+  /** Result of the forward pass, f32 [tokens, heads · headDim]. */
   readonly out: BufferSlice;
+  /** Result of the forward pass, f32 [tokens, heads]. */
   readonly logSumExp: BufferSlice;
+  /** u32 [sequences + 1], as in the forward pass. */
   readonly offsets: BufferSlice;
+  /** u32 [tokens], as in the forward pass. */
   readonly sequenceOfToken: BufferSlice;
-  /** Gradient with respect to out, [tokens, heads · headDim]. */
+  /** Gradient with respect to out, f32 [tokens, heads · headDim]. */
   readonly gradOut: BufferSlice;
-  /** [tokens, heads · headDim] */
+  /** Gradient with respect to query, f32 [tokens, heads · headDim], written. */
   readonly gradQuery: BufferSlice;
-  /** [tokens, keyValueHeads · headDim] */
+  /** Gradient with respect to key, f32 [tokens, keyValueHeads · headDim], written. */
   readonly gradKey: BufferSlice;
-  /** [tokens, keyValueHeads · headDim] */
+  /** Gradient with respect to value, f32 [tokens, keyValueHeads · headDim], written. */
   readonly gradValue: BufferSlice;
+  /** For tests and measurements; default: {@link planAttention}. */
   readonly plan?: AttentionPlan;
 }
 

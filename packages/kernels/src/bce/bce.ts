@@ -20,6 +20,7 @@ const bceKernel = defineKernel({
   constants: { GRADIENT: false, ITEMS: 1, WORKGROUP_SIZE: 64 },
 });
 
+/** Arguments of {@link bceWithLogits}. */
 export interface BceArguments {
   /** f32 [rows] */
   readonly logits: BufferSlice;
@@ -29,13 +30,14 @@ export interface BceArguments {
   readonly loss: BufferSlice;
   /** f32 [rows], (σ(z) − y)·gradScale; left out when no gradient is needed. */
   readonly gradLogits?: BufferSlice | undefined;
+  /** Number of logits; 0 does nothing. */
   readonly rows: number;
   /** Factor of the gradient, e.g. 1 / rows for a mean. Default 1. */
   readonly gradScale?: number;
 }
 
 /**
- * Per-row binary cross entropy with logits, exact to rounding at any finite logit.
+ * loss[r] = softplus(z) − y · z of logit z and label y: binary cross entropy, exact to rounding at any finite logit.
  *
  * @throws InputError when a slice is smaller than its shape.
  */

@@ -15,18 +15,21 @@ const columnSumKernel = defineKernel({
   constants: { VECTOR: false, ACCUMULATE: false, WORKGROUP_SIZE: 64 },
 });
 
+/** How {@link columnSum} divides its work. */
 export interface ColumnSumPlan {
   /** True when four columns are added at once. */
   readonly vector: boolean;
+  /** Invocations per workgroup, each with a column, or four. */
   readonly workgroupSize: number;
   /** Ranges of rows that are added side by side, then summed by a second dispatch. */
   readonly splits: number;
+  /** Rows of a range. */
   readonly rowsPerSplit: number;
 }
 
 /** Chooses how {@link columnSum} divides its rows. Pure. */
 export function planColumnSum(
-  shape: { readonly rows: number; readonly columns: number },
+  shape: Pick<ColumnSumArguments, 'rows' | 'columns'>,
   capabilities: PlanCapabilities,
 ): ColumnSumPlan {
   const { rows, columns } = shape;
@@ -39,12 +42,15 @@ export function planColumnSum(
   return { vector, workgroupSize, splits: Math.ceil(rows / rowsPerSplit), rowsPerSplit };
 }
 
+/** Arguments of {@link columnSum}. */
 export interface ColumnSumArguments {
-  /** [rows, columns] f32. */
+  /** f32 [rows, columns] */
   readonly x: BufferSlice;
-  /** [columns] f32. */
+  /** f32 [columns]; another buffer than x. */
   readonly out: BufferSlice;
+  /** Rows of x; without any `out` becomes zero. */
   readonly rows: number;
+  /** Columns of x, at least 1. */
   readonly columns: number;
   /** Adds to what `out` holds. Default false. */
   readonly accumulate?: boolean;

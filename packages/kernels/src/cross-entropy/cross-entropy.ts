@@ -42,6 +42,7 @@ const crossEntropyGradientKernel = defineKernel({
   constants: { WORKGROUP_SIZE: 64, SPAN: span },
 });
 
+/** Arguments of {@link crossEntropy}. */
 export interface CrossEntropyArguments {
   /** f32 [rows, vocab] */
   readonly logits: BufferSlice;
@@ -51,7 +52,9 @@ export interface CrossEntropyArguments {
   readonly loss: BufferSlice;
   /** f32 [rows, vocab]; left out when no gradient is needed. */
   readonly gradLogits?: BufferSlice | undefined;
+  /** Rows of the logits; 0 does nothing. */
   readonly rows: number;
+  /** Columns of the logits, at least 1. */
   readonly vocab: number;
   /** Factor of the gradient, e.g. 1 / rows for a mean. Default 1. */
   readonly gradScale?: number;

@@ -41,9 +41,12 @@ export const storedFormats = {
   Q6_K: { blockSize: 256, blockBytes: 210, format: 6 },
 } as const satisfies Record<string, StoredFormat>;
 
+/** A type of {@link storedFormats}. */
 export type StoredFormatName = keyof typeof storedFormats;
 
+/** Arguments of {@link dequantize}. */
 export interface DequantizeArguments {
+  /** How the values are stored. */
   readonly type: StoredFormatName;
   /** Whole blocks, from the first byte on; more than one binding is fine. */
   readonly blocks: BufferSlice;

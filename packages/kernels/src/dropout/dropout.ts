@@ -25,11 +25,13 @@ const dropoutKernel = defineKernel({
   constants: elementConstants,
 });
 
+/** Arguments of {@link dropout}. */
 export interface DropoutArguments {
   /** f32 [count] */
   readonly x: BufferSlice;
-  /** f32 [count] */
+  /** f32 [count]; another buffer than x. */
   readonly out: BufferSlice;
+  /** Elements; 0 does nothing. */
   readonly count: number;
   /** Share of elements that become zero, in [0, 1). */
   readonly probability: number;

@@ -29,20 +29,25 @@ const gatedFusionBackwardKernel = defineKernel({
 
 /** The result of `buildSegments` on the device. */
 export interface DeviceSegments {
-  /** u32 [segments + 1] */
+  /** u32 [segments + 1]: bounds of each target's positions. */
   readonly offsets: BufferSlice;
-  /** u32 [n] */
+  /** u32 [n]: positions by target. */
   readonly positions: BufferSlice;
-  /** u32 [segments] */
+  /** u32 [segments]: distinct rows, ascending. */
   readonly targets: BufferSlice;
+  /** Number of distinct targets. */
   readonly segments: number;
 }
 
+/** Arguments of {@link gatedFusionBackward}. */
 export interface GatedFusionBackwardArguments extends GatedFusionShape {
   /** f32 [positions, columns] */
   readonly gradOut: BufferSlice;
+  /** As in the forward pass. */
   readonly aligned: BufferSlice;
+  /** As in the forward pass. */
   readonly gateCf?: BufferSlice | undefined;
+  /** As in the forward pass. */
   readonly gateText?: BufferSlice | undefined;
   /** Positions by CF row: `buildSegments(cfRows, true)`. */
   readonly byCf: DeviceSegments;

@@ -34,6 +34,7 @@ const gatedFusionKernel = defineKernel({
   },
 });
 
+/** What is applied to the sum of the gates; `none` leaves it as it is. */
 export type GateActivation = 'none' | 'sigmoid' | 'tanh';
 
 /** The sizes and rows that forward and backward share. */
@@ -44,14 +45,17 @@ export interface GatedFusionShape {
   readonly cfRows: BufferSlice;
   /** i32 [positions], rows of `gateText`; −1 = α is 1. */
   readonly textRows: BufferSlice;
+  /** Positions of the batch; 0 does nothing. */
   readonly positions: number;
   /** d, the width of embeddings and aligned vectors. */
   readonly columns: number;
   /** Width of the gates: `columns`, or 1 for one scalar per position. */
   readonly gateWidth: number;
+  /** Applied to the sum of both gates. */
   readonly activation: GateActivation;
 }
 
+/** Arguments of {@link gatedFusion}. */
 export interface GatedFusionArguments extends GatedFusionShape {
   /** f32 [vocab, columns]; larger than one binding is fine. */
   readonly tokenEmbeddings: BufferSlice;

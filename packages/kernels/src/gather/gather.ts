@@ -36,6 +36,7 @@ const gatherKernel = defineKernel({
   constants: { ...rowConstants, ...operandConstants, INTEGERS: false },
 });
 
+/** Arguments of {@link gather}. */
 export interface GatherArguments {
   /** [tableRows, columns] of f32, or of fewer bits, and then widened as it is read; larger than one binding is fine. */
   readonly table: BufferSlice | NarrowMatrix;
@@ -43,8 +44,11 @@ export interface GatherArguments {
   readonly indices: BufferSlice;
   /** f32 [rows, columns]. */
   readonly out: BufferSlice;
+  /** Rows to look up; 0 does nothing. */
   readonly rows: number;
+  /** Columns of the table, at least 1. */
   readonly columns: number;
+  /** Rows of the table, at least 1. */
   readonly tableRows: number;
   /** The table holds u32 instead of f32, in one column. */
   readonly integers?: boolean;

@@ -1,5 +1,5 @@
-// The unit in which a kernel reads its arrays: four elements where counts allow it (VECTOR), else one. Declarations bind these
-// arrays as `Value`, so that a kernel over elements and over vectors of four is one declaration of one text.
+// The unit in which a kernel reads its arrays: four elements where counts allow it (VECTOR), else one. Declarations
+// bind these arrays as `Value`, so that a kernel over elements and over vectors of four is one declaration of one text.
 #if VECTOR
 alias Value = vec4<f32>;
 #else

@@ -45,8 +45,9 @@ const backward = defineKernel({
   parameters: normParameters,
 });
 
+/** Arguments of {@link layerNorm}. */
 export interface LayerNormArguments extends NormArguments {
-  /** [columns] */
+  /** f32 [columns] */
   readonly bias: BufferSlice;
 }
 
@@ -66,8 +67,9 @@ export function layerNorm(device: Device, args: LayerNormArguments): void {
   }
 }
 
+/** Arguments of {@link layerNormBackward}. */
 export interface LayerNormBackwardArguments extends NormBackwardArguments {
-  /** Gradient with respect to the bias, [columns]; not computed when absent. */
+  /** Gradient with respect to the bias, f32 [columns]; not computed when absent. */
   readonly gradBias?: BufferSlice;
   /** Adds to gradBias instead of replacing it. */
   readonly accumulateBias?: boolean;

@@ -32,25 +32,32 @@ const logSumExpCombineKernel = defineKernel({
 export interface LogSumExpPlan {
   /** Invocations per row, a power of two; each leaves a partial sum. */
   readonly parts: number;
+  /** Invocations per workgroup. */
   readonly workgroupSize: number;
 }
 
 /**
- * Chooses the parts of a row. Pure. About √columns balances the two stages and keeps every sum short, which is also what
- * makes it precise; a power of two, so a row of many columns starts at a cache line's edge.
+ * Chooses the parts of a row. Pure. About √columns balances the two stages and keeps every sum short, which is also
+ * what makes it precise; a power of two, so a row of many columns starts at a cache line's edge.
  */
-export function planLogSumExp(shape: { readonly columns: number }, capabilities: PlanCapabilities): LogSumExpPlan {
+export function planLogSumExp(
+  shape: Pick<LogSumExpArguments, 'columns'>,
+  capabilities: PlanCapabilities,
+): LogSumExpPlan {
   const parts = Math.min(256, 2 ** Math.round(Math.log2(Math.sqrt(shape.columns))));
   const { workgroupSize } = planInvocations({ invocations: parts }, capabilities);
   return { parts, workgroupSize };
 }
 
+/** Arguments of {@link logSumExp}. */
 export interface LogSumExpArguments {
   /** f32 [rows, columns] */
   readonly x: BufferSlice;
   /** f32 [rows]; −3.4e38 where no column is left. */
   readonly out: BufferSlice;
+  /** Rows of x; 0 does nothing. */
   readonly rows: number;
+  /** Columns of x, at least 1. */
   readonly columns: number;
   /** At most two columns that are left out of every row. */
   readonly skip?: readonly [number?, number?];

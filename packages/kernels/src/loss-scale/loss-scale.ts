@@ -27,27 +27,31 @@ const lossScaleKernel = defineKernel({
   },
 });
 
+/** Arguments of {@link updateLossScale}. */
 export interface LossScaleArguments {
-  /** f32 [1], of all gradients, which carry the scale. */
+  /** f32 [1]: sum of the squares of all gradients, which carry the scale. */
   readonly sumOfSquares: BufferSlice;
   /** f32 [{@link lossScaleStateSize}], updated in place. */
   readonly state: BufferSlice;
   /** f32 [{@link updateControlSize}]; the first is 0 where the step must be skipped. */
   readonly control: BufferSlice;
-  /** In [0, 1). */
+  /** Decay of Adam's first moment, in [0, 1). */
   readonly beta1: number;
-  /** In [0, 1). */
+  /** Decay of Adam's second moment, in [0, 1). */
   readonly beta2: number;
   /** Greatest norm of the gradients without the scale; null does not clip. */
   readonly maxNorm: number | null;
   /** Finite steps after which the scale doubles. */
   readonly growthInterval: number;
+  /** Least scale, > 0. */
   readonly minScale: number;
+  /** Greatest scale. */
   readonly maxScale: number;
 }
 
 /**
- * Decides about one step and updates the state.
+ * Decides about one step and updates the state: gradients that are not finite skip the step and halve the scale; after
+ * `growthInterval` finite steps it doubles (dynamic loss scaling, Micikevicius et al., 2018).
  *
  * @throws InputError when a slice is too small or a beta is outside [0, 1).
  */

@@ -100,6 +100,7 @@ const splitSumKernel = defineKernel({
   constants: { VECTOR: false, BIAS: false, ACCUMULATE: false, WORKGROUP_SIZE: 64 },
 });
 
+/** Arguments of {@link matmul}. */
 export interface MatmulArguments extends MatmulShape {
   /** [m, k], or [k, m] when `transposeA`; row-major f32. */
   readonly a: BufferSlice;
@@ -113,7 +114,7 @@ export interface MatmulArguments extends MatmulShape {
   readonly accumulate?: boolean;
   /** [n], added to every row. */
   readonly bias?: BufferSlice | undefined;
-  /** Overrides the choice of {@link planMatmul}, for tests and benchmarks. */
+  /** In place of {@link planMatmul}, for tests and measurements: called for every part that fits the bindings. */
   readonly plan?: (shape: MatmulShape) => MatmulPlan;
 }
 

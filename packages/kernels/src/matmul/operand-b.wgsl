@@ -1,5 +1,5 @@
-// How kernels read an operand `b`: as it is, in Values, which the kernel declares (the include `vector`), or, QUANTIZED, quants
-// of BITS bits that are widened as they are read.
+// How kernels read an operand `b`: as it is, in Values, which the kernel declares (the include `vector`), or,
+// QUANTIZED, quants of BITS bits that are widened as they are read.
 //
 // QUANTIZED: `b` holds 32-bit words. 16 bits: word w of a row holds the values 2w and 2w + 1 as IEEE halves, or, with
 // BFLOAT, as the upper halves of their f32; there are no scales. Else rows are blocks along the contiguous axis, and the

@@ -3,8 +3,11 @@ import type { Capabilities } from '@crossgate/gpu';
 
 /** Sizes and layout of out[m, n] = op(a) · op(b) with op(a) [m, k] and op(b) [k, n]. */
 export interface MatmulShape {
+  /** Rows of the result; 0 does nothing. */
   readonly m: number;
+  /** Columns of the result; 0 does nothing. */
   readonly n: number;
+  /** Length of the inner axis, at least 1. */
   readonly k: number;
   /** a is stored [k, m]. Default false. */
   readonly transposeA?: boolean;
@@ -12,14 +15,17 @@ export interface MatmulShape {
   readonly transposeB?: boolean;
 }
 
+/** How a matrix product is divided. */
 export interface MatmulPlan {
   /** `software`: register tiles only. `tiled`: tiles in workgroup memory. */
   readonly variant: 'software' | 'tiled';
-  /** Rows and columns of the output that one invocation computes. */
+  /** Rows of the output that one invocation computes. */
   readonly rows: number;
+  /** Columns of the output that one invocation computes. */
   readonly columns: number;
   /** software: the lanes of a workgroup lie along rows (else along columns). */
   readonly lanesOnRows: boolean;
+  /** Invocations per workgroup. */
   readonly workgroupSize: number;
   /** software: operands are read as vectors of four; every contiguous extent is a multiple of 4. */
   readonly vector: boolean;

@@ -41,7 +41,9 @@ export type QuantizedScaling = 'scale' | 'line' | 'super-scale' | 'super-line';
 
 /** Which of these a matrix has. */
 export interface QuantizedMatrixFormat {
+  /** Bits of a quant. */
   readonly bits: QuantizedBits;
+  /** What its blocks stand for. */
   readonly scaling: QuantizedScaling;
 }
 
@@ -65,6 +67,7 @@ const scalingLayouts = {
  * filled up to whole blocks of 32 or 256. `operand-b.wgsl` says which bits of a word hold which quant.
  */
 export interface QuantizedMatrix {
+  /** Bits of a quant. */
   readonly bits: QuantizedBits;
   /** u32 [rows, padded columns · bits / 32]; `line` u32 [rows, blocks, 1 + bits], the word before being f16 [2] (scale, minimum). */
   readonly quants: BufferSlice;
@@ -79,6 +82,7 @@ export interface QuantizedMatrix {
 
 /** A frozen matrix [rows, columns] of 16 bits a value. Rows are filled up to a multiple of 4 values. */
 export interface HalfMatrix {
+  /** Tells this from a {@link QuantizedMatrix}. */
   readonly bits: 16;
   /** False: IEEE halves. True: bfloat16, the upper half of an f32. */
   readonly bfloat: boolean;
@@ -97,11 +101,13 @@ export function halfPaddedColumns(columns: number): number {
   return 4 * Math.ceil(columns / 4);
 }
 
-/** Sizes of a quantised matrix in 32-bit words; those of a row's scales may end on half a word. */
+/** Sizes of a quantized matrix in 32-bit words; those of a row's scales may end on half a word. */
 export interface QuantizedLayout {
   /** Values of a row with its filling. */
   readonly paddedColumns: number;
+  /** Words of a row's quants, with those of scales that lie among them. */
   readonly quantWordsPerRow: number;
+  /** Words of a row's scales, beside the quants; 0 where there are none. */
   readonly scaleWordsPerRow: number;
 }
 

@@ -19,11 +19,13 @@ const narrowKernel = defineKernel({
   constants: { ...elementConstants, SCALED: false },
 });
 
+/** Arguments of {@link narrow}. */
 export interface NarrowArguments {
   /** f32 [count] */
   readonly x: BufferSlice;
   /** Halves [count], two to a word; an odd last one leaves a zero beside it. */
   readonly out: BufferSlice;
+  /** Values; 0 does nothing. */
   readonly count: number;
   /** f32 [1], factor of all values before they are rounded. */
   readonly scale?: BufferSlice | undefined;

@@ -28,20 +28,23 @@ const sumKernel = defineKernel({
   parameters: { columns: 'u32', chunks: 'u32' },
 });
 
+/** Arguments of {@link normWeightGradient}. */
 export interface NormWeightArguments {
-  /** The norm's input, [rows, columns]. */
+  /** The norm's input, f32 [rows, columns]. */
   readonly x: BufferSlice;
-  /** Gradient of its output, [rows, columns]. */
+  /** Gradient of its output, f32 [rows, columns]. */
   readonly gradOut: BufferSlice;
-  /** Of every row: 1 / root, [rows]; where `centered`, mean and 1 / root, [rows, 2]. */
+  /** f32, of every row: 1 / root, [rows]; where `centered`, mean and 1 / root, [rows, 2]. */
   readonly statistics: BufferSlice;
   /** Whether the norm subtracts the mean, as LayerNorm does. */
   readonly centered: boolean;
-  /** [columns] */
+  /** f32 [columns], written. */
   readonly gradWeight: BufferSlice;
   /** Adds to gradWeight instead of replacing it. */
   readonly accumulate?: boolean;
+  /** Rows of x, at least 1. */
   readonly rows: number;
+  /** Columns of x, at least 1. */
   readonly columns: number;
   /** Whether columns are read in fours; default: where they come in fours. */
   readonly vector?: boolean;

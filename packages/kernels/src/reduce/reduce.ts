@@ -26,24 +26,29 @@ const clipFactorKernel = defineKernel({
 
 /** One stage of a sum: `groups` workgroups of which `width` invocations each leave a partial sum. */
 export interface ReducePlan {
+  /** Invocations per workgroup. */
   readonly workgroupSize: number;
+  /** Invocations of a workgroup that take part. */
   readonly width: number;
+  /** Workgroups. */
   readonly groups: number;
 }
 
 /** Plans a stage over `count` elements. Pure. Always fewer partial sums than elements, one for up to 64. */
-export function planReduce(shape: { readonly count: number }, capabilities: PlanCapabilities): ReducePlan {
+export function planReduce(shape: Pick<SumArguments, 'count'>, capabilities: PlanCapabilities): ReducePlan {
   const invocations = Math.ceil(shape.count / fanIn);
   const { workgroupSize } = planInvocations({ invocations }, capabilities);
   const width = Math.min(workgroupSize, invocations);
   return { workgroupSize, width, groups: Math.ceil(shape.count / (width * fanIn)) };
 }
 
+/** Arguments of {@link sum} and {@link sumOfSquares}. */
 export interface SumArguments {
   /** f32 [count] */
   readonly x: BufferSlice;
   /** f32 [1] */
   readonly out: BufferSlice;
+  /** Elements; of none the sum is 0. */
   readonly count: number;
   /** Add to `out` instead of replacing it. */
   readonly accumulate?: boolean;
@@ -106,22 +111,22 @@ function reduce(device: Device, kernel: string, args: SumArguments, square: bool
   }
 }
 
+/** Arguments of {@link clipFactor}. */
+export interface ClipFactorArguments {
+  /** f32 [1], of all gradients together. */
+  readonly sumOfSquares: BufferSlice;
+  /** f32 [1], written; what `adam` takes as `gradientScale`. */
+  readonly out: BufferSlice;
+  /** Greatest norm that is left as it is, > 0. */
+  readonly maxNorm: number;
+}
+
 /**
  * out[0] = min(1, maxNorm / √sumOfSquares[0]), for clipping by the global norm.
  *
  * @throws InputError when a slice is empty.
  */
-export function clipFactor(
-  device: Device,
-  args: {
-    /** f32 [1] */
-    readonly sumOfSquares: BufferSlice;
-    /** f32 [1] */
-    readonly out: BufferSlice;
-    /** > 0 */
-    readonly maxNorm: number;
-  },
-): void {
+export function clipFactor(device: Device, args: ClipFactorArguments): void {
   requireElements('clipFactor', 'sumOfSquares', args.sumOfSquares, 1);
   requireElements('clipFactor', 'out', args.out, 1);
   device.recorder.dispatch(clipFactorKernel, {

@@ -54,18 +54,21 @@ export function ropeTable(maxPositions: number, headDim: number, theta: number):
   return ropeTableOf(maxPositions, ropeFrequencies(headDim, theta));
 }
 
+/** Arguments of {@link rope}. */
 export interface RopeArguments {
-  /** [tokens, heads · headDim] */
+  /** f32 [tokens, heads · headDim] */
   readonly x: BufferSlice;
   /** u32 [tokens], each below the table's number of positions (not checked: they are on the device). */
   readonly positions: BufferSlice;
-  /** [maxPositions, headDim/2, 2] of {@link ropeTable}. */
+  /** f32 [maxPositions, headDim/2, 2] of {@link ropeTable}. */
   readonly table: BufferSlice;
-  /** [tokens, heads · headDim]; another buffer than x. */
+  /** f32 [tokens, heads · headDim]; another buffer than x. */
   readonly out: BufferSlice;
+  /** Rows of x, at least 1. */
   readonly tokens: number;
+  /** Heads of a token, at least 1. */
   readonly heads: number;
-  /** Even. */
+  /** Elements of a head, even. */
   readonly headDim: number;
   /** Rotates backwards: the gradient of the forward rotation. */
   readonly inverse?: boolean;

@@ -19,15 +19,18 @@ const rowDotKernel = defineKernel({
   constants: { VECTOR: false, COOPERATIVE: false, WORKGROUP_SIZE: 64 },
 });
 
+/** How {@link rowDot} runs. */
 export interface RowDotPlan {
   /** `workgroup`: one per row. `invocation`: one per row, no barriers. */
   readonly variant: 'workgroup' | 'invocation';
+  /** True when four columns are read at once. */
   readonly vector: boolean;
+  /** Invocations per workgroup. */
   readonly workgroupSize: number;
 }
 
 /** Chooses the variant of rowDot. Pure. Short rows would leave most of a workgroup idle. */
-export function planRowDot(shape: { readonly columns: number }, capabilities: PlanCapabilities): RowDotPlan {
+export function planRowDot(shape: Pick<RowDotArguments, 'columns'>, capabilities: PlanCapabilities): RowDotPlan {
   const { columns } = shape;
   const { software } = capabilities;
   const vector = columns % 4 === 0;
@@ -35,6 +38,7 @@ export function planRowDot(shape: { readonly columns: number }, capabilities: Pl
   return { variant, vector, workgroupSize: software ? softwareWorkgroupSize : 64 };
 }
 
+/** Arguments of {@link rowDot}. */
 export interface RowDotArguments {
   /** f32 [rows, columns] */
   readonly a: BufferSlice;
@@ -42,9 +46,11 @@ export interface RowDotArguments {
   readonly b: BufferSlice;
   /** f32 [rows] */
   readonly out: BufferSlice;
+  /** Rows of a and b; 0 does nothing. */
   readonly rows: number;
+  /** Columns of a and b, at least 1. */
   readonly columns: number;
-  /** Instead of what {@link planRowDot} chooses. */
+  /** For tests and measurements; default: {@link planRowDot}. */
   readonly plan?: RowDotPlan;
 }
 

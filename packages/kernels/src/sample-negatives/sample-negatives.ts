@@ -29,11 +29,13 @@ const sampleNegativesKernel = defineKernel({
   constants: { ATTEMPTS: negativeAttempts, WORKGROUP_SIZE: 64 },
 });
 
+/** Arguments of {@link sampleNegatives}. */
 export interface SampleNegativesArguments extends BatchLayout {
   /** u32 [batches, stride]: the user of each row. */
   readonly users: BufferSlice;
   /** u32 [candidateCount]: the items to draw from. */
   readonly candidates: BufferSlice;
+  /** Items to draw from, at least 1. */
   readonly candidateCount: number;
   /** u32 [users + 1]: where each user's positives begin and end. */
   readonly positiveOffsets: BufferSlice;
@@ -45,13 +47,15 @@ export interface SampleNegativesArguments extends BatchLayout {
   readonly count: number;
   /** Position in the epoch at which the first batch starts. */
   readonly first: number;
-  /** u32 each: together with a row's position all that its draws depend on. */
+  /** u32, one per pass over the data. Draws of a row depend on its position, the epoch and the seed alone. */
   readonly epoch: number;
+  /** u32, one per run. */
   readonly seed: number;
 }
 
 /**
- * out[b, j] = an item drawn uniformly from the candidates that are no positives of users[b, j].
+ * out[b, j] = an item drawn uniformly from the candidates that are no positives of users[b, j]. After
+ * {@link negativeAttempts} draws that were positives the last one stands.
  *
  * @throws InputError for a slice that is too small.
  */

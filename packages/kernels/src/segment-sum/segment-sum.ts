@@ -29,18 +29,21 @@ const segmentSumKernel = defineKernel({
   constants: { ...rowConstants, ACCUMULATE: false },
 });
 
+/** Arguments of {@link segmentSum}. */
 export interface SegmentSumArguments {
   /** f32 [n, columns] */
   readonly values: BufferSlice;
-  /** u32 [segments + 1] */
+  /** u32 [segments + 1]: bounds of each segment in `segmentPositions`. */
   readonly segmentOffsets: BufferSlice;
-  /** u32 [n], rows of `values` */
+  /** u32 [n], rows of `values` by segment. */
   readonly segmentPositions: BufferSlice;
   /** u32 [segments], distinct rows of `out`; rows beyond it are dropped. */
   readonly targets: BufferSlice;
   /** f32 [tableRows, columns]; its size gives the number of rows. Rows that are no target keep their contents. */
   readonly out: BufferSlice;
+  /** Number of segments; 0 does nothing. */
   readonly segments: number;
+  /** Columns of values and out, at least 1. */
   readonly columns: number;
   /** Add to `out` instead of replacing the target rows. */
   readonly accumulate?: boolean;

@@ -27,6 +27,7 @@ const shuffleKernel = defineKernel({
   constants: { WORKGROUP_SIZE: 64 },
 });
 
+/** Arguments of {@link shuffle}. */
 export interface ShuffleArguments extends BatchLayout {
   /** u32 [batches, stride]: rows; 0xffffffff beyond a batch's end. */
   readonly out: BufferSlice;

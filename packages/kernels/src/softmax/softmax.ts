@@ -34,7 +34,7 @@ const backward = defineKernel({
  * them idle; a workgroup on hardware.
  */
 export function planSoftmax(
-  shape: { readonly rows: number; readonly columns: number },
+  shape: Pick<SoftmaxArguments, 'rows' | 'columns'>,
   capabilities: PlanCapabilities,
 ): RowWalkPlan {
   const { rows, columns } = shape;
@@ -42,19 +42,22 @@ export function planSoftmax(
   return workgroupPerRow(columns);
 }
 
+/** Arguments of {@link softmax}. */
 export interface SoftmaxArguments {
-  /** [rows, columns]; finite, or −∞ for elements that take no part (not all of a row). */
+  /** f32 [rows, columns]; finite, or −∞ for elements that take no part (not all of a row). */
   readonly x: BufferSlice;
-  /** [rows, columns]; another buffer than x. */
+  /** f32 [rows, columns]; another buffer than x. */
   readonly out: BufferSlice;
+  /** Rows of x, at least 1. */
   readonly rows: number;
+  /** Columns of x, at least 1. */
   readonly columns: number;
   /** For tests and measurements; default: {@link planSoftmax}. */
   readonly plan?: RowWalkPlan;
 }
 
 /**
- * Softmax of each row.
+ * out[r, c] = exp(x[r, c]) / Σ_j exp(x[r, j]), without overflow.
  *
  * @throws InputError when a slice is smaller than its shape.
  */
@@ -73,15 +76,19 @@ export function softmax(device: Device, args: SoftmaxArguments): void {
   }
 }
 
+/** Arguments of {@link softmaxBackward}. */
 export interface SoftmaxBackwardArguments {
-  /** The result of the forward pass, [rows, columns]. */
+  /** The result of the forward pass, f32 [rows, columns]. */
   readonly out: BufferSlice;
-  /** [rows, columns] */
+  /** f32 [rows, columns] */
   readonly gradOut: BufferSlice;
-  /** Gradient with respect to x, [rows, columns]. */
+  /** Gradient with respect to x, f32 [rows, columns], written. */
   readonly gradX: BufferSlice;
+  /** Rows of out, at least 1. */
   readonly rows: number;
+  /** Columns of out, at least 1. */
   readonly columns: number;
+  /** For tests and measurements; default: {@link planSoftmax}. */
   readonly plan?: RowWalkPlan;
 }
 

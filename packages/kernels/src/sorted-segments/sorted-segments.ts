@@ -34,6 +34,7 @@ const markSegmentsKernel = defineKernel({
   constants: { WORKGROUP_SIZE: 64 },
 });
 
+/** Arguments of {@link sortedSegments}. */
 export interface SortedSegmentsArguments extends BatchLayout {
   /** u32 [batches, stride]: row numbers; 0xffffffff is none. */
   readonly keys: BufferSlice;

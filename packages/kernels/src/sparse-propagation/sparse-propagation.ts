@@ -28,6 +28,7 @@ const sparsePropagationKernel = defineKernel({
   constants: { ...rowConstants, ACCUMULATE: false },
 });
 
+/** Arguments of {@link sparsePropagation}. */
 export interface SparsePropagationArguments {
   /** u32 [rows + 1]: entries of row r are offsets[r] … offsets[r + 1] − 1. */
   readonly offsets: BufferSlice;
@@ -39,8 +40,11 @@ export interface SparsePropagationArguments {
   readonly x: BufferSlice;
   /** f32 [rows, columns]; another buffer than x. Rows without entries become zero. */
   readonly out: BufferSlice;
+  /** Rows of the sparse matrix and of out, at least 1. */
   readonly rows: number;
+  /** Rows of x, at least 1. */
   readonly inputRows: number;
+  /** Columns of x and out, at least 1. */
   readonly columns: number;
   /** Add to `out` instead of replacing it. */
   readonly accumulate?: boolean;

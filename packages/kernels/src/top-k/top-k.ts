@@ -45,6 +45,7 @@ const topKMergeKernel = defineKernel({
   constants: { WORKGROUP_SIZE: 64 },
 });
 
+/** Arguments of {@link topK}. */
 export interface TopKArguments {
   /** f32 [userRows, columns] */
   readonly users: BufferSlice;
@@ -52,17 +53,23 @@ export interface TopKArguments {
   readonly items: BufferSlice;
   /** f32 [itemRows], added to the products; −1e30 keeps an item from being given. */
   readonly bias: BufferSlice;
-  /** u32 [userRows + 1] and u32: items, ascending for each user, that the user is not given. */
+  /** u32 [userRows + 1]: where the items of each user begin and end in `excluded`. */
   readonly excludedOffsets: BufferSlice;
+  /** u32: items that the user is not given, ascending for each user; at least one element. */
   readonly excluded: BufferSlice;
-  /** f32 [userRows, k] and u32 [userRows, k], written: best first. */
+  /** f32 [userRows, k], written: best first. */
   readonly scores: BufferSlice;
+  /** u32 [userRows, k], written: the items that have these scores. */
   readonly ids: BufferSlice;
   /** u32 [userRows], written: items given, fewer than k where not as many may be. What lies behind them is undefined. */
   readonly counts: BufferSlice;
+  /** Users, at least 1. */
   readonly userRows: number;
+  /** Items, at least 1. */
   readonly itemRows: number;
+  /** Columns of users and items, at least 1. */
   readonly columns: number;
+  /** Items that each user is given at most, at least 1. */
   readonly k: number;
   /** For tests and measurements; default: {@link planTopK}. */
   readonly plan?: TopKPlan;
@@ -72,15 +79,16 @@ export interface TopKArguments {
 export interface TopKPlan {
   /** Parts of the items that are searched side by side for each user, at least 1. */
   readonly parts: number;
+  /** Invocations per workgroup. */
   readonly workgroupSize: number;
 }
 
 /**
- * Chooses into how many parts the items are divided. Pure. Enough that users times parts fill the device, and each part long
- * enough that its k best are far fewer than its items.
+ * Chooses into how many parts the items are divided. Pure. Enough that users times parts fill the device, and each part
+ * long enough that its k best are far fewer than its items.
  */
 export function planTopK(
-  shape: { readonly userRows: number; readonly itemRows: number; readonly k: number },
+  shape: Pick<TopKArguments, 'userRows' | 'itemRows' | 'k'>,
   capabilities: PlanCapabilities,
 ): TopKPlan {
   const { userRows, itemRows, k } = shape;

@@ -16,6 +16,9 @@ const kindNumbers = {
   'answer-ce': kinds.ANSWER_CE,
 } as const;
 
+/**
+ * Which loss: eq. 5 of CCF-LLM, CoLLM's binary cross entropy on the Yes logit, or cross entropy of the answer's token.
+ */
 export type YesNoLossKind = keyof typeof kindNumbers;
 
 const yesNoRowsKernel = defineKernel({
@@ -47,6 +50,7 @@ const yesNoGradientKernel = defineKernel({
   constants: { ...kinds, KIND: 0, NEEDS_LOGITS: true, WORKGROUP_SIZE: 64, SPAN: span },
 });
 
+/** Arguments of {@link yesNoLoss}. */
 export interface YesNoLossArguments {
   /** f32 [rows, vocab]: the logits at the position that the answer follows. */
   readonly logits: BufferSlice;
@@ -58,10 +62,15 @@ export interface YesNoLossArguments {
   readonly score: BufferSlice;
   /** f32 [rows, vocab]; left out when no gradient is needed. */
   readonly gradLogits?: BufferSlice | undefined;
+  /** Rows of the logits; 0 does nothing. */
   readonly rows: number;
+  /** Columns of the logits. */
   readonly vocab: number;
+  /** Token of the answer Yes, below `vocab`. */
   readonly yesToken: number;
+  /** Token of the answer No, below `vocab`; another one. */
   readonly noToken: number;
+  /** Which loss. */
   readonly kind: YesNoLossKind;
   /** Weight of eq. 5's ranking term; the other kinds ignore it. */
   readonly k: number;
