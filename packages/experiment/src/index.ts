@@ -4,6 +4,7 @@ export { type ComparedMethod, type Comparison, comparedRankingMetrics, compareRu
 export * from './config';
 export { evaluatedRows, pick } from './evaluated-rows';
 export { type ExperimentResult, ResumableError, type RunOptions, runExperiment } from './experiment';
+export { type GridCell, type GridOptions, gridCells, runGrid } from './grid';
 export { dataHome, locateDataset, locateModel, openDataFolder, type Surroundings } from './locate';
 export { type OpenRun, openRun } from './open-run';
 export {

@@ -1,10 +1,10 @@
 /** The demo: its experiments one after the other through the ordinary experiment code, then table, report and picture. */
 
 import { join, resolve } from 'node:path';
-import { decimals, formatDuration, InputError, throwIfInterrupted } from '@crossgate/core';
+import { decimals, formatDuration, InputError } from '@crossgate/core';
 import type { Dataset } from '@crossgate/data';
 import type { ExperimentConfig } from '@crossgate/experiment';
-import { loadConfig, readMetrics, runExperiment, type Session } from '@crossgate/experiment';
+import { loadConfig, readMetrics, runGrid, type Session } from '@crossgate/experiment';
 import { kindOf, shippedPath, writeAtomic } from '@crossgate/files';
 import type { CommandContext } from '@crossgate/terminal';
 import { sessionOf, surroundingsOf } from '../session';
@@ -91,22 +91,24 @@ async function loadConfigs({ io, options }: CommandContext, set: readonly string
 }
 
 async function runAll(experiments: readonly Experiment[], shown: string, session: Session): Promise<void> {
-  const { log, signal } = session;
+  const { log } = session;
   // The guess of what is left is corrected by how fast this machine was so far.
   let [worked, guessed] = [0, 0];
-  for (const [index, { key, label, sees, seconds, config }] of experiments.entries()) {
-    throwIfInterrupted(signal);
-    const left = experiments.slice(index).reduce((sum, experiment) => sum + experiment.seconds, 0);
-    const pace = guessed > 10 ? worked / guessed : 1;
-    log.info(
-      `[${index + 1}/${experiments.length}] ${label}, which sees ${sees}; about ${formatDuration(left * pace)} left`,
-    );
-    const result = await runExperiment(config, session, { run: join(shown, key), resume: 'if-begun' });
-    worked += result.seconds;
-    guessed += seconds;
-    const test = result.metrics.test;
-    log.info(`${label}: test AUC ${decimals(test?.auc)}, after ${formatDuration(result.seconds)}`);
-  }
+  await runGrid(Object.fromEntries(experiments.map(({ key, config }) => [key, config])), session, {
+    folder: shown,
+    onStart(_, index, total) {
+      const { label, sees } = experiments[index]!;
+      const left = experiments.slice(index).reduce((sum, { seconds }) => sum + seconds, 0);
+      const pace = guessed > 10 ? worked / guessed : 1;
+      log.info(`[${index + 1}/${total}] ${label}, which sees ${sees}; about ${formatDuration(left * pace)} left`);
+    },
+    onResult({ key }, { seconds, metrics }) {
+      const { label, seconds: expected } = experiments.find((experiment) => experiment.key === key)!;
+      worked += seconds;
+      guessed += expected;
+      log.info(`${label}: test AUC ${decimals(metrics.test?.auc)}, after ${formatDuration(seconds)}`);
+    },
+  });
 }
 
 async function finish(
