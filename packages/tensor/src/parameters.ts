@@ -2,6 +2,7 @@
 import type { BufferSlice, Device } from '@crossgate/gpu';
 import { InputError } from '@crossgate/gpu';
 import { fill } from '@crossgate/kernels';
+import { expectFloats } from './dtype';
 import type { Shape } from './tensor';
 import { shapeSize, Tensor } from './tensor';
 
@@ -79,6 +80,7 @@ export class ParameterGroup {
       let open = false;
       for (const spec of specs) {
         if ((spec.decay ?? true) !== decay) continue;
+        expectFloats(`parameter ${spec.name}: values`, spec.values);
         if (spec.values.length !== shapeSize(spec.shape)) {
           throw new InputError(
             `parameter ${spec.name}: ${spec.values.length} values do not fill the shape [${spec.shape.join(', ')}]`,

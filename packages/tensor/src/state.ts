@@ -1,6 +1,7 @@
 // State dicts: named tensors to and from the host, as safetensors.
 import type { BufferSlice, Device } from '@crossgate/gpu';
 import { InputError } from '@crossgate/gpu';
+import { expectFloats } from './dtype';
 import type { Adam } from './optim/adam';
 import type { ParameterGroup } from './parameters';
 import { shapeSize } from './tensor';
@@ -27,6 +28,7 @@ function writeEntries(device: Device, entries: readonly Entry[], state: HostStat
   for (const { name, shape } of entries) {
     const found = state.get(name);
     if (found === undefined) throw new InputError(`${source}: the tensor "${name}" is missing`);
+    expectFloats(`${source}: the data of "${name}"`, found.data);
     if (found.shape.join() !== shape.join() || found.data.length !== shapeSize(shape)) {
       throw new InputError(
         `${source}: "${name}" has shape [${found.shape.join(', ')}], expected [${shape.join(', ')}]`,

@@ -4,7 +4,7 @@ import type { BufferSlice, Device } from '@crossgate/gpu';
 import { addScaled, binary } from '@crossgate/kernels';
 import { Parameter } from './parameters';
 import { type SavedOptions, SavedTensors } from './saved';
-import { empty, Tensor, tidy } from './tensor';
+import { empty, expectTensor, Tensor, tidy } from './tensor';
 
 /** Where an operation's backward puts the gradients of its inputs. */
 export interface Gradients {
@@ -116,6 +116,7 @@ export class Tape implements Disposable {
 
   /** @internal */
   push(node: Node): void {
+    for (const tensor of node.outputs) expectTensor(node.name, 'a result that gradients flow to', tensor, 'f32');
     for (const tensor of node.outputs) tensor.requiresGrad = true;
     for (const { device, slice } of node.exact) device.memory.retain(slice.storage);
     // Only what is held already is given back, should the device refuse memory for one.
@@ -160,7 +161,7 @@ export class Tape implements Disposable {
   ): (Tensor | undefined)[] {
     const held = new Set<number>(watched.map(({ id }) => id));
     try {
-      for (const [tensor, gradient] of seeds) this.#give(tensor, gradient);
+      for (const [tensor, gradient] of seeds) this.#give('backward', tensor, gradient);
       for (let node = this.#nodes.at(-1); node; node = this.#nodes.at(-1)) this.#runNode(node, held);
     } catch (error) {
       this.discard();
@@ -180,7 +181,7 @@ export class Tape implements Disposable {
     const restored = new Map<Tensor, Tensor>();
     const into: Gradients = {
       needs: (input) => input.requiresGrad,
-      give: (input, gradient) => this.#give(input, gradient),
+      give: (input, gradient) => this.#give(node.name, input, gradient),
       target: (input) => this.#target(input),
       saved: (tensor) => {
         if (!node.saved.includes(tensor)) throw new Error(`${node.name} reads a tensor that it did not save`);
@@ -223,7 +224,8 @@ export class Tape implements Disposable {
     for (const { device, slice } of exact) device.memory.release(slice.storage);
   }
 
-  #give(input: Tensor, gradient: Tensor): void {
+  #give(operation: string, input: Tensor, gradient: Tensor): void {
+    expectTensor(operation, 'a gradient', gradient, 'f32', input.shape);
     if (!input.requiresGrad) return;
     const { device } = input;
     if (input instanceof Parameter) {

@@ -1,8 +1,10 @@
 // A tensor: a typed, shaped handle on a range of GPU memory.
 import type { BufferSlice, Device } from '@crossgate/gpu';
 import { InputError } from '@crossgate/gpu';
+import { type DType, dtypeOf, type HostValues } from './dtype';
 
-export type DType = 'f32' | 'u32' | 'i32';
+export type { DType, HostValues } from './dtype';
+
 export type Shape = readonly number[];
 
 let nextId = 1;
@@ -50,8 +52,9 @@ export class Tensor {
     return new Float32Array(await this.device.recorder.read(this.slice));
   }
 
-  /** As {@link read}, for u32 and i32. */
+  /** As {@link read}, for u32 and i32. @throws InputError for f32. */
   async readIntegers(): Promise<Int32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>> {
+    if (this.dtype === 'f32') throw new InputError('readIntegers() gives u32 or i32; this tensor is f32, use read()');
     const bytes = await this.device.recorder.read(this.slice);
     return this.dtype === 'u32' ? new Uint32Array(bytes) : new Int32Array(bytes);
   }
@@ -69,32 +72,26 @@ export function zeros(device: Device, shape: Shape): Tensor {
   return tensor;
 }
 
+function checkCount(operation: string, shape: Shape, { length }: HostValues): void {
+  if (length === shapeSize(shape)) return;
+  throw new InputError(`${operation}: ${length} values do not fill the shape [${shape.join(', ')}]`);
+}
+
 /** A step tensor with the given values. @throws InputError when their number does not fit the shape. */
-export function fromHost(device: Device, shape: Shape, values: Float32Array | Uint32Array | Int32Array): Tensor {
-  if (values.length !== shapeSize(shape)) {
-    throw new InputError(`${values.length} values do not fill the shape [${shape.join(', ')}]`);
-  }
-  const dtype = values instanceof Float32Array ? 'f32' : values instanceof Uint32Array ? 'u32' : 'i32';
+export function fromHost(device: Device, shape: Shape, values: HostValues): Tensor {
+  const dtype = dtypeOf('fromHost', values);
+  checkCount('fromHost', shape, values);
   const tensor = empty(device, shape, dtype);
   device.recorder.write(tensor.slice, values);
   return tensor;
 }
 
 /** A persistent tensor that takes no part in training: frozen weights, data sets. Release with {@link releasePersistent}. */
-export function persistent(
-  device: Device,
-  shape: Shape,
-  purpose: string,
-  values?: Float32Array | Uint32Array | Int32Array,
-): Tensor {
-  const dtype = values instanceof Uint32Array ? 'u32' : values instanceof Int32Array ? 'i32' : 'f32';
+export function persistent(device: Device, shape: Shape, purpose: string, values?: HostValues): Tensor {
+  const dtype = values ? dtypeOf('persistent', values) : 'f32';
+  if (values) checkCount('persistent', shape, values);
   const tensor = new Tensor(device, device.memory.persistent(4 * shapeSize(shape), purpose), shape, dtype);
-  if (values) {
-    if (values.length !== tensor.size) {
-      throw new InputError(`${values.length} values do not fill the shape [${shape.join(', ')}]`);
-    }
-    device.recorder.write(tensor.slice, values);
-  }
+  if (values) device.recorder.write(tensor.slice, values);
   return tensor;
 }
 
@@ -112,6 +109,24 @@ export function expectShape(operation: string, name: string, tensor: Pick<Tensor
     const wanted = expected.map((length) => (length === -1 ? '?' : length)).join(', ');
     throw new InputError(`${operation}: ${name} has shape [${tensor.shape.join(', ')}], expected [${wanted}]`);
   }
+}
+
+/**
+ * What {@link expectTensor} checks: a tensor, or a frozen weight in fewer bits. Such a weight has no dtype, since every
+ * operation that takes one reads all of its formats.
+ */
+export type Operand = Pick<Tensor, 'shape'> & { readonly dtype?: DType };
+
+/**
+ * Checks an operand's dtype and, where `shape` is given, its shape; −1 stands for any length.
+ *
+ * @throws InputError naming the operation, the operand, what it is and what is expected.
+ */
+export function expectTensor(operation: string, name: string, tensor: Operand, dtype: DType, shape?: Shape): void {
+  if (tensor.dtype !== undefined && tensor.dtype !== dtype) {
+    throw new InputError(`${operation}: ${name} has dtype ${tensor.dtype}, expected ${dtype}`);
+  }
+  if (shape !== undefined) expectShape(operation, name, tensor, shape);
 }
 
 /** Runs `body` in a memory scope of its own: everything it makes is returned, except its result and what a tape saved. */

@@ -2,12 +2,13 @@
 import type { BufferSlice } from '@crossgate/gpu';
 import { record } from '../tape';
 import type { Tensor } from '../tensor';
-import { empty, expectShape } from '../tensor';
+import { empty, expectTensor } from '../tensor';
 
 /** [a; b]: a [m, columns], b [n, columns] → [m + n, columns]. */
 export function concatRows(a: Tensor, b: Tensor): Tensor {
   const { device, columns } = a;
-  expectShape('concatRows', 'b', b, [-1, columns]);
+  expectTensor('concatRows', 'a', a, 'f32', [-1, columns]);
+  expectTensor('concatRows', 'b', b, 'f32', [-1, columns]);
   const out = empty(device, [a.rows + b.rows, columns]);
   const parts = (whole: BufferSlice): [BufferSlice, BufferSlice] => [
     { storage: whole.storage, offset: whole.offset, size: 4 * a.size },

@@ -1,7 +1,7 @@
 // Dropout whose mask is a function of (seed, stream, counter): nothing is stored and a repeated pass sees the same mask.
 import { dropout as launch } from '@crossgate/kernels';
 import { record } from '../tape';
-import { empty, type Tensor } from '../tensor';
+import { empty, expectTensor, type Tensor } from '../tensor';
 
 /** Identifies one mask. Two calls with the same state drop the same elements. */
 export interface DropoutState {
@@ -17,6 +17,7 @@ export interface DropoutState {
 
 /** out = x · mask / (1 − probability). */
 export function dropout(x: Tensor, state: DropoutState | undefined): Tensor {
+  expectTensor('dropout', 'x', x, 'f32');
   if (!state || state.probability === 0) return x;
   const { device } = x;
   const out = empty(device, x.shape);

@@ -1,11 +1,12 @@
 // Element by element: sums, products and activations.
 import { addScaled, binary, fill, unary, unaryBackward } from '@crossgate/kernels';
 import { record } from '../tape';
-import { empty, expectShape, Tensor } from '../tensor';
+import { empty, expectShape, expectTensor, Tensor } from '../tensor';
 
 /** a + b, of equal shapes. */
 export function add(a: Tensor, b: Tensor): Tensor {
-  expectShape('add', 'b', b, a.shape);
+  expectTensor('add', 'a', a, 'f32');
+  expectTensor('add', 'b', b, 'f32', a.shape);
   const out = empty(a.device, a.shape);
   binary(a.device, { operation: 'add', a: a.slice, b: b.slice, out: out.slice, count: a.size });
   record('add', [a, b], [out], [], ([gradient], into) => {
@@ -17,7 +18,8 @@ export function add(a: Tensor, b: Tensor): Tensor {
 
 /** a − b, of equal shapes. */
 export function subtract(a: Tensor, b: Tensor): Tensor {
-  expectShape('subtract', 'b', b, a.shape);
+  expectTensor('subtract', 'a', a, 'f32');
+  expectTensor('subtract', 'b', b, 'f32', a.shape);
   const { device } = a;
   const out = empty(device, a.shape);
   binary(device, { operation: 'subtract', a: a.slice, b: b.slice, out: out.slice, count: a.size });
@@ -30,7 +32,8 @@ export function subtract(a: Tensor, b: Tensor): Tensor {
 
 /** a ⊙ b, of equal shapes. */
 export function multiply(a: Tensor, b: Tensor): Tensor {
-  expectShape('multiply', 'b', b, a.shape);
+  expectTensor('multiply', 'a', a, 'f32');
+  expectTensor('multiply', 'b', b, 'f32', a.shape);
   const { device, size: count } = a;
   const out = empty(device, a.shape);
   binary(device, { operation: 'multiply', a: a.slice, b: b.slice, out: out.slice, count });
@@ -56,6 +59,7 @@ export function multiply(a: Tensor, b: Tensor): Tensor {
 
 /** factor · x. */
 export function scale(x: Tensor, factor: number): Tensor {
+  expectTensor('scale', 'x', x, 'f32');
   const out = scaled(x, factor);
   record('scale', [x], [out], [], ([gradient], into) => into.give(x, scaled(gradient!, factor)));
   return out;
@@ -71,6 +75,7 @@ function scaled(x: Tensor, factor: number): Tensor {
 function activation(operation: 'relu' | 'sigmoid' | 'tanh' | 'silu'): (x: Tensor) => Tensor {
   return (x) => {
     const { device, size: count } = x;
+    expectTensor(operation, 'x', x, 'f32');
     const out = empty(device, x.shape);
     unary(device, { operation, x: x.slice, out: out.slice, count });
     record(operation, [x], [out], [x], ([gradient], into) => {

@@ -4,7 +4,7 @@ import { InputError } from '@crossgate/gpu';
 import { buildSegments, gather, rowDot as rowDotKernel, scaleRows, segmentSum } from '@crossgate/kernels';
 import { type LinearWeight, weightOperand } from '../quantized';
 import { activeTape, type Backward, record } from '../tape';
-import { empty, expectShape, fromHost, Tensor } from '../tensor';
+import { empty, expectTensor, fromHost, Tensor } from '../tensor';
 
 /** The kernels' form of "which positions hold which row". A segment whose target is {@link noRow} is dropped. */
 export interface SegmentTensors {
@@ -55,10 +55,11 @@ export const noRow = 0xffffffff;
  * @throws InputError naming the first index on the host that is out of range.
  */
 export function embedding(table: LinearWeight, indices: Indices): Tensor {
-  expectShape('embedding', 'table', table, [-1, -1]);
+  expectTensor('embedding', 'table', table, 'f32', [-1, -1]);
   const { device } = table;
   const [tableRows = 0, columns = 0] = table.shape;
   if (indices instanceof Uint32Array) checkIndices(indices, tableRows);
+  else checkDeviceIndices(indices);
   const rows = indexCount(indices);
   const out = empty(device, [rows, columns]);
   gather(device, {
@@ -95,6 +96,14 @@ export function embedding(table: LinearWeight, indices: Indices): Tensor {
   return out;
 }
 
+function checkDeviceIndices({ indices, segments }: DeviceIndices): void {
+  expectTensor('embedding', 'indices', indices, 'u32');
+  if (!segments) return;
+  expectTensor('embedding', 'segments.offsets', segments.offsets, 'u32');
+  expectTensor('embedding', 'segments.positions', segments.positions, 'u32');
+  expectTensor('embedding', 'segments.targets', segments.targets, 'u32');
+}
+
 function checkIndices(indices: Uint32Array, tableRows: number): void {
   const wrong = indices.findIndex((index) => index >= tableRows && index !== noRow);
   if (wrong < 0) return;
@@ -104,7 +113,8 @@ function checkIndices(indices: Uint32Array, tableRows: number): void {
 /** out[r] = Σ_c a[r, c] · b[r, c]. a, b [rows, columns]; out [rows]. */
 export function rowDot(a: Tensor, b: Tensor): Tensor {
   const { device, rows, columns } = a;
-  expectShape('rowDot', 'b', b, a.shape);
+  expectTensor('rowDot', 'a', a, 'f32');
+  expectTensor('rowDot', 'b', b, 'f32', a.shape);
   const out = empty(device, [rows]);
   rowDotKernel(device, { a: a.slice, b: b.slice, out: out.slice, rows, columns });
   record('rowDot', [a, b], [out], [a, b], ([gradient], into) => {

@@ -1,7 +1,7 @@
 // The hybrid prompt's input embeddings: one gather, gate and fma for text, item slots and user slots (CCF-LLM, eq. 4).
 import { gatedFusionBackward, gatedFusion as launch } from '@crossgate/kernels';
 import { activeTape, type Backward, record } from '../tape';
-import { empty, expectShape, fromHost, type Tensor } from '../tensor';
+import { empty, expectTensor, fromHost, type Tensor } from '../tensor';
 import { uploadSegments } from './embedding';
 
 /** What stands at each position of a packed batch; −1 means "none". Equal lengths. */
@@ -36,17 +36,18 @@ export interface GatedFusionInputs {
 export function gatedFusion(inputs: GatedFusionInputs, positions: FusionPositions): Tensor {
   const { tokenEmbeddings, aligned, gateCf, gateText, activation } = inputs;
   const { device, columns } = tokenEmbeddings;
-  expectShape('gatedFusion', 'aligned', aligned, [-1, columns]);
+  expectTensor('gatedFusion', 'tokenEmbeddings', tokenEmbeddings, 'f32', [-1, columns]);
+  expectTensor('gatedFusion', 'aligned', aligned, 'f32', [-1, columns]);
   const gateWidth = gateCf?.columns ?? columns;
-  if (gateCf) expectShape('gatedFusion', 'gateCf', gateCf, [aligned.rows, gateWidth]);
-  if (gateText) expectShape('gatedFusion', 'gateText', gateText, [-1, gateWidth]);
+  if (gateCf) expectTensor('gatedFusion', 'gateCf', gateCf, 'f32', [aligned.rows, gateWidth]);
+  if (gateText) expectTensor('gatedFusion', 'gateText', gateText, 'f32', [-1, gateWidth]);
   const count = positions.tokenIds.length;
-  const upload = (indices: Int32Array) => fromHost(device, [count], indices);
-  const [tokenIds, cfRows, textRows] = [
-    upload(positions.tokenIds),
-    upload(positions.cfRows),
-    upload(positions.textRows),
-  ];
+  const upload = (name: keyof FusionPositions) => {
+    const indices = fromHost(device, [positions[name].length], positions[name]);
+    expectTensor('gatedFusion', name, indices, 'i32', [count]);
+    return indices;
+  };
+  const [tokenIds, cfRows, textRows] = [upload('tokenIds'), upload('cfRows'), upload('textRows')];
   const out = empty(device, [count, columns]);
   const common = {
     aligned: aligned.slice,

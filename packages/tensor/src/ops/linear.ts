@@ -3,7 +3,7 @@ import { InputError } from '@crossgate/gpu';
 import { columnSum, matmul as launchMatmul } from '@crossgate/kernels';
 import { type LinearWeight, weightOperand } from '../quantized';
 import { type Backward, record } from '../tape';
-import { empty, expectShape, Tensor } from '../tensor';
+import { empty, expectTensor, Tensor } from '../tensor';
 
 /**
  * y = x · weightᵀ + bias.
@@ -15,8 +15,9 @@ import { empty, expectShape, Tensor } from '../tensor';
 export function linear(x: Tensor, weight: LinearWeight, bias?: Tensor): Tensor {
   const { device, rows } = x;
   const [outputs = 0, inputs = 0] = weight.shape;
-  expectShape('linear', 'weight', weight, [-1, x.columns]);
-  if (bias) expectShape('linear', 'bias', bias, [outputs]);
+  expectTensor('linear', 'x', x, 'f32');
+  expectTensor('linear', 'weight', weight, 'f32', [-1, x.columns]);
+  if (bias) expectTensor('linear', 'bias', bias, 'f32', [outputs]);
   const out = empty(device, [...x.shape.slice(0, -1), outputs]);
   launchMatmul(device, {
     a: x.slice,
@@ -79,8 +80,8 @@ export interface MatmulOptions {
  */
 export function matmul(a: Tensor, b: Tensor, { transposeA = false, transposeB = false }: MatmulOptions = {}): Tensor {
   const { device } = a;
-  expectShape('matmul', 'a', a, [-1, -1]);
-  expectShape('matmul', 'b', b, [-1, -1]);
+  expectTensor('matmul', 'a', a, 'f32', [-1, -1]);
+  expectTensor('matmul', 'b', b, 'f32', [-1, -1]);
   const [m, k] = (transposeA ? [a.shape[1], a.shape[0]] : a.shape) as [number, number];
   const [k2, n] = (transposeB ? [b.shape[1], b.shape[0]] : b.shape) as [number, number];
   if (k !== k2) throw new InputError(`matmul: inner dimensions differ, ${k} and ${k2}`);

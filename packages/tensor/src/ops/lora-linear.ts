@@ -2,7 +2,7 @@
 import { dropout as launchDropout, matmul } from '@crossgate/kernels';
 import { type LinearWeight, weightOperand } from '../quantized';
 import { record } from '../tape';
-import { empty, expectShape, Tensor } from '../tensor';
+import { empty, expectTensor, Tensor } from '../tensor';
 import type { DropoutState } from './dropout';
 
 export interface LoraOptions {
@@ -25,10 +25,12 @@ export function loraLinear(x: Tensor, weight: LinearWeight, lora: LoraOptions, b
   const { device, rows, columns: inputs } = x;
   const { a, b, scale, dropout } = lora;
   const [outputs = 0] = weight.shape;
-  const rank = a.shape[0]!;
-  expectShape('loraLinear', 'weight', weight, [outputs, inputs]);
-  expectShape('loraLinear', 'a', a, [rank, inputs]);
-  expectShape('loraLinear', 'b', b, [outputs, rank]);
+  const [rank = 0] = a.shape;
+  expectTensor('loraLinear', 'x', x, 'f32');
+  expectTensor('loraLinear', 'weight', weight, 'f32', [outputs, inputs]);
+  expectTensor('loraLinear', 'a', a, 'f32', [rank, inputs]);
+  expectTensor('loraLinear', 'b', b, 'f32', [outputs, rank]);
+  if (bias) expectTensor('loraLinear', 'bias', bias, 'f32', [outputs]);
   const dropped = (values: Tensor): Tensor => {
     if (!dropout || dropout.probability === 0) return values;
     const out = empty(device, values.shape);

@@ -2,7 +2,7 @@
 import type { Device } from '@crossgate/gpu';
 import * as kernels from '@crossgate/kernels';
 import { activeTape, record } from '../tape';
-import { empty, expectShape, fromHost, Tensor } from '../tensor';
+import { empty, expectTensor, fromHost, Tensor } from '../tensor';
 
 /** Kernel-made gradients of a loss with respect to its logits, given back when the tape runs. */
 function root(name: string, logits: Tensor, losses: Tensor, gradient: Tensor | undefined): void {
@@ -31,7 +31,8 @@ function onDevice(device: Device, targets: Tensor | Float32Array | Uint32Array):
 export function bceWithLogits(logits: Tensor, labels: Float32Array | Tensor, gradScale: number): Tensor {
   const { device, size: rows } = logits;
   const targets = onDevice(device, labels);
-  expectShape('bceWithLogits', 'logits', logits, targets.shape);
+  expectTensor('bceWithLogits', 'labels', targets, 'f32');
+  expectTensor('bceWithLogits', 'logits', logits, 'f32', targets.shape);
   const losses = empty(device, [rows]);
   const gradient = gradientFor(logits);
   kernels.bceWithLogits(device, {
@@ -74,13 +75,15 @@ export function yesNoLoss(
   gradScale: number,
 ): { losses: Tensor; scores: Tensor } {
   const { device, rows, columns: vocab } = logits;
-  expectShape('yesNoLoss', 'logits', logits, [labels.length, -1]);
+  expectTensor('yesNoLoss', 'logits', logits, 'f32', [labels.length, -1]);
+  const targets = onDevice(device, labels);
+  expectTensor('yesNoLoss', 'labels', targets, 'f32');
   const losses = empty(device, [rows]);
   const scores = empty(device, [rows]);
   const gradient = gradientFor(logits);
   kernels.yesNoLoss(device, {
     logits: logits.slice,
-    labels: fromHost(device, [rows], labels).slice,
+    labels: targets.slice,
     loss: losses.slice,
     score: scores.slice,
     ...(gradient && { gradLogits: gradient.slice }),
@@ -105,7 +108,8 @@ export const ignoredTarget = 0xffffffff;
 export function crossEntropy(logits: Tensor, targets: Uint32Array | Tensor, gradScale: number): Tensor {
   const { device, rows, columns: vocab } = logits;
   const columns = onDevice(device, targets);
-  expectShape('crossEntropy', 'logits', logits, [columns.size, -1]);
+  expectTensor('crossEntropy', 'targets', columns, 'u32');
+  expectTensor('crossEntropy', 'logits', logits, 'f32', [columns.size, -1]);
   const losses = empty(device, [rows]);
   const gradient = gradientFor(logits);
   kernels.crossEntropy(device, {

@@ -3,7 +3,7 @@ import type { Device } from '@crossgate/gpu';
 import { InputError } from '@crossgate/gpu';
 import { sparsePropagation } from '@crossgate/kernels';
 import { record } from '../tape';
-import { empty, expectShape, persistent, releasePersistent, type Tensor } from '../tensor';
+import { empty, expectTensor, persistent, releasePersistent, type Tensor } from '../tensor';
 
 /** Entries of a sparse matrix by compressed rows, on the device. */
 interface CompressedRows {
@@ -84,7 +84,7 @@ function compress(device: Device, rows: number, { row, column, weight }: SparseE
 
 /** matrix · x: x [matrix.columns, C] → [matrix.rows, C]. Gradients flow to x. */
 export function sparseMatmul(matrix: SparseMatrix, x: Tensor): Tensor {
-  expectShape('sparseMatmul', 'x', x, [matrix.columns, -1]);
+  expectTensor('sparseMatmul', 'x', x, 'f32', [matrix.columns, -1]);
   const { device, columns } = x;
   const out = empty(device, [matrix.rows, columns]);
   const launch = (compressed: CompressedRows, from: Tensor, to: Tensor['slice'], accumulate: boolean) =>

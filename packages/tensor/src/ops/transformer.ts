@@ -3,14 +3,15 @@
 import { InputError } from '@crossgate/gpu';
 import * as kernels from '@crossgate/kernels';
 import { activeTape, type Backward, record } from '../tape';
-import { empty, expectShape, type Tensor } from '../tensor';
+import { empty, expectTensor, type Tensor } from '../tensor';
 
 export { ropeFrequencies, ropeTable, ropeTableOf } from '@crossgate/kernels';
 
 /** x / √(mean(x²) + ε) ⊙ weight, row by row (Zhang & Sennrich 2019). x [..., columns], weight [columns]. */
 export function rmsNorm(x: Tensor, weight: Tensor, epsilon: number): Tensor {
   const { device, rows, columns } = x;
-  expectShape('rmsNorm', 'weight', weight, [columns]);
+  expectTensor('rmsNorm', 'x', x, 'f32');
+  expectTensor('rmsNorm', 'weight', weight, 'f32', [columns]);
   const out = empty(device, x.shape);
   kernels.rmsNorm(device, { x: x.slice, weight: weight.slice, out: out.slice, rows, columns, epsilon });
   const backward: Backward = ([gradient], into) => {
@@ -38,8 +39,9 @@ export function rmsNorm(x: Tensor, weight: Tensor, epsilon: number): Tensor {
  */
 export function layerNorm(x: Tensor, weight: Tensor, bias: Tensor, epsilon: number): Tensor {
   const { device, rows, columns } = x;
-  expectShape('layerNorm', 'weight', weight, [columns]);
-  expectShape('layerNorm', 'bias', bias, [columns]);
+  expectTensor('layerNorm', 'x', x, 'f32');
+  expectTensor('layerNorm', 'weight', weight, 'f32', [columns]);
+  expectTensor('layerNorm', 'bias', bias, 'f32', [columns]);
   const out = empty(device, x.shape);
   kernels.layerNorm(device, {
     x: x.slice,
@@ -93,7 +95,9 @@ export interface RotaryOptions {
 export function rope(x: Tensor, sequences: PackedSequences, { heads, headDim, table }: RotaryOptions): Tensor {
   const { device } = x;
   const { tokens, positions } = sequences;
-  expectShape('rope', 'x', x, [tokens, heads * headDim]);
+  expectTensor('rope', 'x', x, 'f32', [tokens, heads * headDim]);
+  expectTensor('rope', 'positions', positions, 'u32', [tokens]);
+  expectTensor('rope', 'table', table, 'f32', [-1, headDim]);
   const rotate = (source: Tensor, inverse: boolean): Tensor => {
     const out = empty(device, x.shape);
     kernels.rope(device, {
@@ -133,9 +137,11 @@ export function attention(
 ): Tensor {
   const { device } = query;
   const { tokens, offsets, sequenceOfToken } = sequences;
-  expectShape('attention', 'query', query, [tokens, heads * headDim]);
-  expectShape('attention', 'key', key, [tokens, keyValueHeads * headDim]);
-  expectShape('attention', 'value', value, [tokens, keyValueHeads * headDim]);
+  expectTensor('attention', 'query', query, 'f32', [tokens, heads * headDim]);
+  expectTensor('attention', 'key', key, 'f32', [tokens, keyValueHeads * headDim]);
+  expectTensor('attention', 'value', value, 'f32', [tokens, keyValueHeads * headDim]);
+  expectTensor('attention', 'offsets', offsets, 'u32', [-1]);
+  expectTensor('attention', 'sequenceOfToken', sequenceOfToken, 'u32', [tokens]);
   const out = empty(device, query.shape);
   const logSumExp = empty(device, [tokens, heads]);
   const common = {
@@ -210,12 +216,14 @@ export function attentionCached(
   if (activeTape() && [query, key, value].some(({ requiresGrad }) => requiresGrad)) {
     throw new InputError('attentionCached has no gradient: compute without a cache while training');
   }
-  expectShape('attentionCached', 'query', query, [tokens, heads * headDim]);
   const width = keyValueHeads * headDim;
-  for (const [name, tensor] of Object.entries({ key, value })) {
-    expectShape('attentionCached', name, tensor, [tokens, width]);
-    expectShape('attentionCached', `cached ${name}`, name === 'key' ? cached.key : cached.value, [-1, width]);
-  }
+  expectTensor('attentionCached', 'query', query, 'f32', [tokens, heads * headDim]);
+  expectTensor('attentionCached', 'key', key, 'f32', [tokens, width]);
+  expectTensor('attentionCached', 'value', value, 'f32', [tokens, width]);
+  expectTensor('attentionCached', 'cached key', cached.key, 'f32', [-1, width]);
+  expectTensor('attentionCached', 'cached value', cached.value, 'f32', [-1, width]);
+  expectTensor('attentionCached', 'offsets', offsets, 'u32', [-1]);
+  expectTensor('attentionCached', 'sequenceOfToken', sequenceOfToken, 'u32', [tokens]);
   const out = empty(device, query.shape);
   kernels.attentionCached(device, {
     query: query.slice,
@@ -236,7 +244,8 @@ export function attentionCached(
 /** silu(gate) ⊙ up (Shazeer 2020), of equal shapes. */
 export function swiglu(gate: Tensor, up: Tensor): Tensor {
   const { device, size: count } = gate;
-  expectShape('swiglu', 'up', up, gate.shape);
+  expectTensor('swiglu', 'gate', gate, 'f32');
+  expectTensor('swiglu', 'up', up, 'f32', gate.shape);
   const out = empty(device, gate.shape);
   kernels.swiglu(device, { gate: gate.slice, up: up.slice, out: out.slice, count });
   record('swiglu', [gate, up], [out], [gate, up], ([gradient], into) => {
