@@ -30,8 +30,8 @@ method: asvd
 cf: { model: asvd }
 `,
   'asvd-p.yaml': `extends: mf.yaml
-method: asvd-p
-cf: { model: asvd-p, asvd: { historyLength: 5, levelPrior: 3 } }
+method: asvd
+cf: { model: asvd, asvd: { information: P, historyLength: 5, levelPrior: 3 } }
 `,
   'ccf.yaml': `extends: mf.yaml
 method: ccf

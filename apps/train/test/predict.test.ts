@@ -181,7 +181,9 @@ describe.skipIf(adapters.length === 0)('a model on a GPU', () => {
   );
 
   it('CCF-LLM on asymmetric SVD tells it the dislikes that the run was told, and is of its class', async () => {
-    const sets = ['cf.model=asvd-p', 'cf.epochs=1', 'evaluation.splits=[test]'].flatMap((set) => ['--set', set]);
+    const sets = ['cf.model=asvd', 'cf.asvd.information=P', 'cf.epochs=1', 'evaluation.splits=[test]'].flatMap(
+      (set) => ['--set', set],
+    );
     await run(cwd, 'train', 'ccf.yaml', '--run', 'told', '--quiet', ...sets);
     expect(JSON.parse(await readFile(join(cwd, 'told', 'result.json'), 'utf8'))).toMatchObject({ information: 'P' });
     await expectSameScores(cwd, 'told', 4);

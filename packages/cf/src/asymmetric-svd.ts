@@ -1,4 +1,5 @@
 /** Asymmetric SVD (Koren 2008) on spectral vectors: a user is a sum over the items of the user's clicks, nothing is learned per user. */
+import type { Dataset } from '@crossgate/data';
 import type { Device } from '@crossgate/gpu';
 import { InputError } from '@crossgate/gpu';
 import { sparsePropagation } from '@crossgate/kernels';
@@ -18,15 +19,16 @@ import {
 } from '@crossgate/tensor';
 import type { CfMemory, CfModel, UserBatch, UserScorer } from './backend';
 import { smoothedMeans } from './baselines';
-import type { ClickHistory } from './click-history';
+import { type ClickHistory, clickHistories, type UserHistories } from './click-history';
+import type { CfDefinition } from './definition';
 import { PairScores, vectorScorer } from './pair-scores';
-import type { SeenFlags } from './seen';
+import { type SeenFlags, seenInTrain } from './seen';
 import { spectralVectors } from './spectral';
 import { addFlags, checkTableOptions, itemFlags, readFlags, requireTensor, unseenMask, userFlags } from './tables';
 import type { ClickColumns } from './trainer';
 
 export interface AsymmetricSvdShape {
-  /** Which histories it is trained with: `clickHistories` of this class. Names the model. */
+  /** Which histories it is trained with: `clickHistories` of this class. */
   readonly information: 'H' | 'P';
   /** Entries of a history that are read, the last ones. */
   readonly historyLength: number;
@@ -105,7 +107,8 @@ interface Values extends AsymmetricSvdShape, SeenFlags {
  * Histories are {@link ClickHistory}. An unseen item's vector is zero. A user without a history has the vector [1, 0, …].
  */
 export class AsymmetricSvd extends PairScores implements CfModel {
-  readonly name: 'asvd' | 'asvd-p';
+  readonly name = 'asvd';
+  readonly information: 'H' | 'P';
   readonly cfDim: number;
   readonly historyLength: number;
   readonly levelPrior: number;
@@ -123,7 +126,7 @@ export class AsymmetricSvd extends PairScores implements CfModel {
     super(device);
     const { cfDim, information, historyLength, levelPrior, userSeen, itemSeen, factors, bias } = values;
     this.levelUpdates = values.levelUpdates ?? 'every';
-    this.name = information === 'H' ? 'asvd' : 'asvd-p';
+    this.information = information;
     this.cfDim = cfDim;
     this.historyLength = historyLength;
     this.levelPrior = levelPrior;
@@ -198,6 +201,11 @@ export class AsymmetricSvd extends PairScores implements CfModel {
       scale: read(scaleName, [1, cfDim]),
       common: read(commonName, [1, cfDim]),
     });
+  }
+
+  /** With what was disliked. */
+  override histories(dataset: Dataset): UserHistories {
+    return clickHistories(dataset, this.information);
   }
 
   /** No gradient flows from it: what is trained is on the items' side. */
@@ -320,3 +328,29 @@ function checkShape(cfDim: number, { historyLength, levelPrior }: AsymmetricSvdS
   }
   if (!(levelPrior > 0 && Number.isFinite(levelPrior))) throw new InputError(`levelPrior ${levelPrior} is not above 0`);
 }
+
+export const asymmetricSvdDefinition = {
+  name: 'asvd',
+  information: ({ information }) => information,
+  historyLength: ({ historyLength }) => historyLength,
+  shapes: ({ items, cfDim }) => asymmetricSvdShapes(items, cfDim),
+  memory: ({ items, cfDim }) => asymmetricSvdMemory(items, cfDim),
+  check(_, cfDim) {
+    if (cfDim < 3) throw new InputError(`cf.cfDim: ${cfDim} is below 3, of which two are for biases`);
+  },
+  histories: (dataset, { information }) => clickHistories(dataset, information),
+  create: (device, dataset, common, options) =>
+    AsymmetricSvd.create(device, {
+      ...seenInTrain(dataset),
+      ...common,
+      ...options,
+      train: dataset.splits.train,
+    }),
+  stateMark: settingsName,
+  stateVectors: factorsName,
+  fromState: AsymmetricSvd.fromState,
+  storedOptions(model) {
+    const { information, historyLength, levelPrior, levelUpdates } = model as AsymmetricSvd;
+    return { information, historyLength, levelPrior, levelUpdates };
+  },
+} as const satisfies CfDefinition<AsymmetricSvdShape>;

@@ -1,5 +1,7 @@
 /** What the rest of the house asks of a collaborative-filtering model, whichever it is. */
+import type { Dataset } from '@crossgate/data';
 import type { HostState, Indices, ParameterGroup, Tensor } from '@crossgate/tensor';
+import type { UserHistories } from './click-history';
 
 /**
  * User and item vectors that gradients can flow to. Ids are dense: 1 … N, 0 is padding.
@@ -45,9 +47,6 @@ export interface CfMemory {
   readonly peak: number;
 }
 
-/** Names of the models. */
-export type CfModelName = 'mf' | 'lightgcn' | 'sasrec' | 'asvd' | 'asvd-p';
-
 /** Rows of users: what a model reads to score items for them. */
 export interface UserBatch {
   /** [n] dense ids; on the device in training. */
@@ -83,7 +82,10 @@ export interface UserScorer {
 
 /** A backend that can be trained on clicks by itself. */
 export interface CfModel extends CfBackend {
-  readonly name: CfModelName;
+  /** The name of its `CfDefinition`. */
+  readonly name: string;
+  /** The histories that it reads: `scorer`, `logits`, `scorePairs` and `userVectors` are given them. */
+  histories(dataset: Dataset): UserHistories;
   /** Prepares to score items for a batch of users, inside a step. Differentiable. */
   scorer(batch: UserBatch): UserScorer;
   /** Logits of pairs, inside a step. Differentiable. @returns [n]. */

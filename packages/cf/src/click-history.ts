@@ -1,6 +1,5 @@
 /** Histories that also say what was disliked, as models of the classes H and P read them. */
 import { type Dataset, type SplitName, splitNames } from '@crossgate/data';
-import type { CfModelName } from './backend';
 
 /**
  * A history with labels: `[…clicks, 0, …positives]`, each part oldest first. Of the clicks everything is known: i was liked, −i
@@ -57,10 +56,8 @@ export function clickHistories(dataset: Dataset, information: 'H' | 'P'): UserHi
   };
 }
 
-/** The histories that a model reads: with labels for asymmetric SVD, else the positives. */
-export function historiesFor(model: CfModelName, dataset: Dataset): UserHistories {
-  if (model === 'asvd') return clickHistories(dataset, 'H');
-  if (model === 'asvd-p') return clickHistories(dataset, 'P');
+/** Histories of positives alone, as most models read them. */
+export function positiveHistories(dataset: Dataset): UserHistories {
   return {
     before: (split, row, limit) => dataset.history(split, row, limit),
     latest: (user, limit = Number.POSITIVE_INFINITY) => last(dataset.positives(user), limit),

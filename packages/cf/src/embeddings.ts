@@ -10,7 +10,7 @@ const batchSize = 1024;
  * Vectors of all users and items, for an index of another house: the logit of a pair is the product of two, without the biases of
  * matrix factorization. Row n belongs to `dataset.users[n]` and `dataset.items[n]`; row 0 is padding.
  *
- * @param history the positives of a user, oldest first, at most `limit`: `historiesFor(model.name, dataset).latest`. Needed by
+ * @param history the positives of a user, oldest first, at most `limit`: `model.histories(dataset).latest`. Needed by
  * models that read histories, whose users are what these say.
  * @throws InputError without histories where the model reads them
  */

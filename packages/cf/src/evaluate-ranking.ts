@@ -11,7 +11,6 @@ import {
 } from '@crossgate/eval';
 import { InputError } from '@crossgate/gpu';
 import type { CfModel } from './backend';
-import { historiesFor } from './click-history';
 import { topItems } from './top-items';
 
 export interface RankingProtocol extends Pick<RankingOptions, 'k' | 'mapDivisor'> {
@@ -50,7 +49,7 @@ export async function evaluateRanking(
   const { k, mapDivisor, negatives = null, seed = 0 } = protocol;
   const { relevant, firstRow } = positivesOf(dataset, split);
   const users = rankedUsers(relevant, protocol);
-  const histories = historiesFor(model.name, dataset);
+  const histories = model.histories(dataset);
   const history = (user: number, limit: number) => histories.before(split, firstRow.get(user)!, limit);
   const recommended: ItemList[] = [];
   if (negatives === null) {

@@ -12,7 +12,6 @@ export type {
   CfEmbeddings,
   CfMemory,
   CfModel,
-  CfModelName,
   HistoryOf,
   UserBatch,
   UserScorer,
@@ -26,7 +25,9 @@ export {
   logOdds,
   scoreBaseline,
 } from './baselines';
-export { type ClickHistory, clickHistories, historiesFor, type UserHistories } from './click-history';
+export { type ClickHistory, clickHistories, positiveHistories, type UserHistories } from './click-history';
+export { type CfCreateOptions, type CfDefinition, type CfSizes, noMemory } from './definition';
+export { type CfModelName, cfDefinitionOfState, cfDefinitions, findCfDefinition } from './definitions';
 export { epochOrder } from './device-batches';
 export { type CfProgress, type EarlyStoppingOptions, isBest, stopReason } from './early-stopping';
 export { exportEmbeddings } from './embeddings';
@@ -39,11 +40,13 @@ export {
   type MatrixFactorizationOptions,
   matrixFactorizationShapes,
 } from './matrix-factorization';
+export { PairScores, vectorScorer } from './pair-scores';
+export { addedCfModels, registerCfModel } from './registry';
 export { SasRec, type SasRecOptions, type SasRecShape, sasRecShapes } from './sas-rec';
 export { positiveEdges, type SeenFlags, seenInTrain } from './seen';
 export { type SequenceBatch, sequenceLoss } from './sequence-loss';
 export { spectralVectors } from './spectral';
-export { fitsBindings } from './tables';
+export { addFlags, fitsBindings, itemFlags, readFlags, requireTensor, unseenMask, userFlags } from './tables';
 export { type TopItems, type TopItemsOptions, topItems } from './top-items';
 export {
   type CfEpochReport,

@@ -19,9 +19,11 @@ import {
   withoutTape,
 } from '@crossgate/tensor';
 import type { CfEmbeddings, CfMemory, CfModel, UserBatch, UserScorer } from './backend';
+import { positiveHistories } from './click-history';
+import type { CfDefinition } from './definition';
 import { matrixFactorizationShapes } from './matrix-factorization';
 import { PairScores, vectorScorer } from './pair-scores';
-import type { SeenFlags } from './seen';
+import { positiveEdges, type SeenFlags, seenInTrain } from './seen';
 import {
   addFlags,
   checkTableOptions,
@@ -299,3 +301,20 @@ function symmetricWeights({ user, item }: Values['graph'], userRows: number, ite
   for (const i of item) ofItem[i]!++;
   return Float32Array.from(user, (u, e) => 1 / Math.sqrt(ofUser[u]! * ofItem[item[e]!]!));
 }
+
+export const lightGcnDefinition = {
+  name: 'lightgcn',
+  information: () => 'T',
+  historyLength: () => 0,
+  shapes: ({ users, items, cfDim }) => matrixFactorizationShapes(users, items, cfDim),
+  // Repeated positives are few, and finding them would take as long as making the graph.
+  memory: ({ positives, ...sizes }, { layers }) => lightGcnMemory({ ...sizes, edges: positives(), layers }),
+  check: () => {},
+  histories: positiveHistories,
+  create: (device, dataset, common, options) =>
+    LightGcn.create(device, { ...seenInTrain(dataset), ...common, ...options, graph: positiveEdges(dataset) }),
+  stateMark: graphUser,
+  stateVectors: itemTable,
+  fromState: LightGcn.fromState,
+  storedOptions: () => ({}),
+} as const satisfies CfDefinition<Pick<LightGcnOptions, 'layers'>>;

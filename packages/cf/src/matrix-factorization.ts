@@ -3,8 +3,10 @@ import type { Device } from '@crossgate/gpu';
 import type { HostState, Indices, Parameter, ParameterSpec, Tensor } from '@crossgate/tensor';
 import { add, embedding, indexCount, ParameterGroup, readGroup, reshape, rowDot } from '@crossgate/tensor';
 import type { CfEmbeddings, CfModel, UserBatch, UserScorer } from './backend';
+import { positiveHistories } from './click-history';
+import { type CfDefinition, noMemory } from './definition';
 import { PairScores, vectorScorer } from './pair-scores';
-import type { SeenFlags } from './seen';
+import { type SeenFlags, seenInTrain } from './seen';
 import {
   addFlags,
   checkTableOptions,
@@ -173,3 +175,19 @@ export class MatrixFactorization extends PairScores implements CfModel {
     this.group.release();
   }
 }
+
+export const matrixFactorizationDefinition = {
+  name: 'mf',
+  information: () => 'T',
+  historyLength: () => 0,
+  shapes: ({ users, items, cfDim }, { biases }) => matrixFactorizationShapes(users, items, cfDim, biases),
+  memory: () => noMemory,
+  check: () => {},
+  histories: positiveHistories,
+  create: (device, dataset, common, options) =>
+    MatrixFactorization.create(device, { ...seenInTrain(dataset), ...common, ...options }),
+  stateMark: userTable,
+  stateVectors: itemTable,
+  fromState: MatrixFactorization.fromState,
+  storedOptions: () => ({}),
+} as const satisfies CfDefinition<Pick<MatrixFactorizationOptions, 'biases'>>;

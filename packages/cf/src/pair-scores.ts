@@ -1,9 +1,11 @@
 /** What every model answers through its scorer alone: logits of pairs, in a step or of any number. */
+import type { Dataset } from '@crossgate/data';
 import type { Device } from '@crossgate/gpu';
 import { InputError } from '@crossgate/gpu';
 import type { Tensor } from '@crossgate/tensor';
 import { linear } from '@crossgate/tensor';
 import type { AllItems, HistoryOf, UserBatch, UserScorer } from './backend';
+import { positiveHistories, type UserHistories } from './click-history';
 import { denseIds } from './tables';
 
 /** Pairs per step: what is gathered for them is what takes memory, and a history has many vectors. */
@@ -16,6 +18,11 @@ export abstract class PairScores {
   abstract readonly historyLength: number;
 
   abstract scorer(batch: UserBatch): UserScorer;
+
+  /** Positives alone; a model that reads more says so. */
+  histories(dataset: Dataset): UserHistories {
+    return positiveHistories(dataset);
+  }
 
   /** Logits of pairs, inside a step. Differentiable. @returns [n]. */
   logits(users: Uint32Array, items: Uint32Array, histories?: readonly Int32Array[]): Tensor {

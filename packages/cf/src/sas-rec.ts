@@ -22,8 +22,10 @@ import {
   zeros,
 } from '@crossgate/tensor';
 import type { CfModel, UserBatch, UserScorer } from './backend';
+import { positiveHistories } from './click-history';
+import { type CfDefinition, noMemory } from './definition';
 import { PairScores, vectorScorer } from './pair-scores';
-import type { SeenFlags } from './seen';
+import { type SeenFlags, seenInTrain } from './seen';
 import {
   addFlags,
   checkTableOptions,
@@ -353,3 +355,22 @@ function pack(
 
 const isSame = (a: Int32Array | undefined, b: Int32Array): boolean =>
   a !== undefined && a.buffer === b.buffer && a.byteOffset === b.byteOffset && a.length === b.length;
+
+export const sasRecDefinition = {
+  name: 'sasrec',
+  information: () => 'H',
+  historyLength: ({ historyLength }) => historyLength,
+  shapes: ({ items, cfDim }, options) => sasRecShapes(items, { ...options, cfDim }),
+  memory: () => noMemory,
+  check({ heads }, cfDim) {
+    if (cfDim % heads === 0 && cfDim / heads <= 128) return;
+    throw new InputError(`cf.sasrec.heads: ${heads} must divide cf.cfDim ${cfDim} into at most 128 each`);
+  },
+  histories: positiveHistories,
+  create: (device, dataset, common, options) =>
+    SasRec.create(device, { ...seenInTrain(dataset), ...common, ...options }),
+  stateMark: settingsName,
+  stateVectors: itemTable,
+  fromState: SasRec.fromState,
+  storedOptions: () => ({}),
+} as const satisfies CfDefinition<Omit<SasRecShape, 'cfDim'> & Pick<SasRecOptions, 'dropout'>>;

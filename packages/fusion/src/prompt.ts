@@ -46,7 +46,7 @@ export interface PromptOptions {
   readonly maxLength: number;
   /** Most entries of a history that the CF model makes a user's vector of; 0 (default) where it knows the user by id. */
   readonly userHistoryLength?: number;
-  /** Where the CF model reads more than positives: what it reads, see `historiesFor` of `@crossgate/cf`. */
+  /** Where the CF model reads more than positives: what it reads, see `CfModel.histories` of `@crossgate/cf`. */
   readonly userHistories?: UserHistories;
   /** Item slots carry the item's CF vector; false makes them plain text. */
   readonly fuseItems: boolean;

@@ -1,5 +1,5 @@
 // Scores do not depend on how rows are batched.
-import { historiesFor } from '@crossgate/cf';
+import { clickHistories } from '@crossgate/cf';
 import type { Dataset } from '@crossgate/data';
 import type { Device } from '@crossgate/gpu';
 import { openDevice } from '@crossgate/gpu/node';
@@ -31,7 +31,7 @@ const rows = Int32Array.of(17, 3, 22, 0, 5, 3, 11, 23, 8);
 describe('promptOfRow', () => {
   // The first user's rows are of items 0, 3, 6, … modulo 10, of which even ones are liked: 10 in train, 2 in each other split.
   const last = 1;
-  const builderFor = (userHistoryLength: number, model?: 'asvd' | 'asvd-p') =>
+  const builderFor = (userHistoryLength: number, information?: 'H' | 'P') =>
     new PromptBuilder(
       tinyTokenizer,
       dataset.items.map(({ title }) => title),
@@ -43,7 +43,7 @@ describe('promptOfRow', () => {
           fuseItems: true,
           userHistoryLength,
         },
-        ...(model && { userHistories: historiesFor(model, dataset) }),
+        ...(information && { userHistories: clickHistories(dataset, information) }),
       },
     );
   const idOf = (entry: number) => {
@@ -56,23 +56,23 @@ describe('promptOfRow', () => {
     const train = trained.map(idOf);
     const { user, item } = dataset.splits.test;
     expect([dataset.users[user[last]!], dataset.items[item[last]!]!.id]).toEqual(['u0', 'i9']);
-    const known = (limit: number, model?: 'asvd' | 'asvd-p') => [
-      ...(promptOfRow(builderFor(limit, model), dataset, 'test', last).userHistory ?? []),
+    const known = (limit: number, information?: 'H' | 'P') => [
+      ...(promptOfRow(builderFor(limit, information), dataset, 'test', last).userHistory ?? []),
     ];
-    expect(known(99, 'asvd')).toEqual([...train, 0, idOf(0), idOf(6)]);
-    expect(known(3, 'asvd')).toEqual([train.at(-1), 0, idOf(0), idOf(6)]);
-    expect(known(99, 'asvd-p')).toEqual([...train, idOf(0), idOf(3), idOf(6), 0]);
+    expect(known(99, 'H')).toEqual([...train, 0, idOf(0), idOf(6)]);
+    expect(known(3, 'H')).toEqual([train.at(-1), 0, idOf(0), idOf(6)]);
+    expect(known(99, 'P')).toEqual([...train, idOf(0), idOf(3), idOf(6), 0]);
     expect(known(99)).toEqual([...train.filter((id) => id > 0), idOf(0), idOf(6)]);
-    expect(known(0, 'asvd')).toEqual([]);
+    expect(known(0, 'H')).toEqual([]);
     const row = dataset.splits.train.user.findIndex((id, at) => dataset.users[id] === 'u0' && at % 10 === 2);
-    expect([...promptOfRow(builderFor(99, 'asvd'), dataset, 'train', row).userHistory!]).toEqual([
+    expect([...promptOfRow(builderFor(99, 'H'), dataset, 'train', row).userHistory!]).toEqual([
       ...[...train].slice(0, 2),
       0,
     ]);
   });
 
   it('leaves the text as it is', () => {
-    const [plain, told] = [builderFor(0), builderFor(99, 'asvd')].map((builder) =>
+    const [plain, told] = [builderFor(0), builderFor(99, 'H')].map((builder) =>
       promptOfRow(builder, dataset, 'test', last),
     );
     const { userHistory, ...rest } = told!;

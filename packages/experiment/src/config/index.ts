@@ -3,6 +3,7 @@ export { type LoadOptions, loadConfig, readDataOptions } from './load';
 export {
   ACTIVATION_STORAGES,
   CF_METHODS,
+  cfMethods,
   configJsonSchema,
   configSchema,
   type ExperimentConfig,

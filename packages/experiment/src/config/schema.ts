@@ -1,20 +1,10 @@
 /** The experiment config: every key with its type, default and meaning. Defaults follow the paper unless the text says otherwise. */
+import type { CfModelName } from '@crossgate/cf';
+import { addedCfModels } from '@crossgate/cf/registry';
 import { methods as hybridMethods } from '@crossgate/fusion/methods';
 import type { WeightStorage } from '@crossgate/llm';
 import type { ActivationStorage } from '@crossgate/tensor';
 import { z } from 'zod';
-
-/** Collaborative filtering by itself: the models of `cf.model`. */
-export const CF_METHODS: readonly string[] = ['mf', 'lightgcn', 'sasrec', 'asvd', 'asvd-p'];
-
-/** Methods by name: trivial baselines, collaborative filtering, then those with a language model. */
-export const METHOD_NAMES: readonly string[] = [
-  'item-mean',
-  'mean',
-  'running-mean',
-  ...CF_METHODS,
-  ...hybridMethods.map(({ name }) => name),
-];
 
 /** Splits of every data set. */
 export const SPLIT_NAMES = ['train', 'valid', 'test'] as const;
@@ -150,6 +140,10 @@ const sasrec = z.strictObject({
 });
 
 const asvd = z.strictObject({
+  information: z
+    .enum(['H', 'P'])
+    .default('H')
+    .describe('H: train labels and later positives; P: every earlier label of the user, also later dislikes'),
   historyLength: count(10_000).default(500).describe('Last clicks and positives that are read'),
   levelPrior: z
     .number()
@@ -164,8 +158,35 @@ const asvd = z.strictObject({
     ),
 });
 
-const cf = z.strictObject({
-  model: z.enum(['mf', 'lightgcn', 'sasrec', 'asvd', 'asvd-p']).default('mf').describe('Collaborative-filtering model'),
+/** The options of each model by its name. One without a section does not compile. */
+const cfSections = {
+  mf: mf.prefault({}).describe('Only for the model mf'),
+  lightgcn: lightgcn.prefault({}).describe('Only for the model lightgcn'),
+  sasrec: sasrec.prefault({}).describe('Only for the model sasrec'),
+  asvd: asvd.prefault({}).describe('Only for the model asvd'),
+} satisfies Record<CfModelName, z.ZodType>;
+
+/** Collaborative filtering by itself: the models of `cf.model`. */
+export const CF_METHODS: readonly string[] = Object.keys(cfSections);
+
+/** {@link CF_METHODS}, then the models that were registered. */
+export function cfMethods(): readonly string[] {
+  return [...CF_METHODS, ...addedCfModels().map(({ name }) => name)];
+}
+
+const methodNames = (models: readonly string[]): readonly string[] => [
+  'item-mean',
+  'mean',
+  'running-mean',
+  ...models,
+  ...hybridMethods.map(({ name }) => name),
+];
+
+/** Methods by name: trivial baselines, collaborative filtering, then those with a language model. */
+export const METHOD_NAMES: readonly string[] = methodNames(CF_METHODS);
+
+const cfKeys = {
+  model: z.enum(CF_METHODS).default('mf').describe('Collaborative-filtering model'),
   cfDim: count(65_536).default(128).describe('Width of user and item vectors (paper: 128)'),
   initStd: z.number().positive().default(1).describe('Standard deviation of the initial vectors (CoLLM: 1)'),
   loss: z
@@ -206,11 +227,9 @@ const cf = z.strictObject({
     .describe('Finished CF run to take the vectors from; null: train one first'),
   dropout: z.number().min(0).lt(1).default(0).describe('Stage 2: share of users and items replaced by the zero vector'),
   userDropout: optional(z.number().min(0).lt(1)).describe('Stage 2: share of users, where it differs; null: dropout'),
-  mf: mf.prefault({}).describe('Only for the model mf'),
-  lightgcn: lightgcn.prefault({}).describe('Only for the model lightgcn'),
-  sasrec: sasrec.prefault({}).describe('Only for the model sasrec'),
-  asvd: asvd.prefault({}).describe('Only for the models asvd and asvd-p'),
-});
+  ...cfSections,
+};
+const cf = z.strictObject(cfKeys);
 
 /** How training may keep what its backward pass reads. */
 export const ACTIVATION_STORAGES = ['f32', 'f16'] as const satisfies readonly ActivationStorage[];
@@ -334,7 +353,7 @@ const evaluation = z.strictObject({
     .nullable()
     .default(null)
     .describe('Sample of test rows scored at the end, the same for every method and seed; null: all'),
-  ranking: ranking.prefault({}).describe('Lists of the best items, of the methods mf, lightgcn and sasrec'),
+  ranking: ranking.prefault({}).describe('Lists of the best items, of methods that are models of cf.model'),
 });
 
 const checkpoint = z.strictObject({
@@ -369,6 +388,20 @@ export const configSchema = z.strictObject({
   checkpoint: checkpoint.prefault({}).describe('Checkpoints'),
 });
 
+/** {@link configSchema}, and with it the models that were registered: the options of one are any mapping, which its `check` reads. */
+export function currentConfigSchema(): typeof configSchema {
+  const added = addedCfModels().map(({ name }) => name);
+  if (added.length === 0) return configSchema;
+  const model = z.enum(cfMethods()).default('mf').describe('Collaborative-filtering model');
+  const section = (name: string) =>
+    z.record(z.string(), z.unknown()).prefault({}).describe(`Only for the model ${name}`);
+  const sections = Object.fromEntries(added.map((name) => [name, section(name)]));
+  const method = z.enum(methodNames(cfMethods())).describe('What is trained');
+  // The keys that are added are read by name alone: the type is that of the models known here.
+  const extended = z.strictObject({ ...cfKeys, model, ...sections }) as unknown as typeof cf;
+  return configSchema.extend({ method, cf: extended.prefault({}).describe('Collaborative-filtering model') });
+}
+
 /** The resolved config of one experiment. */
 export type ExperimentConfig = z.output<typeof configSchema>;
 /** Settings of one training stage. */
@@ -383,7 +416,7 @@ export interface JsonSchema {
 
 /** JSON Schema of a config file: the resolved config, nothing required, plus the keys that only files have. */
 export function configJsonSchema(): JsonSchema {
-  const schema = z.toJSONSchema(configSchema, { io: 'input' }) as JsonSchema;
+  const schema = z.toJSONSchema(currentConfigSchema(), { io: 'input' }) as JsonSchema;
   delete schema.required;
   schema.properties = {
     extends: {

@@ -2,7 +2,7 @@
 import { didYouMean, InputError } from '@crossgate/core';
 import { methods as languageModelMethods } from '@crossgate/fusion/methods';
 import type { z } from 'zod';
-import { CF_METHODS, configJsonSchema, configSchema, type ExperimentConfig, type JsonSchema } from './schema';
+import { cfMethods, configJsonSchema, currentConfigSchema, type ExperimentConfig, type JsonSchema } from './schema';
 
 /** A mapping as it comes out of YAML. */
 export type Plain = Record<string, unknown>;
@@ -57,7 +57,8 @@ export function mergeInto(target: Plain, source: Plain): void {
  * @throws InputError with place, key and what is expected
  */
 export function validateConfig(value: Plain, origins: ReadonlyMap<string, string>, fallback: string): ExperimentConfig {
-  const result = configSchema.safeParse(value);
+  checkRenamed(value, (key) => origins.get(key) ?? fallback);
+  const result = currentConfigSchema().safeParse(value);
   if (!result.success) throw new InputError(describe(pick(result.error.issues), value, origins, fallback));
   const config = result.data;
   if (config.llm.path === null && languageModelMethods.some(({ name }) => name === config.method)) {
@@ -69,12 +70,23 @@ export function validateConfig(value: Plain, origins: ReadonlyMap<string, string
   return config;
 }
 
+/** @throws InputError for the name that asymmetric SVD of class P had when it was a model of its own */
+function checkRenamed({ method, cf }: Plain, place: (key: string) => string): void {
+  for (const [key, name] of [
+    ['method', method],
+    ['cf.model', isPlain(cf) ? cf.model : undefined],
+  ] as const) {
+    if (name !== 'asvd-p') continue;
+    throw new InputError(`${place(key)}: ${key}: asvd-p is now asvd with cf.asvd.information: P; set both`);
+  }
+}
+
 /** Ranking needs a score of every item, which only CF models give at the price of one product. */
 function checkRanking({ method, cf, evaluation }: ExperimentConfig, place: (key: string) => string): void {
   const { k } = evaluation.ranking;
-  if (k !== null && !CF_METHODS.includes(method)) {
+  if (k !== null && !cfMethods().includes(method)) {
     throw new InputError(
-      `${place('evaluation.ranking.k')}: evaluation.ranking is for ${CF_METHODS.join(', ')}, but the method is ${method}; leave it out`,
+      `${place('evaluation.ranking.k')}: evaluation.ranking is for ${cfMethods().join(', ')}, but the method is ${method}; leave it out`,
     );
   }
   if (k === null && cf.selectBy !== 'auc') {

@@ -2,19 +2,14 @@
 
 import { join, resolve } from 'node:path';
 import {
-  AsymmetricSvd,
   type CfModel,
   CfTrainer,
+  cfDefinitionOfState,
   cfModelFromState,
   encodeTrainingState,
   evaluateRanking,
-  historiesFor,
-  LightGcn,
-  MatrixFactorization,
+  findCfDefinition,
   parseTrainingState,
-  positiveEdges,
-  SasRec,
-  seenInTrain,
 } from '@crossgate/cf';
 import { InputError, InterruptedError } from '@crossgate/core';
 import type { Dataset } from '@crossgate/data';
@@ -25,6 +20,7 @@ import { openFile } from '@crossgate/tensor/node';
 import { z } from 'zod';
 import { readResult } from '../runs/result';
 import type { RunFolder } from '../runs/run-folder';
+import { cfOptions } from './parameter-sizes';
 import type { RunnerContext } from './runner';
 
 /** The vectors of a run, with the flags of what was trained. */
@@ -90,8 +86,8 @@ export async function checkCfRun({ config, dataset, session }: RunnerContext): P
   }
   const source = await openFile(join(path, CF_FILE));
   const { tensors } = await readSafetensorsHeader(source).finally(() => source.close());
-  const items = tensors.get('item_embedding.weight') ?? tensors.get('asvd.factors');
-  const width = items?.shape[1] ?? config.cf.cfDim;
+  const vectors = tensors.get(cfDefinitionOfState(tensors).stateVectors);
+  const width = vectors?.shape[1] ?? config.cf.cfDim;
   const problem = widthMismatch(width, config.cf.cfDim);
   if (problem !== null) throw new InputError(`cf.run: ${config.cf.run} ${problem}`);
 }
@@ -99,20 +95,8 @@ export async function checkCfRun({ config, dataset, session }: RunnerContext): P
 /** The untrained model that the config asks for. */
 function create({ config, dataset }: RunnerContext, device: Device): CfModel {
   const { cf, seed } = config;
-  const options = { ...seenInTrain(dataset), cfDim: cf.cfDim, initStd: cf.initStd, seed };
-  switch (cf.model) {
-    case 'mf':
-      return MatrixFactorization.create(device, { ...options, ...cf.mf });
-    case 'lightgcn':
-      return LightGcn.create(device, { ...options, ...cf.lightgcn, graph: positiveEdges(dataset) });
-    case 'sasrec':
-      return SasRec.create(device, { ...options, ...cf.sasrec });
-    case 'asvd':
-    case 'asvd-p': {
-      const information = cf.model === 'asvd' ? 'H' : 'P';
-      return AsymmetricSvd.create(device, { ...options, ...cf.asvd, information, train: dataset.splits.train });
-    }
-  }
+  const { cfDim, initStd } = cf;
+  return findCfDefinition(cf.model).create(device, dataset, { cfDim, initStd, seed }, cfOptions(cf));
 }
 
 async function train(context: RunnerContext, run: RunFolder, device: Device) {
@@ -121,7 +105,7 @@ async function train(context: RunnerContext, run: RunFolder, device: Device) {
   const { cf, seed } = config;
   const model = create(context, device);
   const { train: trainRows, valid } = dataset.splits;
-  const data = { train: trainRows, valid, history: historiesFor(cf.model, dataset).before };
+  const data = { train: trainRows, valid, history: model.histories(dataset).before };
   const { selectBy } = cf;
   const { k, ...protocol } = config.evaluation.ranking;
   const trainer = new CfTrainer(model, data, {
@@ -215,12 +199,11 @@ function mismatch(model: CfModel, cf: RunnerContext['config']['cf'], dataset: Da
   if (model.name !== cf.model) return `is a ${model.name} model, but cf.model is ${cf.model}; set one to the other`;
   const width = widthMismatch(model.cfDim, cf.cfDim);
   if (width !== null) return width;
-  if (model instanceof AsymmetricSvd) {
-    for (const key of ['historyLength', 'levelPrior', 'levelUpdates'] as const) {
-      const wanted = cf.asvd[key];
-      if (model[key] === (typeof wanted === 'number' ? Math.fround(wanted) : wanted)) continue; // stored in f32
-      return `was trained with cf.asvd.${key} = ${model[key]}, but it is ${cf.asvd[key]}; set one to the other`;
-    }
+  const options = cfOptions(cf);
+  for (const [key, stored] of Object.entries(findCfDefinition(cf.model).storedOptions(model))) {
+    const wanted = options[key];
+    if (stored === (typeof wanted === 'number' ? Math.fround(wanted) : wanted)) continue; // stored in f32
+    return `was trained with cf.${cf.model}.${key} = ${stored}, but it is ${wanted}; set one to the other`;
   }
   const [users, items] = [model.userSeen.length - 1, model.itemSeen.length - 1];
   if (users === dataset.userCount && items === dataset.itemCount) return null;

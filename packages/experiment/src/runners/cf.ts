@@ -1,11 +1,10 @@
-/** The collaborative-filtering models as methods of their own: mf, lightgcn, sasrec, asvd, asvd-p. */
+/** The collaborative-filtering models as methods of their own. */
 
 import {
   type CfModel,
-  type CfModelName,
   checkRanking,
   evaluateRanking,
-  historiesFor,
+  findCfDefinition,
   type RankingResult,
   topItems,
 } from '@crossgate/cf';
@@ -14,21 +13,15 @@ import type { SplitName } from '../config/schema';
 import { evaluatedRows, pick } from '../evaluated-rows';
 import type { Scores } from '../predictions';
 import { checkCfRun, loadCf, prepareCf } from './cf-phase';
-import { checkCfSizes } from './parameter-sizes';
-import type { Information, Runner, RunnerContext } from './runner';
+import { cfOptions, checkCfSizes } from './parameter-sizes';
+import type { Runner, RunnerContext } from './runner';
 import { bestOf, type Pairs, pairsOf, type Scorer } from './scorer';
 
-/** SASRec and asymmetric SVD read what is before a row, in the validation and test period too. */
-function informationOf(name: CfModelName): Information {
-  if (name === 'asvd-p') return 'P';
-  return name === 'sasrec' || name === 'asvd' ? 'H' : 'T';
-}
-
 /** The runner that trains one model and scores by it. */
-export function cfRunner(name: CfModelName): Runner {
+export function cfRunner(name: string): Runner {
   return {
     name,
-    information: () => informationOf(name),
+    information: ({ cf }) => findCfDefinition(name).information(cfOptions({ ...cf, model: name })),
     trained: true,
     async open(context) {
       const { config, dataset, session } = context;
@@ -46,7 +39,7 @@ export function cfRunner(name: CfModelName): Runner {
           const prepared = await prepareCf(context, run, device);
           const { details } = prepared;
           model = prepared.model;
-          const histories = historiesFor(name, dataset);
+          const histories = model.histories(dataset);
           const scores: Partial<Record<SplitName, Scores>> = {};
           for (const split of config.evaluation.splits) {
             const { user, item } = dataset.splits[split];
@@ -91,7 +84,7 @@ function checkLists({ config, dataset }: RunnerContext): void {
 }
 
 function cfScorer({ dataset }: RunnerContext, model: CfModel): Omit<Scorer, 'close'> {
-  const histories = historiesFor(model.name, dataset);
+  const histories = model.histories(dataset);
   const scorePairs = async (pairs: Pairs) => {
     const last = (index: number, limit: number) => {
       const at = pairs.place[index];

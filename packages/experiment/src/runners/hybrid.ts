@@ -1,6 +1,6 @@
 /** Methods on a language model (ccf, tallrec): builds the model from the config, trains its stages, scores. */
 
-import { historiesFor } from '@crossgate/cf';
+import { findCfDefinition } from '@crossgate/cf';
 import { InputError, InterruptedError, type ProgressTask } from '@crossgate/core';
 import {
   buildHybridModel,
@@ -34,7 +34,7 @@ import { readHybridCheckpoint, saveHybridCheckpoint, writeModelFiles } from './h
 import type { HybridParts } from './hybrid-parts';
 import { hybridScorer } from './hybrid-scorer';
 import { checkBudget, predictBatches, predictTraining } from './memory-budget';
-import { cfMemory, checkCfSizes, checkParameterSizes } from './parameter-sizes';
+import { cfMemory, cfOptions, checkCfSizes, checkParameterSizes } from './parameter-sizes';
 import type { Outcome, Runner, RunnerContext } from './runner';
 
 /** The runner of a method that is declared in `@crossgate/fusion`. */
@@ -43,7 +43,10 @@ export function hybridRunner(name: string): Runner {
   return {
     name,
     // Vectors that are made of dislikes bring them into the prompt.
-    information: ({ cf }) => (declaration.usesCf && cf.model === 'asvd-p' ? 'P' : declaration.information),
+    information: ({ cf }) =>
+      declaration.usesCf && findCfDefinition(cf.model).information(cfOptions(cf)) === 'P'
+        ? 'P'
+        : declaration.information,
     trained: true,
     async open(context) {
       if (declaration.usesCf) await checkCfRun(context);
@@ -133,14 +136,9 @@ function checkSizes(name: string, device: Device, { config, dataset }: RunnerCon
   checkParameterSizes(device, 'gate.hidden', new Map(shapes.filter(isGate)));
 }
 
-/** Most entries that the CF model reads of what a user did. */
-function cfHistoryLength({ model, sasrec, asvd }: RunnerContext['config']['cf']): number {
-  if (model === 'sasrec') return sasrec.historyLength;
-  return model === 'asvd' || model === 'asvd-p' ? asvd.historyLength : 0;
-}
-
 function promptBuilder(name: string, { config, dataset }: RunnerContext, tokenizer: Tokenizer, context: number) {
   const declaration = findDeclaration(name);
+  const [cf, options] = [findCfDefinition(config.cf.model), cfOptions(config.cf)];
   const builder = new PromptBuilder(
     tokenizer,
     dataset.items.map(({ title }) => title),
@@ -150,8 +148,8 @@ function promptBuilder(name: string, { config, dataset }: RunnerContext, tokeniz
       maxLength: Math.min(config.llm.maxLength, context),
       fuseItems: declaration.usesCf,
       ...(declaration.usesCf && {
-        userHistoryLength: cfHistoryLength(config.cf),
-        userHistories: historiesFor(config.cf.model, dataset),
+        userHistoryLength: cf.historyLength(options),
+        userHistories: cf.histories(dataset, options),
       }),
     },
   );

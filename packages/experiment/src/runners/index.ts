@@ -1,22 +1,19 @@
-/** The runner of every method. One with a language model is declared in `@crossgate/fusion`; others have a line here. */
+/** The runner of every method: baselines are here, models are asked of `@crossgate/cf`, those with an LLM of `@crossgate/fusion`. */
+import { cfMethods } from '../config/schema';
 import { baselineRunner } from './baselines';
 import type { Runner } from './runner';
 
 export type { Information, OpenRunner, Outcome, RankingOfSplits, Runner, RunnerContext } from './runner';
 
 /** Loaded when chosen: a command without a GPU should start without the packages that use one. */
-const RUNNERS: Readonly<Record<string, () => Runner | Promise<Runner>>> = {
+const RUNNERS: Readonly<Record<string, () => Runner>> = {
   'item-mean': () => baselineRunner('item-mean'),
   mean: () => baselineRunner('mean'),
   'running-mean': () => baselineRunner('running-mean'),
-  mf: async () => (await import('./cf')).cfRunner('mf'),
-  lightgcn: async () => (await import('./cf')).cfRunner('lightgcn'),
-  sasrec: async () => (await import('./cf')).cfRunner('sasrec'),
-  asvd: async () => (await import('./cf')).cfRunner('asvd'),
-  'asvd-p': async () => (await import('./cf')).cfRunner('asvd-p'),
 };
 
 /** The runner of the method of a checked config. */
 export async function findRunner(name: string): Promise<Runner> {
+  if (cfMethods().includes(name)) return (await import('./cf')).cfRunner(name);
   return RUNNERS[name]?.() ?? (await import('./hybrid')).hybridRunner(name);
 }

@@ -1,14 +1,6 @@
 /** Whether the parameters a config asks for fit the device, from shapes alone: found before training, not after an hour of it. */
 
-import {
-  asymmetricSvdMemory,
-  asymmetricSvdShapes,
-  type CfMemory,
-  fitsBindings,
-  lightGcnMemory,
-  matrixFactorizationShapes,
-  sasRecShapes,
-} from '@crossgate/cf';
+import { type CfMemory, type CfSizes, findCfDefinition, fitsBindings } from '@crossgate/cf';
 import { InputError } from '@crossgate/core';
 import type { Dataset } from '@crossgate/data';
 import { type Device, formatBytes } from '@crossgate/gpu';
@@ -37,40 +29,40 @@ export function checkParameterSizes(device: Pick<Device, 'capabilities'>, keys: 
   }
 }
 
+/** The options of the CF model of a run: the section that has the model's name. */
+export function cfOptions(cf: ExperimentConfig['cf']): Readonly<Record<string, unknown>> {
+  const sections: Readonly<Record<string, unknown>> = cf;
+  return sections[cf.model] as Readonly<Record<string, unknown>>;
+}
+
+type Counts = Pick<Dataset, 'userCount' | 'itemCount' | 'splits'>;
+
+function sizesOf({ cfDim }: ExperimentConfig['cf'], { userCount, itemCount, splits }: Counts): CfSizes {
+  return {
+    users: userCount,
+    items: itemCount,
+    cfDim,
+    positives() {
+      let count = 0;
+      const { rows, label } = splits.train;
+      for (let row = 0; row < rows; row++) count += label[row]!;
+      return count;
+    },
+  };
+}
+
 /** The memory of the CF model of a run beside its parameters. */
-export function cfMemory(
-  { model, cfDim, lightgcn }: ExperimentConfig['cf'],
-  { userCount, itemCount, splits }: Pick<Dataset, 'userCount' | 'itemCount' | 'splits'>,
-): CfMemory {
-  if (model === 'asvd' || model === 'asvd-p') return asymmetricSvdMemory(itemCount, cfDim);
-  if (model !== 'lightgcn') return { persistent: 0, held: 0, peak: 0 };
-  const { rows, label } = splits.train;
-  let edges = 0;
-  // Repeats are few, and finding them would take as long as making the graph.
-  for (let row = 0; row < rows; row++) edges += label[row]!;
-  return lightGcnMemory({ users: userCount, items: itemCount, edges, cfDim, layers: lightgcn.layers });
+export function cfMemory(cf: ExperimentConfig['cf'], dataset: Counts): CfMemory {
+  return findCfDefinition(cf.model).memory(sizesOf(cf, dataset), cfOptions(cf));
 }
 
-/** The parameters of the CF model of a run. LightGCN has the tables of matrix factorization, SASRec and asymmetric SVD none of users. */
-export function cfShapes(
-  cf: ExperimentConfig['cf'],
-  dataset: Pick<Dataset, 'userCount' | 'itemCount'>,
-): ParameterShapes {
-  const { cfDim, model, mf, sasrec } = cf;
-  if (model === 'asvd' || model === 'asvd-p') return asymmetricSvdShapes(dataset.itemCount, cfDim);
-  return model === 'sasrec'
-    ? sasRecShapes(dataset.itemCount, { cfDim, ...sasrec })
-    : matrixFactorizationShapes(dataset.userCount, dataset.itemCount, cfDim, model === 'mf' && mf.biases);
+/** The parameters of the CF model of a run. */
+export function cfShapes(cf: ExperimentConfig['cf'], dataset: Counts): ParameterShapes {
+  return findCfDefinition(cf.model).shapes(sizesOf(cf, dataset), cfOptions(cf));
 }
 
-/** Checks the parameters of the CF model of a run. See {@link checkParameterSizes}. */
-export function checkCfSizes(device: Pick<Device, 'capabilities'>, config: ExperimentConfig, dataset: Dataset): void {
-  const { cfDim, model, sasrec } = config.cf;
-  if (model === 'sasrec' && (cfDim % sasrec.heads !== 0 || cfDim / sasrec.heads > 128)) {
-    throw new InputError(`cf.sasrec.heads: ${sasrec.heads} must divide cf.cfDim ${cfDim} into at most 128 each`);
-  }
-  if ((model === 'asvd' || model === 'asvd-p') && cfDim < 3) {
-    throw new InputError(`cf.cfDim: ${cfDim} is below 3, of which two are for biases`);
-  }
-  checkParameterSizes(device, 'cf.cfDim', cfShapes(config.cf, dataset));
+/** Checks the options and the parameters of the CF model of a run. See {@link checkParameterSizes}. */
+export function checkCfSizes(device: Pick<Device, 'capabilities'>, { cf }: ExperimentConfig, dataset: Dataset): void {
+  findCfDefinition(cf.model).check(cfOptions(cf), cf.cfDim);
+  checkParameterSizes(device, 'cf.cfDim', cfShapes(cf, dataset));
 }

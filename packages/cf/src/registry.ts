@@ -1,0 +1,27 @@
+/** @crossgate/cf/registry: models that are added from outside. Loads no package that uses a GPU. */
+import { InputError } from '@crossgate/core';
+import type { CfDefinition } from './definition';
+
+const added = new Map<string, CfDefinition>();
+
+/**
+ * Adds a model for the rest of the process: its name is then one of `cf.model` and of the methods.
+ *
+ * @throws InputError for a name that is taken by another model or has other characters than a-z, 0-9 and dashes
+ */
+export function registerCfModel<O>(definition: CfDefinition<O>): void {
+  const { name } = definition;
+  if (!/^[a-z][a-z0-9-]*$/.test(name)) {
+    throw new InputError(`CF model ${JSON.stringify(name)}: a name has letters a-z, digits and dashes`);
+  }
+  const present = added.get(name);
+  if (present !== undefined && present !== definition) {
+    throw new InputError(`CF model ${name}: another one has this name; choose a name of its own`);
+  }
+  added.set(name, definition);
+}
+
+/** The models that were added, in order. */
+export function addedCfModels(): readonly CfDefinition[] {
+  return [...added.values()];
+}
