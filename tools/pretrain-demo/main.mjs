@@ -8,12 +8,12 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { writeAtomic } from '@crossgate/files';
 import { openDevice } from '@crossgate/gpu/node';
 import { createTokenizer } from '@crossgate/llm';
 import { openModel } from '@crossgate/llm/node';
-import { encodeState } from '@crossgate/tensor';
-import { writeAtomic } from '@crossgate/files';
 import { drawRun } from '@crossgate/report';
+import { encodeState } from '@crossgate/tensor';
 import { makeConfig } from './model.mjs';
 import { makeTokenizer } from './tokenizer.mjs';
 import { pretrain, settings } from './training.mjs';

@@ -14,8 +14,8 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { basename, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { drawRun } from '../../packages/report/dist/index.js';
 import * as evaluation from '../../packages/eval/dist/index.js';
+import { drawRun } from '../../packages/report/dist/index.js';
 import { entryOf, keptCommand, mergeEntries, seedTables, withTables } from './seed-table.mjs';
 import { resultOf, storeRun } from './store-run.mjs';
 

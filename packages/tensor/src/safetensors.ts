@@ -217,7 +217,7 @@ export interface SafetensorsInput {
 
 /**
  * Encodes tensors in the order given, with the header padded so that the data begin on a multiple of 8 bytes.
- * Yields the file piece by piece; write it with `writeAtomic` of the `./node` entry.
+ * Yields the file piece by piece; write it with `writeAtomic` of `@crossgate/files`.
  * @throws {Error} for a repeated or reserved name, a shape that is none, or bytes that do not fit the shape.
  */
 export async function* encodeSafetensors(

@@ -5,7 +5,7 @@ import type { HostState } from './state';
 
 /**
  * Encodes a state dict as an F32 safetensors file, tensors in the map's order. Yields the file piece by piece; write it
- * with `writeAtomic` of the `./node` entry.
+ * with `writeAtomic` of `@crossgate/files`.
  */
 export function encodeState(
   state: HostState,
