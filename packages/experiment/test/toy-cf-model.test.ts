@@ -219,4 +219,13 @@ describe('a CF model declared in one file', () => {
       );
     }
   });
+
+  // The last test: what is registered stays.
+  it('refuses a name that is a method or a key of cf', async () => {
+    const cwd = await folderWith(files);
+    registerCfModel({ ...toy, name: 'epochs' });
+    await expect(loadConfig('toy.yaml', { cwd })).rejects.toThrow(
+      'CF model epochs: a method or a key of cf has this name',
+    );
+  });
 });

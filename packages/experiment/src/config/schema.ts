@@ -1,6 +1,7 @@
 /** The experiment config: every key with its type, default and meaning. Defaults follow the paper unless the text says otherwise. */
 import type { CfModelName } from '@crossgate/cf';
 import { addedCfModels } from '@crossgate/cf/registry';
+import { InputError } from '@crossgate/core';
 import { methods as hybridMethods } from '@crossgate/fusion/methods';
 import type { WeightStorage } from '@crossgate/llm';
 import type { ActivationStorage } from '@crossgate/tensor';
@@ -388,10 +389,14 @@ export const configSchema = z.strictObject({
   checkpoint: checkpoint.prefault({}).describe('Checkpoints'),
 });
 
-/** {@link configSchema}, and with it the models that were registered: the options of one are any mapping, which its `check` reads. */
+/** {@link configSchema}, and with it the models that were registered: the options of one are any mapping, which its `check` reads. @throws InputError for a model with a name that is taken */
 export function currentConfigSchema(): typeof configSchema {
   const added = addedCfModels().map(({ name }) => name);
   if (added.length === 0) return configSchema;
+  const taken = added.find((name) => name in cfKeys || METHOD_NAMES.includes(name));
+  if (taken !== undefined) {
+    throw new InputError(`CF model ${taken}: a method or a key of cf has this name; register it under another`);
+  }
   const model = z.enum(cfMethods()).default('mf').describe('Collaborative-filtering model');
   const section = (name: string) =>
     z.record(z.string(), z.unknown()).prefault({}).describe(`Only for the model ${name}`);
