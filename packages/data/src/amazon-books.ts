@@ -2,9 +2,9 @@
 
 import { InputError } from '@crossgate/core';
 import type { Dataset, Recipe } from './dataset';
+import type { DatasetDefinition } from './definition';
 import { assembleEvents, EventTable } from './events';
 import { readJsonLines } from './json-lines';
-import type { DatasetDefinition } from './registry';
 import type { Place, SourceFolder } from './source';
 import { maximumTimestamp } from './time';
 

@@ -3,9 +3,9 @@
 import { InputError } from '@crossgate/core';
 import { readCsv } from './csv';
 import type { Dataset, Recipe } from './dataset';
+import type { DatasetDefinition } from './definition';
 import { assembleEvents, EventTable } from './events';
 import { type DatasetOptions, planEvents, recipeOf } from './options';
-import type { DatasetDefinition } from './registry';
 import type { SourceFolder } from './source';
 import { parseTime } from './time';
 

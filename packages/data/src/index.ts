@@ -19,6 +19,7 @@ export {
   splitNames,
   summarizeDataset,
 } from './dataset';
+export type { DatasetDefinition, RemoteArchive, RemoteFile } from './definition';
 export { demoConstants } from './demo/constants';
 export { buildDemo } from './demo/demo';
 export { type DemoOracleScores, demoOracles } from './demo/oracles';
@@ -55,7 +56,7 @@ export {
   type SplitOptions,
 } from './options';
 export { RandomStream } from './random-stream';
-export { type DatasetDefinition, findDataset, listDatasets, type RemoteArchive, type RemoteFile } from './registry';
+export { findDataset, listDatasets } from './registry';
 export { type RowPlace, rowFinder } from './row-finder';
 export { memorySource, type Place, parseInteger, type RowFormat, readRows, type SourceFolder } from './source';
 export { parseTime } from './time';

@@ -2,9 +2,9 @@
 
 import { InputError } from '@crossgate/core';
 import type { Dataset, Recipe } from './dataset';
+import type { DatasetDefinition } from './definition';
 import { assembleEvents, EventTable } from './events';
 import { type DatasetOptions, planEvents, recipeOf } from './options';
-import type { DatasetDefinition } from './registry';
 import { parseInteger, readRows, type SourceFolder } from './source';
 import { maximumTimestamp } from './time';
 

@@ -3,7 +3,7 @@
 import { InputError } from '@crossgate/core';
 import { type Assembly, assembleDataset } from './assemble';
 import type { Dataset, Recipe } from './dataset';
-import type { DatasetDefinition } from './registry';
+import type { DatasetDefinition } from './definition';
 import { parseInteger, readRows, type SourceFolder } from './source';
 import { maximumTimestamp } from './time';
 

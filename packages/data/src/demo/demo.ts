@@ -1,7 +1,7 @@
 /** The data set `demo`: the generated world's events, split by time. */
 import { assembleDataset } from '../assemble';
 import type { Dataset, Recipe } from '../dataset';
-import type { DatasetDefinition } from '../registry';
+import type { DatasetDefinition } from '../definition';
 import { demoConstants as constants } from './constants';
 import { type DemoItem, type DemoUser, type DemoWorld, generateDemoWorld } from './world';
 
