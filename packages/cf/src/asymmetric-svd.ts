@@ -25,7 +25,7 @@ import { PairScores, vectorScorer } from './pair-scores';
 import { type SeenFlags, seenInTrain } from './seen';
 import { spectralVectors } from './spectral';
 import { addFlags, checkTableOptions, itemFlags, readFlags, requireTensor, unseenMask, userFlags } from './tables';
-import type { ClickColumns } from './trainer';
+import type { ClickColumns } from './training-data';
 
 export interface AsymmetricSvdShape {
   /** Which histories it is trained with: `clickHistories` of this class. */

@@ -54,5 +54,6 @@ export {
   type CfTrainHooks,
   type CfTrainingResult,
 } from './trainer';
-export type { CfTrainerOptions, CfTrainingData, ClickColumns } from './trainer-options';
+export type { CfTrainerOptions } from './trainer-options';
+export type { CfTrainingData, ClickColumns } from './training-data';
 export { type CfTrainingState, encodeTrainingState, parseTrainingState } from './training-state';

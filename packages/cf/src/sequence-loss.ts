@@ -4,7 +4,7 @@ import type { Tensor } from '@crossgate/tensor';
 import { bceWithLogits, RandomStream } from '@crossgate/tensor';
 import type { CfModel, UserBatch } from './backend';
 import { SasRec } from './sas-rec';
-import type { CfTrainingData } from './trainer-options';
+import type { CfTrainingData } from './training-data';
 
 /** The name of this loss among those of a training: the others take single rows. */
 export const sequenceLossName = 'sequence-bce';

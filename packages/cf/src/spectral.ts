@@ -1,6 +1,6 @@
 /** Vectors of items from who clicked on what, labels unread: leading singular directions of the train matrix. */
 import { RandomStream } from '@crossgate/tensor';
-import type { ClickColumns } from './trainer';
+import type { ClickColumns } from './training-data';
 
 /** Clicks that an item is taken to have beyond its own when its vector is normalized: rare items come out shorter. */
 const normalization = 2;

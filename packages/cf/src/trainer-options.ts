@@ -1,22 +1,10 @@
-/** What a training of a CF model is given: rows, settings, and the checks of both. */
-import type { Split } from '@crossgate/data';
+/** The settings of a CF model's training, and their check. */
 import { InputError } from '@crossgate/gpu';
 import type { ScheduleOptions } from '@crossgate/tensor';
 import type { CfModel } from './backend';
 import type { EarlyStoppingOptions } from './early-stopping';
 import { type CfLoss, cfLosses } from './losses';
 import { sequenceLossName } from './sequence-loss';
-
-/** Rows to learn from or to validate on: columns of equal length, dense ids, labels 0 or 1. */
-export type ClickColumns = Pick<Split, 'rows' | 'user' | 'item' | 'label'>;
-
-/** `dataset.splits` of `@crossgate/data` fits. */
-export interface CfTrainingData {
-  readonly train: ClickColumns;
-  readonly valid: ClickColumns;
-  /** The positives before a row, oldest first, at most `limit`. Needed by models that read histories. */
-  readonly history?: (split: 'train' | 'valid', row: number, limit: number) => Int32Array;
-}
 
 export interface CfTrainerOptions
   extends EarlyStoppingOptions,
@@ -84,18 +72,5 @@ export function checkOptions(options: CfTrainerOptions): void {
     throw new InputError(`betas ${betas.join(', ')} are not in [0, 1)`);
   if (!(weightDecay >= 0 && Number.isFinite(weightDecay))) {
     throw new InputError(`weightDecay ${weightDecay} is not at least 0`);
-  }
-}
-
-/** A row with an unseen user or item would move a vector that is promised to be zero. */
-export function checkRows(model: CfModel, { rows, user, item }: ClickColumns): void {
-  if (rows === 0) throw new InputError('the train split has no rows');
-  for (let row = 0; row < rows; row++) {
-    if (model.userSeen[user[row]!] !== 1 || model.itemSeen[item[row]!] !== 1) {
-      throw new InputError(
-        `train row ${row} (user ${user[row]}, item ${item[row]}) has an id that the model counts as unseen; ` +
-          'make its flags from the same train split',
-      );
-    }
   }
 }

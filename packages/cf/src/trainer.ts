@@ -19,16 +19,9 @@ import { type DeviceBatch, DeviceBatches, epochOrder } from './device-batches';
 import { type CfProgress, isBest, stopReason } from './early-stopping';
 import { type CfLoss, cfLoss, lossParts } from './losses';
 import { sequenceLoss, sequenceLossName, TrainSequences } from './sequence-loss';
-import {
-  type CfTrainerOptions,
-  type CfTrainingData,
-  type ClickColumns,
-  checkOptions,
-  checkRows,
-} from './trainer-options';
+import { type CfTrainerOptions, checkOptions } from './trainer-options';
+import { type CfTrainingData, type ClickColumns, checkRows } from './training-data';
 import { type CfTrainingSettings, type CfTrainingState, readProgress, trainingMetadata } from './training-state';
-
-export type { CfTrainerOptions, CfTrainingData, ClickColumns };
 
 /** What is known after an epoch. */
 export interface CfEpochReport {
