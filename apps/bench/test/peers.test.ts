@@ -7,9 +7,10 @@ import type { Device } from '@crossgate/gpu';
 import { openDevice } from '@crossgate/gpu/node';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { formatReport, type KernelsReport } from '../src/commands/kernels';
-import { type PeerCase, peerCases } from '../src/peers/cases';
+import { peerCases } from '../src/peers/cases';
 import { findTorch, TorchRun } from '../src/peers/pytorch';
 import { joinResult, runPeerCases, selectPeerCases } from '../src/peers/run';
+import type { PeerCase } from '../src/peers/work';
 import { cfCases } from '../src/training/cf';
 import { cfStepWork, measureCfStep } from '../src/training/step';
 

@@ -3,54 +3,7 @@ import type { BufferSlice, Capabilities, Device } from '@crossgate/gpu';
 import { adam, attention, attentionBackward, matmul, planMatmul } from '@crossgate/kernels';
 import { BenchContext } from '../kernels';
 import { prepareLoraStep } from './lora-step';
-
-/** An array as peers get it: raw, row by row. */
-export interface HostArray {
-  readonly shape: readonly number[];
-  readonly data: Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer>;
-}
-
-/** Work on a device. */
-export interface PreparedWork {
-  readonly inputs: Readonly<Record<string, HostArray>>;
-  /** Does the work once, from the inputs as given, and reads what peers must reproduce. Called before anything is timed. */
-  check(): Promise<Record<string, HostArray>>;
-  release(): void;
-}
-
-/** A case on a device. */
-export interface PreparedCase extends PreparedWork {
-  /** Records one call, to be timed. */
-  record(): void;
-}
-
-/** Work that peers do as well. */
-export interface PeerWork<Prepared extends PreparedWork = PreparedWork> {
-  readonly id: string;
-  readonly name: string;
-  readonly shape: string;
-  /** How peers call it. */
-  readonly op:
-    | 'matmul'
-    | 'attention'
-    | 'attentionBackward'
-    | 'adamw'
-    | 'loraStep'
-    | 'mfStep'
-    | 'lightgcnStep'
-    | 'sasrecStep';
-  readonly settings: Readonly<Record<string, number>>;
-  /** Types in which peers run it. Ours is f32; a row of another type has no time of ours. */
-  readonly dtypes: readonly ('f32' | 'f16')[];
-  readonly prepare: (device: Device, seed: number) => Prepared;
-}
-
-/** Kernels and what is made of them, beside the adapter's ceilings too. */
-export interface PeerCase extends PeerWork<PreparedCase> {
-  readonly kernel: string;
-  readonly work: { readonly flops: number } | { readonly bytes: number };
-  readonly variant: (capabilities: Capabilities) => string;
-}
+import type { HostArray, LoraSizes, PeerCase } from './work';
 
 const both = ['f32', 'f16'] as const;
 const only = () => 'only';
@@ -193,18 +146,6 @@ function adamCase(count: number): PeerCase {
       };
     },
   };
-}
-
-/** Shape of the LLaMA whose LoRA is trained. */
-export interface LoraSizes {
-  readonly hiddenSize: number;
-  readonly feedForward: number;
-  readonly layers: number;
-  readonly heads: number;
-  readonly vocabSize: number;
-  readonly rank: number;
-  readonly sequences: number;
-  readonly length: number;
 }
 
 function loraCase(sizes: LoraSizes): PeerCase {

@@ -10,7 +10,7 @@ import {
   releasePersistent,
   Tape,
 } from '@crossgate/tensor';
-import type { HostArray, LoraSizes, PreparedCase } from './cases';
+import type { HostArray, LoraSizes, PreparedCase } from './work';
 
 /** Scaled so that activations keep their size from layer to layer; norms are near 1, and differ. */
 export function initialWeights(

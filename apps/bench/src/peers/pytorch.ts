@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { InterruptedError } from '../errors';
-import type { HostArray, PeerWork } from './cases';
+import type { HostArray, PeerWork } from './work';
 
 /** What PyTorch is there. */
 export interface TorchInfo {

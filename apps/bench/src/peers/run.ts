@@ -3,8 +3,8 @@ import type { Device } from '@crossgate/gpu';
 import type { Ceilings } from '../ceilings/ceilings';
 import { InterruptedError } from '../errors';
 import { type MeasureOptions, measure } from '../measure';
-import type { PeerCase, PeerWork, PreparedCase, PreparedWork } from './cases';
 import { findTorch, type TorchInfo, type TorchResult, TorchRun } from './pytorch';
+import type { PeerCase, PeerWork, PreparedCase, PreparedWork } from './work';
 
 /** Our time of some work beside the peers'. */
 export interface ComparedResult {

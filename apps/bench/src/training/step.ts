@@ -4,9 +4,9 @@ import type { Device } from '@crossgate/gpu';
 import { readGroup } from '@crossgate/tensor';
 import { InterruptedError } from '../errors';
 import { median } from '../measure';
-import type { HostArray, PeerWork, PreparedWork } from '../peers/cases';
 import type { TorchInfo } from '../peers/pytorch';
 import { type ComparedResult, compareWork, joinAnswer } from '../peers/run';
+import type { HostArray, PeerWork, PreparedWork } from '../peers/work';
 import {
   architecture,
   type CfCase,
