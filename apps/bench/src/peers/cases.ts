@@ -1,5 +1,5 @@
 /** Work that other implementations do as well: what goes in, what must come out, and how one call is recorded here. */
-import type { BufferSlice, Capabilities, Device } from '@crossgate/gpu';
+import type { BufferSlice, Device } from '@crossgate/gpu';
 import { adam, attention, attentionBackward, matmul, planMatmul } from '@crossgate/kernels';
 import { BenchContext } from '../kernels';
 import { prepareLoraStep } from './lora-step';
