@@ -1,6 +1,6 @@
 /** The memory that a training is predicted to take: the tables of its own CF model, and the stage that takes most. */
 import { sasRecShapes } from '@crossgate/cf';
-import { ccf, type HybridModel, type PromptBuilder, tallrec } from '@crossgate/fusion';
+import { ccf, type HybridModel, type PromptBuilder, stagesOf, tallrec } from '@crossgate/fusion';
 import type { Device } from '@crossgate/gpu';
 import { expectedTensors, type LlamaConfig } from '@crossgate/llm';
 import { describe, expect, it } from 'vitest';
@@ -123,7 +123,7 @@ describe('predictBatches', () => {
     llm: { config: llm, maxPositions: 64, weightBytes: 4000 },
     groups: () => new Map(Object.entries({ lora: group(1000), fusion: group(500), cf: group(100_000) })),
   } as unknown as HybridModel;
-  const stages = ccf.stages('two-stage');
+  const stages = stagesOf(ccf, 'two-stage');
   const predict = (tokens: [number, number][]) => predictBatches(model, stages, configOf(), new Map(tokens), null);
 
   it('takes the stage with the largest total, not the one with most tokens', () => {

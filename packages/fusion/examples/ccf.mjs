@@ -3,7 +3,7 @@
 import { CfTrainer, MatrixFactorization, seenInTrain } from '@crossgate/cf';
 import { loadSource } from '@crossgate/data/node';
 import { evaluateClicks } from '@crossgate/eval';
-import { buildHybridModel, ccf, fillNoun, PromptBuilder, scoreRows, trainHybrid } from '@crossgate/fusion';
+import { buildHybridModel, ccf, fillNoun, PromptBuilder, scoreRows, stagesOf, trainHybrid } from '@crossgate/fusion';
 import { openDevice } from '@crossgate/gpu/node';
 import { LlamaModel } from '@crossgate/llm';
 import { openModel } from '@crossgate/llm/node';
@@ -34,7 +34,7 @@ const llm = await LlamaModel.load(device, files.source);
 const builder = new PromptBuilder(
   await files.tokenizer(),
   dataset.items.map(({ title }) => title),
-  { template: fillNoun(ccf.template, 'movies'), historyLength: 5, maxLength: llm.maxPositions, fuseItems: true },
+  { template: fillNoun(ccf.template, 'movies'), historyLength: 5, maxLength: llm.maxPositions, slots: ccf.slots },
 );
 await files.close();
 const { user, item } = dataset.splits.test;
@@ -66,7 +66,7 @@ await trainHybrid({
   model,
   builder,
   dataset,
-  stages: ccf.stages('two-stage'), // stage 1: LoRA; stage 2: ALG, GATE and the CF vectors
+  stages: stagesOf(ccf, 'two-stage'), // stage 1: LoRA; stage 2: ALG, GATE and the CF vectors
   settings: { stage1: settings, stage2: settings },
   trainCf: true,
   loss,

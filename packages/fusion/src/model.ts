@@ -1,5 +1,6 @@
 // The model of every method here: prompts → embeddings (text, aligned CF, gate) → LLM → logits of the answer.
 import type { CfBackend } from '@crossgate/cf';
+import { InputError } from '@crossgate/core';
 import type { DropoutContext, LlamaModel, Past } from '@crossgate/llm';
 import { lastTokens, packSequences } from '@crossgate/llm';
 import type { YesNoLossOptions } from '@crossgate/tensor';
@@ -66,8 +67,9 @@ export class HybridModel {
   embed(batch: HybridBatch, dropout?: CfDropout): Tensor {
     const tokenEmbeddings = this.llm.tokenEmbeddings;
     const { items, users, histories, titleTokens, positions } = batch;
-    if (this.cf === null || items.length + users.length === 0) {
-      return this.llm.embed(Uint32Array.from(positions.tokenIds));
+    if (items.length + users.length === 0) return this.llm.embed(Uint32Array.from(positions.tokenIds));
+    if (this.cf === null) {
+      throw new InputError('a prompt holds vectors of users or items, but the model has no CF side that gives them');
     }
     const { backend, networks } = this.cf;
     return tidy(this.llm.device, () => {

@@ -2,6 +2,7 @@
 import type { UserHistories } from '@crossgate/cf';
 import { InputError } from '@crossgate/gpu';
 import type { Tokenizer } from '@crossgate/llm';
+import type { Slots } from './methods/method';
 
 /** What a prompt is made from. Items by dense id, the history oldest first. */
 export interface PromptInput {
@@ -29,17 +30,21 @@ export interface HybridPrompt {
   readonly userHistory?: Int32Array;
 }
 
-type Part = { readonly kind: 'text'; readonly text: string } | { readonly kind: 'history' | 'item' | 'user' };
+type Part =
+  | { readonly kind: 'text'; readonly text: string }
+  | { readonly kind: 'history' | 'item'; readonly fused: boolean }
+  | { readonly kind: 'user' };
 
-const slotPattern = /\{(history|item|user)\}/;
+const slotPattern = /\{(\w+)\}/;
 
 /** How the slots of a template are filled. */
 export interface PromptOptions {
   /**
-   * Text with the slots `{history}`, `{item}` and `{user}`. Item slots hold the title in double quotes; in a history
-   * they are joined by ", ".
+   * Text with slots in braces. Slots of titles hold them in double quotes; in a history they are joined by ", ".
    */
   readonly template: string;
+  /** What fills each slot; one that the template leaves out is not filled. */
+  readonly slots: Slots;
   /** Most history items that a prompt names. */
   readonly historyLength: number;
   /** Most tokens of a prompt; the oldest history items are dropped first. */
@@ -48,8 +53,6 @@ export interface PromptOptions {
   readonly userHistoryLength?: number;
   /** Where the CF model reads more than positives: what it reads, see `CfModel.histories` of `@crossgate/cf`. */
   readonly userHistories?: UserHistories;
-  /** Item slots carry the item's CF vector; false makes them plain text. */
-  readonly fuseItems: boolean;
 }
 
 /** Turns (user, item, history) into hybrid prompts; tokenises every title and every piece of text once. */
@@ -61,7 +64,7 @@ export class PromptBuilder {
 
   /**
    * @param titles by dense id; index 0 is padding.
-   * @throws InputError when the template has no `{item}` slot.
+   * @throws InputError when the template has no slot of the candidate's title, or one that nothing fills.
    */
   constructor(
     private readonly tokenizer: Tokenizer,
@@ -70,7 +73,7 @@ export class PromptBuilder {
   ) {
     this.#parts = options.template
       .split(slotPattern)
-      .map((text, i): Part => (i % 2 === 0 ? { kind: 'text', text } : { kind: text as 'history' | 'item' | 'user' }))
+      .map((text, i): Part => (i % 2 === 0 ? { kind: 'text', text } : partOf(text, options.slots)))
       .filter((part) => part.kind !== 'text' || part.text !== '');
     if (!this.#parts.some(({ kind }) => kind === 'item')) {
       throw new InputError('prompt.template has no {item} slot: the prompt would not say what to predict');
@@ -118,20 +121,20 @@ export class PromptBuilder {
         pieces[pieces.length - 1] = { kind: 'text', text: last.text + value };
       else pieces.push({ kind: 'text', text: value });
     };
-    const quoted = (id: number, candidate = false) => {
+    const quoted = (id: number, fused: boolean, candidate = false) => {
       text('"');
-      pieces.push({ kind: 'item', id, candidate });
+      pieces.push({ kind: 'item', id, fused, candidate });
       text('"');
     };
     for (const part of this.#parts) {
       if (part.kind === 'text') text(part.text);
-      else if (part.kind === 'item') quoted(item, true);
+      else if (part.kind === 'item') quoted(item, part.fused, true);
       else if (part.kind === 'user') pieces.push({ kind: 'user', id: user });
       else if (length === 0) text('unknown');
       else {
         for (let i = history.length - length; i < history.length; i++) {
           if (i > history.length - length) text(', ');
-          quoted(history[i]!);
+          quoted(history[i]!, part.fused);
         }
       }
     }
@@ -142,8 +145,8 @@ export class PromptBuilder {
     const segments = this.#pieces(input, length).map((piece, i): Segment => {
       if (piece.kind === 'user') return { tokens: userSlot, item: 0, user: piece.id, candidate: false };
       if (piece.kind === 'item') {
-        const { id, candidate } = piece;
-        return { tokens: this.#titleTokens(id), item: this.options.fuseItems ? id : 0, user: 0, candidate };
+        const { id, fused, candidate } = piece;
+        return { tokens: this.#titleTokens(id), item: fused ? id : 0, user: 0, candidate };
       }
       return { tokens: this.#textTokens(piece.text, i === 0), item: 0, user: 0, candidate: false };
     });
@@ -209,9 +212,21 @@ export function promptFor(
   return { ...prompt, userHistory: userHistory ?? history.subarray(Math.max(0, history.length - userHistoryLength)) };
 }
 
+/** What a slot of a template becomes. @throws InputError for a slot that nothing fills */
+function partOf(name: string, slots: Slots): Part {
+  const slot = Object.hasOwn(slots, name) ? slots[name] : undefined;
+  if (slot === undefined) {
+    const known = Object.keys(slots).map((each) => `{${each}}`);
+    throw new InputError(
+      `prompt.template: nothing fills the slot {${name}} in this method; there are ${known.join(', ')}`,
+    );
+  }
+  return 'vector' in slot ? { kind: 'user' } : { kind: slot.titles, fused: slot.fused === true };
+}
+
 type Piece =
   | { readonly kind: 'text'; readonly text: string }
-  | { readonly kind: 'item'; readonly id: number; readonly candidate: boolean }
+  | { readonly kind: 'item'; readonly id: number; readonly fused: boolean; readonly candidate: boolean }
   | { readonly kind: 'user'; readonly id: number };
 
 interface Segment {

@@ -48,7 +48,7 @@ describe.skipIf(!data || !models || !present)(
       const template = fillNoun(ccf.template, 'items');
       const { historyLength } = golden;
       builder = (maxLength) =>
-        new PromptBuilder(tokenizer, titles, { template, historyLength, maxLength, fuseItems: true });
+        new PromptBuilder(tokenizer, titles, { template, historyLength, maxLength, slots: ccf.slots });
     });
 
     it('cover what is easily got wrong', () => {

@@ -1,10 +1,10 @@
 // Hybrid prompts: text, slots, truncation, answers.
 import { describe, expect, it } from 'vitest';
-import { ccf, fillNoun, findAnswerTokens, PromptBuilder, packPrompts, tallrec } from '../src';
+import { ccf, fillNoun, findAnswerTokens, PromptBuilder, packPrompts, stagesOf, tallrec, usesCf } from '../src';
 import { tinyTokenizer } from './tiny';
 
 const titles = ['', ' Calm Story ', 'Loud, "Loud" Story', 'Third', 'Fourth'];
-const options = { template: fillNoun(ccf.template, 'items'), historyLength: 10, maxLength: 200, fuseItems: true };
+const options = { template: fillNoun(ccf.template, 'items'), historyLength: 10, maxLength: 200, slots: ccf.slots };
 
 describe('the paper template', () => {
   it('is filled on one line, titles trimmed and quoted', () => {
@@ -59,7 +59,7 @@ describe('the paper template', () => {
 
 it('TALLRec is text alone, with the other noun', () => {
   const template = fillNoun(tallrec.template, 'movies');
-  const builder = new PromptBuilder(tinyTokenizer, titles, { ...options, template, fuseItems: false });
+  const builder = new PromptBuilder(tinyTokenizer, titles, { ...options, template, slots: tallrec.slots });
   const text = builder.describe({ user: 3, item: 2, history: [1] });
   expect(text).toContain('following movies: "Calm Story". Leverage');
   expect(text).toContain('enjoy the movie titled "Loud, "Loud" Story"? Answer with "Yes" or "No". \\n#Answer:');
@@ -118,5 +118,30 @@ describe('packPrompts', () => {
     expect([...batch.users]).toEqual([3, 3]);
     expect(batch.histories).toEqual(histories);
     expect(rowsOfUsers(batch)).toEqual([0, 1]);
+  });
+});
+
+describe('slots', () => {
+  it.each([
+    [
+      'a vector in a method of text alone',
+      tallrec,
+      'for {user}: {item}',
+      /nothing fills the slot \{user\}.*\{history\}, \{item\}/,
+    ],
+    ['a word that is no slot', ccf, 'the {movie} {item}', /nothing fills the slot \{movie\}/],
+    ['a name of JavaScript itself', ccf, '{constructor} {item}', /nothing fills the slot \{constructor\}/],
+    ['no candidate', ccf, 'for {user}', /has no \{item\} slot/],
+  ])('refuse %s', (_, method, template, message) => {
+    const build = () => new PromptBuilder(tinyTokenizer, titles, { ...options, slots: method.slots, template });
+    expect(build).toThrow(message);
+  });
+
+  it('say whether a method needs CF vectors, and which strategies it has', () => {
+    expect([usesCf(ccf), usesCf(tallrec)]).toEqual([true, false]);
+    expect(stagesOf(ccf, 'end-to-end')).toEqual([{ settings: 'stage1', trains: ['lora', 'fusion', 'cf'] }]);
+    expect(() => stagesOf(tallrec, 'end-to-end')).toThrow(
+      'training.strategy: tallrec cannot be trained end-to-end; choose two-stage or stage1-only',
+    );
   });
 });

@@ -5,7 +5,7 @@ import { openDevice } from '@crossgate/gpu/node';
 import { encodeState, type HostState, memorySource, parseState } from '@crossgate/tensor';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { BestState, StageSettings, StepReport, TrainerOptions, TrainerState } from '../src';
-import { ccf, NonFiniteLossError, trainHybrid } from '../src';
+import { ccf, NonFiniteLossError, stagesOf, trainHybrid } from '../src';
 import { tinyDataset } from './tiny';
 import { defaultSettings, hashModel, hashState, tinySystem, trainerOptions } from './training';
 
@@ -123,7 +123,7 @@ describe('a run', () => {
     expect(again.parameters).toEqual(unbroken.parameters);
     expect(again.steps).toEqual(unbroken.steps);
     expect(unbroken.steps).toHaveLength(12);
-    const other = await run({ seed: 6, stages: ccf.stages('stage1-only') });
+    const other = await run({ seed: 6, stages: stagesOf(ccf, 'stage1-only') });
     expect(other.steps.map(({ loss }) => loss)).not.toEqual(unbroken.steps.slice(0, 6).map(({ loss }) => loss));
   });
 
@@ -288,7 +288,7 @@ describe('activations in f16', () => {
 it('one batch is learnt by heart', async () => {
   const overfit = { ...defaultSettings, rows: 8, batchSize: 8, epochs: 120, weightDecay: 0, evaluateEvery: 1000 };
   const { steps } = await run({
-    stages: ccf.stages('end-to-end'),
+    stages: stagesOf(ccf, 'end-to-end'),
     settings: { stage1: { ...overfit, learningRate: 0.02 }, stage2: overfit },
     checkpointEvery: null,
     validRows: 4,

@@ -40,7 +40,7 @@ describe('promptOfRow', () => {
           template: '{history} {user} {item}',
           historyLength: 2,
           maxLength: 200,
-          fuseItems: true,
+          slots: ccf.slots,
           userHistoryLength,
         },
         ...(information && { userHistories: clickHistories(dataset, information) }),

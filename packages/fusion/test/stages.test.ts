@@ -6,7 +6,7 @@ import type { HostState } from '@crossgate/tensor';
 import { readGroup } from '@crossgate/tensor';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { EvaluationReport, GroupName, Method, TrainerOptions, TrainerState, TrainingStrategy } from '../src';
-import { ccf, tallrec, trainHybrid } from '../src';
+import { ccf, stagesOf, tallrec, trainHybrid } from '../src';
 import { tinyDataset } from './tiny';
 import { defaultSettings, hashModel, hashState, tinySystem, trainerOptions } from './training';
 
@@ -35,7 +35,7 @@ async function watch(method: Method, strategy: TrainingStrategy, changes: Partia
   const evaluations: EvaluationReport[] = [];
   const best = await trainHybrid(
     trainerOptions(system, dataset, method, {
-      stages: method.stages(strategy),
+      stages: stagesOf(method, strategy),
       // Three checkpoints a stage, one of them with an evaluation.
       checkpointEvery: 2,
       onEvaluation: (report) => evaluations.push(report),

@@ -8,7 +8,7 @@ import type { HostState } from '@crossgate/tensor';
 import { readGroup, writeGroup } from '@crossgate/tensor';
 import { randomLlamaWeights, randomNormal, toFloat32 } from '@crossgate/testing';
 import type { GroupName, HybridModel, Method, StageSettings, TrainerOptions } from '../src';
-import { buildHybridModel, fillNoun, PromptBuilder } from '../src';
+import { buildHybridModel, fillNoun, PromptBuilder, stagesOf, usesCf } from '../src';
 import { tinyLlama, tinyTokenizer } from './tiny';
 
 export const defaultSettings: StageSettings = {
@@ -42,7 +42,7 @@ export async function tinySystem(device: Device, dataset: Dataset, method: Metho
   const rest = { architecture: 'llama', maxPositions: 256, bosTokenId: 1, eosTokenIds: [0] };
   const llm = await LlamaModel.load(device, weightsInMemory({ ...tinyLlama, ...rest }, weights));
   const seen = (count: number) => Uint8Array.from({ length: count }, (_, i) => Number(i > 0));
-  const backend = method.usesCf
+  const backend = usesCf(method)
     ? MatrixFactorization.create(device, {
         cfDim: 6,
         seed,
@@ -59,7 +59,7 @@ export async function tinySystem(device: Device, dataset: Dataset, method: Metho
   const builder = new PromptBuilder(
     tinyTokenizer,
     dataset.items.map(({ title }) => title),
-    { template: fillNoun(method.template, 'items'), historyLength: 3, maxLength: 200, fuseItems: method.usesCf },
+    { template: fillNoun(method.template, 'items'), historyLength: 3, maxLength: 200, slots: method.slots },
   );
   const release = () => {
     llm.release();
@@ -89,7 +89,7 @@ export function trainerOptions(
     model,
     builder,
     dataset,
-    stages: method.stages('two-stage'),
+    stages: stagesOf(method, 'two-stage'),
     settings: { stage1: defaultSettings, stage2: defaultSettings },
     trainCf: true,
     loss: { kind: 'eq5', k: 2, bprOn: 'probability' },

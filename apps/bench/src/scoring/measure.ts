@@ -92,7 +92,7 @@ async function measureMethod(
     template: fillNoun(method.template, 'movies'),
     historyLength: history,
     maxLength: model.llm.maxPositions,
-    fuseItems: method.usesCf,
+    slots: method.slots,
   });
   const loss = {
     kind: 'eq5',

@@ -1,7 +1,7 @@
 /** How long an experiment of the demo should take: a guess from its config, so that it stays true when the config changes. */
 
 import type { ExperimentConfig } from '@crossgate/experiment';
-import { methods as languageModelMethods } from '@crossgate/fusion/methods';
+import { methods as languageModelMethods, stagesOf, usesCf } from '@crossgate/fusion/methods';
 
 /** Rows a second on two idle cores through software Vulkan, with the demo's language model. */
 const RATES = { factorization: 400_000, training: 130, scoring: 250 } as const;
@@ -18,12 +18,13 @@ export interface SplitRows {
 /** Seconds on two cores through software Vulkan. Matrix factorization is taken to need all its epochs unless `cf.run` is given. */
 export function expectedSeconds(config: ExperimentConfig, rows: SplitRows): number {
   const declaration = languageModelMethods.find(({ name }) => name === config.method);
-  const factorizes = config.method === 'mf' || (declaration?.usesCf === true && config.cf.run === null);
+  const factorizes =
+    config.method === 'mf' || (declaration !== undefined && usesCf(declaration) && config.cf.run === null);
   if (declaration === undefined && !factorizes) return OVERHEAD.light;
   const factorization = factorizes ? (config.cf.epochs * (rows.train + rows.valid)) / RATES.factorization : 0;
   if (declaration === undefined) return OVERHEAD.gpu + factorization;
   let [trained, scored] = [0, 0];
-  for (const { settings } of declaration.stages(config.training.strategy)) {
+  for (const { settings } of stagesOf(declaration, config.training.strategy)) {
     const { rows: wanted, epochs, batchSize, evaluateEvery } = config.training[settings];
     const stage = Math.min(wanted ?? rows.train, rows.train) * epochs;
     const evaluations = evaluateEvery === null ? epochs : Math.ceil(stage / batchSize / evaluateEvery);

@@ -10,8 +10,10 @@ import {
   PromptBuilder,
   type StageSettings,
   scoreRows,
+  stagesOf,
   type TrainerState,
   trainHybrid,
+  usesCf,
 } from '@crossgate/fusion';
 import type { Device } from '@crossgate/gpu';
 import {
@@ -44,12 +46,13 @@ export function hybridRunner(name: string): Runner {
     name,
     // Vectors that are made of dislikes bring them into the prompt.
     information: ({ cf }) =>
-      declaration.usesCf && findCfDefinition(cf.model).information(cfOptions(cf)) === 'P'
+      usesCf(declaration) && findCfDefinition(cf.model).information(cfOptions(cf)) === 'P'
         ? 'P'
         : declaration.information,
     trained: true,
     async open(context) {
-      if (declaration.usesCf) await checkCfRun(context);
+      stagesOf(declaration, context.config.training.strategy);
+      if (usesCf(declaration)) await checkCfRun(context);
       const { checkpointing } = context.config.training;
       const { parts, provenance, close } = await openParts(name, context, (device, source, builder) => {
         checkSizes(name, device, context, source.config);
@@ -106,7 +109,7 @@ async function openParts(
     const { progress, signal } = session;
     const settings = { weights: config.llm.weights, setting: 'llm.weights:', progress, signal };
     llm = await loadModel(device, files.source, settings);
-    const parts: HybridParts = { llm, builder, device, usesCf: findDeclaration(name).usesCf };
+    const parts: HybridParts = { llm, builder, device, usesCf: usesCf(findDeclaration(name)) };
     // The name as the user gave it: where it lies on this machine is nobody else's business.
     return { parts, provenance: { model: { name: config.llm.path, ...files.config }, modelHash: hash }, close };
   } catch (error) {
@@ -127,7 +130,7 @@ async function checkModel(run: string, hash: string, path: string): Promise<void
 /** Checks every parameter that the run will add to the model. */
 function checkSizes(name: string, device: Device, { config, dataset }: RunnerContext, llm: LlamaConfig): void {
   checkParameterSizes(device, 'lora.rank', loraParameterShapes(llm, config.lora));
-  if (!findDeclaration(name).usesCf) return;
+  if (!usesCf(findDeclaration(name))) return;
   checkCfSizes(device, config, dataset);
   const shape = { cfDim: config.cf.cfDim, hiddenSize: llm.hiddenSize };
   const shapes = [...fusionParameterShapes(shape, config.alg, config.gate)];
@@ -146,8 +149,8 @@ function promptBuilder(name: string, { config, dataset }: RunnerContext, tokeniz
       template: fillNoun(config.prompt.template ?? declaration.template, config.prompt.noun),
       historyLength: config.prompt.historyLength,
       maxLength: Math.min(config.llm.maxLength, context),
-      fuseItems: declaration.usesCf,
-      ...(declaration.usesCf && {
+      slots: declaration.slots,
+      ...(usesCf(declaration) && {
         userHistoryLength: cf.historyLength(options),
         userHistories: cf.histories(dataset, options),
       }),
@@ -162,7 +165,7 @@ async function train(name: string, context: RunnerContext, run: RunFolder, parts
   const { log, progress, signal } = session;
   const { llm, builder, device } = parts;
   const declaration = findDeclaration(name);
-  const cf = declaration.usesCf ? await prepareCf(context, run, device) : null;
+  const cf = usesCf(declaration) ? await prepareCf(context, run, device) : null;
   const { model, norms } = await buildHybridModel(llm, cf?.model ?? null, {
     seed: config.seed,
     lora: config.lora,
@@ -170,7 +173,7 @@ async function train(name: string, context: RunnerContext, run: RunFolder, parts
     gate: config.gate,
   });
   if (norms) log.info({ ...norms }, 'mean vector norms');
-  const stages = declaration.stages(config.training.strategy);
+  const stages = stagesOf(declaration, config.training.strategy);
   const phase = (stage: number) => stages[stage]!.settings;
   const resume = await readHybridCheckpoint(run, stages.length);
   if (resume) log.info(`continuing ${phase(resume.stage)} after step ${resume.step}`);

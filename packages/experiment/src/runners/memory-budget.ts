@@ -12,6 +12,8 @@ import {
   planMemory,
   promptOfRow,
   type StageDeclaration,
+  stagesOf,
+  usesCf,
 } from '@crossgate/fusion';
 import { type Device, formatBytes } from '@crossgate/gpu';
 import { deviceBudget } from '@crossgate/gpu/node';
@@ -84,7 +86,7 @@ export function predictTraining(
   { config, dataset }: Pick<RunnerContext, 'config' | 'dataset'>,
   { config: llm, tensors }: Pick<WeightSource, 'config' | 'tensors'>,
   builder: PromptBuilder,
-  { usesCf, stages }: MethodDeclaration,
+  declaration: MethodDeclaration,
 ): MemoryPlan {
   const { rows } = dataset.splits.train;
   const sampled = Math.min(rows, SAMPLE);
@@ -93,14 +95,15 @@ export function predictTraining(
     tokens += promptOfRow(builder, dataset, 'train', Math.floor((i * rows) / sampled)).tokenIds.length;
   }
   const sizes = new Map<GroupName, number>([['lora', valuesOf(loraParameterShapes(llm, config.lora))]]);
-  if (usesCf) {
+  const hasCf = usesCf(declaration);
+  if (hasCf) {
     const { hiddenSize } = llm;
     sizes.set('fusion', valuesOf(fusionParameterShapes({ ...config.cf, hiddenSize }, config.alg, config.gate)));
     sizes.set('cf', valuesOf(cfShapes(config.cf, dataset)));
   }
-  const declared = stages(config.training.strategy);
+  const declared = stagesOf(declaration, config.training.strategy);
   const training = {
-    ...{ config, llm, sizes, stages: declared, cf: usesCf ? cfMemory(config.cf, dataset) : null },
+    ...{ config, llm, sizes, stages: declared, cf: hasCf ? cfMemory(config.cf, dataset) : null },
     weightBytes: weightBytes(llm, config.llm.weights, (name) => tensors.get(name)?.dtype ?? 'F32'),
     maxPositions: contextOf(llm),
   };

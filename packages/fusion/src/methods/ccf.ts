@@ -7,13 +7,20 @@ export const ccf: Method = {
   information: 'H',
   // The template of §3.2, on one line.
   template:
-    '#Question: A user has given high ratings to the following NOUNS: {history}. Additionally, we have information ' +
+    '#Question: A user has given high ratings to the following {nouns}: {history}. Additionally, we have information ' +
     "about the user's preferences encoded in the feature {user}. Using all available information, make a prediction " +
-    'about whether the user would enjoy the NOUN {item}. Answer with "Yes" or "No". #Answer:',
-  usesCf: true,
-  stages: (strategy) => {
-    if (strategy === 'end-to-end') return [{ settings: 'stage1', trains: ['lora', 'fusion', 'cf'] }];
-    const first = { settings: 'stage1', trains: ['lora'] } as const;
-    return strategy === 'stage1-only' ? [first] : [first, { settings: 'stage2', trains: ['fusion', 'cf'] }];
+    'about whether the user would enjoy the {noun} {item}. Answer with "Yes" or "No". #Answer:',
+  slots: {
+    history: { titles: 'history', fused: true },
+    item: { titles: 'item', fused: true },
+    user: { vector: 'user' },
+  },
+  strategies: {
+    'two-stage': [
+      { settings: 'stage1', trains: ['lora'] },
+      { settings: 'stage2', trains: ['fusion', 'cf'] },
+    ],
+    'stage1-only': [{ settings: 'stage1', trains: ['lora'] }],
+    'end-to-end': [{ settings: 'stage1', trains: ['lora', 'fusion', 'cf'] }],
   },
 };

@@ -1,5 +1,5 @@
 // All methods by name. A new method is one file and one line here.
-import { InputError } from '@crossgate/gpu';
+import { InputError } from '@crossgate/core';
 import { ccf } from './ccf';
 import type { Method } from './method';
 import { tallrec } from './tallrec';

@@ -1,10 +1,20 @@
-// What a method is: its prompt, whether it uses CF vectors, and what each training stage updates.
+// What a method is, as data: its prompt with the slots in it, and what each stage of each strategy updates.
+import { InputError } from '@crossgate/core';
 import type { GroupName } from '../model';
 
 /** Which labels a method sees at prediction time (see the documentation of the results). */
 export type InformationClass = 'T' | 'H' | 'P';
 
 export type TrainingStrategy = 'two-stage' | 'stage1-only' | 'end-to-end';
+
+/**
+ * What fills a slot of a template: titles of the user's last positives or of the candidate, each in double quotes, their
+ * tokens fused with the item's CF vector where `fused` says so; or one vector of the user, aligned.
+ */
+export type Slot = { readonly titles: 'history' | 'item'; readonly fused?: true } | { readonly vector: 'user' };
+
+/** Slots of a template by their names in braces. */
+export type Slots = Readonly<Record<string, Slot>>;
 
 export interface StageDeclaration {
   /** `stage1` or `stage2`: which settings of the configuration apply. */
@@ -18,14 +28,28 @@ export interface Method {
   /** One line for tables and help. */
   readonly summary: string;
   readonly information: InformationClass;
-  /** Slots `{history}`, `{item}`, `{user}`; `NOUNS` and `NOUN` stand for what is recommended. */
+  /** Text with slots in braces; `{nouns}` and `{noun}` stand for what is recommended. */
   readonly template: string;
-  /** Whether item slots carry CF vectors (and a CF model is needed). */
-  readonly usesCf: boolean;
-  readonly stages: (strategy: TrainingStrategy) => readonly StageDeclaration[];
+  readonly slots: Slots;
+  /** Stages of every strategy that the method has. */
+  readonly strategies: Readonly<Partial<Record<TrainingStrategy, readonly StageDeclaration[]>>>;
 }
 
-/** Puts the noun into a template: `movies` gives "movies" and "movie". */
+/** Whether a method needs a CF model: a slot of it holds vectors. */
+export function usesCf({ slots }: Pick<Method, 'slots'>): boolean {
+  return Object.values(slots).some((slot) => 'vector' in slot || slot.fused === true);
+}
+
+/** The stages of a strategy. @throws InputError for one that the method lacks, with those it has */
+export function stagesOf({ name, strategies }: Pick<Method, 'name' | 'strategies'>, strategy: TrainingStrategy) {
+  const stages = strategies[strategy];
+  if (stages) return stages;
+  throw new InputError(
+    `training.strategy: ${name} cannot be trained ${strategy}; choose ${Object.keys(strategies).join(' or ')}`,
+  );
+}
+
+/** Puts the noun into a template: `movies` gives "movies" for `{nouns}` and "movie" for `{noun}`. */
 export function fillNoun(template: string, nouns: string): string {
-  return template.replaceAll('NOUNS', nouns).replaceAll('NOUN', nouns.replace(/s$/, ''));
+  return template.replaceAll('{nouns}', nouns).replaceAll('{noun}', nouns.replace(/s$/, ''));
 }
