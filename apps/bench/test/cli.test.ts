@@ -1,10 +1,11 @@
 /** The command line in-process: exit codes, help, and where output goes. */
-import { Writable } from 'node:stream';
+import { Readable, Writable } from 'node:stream';
+import { significant } from '@crossgate/core';
 import { describe, expect, it } from 'vitest';
 import { main } from '../src/cli';
+import { columnTable } from '../src/column-table';
 import { formatReport, type KernelsReport } from '../src/commands/kernels';
 import { median } from '../src/measure';
-import { formatTable, significant } from '../src/table';
 
 async function run(...argv: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
   const texts = ['', ''];
@@ -16,7 +17,9 @@ async function run(...argv: string[]): Promise<{ code: number; stdout: string; s
       },
     });
   const signal = new AbortController().signal;
-  const code = await main(argv, { stdout: sink(0), stderr: sink(1), stderrIsTerminal: false, signal });
+  const surroundings = { stdin: Readable.from([]), env: {}, cwd: process.cwd() };
+  const io = { ...surroundings, stdout: sink(0), stderr: sink(1), stderrIsTerminal: false, signal };
+  const code = await main(argv, io);
   return { code, stdout: texts[0]!, stderr: texts[1]! };
 }
 
@@ -62,7 +65,7 @@ describe('crossgate-bench', () => {
   it('ends with exit code 3 when no adapter fits', async () => {
     const { code, stdout, stderr } = await run('kernels', '--json', '--adapter', 'no such adapter');
     expect(code).toBe(3);
-    expect(stdout).toBe('');
+    expect(JSON.parse(stdout)).toMatchObject({ error: { code: 'gpu.none' } });
     expect(stderr).toMatch(/no adapter/);
   });
 
@@ -73,7 +76,7 @@ describe('crossgate-bench', () => {
     expect(Object.keys(report)).toEqual(expect.arrayContaining(['machine', 'adapter', 'results']));
     expect(report.results).toHaveLength(1);
     expect(report.results[0]).toMatchObject({ name: 'clipFactor', dtype: 'f32', peers: {}, ratio: null });
-    expect(stderr).toContain('clipFactor');
+    expect(stderr).toContain('measuring the ceilings');
     expect(formatReport(report)).toMatch(/ceilings: .+GFLOP\/s.+GB\/s/);
   });
 
@@ -98,7 +101,7 @@ describe('figures', () => {
   });
 
   it('aligns tables', () => {
-    const table = formatTable([{ title: 'a' }, { title: 'number', right: true }], [['long', '1']]);
+    const table = columnTable([{ title: 'a' }, { title: 'number', right: true }], [['long', '1']]);
     expect(table).toBe('a     number\nlong       1');
   });
 });

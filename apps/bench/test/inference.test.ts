@@ -1,4 +1,5 @@
 /** scoring and loading on tiny models: what is compared is the same work, and reports say what was measured. */
+
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,6 +7,7 @@ import { writeAtomic } from '@crossgate/files';
 import type { Device } from '@crossgate/gpu';
 import { openDevice } from '@crossgate/gpu/node';
 import { encodeWeights, huggingFaceConfig, LlamaModel } from '@crossgate/llm';
+import { createContext } from '@crossgate/terminal';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { formatLoadingReport, runLoadingCommand } from '../src/commands/loading';
 import { formatScoringReport } from '../src/commands/scoring';
@@ -103,10 +105,14 @@ describe('loading', () => {
   });
 
   it('refuses what is no model, and nothing', async () => {
-    const io = { stdout: process.stdout, stderr: process.stderr, stderrIsTerminal: false, signal };
-    await expect(runLoadingCommand(io, ['nothing-here'], {})).rejects.toThrow(/nothing-here: there is no such model/);
-    await expect(runLoadingCommand(io, [], {})).rejects.toThrow(/nothing to load: name model folders/);
+    const { stdin, stdout, stderr } = process;
+    const io = { stdin, stdout, stderr, stderrIsTerminal: false, env: {}, cwd: process.cwd(), signal };
+    const context = createContext(io, {});
+    await expect(runLoadingCommand(context, {}, ['nothing-here'])).rejects.toThrow(
+      /nothing-here: there is no such model/,
+    );
+    await expect(runLoadingCommand(context, {}, [])).rejects.toThrow(/nothing to load: name model folders/);
     const empty = await mkdtemp(join(folder, 'empty-'));
-    await expect(runLoadingCommand(io, [empty], {})).rejects.toThrow(/is not a model folder/);
+    await expect(runLoadingCommand(context, {}, [empty])).rejects.toThrow(/is not a model folder/);
   });
 });

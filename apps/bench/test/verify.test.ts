@@ -1,9 +1,11 @@
 /** `verify` runs the kernels' own tests: all of them are there, a wrong kernel fails, and a crash is reported. */
+
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
+import { createContext } from '@crossgate/terminal';
 import { build, type Plugin } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runVerifyCommand, type VerifyCommandOptions, type VerifyReport } from '../src/commands/verify';
@@ -50,8 +52,17 @@ async function runCommand(options: VerifyCommandOptions, worker: string) {
     },
   });
   const stderr = new Writable({ write: (_chunk, _encoding, done) => done() });
-  const io = { stdout: sink, stderr, stderrIsTerminal: false, signal: new AbortController().signal };
-  const error = await runVerifyCommand(io, options, worker).then(
+  const { signal } = new AbortController();
+  const io = {
+    stdin: process.stdin,
+    stdout: sink,
+    stderr,
+    stderrIsTerminal: false,
+    env: process.env,
+    cwd: process.cwd(),
+    signal,
+  };
+  const error = await runVerifyCommand(createContext(io, options), options, worker).then(
     () => undefined,
     (reason: Error) => reason,
   );

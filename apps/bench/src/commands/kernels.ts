@@ -1,16 +1,15 @@
 /** `crossgate-bench kernels`: every kernel beside the adapter's own ceilings. */
-import { resolve } from 'node:path';
+import { InputError, significant, throwIfInterrupted } from '@crossgate/core';
 import { openDevice } from '@crossgate/gpu/node';
+import type { CommandContext, GlobalOptions } from '@crossgate/terminal';
 import { type Ceilings, measureCeilings } from '../ceilings/ceilings';
-import { InputError, InterruptedError } from '../errors';
-import { createProgress, type GlobalOptions, type Io } from '../io';
+import { columnTable } from '../column-table';
 import { type KernelBench, kernelBenches } from '../kernels';
 import { type KernelResult, runKernelBenches, selectBenches } from '../kernels/run';
 import { type Adapter, describeAdapter, describeMachine, type Machine } from '../machine';
 import { peerCases } from '../peers/cases';
 import { type PeerResult, type PeersReport, runPeerCases, selectPeerCases } from '../peers/run';
-import { formatTable, significant } from '../table';
-import { writeReport } from '../write-report';
+import { emitReport, Steps } from './emit-report';
 
 export interface KernelsOptions extends GlobalOptions {
   readonly filter?: string;
@@ -38,7 +37,7 @@ export interface KernelsReport {
  *
  * @throws InputError when no benchmark matches the filter; NoAdapterError without a GPU.
  */
-export async function runKernelsCommand(io: Io, options: KernelsOptions): Promise<void> {
+export async function runKernelsCommand(context: CommandContext, options: KernelsOptions): Promise<void> {
   const selected = selectBenches(kernelBenches, options.filter);
   if (selected.length === 0) {
     const names = [...new Set(kernelBenches.map(({ kernel }) => kernel))].join(', ');
@@ -47,7 +46,7 @@ export async function runKernelsCommand(io: Io, options: KernelsOptions): Promis
       throw new InputError(`no kernel matches "${options.filter}"; there are: ${names}`);
     }
   }
-  await runBenchmarks(io, options, selected, options.peers === true);
+  await runBenchmarks(context, options, selected, options.peers === true);
 }
 
 /**
@@ -55,50 +54,47 @@ export async function runKernelsCommand(io: Io, options: KernelsOptions): Promis
  *
  * @throws InputError when no case matches the filter; NoAdapterError without a GPU.
  */
-export async function runPeersCommand(io: Io, options: KernelsOptions): Promise<void> {
+export async function runPeersCommand(context: CommandContext, options: KernelsOptions): Promise<void> {
   const all = peerCases(true);
   if (selectPeerCases(all, options.filter).length === 0) {
     const names = [...new Set(all.map(({ name }) => name))].join(', ');
     throw new InputError(`no case matches "${options.filter}"; there are: ${names}`);
   }
-  await runBenchmarks(io, options, [], true);
+  await runBenchmarks(context, options, [], true);
 }
 
 async function runBenchmarks(
-  io: Io,
+  context: CommandContext,
   options: KernelsOptions,
   selected: readonly KernelBench[],
   withPeers: boolean,
 ): Promise<void> {
-  const throwIfInterrupted = () => {
-    if (io.signal.aborted) throw new InterruptedError('interrupted');
-  };
+  const { signal } = context.io;
+  const [ceilingSteps, kernelSteps] = [new Steps(context, 'ceilings', 'loops'), new Steps(context, 'kernels', 'rows')];
   const device = await openDevice(options.adapter === undefined ? {} : { adapter: options.adapter });
-  const progress = createProgress(io, options.quiet === true);
   try {
     const adapter = describeAdapter(device.capabilities);
-    progress.show(`measuring the ceilings of ${adapter.name}`);
+    context.log.info(`measuring the ceilings of ${adapter.name}`);
     const ceilings = await measureCeilings(device, {
-      onProgress: (done, total) => {
-        throwIfInterrupted();
-        if (io.stderrIsTerminal) progress.show(`ceilings ${done}/${total}`);
-      },
+      onProgress: (done, total) => ceilingSteps.update(done, total),
     });
+    ceilingSteps.finish();
     const measureOptions = {
       ...(options.repeats !== undefined && { repeats: options.repeats }),
       ...(options.seed !== undefined && { seed: options.seed }),
-      signal: io.signal,
+      signal,
     };
     const results = await runKernelBenches(device, selected, ceilings, {
       ...measureOptions,
-      onResult: ({ name, shape }, done, total) => progress.show(`${done}/${total} ${name} ${shape}`),
+      onResult: ({ name, shape }, done, total) => kernelSteps.update(done, total, `${name} ${shape}`),
     });
-    throwIfInterrupted();
+    kernelSteps.finish();
+    throwIfInterrupted(signal);
     const cases = withPeers ? selectPeerCases(peerCases(device.capabilities.software), options.filter) : [];
     const peers = withPeers
-      ? await runPeerCases(device, cases, ceilings, { ...measureOptions, onProgress: (text) => progress.show(text) })
+      ? await runPeerCases(device, cases, ceilings, { ...measureOptions, onProgress: (text) => context.log.info(text) })
       : null;
-    throwIfInterrupted();
+    throwIfInterrupted(signal);
     const report: KernelsReport = {
       machine: describeMachine(),
       adapter,
@@ -107,12 +103,10 @@ async function runBenchmarks(
       results: [...results, ...(peers?.results ?? [])],
       ...(peers && { pytorch: peers.pytorch }),
     };
-    progress.end();
-    const text = JSON.stringify(report, null, 2);
-    if (options.out !== undefined) await writeReport(resolve(options.out), `${text}\n`);
-    io.stdout.write(`${options.json ? text : formatReport(report)}\n`);
+    await emitReport(context, report, options.out, formatReport);
   } finally {
-    progress.end();
+    ceilingSteps.finish();
+    kernelSteps.finish();
     device.destroy();
   }
 }
@@ -142,7 +136,7 @@ export function formatReport({ machine, adapter, ceilings, clock, results, pytor
       `${significant(copy.gbps)} GB/s copied (${ceilings.copies.map(({ bytes, gbps }) => `${bytes / 2 ** 20} MiB: ${significant(gbps)}`).join(', ')})`,
     `median times by ${clock === 'gpu' ? `GPU timestamps${pytorch ? ', beside PyTorch by the wall clock' : ''}` : 'the wall clock'}`,
     '',
-    formatTable(
+    columnTable(
       [
         { title: 'kernel' },
         { title: 'shape' },

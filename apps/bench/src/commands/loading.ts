@@ -1,15 +1,16 @@
 /** `crossgate-bench loading`: how fast a model comes from its files to the device, and how fast a prepared data set is opened. */
+
 import { resolve } from 'node:path';
+import { InputError, InterruptedError, significant } from '@crossgate/core';
 import { openDevice } from '@crossgate/gpu/node';
 import type { WeightStorage } from '@crossgate/llm';
 import { modelFiles } from '@crossgate/llm/node';
-import { InputError, InterruptedError } from '../errors';
-import { createProgress, type GlobalOptions, type Io } from '../io';
+import type { CommandContext, GlobalOptions } from '@crossgate/terminal';
+import { columnTable } from '../column-table';
 import { measureOpening } from '../loading/interactions';
 import { type LoadingResult, measureLoading } from '../loading/measure';
 import { type Adapter, describeAdapter, describeMachine, type Machine } from '../machine';
-import { formatTable, significant } from '../table';
-import { writeReport } from '../write-report';
+import { emitReport } from './emit-report';
 
 export interface LoadingOptions extends GlobalOptions {
   readonly weights?: WeightStorage;
@@ -32,35 +33,36 @@ export interface LoadingReport {
  *
  * @throws InputError for models that cannot be read, and for nothing to measure; NoAdapterError for models without a GPU.
  */
-export async function runLoadingCommand(io: Io, models: readonly string[], options: LoadingOptions): Promise<void> {
+export async function runLoadingCommand(
+  context: CommandContext,
+  options: LoadingOptions,
+  models: readonly string[],
+): Promise<void> {
   const { weights = 'stored', repeats = 3, interactions } = options;
   if (models.length === 0 && interactions === undefined) {
     throw new InputError('nothing to load: name model folders or GGUF files, or give --interactions');
   }
-  const found = await Promise.all(models.map(async (model) => ({ model, files: await modelFiles(resolve(model)) })));
+  const found = await Promise.all(
+    models.map(async (model) => ({ model, files: await modelFiles(resolve(context.io.cwd, model)) })),
+  );
   const device =
     models.length > 0 ? await openDevice(options.adapter === undefined ? {} : { adapter: options.adapter }) : null;
-  const progress = createProgress(io, options.quiet === true);
   try {
     const results: LoadingResult[] = [];
     if (interactions !== undefined) {
-      progress.show(`opening ${interactions} interactions`);
+      context.log.info(`opening ${interactions} interactions`);
       results.push(...(await measureOpening(interactions, repeats)));
     }
     for (const { model, files } of found) {
-      if (io.signal.aborted) throw new InterruptedError('interrupted');
-      progress.show(`loading ${model}`);
-      const own = await measureLoading(device!, resolve(model), files, weights, repeats);
+      if (context.io.signal.aborted) throw new InterruptedError();
+      context.log.info(`loading ${model}`);
+      const own = await measureLoading(device!, resolve(context.io.cwd, model), files, weights, repeats);
       results.push(...own.map((result) => ({ ...result, shape: `${model}, ${result.shape}` })));
     }
     const adapter = device && describeAdapter(device.capabilities);
     const report: LoadingReport = { machine: describeMachine(), adapter, results };
-    progress.end();
-    const text = JSON.stringify(report, null, 2);
-    if (options.out !== undefined) await writeReport(resolve(options.out), `${text}\n`);
-    io.stdout.write(`${options.json ? text : formatLoadingReport(report)}\n`);
+    await emitReport(context, report, options.out, formatLoadingReport);
   } finally {
-    progress.end();
     device?.destroy();
   }
 }
@@ -81,7 +83,7 @@ export function formatLoadingReport({ machine, adapter, results }: LoadingReport
     `${adapter ? `${adapter.name} (${adapter.type}), ` : ''}${machine.cpu}, ${machine.cores} cores, Node ${machine.node}`,
     'medians; GB/s and ratio by the wall clock; cpu: processor time of all threads; files in the cache of the system',
     '',
-    formatTable(
+    columnTable(
       [
         { title: 'loading' },
         { title: 'dtype' },

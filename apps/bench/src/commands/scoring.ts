@@ -1,16 +1,18 @@
 /** `crossgate-bench scoring`: candidates of a user as whole prompts, and behind the prefix they share. */
+
 import { resolve } from 'node:path';
+import { significant } from '@crossgate/core';
 import { openDevice } from '@crossgate/gpu/node';
 import { LlamaModel } from '@crossgate/llm';
 import { openModel } from '@crossgate/llm/node';
+import type { CommandContext, GlobalOptions } from '@crossgate/terminal';
 import { type Ceilings, measureCeilings } from '../ceilings/ceilings';
-import { createProgress, type GlobalOptions, type Io } from '../io';
+import { columnTable } from '../column-table';
 import { type Adapter, describeAdapter, describeMachine, type Machine } from '../machine';
 import { mediumModel, randomModel, smallModel } from '../random-model';
 import { measureScoring, type ScoringResult } from '../scoring/measure';
 import { pairTokenizer } from '../scoring/prompts';
-import { formatTable, significant } from '../table';
-import { writeReport } from '../write-report';
+import { emitReport } from './emit-report';
 
 export interface ScoringOptions extends GlobalOptions {
   /** Model folder or GGUF file; default: random weights of a size that suits the adapter. */
@@ -30,16 +32,15 @@ export interface ScoringReport {
 }
 
 /** `scoring`. @throws InputError for a model that cannot be read; NoAdapterError without a GPU. */
-export async function runScoringCommand(io: Io, options: ScoringOptions): Promise<void> {
+export async function runScoringCommand(context: CommandContext, options: ScoringOptions): Promise<void> {
   const { candidates = 200, history = 10, repeats = 3, seed = 1 } = options;
-  const files = options.model === undefined ? null : await openModel(resolve(options.model));
+  const files = options.model === undefined ? null : await openModel(resolve(context.io.cwd, options.model));
   const device = await openDevice(options.adapter === undefined ? {} : { adapter: options.adapter });
-  const progress = createProgress(io, options.quiet === true);
   try {
-    progress.show(`measuring the ceilings of ${device.capabilities.name}`);
+    context.log.info(`measuring the ceilings of ${device.capabilities.name}`);
     const ceilings = await measureCeilings(device, { repeats: 1 });
     const sizes = device.capabilities.software ? smallModel : mediumModel;
-    progress.show(`scoring ${candidates} candidates`);
+    context.log.info(`scoring ${candidates} candidates`);
     const llm = await LlamaModel.load(device, files?.source ?? randomModel(sizes, seed));
     const tokenizer = files ? await files.tokenizer() : pairTokenizer(sizes.vocabSize);
     const name = options.model ?? sizes.name;
@@ -48,7 +49,7 @@ export async function runScoringCommand(io: Io, options: ScoringOptions): Promis
       history,
       repeats,
       seed,
-      signal: io.signal,
+      signal: context.io.signal,
     });
     const ceiling = ceilings.fma.gflops;
     const report: ScoringReport = {
@@ -57,12 +58,8 @@ export async function runScoringCommand(io: Io, options: ScoringOptions): Promis
       ceilings,
       results: results.map((result) => ({ ...result, ceiling, ofCeiling: result.gflops / ceiling })),
     };
-    progress.end();
-    const text = JSON.stringify(report, null, 2);
-    if (options.out !== undefined) await writeReport(resolve(options.out), `${text}\n`);
-    io.stdout.write(`${options.json ? text : formatScoringReport(report)}\n`);
+    await emitReport(context, report, options.out, formatScoringReport);
   } finally {
-    progress.end();
     await files?.close();
     device.destroy();
   }
@@ -83,7 +80,7 @@ export function formatScoringReport({ machine, adapter, ceilings, results }: Sco
     `${adapter.name} (${adapter.type}), ${machine.cpu}, ${machine.cores} cores, Node ${machine.node}`,
     `ceiling: ${significant(ceilings.fma.gflops)} GFLOP/s f32; rates are of the linear layers; medians by the wall clock`,
     '',
-    formatTable(
+    columnTable(
       [
         { title: 'scoring' },
         { title: 'variant' },

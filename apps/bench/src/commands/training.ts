@@ -1,14 +1,13 @@
 /** `crossgate-bench training`: seconds per epoch of whole trainings, and the share of them outside kernels. */
-import { resolve } from 'node:path';
+import { InputError, InterruptedError, significant } from '@crossgate/core';
 import { openDevice } from '@crossgate/gpu/node';
-import { InputError, InterruptedError } from '../errors';
-import { createProgress, type GlobalOptions, type Io } from '../io';
+import type { CommandContext, GlobalOptions } from '@crossgate/terminal';
+import { columnTable } from '../column-table';
 import { type Adapter, describeAdapter, describeMachine, type Machine } from '../machine';
 import { findTorch, type TorchInfo } from '../peers/pytorch';
-import { formatTable, significant } from '../table';
 import { type CfCase, type CfResult, caseName, caseShape, cfCases, measureCf } from '../training/cf';
 import { type CfStepResult, measureCfStep } from '../training/step';
-import { writeReport } from '../write-report';
+import { emitReport } from './emit-report';
 
 export interface TrainingOptions extends GlobalOptions {
   readonly filter?: string;
@@ -39,34 +38,29 @@ export function selectCfCases(cases: readonly CfCase[], filter: string | undefin
  *
  * @throws InputError when no case matches the filter; NoAdapterError without a GPU; InterruptedError.
  */
-export async function runTrainingCommand(io: Io, options: TrainingOptions): Promise<void> {
+export async function runTrainingCommand(context: CommandContext, options: TrainingOptions): Promise<void> {
   const selected = selectCfCases(cfCases, options.filter);
   if (selected.length === 0) {
     throw new InputError(`no training matches "${options.filter}"; there are: ${cfCases.map(caseName).join(', ')}`);
   }
   const device = await openDevice(options.adapter === undefined ? {} : { adapter: options.adapter });
-  const progress = createProgress(io, options.quiet === true);
   try {
-    const { signal } = io;
+    const { signal } = context.io;
     const pytorch = await findTorch(signal);
     const { epochs = 3, seed = 1 } = options;
     const results: (CfResult | CfStepResult)[] = [];
     for (const each of selected) {
-      if (signal.aborted) throw new InterruptedError('interrupted');
-      progress.show(`training ${caseName(each)}`);
+      if (signal.aborted) throw new InterruptedError();
+      context.log.info(`training ${caseName(each)}`);
       results.push(await measureCf(device, each, { epochs, seed, signal }));
       if (!('torch' in pytorch)) continue;
-      progress.show(`a step of ${caseName(each)} beside PyTorch`);
+      context.log.info(`a step of ${caseName(each)} beside PyTorch`);
       results.push(await measureCfStep(device, each, pytorch, { epochs, seed, signal }));
     }
     const adapter = describeAdapter(device.capabilities);
     const report: TrainingReport = { machine: describeMachine(), adapter, results, pytorch };
-    progress.end();
-    const text = JSON.stringify(report, null, 2);
-    if (options.out !== undefined) await writeReport(resolve(options.out), `${text}\n`);
-    io.stdout.write(`${options.json ? text : formatTrainingReport(report)}\n`);
+    await emitReport(context, report, options.out, formatTrainingReport);
   } finally {
-    progress.end();
     device.destroy();
   }
 }
@@ -79,7 +73,7 @@ export function formatTrainingReport({ machine, adapter, results, pytorch }: Tra
   const lines = [
     `${adapter.name} (${adapter.type}), ${machine.cpu}, ${machine.cores} cores, Node ${machine.node}`,
     '',
-    formatTable(
+    columnTable(
       [{ title: 'training' }, { title: 'shape' }, right('s/epoch'), right('interactions/s'), right('outside kernels')],
       epochs.map((result) => [
         result.name,
@@ -92,7 +86,7 @@ export function formatTrainingReport({ machine, adapter, results, pytorch }: Tra
     '',
   ];
   if (!('torch' in pytorch)) return [...lines, pytorch.reason].join('\n');
-  const table = formatTable(
+  const table = columnTable(
     [{ title: 'step' }, right('ms'), right('PyTorch ms'), right('ratio'), right('difference'), { title: 'note' }],
     steps.map(({ name, ms, peers, ratio, peerErrors, message }) => [
       name,

@@ -1,15 +1,15 @@
 /** `crossgate-bench verify`: every kernel and variant, forward and backward, against float64 on the adapter at hand. */
+
 import { availableParallelism } from 'node:os';
-import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { CrossgateError, InputError, NoAdapterError, significant } from '@crossgate/core';
 import { chooseAdapter, listAdapters } from '@crossgate/gpu/node';
-import { InputError } from '../errors';
-import { createProgress, type GlobalOptions, type Io } from '../io';
+import type { CommandContext, GlobalOptions } from '@crossgate/terminal';
+import { columnTable } from '../column-table';
 import { type Adapter, describeAdapter, describeMachine, findCommit, type Machine } from '../machine';
-import { formatTable, significant } from '../table';
 import type { VerifyResult } from '../verify/rows';
 import { listKernels, verifyKernels } from '../verify/run';
-import { writeReport } from '../write-report';
+import { emitReport, Steps } from './emit-report';
 
 export interface VerifyCommandOptions extends GlobalOptions {
   readonly filter?: string;
@@ -34,12 +34,8 @@ export interface VerifyReport {
 }
 
 /** A check failed. Ends with exit code 1. */
-export class VerifyError extends Error {
+export class VerifyError extends CrossgateError {
   override name = 'VerifyError';
-}
-
-class NoAdapterError extends Error {
-  override name = 'NoAdapterError';
 }
 
 /** The worker as the build places it: beside the chunk that holds this file. */
@@ -51,29 +47,32 @@ const builtWorker = fileURLToPath(new URL('./verify-worker.js', import.meta.url)
  * @throws InputError when the filter matches nothing; NoAdapterError without a GPU; VerifyError when a check failed,
  *   after the report was written
  */
-export async function runVerifyCommand(io: Io, options: VerifyCommandOptions, worker = builtWorker): Promise<void> {
+export async function runVerifyCommand(
+  context: CommandContext,
+  options: VerifyCommandOptions,
+  worker = builtWorker,
+): Promise<void> {
   const start = performance.now();
-  const all = (await listKernels({ worker, signal: io.signal })).map(({ kernel }) => kernel);
+  const all = (await listKernels({ worker, signal: context.io.signal })).map(({ kernel }) => kernel);
   const wanted = options.filter?.toLowerCase() ?? '';
   const kernels = all.filter((kernel) => kernel.includes(wanted));
   if (kernels.length === 0) throw new InputError(`no kernel matches "${options.filter}"; there are: ${all.join(', ')}`);
-  const { chosen, reason } = chooseAdapter(await listAdapters(), options.adapter ?? process.env.CROSSGATE_ADAPTER);
+  const { chosen, reason } = chooseAdapter(await listAdapters(), options.adapter ?? context.io.env.CROSSGATE_ADAPTER);
   if (chosen === null) throw new NoAdapterError(`no usable GPU: ${reason}; \`crossgate doctor\` shows what is there`);
   const adapter = describeAdapter(chosen.capabilities);
   // A software adapter takes all cores for one kernel; on hardware most of the time goes into references on the CPU.
   const jobs = options.jobs ?? (adapter.type === 'software' ? 1 : Math.min(8, availableParallelism()));
-  const progress = createProgress(io, options.quiet === true);
-  progress.show(`verifying ${kernels.length} kernels on ${adapter.name}`);
+  context.log.info(`verifying ${kernels.length} kernels on ${adapter.name}`);
+  const steps = new Steps(context, 'verify', 'kernels');
   const results = await verifyKernels(kernels, {
-    ...{ worker, jobs, signal: io.signal },
+    ...{ worker, jobs, signal: context.io.signal },
     ...(options.adapter !== undefined && { adapter: options.adapter }),
     onKernel: (kernel, rows, done, total) => {
       const failed = rows.filter(({ ok }) => !ok).length;
       const verdict = failed === 0 ? 'ok' : `${failed} FAILED`;
-      progress.show(`${done}/${total} ${kernel}: ${rows.length} checks, ${verdict}`);
+      steps.update(done, total, `${kernel}: ${rows.length} checks, ${verdict}`);
     },
-  });
-  progress.end();
+  }).finally(() => steps.finish());
   const report: VerifyReport = {
     machine: describeMachine(),
     adapter,
@@ -84,9 +83,7 @@ export async function runVerifyCommand(io: Io, options: VerifyCommandOptions, wo
     failed: results.filter(({ ok }) => !ok).length,
     skipped: results.filter(({ skipped }) => skipped !== undefined).length,
   };
-  const text = JSON.stringify(report, null, 1);
-  if (options.out !== undefined) await writeReport(resolve(options.out), `${text}\n`);
-  io.stdout.write(`${options.json ? text : formatVerifyReport(report)}\n`);
+  await emitReport(context, report, options.out, formatVerifyReport);
   if (report.failed > 0) throw new VerifyError(`${report.failed} of ${results.length} checks failed`);
 }
 
@@ -120,7 +117,7 @@ export function formatVerifyReport({
   return [
     `${adapter.name} (${adapter.type}), driver ${adapter.driver}, ${machine.cpu}, commit ${commit ?? 'unknown'}`,
     '',
-    formatTable(
+    columnTable(
       [
         { title: 'kernel' },
         { title: 'checks', right: true },

@@ -5,7 +5,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { InterruptedError } from '../errors';
+import { InterruptedError } from '@crossgate/core';
 import type { HostArray, PeerWork } from './work';
 
 /** What PyTorch is there. */
@@ -63,7 +63,7 @@ function python(
     child.on('error', (error) => resolve({ code: null, stdout: '', stderr: error.message }));
     child.on('close', (code) => {
       signal?.removeEventListener('abort', stop);
-      if (signal?.aborted) reject(new InterruptedError('interrupted'));
+      if (signal?.aborted) reject(new InterruptedError());
       else resolve({ code, stdout, stderr });
     });
   });

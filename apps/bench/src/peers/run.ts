@@ -1,7 +1,8 @@
 /** Measures the peer cases here and in PyTorch: results are compared before anything is timed. */
+
+import { InterruptedError } from '@crossgate/core';
 import type { Device } from '@crossgate/gpu';
 import type { Ceilings } from '../ceilings/ceilings';
-import { InterruptedError } from '../errors';
 import { type MeasureOptions, measure } from '../measure';
 import { findTorch, type TorchInfo, type TorchResult, TorchRun } from './pytorch';
 import type { PeerCase, PeerWork, PreparedCase, PreparedWork } from './work';
@@ -96,7 +97,7 @@ export async function compareWork<Prepared extends PreparedWork, Work extends Pe
   }
   const compared: ComparedWork<Work>[] = [];
   for (const work of cases) {
-    if (signal?.aborted) throw new InterruptedError('interrupted');
+    if (signal?.aborted) throw new InterruptedError();
     onProgress?.(`measuring ${work.name} ${work.shape}`);
     const prepared = work.prepare(device, seed);
     try {
@@ -123,7 +124,7 @@ async function askTorch(
   const run = await TorchRun.create();
   try {
     for (const peerCase of cases) {
-      if (signal?.aborted) throw new InterruptedError('interrupted');
+      if (signal?.aborted) throw new InterruptedError();
       const prepared = peerCase.prepare(device, seed);
       try {
         await run.add(peerCase, prepared.inputs, await prepared.check());

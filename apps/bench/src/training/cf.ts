@@ -1,7 +1,7 @@
 /** Epochs of collaborative filtering at the published settings and larger ones: interactions per second, and where time goes. */
 import { type CfModel, CfTrainer, LightGcn, MatrixFactorization, SasRec } from '@crossgate/cf';
+import { InterruptedError } from '@crossgate/core';
 import { type Device, Profiler } from '@crossgate/gpu';
-import { InterruptedError } from '../errors';
 import { median } from '../measure';
 
 /** One training: a model, its settings and the size of what it learns from. */
@@ -140,7 +140,7 @@ export async function measureCf(device: Device, of: CfCase, options: CfMeasureOp
     return await withTrainer(new CfTrainer(model, { train, valid, history }, settings), async (trainer) => {
       const seconds: number[] = [];
       const epoch = async () => {
-        if (signal?.aborted) throw new InterruptedError('interrupted');
+        if (signal?.aborted) throw new InterruptedError();
         return (await trainer.runEpoch(signal)).seconds;
       };
       for (let i = 0; i < epochs; i++) seconds.push(await epoch());

@@ -1,8 +1,8 @@
 /** A step of collaborative-filtering training as work for peers: the same values, rows and histories; loss and gradients compared. */
 import { type CfModel, CfTrainer } from '@crossgate/cf';
+import { InterruptedError } from '@crossgate/core';
 import type { Device } from '@crossgate/gpu';
 import { readGroup } from '@crossgate/tensor';
-import { InterruptedError } from '../errors';
 import { median } from '../measure';
 import type { TorchInfo } from '../peers/pytorch';
 import { type ComparedResult, compareWork, joinAnswer } from '../peers/run';
@@ -101,7 +101,7 @@ class CfStep implements PreparedStep {
     return this.#trained(steps, async (trainer) => {
       const samples: number[] = [];
       for (let epoch = 0; epoch <= epochs; epoch++) {
-        if (signal?.aborted) throw new InterruptedError('interrupted');
+        if (signal?.aborted) throw new InterruptedError();
         const { seconds } = await trainer.runEpoch(signal);
         if (epoch > 0) samples.push((1000 * seconds) / steps);
       }

@@ -1,6 +1,6 @@
 /** Runs the kernels' tests, each kernel in a process of its own: a crash, a hang or a lost device stays with its kernel. */
 import { type ChildProcess, fork } from 'node:child_process';
-import { InterruptedError } from '../errors';
+import { InterruptedError } from '@crossgate/core';
 import type { VerifiableKernel, VerifyResult, WorkerMessage } from './rows';
 
 export interface VerifyOptions {
@@ -43,7 +43,7 @@ function runWorker(
     child.on('error', reject);
     child.on('close', (code, signal) => {
       options.signal?.removeEventListener('abort', stop);
-      if (options.signal?.aborted) return reject(new InterruptedError('interrupted'));
+      if (options.signal?.aborted) return reject(new InterruptedError());
       if (done && code === 0) return resolve({});
       const how = signal === null ? `exit code ${code}` : `signal ${signal}`;
       const words = lastWords.trim().split('\n').slice(-5).join(' | ');
