@@ -1,25 +1,25 @@
 /** Random access to the bytes of a file, wherever it lies: on disk, in memory, behind a browser's File. */
 import { InputError } from './input-error';
 
-/** Bytes that can be read in any order. */
+/** A file of known length whose bytes can be read in any order. */
 export interface ByteSource {
-  /** What to call it in messages: usually the path. */
+  /** Its name in messages: usually the path. */
   readonly name: string;
   /** Length in bytes. */
   readonly size: number;
   /**
    * Reads exactly `length` bytes from `offset`.
-   * @param into memory of at least that size, which may be used for them (its beginning is then what is returned), or not
-   * @throws {InputError} when the range reaches beyond the end.
+   *
+   * @param into memory of at least `length` bytes that the source may read into. If it does, the result is the
+   * beginning of `into`; otherwise the result lies elsewhere.
+   * @throws InputError when the range reaches beyond the end.
    */
   read(offset: number, length: number, into?: Uint8Array): Promise<Uint8Array>;
+  /** Releases the file. Reading afterwards is an error. */
   close(): Promise<void>;
 }
 
-/**
- * Checks that a range lies inside a source.
- * @throws {InputError} naming the source, the range and the size.
- */
+/** Checks that a range of bytes lies inside a source. @throws InputError naming the source, the range and the size. */
 export function checkRange(source: { name: string; size: number }, offset: number, length: number): void {
   const valid = Number.isSafeInteger(offset) && Number.isSafeInteger(length) && offset >= 0 && length >= 0;
   if (!valid || offset + length > source.size) {
@@ -29,7 +29,7 @@ export function checkRange(source: { name: string; size: number }, offset: numbe
   }
 }
 
-/** Serves bytes that are already in memory. Reads return views, not copies. */
+/** A source of bytes that are in memory. Reads return views, not copies. @param name for messages. */
 export function memorySource(name: string, bytes: Uint8Array): ByteSource {
   return {
     name,
@@ -42,7 +42,7 @@ export function memorySource(name: string, bytes: Uint8Array): ByteSource {
   };
 }
 
-/** Serves a browser's `Blob` or `File` without loading it whole. */
+/** A source that reads a browser's `Blob` or `File` without loading all of it. @param name for messages. */
 export function blobSource(name: string, blob: Blob): ByteSource {
   return {
     name,
@@ -55,10 +55,14 @@ export function blobSource(name: string, blob: Blob): ByteSource {
   };
 }
 
-/** Bytes per read when a file is streamed: large enough to be fast, small enough not to matter in memory. */
+/** Bytes per read when a file is streamed, 4 MiB: large enough to be fast, small enough not to matter in memory. */
 export const defaultChunkBytes = 4 * 1024 * 1024;
 
-/** Reads `length` bytes from `begin` in pieces of at most `chunkBytes`, in order. */
+/**
+ * Reads `length` bytes from `begin` in pieces of at most `chunkBytes`, in order.
+ *
+ * @throws InputError naming the source when the range reaches beyond its end.
+ */
 export async function* readChunks(
   source: ByteSource,
   begin: number,
@@ -73,10 +77,7 @@ export async function* readChunks(
   }
 }
 
-/**
- * Reads a whole source as UTF-8 text.
- * @throws {InputError} when it is longer than `maxBytes` or not UTF-8.
- */
+/** Reads a whole source as UTF-8 text. @throws InputError when it is longer than `maxBytes` or not UTF-8. */
 export async function readText(source: ByteSource, maxBytes: number): Promise<string> {
   if (source.size > maxBytes) {
     throw new InputError(`${source.name} has ${source.size} bytes; at most ${maxBytes} are expected of such a file.`);

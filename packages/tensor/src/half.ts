@@ -1,9 +1,9 @@
 /** Exact conversions between 32-bit floats and the 16-bit formats that weights are stored in. */
 
-/** Stored formats that widen to f32 without loss. */
+/** Formats of stored floats that convert to f32 without loss: f32 itself, IEEE half and bfloat16. */
 export type FloatDtype = 'F32' | 'F16' | 'BF16';
 
-/** True for the dtypes that {@link floatsFromBytes} reads. */
+/** Whether a safetensors dtype is one that {@link floatsFromBytes} reads. */
 export function isFloatDtype(dtype: string): dtype is FloatDtype {
   return dtype === 'F32' || dtype === 'F16' || dtype === 'BF16';
 }
@@ -11,7 +11,9 @@ export function isFloatDtype(dtype: string): dtype is FloatDtype {
 /** Bytes per element of each {@link FloatDtype}. */
 export const floatDtypeBytes: Readonly<Record<FloatDtype, number>> = { F32: 4, F16: 2, BF16: 2 };
 
-/** One IEEE half (as its 16 bits) as the bits of the f32 of equal value; infinities, NaN payloads and subnormals kept. */
+/**
+ * One IEEE half (as its 16 bits) as the bits of the f32 of equal value; infinities, NaN payloads and subnormals kept.
+ */
 function halfToFloatBits(half: number): number {
   const sign = (half & 0x8000) << 16;
   const exponent = (half >>> 10) & 0x1f;
@@ -36,7 +38,7 @@ function halfLookup(): Uint32Array {
   return halfTable;
 }
 
-/** Widens IEEE halves, given as their bits. Exact. */
+/** Converts IEEE halves, given as their bits, to f32. Exact. */
 export function float16ToFloat32(source: Uint16Array): Float32Array<ArrayBuffer> {
   const table = halfLookup();
   const bits = new Uint32Array(source.length);
@@ -44,14 +46,14 @@ export function float16ToFloat32(source: Uint16Array): Float32Array<ArrayBuffer>
   return new Float32Array(bits.buffer);
 }
 
-/** Widens bfloat16 values, given as their bits. Exact. */
+/** Converts bfloat16 values, given as their bits, to f32. Exact. */
 export function bfloat16ToFloat32(source: Uint16Array): Float32Array<ArrayBuffer> {
   const bits = new Uint32Array(source.length);
   for (let i = 0; i < source.length; i++) bits[i] = source[i]! << 16;
   return new Float32Array(bits.buffer);
 }
 
-/** Narrows f32 to bfloat16 bits, to nearest, ties to even. NaN stays NaN. */
+/** Rounds f32 to the bits of bfloat16 values, to nearest, ties to even. NaN stays NaN. */
 export function float32ToBfloat16(source: Float32Array): Uint16Array<ArrayBuffer> {
   const bits = new Uint32Array(new Float32Array(source).buffer);
   const out = new Uint16Array(source.length);
@@ -64,7 +66,10 @@ export function float32ToBfloat16(source: Float32Array): Uint16Array<ArrayBuffer
   return out;
 }
 
-/** Narrows f32 to IEEE half bits, to nearest, ties to even; values beyond 65,504 become infinite. NaN stays NaN. */
+/**
+ * Rounds f32 to the bits of IEEE halves, to nearest, ties to even. From 65,520 on values become infinite; NaN stays
+ * NaN.
+ */
 export function float32ToFloat16(source: Float32Array): Uint16Array<ArrayBuffer> {
   const bits = new Uint32Array(new Float32Array(source).buffer);
   const out = new Uint16Array(source.length);
@@ -75,7 +80,7 @@ export function float32ToFloat16(source: Float32Array): Uint16Array<ArrayBuffer>
 const scratch = new Float32Array(1);
 const scratchBits = new Uint32Array(scratch.buffer);
 
-/** The bits of the IEEE half next to one number, as {@link float32ToFloat16} rounds the f32 next to it. */
+/** The bits of the IEEE half nearest to one number, which is rounded to f32 first; see {@link float32ToFloat16}. */
 export function halfBits(value: number): number {
   scratch[0] = value;
   return floatBitsToHalf(scratchBits[0]!);
@@ -100,8 +105,9 @@ function floatBitsToHalf(bits: number): number {
 }
 
 /**
- * Little-endian stored floats as f32. The result never shares memory with `bytes`.
- * `bytes.byteLength` must be a multiple of the dtype's size.
+ * Converts stored floats, little-endian, to f32. The result never shares memory with `bytes`.
+ *
+ * @throws RangeError when the bytes are no whole number of values.
  */
 export function floatsFromBytes(dtype: FloatDtype, bytes: Uint8Array): Float32Array<ArrayBuffer> {
   const width = floatDtypeBytes[dtype];
@@ -115,7 +121,7 @@ export function floatsFromBytes(dtype: FloatDtype, bytes: Uint8Array): Float32Ar
   return dtype === 'F16' ? float16ToFloat32(bits) : bfloat16ToFloat32(bits);
 }
 
-/** f32 values as little-endian stored floats, narrowed to nearest, ties to even. */
+/** Converts f32 values to stored floats, little-endian, rounded to nearest, ties to even. */
 export function bytesFromFloats(dtype: FloatDtype, values: Float32Array): Uint8Array<ArrayBuffer> {
   if (dtype === 'F16') return new Uint8Array(float32ToFloat16(values).buffer);
   if (dtype === 'BF16') return new Uint8Array(float32ToBfloat16(values).buffer);

@@ -6,41 +6,50 @@ import { expectFloats } from './dtype';
 import type { Shape } from './tensor';
 import { shapeSize, Tensor } from './tensor';
 
-/** What a parameter is before it has memory. */
+/** A parameter before it has memory: its name, shape and initial values. */
 export interface ParameterSpec {
+  /** Unique in its group; the name in state dicts and files. */
   readonly name: string;
+  /** Lengths of the dimensions, outermost first. */
   readonly shape: Shape;
-  /** Initial values; their number must fit the shape. */
+  /** Initial values, row-major; their number must fit the shape. */
   readonly values: Float32Array;
-  /** False for biases and norms: they take no weight decay. Default true. */
+  /** Whether weight decay applies; usually false for biases and norms. Default true. */
   readonly decay?: boolean;
   /**
-   * True for a table that may be larger than one binding: the kernels that read and write its rows take it in parts. Default
-   * false: it is refused.
+   * Whether the parameter may be larger than the adapter's binding limit. True suits tables whose rows are read by
+   * `embedding`, whose kernels bind them in parts; a larger parameter without it is refused. Default false.
    */
   readonly spansBindings?: boolean;
 }
 
-/** A trainable tensor: one range of its group's arena. */
+/** A trainable f32 tensor: one range of its group's arena. */
 export class Parameter extends Tensor {
+  /** Made by {@link ParameterGroup} alone. */
   constructor(
     device: Device,
     value: BufferSlice,
-    /** Gradient memory at the same offset of the group's gradient arena. */
+    /** Gradient memory, f32 of the parameter's shape, at the same offset of the group's gradient arena. */
     readonly gradient: BufferSlice,
     shape: Shape,
+    /** Unique in its group; the name in state dicts and files. */
     readonly name: string,
+    /** The group that owns its memory. */
     readonly group: ParameterGroup,
   ) {
     super(device, value, shape, 'f32');
   }
 }
 
-/** A contiguous run of parameters that are updated together. */
+/** Adjacent parameters of a group that one dispatch updates together. */
 export interface ArenaSection {
+  /** f32 [count]: the values, with gaps between parameters where alignment asks for them. */
   readonly value: BufferSlice;
+  /** f32 [count]: the gradients, at the same offsets. */
   readonly gradient: BufferSlice;
+  /** Number of f32 values, gaps included. */
   readonly count: number;
+  /** Whether weight decay applies to all of them, or to none. */
   readonly decay: boolean;
 }
 
@@ -48,23 +57,31 @@ export interface ArenaSection {
 const alignment = 256;
 
 /**
- * Parameters that are trained or frozen together. Values and gradients lie at the same offsets of two arenas, decayed
- * parameters first; an arena larger than the binding limit becomes several sections.
+ * Parameters that are trained or frozen together. Values and gradients lie at the same offsets of two arenas.
+ * Parameters with weight decay come first; an arena larger than the adapter's binding limit is split into several
+ * sections.
  */
 export class ParameterGroup {
+  /** All parameters, in the order of their specs. */
   readonly parameters: readonly Parameter[];
+  /** The arenas, in parts that each fit one binding and either decay or do not. */
   readonly sections: readonly ArenaSection[];
   readonly #byName: ReadonlyMap<string, Parameter>;
   #trainable = false;
   #version = 0;
 
   /**
-   * @param purpose name of the group, under which its memory is reported.
-   * @throws InputError on duplicate names, on values that do not fit their shape, and on a parameter larger than the binding limit;
-   * OutOfMemoryError. Nothing stays allocated then.
+   * Allocates the arenas and uploads the initial values; gradients start at zero. Free both with {@link release}.
+   *
+   * @param specs its parameters.
+   * @throws InputError for names given twice, for values that are no `Float32Array` or do not fit their shape, and for
+   * a parameter larger than the binding limit without `spansBindings`; OutOfMemoryError with the sizes. Nothing stays
+   * allocated then.
    */
   constructor(
+    /** The device that holds the arenas. */
     readonly device: Device,
+    /** Name of the group: `device.memory.report()` counts its bytes under it, and messages name it. */
     readonly purpose: string,
     specs: readonly ParameterSpec[],
   ) {
@@ -125,7 +142,7 @@ export class ParameterGroup {
     this.#byName = byName;
   }
 
-  /** Whether gradients flow to this group. */
+  /** Whether gradients flow to the parameters of this group. False at first. */
   get trainable(): boolean {
     return this.#trainable;
   }
@@ -135,35 +152,40 @@ export class ParameterGroup {
     for (const parameter of this.parameters) parameter.requiresGrad = value;
   }
 
-  /** Grows whenever values change: what was computed from them holds as long as this stays the same. */
+  /**
+   * A counter that grows whenever values change. Results computed from the values are valid while it stays the same.
+   */
   get version(): number {
     return this.#version;
   }
 
-  /** Says that values have changed. Optimizers and `writeGroup` do; so must whoever writes to the memory itself. */
+  /**
+   * Declares that values have changed. Optimizers and `writeGroup` call it; code that writes to the memory itself must
+   * too.
+   */
   changed(): void {
     this.#version++;
   }
 
-  /** @throws InputError for an unknown name. */
+  /** The parameter of this name. @throws InputError for an unknown name. */
   get(name: string): Parameter {
     const parameter = this.#byName.get(name);
     if (parameter === undefined) throw new InputError(`the group "${this.purpose}" has no parameter ${name}`);
     return parameter;
   }
 
-  /** Sets all gradients to zero: the start of an accumulation. */
+  /** Sets all gradients to zero, before gradients are accumulated for the next update. */
   zeroGradients(): void {
     // By a kernel: a clear would end the pass, and the device would wait.
     for (const { gradient, count } of this.sections) fill(this.device, { out: gradient, count, value: 0 });
   }
 
-  /** Number of trained values. */
+  /** Number of values of all parameters. */
   get size(): number {
     return this.parameters.reduce((sum, { size }) => sum + size, 0);
   }
 
-  /** Frees the memory. */
+  /** Frees the memory of values and gradients; the group must not be used afterwards. */
   release(): void {
     for (const { value, gradient } of this.sections) {
       this.device.memory.free(value);
@@ -173,10 +195,11 @@ export class ParameterGroup {
 }
 
 /**
- * Allocates several persistent buffers, or none: when one does not fit, those before it are freed again.
+ * Allocates several persistent buffers, or none: when `body` throws, the buffers allocated so far are freed.
  *
- * @param body calls `allocate` (bytes, purpose) for each and returns what is made of them.
- * @throws OutOfMemoryError; whatever `body` throws.
+ * @param body calls `allocate(bytes, purpose)` once per buffer.
+ * @returns the result of `body`.
+ * @throws OutOfMemoryError with the sizes; whatever `body` throws.
  */
 export function allOrNothing<T>(
   device: Device,

@@ -6,39 +6,61 @@ import { allOrNothing } from './parameters';
 import { Tensor } from './tensor';
 
 /**
- * The frozen weight [outputs, inputs] of a linear layer in integers with scales that neighbors share, as
- * `QuantizedMatrix` of `@crossgate/kernels` lays them out. Gradients flow through it to the layer's input, never to itself.
+ * A frozen weight [outputs, inputs] of a linear layer, stored as integers of 4 to 8 bits with a scale per block of
+ * neighbors, in the layout of `QuantizedMatrix` of `@crossgate/kernels`. Gradients flow through it to the layer's
+ * input, never to the weight itself.
  */
 export class QuantizedWeight implements QuantizedMatrix {
+  /** Always false: the weight is frozen. */
   readonly requiresGrad = false;
 
+  /** Describes memory that exists already; to allocate some, use {@link persistentQuantized}. */
   constructor(
+    /** The device that holds the weight. */
     readonly device: Device,
+    /** [outputs, inputs]. */
     readonly shape: readonly [number, number],
+    /** Bits per value. */
     readonly bits: QuantizedBits,
+    /** The integers, packed into 32-bit words row by row, as `quantizedLayout` says. */
     readonly quants: BufferSlice,
+    /** The scales of the blocks; undefined for the scaling `line`, whose scales lie among the integers. */
     readonly scales: BufferSlice | undefined,
+    /** How integers and scales make a value. */
     readonly scaling: QuantizedScaling = 'scale',
   ) {}
 }
 
-/** The frozen weight [outputs, inputs] of a linear layer in 16 bits a value, as `HalfMatrix` of `@crossgate/kernels`. */
+/** A frozen weight [outputs, inputs] of a linear layer in 16 bits per value: `HalfMatrix` of `@crossgate/kernels`. */
 export class HalfWeight implements HalfMatrix {
+  /** Always false: the weight is frozen. */
   readonly requiresGrad = false;
+  /** Bits per value. */
   readonly bits = 16;
 
+  /** Describes memory that exists already; to allocate some, use {@link persistentHalf}. */
   constructor(
+    /** The device that holds the weight. */
     readonly device: Device,
+    /** [outputs, inputs]. */
     readonly shape: readonly [number, number],
+    /** True for bfloat16, false for IEEE half. */
     readonly bfloat: boolean,
+    /** The values, two per 32-bit word, each row padded to `halfPaddedColumns(inputs)` values. */
     readonly values: BufferSlice,
   ) {}
 }
 
-/** What a linear layer multiplies by. */
+/** A linear layer's weight [outputs, inputs]: f32, frozen or trained, or frozen in fewer bits. */
 export type LinearWeight = Tensor | QuantizedWeight | HalfWeight;
 
-/** Persistent memory for a weight of 16 bits a value, with undefined contents. @throws OutOfMemoryError */
+/**
+ * Persistent memory for a weight in 16 bits per value, with undefined contents. Free it with {@link releaseWeight}.
+ *
+ * @param shape [outputs, inputs]; @param bfloat true for bfloat16, false for IEEE half.
+ * @param purpose the name under which `device.memory.report()` counts its bytes.
+ * @throws OutOfMemoryError with the sizes.
+ */
 export function persistentHalf(
   device: Device,
   shape: readonly [number, number],
@@ -54,7 +76,13 @@ export function persistentHalf(
   );
 }
 
-/** Persistent memory for a quantised weight, with undefined contents. @throws OutOfMemoryError; nothing stays allocated then. */
+/**
+ * Persistent memory for a quantized weight, with undefined contents. Free it with {@link releaseWeight}.
+ *
+ * @param shape [outputs, inputs]; @param bits per value; @param scaling how integers and scales make a value.
+ * @param purpose the name under which `device.memory.report()` counts its bytes.
+ * @throws OutOfMemoryError with the sizes; nothing stays allocated then.
+ */
 export function persistentQuantized(
   device: Device,
   shape: readonly [number, number],
@@ -76,7 +104,7 @@ function slicesOf(weight: LinearWeight): readonly BufferSlice[] {
   return [weight instanceof Tensor ? weight.slice : weight.values];
 }
 
-/** Bytes of a weight of any kind on the device. */
+/** Bytes that a weight of any kind takes on the device. */
 export function bytesOfWeight(weight: LinearWeight): number {
   return slicesOf(weight).reduce((sum, { size }) => sum + size, 0);
 }
@@ -86,7 +114,7 @@ export function releaseWeight(weight: LinearWeight): void {
   for (const slice of slicesOf(weight)) weight.device.memory.free(slice);
 }
 
-/** What a matrix product binds. */
+/** The form in which the kernels' matrix products take a weight of any kind. */
 export function weightOperand(weight: LinearWeight): BufferSlice | NarrowMatrix {
   return weight instanceof Tensor ? weight.slice : weight;
 }

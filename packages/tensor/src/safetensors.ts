@@ -1,9 +1,12 @@
-/** Reads and writes safetensors files: an 8-byte header length, a JSON header, then the tensors' bytes. */
+/**
+ * Reads and writes safetensors files: an 8-byte header length, a JSON header, then the tensors' bytes.
+ * The format is Hugging Face's: https://github.com/huggingface/safetensors#format.
+ */
 import { type ByteSource, checkRange, defaultChunkBytes, readChunks } from './byte-source';
 import { floatDtypeBytes, floatsFromBytes, isFloatDtype } from './half';
 import { InputError, quoted } from './input-error';
 
-/** Bytes per element of every dtype of the format. */
+/** Bytes per element of every dtype of the format that this package knows. */
 export const safetensorsDtypeBytes = {
   BOOL: 1,
   U8: 1,
@@ -22,22 +25,28 @@ export const safetensorsDtypeBytes = {
   U64: 8,
 } as const;
 
+/** Name of a dtype in a safetensors header. */
 export type SafetensorsDtype = keyof typeof safetensorsDtypeBytes;
 
-/** Where one tensor lies in a file. */
+/** A tensor of a safetensors file: its type, its shape and where its bytes lie. */
 export interface SafetensorsTensor {
+  /** Unique in its file. */
   readonly name: string;
+  /** Type of the stored elements. */
   readonly dtype: SafetensorsDtype;
   /** Outermost dimension first; row-major. */
   readonly shape: readonly number[];
   /** First byte, counted from the start of the file. */
   readonly begin: number;
+  /** Number of bytes: the elements of the shape times the bytes of the dtype. */
   readonly byteLength: number;
 }
 
+/** The header of a safetensors file. */
 export interface SafetensorsHeader {
+  /** The strings of `__metadata__`; empty where there are none. */
   readonly metadata: Readonly<Record<string, string>>;
-  /** By name, in the order of the header. */
+  /** All tensors by name, in the order of the header. */
   readonly tensors: ReadonlyMap<string, SafetensorsTensor>;
 }
 
@@ -47,7 +56,8 @@ const maxHeaderBytes = 100_000_000;
 /**
  * Reads and checks a header: its length, JSON, names, dtypes, shapes, and that the tensors fill the rest of the file
  * without gap or overlap, as the format demands. Reads no tensor data.
- * @throws {InputError} naming the file and the tensor.
+ *
+ * @throws InputError naming the file and the tensor.
  */
 export async function readSafetensorsHeader(source: ByteSource): Promise<SafetensorsHeader> {
   const fail = (problem: string): never => {
@@ -176,7 +186,11 @@ function firstDuplicateKey(text: string): string | undefined {
   return undefined;
 }
 
-/** One tensor's bytes as stored, in order, in pieces of at most `chunkBytes`. */
+/**
+ * Reads one tensor's bytes as stored, in order, in pieces of at most `chunkBytes`.
+ *
+ * @throws InputError naming the source when the tensor reaches beyond its end.
+ */
 export function readTensorBytes(
   source: ByteSource,
   tensor: SafetensorsTensor,
@@ -186,8 +200,9 @@ export function readTensorBytes(
 }
 
 /**
- * A whole F32, F16 or BF16 tensor as f32, row-major.
- * @throws {InputError} for any other dtype.
+ * Reads a whole F32, F16 or BF16 tensor as f32, row-major.
+ *
+ * @throws InputError naming file and tensor for other dtypes.
  */
 export async function readTensorFloats(source: ByteSource, tensor: SafetensorsTensor): Promise<Float32Array> {
   if (!isFloatDtype(tensor.dtype)) {
@@ -206,19 +221,27 @@ export async function readTensorFloats(source: ByteSource, tensor: SafetensorsTe
   return values;
 }
 
-/** A tensor to be written; `bytes` is called when its turn comes, so that not all need be in memory at once. */
+/** A tensor to be written to a safetensors file. */
 export interface SafetensorsInput {
+  /** Unique in the file. */
   readonly name: string;
+  /** Type of the elements that `bytes` gives. */
   readonly dtype: SafetensorsDtype;
+  /** Lengths of the dimensions, outermost first. */
   readonly shape: readonly number[];
-  /** Little-endian, row-major; whole, or in pieces in order. */
+  /**
+   * The elements, little-endian and row-major: all at once, or in pieces in order. Called when the tensor is written,
+   * so that not all tensors need to be in memory at once.
+   */
   bytes(): Uint8Array | Promise<Uint8Array> | AsyncIterable<Uint8Array>;
 }
 
 /**
  * Encodes tensors in the order given, with the header padded so that the data begin on a multiple of 8 bytes.
  * Yields the file piece by piece; write it with `writeAtomic` of `@crossgate/files`.
- * @throws {Error} for a repeated or reserved name, a shape that is none, or bytes that do not fit the shape.
+ *
+ * @param metadata strings for the file's `__metadata__`.
+ * @throws Error for a repeated or reserved name, an invalid shape, or bytes that do not fit the shape.
  */
 export async function* encodeSafetensors(
   tensors: readonly SafetensorsInput[],

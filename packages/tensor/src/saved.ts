@@ -3,19 +3,20 @@ import { type BufferSlice, type Device, InputError } from '@crossgate/gpu';
 import { dequantize, narrow } from '@crossgate/kernels';
 import { Tensor } from './tensor';
 
-/** How a tape keeps what operations save: as it is, or f32 values of the step as IEEE halves. */
+/** How a tape stores the tensors that operations save: unchanged, or with f32 step tensors rounded to IEEE halves. */
 export type ActivationStorage = 'f32' | 'f16';
 
+/** How a tape stores the tensors that operations save for their backward pass. */
 export interface SavedOptions {
   /**
-   * `f16`: step tensors of f32 that operations save are rounded to halves, and widened again when their backward runs. The
-   * forward pass and all sums are f32 as before. Values beyond 65,504 become infinite, and so do gradients made from them.
+   * With `f16`, saved step tensors of f32 are rounded to halves and widened again when their backward runs. The forward
+   * pass and all sums stay f32. Values beyond 65,504 become infinite, and so do gradients computed from them.
    * Default `f32`.
    */
   readonly activations?: ActivationStorage;
   /**
-   * f32 [1] on the device, with `f16` alone: factor of the gradients that losses save, so that small ones are not rounded
-   * to zero. All gradients carry it. See `LossScaler`.
+   * f32 [1] on the device, only with `f16`: a factor that multiplies the gradients which losses save, so that small
+   * ones are not rounded to zero. All gradients of the backward pass contain it. See `LossScaler`.
    */
   readonly lossScale?: BufferSlice | undefined;
 }

@@ -4,8 +4,11 @@ import { encodeSafetensors, readSafetensorsHeader, readTensorFloats } from './sa
 import type { HostState } from './state';
 
 /**
- * Encodes a state dict as an F32 safetensors file, tensors in the map's order. Yields the file piece by piece; write it
- * with `writeAtomic` of `@crossgate/files`.
+ * Encodes a state dict as an F32 safetensors file, with the tensors in the order of the map. Yields the file piece by
+ * piece; write it with `writeAtomic` of `@crossgate/files`.
+ *
+ * @param metadata strings for the file's `__metadata__`.
+ * @throws as `encodeSafetensors` does.
  */
 export function encodeState(
   state: HostState,
@@ -23,9 +26,9 @@ export function encodeState(
 }
 
 /**
- * Reads every tensor of a safetensors file (F32, F16 or BF16) as f32.
+ * Reads all tensors of a safetensors file (F32, F16 or BF16) as f32, and the file's `__metadata__`.
  *
- * @throws InputError naming the file when it is damaged or holds another dtype.
+ * @throws InputError naming the file when it is damaged or holds a tensor of another dtype.
  */
 export async function parseState(
   source: ByteSource,

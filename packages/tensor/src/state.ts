@@ -6,7 +6,7 @@ import type { Adam } from './optim/adam';
 import type { ParameterGroup } from './parameters';
 import { shapeSize } from './tensor';
 
-/** Values on the host, by name. */
+/** Named f32 tensors on the host: a state dict. `data` is row-major and fills `shape`. */
 export type HostState = Map<string, { shape: readonly number[]; data: Float32Array }>;
 
 interface Entry {
@@ -38,28 +38,36 @@ function writeEntries(device: Device, entries: readonly Entry[], state: HostStat
   for (const { name, slice } of entries) device.recorder.write(slice, state.get(name)!.data);
 }
 
-/** The values of a group's parameters. */
+/** Waits for the device and reads the values of all parameters of a group. */
 export function readGroup(group: ParameterGroup): Promise<HostState> {
   return readEntries(group.device, group.parameters);
 }
 
 /**
- * Sets a group's parameters.
+ * Sets all parameters of a group. Tensors of the state that the group does not have are ignored.
  *
- * @param source what the state was read from, for messages.
- * @throws InputError naming a missing tensor or a shape that differs; then nothing is changed.
+ * @param source where the state comes from, for messages: usually a path.
+ * @throws InputError naming the source and a tensor that is missing, has another shape or is not f32; nothing is
+ * changed then.
  */
 export function writeGroup(group: ParameterGroup, state: HostState, source: string): void {
   writeEntries(group.device, group.parameters, state, source);
   group.changed();
 }
 
-/** An optimizer's moments; its step count is `optimizer.steps`. */
+/**
+ * Waits for the device and reads an optimizer's moments: `NAME.first` and `NAME.second` of every parameter. The step
+ * count is `optimizer.steps`.
+ */
 export function readOptimizer(optimizer: Adam): Promise<HostState> {
   return readEntries(optimizer.groups[0]!.device, optimizer.state());
 }
 
-/** As {@link writeGroup}, for an optimizer's moments. */
+/**
+ * Sets an optimizer's moments, under the names of {@link readOptimizer}.
+ *
+ * @throws InputError as {@link writeGroup} does.
+ */
 export function writeOptimizer(optimizer: Adam, state: HostState, source: string): void {
   writeEntries(optimizer.groups[0]!.device, optimizer.state(), state, source);
 }

@@ -6,22 +6,32 @@ import { Parameter } from './parameters';
 import { type SavedOptions, SavedTensors } from './saved';
 import { empty, expectTensor, Tensor, tidy } from './tensor';
 
-/** Where an operation's backward puts the gradients of its inputs. */
+/** Takes the gradients that an operation's backward computes for its inputs. */
 export interface Gradients {
-  /** Whether the gradient of this input is wanted; an operation skips the work for those that are not. */
+  /** Whether the gradient of this input is wanted. An operation skips the work for the others. */
   needs(input: Tensor): boolean;
-  /** Hands over a gradient with the input's shape. It may be the output's gradient itself. */
+  /**
+   * Hands over a gradient, which may be the output's own. The tape adds it to those that the input has already.
+   *
+   * @throws InputError for a gradient that is not f32 or has another shape than the input.
+   */
   give(input: Tensor, gradient: Tensor): void;
   /**
-   * Memory into which a kernel writes the gradient of `input` itself. With `accumulate` it adds to what is there.
-   * `fresh` memory that the kernel does not cover completely must be cleared by the caller (never needed with accumulate).
+   * Memory into which a kernel writes the gradient of `input` directly. With `accumulate` the kernel must add to the
+   * values that are there. Without it the contents are undefined: a kernel that does not write all of them needs the
+   * memory cleared first.
    */
   target(input: Tensor): { slice: BufferSlice; accumulate: boolean };
-  /** A tensor that the operation saved, to read its values: they may lie elsewhere now, rounded as the tape keeps them. */
+  /**
+   * The values of a tensor that the operation saved. They may lie in other memory now, rounded to the tape's storage.
+   */
   saved(tensor: Tensor): Tensor;
 }
 
-/** Computes the gradients of an operation's inputs from those of its outputs. */
+/**
+ * Computes the gradients of an operation's inputs from those of its outputs, which come in the order of the outputs;
+ * undefined for an output that no gradient reached.
+ */
 export type Backward = (gradients: readonly (Tensor | undefined)[], into: Gradients) => void;
 
 interface Node {
@@ -33,22 +43,25 @@ interface Node {
   readonly backward: Backward;
 }
 
-/** What a recorded operation says of itself beside its tensors. */
+/** Optional properties of a recorded operation. */
 export interface RecordOptions {
-  /** True for losses: `backward` needs no incoming gradient, and what is saved is the loss's own gradient. Default false. */
+  /**
+   * True for losses. Their backward needs no incoming gradient, and the tensors they save are their own gradients.
+   * Default false.
+   */
   readonly root?: boolean;
-  /** More tensors that `backward` reads, which are kept as they are whatever the tape does with others. */
+  /** More tensors that `backward` reads. The tape never rounds these. Default none. */
   readonly exact?: readonly Tensor[];
 }
 
 let active: Tape | null = null;
 
-/** The tape that records at this moment, or null. */
+/** The tape that is recording now; null when none is. */
 export function activeTape(): Tape | null {
   return active;
 }
 
-/** Runs `body` without recording: for evaluation inside a recorded function, and for checkpoints. */
+/** Runs `body` without recording, e.g. to evaluate inside a recorded function. Returns and throws what `body` does. */
 export function withoutTape<T>(body: () => T): T {
   const outer = active;
   active = null;
@@ -60,10 +73,16 @@ export function withoutTape<T>(body: () => T): T {
 }
 
 /**
- * Puts an operation on the active tape if a gradient can flow through it.
+ * Puts an operation on the active tape if at least one of its inputs requires a gradient. Its outputs then require one
+ * too.
  *
- * @param inputs tensors whose gradients `backward` can give.
- * @param saved tensors that `backward` reads, by {@link Gradients.saved}; they are kept until it has run.
+ * @param name of the operation, for messages.
+ * @param inputs tensors whose gradients `backward` can compute.
+ * @param outputs results of the operation, f32.
+ * @param saved tensors whose values `backward` reads through {@link Gradients.saved}. The tape holds them until it has
+ * run.
+ * @returns `outputs`.
+ * @throws InputError for an output of integers, which no gradient can flow to.
  */
 export function record<T extends readonly Tensor[]>(
   name: string,
@@ -80,27 +99,32 @@ export function record<T extends readonly Tensor[]>(
 }
 
 /**
- * Records operations and runs them backwards.
+ * Records operations and runs them backwards once: reverse-mode automatic differentiation.
  *
  * ```ts
  * const tape = new Tape();
  * const loss = tape.record(() => meanLoss(model(batch)));
  * tape.backward(); // gradients are now in the parameters' groups
  * ```
- * Where something between the two may throw, declare it with `using`: the memory it holds is then given back at the end of
- * the block, whatever happens.
+ * Declare it with `using` where code between the two calls may throw: the end of the block then frees the memory that
+ * the tape holds.
  */
 export class Tape implements Disposable {
   #nodes: Node[] = [];
   readonly #gradients = new Map<number, Tensor>();
   readonly #saved: SavedTensors;
 
-  /** @throws InputError for a loss scale where activations are kept in f32. */
+  /** @throws InputError for a loss scale without `activations: 'f16'`. */
   constructor(options: SavedOptions = {}) {
     this.#saved = new SavedTensors(options);
   }
 
-  /** Records everything `forward` does. It must be synchronous. When it throws, the tape is empty again. */
+  /**
+   * Records all operations of `forward`, which must be synchronous.
+   *
+   * @returns the result of `forward`.
+   * @throws whatever `forward` throws; the tape is then empty.
+   */
   record<T>(forward: () => T): T {
     const outer = active;
     active = this;
@@ -129,11 +153,11 @@ export class Tape implements Disposable {
   }
 
   /**
-   * Keeps the memory of results for operations that are recorded later, whatever scope they were made in: until the
-   * backward pass comes back to this point, or the tape is emptied.
+   * Keeps the memory of tensors beyond the scope they were made in, for operations recorded later. The hold ends when
+   * the backward pass returns to this point or the tape is emptied.
    *
-   * @param tensors at least one.
-   * @returns a function that tells whether they are still kept.
+   * @param tensors at least one, of any dtype.
+   * @returns a function that tells whether they are still held.
    */
   hold(tensors: readonly Tensor[]): () => boolean {
     const [{ memory }, position] = [tensors[0]!.device, this.#nodes.length];
@@ -149,11 +173,13 @@ export class Tape implements Disposable {
   }
 
   /**
-   * Propagates gradients from the recorded losses, and from `seeds` where outputs other than losses are given one,
-   * to all parameters and to `watched` tensors. The tape is empty afterwards, also when an operation throws; gradients of
-   * parameters are then incomplete.
+   * Propagates gradients from the recorded losses, and from `seeds`, to all parameters and to `watched` tensors. The
+   * tape is empty afterwards, also when an operation throws; the gradients of parameters are then incomplete.
    *
-   * @returns the gradients of `watched`, in order; undefined where none flows.
+   * @param seeds pairs of a recorded result and the gradient with which to start there, for results that are no losses.
+   * @param watched tensors whose gradients are wanted; those of parameters are in their group already.
+   * @returns the gradients of `watched`, in order; undefined where none flows, as for integers.
+   * @throws InputError for a seed that is not f32 or has another shape than its result.
    */
   backward(
     seeds: readonly (readonly [Tensor, Tensor])[] = [],
@@ -173,7 +199,9 @@ export class Tape implements Disposable {
     return result;
   }
 
-  /** Runs the backward of the last node and drops the node with what it held. A node that throws stays, to be discarded. */
+  /**
+   * Runs the backward of the last node and drops the node with what it held. A node that throws stays, to be discarded.
+   */
   #runNode(node: Node, held: ReadonlySet<number>): void {
     const gradients = this.#gradients;
     const incoming = node.outputs.map(({ id }) => gradients.get(id));
@@ -207,7 +235,7 @@ export class Tape implements Disposable {
     }
   }
 
-  /** Forgets everything without a backward pass, e.g. after an exception in the forward. May be called again. */
+  /** Empties the tape without a backward pass and frees the memory it holds. May be called any number of times. */
   discard(): void {
     for (const node of this.#nodes) this.#releaseNode(node);
     this.#nodes = [];
@@ -215,6 +243,7 @@ export class Tape implements Disposable {
     this.#gradients.clear();
   }
 
+  /** {@link discard}, for `using`. */
   [Symbol.dispose](): void {
     this.discard();
   }
@@ -276,9 +305,14 @@ function adopt({ device, slice }: Tensor): void {
 }
 
 /**
- * Runs `body` without keeping its intermediate results; the backward pass runs it again, from the inputs as the tape keeps them,
- * and keeps in f32 what that needs: it is given back at once. Trades compute for memory.
- * `body` must depend on nothing but its inputs and parameters, and give the same result both times.
+ * Runs `body` without keeping its intermediate results. The backward pass runs it again to recompute them, which trades
+ * compute for memory (Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost"). The second run starts from
+ * the inputs as the tape stored them, and its own intermediate results are f32 and freed at once.
+ *
+ * @param inputs tensors of any dtype; gradients flow to those that require one.
+ * @param body must depend on nothing but its inputs and parameters, and give the same f32 result both times.
+ * @returns the result of `body`.
+ * @throws InputError for a result of integers while a tape records; whatever `body` throws.
  */
 export function checkpoint(device: Device, inputs: readonly Tensor[], body: (...inputs: Tensor[]) => Tensor): Tensor {
   const output = tidy(device, () => withoutTape(() => body(...inputs)));

@@ -5,28 +5,37 @@ import { type DType, dtypeOf, type HostValues } from './dtype';
 
 export type { DType, HostValues } from './dtype';
 
+/** Lengths of a tensor's dimensions, outermost first. `[]` is a single value. */
 export type Shape = readonly number[];
 
 let nextId = 1;
 
-/** Number of elements of a shape. */
+/** Number of elements of a shape: the product of its lengths, 1 for `[]`. */
 export function shapeSize(shape: Shape): number {
   return shape.reduce((product, length) => product * length, 1);
 }
 
 /**
- * Row-major values on the device. A tensor does not own its memory: step tensors belong to the scope in which they
- * were made and to the tape nodes that saved them, parameters to their group.
+ * Row-major values on the device. A tensor does not own its memory. A step tensor's memory belongs to the scope in
+ * which it was made and to the tape entries that saved it; a parameter's memory belongs to its group.
  */
 export class Tensor {
+  /** Distinguishes tensors of this process, also those that share memory. */
   readonly id = nextId++;
-  /** Whether gradients flow to this tensor. Set by the tape for results, by the group for parameters. */
+  /** Whether gradients flow to this tensor. The tape sets it for results, the group for parameters. */
   requiresGrad = false;
 
+  /**
+   * Describes memory that exists already; to allocate some, use {@link empty}, {@link fromHost} or {@link persistent}.
+   */
   constructor(
+    /** The device that holds the values. */
     readonly device: Device,
+    /** Where the values lie: 4 bytes per element, without gaps. */
     readonly slice: BufferSlice,
+    /** Lengths of the dimensions, outermost first. */
     readonly shape: Shape,
+    /** Type of the elements. Operations refuse a tensor of another type than they read. */
     readonly dtype: DType = 'f32',
   ) {}
 
@@ -45,14 +54,18 @@ export class Tensor {
     return this.shape.at(-1) ?? 1;
   }
 
-  /** Waits for the device and copies the values to the host. */
+  /**
+   * Waits for the device and copies the values to the host, row-major.
+   *
+   * @throws InputError for a dtype other than f32; DeviceLostError when the device fails meanwhile.
+   */
   async read(): Promise<Float32Array<ArrayBuffer>> {
     if (this.dtype !== 'f32')
       throw new InputError(`read() gives f32; this tensor is ${this.dtype}, use readIntegers()`);
     return new Float32Array(await this.device.recorder.read(this.slice));
   }
 
-  /** As {@link read}, for u32 and i32. @throws InputError for f32. */
+  /** As {@link read}, for u32 (a `Uint32Array`) and i32 (an `Int32Array`). @throws InputError for f32. */
   async readIntegers(): Promise<Int32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>> {
     if (this.dtype === 'f32') throw new InputError('readIntegers() gives u32 or i32; this tensor is f32, use read()');
     const bytes = await this.device.recorder.read(this.slice);
@@ -60,12 +73,12 @@ export class Tensor {
   }
 }
 
-/** A step tensor with undefined contents. @throws InputError outside a step. */
+/** A step tensor with undefined contents. @throws InputError outside a step; OutOfMemoryError with the sizes. */
 export function empty(device: Device, shape: Shape, dtype: DType = 'f32'): Tensor {
   return new Tensor(device, device.memory.allocate(4 * shapeSize(shape)), shape, dtype);
 }
 
-/** A step tensor of zeros. */
+/** A step tensor of f32 zeros. @throws as {@link empty}. */
 export function zeros(device: Device, shape: Shape): Tensor {
   const tensor = empty(device, shape);
   device.recorder.clear(tensor.slice);
@@ -77,7 +90,13 @@ function checkCount(operation: string, shape: Shape, { length }: HostValues): vo
   throw new InputError(`${operation}: ${length} values do not fill the shape [${shape.join(', ')}]`);
 }
 
-/** A step tensor with the given values. @throws InputError when their number does not fit the shape. */
+/**
+ * Uploads values into a step tensor, whose dtype follows from the class of the array.
+ *
+ * @param values row-major.
+ * @throws InputError when their number does not fit the shape, for arrays of another class, and outside a step;
+ * OutOfMemoryError with the sizes.
+ */
 export function fromHost(device: Device, shape: Shape, values: HostValues): Tensor {
   const dtype = dtypeOf('fromHost', values);
   checkCount('fromHost', shape, values);
@@ -86,7 +105,14 @@ export function fromHost(device: Device, shape: Shape, values: HostValues): Tens
   return tensor;
 }
 
-/** A persistent tensor that takes no part in training: frozen weights, data sets. Release with {@link releasePersistent}. */
+/**
+ * A tensor that outlives steps and is not trained, such as frozen weights or a data set. Free it with
+ * {@link releasePersistent}.
+ *
+ * @param purpose the name under which `device.memory.report()` counts its bytes.
+ * @param values row-major; they decide the dtype. Without them the contents are undefined f32.
+ * @throws InputError as {@link fromHost}; OutOfMemoryError with the sizes. Nothing stays allocated then.
+ */
 export function persistent(device: Device, shape: Shape, purpose: string, values?: HostValues): Tensor {
   const dtype = values ? dtypeOf('persistent', values) : 'f32';
   if (values) checkCount('persistent', shape, values);
@@ -95,12 +121,12 @@ export function persistent(device: Device, shape: Shape, purpose: string, values
   return tensor;
 }
 
-/** Frees a persistent tensor at once. */
+/** Frees the memory of a tensor made by {@link persistent} at once. */
 export function releasePersistent(tensor: Tensor): void {
   tensor.device.memory.free(tensor.slice);
 }
 
-/** Checks a shape; −1 stands for any length. @throws InputError naming the operation and both shapes. */
+/** Checks a shape; −1 stands for any length. @throws InputError naming the operation, the operand and both shapes. */
 export function expectShape(operation: string, name: string, tensor: Pick<Tensor, 'shape'>, expected: Shape): void {
   const fits =
     tensor.shape.length === expected.length &&
@@ -129,7 +155,13 @@ export function expectTensor(operation: string, name: string, tensor: Operand, d
   if (shape !== undefined) expectShape(operation, name, tensor, shape);
 }
 
-/** Runs `body` in a memory scope of its own: everything it makes is returned, except its result and what a tape saved. */
+/**
+ * Runs `body` in a memory scope of its own. At its end the memory of all step tensors made in it returns to the pool,
+ * except that of its result and of tensors saved by a tape.
+ *
+ * @returns the result of `body`, which now belongs to the enclosing scope.
+ * @throws whatever `body` throws, with the scope closed.
+ */
 export function tidy<T extends Tensor | readonly Tensor[] | undefined>(device: Device, body: () => T): T {
   const scope = device.memory.openScope();
   let result: T;

@@ -3,7 +3,13 @@ import { argmax as launch } from '@crossgate/kernels';
 import type { Tensor } from '../tensor';
 import { empty, expectTensor } from '../tensor';
 
-/** u32 [rows]: the column of the greatest value, the lowest where several are equal. No gradient. x [..., columns]. */
+/**
+ * The column of the greatest value of each row, the lowest such column where several values are equal. No gradient.
+ *
+ * @param x f32 [..., columns].
+ * @returns u32 [rows].
+ * @throws InputError for another dtype.
+ */
 export function argmax(x: Tensor): Tensor {
   const { device, rows, columns } = x;
   expectTensor('argmax', 'x', x, 'f32');

@@ -4,7 +4,13 @@ import { record } from '../tape';
 import type { Tensor } from '../tensor';
 import { empty, expectTensor } from '../tensor';
 
-/** [a; b]: a [m, columns], b [n, columns] → [m + n, columns]. */
+/**
+ * The rows of `a` followed by those of `b`.
+ *
+ * @param a f32 [m, columns]; @param b f32 [n, columns].
+ * @returns f32 [m + n, columns].
+ * @throws InputError for another dtype or shape.
+ */
 export function concatRows(a: Tensor, b: Tensor): Tensor {
   const { device, columns } = a;
   expectTensor('concatRows', 'a', a, 'f32', [-1, columns]);

@@ -1,21 +1,28 @@
-// Dropout whose mask is a function of (seed, stream, counter): nothing is stored and a repeated pass sees the same mask.
+// Dropout whose mask is a function of (seed, stream, counter): nothing is stored, and a second pass has the same mask.
 import { dropout as launch } from '@crossgate/kernels';
 import { record } from '../tape';
 import { empty, expectTensor, type Tensor } from '../tensor';
 
-/** Identifies one mask. Two calls with the same state drop the same elements. */
+/** Identifies a mask: two calls with the same state and size drop the same elements. */
 export interface DropoutState {
   /** Chance that an element is dropped, in [0, 1). */
   readonly probability: number;
-  /** Seed of the run. */
+  /** Seed of the run. An unsigned 32-bit integer. */
   readonly seed: number;
-  /** Distinguishes the places of a model, e.g. layer and projection. */
+  /** Distinguishes the places in a model, e.g. layer and projection. An unsigned 32-bit integer. */
   readonly stream: number;
-  /** Distinguishes optimizer steps (and micro-batches). */
+  /** Distinguishes optimizer steps and the batches accumulated in one. An unsigned 32-bit integer. */
   readonly counter: number;
 }
 
-/** out = x · mask / (1 − probability). */
+/**
+ * Sets random elements to zero: x · mask / (1 − probability) (Srivastava et al. 2014). The division keeps the expected
+ * value of every element.
+ *
+ * @param x f32 of any shape.
+ * @param state undefined, or with probability 0: returns `x` itself.
+ * @throws InputError for another dtype or a probability out of range.
+ */
 export function dropout(x: Tensor, state: DropoutState | undefined): Tensor {
   expectTensor('dropout', 'x', x, 'f32');
   if (!state || state.probability === 0) return x;

@@ -3,7 +3,7 @@ import { addScaled, binary, fill, unary, unaryBackward } from '@crossgate/kernel
 import { record } from '../tape';
 import { empty, expectShape, expectTensor, Tensor } from '../tensor';
 
-/** a + b, of equal shapes. */
+/** a + b, element by element. f32 of equal shapes. @throws InputError for another dtype or shape. */
 export function add(a: Tensor, b: Tensor): Tensor {
   expectTensor('add', 'a', a, 'f32');
   expectTensor('add', 'b', b, 'f32', a.shape);
@@ -16,7 +16,7 @@ export function add(a: Tensor, b: Tensor): Tensor {
   return out;
 }
 
-/** a − b, of equal shapes. */
+/** a − b, element by element. f32 of equal shapes. @throws InputError for another dtype or shape. */
 export function subtract(a: Tensor, b: Tensor): Tensor {
   expectTensor('subtract', 'a', a, 'f32');
   expectTensor('subtract', 'b', b, 'f32', a.shape);
@@ -30,7 +30,7 @@ export function subtract(a: Tensor, b: Tensor): Tensor {
   return out;
 }
 
-/** a ⊙ b, of equal shapes. */
+/** a ⊙ b, element by element. f32 of equal shapes. @throws InputError for another dtype or shape. */
 export function multiply(a: Tensor, b: Tensor): Tensor {
   expectTensor('multiply', 'a', a, 'f32');
   expectTensor('multiply', 'b', b, 'f32', a.shape);
@@ -57,7 +57,7 @@ export function multiply(a: Tensor, b: Tensor): Tensor {
   return out;
 }
 
-/** factor · x. */
+/** factor · x, for f32 of any shape. @throws InputError for another dtype. */
 export function scale(x: Tensor, factor: number): Tensor {
   expectTensor('scale', 'x', x, 'f32');
   const out = scaled(x, factor);
@@ -87,15 +87,21 @@ function activation(operation: 'relu' | 'sigmoid' | 'tanh' | 'silu'): (x: Tensor
   };
 }
 
-/** max(0, x). */
+/** max(0, x), element by element. f32 of any shape. @throws InputError for another dtype. */
 export const relu = activation('relu');
-/** 1 / (1 + e^−x). */
+/** 1 / (1 + e^−x), element by element. f32 of any shape. @throws InputError for another dtype. */
 export const sigmoid = activation('sigmoid');
+/** (e^x − e^−x) / (e^x + e^−x), element by element. f32 of any shape. @throws InputError for another dtype. */
 export const tanh = activation('tanh');
-/** x · sigmoid(x). */
+/** x · sigmoid(x), element by element (also "swish"). f32 of any shape. @throws InputError for another dtype. */
 export const silu = activation('silu');
 
-/** The same values under another shape of equal size. No copy. */
+/**
+ * The same values in another shape. The result shares the memory of `x`: nothing is copied.
+ *
+ * @param x of any dtype; @param shape of as many elements.
+ * @throws InputError for a shape of another size.
+ */
 export function reshape(x: Tensor, shape: readonly number[]): Tensor {
   const out = new Tensor(x.device, x.slice, shape, x.dtype);
   if (out.size !== x.size) expectShape('reshape', 'x', x, shape);

@@ -6,15 +6,28 @@ import { type LinearWeight, weightOperand } from '../quantized';
 import { activeTape, type Backward, record } from '../tape';
 import { empty, expectTensor, fromHost, Tensor } from '../tensor';
 
-/** The kernels' form of "which positions hold which row". A segment whose target is {@link noRow} is dropped. */
+/**
+ * Positions grouped by the row they name, so that the gradients of each table row are summed in a fixed order. Segment
+ * s holds positions[offsets[s]] … positions[offsets[s + 1] − 1], all of which name the row targets[s].
+ */
 export interface SegmentTensors {
+  /** u32 [segments + 1]: where each segment begins in `positions`, and the end of the last. */
   readonly offsets: Tensor;
+  /** u32 [n]: positions in the list of indices, segment after segment. */
   readonly positions: Tensor;
+  /** u32 [segments]: the table row of each segment. A segment whose row is {@link noRow} is dropped. */
   readonly targets: Tensor;
+  /** Number of segments. */
   readonly segments: number;
 }
 
-/** Sorts indices into segments of equal value and uploads them. Negative indices are skipped. */
+/**
+ * Groups indices of equal value into segments, in ascending order of their value, and uploads them as step tensors.
+ * Negative indices and {@link noRow} are left out.
+ *
+ * @param indices [n] row numbers.
+ * @throws InputError outside a step; OutOfMemoryError with the sizes.
+ */
 export function uploadSegments(device: Device, indices: Int32Array | Uint32Array): SegmentTensors {
   const { offsets, positions, targets } = buildSegments(indices, true);
   // WebGPU has no empty buffers; a segment count of 0 keeps the kernels from reading the filler.
@@ -28,31 +41,34 @@ export function uploadSegments(device: Device, indices: Int32Array | Uint32Array
   };
 }
 
-/** Row numbers that lie on the device, and the order in which gradients of equal ones are summed. */
+/** Row numbers on the device, with the order in which gradients of equal row numbers are summed. */
 export interface DeviceIndices {
-  /** u32 [n]: values in 0 … tableRows − 1, or {@link noRow}. Not checked: others read as {@link noRow}. */
+  /** u32 [n]: values in 0 … tableRows − 1, or {@link noRow}. They are not checked: others act as {@link noRow}. */
   readonly indices: Tensor;
-  /** Null where no gradient will flow. */
+  /** The same indices as segments; null where no gradient will flow to the table. */
   readonly segments: SegmentTensors | null;
 }
 
-/** Row numbers: on the host, or ready on the device. */
+/** Row numbers for {@link embedding}: on the host, or on the device already. */
 export type Indices = Uint32Array | DeviceIndices;
 
-/** How many there are. */
+/** Number of row numbers. */
 export function indexCount(indices: Indices): number {
   return indices instanceof Uint32Array ? indices.length : indices.indices.size;
 }
 
-/** Index in {@link embedding} that gives a zero row and takes no gradient. */
+/** The index for which {@link embedding} gives a row of zeros that no gradient flows through. */
 export const noRow = 0xffffffff;
 
 /**
- * out[i] = table[indices[i]].
+ * Rows of a table by number: out[i] = table[indices[i]]. Gradients of equal indices are summed in a fixed order, so the
+ * same input gives the same bits.
  *
- * @param table [tableRows, columns], also frozen in fewer bits; @param indices [n] values in 0 … tableRows − 1, or {@link noRow}.
- * @returns [n, columns].
- * @throws InputError naming the first index on the host that is out of range.
+ * @param table f32 [tableRows, columns], or frozen in fewer bits.
+ * @param indices [n] values in 0 … tableRows − 1, or {@link noRow}.
+ * @returns f32 [n, columns].
+ * @throws InputError for another dtype or shape, for an index on the host that is out of range, and for indices on the
+ * device without segments where a gradient flows to the table.
  */
 export function embedding(table: LinearWeight, indices: Indices): Tensor {
   expectTensor('embedding', 'table', table, 'f32', [-1, -1]);
@@ -110,7 +126,13 @@ function checkIndices(indices: Uint32Array, tableRows: number): void {
   throw new InputError(`embedding: index ${indices[wrong]} at position ${wrong}, the table has ${tableRows} rows`);
 }
 
-/** out[r] = Σ_c a[r, c] · b[r, c]. a, b [rows, columns]; out [rows]. */
+/**
+ * The dot product of every row of `a` with the same row of `b`: out[r] = Σ_c a[r, c] · b[r, c].
+ *
+ * @param a f32 [rows, columns]; @param b f32 of the same shape.
+ * @returns f32 [rows].
+ * @throws InputError for another dtype or shape.
+ */
 export function rowDot(a: Tensor, b: Tensor): Tensor {
   const { device, rows, columns } = a;
   expectTensor('rowDot', 'a', a, 'f32');

@@ -1,37 +1,41 @@
-// The hybrid prompt's input embeddings: one gather, gate and fma for text, item slots and user slots (CCF-LLM, eq. 4).
+// The input embeddings of a hybrid prompt (CCF-LLM, eq. 4): one gather, gate and multiply-add for text, items and
+// users.
 import { gatedFusionBackward, gatedFusion as launch } from '@crossgate/kernels';
 import { activeTape, type Backward, record } from '../tape';
 import { empty, expectTensor, fromHost, type Tensor } from '../tensor';
 import { uploadSegments } from './embedding';
 
-/** What stands at each position of a packed batch; −1 means "none". Equal lengths. */
+/** The token and the vector at each position of a packed batch, in three arrays of equal length; −1 means "none". */
 export interface FusionPositions {
-  /** Token whose embedding is taken; −1 at user slots. */
+  /** Token whose embedding is added, a row of `tokenEmbeddings`; −1 at user slots. */
   readonly tokenIds: Int32Array;
   /** Row of `aligned` that is added; −1 at plain text. */
   readonly cfRows: Int32Array;
-  /** Row of `gateText`; −1 where the aligned vector enters ungated. */
+  /** Row of `gateText`; −1 where the aligned vector is added without a gate. */
   readonly textRows: Int32Array;
 }
 
+/** The vectors and gates that {@link gatedFusion} combines; all f32. */
 export interface GatedFusionInputs {
-  /** Frozen token embeddings [vocab, hidden]. */
+  /** Token embeddings [vocab, hidden]. Frozen: no gradient flows to them. */
   readonly tokenEmbeddings: Tensor;
-  /** Aligned CF vectors [cfRows, hidden]. */
+  /** Collaborative vectors, mapped to the language model's width [cfRows, hidden]. */
   readonly aligned: Tensor;
-  /** The gate's part from the aligned vector [cfRows, width], width = hidden or 1. Absent: α = 1. */
+  /** The part of the gate that the aligned vector gives [cfRows, width], with width = hidden or 1. Absent: α = 1. */
   readonly gateCf?: Tensor | undefined;
-  /** The gate's part from the text token [textRows, width]. */
+  /** The part of the gate that the text token gives [textRows, width]. Needed exactly where `gateCf` is given. */
   readonly gateText?: Tensor | undefined;
-  /** Applied to the sum of both parts. */
+  /** Function that turns the sum of both parts into the gate α. */
   readonly activation: 'none' | 'sigmoid' | 'tanh';
 }
 
 /**
- * out[p] = E[token] + α ⊙ aligned[cf], α = activation(gateCf[cf] + gateText[text]); α = 1 where no text row is given;
- * either term is absent where its index is −1.
+ * The input embeddings of a hybrid prompt (CCF-LLM, eq. 4): out[p] = E[token] + α ⊙ aligned[cf] with the gate
+ * α = activation(gateCf[cf] + gateText[text]). Without a text row α = 1; a term whose index is −1 is absent.
  *
- * @returns [positions, hidden].
+ * @returns f32 [positions, hidden].
+ * @throws InputError for another dtype or shape, for one part of the gate without the other, and for positions of
+ * unequal lengths. Indices are not checked.
  */
 export function gatedFusion(inputs: GatedFusionInputs, positions: FusionPositions): Tensor {
   const { tokenEmbeddings, aligned, gateCf, gateText, activation } = inputs;

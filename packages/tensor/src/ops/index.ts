@@ -1,4 +1,4 @@
-// Every differentiable operation.
+// Every operation on tensors.
 export * from './argmax';
 export * from './concat';
 export * from './dropout';

@@ -6,11 +6,11 @@ import { type Backward, record } from '../tape';
 import { empty, expectTensor, Tensor } from '../tensor';
 
 /**
- * y = x · weightᵀ + bias.
+ * A linear layer: y = x · weightᵀ + bias.
  *
- * @param x [..., inputs]; @param weight [outputs, inputs], also quantised; @param bias [outputs].
- * @returns [..., outputs].
- * @throws InputError when the shapes do not fit.
+ * @param x f32 [..., inputs]; @param weight f32 [outputs, inputs], or frozen in fewer bits; @param bias f32 [outputs].
+ * @returns f32 [..., outputs].
+ * @throws InputError for another dtype or shape.
  */
 export function linear(x: Tensor, weight: LinearWeight, bias?: Tensor): Tensor {
   const { device, rows } = x;
@@ -68,15 +68,19 @@ export function linear(x: Tensor, weight: LinearWeight, bias?: Tensor): Tensor {
   return out;
 }
 
+/** Which operands of {@link matmul} are transposed. */
 export interface MatmulOptions {
+  /** Whether `a` is [k, m] and enters as its transpose. Default false: [m, k]. */
   readonly transposeA?: boolean;
+  /** Whether `b` is [n, k] and enters as its transpose. Default false: [k, n]. */
   readonly transposeB?: boolean;
 }
 
 /**
- * Product of two matrices, each optionally transposed: op(a) [m, k] · op(b) [k, n].
+ * The product of two f32 matrices, each optionally transposed: op(a) [m, k] · op(b) [k, n].
  *
- * @throws InputError when the inner dimensions differ.
+ * @returns f32 [m, n].
+ * @throws InputError for another dtype, for operands that are no matrices, and for inner dimensions that differ.
  */
 export function matmul(a: Tensor, b: Tensor, { transposeA = false, transposeB = false }: MatmulOptions = {}): Tensor {
   const { device } = a;

@@ -1,25 +1,33 @@
-// A linear layer with a low-rank update: y = x · Wᵀ + s · (dropout(x) · Aᵀ) · Bᵀ (Hu et al., LoRA, eq. 3).
+// A linear layer with a low-rank update: y = x · Wᵀ + s · (dropout(x) · Aᵀ) · Bᵀ (Hu et al. 2021, LoRA, eq. 3).
 import { dropout as launchDropout, matmul } from '@crossgate/kernels';
 import { type LinearWeight, weightOperand } from '../quantized';
 import { record } from '../tape';
 import { empty, expectTensor, Tensor } from '../tensor';
 import type { DropoutState } from './dropout';
 
+/** The low-rank update of {@link loraLinear}. */
 export interface LoraOptions {
-  /** [rank, inputs]. */
+  /** f32 [rank, inputs]: A, the first factor. */
   readonly a: Tensor;
-  /** [outputs, rank]. */
+  /** f32 [outputs, rank]: B, the second factor. */
   readonly b: Tensor;
-  /** alpha / rank. */
+  /** Factor s of the update: alpha / rank in the paper. */
   readonly scale: number;
-  /** Dropout on the input of the update only; undefined or probability 0 turns it off. */
+  /**
+   * Dropout on the update's input; the frozen layer's input is not dropped. Undefined or probability 0 turns it off.
+   */
   readonly dropout?: DropoutState | undefined;
 }
 
 /**
- * The frozen layer's output with the update added in place, so the update costs no tensor of the output's size.
+ * A linear layer with a low-rank update (Hu et al. 2021, LoRA, eq. 3):
+ * y = x · weightᵀ + bias + scale · (dropout(x) · aᵀ) · bᵀ. The update is added in place, so it needs no tensor of the
+ * output's size. No gradient flows to the bias.
  *
- * @param x [rows, inputs]; @param weight [outputs, inputs], frozen or trained, or quantised; @param bias [outputs].
+ * @param x f32 [rows, inputs]; @param weight f32 [outputs, inputs], frozen or trained, or frozen in fewer bits;
+ * @param bias f32 [outputs].
+ * @returns f32 [rows, outputs].
+ * @throws InputError for another dtype or shape, and for a dropout probability out of range.
  */
 export function loraLinear(x: Tensor, weight: LinearWeight, lora: LoraOptions, bias?: Tensor): Tensor {
   const { device, rows, columns: inputs } = x;

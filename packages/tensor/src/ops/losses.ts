@@ -22,11 +22,12 @@ function onDevice(device: Device, targets: Tensor | Float32Array | Uint32Array):
 }
 
 /**
- * Binary cross entropy of logits.
+ * Binary cross entropy of logits z with labels y: −y · log σ(z) − (1 − y) · log(1 − σ(z)).
  *
- * @param logits [rows]; @param labels [rows], 0 or 1 each; from the host or f32 on the device.
- * @param gradScale factor of the gradient, 1 / rows for the mean over one batch.
- * @returns losses [rows], unscaled.
+ * @param logits f32 [rows]; @param labels [rows] of 0 or 1, on the host or f32 on the device.
+ * @param gradScale factor of the gradient, such as 1 / rows for the mean over a batch.
+ * @returns f32 [rows]: the losses, which `gradScale` does not change.
+ * @throws InputError for another dtype or shape.
  */
 export function bceWithLogits(logits: Tensor, labels: Float32Array | Tensor, gradScale: number): Tensor {
   const { device, size: rows } = logits;
@@ -47,26 +48,34 @@ export function bceWithLogits(logits: Tensor, labels: Float32Array | Tensor, gra
   return losses;
 }
 
-/** Which loss a Yes/No answer is trained with. See {@link yesNoLoss}. */
+/** Options of {@link yesNoLoss}: which loss it is, and which tokens mean Yes and No. */
 export interface YesNoLossOptions {
   /**
-   * `eq5`: BCE(p_yes, y) + BCE(p_no, 1 − y) + k · BPR (CCF-LLM, eq. 5), p over the whole vocabulary;
-   * `yes-logit-bce`: BCE with logits on the raw Yes logit (CoLLM); `answer-ce`: cross entropy of the right answer's token.
+   * `eq5`: BCE(p_yes, y) + BCE(p_no, 1 − y) + k · BPR (CCF-LLM, eq. 5), with p the softmax over the whole
+   * vocabulary.
+   * `yes-logit-bce`: binary cross entropy of the raw Yes logit (CoLLM).
+   * `answer-ce`: cross entropy of the right answer's token over the whole vocabulary.
    */
   readonly kind: 'eq5' | 'yes-logit-bce' | 'answer-ce';
-  /** Weight of the ranking term of eq. 5. */
+  /** Weight of the ranking term (BPR) of `eq5`; the other losses ignore it. */
   readonly k: number;
-  /** What the ranking term compares. */
+  /** Whether the ranking term compares probabilities or logits of Yes and No. */
   readonly bprOn: 'probability' | 'logit';
+  /** Token id of Yes: a column of the logits. */
   readonly yesToken: number;
+  /** Token id of No: a column of the logits. */
   readonly noToken: number;
 }
 
 /**
- * The loss of Yes/No answers.
+ * The loss of Yes/No answers, and the scores by which they are ranked.
  *
- * @param logits [rows, vocab] at the answer's position; @param labels 1 = Yes.
- * @returns losses [rows], unscaled, and scores [rows]: z_yes − z_no, or z_yes under `yes-logit-bce`.
+ * @param logits f32 [rows, vocab]: logits z at the position of each answer; @param labels [rows], 1 for Yes and 0 for
+ * No.
+ * @param gradScale factor of the gradient, such as 1 / rows for the mean over a batch.
+ * @returns f32 [rows] each: the losses, which `gradScale` does not change, and the scores: z_yes − z_no, or z_yes under
+ * `yes-logit-bce`.
+ * @throws InputError for another dtype or shape, and for tokens that are equal or outside the vocabulary.
  */
 export function yesNoLoss(
   logits: Tensor,
@@ -96,14 +105,17 @@ export function yesNoLoss(
   return { losses, scores };
 }
 
-/** Target that takes no part in {@link crossEntropy}. */
+/** The target of rows that {@link crossEntropy} ignores: their loss and gradient are 0. */
 export const ignoredTarget = 0xffffffff;
 
 /**
- * −log softmax(logits)[target].
+ * Cross entropy of each row's target: −log softmax(logits)[target].
  *
- * @param logits [rows, vocab]; @param targets [rows] columns, or {@link ignoredTarget}; from the host or u32 on the device.
- * @returns losses [rows]; 0 where ignored.
+ * @param logits f32 [rows, vocab].
+ * @param targets [rows] columns, or {@link ignoredTarget}; on the host or u32 on the device.
+ * @param gradScale factor of the gradient, such as 1 / rows for the mean over a batch.
+ * @returns f32 [rows]: the losses, which `gradScale` does not change; 0 where ignored.
+ * @throws InputError for another dtype or shape.
  */
 export function crossEntropy(logits: Tensor, targets: Uint32Array | Tensor, gradScale: number): Tensor {
   const { device, rows, columns: vocab } = logits;

@@ -12,26 +12,34 @@ interface CompressedRows {
   readonly weights: Tensor;
 }
 
-/** Entry e of a sparse matrix: weights[e] at (row[e], column[e]). Entries of one place are added. */
+/**
+ * The entries of a sparse matrix, in three arrays of equal length: weight[e] at (row[e], column[e]). Entries at the
+ * same place are added.
+ */
 export interface SparseEntries {
+  /** Row of each entry, from 0. */
   readonly row: ArrayLike<number>;
+  /** Column of each entry, from 0. */
   readonly column: ArrayLike<number>;
+  /** Value of each entry, stored as f32. */
   readonly weight: ArrayLike<number>;
 }
 
-/** A constant sparse matrix [rows, columns] in device memory, with its transpose for gradients. */
+/** A constant sparse matrix [rows, columns] of f32 in device memory, with its transpose for gradients. */
 export class SparseMatrix {
   private constructor(
+    /** Number of rows. */
     readonly rows: number,
+    /** Number of columns. */
     readonly columns: number,
     /** @internal */ readonly forward: CompressedRows,
     /** @internal */ readonly backward: CompressedRows,
   ) {}
 
   /**
-   * Uploads a matrix. Its memory is persistent: see {@link release}.
+   * Uploads a matrix into persistent memory; free it with {@link release}.
    *
-   * @throws InputError for an entry outside the matrix.
+   * @throws InputError for an entry outside the matrix; OutOfMemoryError with the sizes.
    */
   static create(device: Device, rows: number, columns: number, entries: SparseEntries): SparseMatrix {
     const { row, column } = entries;
@@ -48,12 +56,12 @@ export class SparseMatrix {
     );
   }
 
-  /** The transposed matrix. It shares this one's memory: release one of the two. */
+  /** The transposed matrix. It shares the memory of this one: release only one of the two. */
   get transposed(): SparseMatrix {
     return new SparseMatrix(this.columns, this.rows, this.backward, this.forward);
   }
 
-  /** Frees the memory. */
+  /** Frees the memory of the matrix and its transpose at once. */
   release(): void {
     for (const { offsets, neighbors, weights } of [this.forward, this.backward]) {
       for (const tensor of [offsets, neighbors, weights]) releasePersistent(tensor);
@@ -82,7 +90,13 @@ function compress(device: Device, rows: number, { row, column, weight }: SparseE
   };
 }
 
-/** matrix · x: x [matrix.columns, C] → [matrix.rows, C]. Gradients flow to x. */
+/**
+ * The product matrix · x. Gradients flow to `x`, not to the matrix.
+ *
+ * @param x f32 [matrix.columns, columns].
+ * @returns f32 [matrix.rows, columns].
+ * @throws InputError for another dtype or shape.
+ */
 export function sparseMatmul(matrix: SparseMatrix, x: Tensor): Tensor {
   expectTensor('sparseMatmul', 'x', x, 'f32', [matrix.columns, -1]);
   const { device, columns } = x;

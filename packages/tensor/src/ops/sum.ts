@@ -3,7 +3,13 @@ import { sum as launch } from '@crossgate/kernels';
 import type { Tensor } from '../tensor';
 import { empty, expectTensor } from '../tensor';
 
-/** f32 [1]: the sum of all elements; not a number where one of them is not. No gradient. x of any shape. */
+/**
+ * The sum of all elements, NaN where one of them is NaN. No gradient.
+ *
+ * @param x f32 of any shape.
+ * @returns f32 [1].
+ * @throws InputError for another dtype.
+ */
 export function sum(x: Tensor): Tensor {
   const { device, size } = x;
   expectTensor('sum', 'x', x, 'f32');

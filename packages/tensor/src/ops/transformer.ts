@@ -7,7 +7,13 @@ import { empty, expectTensor, type Tensor } from '../tensor';
 
 export { ropeFrequencies, ropeTable, ropeTableOf } from '@crossgate/kernels';
 
-/** x / √(mean(x²) + ε) ⊙ weight, row by row (Zhang & Sennrich 2019). x [..., columns], weight [columns]. */
+/**
+ * Root mean square normalization of each row: x / √(mean(x²) + ε) ⊙ weight (Zhang & Sennrich 2019).
+ *
+ * @param x f32 [..., columns]; @param weight f32 [columns]; @param epsilon ε, such as 1e-5.
+ * @returns f32 of the shape of `x`.
+ * @throws InputError for another dtype or shape.
+ */
 export function rmsNorm(x: Tensor, weight: Tensor, epsilon: number): Tensor {
   const { device, rows, columns } = x;
   expectTensor('rmsNorm', 'x', x, 'f32');
@@ -34,8 +40,11 @@ export function rmsNorm(x: Tensor, weight: Tensor, epsilon: number): Tensor {
 }
 
 /**
- * (x − mean) / √(variance + ε) ⊙ weight + bias, row by row (Ba, Kiros & Hinton 2016).
- * x [..., columns], weight and bias [columns].
+ * Layer normalization of each row: (x − mean) / √(variance + ε) ⊙ weight + bias (Ba, Kiros & Hinton 2016).
+ *
+ * @param x f32 [..., columns]; @param weight f32 [columns]; @param bias f32 [columns]; @param epsilon ε, such as 1e-5.
+ * @returns f32 of the shape of `x`.
+ * @throws InputError for another dtype or shape.
  */
 export function layerNorm(x: Tensor, weight: Tensor, bias: Tensor, epsilon: number): Tensor {
   const { device, rows, columns } = x;
@@ -73,25 +82,36 @@ export function layerNorm(x: Tensor, weight: Tensor, bias: Tensor, epsilon: numb
   return out;
 }
 
-/** Sequences that lie one behind the other in a batch, without padding. */
+/** A batch of sequences, one after the other without padding: which token belongs to which sequence. */
 export interface PackedSequences {
-  /** u32 [sequences + 1]: first token of each sequence, and the total. */
+  /** u32 [sequences + 1]: the first token of each sequence, and the number of all tokens. */
   readonly offsets: Tensor;
-  /** u32 [tokens]: which sequence a token belongs to. */
+  /** u32 [tokens]: the sequence of each token: its tokens begin at offsets[s] and end before offsets[s + 1]. */
   readonly sequenceOfToken: Tensor;
-  /** u32 [tokens]: position inside its sequence. */
+  /** u32 [tokens]: the position of each token in its sequence, from 0; tokens in a cache count. */
   readonly positions: Tensor;
+  /** Number of tokens of all sequences together. */
   readonly tokens: number;
 }
 
+/** Heads and angles of {@link rope}. */
 export interface RotaryOptions {
+  /** Number of heads of a token. */
   readonly heads: number;
+  /** Number of components of a head; even. */
   readonly headDim: number;
-  /** Cosines and sines, see `ropeTable` of the kernels. */
+  /** f32 [positions, headDim]: cosines and sines of every position that occurs, as {@link ropeTable} computes them. */
   readonly table: Tensor;
 }
 
-/** Rotary position embedding in the half-rotation order (Su et al. 2021). x [tokens, heads · headDim]. */
+/**
+ * Rotary position embedding (Su et al. 2021): rotates components i and i + headDim/2 of every head by
+ * position · frequency_i.
+ *
+ * @param x f32 [tokens, heads · headDim].
+ * @returns f32 of the shape of `x`.
+ * @throws InputError for another dtype or shape, and for an odd `headDim`. Positions beyond the table are not detected.
+ */
 export function rope(x: Tensor, sequences: PackedSequences, { heads, headDim, table }: RotaryOptions): Tensor {
   const { device } = x;
   const { tokens, positions } = sequences;
@@ -118,15 +138,24 @@ export function rope(x: Tensor, sequences: PackedSequences, { heads, headDim, ta
   return out;
 }
 
+/** Heads of {@link attention}. */
 export interface AttentionOptions {
+  /** Number of query heads; a multiple of `keyValueHeads`. */
   readonly heads: number;
+  /** Number of key and value heads. Each serves heads / keyValueHeads query heads (Ainslie et al. 2023, GQA). */
   readonly keyValueHeads: number;
+  /** Number of components of a head. */
   readonly headDim: number;
 }
 
 /**
- * softmax(q·kᵀ/√headDim, causal, within each sequence) · v, with grouped heads.
- * query [tokens, heads · headDim]; key and value [tokens, keyValueHeads · headDim].
+ * Causal attention with grouped heads (Vaswani et al. 2017): softmax(q · kᵀ / √headDim) · v, where each token attends
+ * to itself and the tokens before it in its sequence.
+ *
+ * @param query f32 [tokens, heads · headDim]; @param key f32 [tokens, keyValueHeads · headDim]; @param value as `key`.
+ * @returns f32 of the shape of `query`.
+ * @throws InputError for another dtype or shape, for `heads` that are no multiple of `keyValueHeads`, and for a
+ * `headDim` above 128.
  */
 export function attention(
   query: Tensor,
@@ -186,22 +215,26 @@ export function attention(
   return out;
 }
 
-/** Keys and values of earlier tokens. */
+/** Keys and values of tokens before the batch, for {@link attentionCached}. */
 export interface CachedTokens {
-  /** [at least length, keyValueHeads · headDim]. */
+  /** f32 [at least `length`, keyValueHeads · headDim]. */
   readonly key: Tensor;
-  /** Shaped as the keys. */
+  /** f32 [at least `length`, keyValueHeads · headDim]. */
   readonly value: Tensor;
-  /** Tokens that it holds, at least 1. */
+  /** Number of cached tokens, at least 1. */
   readonly length: number;
-  /** Positions that a token sees, its own included; all when undefined. */
+  /** Number of positions that a token attends to, its own included. Undefined: all. */
   readonly window?: number | undefined;
 }
 
 /**
- * {@link attention} of sequences that all go on from the cached tokens. Not differentiable.
+ * {@link attention} of sequences that all continue the cached tokens: each token also attends to those. Not
+ * differentiable.
  *
- * @throws InputError while a tape records a gradient through it.
+ * @param query f32 [tokens, heads · headDim]; @param key f32 [tokens, keyValueHeads · headDim]; @param value as `key`.
+ * @returns f32 of the shape of `query`.
+ * @throws InputError as {@link attention} does, for an empty cache, and where a tape would record a gradient through
+ * it.
  */
 export function attentionCached(
   query: Tensor,
@@ -241,7 +274,13 @@ export function attentionCached(
   return out;
 }
 
-/** silu(gate) ⊙ up (Shazeer 2020), of equal shapes. */
+/**
+ * The gated activation silu(gate) ⊙ up (Shazeer 2020, "GLU Variants Improve Transformer").
+ *
+ * @param gate f32 of any shape; @param up f32 of the same shape.
+ * @returns f32 of that shape.
+ * @throws InputError for another dtype or shape.
+ */
 export function swiglu(gate: Tensor, up: Tensor): Tensor {
   const { device, size: count } = gate;
   expectTensor('swiglu', 'gate', gate, 'f32');

@@ -5,19 +5,27 @@ import { clipFactor, adam as launchAdam } from '@crossgate/kernels';
 import { allOrNothing, type ParameterGroup } from '../parameters';
 import { type LossScaler, sumOfGradientSquares } from './loss-scaler';
 
+/** Settings of {@link Adam}. */
 export interface AdamOptions {
-  /** `adam` adds weightDecay · value to the gradient (torch.optim.Adam); `adamw` decays the value (Loshchilov & Hutter). */
+  /**
+   * How weight decay is applied. `adam` adds weightDecay · value to the gradient, as torch.optim.Adam does; `adamw`
+   * shrinks the value itself by the factor 1 − learningRate · weightDecay (Loshchilov & Hutter 2019).
+   */
   readonly kind: 'adam' | 'adamw';
+  /** Step size, at least 0. {@link Adam.step} may override it. */
   readonly learningRate: number;
-  /** Default 0.9. */
+  /** Decay of the first moment, in [0, 1). Default 0.9. */
   readonly beta1?: number;
-  /** Default 0.999. */
+  /** Decay of the second moment, in [0, 1). Default 0.999. */
   readonly beta2?: number;
-  /** Default 1e-8. */
+  /** Added to the root of the second moment. Default 1e-8. */
   readonly epsilon?: number;
-  /** Default 0. Parameters declared with `decay: false` take none. */
+  /** Weight decay of all parameters but those declared with `decay: false`. Default 0. */
   readonly weightDecay?: number;
-  /** Greatest Euclidean norm of all gradients together; null (default) does not clip. */
+  /**
+   * Gradients are scaled down so that the Euclidean norm of all together is at most this, above 0. Null (default):
+   * never.
+   */
   readonly clipNorm?: number | null;
 }
 
@@ -26,18 +34,30 @@ interface Moments {
   readonly second: BufferSlice;
 }
 
-/** Updates groups in place. Gradients are left as they are: zero them before the next accumulation. */
+/**
+ * The optimizer Adam (Kingma & Ba 2015) or AdamW (Loshchilov & Hutter 2019). It updates groups of parameters in place,
+ * one dispatch per arena section. It does not change gradients: zero them before the next accumulation.
+ */
 export class Adam {
-  /** Updates done so far without a loss scaler, which counts its own; part of the state. */
+  /**
+   * Updates so far, except those with a loss scaler, which counts its own. Part of the state: restore it when resuming.
+   */
   steps = 0;
   readonly #device: Device;
   readonly #moments: ReadonlyMap<ParameterGroup, readonly Moments[]>;
   readonly #norm: BufferSlice | null;
   readonly #clip: BufferSlice | null;
 
-  /** @throws InputError for no groups or options out of range; OutOfMemoryError, with nothing left allocated. */
+  /**
+   * Allocates the moments, which start at zero; free them with {@link release}.
+   *
+   * @throws InputError for no groups, a negative learning rate or a `clipNorm` that is not above 0; OutOfMemoryError
+   * with the sizes. Nothing stays allocated then.
+   */
   constructor(
+    /** The groups it updates, all on one device; at least one. */
     readonly groups: readonly ParameterGroup[],
+    /** Its settings. */
     readonly options: AdamOptions,
   ) {
     const device = groups[0]?.device;
@@ -60,11 +80,12 @@ export class Adam {
   }
 
   /**
-   * One update.
+   * Updates all groups once by their gradients.
    *
-   * @param learningRate overrides the option, as a schedule asks.
-   * @param scaler whose scale the gradients carry: the step changes nothing where one of them is not finite. The same in all
-   * steps, or none.
+   * @param learningRate replaces the option for this update, e.g. by `learningRateAt`.
+   * @param scaler the loss scaler whose scale the gradients contain; the update then changes nothing where a gradient
+   * is not finite. Pass the same one to all updates, or none.
+   * @throws InputError for a β outside [0, 1).
    */
   step(learningRate: number = this.options.learningRate, scaler?: LossScaler): void {
     const { kind, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = 0, clipNorm } = this.options;
@@ -100,7 +121,9 @@ export class Adam {
     if (!scaler) this.steps = step;
   }
 
-  /** Moment slices of every parameter: `NAME.first` and `NAME.second`, for checkpoints. */
+  /**
+   * The moments of every parameter on the device, f32 of its shape: `NAME.first` and `NAME.second`, for checkpoints.
+   */
   state(): { name: string; slice: BufferSlice; shape: readonly number[] }[] {
     const entries: { name: string; slice: BufferSlice; shape: readonly number[] }[] = [];
     for (const [group, moments] of this.#moments) {
@@ -119,7 +142,7 @@ export class Adam {
     return entries;
   }
 
-  /** Frees the moments. */
+  /** Frees the moments; the optimizer must not be used afterwards. */
   release(): void {
     const slices = [...[...this.#moments.values()].flat().flatMap(({ first, second }) => [first, second])];
     for (const slice of [...slices, this.#norm, this.#clip]) if (slice) this.#device.memory.free(slice);

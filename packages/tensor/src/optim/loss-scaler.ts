@@ -1,26 +1,28 @@
-// Dynamic loss scaling: steps whose gradients are not finite are left out, and the scale follows. All of it on the device.
+// Dynamic loss scaling, all of it on the device: updates with gradients that are not finite are skipped, and lower the
+// scale.
 import type { BufferSlice, Device } from '@crossgate/gpu';
 import { lossScaleStateSize, sumOfSquares, updateControlSize, updateLossScale } from '@crossgate/kernels';
 import { type ArenaSection, allOrNothing } from '../parameters';
 
-/** What a loss scaler knows; a part of the training state. */
+/** The state of a loss scaler, a part of the training state. All values are integers. */
 export interface LossScalerState {
-  /** Factor of the loss, a power of two. */
+  /** Factor of the loss, a power of two from 1 to 2²⁴. */
   readonly scale: number;
-  /** Finite steps since the scale last changed. */
+  /** Steps with finite gradients since the scale last changed. */
   readonly goodSteps: number;
-  /** Steps that were left out, in all. */
+  /** Skipped steps in all. */
   readonly skippedSteps: number;
-  /** Those without a good one since. */
+  /** Skipped steps since the last step with finite gradients. */
   readonly skippedInRow: number;
-  /** Updates that were done: Adam's t. */
+  /** Updates done: t in Adam's bias correction. */
   readonly updates: number;
 }
 
+/** Settings of {@link LossScaler}. */
 export interface LossScalerOptions {
-  /** Default 2¹⁶. */
+  /** Scale of the first step, a power of two from 1 to 2²⁴. Default 2¹⁶. */
   readonly initialScale?: number;
-  /** Finite steps after which the scale doubles. Default 2000. */
+  /** Steps in a row with finite gradients after which the scale doubles. Default 2000. */
   readonly growthInterval?: number;
 }
 
@@ -28,9 +30,9 @@ export interface LossScalerOptions {
 const [minScale, maxScale] = [1, 2 ** 24];
 
 /**
- * The scale of a loss whose gradients pass through f16 (Micikevicius et al. 2018): half as large after a step with a
- * gradient that is not finite, twice as large after many good ones. The device decides and keeps the state; the host need
- * not know when it records the next step.
+ * The scale of a loss whose gradients are stored in f16 (Micikevicius et al. 2018, "Mixed Precision Training"). It
+ * halves after a step with a gradient that is not finite, and doubles after many steps with finite ones. The state
+ * stays on the device, which also decides, so the host can record the next step without waiting.
  *
  * ```ts
  * const scaler = new LossScaler(device);
@@ -40,15 +42,20 @@ const [minScale, maxScale] = [1, 2 ** 24];
  * ```
  */
 export class LossScaler {
-  /** f32 [1]: the scale, as a tape takes it. */
+  /** f32 [1]: the scale, for the option `lossScale` of a tape. */
   readonly scale: BufferSlice;
-  /** f32 {@link LossScaler.stateOf}: to be read together with something else. */
+  /** f32 [5]: the whole state, for code that reads it together with other values; see {@link LossScaler.stateOf}. */
   readonly slice: BufferSlice;
   readonly #norm: BufferSlice;
   readonly #control: BufferSlice;
   readonly #growthInterval: number;
 
-  /** @param state to go on from. @throws OutOfMemoryError, with nothing left allocated. */
+  /**
+   * Allocates and writes the state; free it with {@link release}.
+   *
+   * @param state to resume from; it replaces `initialScale`.
+   * @throws OutOfMemoryError with the sizes; nothing stays allocated then.
+   */
   constructor(
     private readonly device: Device,
     { initialScale = 2 ** 16, growthInterval = 2000 }: LossScalerOptions = {},
@@ -65,20 +72,22 @@ export class LossScaler {
     device.recorder.write(this.slice, Float32Array.of(scale, goodSteps, skippedSteps, skippedInRow, updates));
   }
 
-  /** The state behind the values of {@link slice}. */
+  /** The state that the five values of {@link slice} stand for. */
   static stateOf([scale = 0, goodSteps = 0, skippedSteps = 0, skippedInRow = 0, updates = 0]: Float32Array) {
     return { scale, goodSteps, skippedSteps, skippedInRow, updates } satisfies LossScalerState;
   }
 
-  /** Waits for the device and reads the state. */
+  /** Waits for the device and reads the state. @throws DeviceLostError when the device fails meanwhile. */
   async read(): Promise<LossScalerState> {
     return LossScaler.stateOf(new Float32Array(await this.device.recorder.read(this.slice)));
   }
 
   /**
-   * Decides about the step whose gradients lie in `sections`.
+   * Decides on the device whether to apply or to skip the update by the gradients in `sections`, and updates the state.
    *
-   * @returns what the kernel `adam` takes as its control; valid until the next call.
+   * @param sections gradients of all parameters that the update changes.
+   * @param options Adam's β₁ and β₂, and the greatest norm of the unscaled gradients; null does not clip.
+   * @returns the control values of the kernel `adam`, valid until the next call.
    */
   decide(
     sections: readonly ArenaSection[],
@@ -92,13 +101,13 @@ export class LossScaler {
     return this.#control;
   }
 
-  /** Frees the memory. */
+  /** Frees the memory; the scaler must not be used afterwards. */
   release(): void {
     for (const slice of [this.slice, this.#norm, this.#control]) this.device.memory.free(slice);
   }
 }
 
-/** out[0] = Σ g² over the gradients of all sections. */
+/** Computes out[0] = Σ g² over the gradients of all sections. @param out f32 [1] on the device. */
 export function sumOfGradientSquares(device: Device, sections: readonly ArenaSection[], out: BufferSlice): void {
   sections.forEach(({ gradient, count }, i) => {
     sumOfSquares(device, { x: gradient, out, count, accumulate: i > 0 });
