@@ -19,12 +19,14 @@ function aucOfSorted(positive: Float64Array, negative: Float64Array): number | n
 }
 
 /**
- * Area under the ROC curve (the Mann–Whitney statistic), ties at half. O(n log n), exact rank sums.
+ * Area under the ROC curve: the share of (positive, negative) pairs in which the positive has the higher score, where a
+ * tie counts half (the Mann–Whitney statistic; Hanley & McNeil 1982). O(n log n), with exact rank sums.
  *
- * @param label 0 or 1
- * @param score any number but NaN; only the order matters
- * @returns 0 … 1, or null when one class is missing
- * @throws InputError naming the row of a NaN score or of a label that is neither 0 nor 1
+ * @param label [rows] of 0 or 1.
+ * @param score [rows] of any numbers but NaN; only their order matters.
+ * @returns 0 … 1; null when one class is missing.
+ * @throws InputError for unequal lengths, and naming the first row whose label is neither 0 nor 1 or whose score is
+ * NaN.
  */
 export function auc(label: NumberColumn, score: NumberColumn): number | null {
   checkColumns(label, score);
@@ -32,26 +34,32 @@ export function auc(label: NumberColumn, score: NumberColumn): number | null {
   return aucOfSorted(positive.sort(), negative.sort());
 }
 
-/** One user's part of a per-user metric. */
+/** AUC of one user's rows. */
 export interface UserAuc {
+  /** Id of the user. */
   readonly user: number | string;
+  /** Number of the user's rows. */
   readonly rows: number;
+  /** Number of the user's rows with label 1. */
   readonly positives: number;
-  /** Null when the user has one class only. */
+  /** 0 … 1; null when the user has only one class. */
   readonly auc: number | null;
 }
 
-/** Columns of equal length; `user` is any id, `label` 0 or 1, `score` any number but NaN. */
+/** Scored rows as three columns of equal length. */
 export interface ScoredRows {
+  /** User of each row: any id. */
   readonly user: ArrayLike<number | string>;
+  /** 1 for a positive row, 0 for a negative one. */
   readonly label: NumberColumn;
+  /** The model's score of each row: any number but NaN; higher means more likely positive. */
   readonly score: NumberColumn;
 }
 
 /**
- * AUC of each user's own rows, users in order of first appearance. O(n log n).
+ * AUC of each user's own rows, in the order in which users first appear. O(n log n).
  *
- * @throws InputError as `auc` does
+ * @throws InputError as {@link auc} does.
  */
 export function perUserAuc({ user, label, score }: ScoredRows): UserAuc[] {
   checkColumns(label, score);
@@ -102,10 +110,10 @@ export function perUserAuc({ user, label, score }: ScoredRows): UserAuc[] {
 }
 
 /**
- * UAUC: the unweighted mean of per-user AUC over the users that have both classes.
+ * UAUC: the unweighted mean of per-user AUC over the users that have both classes (as in CoLLM and CCF-LLM).
  *
- * @returns `uauc`, null when no user has both classes, and `users`, the number averaged over
- * @throws InputError as `auc` does
+ * @returns `uauc`, 0 … 1, null when no user has both classes; and `users`, the number of users in the mean.
+ * @throws InputError as {@link auc} does.
  */
 export function uauc(rows: ScoredRows): { uauc: number | null; users: number } {
   let sum = 0;
@@ -119,11 +127,12 @@ export function uauc(rows: ScoredRows): { uauc: number | null; users: number } {
 }
 
 /**
- * GAUC: the mean of per-user AUC weighted by the user's rows (impressions; Zhou et al. 2018) or, as RecBole's `GAUC`
- * does, by the user's positives. Users with one class only are left out.
+ * GAUC: the weighted mean of per-user AUC over the users that have both classes.
  *
- * @returns `gauc`, null when no user has both classes, and `users`, the number averaged over
- * @throws InputError as `auc` does
+ * @param weight of a user: the number of rows (`impressions`, Zhou et al. 2018, the default), or the number of
+ * positives (as RecBole's `GAUC`).
+ * @returns `gauc`, 0 … 1, null when no user has both classes; and `users`, the number of users in the mean.
+ * @throws InputError as {@link auc} does.
  */
 export function gauc(
   rows: ScoredRows,

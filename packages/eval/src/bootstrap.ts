@@ -3,31 +3,33 @@ import { perUserAuc, type ScoredRows } from './auc';
 import { checkColumns, checkLength, type NumberColumn } from './columns';
 import { seededRandom } from './random';
 
+/** Settings of a bootstrap. */
 export interface BootstrapOptions {
-  /** Number of resamples (default 1000). */
+  /** Number of resamples, at least 1. Default 1000. */
   readonly samples?: number;
-  /** Whole number (default 1): the same seed gives the same resamples, for every metric of the same users. */
+  /** Seed, a whole number. The same seed gives the same resamples for all metrics of the same users. Default 1. */
   readonly seed?: number;
-  /** Coverage of the interval, in (0, 1) (default 0.95). */
+  /** Coverage of the interval, in (0, 1). Default 0.95. */
   readonly level?: number;
 }
 
+/** A metric with its uncertainty over users. */
 export interface BootstrapResult {
-  /** The metric of the rows themselves; null where it is undefined. */
+  /** The metric of the given rows; null where it is undefined. */
   readonly estimate: number | null;
-  /** Standard deviation over the resamples (divisor n − 1); null for fewer than two defined ones. */
+  /** Standard deviation over the resamples (divisor n − 1); null when the metric is defined on fewer than two. */
   readonly standardError: number | null;
-  /** Percentiles of the resamples, interpolated linearly; null when none is defined. */
+  /** Lower and upper percentile over the resamples, interpolated linearly; null when the metric is defined on none. */
   readonly interval: readonly [number, number] | null;
-  /** Resamples on which the metric is defined; the others are left out. */
+  /** Number of resamples on which the metric is defined. The others are left out. */
   readonly samples: number;
 }
 
-/** A resample of whole users. */
+/** A resample of whole users, as the numbers of their rows. */
 export interface UserSample {
-  /** Rows of the drawn users; a user drawn twice has its rows twice. */
+  /** Numbers of the drawn users' rows. The rows of a user who is drawn twice occur twice. */
   readonly rows: Int32Array;
-  /** User of each of these rows, numbered anew per draw: a user drawn twice counts as two users. */
+  /** User of each of these rows, by number of the draw. A user who is drawn twice counts as two users. */
   readonly user: Int32Array;
 }
 
@@ -85,12 +87,13 @@ function summarize(estimate: number | null, replicates: readonly (number | null)
 }
 
 /**
- * Percentile interval of any metric under resampling of whole users with replacement, which respects that rows of one
- * user are not independent. For a paired comparison let the metric be the difference of the two models' values.
+ * Percentile interval of any metric by the bootstrap over users (Efron & Tibshirani 1993): whole users are drawn with
+ * replacement, since the rows of one user are not independent. For a paired comparison of two models, use the
+ * difference of their values as the metric.
  *
- * @param user id of each row
- * @param metric called with the rows themselves first, then with each resample; null where undefined
- * @throws RangeError for settings out of range
+ * @param user id of each row.
+ * @param metric is called with all rows first, then with each resample; it returns null where it is undefined.
+ * @throws RangeError for settings out of range; whatever `metric` throws.
  */
 export function bootstrapUsers(
   user: ArrayLike<number | string>,
@@ -168,12 +171,14 @@ function weightedUaucOf(rows: ScoredRows) {
 }
 
 /**
- * Intervals of AUC and UAUC under resampling of whole users: what `bootstrapUsers` gives with `auc` and `uauc` and the
- * same seed, in O(rows) per resample. With `base`, another model's scores of the same rows, they are those of the
- * paired differences score − base.
+ * Intervals of AUC and UAUC by the bootstrap over users. The result is that of {@link bootstrapUsers} with {@link auc}
+ * and {@link uauc} and the same seed, but each resample costs only O(rows).
  *
- * @throws InputError naming the row of a NaN score or of a label that is neither 0 nor 1, or the column of another length
- * @throws RangeError for settings out of range
+ * @param rows scored rows. With `base`, the scores of another model for the same rows, estimates and intervals are
+ * those of the paired differences score − base.
+ * @throws InputError naming a column whose length differs, or the first row whose label is neither 0 nor 1 or whose
+ * score is NaN.
+ * @throws RangeError for settings out of range.
  */
 export function bootstrapClicks(
   rows: ScoredRows & { readonly base?: NumberColumn },

@@ -3,36 +3,41 @@
 import { InputError } from '@crossgate/core';
 import { checkColumns, type NumberColumn } from './columns';
 
+/** A bin of a reliability diagram: the rows whose probability lies in (low, high]. */
 export interface CalibrationBin {
-  /** The bin holds probabilities in (low, high], the first one `low` too. */
+  /** Lower edge. Only the first bin includes it. */
   readonly low: number;
+  /** Upper edge, included. */
   readonly high: number;
+  /** Number of rows in the bin, at least 1. */
   readonly rows: number;
+  /** Mean predicted probability of these rows. */
   readonly meanProbability: number;
-  /** Share of label 1. */
+  /** Share of these rows with label 1. */
   readonly positiveRate: number;
 }
 
+/** Calibration errors, and the bins they are computed from. */
 export interface Calibration {
-  /** Expected calibration error: Σ rows/n · |positiveRate − meanProbability|, 0 … 1; null for no rows. */
+  /** Expected calibration error: Σ rows/n · |positiveRate − meanProbability| over the bins, 0 … 1; null for no rows. */
   readonly expectedError: number | null;
-  /** The largest |positiveRate − meanProbability|; null for no rows. */
+  /** Maximum calibration error: the largest |positiveRate − meanProbability|, 0 … 1; null for no rows. */
   readonly maximumError: number | null;
-  /** Bins that hold rows, ascending. */
+  /** The bins that hold rows, in ascending order. */
   readonly bins: readonly CalibrationBin[];
 }
 
 /**
- * Expected calibration error (Naeini et al. 2015, Guo et al. 2017), with the bins of a reliability diagram.
+ * Expected and maximum calibration error (Naeini et al. 2015, Guo et al. 2017), with the bins of a reliability diagram.
+ * The errors depend on the bins: compare only values computed with the same options.
  *
- * `equal-width` cuts [0, 1] into equal parts; `equal-mass` cuts at the quantiles of the probabilities (interpolated
- * linearly), so equal probabilities always share a bin and bins of many ties may leave others empty. Both as
- * scikit-learn's `calibration_curve` with `uniform` and `quantile`. The value depends on the number of bins: compare
- * values of one setting only.
- *
- * @param probability in [0, 1]
- * @throws InputError naming the row of a value outside [0, 1], of NaN or of a label that is neither 0 nor 1
- * @throws RangeError for a number of bins that is no positive whole number
+ * @param label [rows] of 0 or 1; @param probability [rows], the predicted probability of label 1, in [0, 1].
+ * @param options `bins`: their number, default 10. `binning`: `equal-width` (default) cuts [0, 1] into equal parts.
+ * `equal-mass` cuts at the quantiles of the probabilities, interpolated linearly; equal probabilities always share a
+ * bin, so many ties can leave bins empty. These are `uniform` and `quantile` of scikit-learn's `calibration_curve`.
+ * @throws InputError for unequal lengths, and naming the first row whose label is neither 0 nor 1 or whose probability
+ * is NaN or outside [0, 1].
+ * @throws RangeError for a number of bins that is no positive whole number.
  */
 export function calibration(
   label: NumberColumn,

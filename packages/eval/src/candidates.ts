@@ -3,22 +3,24 @@ import { InputError } from '@crossgate/core';
 import type { Random } from './random';
 import type { ItemList } from './ranking';
 
+/** Length and candidates of a list by {@link topItems}. */
 export interface TopItemsOptions {
-  /** Length of the list; fewer when there are fewer candidates. */
+  /** Length of the list, at least 1. The list is shorter when there are fewer candidates. */
   readonly k: number;
   /** Item of each score. Default: score n belongs to item n, and item 0, the padding, is no candidate. */
   readonly items?: ItemList;
-  /** Items left out, such as those of the user's train rows. */
+  /** Items that are left out, such as those of the user's train rows. Default: none. */
   readonly exclude?: Iterable<number>;
 }
 
 /**
- * The K items with the highest scores, best first; equal scores in order of the item id, which does not depend on
- * where the wanted item stands among the candidates. O(n log k) at worst.
+ * The K items with the highest scores, best first. Equal scores are ordered by item id, which does not depend on the
+ * target's place among the candidates. At worst O(n log k).
  *
- * @param scores any numbers but NaN, infinities included
- * @throws InputError naming the item whose score is NaN, or when `items` has another length than `scores`
- * @throws RangeError for a k that is no positive whole number
+ * @param scores any numbers but NaN; infinities are allowed.
+ * @returns item ids, at most `k`.
+ * @throws InputError naming the item whose score is NaN, and when `items` has another length than `scores`.
+ * @throws RangeError for a `k` that is no positive whole number.
  */
 export function topItems(scores: ArrayLike<number>, { k, items, exclude }: TopItemsOptions): Int32Array {
   if (!Number.isInteger(k) || k < 1) throw new RangeError(`k must be a whole number of at least 1, got ${k}`);
@@ -61,24 +63,30 @@ export function topItems(scores: ArrayLike<number>, { k, items, exclude }: TopIt
   );
 }
 
+/** How {@link sampleCandidates} draws. */
 export interface CandidateOptions {
-  /** Items are 1 … `items`. */
+  /** Number of items; their ids are 1 … `items`. */
   readonly items: number;
-  /** Negatives to draw. */
+  /** Number of negatives to draw. */
   readonly negatives: number;
-  /** Items that are no negatives: those that the user chose anywhere. The targets are never drawn. */
+  /** Items that must not be drawn: those that the user chose in any split. Targets are never drawn. */
   readonly exclude?: Iterable<number>;
+  /** Source of the draws, such as {@link seededRandom}. */
   readonly random: Random;
 }
 
 /**
- * Candidates of one user for an evaluation with sampled negatives: the targets, then distinct negatives drawn
- * uniformly from the items not excluded. Give the scores of these to `topItems` with `items` set to them. Such metrics
- * depend on the number of negatives and can order models otherwise than a full sort does (Krichene and Rendle, 2020):
- * for comparison with numbers published that way only.
+ * Candidates of one user for an evaluation with sampled negatives: the targets, followed by distinct negatives drawn
+ * uniformly from the items that are not excluded. Score them and pass the scores to {@link topItems} with `items` set
+ * to these candidates.
  *
- * @throws InputError when fewer items than `negatives` are left to draw from
- * @throws RangeError for counts that are no whole numbers
+ * Use this only to compare with numbers that were published in the same way: sampled metrics depend on the number of
+ * negatives, and can rank models differently than a full sort does (Krichene & Rendle 2020).
+ *
+ * @param targets item ids of the user's relevant items.
+ * @returns item ids: [targets + negatives].
+ * @throws InputError when fewer than `negatives` items are left to draw from.
+ * @throws RangeError for counts that are no whole numbers.
  */
 export function sampleCandidates(
   targets: ItemList,

@@ -6,10 +6,12 @@ import { deLongInterval } from './delong';
 const probabilityFloor = 1e-15;
 
 /**
- * Mean negative log likelihood (natural logarithm), probabilities clipped to [1e-15, 1 − 1e-15].
+ * Log loss: the mean negative log likelihood of the labels, in nats. The likelihood of each row is clipped to
+ * [1e-15, 1 − 1e-15].
  *
- * @returns null for no rows, and when a value lies outside [0, 1], so that it is no probability
- * @throws InputError as `auc` does
+ * @param label [rows] of 0 or 1; @param probability [rows], the predicted probability of label 1.
+ * @returns at least 0; null for no rows, and where a value lies outside [0, 1] and so is no probability.
+ * @throws InputError as {@link auc} does.
  */
 export function logLoss(label: NumberColumn, probability: NumberColumn): number | null {
   checkColumns(label, probability);
@@ -25,43 +27,51 @@ export function logLoss(label: NumberColumn, probability: NumberColumn): number 
 }
 
 /**
- * RelaImpr (CCF-LLM, eq. 6): the relative gain of an AUC-like metric over a base, measured from .5, the value of chance.
+ * RelaImpr (CCF-LLM, eq. 6): the relative gain of an AUC-like metric over a base, where both are counted from 0.5, the
+ * value of random scores: (metric − 0.5) / (base − 0.5) − 1.
  *
- * @returns a fraction (.5486 is 54.86 %), null when the base is .5
+ * @returns a fraction (0.5486 is 54.86 %); null when the base is 0.5.
  */
 export function relativeImprovement(metric: number, base: number): number | null {
   return base === 0.5 ? null : (metric - 0.5) / (base - 0.5) - 1;
 }
 
-/** Metrics of one set of rows; null where a metric is undefined there. */
+/** Click metrics of a set of rows. A metric that is undefined for these rows is null. */
 export interface ClickMetrics {
+  /** Number of rows. */
   readonly rows: number;
+  /** Number of rows with label 1. */
   readonly positives: number;
-  /** Distinct users. */
+  /** Number of distinct users. */
   readonly users: number;
-  /** Null when one class is missing. */
+  /** Area under the ROC curve, 0 … 1; null when one class is missing. See {@link auc}. */
   readonly auc: number | null;
-  /** DeLong's 95 % interval; null when a class has fewer than two rows. */
+  /** DeLong's 95 % interval of `auc`; null when a class has fewer than two rows. */
   readonly auc95: readonly [number, number] | null;
-  /** Unweighted mean of per-user AUC. */
+  /** Unweighted mean of per-user AUC, 0 … 1; null when no user has both classes. See {@link uauc}. */
   readonly uauc: number | null;
-  /** Users with both classes, over which `uauc` is the mean. */
+  /** Number of users with both classes, whose mean `uauc` is. */
   readonly uaucUsers: number;
-  /** Null when the scores are not probabilities. */
+  /** Log loss in nats; null when the scores are no probabilities. See {@link logLoss}. */
   readonly logLoss: number | null;
 }
 
-/** Metrics of a split; `warm` and `cold` only when `seen` was given. */
+/** Click metrics of a split, and of its warm and cold rows where {@link ClickRows.seen} was given. */
 export interface SplitMetrics extends ClickMetrics {
-  /** Rows whose user and item both have train rows. */
+  /** Metrics of the rows whose user and item both have train rows. */
   readonly warm?: ClickMetrics;
+  /** Metrics of the other rows. */
   readonly cold?: ClickMetrics;
 }
 
+/** Scored rows of a split, as columns of equal length. */
 export interface ClickRows extends ScoredRows {
-  /** 1 for warm rows, 0 for cold ones. */
+  /** 1 for warm rows, whose user and item both have train rows; 0 for cold rows. */
   readonly seen?: ArrayLike<number>;
-  /** Probabilities for the log loss, where `score` is something else (a logit, which ranks without saturating). */
+  /**
+   * Predicted probabilities of label 1, for the log loss, where `score` is something else, such as a logit. Logits rank
+   * better, since large ones stay distinct where their probabilities round to 1. Default: `score`.
+   */
   readonly probability?: NumberColumn;
 }
 
@@ -80,9 +90,10 @@ function metricsOf({ user, label, score, probability }: ClickRows): ClickMetrics
 }
 
 /**
- * Evaluates a scored split.
+ * All click metrics of a scored split.
  *
- * @throws InputError naming the row of a NaN score or of a label that is neither 0 nor 1, or the column of another length
+ * @throws InputError naming a column whose length differs, or the first row whose label is neither 0 nor 1 or whose
+ * score is NaN.
  */
 export function evaluateClicks(rows: ClickRows): SplitMetrics {
   const { label, seen, probability } = rows;

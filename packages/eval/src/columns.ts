@@ -1,10 +1,15 @@
 /** Columns of labels and scores: their checks, and their scores by class. */
 import { InputError } from '@crossgate/core';
 
-/** A column of numbers: a typed array or a plain one. */
+/** A column of numbers, one per row: a typed array or a plain one. */
 export type NumberColumn = ArrayLike<number>;
 
-/** Throws InputError naming the first row whose label is neither 0 nor 1 or whose score is NaN, or unequal lengths. */
+/**
+ * Checks labels and scores.
+ *
+ * @throws InputError for unequal lengths, and naming the first row whose label is neither 0 nor 1 or whose score is
+ * NaN.
+ */
 export function checkColumns(label: NumberColumn, score: NumberColumn): void {
   checkLength('score', score, label);
   for (let row = 0; row < label.length; row++) {
@@ -17,7 +22,7 @@ export function checkColumns(label: NumberColumn, score: NumberColumn): void {
   }
 }
 
-/** Throws InputError unless `column` has as many entries as `label`. */
+/** Checks that `column` has as many entries as `label`. @throws InputError with both lengths. */
 export function checkLength(name: string, column: ArrayLike<unknown>, label: NumberColumn): void {
   if (column.length !== label.length) {
     throw new InputError(`${name} has ${column.length} entries for ${label.length} labels`);

@@ -64,20 +64,24 @@ function aucCovariance(a: Components, b: Components): number {
   );
 }
 
+/** An AUC with DeLong's variance. */
 export interface AucInterval {
+  /** Area under the ROC curve, 0 … 1. */
   readonly auc: number;
+  /** DeLong's estimate of the variance of `auc`. */
   readonly variance: number;
-  /** The plain normal interval AUC ± z·sd, clipped to [0, 1]. */
+  /** Lower and upper end of the normal interval auc ± z·√variance, clipped to [0, 1]. */
   readonly interval: readonly [number, number];
 }
 
 /**
- * AUC with DeLong's variance and interval. The rows count as independent; rows of one user are not, so the true
- * uncertainty over users is larger.
+ * AUC with DeLong's variance and interval (DeLong, DeLong & Clarke-Pearson 1988), in O(n log n). Rows are taken as
+ * independent. Rows of one user are not, so the true uncertainty over users is larger: see {@link bootstrapClicks}.
  *
- * @param level coverage, in (0, 1)
- * @returns null when a class has fewer than two rows
- * @throws InputError as `auc` does
+ * @param label [rows] of 0 or 1; @param score [rows] of any numbers but NaN.
+ * @param level coverage of the interval, in (0, 1). Default 0.95.
+ * @returns null when a class has fewer than two rows.
+ * @throws InputError as {@link auc} does; RangeError for a level that is not below 1.
  */
 export function deLongInterval(label: NumberColumn, score: NumberColumn, level = 0.95): AucInterval | null {
   const parts = components(label, score);
@@ -87,26 +91,32 @@ export function deLongInterval(label: NumberColumn, score: NumberColumn, level =
   return { auc: parts.auc, variance, interval: [Math.max(0, parts.auc - half), Math.min(1, parts.auc + half)] };
 }
 
+/** A paired test of two AUCs of the same rows. */
 export interface PairedAucTest {
+  /** AUC of A, 0 … 1. */
   readonly aucA: number;
+  /** AUC of B, 0 … 1. */
   readonly aucB: number;
   /** aucA − aucB. */
   readonly difference: number;
+  /** DeLong's standard error of the difference. */
   readonly standardError: number;
-  /** difference / standardError; 0 when both are 0, ±Infinity when only the error is. */
+  /** difference / standardError: 0 when the difference is 0, ±Infinity when only the standard error is. */
   readonly z: number;
-  /** Two-sided. */
+  /** Two-sided p-value of "both AUCs are equal", 0 … 1. */
   readonly pValue: number;
-  /** Of the difference, plain normal, not clipped. */
+  /** Lower and upper end of the normal interval of the difference, not clipped. */
   readonly interval: readonly [number, number];
 }
 
 /**
- * DeLong's test of two score columns on the same rows.
+ * DeLong's paired, two-sided test of the AUCs of two score columns on the same rows (DeLong, DeLong & Clarke-Pearson
+ * 1988). Rows are taken as independent, as by {@link deLongInterval}.
  *
- * @param level coverage of the interval, in (0, 1)
- * @returns null when a class has fewer than two rows
- * @throws InputError as `auc` does
+ * @param label [rows] of 0 or 1; @param scoreA [rows]; @param scoreB [rows].
+ * @param level coverage of the interval, in (0, 1). Default 0.95.
+ * @returns null when a class has fewer than two rows.
+ * @throws InputError as {@link auc} does; RangeError for a level that is not below 1.
  */
 export function deLongTest(
   label: NumberColumn,
@@ -141,13 +151,14 @@ function meanComponents(label: NumberColumn, scores: readonly NumberColumn[]): C
 }
 
 /**
- * DeLong's test of the mean AUC of several score columns (one per seed of method A) against that of others (of method B),
- * all on the same rows. It speaks of these trained models on other rows of the same kind; the spread between seeds is
- * not in its error.
+ * {@link deLongTest} for the mean AUC of several score columns per side, such as one per seed of methods A and B, all
+ * on the same rows. It tells how these trained models compare on other rows of the same kind. It does not include the
+ * spread between seeds, so it cannot tell how newly trained models would compare.
  *
- * @param level coverage of the interval, in (0, 1)
- * @returns null when a class has fewer than two rows
- * @throws InputError as `auc` does, and for a side without columns
+ * @param scoresA at least one column [rows]; @param scoresB at least one column [rows].
+ * @param level coverage of the interval, in (0, 1). Default 0.95.
+ * @returns null when a class has fewer than two rows.
+ * @throws InputError as {@link auc} does, and for a side without columns; RangeError for a level that is not below 1.
  */
 export function deLongTestOfMeans(
   label: NumberColumn,

@@ -1,15 +1,17 @@
-/** A seeded generator of random numbers, the same on every machine. */
+// A seeded generator of random numbers, the same on every machine.
 
+/** A source of uniform whole numbers. */
 export interface Random {
-  /** A uniform whole number in 0 … limit − 1, without modulo bias; `limit` in 1 … 2^32. */
+  /** A uniform whole number in 0 … limit − 1, without modulo bias. @throws RangeError for a limit outside 1 … 2³². */
   below(limit: number): number;
 }
 
 /**
- * xoshiro128** (Blackman and Vigna, 2018), its state filled by splitmix32 from the seed; period 2^128 − 1.
+ * A generator whose numbers depend on the seed alone: xoshiro128** (Blackman & Vigna 2018) with a state that splitmix32
+ * derives from the seed. Its period is 2¹²⁸ − 1.
  *
- * @param seed a whole number; its lower 32 bits count
- * @throws RangeError for a seed that is no whole number
+ * @param seed a whole number, of which the lower 32 bits count.
+ * @throws RangeError for a seed that is no whole number.
  */
 export function seededRandom(seed: number): Random {
   if (!Number.isSafeInteger(seed)) throw new RangeError(`seed must be a whole number, got ${seed}`);

@@ -1,56 +1,76 @@
 /** Ranking metrics of top-K lists: recall, precision, NDCG, MRR, MAP, hit rate, coverage. */
 import { InputError } from '@crossgate/core';
 
-/** Item ids: a typed array or a plain one. */
+/** A list of item ids: a typed array or a plain one. */
 export type ItemList = ArrayLike<number>;
 
-/** One entry per user in both columns. */
+/** Recommended and relevant items of each user: entry n of both columns belongs to user n. */
 export interface RankingLists {
   /** Recommended items, best first, without repetitions. Only the first K count; a list may be shorter than K. */
   readonly recommended: readonly ItemList[];
-  /** Items that the user really chose, in any order; repetitions count once. */
+  /** Items that the user did choose, in any order; repetitions count once. */
   readonly relevant: readonly ItemList[];
 }
 
+/** Settings of the ranking metrics. */
 export interface RankingOptions {
-  /** Length of the lists, at least 1. */
+  /** Number of list entries that count, at least 1. */
   readonly k: number;
   /**
-   * What a user's sum of precisions is divided by in MAP. `reachable` (default): min(|relevant|, K), RecBole's `MAP`
-   * and `map_at_k` of Microsoft Recommenders. `relevant`: |relevant|, Microsoft's `map`, which stays below 1 where a
-   * user has more than K relevant items (and is what its published tables hold).
+   * Divisor of a user's sum of precisions in MAP. `reachable` (default): min(|relevant|, K), as RecBole's `MAP` and
+   * `map_at_k` of Microsoft Recommenders. `relevant`: |relevant|, as Microsoft's `map` and its published tables; it
+   * stays below 1 for users with more than K relevant items.
    */
   readonly mapDivisor?: 'reachable' | 'relevant';
-  /** Number of items that could be recommended, padding not counted; needed for `coverage`. */
+  /** Number of items that can be recommended, without padding. `coverage` needs it. */
   readonly items?: number;
 }
 
-/** Metrics of each user with at least one relevant item; entry n of every column belongs to `index[n]`. */
+/**
+ * Ranking metrics of each user with at least one relevant item, each in 0 … 1. Entry n of every column belongs to the
+ * user `index[n]`. {@link perUserRanking} defines them.
+ */
 export interface UserRanking {
-  /** Places of these users in the lists given. */
+  /** Places of these users in the given lists. */
   readonly index: Int32Array;
+  /** Share of the relevant items that are among the first K. */
   readonly recall: Float64Array;
+  /** Share of K that relevant items fill. */
   readonly precision: Float64Array;
+  /** Normalized discounted cumulative gain. */
   readonly ndcg: Float64Array;
+  /** 1 / rank of the first relevant item; 0 without one. */
   readonly reciprocalRank: Float64Array;
+  /** Mean precision at the ranks of relevant items. */
   readonly averagePrecision: Float64Array;
+  /** 1 with a relevant item among the first K, else 0. */
   readonly hit: Float64Array;
 }
 
-/** Means over users; null when no user has a relevant item. */
+/**
+ * Ranking metrics as means over the users with at least one relevant item, each in 0 … 1; null when there is no such
+ * user. {@link perUserRanking} defines them.
+ */
 export interface RankingMetrics {
+  /** Number of list entries that count. */
   readonly k: number;
-  /** Users with at least one relevant item, over which the metrics are means. */
+  /** Number of users with at least one relevant item, whose means the metrics are. */
   readonly users: number;
-  /** Users without relevant items: they have no recall and are left out, as RecBole and Microsoft do. */
+  /** Number of users without relevant items. They have no recall and are left out, as RecBole and Microsoft do. */
   readonly usersWithoutRelevant: number;
+  /** Mean recall. */
   readonly recall: number | null;
+  /** Mean precision. */
   readonly precision: number | null;
+  /** Mean normalized discounted cumulative gain. */
   readonly ndcg: number | null;
+  /** Mean reciprocal rank. */
   readonly mrr: number | null;
+  /** Mean average precision. */
   readonly map: number | null;
+  /** Hit rate: the share of users with a relevant item among their first K. */
   readonly hit: number | null;
-  /** Share of `items` that occur in the lists of those users; null when `items` was not given. */
+  /** Share of all `items` that occur in the lists of these users; null when `items` was not given. */
   readonly coverage: number | null;
 }
 
@@ -62,15 +82,18 @@ function checkLists({ recommended, relevant }: RankingLists, k: number): void {
 }
 
 /**
- * The ranking metrics of each user, for tests and intervals over users.
+ * The ranking metrics of each user, for tests and intervals over users. With hits h_r in {0, 1} at rank r = 1 … K and R
+ * relevant items:
+ * - recall: Σ h_r / R.
+ * - precision: Σ h_r / K, also when the list is shorter than K.
+ * - NDCG (Järvelin & Kekäläinen 2002): Σ h_r / log₂(r + 1), divided by the same sum with hits at ranks 1 … min(R, K).
+ *   RecBole and Microsoft Recommenders agree, since the base of the logarithm cancels.
+ * - reciprocal rank: 1 / r of the first hit; 0 without one.
+ * - average precision: Σ h_r · (hits up to r) / r, divided as `mapDivisor` says.
+ * - hit: 1 with any hit, else 0.
  *
- * With hits h_r in {0, 1} at rank r = 1 … K and R relevant items:
- * recall Σh/R; precision Σh/K, also when the list is shorter; NDCG Σ h_r/log₂(r+1) over the same sum with hits at ranks
- * 1 … min(R, K) (RecBole and Microsoft Recommenders agree: the base of the logarithm cancels); reciprocal rank 1/r of
- * the first hit, 0 without one; average precision Σ h_r·(hits up to r)/r over the divisor that `mapDivisor` names.
- *
- * @throws InputError naming the user whose list holds an item twice, or when the columns differ in length
- * @throws RangeError for a k that is no positive whole number
+ * @throws InputError naming the user whose first K items hold one twice, and when the columns differ in length.
+ * @throws RangeError for a `k` that is no positive whole number.
  */
 export function perUserRanking(lists: RankingLists, options: Omit<RankingOptions, 'items'>): UserRanking {
   const { k, mapDivisor = 'reachable' } = options;
@@ -119,12 +142,12 @@ export function perUserRanking(lists: RankingLists, options: Omit<RankingOptions
 }
 
 /**
- * Ranking metrics of top-K lists, each the unweighted mean over the users with at least one relevant item
- * (definitions: `perUserRanking`). Whether the lists come from all items or from sampled candidates is the caller's
- * choice: see `topItems` and `sampleCandidates`.
+ * Ranking metrics of top-K lists: unweighted means over the users with at least one relevant item of the metrics that
+ * {@link perUserRanking} defines. The caller chooses where the lists come from: from all items ({@link topItems}) or
+ * from sampled candidates ({@link sampleCandidates}).
  *
- * @throws InputError as `perUserRanking` does, and when more than `items` distinct items are recommended
- * @throws RangeError for a k or an `items` that is no positive whole number
+ * @throws InputError as {@link perUserRanking} does, and when more than `items` distinct items are recommended.
+ * @throws RangeError for a `k` or an `items` that is no positive whole number.
  */
 export function rankingMetrics(lists: RankingLists, options: RankingOptions): RankingMetrics {
   const { k, items } = options;

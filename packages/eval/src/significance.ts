@@ -4,31 +4,40 @@ import { InputError } from '@crossgate/core';
 import type { NumberColumn } from './columns';
 import { normalUpperTail } from './normal';
 
+/** Result of Wilcoxon's signed-rank test of pairs (a, b). */
 export interface SignedRankTest {
-  /** Pairs with a difference, which are ranked. */
+  /** Number of pairs that differ; these are ranked. */
   readonly pairs: number;
-  /** Pairs without one, which are left out (Wilcoxon's own treatment). */
+  /** Number of equal pairs, which are left out, as Wilcoxon did. */
   readonly zeros: number;
-  /** Mean of a − b over all pairs, zeros included; null for no pairs. */
+  /** Mean of a − b over all pairs, equal ones included; null for no pairs. */
   readonly meanDifference: number | null;
   /** Sum of the ranks of the positive differences. */
   readonly wPlus: number;
+  /** Sum of the ranks of the negative differences. */
   readonly wMinus: number;
-  /** Standard normal under the null hypothesis; positive when a tends to be larger; 0 when nothing differs. */
+  /**
+   * Test statistic, standard normal under the null hypothesis. Positive when a tends to be larger; 0 without
+   * differences.
+   */
   readonly z: number;
-  /** Two-sided. */
+  /** Two-sided p-value of "the differences are symmetric around 0", 0 … 1. */
   readonly pValue: number;
 }
 
 /**
- * Wilcoxon's signed-rank test of two metrics of the same users (of `perUserAuc` or `perUserRanking`, say): whether the
- * differences are symmetric around 0. Equal magnitudes share their mean rank, and the variance is corrected for them;
- * normal approximation without continuity correction, as `scipy.stats.wilcoxon(method='asymptotic')`. Fit for about 20
- * differing pairs or more; chosen over a permutation test because it needs no seed and users' metrics have heavy tails.
+ * Wilcoxon's signed-rank test (1945) of two metrics of the same users, such as values of `perUserAuc` or
+ * `perUserRanking`: it asks whether the differences a − b are symmetric around 0.
  *
- * Differences that ought to be equal tie only where they are equal as floats: .9 − .8 and .2 − .1 are not.
+ * Equal magnitudes share their mean rank, and the variance is corrected for them. The p-value is the normal
+ * approximation without continuity correction, as `scipy.stats.wilcoxon(method='asymptotic')`; it is good from about 20
+ * differing pairs on. We prefer this test to a permutation test because it needs no seed, and because metrics of users
+ * have heavy tails.
  *
- * @throws InputError for unequal lengths or a value that is not finite, naming the pair
+ * Differences tie only where they are equal as floats: 0.9 − 0.8 and 0.2 − 0.1 are not.
+ *
+ * @param a [users]; @param b [users], in the same order.
+ * @throws InputError for unequal lengths, and naming the first pair with a value that is not finite.
  */
 export function signedRankTest(a: NumberColumn, b: NumberColumn): SignedRankTest {
   if (a.length !== b.length) throw new InputError(`a has ${a.length} entries, b has ${b.length}`);
@@ -69,11 +78,12 @@ export function signedRankTest(a: NumberColumn, b: NumberColumn): SignedRankTest
 }
 
 /**
- * Holm's step-down correction (1979): adjusted p-values in the order given. Rejecting where they are at most α keeps
- * the chance of any false rejection at α, whatever the dependence between the tests.
+ * Holm's step-down correction for several tests (1979). Rejecting the hypotheses whose adjusted p-value is at most α
+ * keeps the probability of any false rejection at most α, however the tests depend on each other.
  *
- * @param pValues each in [0, 1]
- * @throws InputError naming the value that is no probability
+ * @param pValues each in [0, 1].
+ * @returns the adjusted p-values, in the given order.
+ * @throws InputError naming the value that is no probability.
  */
 export function holmAdjust(pValues: NumberColumn): Float64Array {
   const count = pValues.length;
@@ -92,17 +102,21 @@ export function holmAdjust(pValues: NumberColumn): Float64Array {
   return adjusted;
 }
 
+/** Mean and deviation of a metric over runs with different seeds. */
 export interface SeedSummary {
+  /** Number of runs. */
   readonly runs: number;
+  /** Mean of the metric; null for no runs. */
   readonly mean: number | null;
   /** Sample standard deviation (divisor n − 1); null for fewer than two runs. */
   readonly standardDeviation: number | null;
 }
 
 /**
- * Mean and sample standard deviation of one metric over runs with different seeds.
+ * Mean and sample standard deviation of a metric over runs with different seeds.
  *
- * @throws InputError naming the run whose value is not finite
+ * @param values the metric of each run.
+ * @throws InputError naming the run whose value is not finite.
  */
 export function summarizeSeeds(values: NumberColumn): SeedSummary {
   const runs = values.length;
@@ -119,7 +133,11 @@ export function summarizeSeeds(values: NumberColumn): SeedSummary {
   return { runs, mean, standardDeviation: runs < 2 ? null : Math.sqrt(squares / (runs - 1)) };
 }
 
-/** `0.7431 ± 0.0012`, the mean alone for a single run, `–` for none. */
+/**
+ * Formats a summary as `0.7431 ± 0.0012`: only the mean for a single run, `–` for none.
+ *
+ * @param digits after the point.
+ */
 export function formatSeeds({ mean, standardDeviation }: SeedSummary, digits = 4): string {
   if (mean === null) return '–';
   return mean.toFixed(digits) + (standardDeviation === null ? '' : ` ± ${standardDeviation.toFixed(digits)}`);
