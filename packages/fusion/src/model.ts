@@ -19,6 +19,7 @@ import {
 import type { AlignmentAndGate } from './alignment';
 import type { HybridBatch } from './batch';
 import { packPrompts } from './batch';
+import type { GroupName } from './methods/method';
 import type { HybridPrompt } from './prompt';
 
 /** The CF side of a fused model: ENC, and the networks that bring its vectors in. */
@@ -26,9 +27,6 @@ export interface CfSide {
   readonly backend: CfBackend;
   readonly networks: AlignmentAndGate;
 }
-
-/** Names of the parameter groups: Θ_L, Θ_A with Θ_G, Θ_E. */
-export type GroupName = 'lora' | 'fusion' | 'cf';
 
 /** The noise of a training step; absent in evaluation. */
 export interface TrainingNoise {

@@ -21,8 +21,8 @@ import {
   writeGroup,
   writeOptimizer,
 } from '@crossgate/tensor';
-import type { StageDeclaration } from './methods/method';
-import type { CfDropout, GroupName, HybridModel, TrainingNoise } from './model';
+import type { GroupName, StageDeclaration } from './methods/method';
+import type { CfDropout, HybridModel, TrainingNoise } from './model';
 import type { PromptBuilder } from './prompt';
 import { promptOfRow, scoreRows } from './scoring';
 import { diverged, readStep, type StepReport, StepReports, type StepValues } from './step-reports';

@@ -1,6 +1,8 @@
 // What a method is, as data: its prompt with the slots in it, and what each stage of each strategy updates.
 import { InputError } from '@crossgate/core';
-import type { GroupName } from '../model';
+
+/** Names of the parameter groups: Θ_L, Θ_A with Θ_G, Θ_E. */
+export type GroupName = 'lora' | 'fusion' | 'cf';
 
 /** Which labels a method sees at prediction time (see the documentation of the results). */
 export type InformationClass = 'T' | 'H' | 'P';
