@@ -64,7 +64,8 @@ describe.skipIf(adapters.length === 0)('crossgate demo', () => {
     const again = await runCli([...arguments_, '--resume', '--run', 'runs/demo-3'], { cwd });
     expect(JSON.parse(again.stdout).methods.ccf).toMatchObject({ auc: ccf.auc, seconds: ccf.seconds });
     const refused = await runCli([...arguments_, '--run', 'runs/demo-3'], { cwd });
-    expect(refused).toMatchObject({ code: 2, stdout: '', stderr: expect.stringMatching(/holds a demo already/) });
+    expect(refused).toMatchObject({ code: 2, stderr: expect.stringMatching(/holds a demo already/) });
+    expect(JSON.parse(refused.stdout)).toEqual(jsonFailure);
   }, 300_000);
 
   it('refuses other data', async () => {

@@ -14,8 +14,11 @@ export interface ErrorDetails {
 /** An error with a code. Its message is whole: `place: problem; fix`. */
 export class CrossgateError extends Error {
   override name = 'CrossgateError';
+  /** Which kind of failure it is, for programs. */
   readonly code: string;
+  /** What to do about it, where that is known. */
   readonly fix: string | undefined;
+  /** Where it is: a file, a key or an option. */
   readonly place: string | undefined;
 
   /** @param problem what is wrong, without place and fix where the details have them */

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { link, open, readFile, rename, rm, unlink, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { InputError } from '@crossgate/core';
-import { temporaryName } from './atomic';
+import { temporaryName, withPath } from './atomic';
 
 /** A lock that this process holds. */
 export interface Lock {
@@ -103,7 +103,9 @@ async function create(path: string, text: string): Promise<boolean> {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'EEXIST') return false;
     // File systems without hard links: the text follows the file at once.
-    if (code !== 'EPERM' && code !== 'ENOTSUP' && code !== 'ENOSYS' && code !== 'EOPNOTSUPP') throw error;
+    if (code !== 'EPERM' && code !== 'ENOTSUP' && code !== 'ENOSYS' && code !== 'EOPNOTSUPP') {
+      throw withPath(error, path);
+    }
     const handle = await open(path, 'wx').catch((failure: NodeJS.ErrnoException) => {
       if (failure.code === 'EEXIST') return undefined;
       throw failure;

@@ -49,6 +49,7 @@ function readHost(): HostMemory {
 
 /** What a model may take. */
 export interface DeviceBudget {
+  /** Bytes; infinite where nothing limits it. */
   readonly bytes: number;
   /** The same for a message, such as `2.0 GiB that this process can have`, after the size. */
   readonly origin: string;
