@@ -16,7 +16,7 @@ const small = [
   'training.stage1={rows: 8, batchSize: 4, evaluateEvery: 2, warmupSteps: 0}',
   'training.stage2={rows: 8, batchSize: 4, evaluateEvery: 2, warmupSteps: 0}',
   'evaluation={splits: [test], validRows: 16, testRows: 60}',
-  'checkpoint.everySteps=1',
+  'training.checkpointEvery=1',
 ].flatMap((argument) => ['--set', argument]);
 
 describe.skipIf(adapters.length === 0)('crossgate demo', () => {

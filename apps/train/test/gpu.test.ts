@@ -15,7 +15,7 @@ const files = {
   'mf.yaml': `method: mf
 data: { path: ml-1m }
 cf: { cfDim: 6, learningRate: 0.02, batchSize: 16, epochs: 6, warmupEpochs: 2, patience: 3 }
-checkpoint: { everySteps: 1 }
+training: { checkpointEvery: 1 }
 `,
   'lightgcn.yaml': `extends: mf.yaml
 method: lightgcn
@@ -41,10 +41,10 @@ alg: { hiddenFactor: 2, init: matchTokenNorm }
 gate: { hidden: 8 }
 lora: { rank: 2 }
 training:
+  checkpointEvery: 1
   stage1: &s { rows: 20, batchSize: 4, learningRate: 1e-2, evaluateEvery: 2, warmupSteps: 1, schedule: cosine, clipNorm: 1 }
   stage2: *s
 evaluation: { validRows: 10, batchTokens: 2000 }
-checkpoint: { everySteps: 1 }
 `,
   'tallrec.yaml': `extends: ccf.yaml
 method: tallrec
@@ -182,7 +182,7 @@ describe('on a GPU', () => {
     expect(JSON.parse(evaluated.stdout).metrics).toEqual(metrics);
     const frugal = ['train', 'tallrec.yaml', '--set', 'training.checkpointing=true', '--run', 'frugal', '--json'];
     expect(JSON.parse((await runCli(frugal, { cwd })).stdout).metrics).toEqual(metrics);
-    const halves = ['train', 'tallrec.yaml', '--set', 'llm.activations=f16', '--run', 'halves', '--json'];
+    const halves = ['train', 'tallrec.yaml', '--set', 'training.activations=f16', '--run', 'halves', '--json'];
     const halved = JSON.parse((await runCli(halves, { cwd })).stdout);
     expect(halved.details.skippedSteps).toBe(0);
     expect(Math.abs(halved.metrics.test.logLoss - metrics.test.logLoss)).toBeLessThan(1e-2);

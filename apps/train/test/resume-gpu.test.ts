@@ -17,7 +17,7 @@ const files = {
   'mf.yaml': `method: mf
 data: { path: ml-1m }
 cf: { cfDim: 6, learningRate: 0.02, batchSize: 16, epochs: 2, warmupEpochs: 0, patience: 3 }
-checkpoint: { everySteps: 1 }
+training: { checkpointEvery: 1 }
 `,
   'tallrec.yaml': `method: tallrec
 data: { path: ml-1m }
@@ -25,9 +25,8 @@ llm: { path: model }
 prompt: { historyLength: 2 }
 lora: { rank: 2 }
 loss: { name: yes-logit-bce }
-training: { strategy: stage1-only, stage1: { rows: 8, batchSize: 4, evaluateEvery: 1 } }
+training: { strategy: stage1-only, checkpointEvery: 1, stage1: { rows: 8, batchSize: 4, evaluateEvery: 1 } }
 evaluation: { validRows: 10, batchTokens: 2000 }
-checkpoint: { everySteps: 1 }
 `,
 };
 

@@ -12,7 +12,7 @@ const files = {
   'mf.yaml': `method: mf
 data: { path: ml-1m }
 cf: { cfDim: 6, learningRate: 0.02, batchSize: 16, epochs: 12, warmupEpochs: 12, patience: 12 }
-checkpoint: { everySteps: 1 }
+training: { checkpointEvery: 1 }
 `,
   'ccf.yaml': `extends: mf.yaml
 method: ccf
@@ -23,10 +23,10 @@ alg: { hiddenFactor: 2, init: matchTokenNorm }
 gate: { hidden: 8 }
 lora: { rank: 2 }
 training:
+  checkpointEvery: 1
   stage1: &s { rows: 20, batchSize: 4, learningRate: 1e-2, evaluateEvery: 2, warmupSteps: 1, schedule: cosine, clipNorm: 1 }
   stage2: *s
 evaluation: { validRows: 10, batchTokens: 2000 }
-checkpoint: { everySteps: 1 }
 `,
 };
 

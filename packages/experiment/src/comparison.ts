@@ -16,8 +16,9 @@ import {
   summarizeSeeds,
 } from '@crossgate/eval';
 import { kindOf, readText } from '@crossgate/files';
+import { isPlain, type Plain } from './config/plain';
+import { moveRenamedKeys } from './config/renamed';
 import type { SplitName } from './config/schema';
-import { isPlain, type Plain } from './config/validate';
 import { readYaml } from './config/yaml';
 import { evaluatePredictions, type Predictions, readPredictions } from './predictions';
 import { readResult, type StoredResult } from './runs/result';
@@ -123,6 +124,8 @@ async function readRun(shown: string, path: string, split: SplitName): Promise<C
   if (!isPlain(config) || typeof seed !== 'number') {
     throw new InputError(`${configFile}: is not the config of a run (no seed); the file was changed or damaged`);
   }
+  // A run of an older program and one of today are of one config.
+  moveRenamedKeys(config);
   const file = join(path, 'predictions', `${split}.csv`);
   if ((await kindOf(file)) !== 'file') throw new InputError(`${file}: is missing; the run folder is not whole`);
   const predictions = await readPredictions(file);

@@ -147,7 +147,7 @@ cf:
   batchSize: 16
   epochs: 6
   warmupEpochs: 6
-checkpoint: { everySteps: 1 }
+training: { checkpointEvery: 1 }
 `,
   'ccf.yaml': `extends: toy.yaml
 method: ccf

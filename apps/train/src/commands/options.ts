@@ -16,7 +16,7 @@ export function weightsOption(): Option {
 
 /** How training keeps what the backward pass reads. */
 export function activationsOption(): Option {
-  return new Option('--activations <type>', 'with --plan: as trained with llm.activations')
+  return new Option('--activations <type>', 'with --plan: as trained with training.activations')
     .choices(ACTIVATION_STORAGES)
     .default('f32');
 }

@@ -4,8 +4,10 @@ import { basename, dirname, relative, resolve } from 'node:path';
 import { InputError } from '@crossgate/core';
 import type { DatasetOptions } from '@crossgate/data';
 import { kindOf, readText } from '@crossgate/files';
+import { isPlain, type Plain } from './plain';
+import { moveRenamedKeys } from './renamed';
 import type { ExperimentConfig } from './schema';
-import { isPlain, mergeInto, type Plain, placeOf, unshare, validateConfig } from './validate';
+import { mergeInto, placeOf, unshare, validateConfig } from './validate';
 import { FORBIDDEN_KEYS, readYaml } from './yaml';
 
 /** What a config is built from besides its file. */
@@ -106,7 +108,10 @@ function parseFile(text: string, shown: string): Layer {
   const { value, origins } = readYaml(text, (line, column) => `${shown}:${line}:${column}`);
   if (value === null || value === undefined) return { value: {}, origins: new Map() };
   if (!isPlain(value)) throw new InputError(`${shown}:1:1: a config must be a mapping of keys to values`);
-  return { value: unshare(value, (path) => placeOf(path, origins, shown)) as Plain, origins };
+  const tree = unshare(value, (path) => placeOf(path, origins, shown)) as Plain;
+  // Written by a run, perhaps of an older program.
+  if ('provenance' in tree) moveRenamedKeys(tree, origins);
+  return { value: tree, origins };
 }
 
 function combine(target: Layer, source: Layer): void {

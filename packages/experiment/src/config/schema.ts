@@ -62,9 +62,19 @@ const stageKeys = {
 /** One training stage of an LLM-based method. */
 const stage = z.strictObject(stageKeys);
 
+/** The keys that both stages have. */
+export const STAGE_KEYS: readonly string[] = Object.keys(stageKeys);
+
 const stage2 = z.strictObject({
   ...stageKeys,
   trainCf: z.boolean().default(true).describe('Also train the CF tables (ENC); the paper calls it optional'),
+  cfDropout: z
+    .number()
+    .min(0)
+    .lt(1)
+    .default(0)
+    .describe('Share of users and items replaced by the zero vector, wherever ALG and GATE are trained'),
+  userDropout: optional(z.number().min(0).lt(1)).describe('Share of users, where it differs; null: cfDropout'),
 });
 
 const data = z.strictObject({
@@ -226,8 +236,6 @@ const cfKeys = {
     .nullable()
     .default(null)
     .describe('Finished CF run to take the vectors from; null: train one first'),
-  dropout: z.number().min(0).lt(1).default(0).describe('Stage 2: share of users and items replaced by the zero vector'),
-  userDropout: optional(z.number().min(0).lt(1)).describe('Stage 2: share of users, where it differs; null: dropout'),
   ...cfSections,
 };
 const cf = z.strictObject(cfKeys);
@@ -252,12 +260,6 @@ const llm = z.strictObject({
     .default('stored')
     .describe(
       'Linear layers, embeddings and head on the device: int8 and int4 in blocks of 32, made at load time (embeddings and head of 8 bits); stored: f32, and 16 bits and blocks of fewer as they are',
-    ),
-  activations: z
-    .enum(ACTIVATION_STORAGES)
-    .default('f32')
-    .describe(
-      'What training keeps for the backward pass; f16: half of what layers keep, under a dynamic loss scale; sums and parameters stay f32',
     ),
 });
 
@@ -325,6 +327,17 @@ const training = z.strictObject({
     .boolean()
     .default(false)
     .describe('Keep only the input of each layer and run it again backwards: less memory, more time, the same numbers'),
+  activations: z
+    .enum(ACTIVATION_STORAGES)
+    .default('f32')
+    .describe(
+      'What training keeps for the backward pass; f16: half of what layers keep, under a dynamic loss scale; sums and parameters stay f32',
+    ),
+  checkpointEvery: count(LONGEST)
+    .default(100)
+    .describe(
+      'Optimizer steps between two `last` checkpoints; also read when a CF model is trained, which writes at the end of an epoch',
+    ),
   stage1: stage.prefault({}).describe('Stage 1: LoRA only'),
   stage2: stage2.prefault({}).describe('Stage 2: ENC, ALG and GATE only'),
 });
@@ -357,10 +370,6 @@ const evaluation = z.strictObject({
   ranking: ranking.prefault({}).describe('Lists of the best items, of methods that are models of cf.model'),
 });
 
-const checkpoint = z.strictObject({
-  everySteps: count(LONGEST).default(100).describe('Optimizer steps between two `last` checkpoints'),
-});
-
 /** The resolved config of one experiment. Unknown keys are errors. */
 export const configSchema = z.strictObject({
   name: z
@@ -384,9 +393,10 @@ export const configSchema = z.strictObject({
   alg: alg.prefault({}).describe("Alignment network: CF space to the LLM's"),
   gate: gate.prefault({}).describe('Gate: how much CF is added to each title token'),
   loss: loss.prefault({}).describe('Loss of LLM-based methods'),
-  training: training.prefault({}).describe('Stages of LLM-based methods'),
+  training: training
+    .prefault({})
+    .describe('Stages of LLM-based methods, and how often any training writes a checkpoint'),
   evaluation: evaluation.prefault({}).describe('Scoring'),
-  checkpoint: checkpoint.prefault({}).describe('Checkpoints'),
 });
 
 /** {@link configSchema}, and with it the models that were registered: the options of one are any mapping, which its `check` reads. @throws InputError for a model with a name that is taken */
@@ -429,7 +439,11 @@ export function configJsonSchema(): JsonSchema {
       anyOf: [{ type: 'string' }, { type: 'array', items: { type: 'string' } }],
     },
     ...schema.properties,
-    provenance: { description: 'Written into the config.yaml of a run; ignored when read', type: 'object' },
+    provenance: {
+      description:
+        'Written into the config.yaml of a run; ignored when read, and old names of keys beside it are still understood',
+      type: 'object',
+    },
   };
   return { ...schema, title: 'Crossgate experiment' };
 }

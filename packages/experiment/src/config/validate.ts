@@ -2,17 +2,9 @@
 import { didYouMean, InputError } from '@crossgate/core';
 import { methods as languageModelMethods } from '@crossgate/fusion/methods';
 import type { z } from 'zod';
+import { isPlain, type Plain } from './plain';
+import { checkRenamedKeys } from './renamed';
 import { cfMethods, configJsonSchema, currentConfigSchema, type ExperimentConfig, type JsonSchema } from './schema';
-
-/** A mapping as it comes out of YAML. */
-export type Plain = Record<string, unknown>;
-
-/** Whether a value is a mapping: not a list, not null, not what YAML's typed tags (`!!set`, `!!binary`) give. */
-export function isPlain(value: unknown): value is Plain {
-  if (typeof value !== 'object' || value === null) return false;
-  const prototype: unknown = Object.getPrototypeOf(value);
-  return prototype === Object.prototype || prototype === null;
-}
 
 /** A config nested deeper than this is a mistake, or a YAML alias that contains itself. */
 const MAX_NESTING = 32;
@@ -57,6 +49,7 @@ export function mergeInto(target: Plain, source: Plain): void {
  * @throws InputError with place, key and what is expected
  */
 export function validateConfig(value: Plain, origins: ReadonlyMap<string, string>, fallback: string): ExperimentConfig {
+  checkRenamedKeys(value, (key) => origins.get(key) ?? fallback);
   checkRenamed(value, (key) => origins.get(key) ?? fallback);
   const result = currentConfigSchema().safeParse(value);
   if (!result.success) throw new InputError(describe(pick(result.error.issues), value, origins, fallback));

@@ -138,7 +138,7 @@ async function train(context: RunnerContext, run: RunFolder, device: Device) {
     run.appendMetrics({ phase: 'cf', step: epoch, loss, validAuc, validUauc, ...chosen, seconds });
     const latest = criterion === undefined ? validAuc : criterion;
     task.update(epoch, `valid ${chosenBy} ${latest?.toFixed(4) ?? '-'}, best ${bestAuc?.toFixed(4) ?? '-'}`);
-    const due = trainer.progress.steps - saved >= config.checkpoint.everySteps;
+    const due = trainer.progress.steps - saved >= config.training.checkpointEvery;
     if (due || signal.aborted || trainer.stopped !== null) {
       await save();
       saved = trainer.progress.steps;

@@ -193,13 +193,13 @@ async function train(name: string, context: RunnerContext, run: RunFolder, parts
       stages,
       settings: { stage1: stageSettings(stage1), stage2: stageSettings(stage2) },
       trainCf: stage2.trainCf,
-      activations: config.llm.activations,
-      cfDropout: { items: config.cf.dropout, users: config.cf.userDropout ?? config.cf.dropout },
+      activations: config.training.activations,
+      cfDropout: { items: stage2.cfDropout, users: stage2.userDropout ?? stage2.cfDropout },
       loss,
       seed: config.seed,
       validRows: config.evaluation.validRows,
       batchTokens,
-      checkpointEvery: config.checkpoint.everySteps,
+      checkpointEvery: config.training.checkpointEvery,
       resume,
       signal,
       onStep({ stage, step, totalSteps, loss: value, learningRate, tokens, lossScale }) {
@@ -260,7 +260,7 @@ async function train(name: string, context: RunnerContext, run: RunFolder, parts
         best: best && { stage: phase(best.stage), step: best.step, validAuc: best.auc },
         norms,
         // Of all stages; with f32 there are none.
-        ...(config.llm.activations === 'f16' && { skippedSteps }),
+        ...(config.training.activations === 'f16' && { skippedSteps }),
         cf: cf?.details ?? null,
         memory: {
           used: device.report(),

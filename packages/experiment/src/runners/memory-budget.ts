@@ -74,7 +74,7 @@ function largestStage(
       tokens,
       prompts: config.training[stage.settings].batchSize,
       checkpointing: config.training.checkpointing,
-      activations: config.llm.activations,
+      activations: config.training.activations,
     });
     if (largest === null || plan.total > largest.total) largest = plan;
   });

@@ -18,6 +18,8 @@ import {
 } from '@crossgate/files';
 import { parse, stringify } from 'yaml';
 import type { z } from 'zod';
+import { isPlain } from '../config/plain';
+import { moveRenamedKeys } from '../config/renamed';
 import { configSchema, type ExperimentConfig } from '../config/schema';
 import { type CheckpointFile, type CheckpointName, checkCheckpointState, readCheckpointFile } from './checkpoint-file';
 import { MetricsLog, type MetricsRecord, readKept } from './metrics-log';
@@ -260,7 +262,9 @@ async function readConfig(run: string): Promise<Record<string, unknown> | undefi
   const path = join(run, 'config.yaml');
   if ((await kindOf(path)) === 'absent') return undefined;
   try {
-    return parse(await readText(path, 'config'), { logLevel: 'error' }) as Record<string, unknown>;
+    const config: unknown = parse(await readText(path, 'config'), { logLevel: 'error' });
+    if (isPlain(config)) moveRenamedKeys(config);
+    return config as Record<string, unknown>;
   } catch (error) {
     if (error instanceof InputError) throw error;
     throw new InputError(`${path}: is not valid YAML; delete the folder and start the run again`);
