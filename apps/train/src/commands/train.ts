@@ -1,7 +1,7 @@
 /** `crossgate train`: one experiment, all its stages. */
 
 import { formatDuration } from '@crossgate/core';
-import { loadConfig, runExperiment } from '@crossgate/experiment';
+import { loadConfigWithNotes, runExperiment } from '@crossgate/experiment';
 import { metricsTable, rankingTable } from '@crossgate/report';
 import { collect, type Host } from '@crossgate/terminal';
 import type { Command } from 'commander';
@@ -11,6 +11,7 @@ interface TrainOptions {
   readonly set?: string[];
   readonly run?: string;
   readonly resume?: boolean;
+  readonly strict?: boolean;
 }
 
 export function registerTrain(program: Command, host: Host): void {
@@ -22,14 +23,17 @@ export function registerTrain(program: Command, host: Host): void {
     ])
     .option('--set <key=value>', 'change a key of the config (repeatable)', collect)
     .option('--run <dir>', 'run folder (default: runs/<name>-<seed>)')
-    .option('--resume', 'continue an unfinished run from its last checkpoint');
+    .option('--resume', 'continue an unfinished run from its last checkpoint')
+    .option('--strict', 'refuse keys of the config that its method does not read, instead of a warning');
   host.handle<TrainOptions>(command, async (context, options, [path]) => {
     const { seed } = context.options;
-    const config = await loadConfig(path!, {
+    const { config, warning } = await loadConfigWithNotes(path!, {
       cwd: context.io.cwd,
       set: options.set ?? [],
+      strict: options.strict ?? false,
       ...(seed === undefined ? {} : { seed }),
     });
+    if (warning !== null) context.log.warn(warning);
     await using session = sessionOf(context);
     const result = await runExperiment(config, session, {
       ...(options.run === undefined ? {} : { run: options.run }),

@@ -1,5 +1,13 @@
 /** @crossgate/experiment/config: configs read, checked and described. Loads no package that uses a GPU. */
-export { type LoadOptions, loadConfig, readDataOptions } from './load';
+export {
+  type LoadedConfig,
+  type LoadOptions,
+  loadConfig,
+  loadConfigWithNotes,
+  readDataOptions,
+  type UnreadKey,
+} from './load';
+export { readsOf } from './reads';
 export {
   ACTIVATION_STORAGES,
   CF_METHODS,

@@ -5,6 +5,7 @@ import { InputError } from '@crossgate/core';
 import type { DatasetOptions } from '@crossgate/data';
 import { kindOf, readText } from '@crossgate/files';
 import { isPlain, type Plain } from './plain';
+import { unreadPaths } from './reads';
 import { moveRenamedKeys } from './renamed';
 import type { ExperimentConfig } from './schema';
 import { mergeInto, placeOf, unshare, validateConfig } from './validate';
@@ -16,13 +17,41 @@ export interface LoadOptions {
   readonly set?: readonly string[];
   /** `--seed`, which wins over the file. */
   readonly seed?: number;
+  /** Refuse keys that the method does not read; see {@link LoadedConfig.unread}. Default false. */
+  readonly strict?: boolean;
   readonly cwd: string;
+}
+
+/** A key that was written and that a run of the config does not read. */
+export interface UnreadKey {
+  /** Dotted path, such as `lora.rank`. */
+  readonly key: string;
+  /** Where it was written: `FILE:LINE:COLUMN`, or the `--set` argument. */
+  readonly place: string;
+}
+
+/** A config, and what is worth telling about it. */
+export interface LoadedConfig {
+  readonly config: ExperimentConfig;
+  /**
+   * Keys of the file itself and of `set` that the method does not read, in the order they were written. Keys of the files
+   * that it extends are not among them: a family of configs shares these. Nor are those of a run's config.yaml, which
+   * holds all keys.
+   */
+  readonly unread: readonly UnreadKey[];
+  /** One sentence on the unread keys with the first place; null where there are none. */
+  readonly warning: string | null;
 }
 
 /** A merged tree and, for each dotted path, where its value was written. */
 interface Layer {
   readonly value: Plain;
   readonly origins: Map<string, string>;
+}
+
+/** What a file gives with all that it extends, and what it says itself. */
+interface FileLayer extends Layer {
+  readonly own: Layer;
 }
 
 /** A chain longer than this is a mistake. */
@@ -34,16 +63,62 @@ const MAX_DEPTH = 32;
  * @throws InputError naming file, line and column, or the `--set` argument, and the key
  */
 export async function loadConfig(path: string, options: LoadOptions): Promise<ExperimentConfig> {
+  return (await loadConfigWithNotes(path, options)).config;
+}
+
+/**
+ * {@link loadConfig}, and which of the keys that were written the method does not read.
+ * @throws InputError as `loadConfig`; with `strict`, for unread keys
+ */
+export async function loadConfigWithNotes(path: string, options: LoadOptions): Promise<LoadedConfig> {
   const file = resolve(options.cwd, path);
   const layer = await readLayer(file, options.cwd, []);
-  for (const argument of options.set ?? []) applySet(layer, argument);
+  const { own } = layer;
+  for (const argument of options.set ?? []) {
+    applySet(layer, argument);
+    applySet(own, argument);
+  }
   if (options.seed !== undefined) {
     layer.value.seed = options.seed;
     layer.origins.set('seed', '--seed');
   }
   delete layer.value.provenance;
   layer.value.name ??= basename(file).replace(/\.(ya?ml|json)$/i, '');
-  return validateConfig(layer.value, layer.origins, display(file, options.cwd));
+  const shown = display(file, options.cwd);
+  const config = validateConfig(layer.value, layer.origins, shown);
+  const unread = unreadPaths(config, leavesOf(own.value)).map((key): UnreadKey => {
+    return { key, place: placeOf(key.split('.'), own.origins, shown) };
+  });
+  const warning = warningOf(config, unread);
+  if (warning !== null && options.strict === true) throw new InputError(warning);
+  return { config, unread, warning };
+}
+
+/** Dotted paths of the values of a tree; lists and empty mappings count as values. */
+function leavesOf(tree: Plain, prefix = ''): string[] {
+  return Object.entries(tree).flatMap(([key, value]) => {
+    const path = `${prefix}${key}`;
+    return isPlain(value) && Object.keys(value).length > 0 ? leavesOf(value, `${path}.`) : [path];
+  });
+}
+
+/** Names in a warning; what is more is counted. */
+const MOST_NAMES = 8;
+
+function warningOf({ method, cf, training }: ExperimentConfig, unread: readonly UnreadKey[]): string | null {
+  const [first] = unread;
+  if (first === undefined) return null;
+  const names = unread.slice(0, MOST_NAMES).map(({ key }) => key);
+  const more = unread.length - names.length;
+  const list = more > 0 ? `${names.join(', ')} and ${more} more` : names.join(', ');
+  // What else decides is named where one of the keys depends on it.
+  const isAny = (section: string) => unread.some(({ key }) => key.startsWith(section));
+  const choices = [
+    ...(isAny('cf.') && cf.run !== null ? ['cf.run'] : []),
+    ...(isAny('training.stage') ? [`training.strategy ${training.strategy}`] : []),
+  ];
+  const choice = choices.length > 0 ? ` with ${choices.join(' and ')}` : '';
+  return `${first.place}: method ${method}${choice} does not read ${list}; remove ${unread.length > 1 ? 'them' : 'it'}`;
 }
 
 /**
@@ -68,7 +143,7 @@ function display(file: string, cwd: string): string {
   return short.startsWith('..') ? file : short;
 }
 
-async function readLayer(file: string, cwd: string, chain: readonly string[]): Promise<Layer> {
+async function readLayer(file: string, cwd: string, chain: readonly string[]): Promise<FileLayer> {
   const shown = display(file, cwd);
   if (chain.includes(file)) {
     const circle = [...chain.slice(chain.indexOf(file)), file].map((name) => display(name, cwd));
@@ -79,7 +154,9 @@ async function readLayer(file: string, cwd: string, chain: readonly string[]): P
   const own = parseFile(text, shown);
   const parents = parentsOf(own, shown);
   delete own.value.extends;
-  const merged: Layer = { value: {}, origins: new Map() };
+  // A run's config.yaml holds all keys: none was written by a person.
+  const said = 'provenance' in own.value ? {} : structuredClone(own.value);
+  const merged: FileLayer = { value: {}, origins: new Map(), own: { value: said, origins: own.origins } };
   for (const parent of parents) {
     const target = resolve(dirname(file), parent);
     if ((await kindOf(target)) === 'absent') {
