@@ -86,9 +86,10 @@ export function guessColumns(text: string, place: string): GuessedColumns {
   const [head, ...records] = [...splitter.push(text.endsWith('\n') ? text : `${text}\n`), ...splitter.end()];
   const header = (head?.fields ?? []).map((field) => field.trim());
   if (header.length < 2 || records.length === 0) {
-    throw new InputError(
-      `${place}: needs a header with user, item and, if there is one, rating or label, and rows below it`,
-    );
+    throw new InputError('needs a header with user, item and, if there is one, rating or label, and rows below it', {
+      code: 'csv.empty',
+      place,
+    });
   }
   const valuesOf = (column: string) => {
     const index = header.indexOf(column);
@@ -97,9 +98,11 @@ export function guessColumns(text: string, place: string): GuessedColumns {
   const need = (kind: 'user' | 'item'): string => {
     const column = named(header, kind);
     if (column !== undefined) return column;
-    throw new InputError(
-      `${place}:1: no column looks like the ${kind} (it has ${header.join(', ')}); rename it to ${kind}, or write data.csv.${kind} yourself`,
-    );
+    throw new InputError(`no column looks like the ${kind} (it has ${header.join(', ')})`, {
+      code: 'csv.column',
+      place: `${place}:1`,
+      fix: `rename it to ${kind}, or write data.csv.${kind} yourself`,
+    });
   };
   const [user, item] = [need('user'), need('item')];
   const label = named(header, 'label');
@@ -112,9 +115,11 @@ export function guessColumns(text: string, place: string): GuessedColumns {
   else if (rating !== undefined && ratings !== undefined) value = { kind: 'rating', column: rating, range: ratings };
   else if (label === undefined && rating === undefined) value = { kind: 'implicit' };
   else {
-    throw new InputError(
-      `${place}:1: no column holds ratings (numbers) or labels (0 or 1) (it has ${header.join(', ')}); add one named rating or label`,
-    );
+    throw new InputError(`no column holds ratings (numbers) or labels (0 or 1) (it has ${header.join(', ')})`, {
+      code: 'csv.column',
+      place: `${place}:1`,
+      fix: 'add one named rating or label',
+    });
   }
   const time = named(header, 'timestamp');
   const isTime = time !== undefined && valuesOf(time).every((text) => parseTime(text) !== undefined);

@@ -22,7 +22,11 @@ export function parseTokens(text: string): number[] {
   const parts = text.split(',').map((part) => part.trim());
   return parts.map((part) => {
     if (!/^\d{1,9}$/.test(part)) {
-      throw new InputError(`--tokens: ${JSON.stringify(part)} is not a token id; give whole numbers, such as 1,2,3`);
+      throw new InputError(`${JSON.stringify(part)} is not a token id`, {
+        code: 'usage',
+        place: '--tokens',
+        fix: 'give whole numbers, such as 1,2,3',
+      });
     }
     return Number(part);
   });
@@ -40,12 +44,16 @@ export async function checkTokens(tokens: readonly number[], limits: TokenLimits
   const outside = tokens.find((token) => token >= limits.vocabSize);
   if (outside !== undefined) {
     throw new InputError(
-      `${key}: ${outside} is outside the vocabulary of ${limits.vocabSize} tokens; ids run from 0 to ${limits.vocabSize - 1}`,
+      `${outside} is outside the vocabulary of ${limits.vocabSize} tokens; ids run from 0 to ${limits.vocabSize - 1}`,
+      { code: 'tokenizer.token', place: key },
     );
   }
   const { contextOf, contextWords } = await import('@crossgate/llm');
   if (tokens.length > contextOf(limits)) {
-    throw new InputError(`${key}: ${tokens.length} tokens exceed ${contextWords(limits)}`);
+    throw new InputError(`${tokens.length} tokens exceed ${contextWords(limits)}`, {
+      code: 'prompt.too-long',
+      place: key,
+    });
   }
 }
 
@@ -134,15 +142,21 @@ export async function generateText(
     const tokenizer = await files.tokenizer();
     const prompt = tokenizer.encode(settings.prompt, { bos: tokenizer.addsBos || settings.prompt === '' });
     if (prompt.length === 0) {
-      throw new InputError('--prompt: is empty and the model has no beginning-of-text token; give a text');
+      throw new InputError('is empty and the model has no beginning-of-text token', {
+        code: 'prompt.empty',
+        place: '--prompt',
+        fix: 'give a text',
+      });
     }
     await checkTokens(prompt, files.config, '--prompt');
     const { contextOf, contextWords } = await import('@crossgate/llm');
     const room = contextOf(files.config) - prompt.length;
     if (room === 0) {
-      throw new InputError(
-        `--prompt: its ${prompt.length} tokens fill ${contextWords(files.config)}; give a shorter text`,
-      );
+      throw new InputError(`its ${prompt.length} tokens fill ${contextWords(files.config)}`, {
+        code: 'prompt.too-long',
+        place: '--prompt',
+        fix: 'give a shorter text',
+      });
     }
     const model = await openRunnableModel(
       files,

@@ -1,4 +1,5 @@
 /** Words for any error, the system's own included. */
+import type { ErrorCode } from './codes';
 import { CrossgateError, InputError } from './errors';
 
 /** System error codes that mean "the path you gave is wrong", with the words for them. */
@@ -42,7 +43,7 @@ export function isInputError(error: unknown): boolean {
 /** An error as data, for programs. */
 export interface DescribedError {
   /** See docs/errors.md. */
-  readonly code: string;
+  readonly code: ErrorCode;
   /** What is wrong and where, at most two lines. */
   readonly message: string;
   /** What to do about it, where the error knows. */

@@ -1,9 +1,11 @@
 /** Errors that users see: one family, told apart by class and by code, the same in every package. */
 
+import type { ErrorCode } from './codes';
+
 /** What an error says besides the problem. */
 export interface ErrorDetails {
-  /** Which kind of failure it is, for programs: a stable name. Default: that of the class. */
-  readonly code?: string;
+  /** Which kind of failure it is, for programs: a stable name of `errorCodes`. Default: that of the class. */
+  readonly code?: ErrorCode | undefined;
   /** What to do about it. */
   readonly fix?: string | undefined;
   /** Where it is: a file, with line and column where there are some, a key, or an option. */
@@ -15,14 +17,14 @@ export interface ErrorDetails {
 export class CrossgateError extends Error {
   override name = 'CrossgateError';
   /** Which kind of failure it is, for programs. */
-  readonly code: string;
+  readonly code: ErrorCode;
   /** What to do about it, where that is known. */
   readonly fix: string | undefined;
   /** Where it is: a file, a key or an option. */
   readonly place: string | undefined;
 
   /** @param problem what is wrong, without place and fix where the details have them */
-  constructor(problem: string, details: ErrorDetails = {}, defaultCode = 'failed') {
+  constructor(problem: string, details: ErrorDetails = {}, defaultCode: ErrorCode = 'failed') {
     const { code = defaultCode, fix, place, cause } = details;
     super(
       `${place === undefined ? '' : `${place}: `}${problem}${fix === undefined ? '' : `; ${fix}`}`,

@@ -1,4 +1,5 @@
 /** @crossgate/core: what all packages agree on. Pure; depends on nothing. */
+export { type ErrorCode, errorCodes } from './codes';
 export { type DescribedError, describeError, explainError, isInputError } from './describe';
 export {
   CrossgateError,

@@ -30,14 +30,15 @@ const recipe: Recipe = {
 
 function readText(value: unknown, key: string, place: Place): string {
   if (typeof value === 'string' && value !== '') return value;
-  throw new InputError(`${place()}: ${key} must be a text that is not empty`);
+  throw new InputError(`${key} must be a text that is not empty`, { code: 'data.source', place: place() });
 }
 
 function readNumber(value: unknown, key: string, place: Place, minimum: number, maximum: number): number {
   if (typeof value === 'number' && value >= minimum && value <= maximum) return value;
-  throw new InputError(
-    `${place()}: ${key} must be a number from ${minimum} to ${maximum}, got ${JSON.stringify(value)}`,
-  );
+  throw new InputError(`${key} must be a number from ${minimum} to ${maximum}, got ${JSON.stringify(value)}`, {
+    code: 'data.source',
+    place: place(),
+  });
 }
 
 /** December's rows in two halves by (time, place in the file); an odd one goes to test. */
@@ -80,7 +81,7 @@ export async function buildAmazonBooks(source: SourceFolder): Promise<Dataset> {
     const rating = readNumber(review.overall, 'overall', place, 1, 5);
     if (time >= start && time < end) events.add(user, item, rating > 4, time);
   });
-  if (events.rows === 0) throw new InputError(`${reviewFile}: no rating falls in 2017`);
+  if (events.rows === 0) throw new InputError('no rating falls in 2017', { code: 'data.empty', place: reviewFile });
   const plan = { filter: { minUserRows: leastRows, minItemRows: leastRows, kCore: 1 }, split: halveDecember };
   const titles = await readTitles(source, new Set(events.itemIds));
   return assembleEvents({

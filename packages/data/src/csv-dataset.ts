@@ -18,7 +18,10 @@ function columnsOf(options: DatasetOptions) {
   const csv = options.csv ?? {};
   const separator = csv.separator ?? ',';
   if (separator.length !== 1 || /["\r\n]/.test(separator)) {
-    throw new InputError(`data.csv.separator: must be one character, not a quote or a line end`);
+    throw new InputError('must be one character, not a quote or a line end', {
+      code: 'data.option',
+      place: 'data.csv.separator',
+    });
   }
   const implicit = csv.implicit ?? false;
   const unread = [
@@ -26,7 +29,12 @@ function columnsOf(options: DatasetOptions) {
     ['data.csv.rating', csv.rating],
     ['data.csv.label', csv.label],
   ].find(([, value]) => implicit && value !== null && value !== undefined);
-  if (unread !== undefined) throw new InputError(`${unread[0]}: is not read with data.csv.implicit; leave one out`);
+  if (unread !== undefined)
+    throw new InputError('is not read with data.csv.implicit', {
+      code: 'data.option',
+      place: `${unread[0]}`,
+      fix: 'leave one out',
+    });
   return {
     implicit,
     interactions: csv.interactions ?? defaultFile,
@@ -64,9 +72,12 @@ function excerpt(text: string): string {
 
 function readId(text: string, column: string, place: string): string {
   const id = text.trim();
-  if (id === '') throw new InputError(`${place}: ${column} is empty`);
+  if (id === '') throw new InputError(`${column} is empty`, { code: 'csv.value', place });
   if (id.length > maximumId) {
-    throw new InputError(`${place}: ${column} has ${id.length} characters; an id may have ${maximumId}`);
+    throw new InputError(`${column} has ${id.length} characters; an id may have ${maximumId}`, {
+      code: 'csv.value',
+      place,
+    });
   }
   return id;
 }
@@ -74,13 +85,13 @@ function readId(text: string, column: string, place: string): string {
 function readRating(text: string, column: string, place: string): number {
   const value = decimal.test(text.trim()) ? Number(text) : Number.NaN;
   if (Number.isFinite(value)) return value;
-  throw new InputError(`${place}: ${column} must be a finite number, got ${excerpt(text)}`);
+  throw new InputError(`${column} must be a finite number, got ${excerpt(text)}`, { code: 'csv.value', place });
 }
 
 function readLabel(text: string, column: string, place: string): boolean {
   const value = decimal.test(text.trim()) ? Number(text) : Number.NaN;
   if (value === 0 || value === 1) return value === 1;
-  throw new InputError(`${place}: ${column} must be 0 or 1, got ${excerpt(text)}`);
+  throw new InputError(`${column} must be 0 or 1, got ${excerpt(text)}`, { code: 'csv.value', place });
 }
 
 function readTime(text: string, column: string, place: string): number {
@@ -89,7 +100,8 @@ function readTime(text: string, column: string, place: string): number {
   // From 1978 on, milliseconds lie past what is taken for seconds.
   const hint = /^\d{12,}$/.test(text.trim()) ? '; it looks like milliseconds: divide by 1000' : '';
   throw new InputError(
-    `${place}: ${column} must be seconds since 1970 or a time such as 2024-01-31T12:00:00Z, got ${excerpt(text)}${hint}`,
+    `${column} must be seconds since 1970 or a time such as 2024-01-31T12:00:00Z, got ${excerpt(text)}${hint}`,
+    { code: 'csv.value', place },
   );
 }
 
@@ -103,8 +115,8 @@ async function readTitles(source: SourceFolder, columns: ReturnType<typeof colum
       const [idText, titleText] = values as [string, string];
       const id = readId(idText, columns.itemId, place);
       const title = titleText.trim();
-      if (title === '') throw new InputError(`${place}: ${columns.title} is empty`);
-      if (titles.has(id)) throw new InputError(`${place}: item ${excerpt(id)} appears twice`);
+      if (title === '') throw new InputError(`${columns.title} is empty`, { code: 'csv.value', place });
+      if (titles.has(id)) throw new InputError(`item ${excerpt(id)} appears twice`, { code: 'csv.value', place });
       titles.set(id, title);
     }
   }
@@ -145,19 +157,25 @@ export async function buildCsv(source: SourceFolder, options: DatasetOptions = {
       const ratingText = values[at(columns.rating)];
       const timeText = values[at(columns.timestamp)];
       if (labelText === undefined && ratingText === undefined && !columns.implicit) {
-        throw new InputError(
-          `${file}:1: needs a column ${columns.rating} or ${columns.label}; name yours by data.csv, or set data.csv.implicit where every row is a positive`,
-        );
+        throw new InputError(`needs a column ${columns.rating} or ${columns.label}`, {
+          code: 'csv.column',
+          place: `${file}:1`,
+          fix: 'name yours by data.csv, or set data.csv.implicit where every row is a positive',
+        });
       }
       if (timeText === undefined && plan.split.by !== 'ratio') {
-        throw new InputError(
-          `${file}:1: a split by ${plan.split.by} needs a column ${columns.timestamp}; name yours by data.csv, or split by ratio`,
-        );
+        throw new InputError(`a split by ${plan.split.by} needs a column ${columns.timestamp}`, {
+          code: 'csv.column',
+          place: `${file}:1`,
+          fix: 'name yours by data.csv, or split by ratio',
+        });
       }
       if (titles !== undefined && !titles.has(item)) {
-        throw new InputError(
-          `${place}: item ${excerpt(item)} is not in ${columns.items}; add its title there, or leave out ${columns.items} if you need no titles`,
-        );
+        throw new InputError(`item ${excerpt(item)} is not in ${columns.items}`, {
+          code: 'csv.value',
+          place,
+          fix: `add its title there, or leave out ${columns.items} if you need no titles`,
+        });
       }
       let label = true;
       if (labelText !== undefined) label = readLabel(labelText, columns.label, place);
@@ -165,7 +183,7 @@ export async function buildCsv(source: SourceFolder, options: DatasetOptions = {
       events.add(user, item, label, timeText === undefined ? 0 : readTime(timeText, columns.timestamp, place));
     }
   }
-  if (events.rows === 0) throw new InputError(`${file}: holds no rows below its header`);
+  if (events.rows === 0) throw new InputError('holds no rows below its header', { code: 'csv.empty', place: file });
   const warnings = titles === undefined ? [`no ${columns.items}: the ids stand for the titles`] : [];
   return assembleEvents({
     name: 'csv',

@@ -41,7 +41,10 @@ export class CsvSplitter {
   /** Ends the file: returns the last record where the file has no final line end. */
   end(): CsvRecord[] {
     if (this.state === 'quoted') {
-      throw new InputError(`${this.name}:${this.recordLine}: a quoted field is never closed`);
+      throw new InputError('a quoted field is never closed', {
+        code: 'csv.syntax',
+        place: `${this.name}:${this.recordLine}`,
+      });
     }
     const records: CsvRecord[] = [];
     this.endRecord(records);
@@ -63,9 +66,11 @@ export class CsvSplitter {
 
   private takeCharacter(character: string, records: CsvRecord[]): void {
     if (this.carriageReturn && character !== '\n' && this.state !== 'quoted') {
-      throw new InputError(
-        `${this.name}:${this.line}: a carriage return without a line feed; save it with \\n line ends`,
-      );
+      throw new InputError('a carriage return without a line feed', {
+        code: 'csv.syntax',
+        place: `${this.name}:${this.line}`,
+        fix: `save it with \\n line ends`,
+      });
     }
     this.carriageReturn = false;
     if (this.state === 'quoted') {
@@ -79,7 +84,11 @@ export class CsvSplitter {
     else if (character === '\r') this.carriageReturn = true;
     else if (character === '\n') this.endRecord(records);
     else if (this.state === 'quote') {
-      throw new InputError(`${this.name}:${this.line}: text after a closing quote; double the quotes inside a field`);
+      throw new InputError('text after a closing quote', {
+        code: 'csv.syntax',
+        place: `${this.name}:${this.line}`,
+        fix: 'double the quotes inside a field',
+      });
     } else {
       this.append(character);
       this.state = 'plain';
@@ -89,7 +98,10 @@ export class CsvSplitter {
 
   private append(character: string): void {
     if (this.field.length >= maximumField) {
-      throw new InputError(`${this.name}:${this.recordLine}: a field is longer than ${maximumField} characters`);
+      throw new InputError(`a field is longer than ${maximumField} characters`, {
+        code: 'csv.syntax',
+        place: `${this.name}:${this.recordLine}`,
+      });
     }
     this.field += character;
   }
@@ -148,9 +160,11 @@ export async function* readCsv(
         continue;
       }
       if (record.fields.length !== header.width) {
-        throw new InputError(
-          `${name}:${record.line}: ${record.fields.length} fields where the header has ${header.width}; fix the row`,
-        );
+        throw new InputError(`${record.fields.length} fields where the header has ${header.width}`, {
+          code: 'csv.syntax',
+          place: `${name}:${record.line}`,
+          fix: 'fix the row',
+        });
       }
       rows.push({ line: record.line, values: header.indices.map((index) => record.fields[index]) });
     }
@@ -161,19 +175,24 @@ export async function* readCsv(
     try {
       return bytes === undefined ? decoder.decode() : decoder.decode(bytes, { stream: true });
     } catch {
-      throw new InputError(`${name}: is not UTF-8 text; save the CSV as UTF-8`);
+      throw new InputError('is not UTF-8 text', { code: 'csv.encoding', place: name, fix: 'save the CSV as UTF-8' });
     }
   };
   for await (const bytes of chunks) {
     const text = decode(bytes);
-    if (first && text.includes('\0')) throw new InputError(`${name}: is a binary file, not CSV`);
+    if (first && text.includes('\0'))
+      throw new InputError('is a binary file, not CSV', { code: 'csv.encoding', place: name });
     first = false;
     yield take(splitter.push(text));
   }
   yield take(splitter.push(decode()));
   yield take(splitter.end());
   if (header === undefined) {
-    throw new InputError(`${name}: is empty; it needs a header line with ${columns.join(',')} and rows below it`);
+    throw new InputError('is empty', {
+      code: 'csv.empty',
+      place: name,
+      fix: `it needs a header line with ${columns.join(',')} and rows below it`,
+    });
   }
 }
 
@@ -181,14 +200,20 @@ function readHeader(name: string, record: CsvRecord, columns: readonly string[],
   const names = record.fields.map((field) => field.trim());
   for (const column of columns) {
     if (!names.includes(column)) {
-      throw new InputError(
-        `${name}:${record.line}: column ${column} is missing; the header must name ${columns.join(', ')} (it has ${names.join(', ')})${separatorHint(names)}`,
-      );
+      throw new InputError(`column ${column} is missing`, {
+        code: 'csv.column',
+        place: `${name}:${record.line}`,
+        fix: `the header must name ${columns.join(', ')} (it has ${names.join(', ')})${separatorHint(names)}`,
+      });
     }
   }
   const read = [...columns, ...optional];
   const twice = names.find((column, index) => read.includes(column) && names.indexOf(column) !== index);
-  if (twice !== undefined) throw new InputError(`${name}:${record.line}: column ${twice} stands twice in the header`);
+  if (twice !== undefined)
+    throw new InputError(`column ${twice} stands twice in the header`, {
+      code: 'csv.column',
+      place: `${name}:${record.line}`,
+    });
   return { indices: read.map((column) => names.indexOf(column)), width: names.length };
 }
 

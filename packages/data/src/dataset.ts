@@ -165,6 +165,7 @@ export function summarizeDataset(dataset: Dataset): DatasetSummary {
 /** Narrows a user's word to a split name. Throws InputError for any other word. */
 export function parseSplitName(word: string): SplitName {
   const name = splitNames.find((candidate) => candidate === word);
-  if (name === undefined) throw new InputError(`unknown split "${word}": use ${splitNames.join(', ')}`);
+  if (name === undefined)
+    throw new InputError(`unknown split "${word}": use ${splitNames.join(', ')}`, { code: 'data.unknown' });
   return name;
 }

@@ -145,7 +145,11 @@ export async function assembleEvents(assembly: EventAssembly): Promise<Dataset> 
   const { filter, split: plan } = assembly.plan;
   const kept = filterRows(user, item, users.length, items.length, filter);
   if (kept.length === 0) {
-    throw new InputError(`${assembly.name}: the filters leave none of ${user.length} rows; lower data.filter`);
+    throw new InputError(`the filters leave none of ${user.length} rows`, {
+      code: 'data.empty',
+      place: assembly.name,
+      fix: 'lower data.filter',
+    });
   }
   const rows = kept.sort(
     (a, b) => (user[a] as number) - (user[b] as number) || (timestamp[a] as number) - (timestamp[b] as number) || a - b,
@@ -155,7 +159,11 @@ export async function assembleEvents(assembly: EventAssembly): Promise<Dataset> 
   const split = typeof plan === 'function' ? plan(times, rows) : splitRows(ordered, times, plan);
   const by = typeof plan === 'function' ? 'time' : plan.by;
   if (!split.includes(0)) {
-    throw new InputError(`${assembly.name}: the split by ${by} leaves no row to train on; change data.split`);
+    throw new InputError(`the split by ${by} leaves no row to train on`, {
+      code: 'data.empty',
+      place: assembly.name,
+      fix: 'change data.split',
+    });
   }
   const itemNumbers = pick(item);
   const remarks = assembly.remark?.([...new Set(itemNumbers)].map((number) => items[number] as string)) ?? [];

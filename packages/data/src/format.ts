@@ -116,22 +116,32 @@ export function parseManifest(text: string, place: string): DatasetManifest {
   try {
     value = JSON.parse(text) as Partial<DatasetManifest> | null;
   } catch {
-    throw new InputError(`${place}: not valid JSON; prepare the data set again`);
+    throw new InputError('not valid JSON', { code: 'data.damaged', place, fix: 'prepare the data set again' });
   }
   if (value?.format !== formatName)
-    throw new InputError(`${place}: not a prepared data set ("format" is not "${formatName}")`);
+    throw new InputError(`not a prepared data set ("format" is not "${formatName}")`, {
+      code: 'data.unprepared',
+      place,
+    });
   if (value.version !== formatVersion) {
-    throw new InputError(
-      `${place}: format version ${value.version}, this program reads ${formatVersion}; prepare the data set again`,
-    );
+    throw new InputError(`format version ${value.version}, this program reads ${formatVersion}`, {
+      code: 'data.unprepared',
+      place,
+      fix: 'prepare the data set again',
+    });
   }
   const files = value.files;
   if (typeof files !== 'object' || files === null || typeof value.hash !== 'string' || typeof value.name !== 'string') {
-    throw new InputError(`${place}: "name", "hash" or "files" is missing; prepare the data set again`);
+    throw new InputError('"name", "hash" or "files" is missing', {
+      code: 'data.damaged',
+      place,
+      fix: 'prepare the data set again',
+    });
   }
   for (const file of contentFiles) {
     const bytes = files[file]?.bytes;
-    if (!Number.isSafeInteger(bytes)) throw new InputError(`${place}: no size for ${file}; prepare the data set again`);
+    if (!Number.isSafeInteger(bytes))
+      throw new InputError(`no size for ${file}`, { code: 'data.damaged', place, fix: 'prepare the data set again' });
   }
   return value as DatasetManifest;
 }
@@ -157,9 +167,14 @@ export async function decodeDataset(
   const fileBytes = (file: string): Uint8Array<ArrayBuffer> => {
     const bytes = files.get(file);
     const expected = manifest.files[file]?.bytes;
-    if (bytes === undefined) throw new InputError(`${options.place}/${file}: missing; ${again}`);
+    if (bytes === undefined)
+      throw new InputError('missing', { code: 'data.damaged', place: `${options.place}/${file}`, fix: again });
     if (bytes.length !== expected) {
-      throw new InputError(`${options.place}/${file}: ${bytes.length} bytes, expected ${expected}; ${again}`);
+      throw new InputError(`${bytes.length} bytes, expected ${expected}`, {
+        code: 'data.damaged',
+        place: `${options.place}/${file}`,
+        fix: again,
+      });
     }
     return bytes;
   };
@@ -167,18 +182,24 @@ export async function decodeDataset(
     const digests = await digestAll(new Map(contentFiles.map((file) => [file, fileBytes(file)])));
     for (const [file, digest] of digests) {
       if (digest !== manifest.files[file]?.sha256)
-        throw new InputError(`${options.place}/${file}: wrong SHA-256; ${again}`);
+        throw new InputError('wrong SHA-256', { code: 'data.damaged', place: `${options.place}/${file}`, fix: again });
     }
     if ((await combineHashes(digests)) !== manifest.hash) {
-      throw new InputError(`${options.place}/${manifestFile}: "hash" does not match the files; ${again}`);
+      throw new InputError('"hash" does not match the files', {
+        code: 'data.damaged',
+        place: `${options.place}/${manifestFile}`,
+        fix: again,
+      });
     }
   }
   const column = <T extends Column>(file: string, type: ColumnType<T>): T => {
     const bytes = fileBytes(file);
     if (bytes.length % type.BYTES_PER_ELEMENT !== 0) {
-      throw new InputError(
-        `${options.place}/${file}: ${bytes.length} bytes is not a whole number of entries; ${again}`,
-      );
+      throw new InputError(`${bytes.length} bytes is not a whole number of entries`, {
+        code: 'data.damaged',
+        place: `${options.place}/${file}`,
+        fix: again,
+      });
     }
     return new type(bytes.buffer, bytes.byteOffset, bytes.length / type.BYTES_PER_ELEMENT);
   };
@@ -189,7 +210,7 @@ export async function decodeDataset(
     } catch (error) {
       if (error instanceof InputError) throw error;
     }
-    throw new InputError(`${options.place}/${file}: not a JSON array; ${again}`);
+    throw new InputError('not a JSON array', { code: 'data.damaged', place: `${options.place}/${file}`, fix: again });
   };
   const users = ['', ...array('users.json').map(String)];
   const itemPairs = array('items.json') as [unknown, unknown][];
@@ -198,7 +219,7 @@ export async function decodeDataset(
   const positiveItem = column('positives.item.i32', Int32Array);
 
   const complain = (file: string, what: string): never => {
-    throw new InputError(`${options.place}/${file}: ${what}; ${again}`);
+    throw new InputError(what, { code: 'data.damaged', place: `${options.place}/${file}`, fix: again });
   };
   // Counted loops: iterators over ten million rows would take the most of the time that opening takes.
   const checkRange = (file: string, values: Int32Array, first: number, last: number): void => {

@@ -27,7 +27,8 @@ export class IdLookup {
     const count = this.ids.length - 1;
     const hint = count > MANY ? '' : didYouMean(id, this.ids.slice(1));
     throw new InputError(
-      `${place}: ${this.kind} ${JSON.stringify(id.slice(0, 40))} is not among the ${count} ${this.kind}s of ${this.dataset}${hint}`,
+      `${this.kind} ${JSON.stringify(id.slice(0, 40))} is not among the ${count} ${this.kind}s of ${this.dataset}${hint}`,
+      { code: 'data.unknown-id', place },
     );
   }
 }

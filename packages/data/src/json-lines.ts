@@ -27,10 +27,13 @@ export async function readJsonLines(
     try {
       value = JSON.parse(text);
     } catch {
-      throw new InputError(`${place()}: is not valid JSON; the file is damaged or cut short`);
+      throw new InputError('is not valid JSON; the file is damaged or cut short', {
+        code: 'data.source',
+        place: place(),
+      });
     }
     if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-      throw new InputError(`${place()}: is not a JSON object`);
+      throw new InputError('is not a JSON object', { code: 'data.source', place: place() });
     }
     objects++;
     visit(value as Record<string, unknown>, place);
@@ -44,18 +47,22 @@ export async function readJsonLines(
       start = end + 1;
     }
     rest += text.slice(start);
-    if (rest.length > longestLine) throw new InputError(`${file}:${line + 1}: a line is longer than ${longestLine}`);
+    if (rest.length > longestLine)
+      throw new InputError(`a line is longer than ${longestLine}`, {
+        code: 'data.source',
+        place: `${file}:${line + 1}`,
+      });
   };
   const decode = (bytes?: Uint8Array): string => {
     try {
       return bytes === undefined ? decoder.decode() : decoder.decode(bytes, { stream: true });
     } catch {
-      throw new InputError(`${file}: not valid UTF-8`);
+      throw new InputError('not valid UTF-8', { code: 'data.source', place: file });
     }
   };
   for await (const bytes of chunks) feed(decode(bytes));
   feed(decode());
   if (rest !== '') take(rest);
-  if (objects === 0) throw new InputError(`${file}: the file is empty`);
+  if (objects === 0) throw new InputError('the file is empty', { code: 'data.source', place: file });
   return objects;
 }

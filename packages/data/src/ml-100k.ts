@@ -34,8 +34,8 @@ async function readTitles(source: SourceFolder): Promise<Map<number, string>> {
     if (isHeader) return;
     const id = parseInteger(idText, 'movie id', place, 1, maximumId);
     const title = titleText.trim();
-    if (title === '') throw new InputError(`${place()}: movie title is empty`);
-    if (titles.has(id)) throw new InputError(`${place()}: movie id ${id} appears twice`);
+    if (title === '') throw new InputError('movie title is empty', { code: 'data.source', place: place() });
+    if (titles.has(id)) throw new InputError(`movie id ${id} appears twice`, { code: 'data.source', place: place() });
     titles.set(id, title);
   });
   return titles;
@@ -58,7 +58,8 @@ export async function buildMl100k(source: SourceFolder, options: DatasetOptions 
     const item = parseInteger(row[1] as string, 'item id', place, 1, maximumId);
     const rating = parseInteger(row[2] as string, 'rating', place, 1, 5);
     const seconds = parseInteger(row[3] as string, 'timestamp', place, 0, maximumTimestamp);
-    if (!titles.has(item)) throw new InputError(`${place()}: item id ${item} is not in u.item`);
+    if (!titles.has(item))
+      throw new InputError(`item id ${item} is not in u.item`, { code: 'data.source', place: place() });
     events.add(String(user), String(item), rating > plan.threshold, seconds);
   });
   return assembleEvents({

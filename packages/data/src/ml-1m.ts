@@ -43,8 +43,8 @@ async function readTitles(source: SourceFolder): Promise<Map<number, string>> {
   await readRows(await source.open(file), format, ([idText, titleText], place) => {
     const id = parseInteger(idText as string, 'MovieID', place, 1, maximumId);
     const title = (titleText as string).trim();
-    if (title === '') throw new InputError(`${place()}: Title is empty`);
-    if (titles.has(id)) throw new InputError(`${place()}: MovieID ${id} appears twice`);
+    if (title === '') throw new InputError('Title is empty', { code: 'data.source', place: place() });
+    if (titles.has(id)) throw new InputError(`MovieID ${id} appears twice`, { code: 'data.source', place: place() });
     titles.set(id, title);
   });
   return titles;
@@ -67,7 +67,8 @@ async function readRatings(source: SourceFolder, titles: ReadonlyMap<number, str
     const itemId = parseInteger(row[1] as string, 'MovieID', place, 1, maximumId);
     const rating = parseInteger(row[2] as string, 'Rating', place, 1, 5);
     const seconds = parseInteger(row[3] as string, 'Timestamp', place, 0, maximumTimestamp);
-    if (!titles.has(itemId)) throw new InputError(`${place()}: MovieID ${itemId} is not in movies.dat`);
+    if (!titles.has(itemId))
+      throw new InputError(`MovieID ${itemId} is not in movies.dat`, { code: 'data.source', place: place() });
     if (!firstAppearance.has(itemId)) firstAppearance.set(itemId, firstAppearance.size);
     const splitIndex = bounds.findIndex(([start, end]) => seconds >= start && seconds < end);
     if (splitIndex < 0) return;
@@ -90,7 +91,9 @@ export async function buildMl1m(source: SourceFolder): Promise<Dataset> {
   const titles = await readTitles(source);
   const ratings = await readRatings(source, titles);
   if (!ratings.split.includes(0)) {
-    throw new InputError('ratings.dat: no rating falls in the training months June 2001 to March 2002');
+    throw new InputError('ratings.dat: no rating falls in the training months June 2001 to March 2002', {
+      code: 'data.empty',
+    });
   }
   const rank = ratings.item.map((id) => ratings.firstAppearance.get(id) as number);
   const compare = (column: readonly number[], a: number, b: number) => (column[a] as number) - (column[b] as number);

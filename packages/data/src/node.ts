@@ -23,8 +23,9 @@ function errorCode(error: unknown): string | undefined {
 
 async function requireFolder(directory: string, remedy: string): Promise<void> {
   const info = await stat(directory).catch(() => undefined);
-  if (info === undefined) throw new InputError(`${directory}: no such folder; ${remedy}`);
-  if (!info.isDirectory()) throw new InputError(`${directory}: not a folder; ${remedy}`);
+  if (info === undefined)
+    throw new InputError('no such folder', { code: 'data.not-found', place: directory, fix: remedy });
+  if (!info.isDirectory()) throw new InputError('not a folder', { code: 'file.kind', place: directory, fix: remedy });
 }
 
 /** Where a source file lies: as it is named, or compressed beside that name. */
@@ -43,7 +44,11 @@ async function* unzipped(bytes: ReadStream, path: string): AsyncGenerator<Uint8A
     yield* bytes.pipe(gunzip) as AsyncIterable<Uint8Array>;
   } catch (error) {
     if (errorCode(error)?.startsWith('Z_')) {
-      throw new InputError(`${path}: damaged or cut short gzip (${(error as Error).message}); fetch it again`);
+      throw new InputError(`damaged or cut short gzip (${(error as Error).message})`, {
+        code: 'file.damaged',
+        place: path,
+        fix: 'fetch it again',
+      });
     }
     throw error;
   } finally {
@@ -61,7 +66,8 @@ export function folderSource(directory: string): SourceFolder {
     },
     async open(file) {
       const path = await placeOf(directory, file);
-      if (path === undefined) throw new InputError(`${join(directory, file)}: no such file`);
+      if (path === undefined)
+        throw new InputError('no such file', { code: 'data.not-found', place: join(directory, file) });
       const bytes = createReadStream(path, { highWaterMark: 1 << 20 });
       return path.endsWith('.gz') ? unzipped(bytes, path) : bytes;
     },
@@ -84,7 +90,7 @@ export async function loadSource(name: string, path?: string, options: DatasetOp
     definition.options?.includes('csv') &&
     (await placeOf(dirname(path), basename(path))) !== undefined;
   if (isFile && typeof options.csv?.interactions === 'string') {
-    throw new InputError(`${path}: is a file; with data.csv.interactions, name its folder`);
+    throw new InputError('is a file; with data.csv.interactions, name its folder', { code: 'file.kind', place: path });
   }
   const chosen: DatasetOptions = isFile
     ? { ...options, csv: { ...options.csv, interactions: basename(path).replace(/\.gz$/, '') } }
@@ -92,12 +98,17 @@ export async function loadSource(name: string, path?: string, options: DatasetOp
   const directory = isFile ? dirname(path) : path;
   const files = definition.filesFor?.(chosen) ?? definition.sourceFiles;
   if (directory === undefined)
-    throw new InputError(`${name} needs a source folder (--source) with ${files.join(', ')}`);
+    throw new InputError(`${name} needs a source folder (--source) with ${files.join(', ')}`, {
+      code: 'data.not-found',
+    });
   await requireFolder(directory, `${name} needs a folder with ${files.join(', ')}`);
   const source = folderSource(directory);
   for (const file of files) {
     if (await source.has(file)) continue;
-    throw new InputError(`${join(directory, file)}: no such file; ${name} needs ${files.join(', ')}`);
+    throw new InputError(`no such file; ${name} needs ${files.join(', ')}`, {
+      code: 'data.not-found',
+      place: join(directory, file),
+    });
   }
   return definition.build(source, chosen);
 }
@@ -116,14 +127,19 @@ async function checkReplaceable(directory: string): Promise<void> {
     entries = await readdir(directory);
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return;
-    if (errorCode(error) === 'ENOTDIR') throw new InputError(`${directory}: is a file; name a folder to write to`);
+    if (errorCode(error) === 'ENOTDIR')
+      throw new InputError('is a file', { code: 'file.kind', place: directory, fix: 'name a folder to write to' });
     throw error;
   }
   if (entries.length === 0) return;
   const foreign = entries.find((entry) => entry !== manifestFile && !contentFiles.includes(entry));
   if (foreign !== undefined || !entries.includes(manifestFile)) {
     const why = foreign === undefined ? `no ${manifestFile}` : foreign;
-    throw new InputError(`${directory}: not empty and not a prepared data set (${why}); name another folder`);
+    throw new InputError(`not empty and not a prepared data set (${why})`, {
+      code: 'file.exists',
+      place: directory,
+      fix: 'name another folder',
+    });
   }
 }
 
@@ -226,7 +242,11 @@ export async function openDataset(directory: string, options: { verify?: boolean
   const manifestPath = join(directory, manifestFile);
   const manifestBytes = await readAligned(manifestPath);
   if (manifestBytes === undefined) {
-    throw new InputError(`${directory}: no ${manifestFile}, so not a prepared data set; prepare it first`);
+    throw new InputError(`no ${manifestFile}, so not a prepared data set`, {
+      code: 'data.unprepared',
+      place: directory,
+      fix: 'prepare it first',
+    });
   }
   const manifest = parseManifest(new TextDecoder().decode(manifestBytes), manifestPath);
   const files = new Map<string, Uint8Array<ArrayBuffer>>();

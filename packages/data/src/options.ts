@@ -112,7 +112,10 @@ function requireKnownKeys(options: DatasetOptions): void {
     const wrong = Object.keys(given).find((key) => !Object.hasOwn(keys, key));
     if (wrong === undefined) continue;
     const place = part === '' ? 'data' : `data.${part}`;
-    throw new InputError(`${place}.${wrong}: unknown key; there are ${Object.keys(keys).join(', ')}`);
+    throw new InputError(`unknown key; there are ${Object.keys(keys).join(', ')}`, {
+      code: 'config.unknown-key',
+      place: `${place}.${wrong}`,
+    });
   }
 }
 
@@ -131,18 +134,24 @@ export function requireOptions(name: string, taken: readonly (keyof DatasetOptio
     if (taken.includes(key) || !isGiven(options[key])) continue;
     const what =
       taken.length === 0 ? 'its recipe is fixed' : `it takes ${taken.map((word) => `data.${word}`).join(', ')}`;
-    throw new InputError(`data.${key}: ${name} does not take it; ${what}`);
+    throw new InputError(`${name} does not take it; ${what}`, { code: 'data.option', place: `data.${key}` });
   }
 }
 
 function share(key: string, value: number): number {
   if (value >= 0 && value < 1) return value;
-  throw new InputError(`data.split.${key}: must be a share from 0 to below 1, got ${value}`);
+  throw new InputError(`must be a share from 0 to below 1, got ${value}`, {
+    code: 'data.option',
+    place: `data.split.${key}`,
+  });
 }
 
 function whole(key: string, value: number, minimum: number): number {
   if (Number.isSafeInteger(value) && value >= minimum) return value;
-  throw new InputError(`data.${key}: must be a whole number from ${minimum}, got ${value}`);
+  throw new InputError(`must be a whole number from ${minimum}, got ${value}`, {
+    code: 'data.option',
+    place: `data.${key}`,
+  });
 }
 
 function planSplit(options: SplitOptions): SplitPlan {
@@ -150,36 +159,59 @@ function planSplit(options: SplitOptions): SplitPlan {
   const only = (kind: SplitPlan['by'], ...keys: (keyof SplitOptions)[]) => {
     const key = by === kind ? undefined : keys.find((candidate) => isGiven(options[candidate]));
     if (key !== undefined)
-      throw new InputError(`data.split.${key}: is for a split by ${kind}, and this one is by ${by}`);
+      throw new InputError(`is for a split by ${kind}, and this one is by ${by}`, {
+        code: 'data.option',
+        place: `data.split.${key}`,
+      });
   };
   only('time', 'validFrom', 'testFrom');
   only('ratio', 'seed', 'perUser');
   if (by === 'leave-one-out') {
     const key = (['valid', 'test'] as const).find((candidate) => isGiven(options[candidate]));
-    if (key !== undefined) throw new InputError(`data.split.${key}: leave-one-out takes no shares`);
+    if (key !== undefined)
+      throw new InputError('leave-one-out takes no shares', { code: 'data.option', place: `data.split.${key}` });
     return { by };
   }
   if (by !== 'time' && by !== 'ratio') {
-    throw new InputError(`data.split.by: must be time, ratio or leave-one-out, got ${JSON.stringify(by)}`);
+    throw new InputError(`must be time, ratio or leave-one-out, got ${JSON.stringify(by)}`, {
+      code: 'data.option',
+      place: 'data.split.by',
+    });
   }
   const { validFrom, testFrom } = options;
   if (isGiven(validFrom) || isGiven(testFrom)) {
     if (isGiven(options.valid) || isGiven(options.test)) {
-      throw new InputError('data.split: give shares (valid, test) or moments (validFrom, testFrom), not both');
+      throw new InputError('give shares (valid, test) or moments (validFrom, testFrom), not both', {
+        code: 'data.option',
+        place: 'data.split',
+      });
     }
-    if (!isGiven(validFrom) || !isGiven(testFrom)) throw new InputError('data.split: give both validFrom and testFrom');
+    if (!isGiven(validFrom) || !isGiven(testFrom))
+      throw new InputError('give both validFrom and testFrom', { code: 'data.option', place: 'data.split' });
     const [from, until] = [validFrom, testFrom].map((value, index) => {
       const seconds = parseTime(String(value));
       if (seconds !== undefined) return seconds;
       const key = index === 0 ? 'validFrom' : 'testFrom';
-      throw new InputError(`data.split.${key}: must be seconds since 1970 or a date such as 2024-01-31, got ${value}`);
+      throw new InputError(`must be seconds since 1970 or a date such as 2024-01-31, got ${value}`, {
+        code: 'data.option',
+        place: `data.split.${key}`,
+      });
     }) as [number, number];
-    if (from > until) throw new InputError('data.split.testFrom: lies before validFrom; swap them');
+    if (from > until)
+      throw new InputError('lies before validFrom', {
+        code: 'data.option',
+        place: 'data.split.testFrom',
+        fix: 'swap them',
+      });
     return { by: 'time', validFrom: from, testFrom: until };
   }
   const valid = share('valid', options.valid ?? 0.1);
   const test = share('test', options.test ?? 0.1);
-  if (valid + test >= 1) throw new InputError(`data.split: shares ${valid} and ${test} leave nothing to train on`);
+  if (valid + test >= 1)
+    throw new InputError(`shares ${valid} and ${test} leave nothing to train on`, {
+      code: 'data.option',
+      place: 'data.split',
+    });
   if (by === 'time') return { by, valid, test };
   return { by, valid, test, seed: whole('split.seed', options.seed ?? 1, 0), perUser: options.perUser ?? true };
 }
@@ -193,7 +225,8 @@ function planSplit(options: SplitOptions): SplitPlan {
 export function planEvents(options: DatasetOptions): EventPlan {
   requireKnownKeys(options);
   const threshold = options.threshold ?? 3;
-  if (!Number.isFinite(threshold)) throw new InputError(`data.threshold: must be a finite number, got ${threshold}`);
+  if (!Number.isFinite(threshold))
+    throw new InputError(`must be a finite number, got ${threshold}`, { code: 'data.option', place: 'data.threshold' });
   const filter = options.filter ?? {};
   return {
     threshold,

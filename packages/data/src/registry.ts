@@ -20,7 +20,9 @@ export function findDataset(name: string): DatasetDefinition {
   const known = listDatasets();
   const definition = known.find((candidate) => candidate.name === name);
   if (definition === undefined) {
-    throw new InputError(`unknown data set "${name}": known are ${known.map((entry) => entry.name).join(', ')}`);
+    throw new InputError(`unknown data set "${name}": known are ${known.map((entry) => entry.name).join(', ')}`, {
+      code: 'data.unknown',
+    });
   }
   return definition;
 }

@@ -20,7 +20,7 @@ export function memorySource(files: Readonly<Record<string, Uint8Array | string>
     },
     async open(file) {
       const content = files[file];
-      if (content === undefined) throw new InputError(`${name}: no file ${file}`);
+      if (content === undefined) throw new InputError(`no file ${file}`, { code: 'data.not-found', place: name });
       const bytes = typeof content === 'string' ? new TextEncoder().encode(content) : content;
       return (async function* () {
         yield bytes;
@@ -53,7 +53,7 @@ function decoder(format: RowFormat): (chunk: Uint8Array | undefined) => string {
     try {
       return chunk === undefined ? utf8.decode() : utf8.decode(chunk, { stream: true });
     } catch {
-      throw new InputError(`${format.file}: not valid UTF-8`);
+      throw new InputError('not valid UTF-8', { code: 'data.source', place: format.file });
     }
   };
 }
@@ -92,11 +92,15 @@ export async function readRows(
       if (blankLine === 0) blankLine = lineNumber;
       return;
     }
-    if (blankLine > 0) throw new InputError(`${format.file}:${blankLine}: blank line between rows`);
+    if (blankLine > 0)
+      throw new InputError('blank line between rows', { code: 'data.source', place: `${format.file}:${blankLine}` });
     const fields = line.split(format.separator);
     if (fields.length !== format.fields.length) {
       const expected = `${format.fields.length} fields (${format.fields.join(format.separator)})`;
-      throw new InputError(`${place()}: expected ${expected}, found ${fields.length} in ${excerpt(line)}`);
+      throw new InputError(`expected ${expected}, found ${fields.length} in ${excerpt(line)}`, {
+        code: 'data.source',
+        place: place(),
+      });
     }
     rows++;
     visit(fields, place);
@@ -114,7 +118,7 @@ export async function readRows(
   for await (const chunk of chunks) takeText(decode(chunk));
   takeText(decode(undefined));
   if (rest !== '') takeLine(rest);
-  if (rows === 0) throw new InputError(`${format.file}: the file is empty`);
+  if (rows === 0) throw new InputError('the file is empty', { code: 'data.source', place: format.file });
   return rows;
 }
 
@@ -127,9 +131,10 @@ export async function readRows(
 export function parseInteger(text: string, field: string, place: Place, minimum: number, maximum: number): number {
   const value = /^[0-9]+$/.test(text) ? Number(text) : Number.NaN;
   if (!(value >= minimum && value <= maximum)) {
-    throw new InputError(
-      `${place()}: ${field} must be a whole number from ${minimum} to ${maximum}, got ${excerpt(text)}`,
-    );
+    throw new InputError(`${field} must be a whole number from ${minimum} to ${maximum}, got ${excerpt(text)}`, {
+      code: 'data.source',
+      place: place(),
+    });
   }
   return value;
 }

@@ -20,15 +20,25 @@ export interface AdapterPlace {
  */
 export async function locateAdapter(path: string): Promise<AdapterPlace> {
   const kind = await kindOf(path);
-  if (kind === 'absent') throw new InputError(`${path}: not found; give a run folder or a PEFT folder`);
-  if (kind !== 'folder') throw new InputError(`${path}: is a file; give a run folder or a PEFT folder`);
+  if (kind === 'absent')
+    throw new InputError('not found', {
+      code: 'adapter.not-found',
+      place: path,
+      fix: 'give a run folder or a PEFT folder',
+    });
+  if (kind !== 'folder')
+    throw new InputError('is a file', {
+      code: 'adapter.not-found',
+      place: path,
+      fix: 'give a run folder or a PEFT folder',
+    });
   if ((await kindOf(join(path, 'adapter_config.json'))) === 'file') return { folder: path, model: null };
   const folder = join(path, 'adapter');
   const config = join(path, 'config.yaml');
   if ((await kindOf(join(folder, 'adapter_config.json'))) !== 'file') {
     const what =
       (await kindOf(config)) === 'file' ? 'the run has no adapter (yet)' : 'is neither a run nor a PEFT folder';
-    throw new InputError(`${path}: ${what}; there is no adapter_config.json`);
+    throw new InputError(`${what}; there is no adapter_config.json`, { code: 'adapter.not-found', place: path });
   }
   if ((await kindOf(config)) !== 'file') return { folder, model: null };
   return { folder, model: (await loadConfig(config, { cwd: path })).llm.path };

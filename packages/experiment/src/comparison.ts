@@ -114,20 +114,25 @@ async function hashRows(file: string): Promise<string> {
 async function readRun(shown: string, path: string, split: SplitName): Promise<ComparedRun> {
   const result = await readResult(path);
   if (result.metrics[split] === undefined) {
-    throw new InputError(
-      `${shown}: has no predictions for split ${split}; it has ${Object.keys(result.metrics).join(', ')}`,
-    );
+    throw new InputError(`has no predictions for split ${split}; it has ${Object.keys(result.metrics).join(', ')}`, {
+      code: 'run.no-predictions',
+      place: shown,
+    });
   }
   const configFile = join(path, 'config.yaml');
   const config = readYaml(await readText(configFile, 'config'), (line) => `${configFile}:${line}`).value;
   const seed = isPlain(config) ? config.seed : undefined;
   if (!isPlain(config) || typeof seed !== 'number') {
-    throw new InputError(`${configFile}: is not the config of a run (no seed); the file was changed or damaged`);
+    throw new InputError('is not the config of a run (no seed); the file was changed or damaged', {
+      code: 'run.damaged',
+      place: configFile,
+    });
   }
   // A run of an older program and one of today are of one config.
   moveRenamedKeys(config);
   const file = join(path, 'predictions', `${split}.csv`);
-  if ((await kindOf(file)) !== 'file') throw new InputError(`${file}: is missing; the run folder is not whole`);
+  if ((await kindOf(file)) !== 'file')
+    throw new InputError('is missing; the run folder is not whole', { code: 'run.damaged', place: file });
   const predictions = await readPredictions(file);
   return {
     shown,
@@ -146,20 +151,26 @@ async function readRun(shown: string, path: string, split: SplitName): Promise<C
 function requireSameRows(first: ComparedRun, other: ComparedRun, split: SplitName): void {
   if (first.result.dataset.hash !== other.result.dataset.hash) {
     const data = (run: ComparedRun) => `${run.result.dataset.name} ${run.result.dataset.hash.slice(0, 12)}`;
-    throw new InputError(
-      `${other.shown}: is on other data than ${first.shown} (${data(other)}, ${data(first)}); compare runs on one data set`,
-    );
+    throw new InputError(`is on other data than ${first.shown} (${data(other)}, ${data(first)})`, {
+      code: 'run.not-comparable',
+      place: other.shown,
+      fix: 'compare runs on one data set',
+    });
   }
   const [rows, otherRows] = [first.predictions.label.length, other.predictions.label.length];
   if (rows !== otherRows) {
-    throw new InputError(
-      `${other.shown}: has ${otherRows} rows of split ${split} and ${first.shown} has ${rows}; score the same rows (evaluation.testRows)`,
-    );
+    throw new InputError(`has ${otherRows} rows of split ${split} and ${first.shown} has ${rows}`, {
+      code: 'run.not-comparable',
+      place: other.shown,
+      fix: 'score the same rows (evaluation.testRows)',
+    });
   }
   if (first.rowsHash !== other.rowsHash) {
-    throw new InputError(
-      `${other.shown}: its rows of split ${split} are not those of ${first.shown} in the same order; score the same rows (evaluation.testRows)`,
-    );
+    throw new InputError(`its rows of split ${split} are not those of ${first.shown} in the same order`, {
+      code: 'run.not-comparable',
+      place: other.shown,
+      fix: 'score the same rows (evaluation.testRows)',
+    });
   }
 }
 
@@ -251,7 +262,8 @@ export async function compareRuns(
   base?: number,
 ): Promise<Comparison> {
   const twice = paths.find(({ path }, index) => paths.findIndex((other) => other.path === path) !== index);
-  if (twice !== undefined) throw new InputError(`${twice.shown}: is given twice; name each run once`);
+  if (twice !== undefined)
+    throw new InputError('is given twice', { code: 'usage', place: twice.shown, fix: 'name each run once' });
   const runs: ComparedRun[] = [];
   for (const { shown, path } of paths) {
     const run = await readRun(shown, path, split);

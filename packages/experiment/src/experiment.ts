@@ -69,7 +69,11 @@ export async function runExperiment(
   const shown = options.run ?? join('runs', `${config.name}-${config.seed}`);
   const path = resolve(session.cwd, shown);
   if (options.resume === true && (await kindOf(path)) === 'absent') {
-    throw new InputError(`${shown}: no run to resume; name one with --run, or leave out --resume to start it`);
+    throw new InputError('no run to resume', {
+      code: 'run.not-found',
+      place: shown,
+      fix: 'name one with --run, or leave out --resume to start it',
+    });
   }
   const resume = options.resume !== undefined && options.resume !== false;
   const runner = await findRunner(config.method);
@@ -99,11 +103,11 @@ export class ResumableError extends CrossgateError {
   override name = 'ResumableError';
 
   constructor(cause: unknown) {
-    super(
-      `${describeError(cause)}; with --resume the run goes on from its last checkpoint`,
-      { cause },
-      'run.broken-off',
-    );
+    super(describeError(cause), {
+      code: 'run.broken-off',
+      fix: 'with --resume the run goes on from its last checkpoint',
+      cause,
+    });
     // With --verbose, the place where it happened is of interest, not this one.
     if (cause instanceof Error && cause.stack !== undefined) this.stack = cause.stack;
   }

@@ -33,7 +33,8 @@ function requireRecipe(folder: string, dataset: Dataset, options: DatasetOptions
   const key = Object.keys(wanted).find((name) => JSON.stringify(wanted[name]) !== JSON.stringify(dataset.recipe[name]));
   if (key === undefined) return;
   throw new InputError(
-    `${folder}: was prepared with other options (${key}: ${JSON.stringify(dataset.recipe[key])}, not ${JSON.stringify(wanted[key])}); prepare it again, or remove them from the config`,
+    `was prepared with other options (${key}: ${JSON.stringify(dataset.recipe[key])}, not ${JSON.stringify(wanted[key])})`,
+    { code: 'data.other', place: folder, fix: 'prepare it again, or remove them from the config' },
   );
 }
 
@@ -50,9 +51,11 @@ async function openFolder(folder: string, name: string | undefined, options: Dat
       return loadSource(definition.name, folder, options);
     }
   }
-  throw new InputError(
-    `${folder}: is not a data set (no ${manifestFile}); make one with \`crossgate data prepare NAME --source DIR --out DIR\``,
-  );
+  throw new InputError(`is not a data set (no ${manifestFile})`, {
+    code: 'data.unprepared',
+    place: folder,
+    fix: `make one with \`crossgate data prepare NAME --source DIR --out DIR\``,
+  });
 }
 
 /**
@@ -62,8 +65,10 @@ async function openFolder(folder: string, name: string | undefined, options: Dat
 export async function openDataFolder(path: string, surroundings: Surroundings): Promise<Dataset> {
   const folder = resolve(surroundings.cwd, path);
   const kind = await kindOf(folder);
-  if (kind === 'absent') throw new InputError(`${path}: data folder not found; check the path`);
-  if (kind !== 'folder') throw new InputError(`${path}: is a file, but a data set is a folder`);
+  if (kind === 'absent')
+    throw new InputError('data folder not found', { code: 'data.not-found', place: path, fix: 'check the path' });
+  if (kind !== 'folder')
+    throw new InputError('is a file, but a data set is a folder', { code: 'file.kind', place: path });
   return openFolder(folder, undefined);
 }
 
@@ -82,11 +87,18 @@ export async function locateDataset(
     // Of the user's own data, the file of the events will do.
     if (wanted.name === 'csv' && (await kindOf(folder)) === 'file') return loadSource('csv', folder, options);
     if ((await kindOf(folder)) !== 'folder') {
-      throw new InputError(`data.path: ${wanted.path}: no such folder; give a prepared folder or a source folder`);
+      throw new InputError(`${wanted.path}: no such folder`, {
+        code: 'data.not-found',
+        place: 'data.path',
+        fix: 'give a prepared folder or a source folder',
+      });
     }
     const dataset = await openFolder(folder, wanted.name, options);
     if (dataset.name !== wanted.name) {
-      throw new InputError(`data.path: ${wanted.path} holds ${dataset.name}, but data.name is ${wanted.name}`);
+      throw new InputError(`${wanted.path} holds ${dataset.name}, but data.name is ${wanted.name}`, {
+        code: 'data.other',
+        place: 'data.path',
+      });
     }
     return dataset;
   }
@@ -95,9 +107,10 @@ export async function locateDataset(
   for (const place of places) if ((await kindOf(place)) === 'folder') return openFolder(place, wanted.name, options);
   const fetching =
     findDataset(wanted.name).download === undefined ? '' : `, or \`crossgate data download ${wanted.name}\``;
-  throw new InputError(
-    `data set ${wanted.name} not found (tried ${places.join(', ')}); give --set data.path=DIR, or set CROSSGATE_DATA${fetching}`,
-  );
+  throw new InputError(`data set ${wanted.name} not found (tried ${places.join(', ')})`, {
+    code: 'data.not-found',
+    fix: `give --set data.path=DIR, or set CROSSGATE_DATA${fetching}`,
+  });
 }
 
 /**
@@ -143,9 +156,11 @@ export async function locateModel(name: string, key: string, surroundings: Surro
   }
   const fetching = reference ? `, or \`crossgate model pull ${name}\`` : '';
   const tried = places.length > 1 ? ` (tried ${places.join(', ')})` : '';
-  throw new InputError(
-    `${key}: ${name}: model not found${tried}; give a path, or a name in CROSSGATE_MODELS${fetching}`,
-  );
+  throw new InputError(`${name}: model not found${tried}`, {
+    code: 'model.not-found',
+    place: key,
+    fix: `give a path, or a name in CROSSGATE_MODELS${fetching}`,
+  });
 }
 
 /** Loaded when used, so that commands that find their model elsewhere start without it. */

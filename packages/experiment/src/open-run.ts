@@ -37,13 +37,16 @@ export async function openRun(
   for (const argument of set) {
     const key = argument.split('=', 1)[0]!;
     if (SETTABLE.includes(key)) continue;
-    throw new InputError(`--set ${key}: cannot be changed for a finished run; what can: ${SETTABLE.join(', ')}`);
+    throw new InputError(`--set ${key}: cannot be changed for a finished run; what can: ${SETTABLE.join(', ')}`, {
+      code: 'config.value',
+    });
   }
   const config = await loadConfig(join(path, 'config.yaml'), { cwd: session.cwd, set });
   const dataset = await session.dataset(config.data);
   if (dataset.hash !== result.dataset.hash) {
     throw new InputError(
-      `data.path: the data set is not the one that ${run} was trained on (hash ${dataset.hash}, then ${result.dataset.hash}); name the same with --set data.path=DIR`,
+      `the data set is not the one that ${run} was trained on (hash ${dataset.hash}, then ${result.dataset.hash})`,
+      { code: 'data.other', place: 'data.path', fix: 'name the same with --set data.path=DIR' },
     );
   }
   await check(dataset);

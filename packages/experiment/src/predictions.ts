@@ -82,7 +82,7 @@ export async function readPredictions(path: string): Promise<Predictions> {
   let hasSeen = false;
   for await (const { line, values } of readColumns(path, ['user', 'label', 'score'], ['logit', 'seen'])) {
     const [userText, labelText, scoreText, logitText, seenText] = values as [string, string, string, string?, string?];
-    if (userText.trim() === '') throw new InputError(`${path}:${line}: user is empty`);
+    if (userText.trim() === '') throw new InputError('user is empty', { code: 'csv.value', place: `${path}:${line}` });
     let id = ids.get(userText);
     if (id === undefined) {
       id = ids.size + 1;
@@ -98,7 +98,7 @@ export async function readPredictions(path: string): Promise<Predictions> {
       seen!.push(readFlag(path, line, 'seen', seenText));
     }
   }
-  if (user!.length === 0) throw new InputError(`${path}: holds no rows below its header`);
+  if (user!.length === 0) throw new InputError('holds no rows below its header', { code: 'csv.empty', place: path });
   return {
     user: Int32Array.from(user!),
     label: Uint8Array.from(label!),
@@ -113,9 +113,10 @@ const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 function readNumber(path: string, line: number, column: string, text: string): number {
   const value = NUMBER.test(text.trim()) ? Number(text) : Number.NaN;
   if (!Number.isFinite(value)) {
-    throw new InputError(
-      `${path}:${line}: ${column} is ${JSON.stringify(text.slice(0, 40))}; it must be a finite number`,
-    );
+    throw new InputError(`${column} is ${JSON.stringify(text.slice(0, 40))}; it must be a finite number`, {
+      code: 'csv.value',
+      place: `${path}:${line}`,
+    });
   }
   return value;
 }
@@ -123,7 +124,10 @@ function readNumber(path: string, line: number, column: string, text: string): n
 function readFlag(path: string, line: number, column: string, text: string): number {
   const value = NUMBER.test(text.trim()) ? Number(text) : Number.NaN;
   if (value !== 0 && value !== 1) {
-    throw new InputError(`${path}:${line}: ${column} is ${JSON.stringify(text.slice(0, 40))}; it must be 0 or 1`);
+    throw new InputError(`${column} is ${JSON.stringify(text.slice(0, 40))}; it must be 0 or 1`, {
+      code: 'csv.value',
+      place: `${path}:${line}`,
+    });
   }
   return value;
 }

@@ -1,8 +1,10 @@
 /** Fetches files of known size and SHA-256, going on where an earlier attempt stopped. Node only. */
+
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { open, rename, rm, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
+import { CrossgateError } from '@crossgate/core';
 import { makeFolders } from './make-folders';
 import { overNetwork, type Patience, pauseFor, RefusedError, refuseTransient, TransferError } from './patience';
 
@@ -51,16 +53,20 @@ async function request(wanted: WantedFile, have: number, signal: AbortSignal) {
   if (status === 200) {
     const length = Number(response.headers.get('content-length') ?? wanted.bytes);
     if (length !== wanted.bytes) {
-      throw new Error(
-        `${wanted.url}: has ${length} bytes, not the ${wanted.bytes} that are known; the file has changed`,
-      );
+      throw new CrossgateError(`has ${length} bytes, not the ${wanted.bytes} that are known; the file has changed`, {
+        code: 'network.changed',
+        place: wanted.url,
+      });
     }
     return { response, from: 0 };
   }
   const range = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(response.headers.get('content-range') ?? '');
   const total = range?.[2] === '*' ? wanted.bytes : Number(range?.[2]);
   if (range !== null && total !== wanted.bytes) {
-    throw new Error(`${wanted.url}: has ${total} bytes, not the ${wanted.bytes} that are known; the file has changed`);
+    throw new CrossgateError(`has ${total} bytes, not the ${wanted.bytes} that are known; the file has changed`, {
+      code: 'network.changed',
+      place: wanted.url,
+    });
   }
   // A server that sends another part than was asked for is asked for the whole.
   return { response, from: Number(range?.[1]) === have ? have : -1 };
@@ -83,9 +89,10 @@ function transfer(wanted: WantedFile, partial: string, options: DownloadOptions,
         bytes += chunk.length;
         if (bytes > wanted.bytes) {
           await rm(partial, { force: true });
-          throw new Error(
-            `${wanted.url}: sends more than the ${wanted.bytes} bytes that are known; the file has changed`,
-          );
+          throw new CrossgateError(`sends more than the ${wanted.bytes} bytes that are known; the file has changed`, {
+            code: 'network.changed',
+            place: wanted.url,
+          });
         }
         await file.writeFile(chunk);
         options.progress?.(bytes, wanted.bytes, began);
@@ -123,7 +130,10 @@ export async function downloadFile(wanted: WantedFile, path: string, options: Do
       if (digest === known) break;
       await rm(partial);
       if (restarts-- > 0) continue;
-      throw new Error(`${wanted.url}: ${name} is ${digest}, not the known ${known}; the file was not kept`);
+      throw new CrossgateError(`${name} is ${digest}, not the known ${known}; the file was not kept`, {
+        code: 'network.changed',
+        place: wanted.url,
+      });
     }
     try {
       await transfer(wanted, partial, options, began);
@@ -132,8 +142,8 @@ export async function downloadFile(wanted: WantedFile, path: string, options: Do
       const after = await sizeOf(partial);
       fruitless = after > before ? 1 : fruitless + 1;
       if (fruitless >= (options.attempts ?? 5)) {
-        const kept = after > 0 ? `; ${after} of ${wanted.bytes} bytes are kept, run it again to go on` : '';
-        throw new Error(`${wanted.url}: ${error.message}${kept}`);
+        const fix = after > 0 ? `${after} of ${wanted.bytes} bytes are kept, run it again to go on` : undefined;
+        throw new CrossgateError(error.message, { code: 'network.failed', place: wanted.url, fix });
       }
       await pauseFor(fruitless, options);
     }

@@ -22,9 +22,14 @@ export async function writeFolder(path: string, files: ReadonlyMap<string, FileC
     await rm(temporary, { recursive: true, force: true });
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOTEMPTY' || code === 'EEXIST') {
-      throw new InputError(`${path}: is not empty; choose another --out, or remove it`);
+      throw new InputError('is not empty', {
+        code: 'file.exists',
+        place: path,
+        fix: 'choose another --out, or remove it',
+      });
     }
-    if (code === 'ENOTDIR') throw new InputError(`${path}: is a file; choose another --out`);
+    if (code === 'ENOTDIR')
+      throw new InputError('is a file', { code: 'file.kind', place: path, fix: 'choose another --out' });
     throw error;
   }
 }
@@ -33,8 +38,13 @@ export async function writeFolder(path: string, files: ReadonlyMap<string, FileC
 export async function checkOutFolder(path: string): Promise<void> {
   const kind = await kindOf(path);
   if (kind === 'absent') return;
-  if (kind !== 'folder') throw new InputError(`${path}: is a file; choose another --out`);
+  if (kind !== 'folder')
+    throw new InputError('is a file', { code: 'file.kind', place: path, fix: 'choose another --out' });
   if ((await readdir(path)).length > 0) {
-    throw new InputError(`${path}: is not empty; choose another --out, or remove it`);
+    throw new InputError('is not empty', {
+      code: 'file.exists',
+      place: path,
+      fix: 'choose another --out, or remove it',
+    });
   }
 }

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { link, open, readFile, rename, rm, unlink, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import { InputError } from '@crossgate/core';
+import { CrossgateError, InputError } from '@crossgate/core';
 import { temporaryName, withPath } from './atomic';
 
 /** A lock that this process holds. */
@@ -75,9 +75,11 @@ function parseHolder(text: string): Holder | undefined {
 
 function heldBy(path: string, { pid, host }: Holder, folder: string): InputError {
   const others = folder === 'run' ? 'choose another --run, ' : '';
-  return new InputError(
-    `${path}: process ${pid} on ${host} is writing this ${folder}; wait for it, ${others}or delete the lock if that process is gone`,
-  );
+  return new InputError(`process ${pid} on ${host} is writing this ${folder}`, {
+    code: 'file.locked',
+    place: path,
+    fix: `wait for it, ${others}or delete the lock if that process is gone`,
+  });
 }
 
 /**
@@ -154,7 +156,10 @@ export async function acquireLock(path: string, folder = 'run'): Promise<Lock> {
           if (now === text) return;
           const holder = parseHolder(now);
           const what = holder === undefined ? 'was deleted' : `was taken by process ${holder.pid} on ${holder.host}`;
-          throw new Error(`${path}: ${what} while this process was writing the ${folder}; nothing more is written`);
+          throw new CrossgateError(`${what} while this process was writing the ${folder}; nothing more is written`, {
+            code: 'file.locked',
+            place: path,
+          });
         },
         async release() {
           if ((await readLock(path)) === text) await rm(path, { force: true });
@@ -171,5 +176,9 @@ export async function acquireLock(path: string, folder = 'run'): Promise<Lock> {
     if (holder !== undefined && (await staysAlive(holder))) throw heldBy(path, holder, folder);
     await removeDead(path, found);
   }
-  throw new InputError(`${path}: the lock cannot be taken; delete it if no other process uses the ${folder}`);
+  throw new InputError('the lock cannot be taken', {
+    code: 'file.locked',
+    place: path,
+    fix: `delete it if no other process uses the ${folder}`,
+  });
 }

@@ -33,8 +33,10 @@ export async function makeFolders(path: string, remedy: string): Promise<string 
     present = dirname(present);
     kind = await kindOf(present);
   }
-  if (kind === 'absent') throw new InputError(`${present}: there is no such drive; ${remedy}`);
-  if (kind !== 'folder') throw new InputError(`${present}: is a file where a folder is needed; ${remedy}`);
+  if (kind === 'absent')
+    throw new InputError('there is no such drive', { code: 'file.path', place: present, fix: remedy });
+  if (kind !== 'folder')
+    throw new InputError('is a file where a folder is needed', { code: 'file.kind', place: present, fix: remedy });
   for (const folder of missing) {
     try {
       await mkdir(folder);
@@ -45,7 +47,7 @@ export async function makeFolders(path: string, remedy: string): Promise<string 
       await removeFolders(dirname(folder), missing[0]!);
       const words = code === 'EEXIST' ? 'a broken link has its name' : PLACE_ERRORS[code ?? ''];
       if (words === undefined) throw error;
-      throw new InputError(`${folder}: the folder cannot be made: ${words}; ${remedy}`);
+      throw new InputError(`the folder cannot be made: ${words}`, { code: 'file.path', place: folder, fix: remedy });
     }
   }
   return missing[0];

@@ -1,4 +1,5 @@
 /** Patience with servers: what passes by itself, how long to wait for it, and when to give up. */
+import { CrossgateError } from '@crossgate/core';
 
 /** How long a server is waited for. */
 export interface Patience {
@@ -17,13 +18,13 @@ export class TransferError extends Error {
 }
 
 /** The server answered, and not with the file. */
-export class RefusedError extends Error {
+export class RefusedError extends CrossgateError {
   override name = 'RefusedError';
   /** HTTP status. */
   readonly status: number;
 
   constructor(url: string, { status, statusText }: Pick<Response, 'status' | 'statusText'>) {
-    super(`${url}: the server says ${status} ${statusText}; the file may have moved`);
+    super(`the server says ${status} ${statusText}; the file may have moved`, { code: 'network.failed', place: url });
     this.status = status;
   }
 }
@@ -90,7 +91,9 @@ export function patientFetch(patience: Patience = {}): typeof fetch {
         });
       } catch (error) {
         if (!(error instanceof TransferError)) throw error;
-        if (fruitless >= (patience.attempts ?? 5)) throw new Error(`${String(input).split('?')[0]}: ${error.message}`);
+        if (fruitless >= (patience.attempts ?? 5)) {
+          throw new CrossgateError(error.message, { code: 'network.failed', place: String(input).split('?')[0] });
+        }
         await pauseFor(fruitless, patience);
       }
     }

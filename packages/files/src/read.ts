@@ -22,10 +22,16 @@ export async function kindOf(path: string): Promise<'file' | 'folder' | 'other' 
  */
 export async function requireFile(path: string, what: string, streams = false): Promise<void> {
   const kind = await kindOf(path);
-  if (kind === 'absent') throw new InputError(`${path}: ${what} not found; check the path`);
-  if (kind === 'folder') throw new InputError(`${path}: is a folder, but a ${what} file is needed`);
+  if (kind === 'absent')
+    throw new InputError(`${what} not found`, { code: 'file.not-found', place: path, fix: 'check the path' });
+  if (kind === 'folder')
+    throw new InputError(`is a folder, but a ${what} file is needed`, { code: 'file.kind', place: path });
   if (kind === 'other' && !streams) {
-    throw new InputError(`${path}: is a pipe or a device, but a ${what} file is needed; save it to a file first`);
+    throw new InputError(`is a pipe or a device, but a ${what} file is needed`, {
+      code: 'file.kind',
+      place: path,
+      fix: 'save it to a file first',
+    });
   }
 }
 
@@ -38,12 +44,15 @@ export async function readText(path: string, what: string, limit = 1 << 20): Pro
   // Asked before reading: a file of gigabytes given by mistake should not be read into memory to be refused.
   const { size } = await stat(path);
   if (size > limit) {
-    throw new InputError(`${path}: its ${size} bytes are more than the ${limit} that a ${what} may have`);
+    throw new InputError(`its ${size} bytes are more than the ${limit} that a ${what} may have`, {
+      code: 'file.too-large',
+      place: path,
+    });
   }
   const bytes = await readFile(path);
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch {
-    throw new InputError(`${path}: is not UTF-8 text, so it is not a ${what}`);
+    throw new InputError(`is not UTF-8 text, so it is not a ${what}`, { code: 'file.encoding', place: path });
   }
 }

@@ -1,5 +1,7 @@
 /** Reads the members of a ZIP archive that is in memory (stored or deflated, no ZIP64, no encryption). Node only. */
+
 import { crc32, inflateRawSync } from 'node:zlib';
+import { CrossgateError } from '@crossgate/core';
 
 const endSignature = 0x06054b50;
 const entrySignature = 0x02014b50;
@@ -14,7 +16,11 @@ const localSignature = 0x04034b50;
 export function readZip(archive: Uint8Array, name: string, members: readonly string[]): Map<string, Uint8Array> {
   const view = new DataView(archive.buffer, archive.byteOffset, archive.byteLength);
   const fail = (what: string): never => {
-    throw new Error(`${name}: ${what}; the archive is damaged, fetch it again`);
+    throw new CrossgateError(what, {
+      code: 'file.damaged',
+      place: name,
+      fix: 'the archive is damaged, fetch it again',
+    });
   };
   // The end record is 22 bytes and a comment of up to 65,535.
   let end = archive.length - 22;
@@ -50,8 +56,9 @@ function extract(archive: Uint8Array, view: DataView, at: number, place: string)
     number,
     number,
   ];
-  if (flags & 1) throw new Error(`${place}: is encrypted`);
-  if (view.getUint32(local, true) !== localSignature) throw new Error(`${place}: its header is damaged`);
+  if (flags & 1) throw new CrossgateError('is encrypted', { code: 'file.damaged', place });
+  if (view.getUint32(local, true) !== localSignature)
+    throw new CrossgateError('its header is damaged', { code: 'file.damaged', place });
   const start = local + 30 + view.getUint16(local + 26, true) + view.getUint16(local + 28, true);
   const bytes = archive.subarray(start, start + packed);
   let content: Uint8Array;
@@ -60,9 +67,10 @@ function extract(archive: Uint8Array, view: DataView, at: number, place: string)
     try {
       content = inflateRawSync(bytes, { maxOutputLength: Math.max(1, size) });
     } catch (error) {
-      throw new Error(`${place}: cannot be unpacked (${(error as Error).message})`);
+      throw new CrossgateError(`cannot be unpacked (${(error as Error).message})`, { code: 'file.damaged', place });
     }
-  } else throw new Error(`${place}: compression method ${method} is not known here`);
-  if (content.length !== size || crc32(content) !== checksum) throw new Error(`${place}: wrong size or CRC-32`);
+  } else throw new CrossgateError(`compression method ${method} is not known here`, { code: 'file.damaged', place });
+  if (content.length !== size || crc32(content) !== checksum)
+    throw new CrossgateError('wrong size or CRC-32', { code: 'file.damaged', place });
   return content;
 }

@@ -350,5 +350,8 @@ export function parseBytes(text: string): number {
   const match = /^\s*(\d+(?:\.\d+)?)\s*(?:bytes|b|([kmgt])(?:i?b)?)?\s*$/i.exec(text);
   const bytes = match ? Math.floor(Number(match[1]) * factors[(match[2] ?? '').toLowerCase()]!) : 0;
   if (bytes > 0) return bytes;
-  throw new InputError(`"${text}" is no size of memory; write it as 6GiB, 512 MiB or 1000000`);
+  throw new InputError(`"${text}" is no size of memory`, {
+    code: 'memory.size',
+    fix: 'write it as 6GiB, 512 MiB or 1000000',
+  });
 }

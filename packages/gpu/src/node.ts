@@ -137,7 +137,7 @@ function environmentBudget(): number | undefined {
   try {
     return parseBytes(text);
   } catch (error) {
-    throw new InputError(`CROSSGATE_MEMORY_BUDGET: ${(error as Error).message}`);
+    throw new InputError(`CROSSGATE_MEMORY_BUDGET: ${(error as Error).message}`, { code: 'memory.size' });
   }
 }
 

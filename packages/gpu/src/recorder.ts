@@ -260,7 +260,10 @@ export class Recorder implements PendingCommands {
     }
     if (workgroups <= limit) return [workgroups, 1];
     const y = Math.ceil(workgroups / limit);
-    if (y > limit) throw new InputError(`kernel ${name}: ${workgroups} workgroups exceed ${limit} × ${limit}`);
+    if (y > limit)
+      throw new InputError(`kernel ${name}: ${workgroups} workgroups exceed ${limit} × ${limit}`, {
+        code: 'gpu.limit',
+      });
     return [Math.ceil(workgroups / y), y];
   }
 
@@ -308,6 +311,7 @@ export class Recorder implements PendingCommands {
     if (pipeline.bindings.length > limits.maxStorageBuffersPerShaderStage) {
       throw new InputError(
         `kernel ${pipeline.name}: ${pipeline.bindings.length} storage buffers, the adapter allows ${limits.maxStorageBuffersPerShaderStage}`,
+        { code: 'gpu.limit' },
       );
     }
     pipeline.bindings.forEach(({ name, binding }, i) => {
@@ -316,12 +320,14 @@ export class Recorder implements PendingCommands {
         throw new InputError(
           `kernel ${pipeline.name}: "${name}" binds ${formatBytes(slice.size)}, the adapter allows ` +
             `${formatBytes(limits.maxStorageBufferBindingSize)} in one binding`,
+          { code: 'gpu.limit' },
         );
       }
       if (slice.offset % limits.minStorageBufferOffsetAlignment !== 0 || slice.size === 0) {
         throw new InputError(
           `kernel ${pipeline.name}: "${name}" binds ${slice.size} bytes at offset ${slice.offset}; offsets must be ` +
             `multiples of ${limits.minStorageBufferOffsetAlignment} and slices not empty`,
+          { code: 'gpu.limit' },
         );
       }
       pipeline.bindings.slice(i + 1).forEach((other) => {

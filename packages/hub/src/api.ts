@@ -1,6 +1,6 @@
 /** What the Hugging Face Hub says of a repository: the commit of a revision, and its files with their digests. */
 
-import { InputError } from '@crossgate/core';
+import { CrossgateError, InputError } from '@crossgate/core';
 import { type Patience, patientFetch, RefusedError } from '@crossgate/files';
 /** A place to ask. */
 export interface Hub {
@@ -22,10 +22,14 @@ export type HubFile = { readonly path: string; readonly bytes: number } & (
 export function hubOf(env: Readonly<Record<string, string | undefined>>): Hub {
   const endpoint = (env.HF_ENDPOINT || 'https://huggingface.co').replace(/\/+$/, '');
   if (!/^https?:\/\//.test(endpoint) || !URL.canParse(endpoint)) {
-    throw new InputError(`HF_ENDPOINT: ${endpoint} is not an address; give one such as https://huggingface.co`);
+    throw new InputError(`HF_ENDPOINT: ${endpoint} is not an address`, {
+      code: 'hub.address',
+      fix: 'give one such as https://huggingface.co',
+    });
   }
   const token = env.HF_TOKEN?.trim();
-  if (token && !token.startsWith('hf_')) throw new InputError('HF_TOKEN: a token begins with hf_; copy it again');
+  if (token && !token.startsWith('hf_'))
+    throw new InputError('HF_TOKEN: a token begins with hf_', { code: 'hub.address', fix: 'copy it again' });
   return { endpoint, ...(token && { token }) };
 }
 
@@ -42,22 +46,32 @@ export function explainRefusal(error: unknown, hub: Hub, repository: string, wha
     const why = hub.token
       ? 'HF_TOKEN is not valid for it; make a new one'
       : 'no such repository, or a private one; check the name, or set HF_TOKEN';
-    throw new InputError(`${what}: the Hub says 401: ${why}`);
+    throw new InputError(`the Hub says 401: ${why}`, { code: 'hub.access', place: what });
   }
   if (status === 403) {
     const how = hub.token ? 'with the account of HF_TOKEN' : 'and set HF_TOKEN';
-    throw new InputError(`${what}: the Hub says 403: access must be granted; ask for it on ${page} ${how}`);
+    throw new InputError('the Hub says 403: access must be granted', {
+      code: 'hub.access',
+      place: what,
+      fix: `ask for it on ${page} ${how}`,
+    });
   }
   if (status === 404) {
-    throw new InputError(
-      `${what}: the Hub says 404: no such repository or revision; look at ${page}${hub.token ? '' : ' (private ones need HF_TOKEN)'}`,
-    );
+    throw new InputError('the Hub says 404: no such repository or revision', {
+      code: 'hub.not-found',
+      place: what,
+      fix: `look at ${page}${hub.token ? '' : ' (private ones need HF_TOKEN)'}`,
+    });
   }
   throw error;
 }
 
 function unexpected(hub: Hub, why: string): Error {
-  return new Error(`${hub.endpoint}: does not answer as the Hugging Face Hub does (${why}); check HF_ENDPOINT`);
+  return new CrossgateError(`does not answer as the Hugging Face Hub does (${why})`, {
+    code: 'hub.answer',
+    place: hub.endpoint,
+    fix: 'check HF_ENDPOINT',
+  });
 }
 
 function fileOf(entry: { path: string; size: number; oid?: string; lfs?: { oid: string } }): HubFile | undefined {

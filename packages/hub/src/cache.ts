@@ -119,9 +119,11 @@ export function modelPath(folder: string, { files, repository }: Snapshot, file?
   if (names.some((name) => name.endsWith('.safetensors'))) return folder;
   const [only, ...others] = names.filter((name) => name.endsWith('.gguf') && !LATER_PART.test(name));
   if (others.length > 0) {
-    throw new InputError(
-      `${repository}: ${[only, ...others].join(', ')} were fetched; name one, as in ${repository}/${only}`,
-    );
+    throw new InputError(`${[only, ...others].join(', ')} were fetched`, {
+      code: 'model.ambiguous',
+      place: repository,
+      fix: `name one, as in ${repository}/${only}`,
+    });
   }
   return only === undefined ? undefined : join(folder, only);
 }

@@ -46,7 +46,8 @@ function chooseGguf(
   const partsOf = (name: string) =>
     ggufParts(name).map((part) => {
       const found = files.get(part);
-      if (found === undefined) throw new InputError(`${repository}: has no ${part}, a part of ${name}`);
+      if (found === undefined)
+        throw new InputError(`has no ${part}, a part of ${name}`, { code: 'model.missing-file', place: repository });
       return found;
     });
   const names = [...files.keys()].filter((name) => name.endsWith('.gguf') && ggufParts(name)[0] === name);
@@ -57,18 +58,28 @@ function chooseGguf(
   if (file !== undefined) {
     if (files.has(file)) return partsOf(file);
     const others = names.length === 0 ? 'it has no GGUF file' : `it has ${listed()}`;
-    throw new InputError(`${repository}: has no ${file}; ${others}`);
+    throw new InputError(`has no ${file}; ${others}`, { code: 'hub.not-found', place: repository });
   }
   if (files.has('model.safetensors') || files.has(INDEX)) return undefined;
   if (names.length === 1) return partsOf(names[0]!);
   if (names.length > 1) {
-    throw new InputError(`${repository}: has several models: ${listed()}; name one, as in ${repository}/${names[0]}`);
+    throw new InputError(`has several models: ${listed()}`, {
+      code: 'model.ambiguous',
+      place: repository,
+      fix: `name one, as in ${repository}/${names[0]}`,
+    });
   }
   const pickled = [...files.keys()].find((name) => /\.(bin|pt|pth)$/.test(name));
   if (pickled !== undefined) {
-    throw new InputError(`${repository}: has only ${pickled}, ${pickleAdvice(repository)}`);
+    throw new InputError(`has only ${pickled}, ${pickleAdvice(repository)}`, {
+      code: 'model.unsupported',
+      place: repository,
+    });
   }
-  throw new InputError(`${repository}: has no weights we read at its top: neither model.safetensors nor a .gguf file`);
+  throw new InputError('has no weights we read at its top: neither model.safetensors nor a .gguf file', {
+    code: 'model.unsupported',
+    place: repository,
+  });
 }
 
 /** Fetches files of one commit, all counted as one piece of work. */
@@ -141,7 +152,11 @@ async function fetchModel(
   if (whole !== undefined) return fetching.fetch([whole]);
   const shards = [...(await llm.shardsByIndex(local, INDEX)).keys()].map((name) => {
     const shard = files.get(name);
-    if (shard === undefined) throw new InputError(`${reference.repository}: has no ${name}, which its ${INDEX} names`);
+    if (shard === undefined)
+      throw new InputError(`has no ${name}, which its ${INDEX} names`, {
+        code: 'model.missing-file',
+        place: reference.repository,
+      });
     return shard;
   });
   return fetching.fetch(shards);

@@ -78,7 +78,7 @@ function checked(reader: KeyReader, config: LlamaConfig): LlamaConfig {
  * @throws {InputError} naming the key, for malformed values and for architectures and features that are not supported.
  */
 export function configFromHuggingFace(json: unknown, source: string): LlamaConfig {
-  if (!isRecord(json)) throw new InputError(`${source}: it must hold a JSON object.`);
+  if (!isRecord(json)) throw new InputError('it must hold a JSON object.', { code: 'model.damaged', place: source });
   const reader = new KeyReader(source, (key) => (Object.hasOwn(json, key) ? json[key] : undefined));
   const kind = architectureOf(reader);
   refuseUnsupported(reader);

@@ -14,7 +14,7 @@ export class KeyReader {
 
   /** @throws {InputError} always. */
   fail(problem: string): never {
-    throw new InputError(`${this.source}: ${problem}`);
+    throw new InputError(problem, { code: 'model.damaged', place: this.source });
   }
 
   /** The value, or undefined where it is absent or null. */

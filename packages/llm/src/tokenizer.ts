@@ -76,7 +76,10 @@ export function createTokenizer(description: TokenizerDescription): Tokenizer {
     full = new HuggingFaceTokenizer({ ...json, added_tokens: json.added_tokens ?? [] }, config);
     plain = withoutDummyPrefix(full, json, config);
   } catch (error) {
-    throw new InputError(`${source}: the tokenizer cannot be built: ${(error as Error).message}`);
+    throw new InputError(`the tokenizer cannot be built: ${(error as Error).message}`, {
+      code: 'tokenizer.invalid',
+      place: source,
+    });
   }
   if (description.mergeRanks) setMergeRanks(full, description.mergeRanks);
   keepByteOrderMarks(full.decoder);
@@ -100,7 +103,11 @@ export function createTokenizer(description: TokenizerDescription): Tokenizer {
 
   const checkIds = (ids: readonly number[]) => {
     for (const id of ids) {
-      if (!pieceOf.has(id)) throw new InputError(`${source}: token id ${id} is not in the vocabulary of ${vocabSize}.`);
+      if (!pieceOf.has(id))
+        throw new InputError(`token id ${id} is not in the vocabulary of ${vocabSize}.`, {
+          code: 'tokenizer.token',
+          place: source,
+        });
     }
   };
   return {
@@ -134,7 +141,7 @@ function checkStructure(
   json: JsonObject,
 ): { vocabulary: Map<string, number>; addedIds: Map<string, number> } {
   const fail = (problem: string): never => {
-    throw new InputError(`${source}: ${problem}`);
+    throw new InputError(problem, { code: 'tokenizer.invalid', place: source });
   };
   const { model } = json;
   if (!isJsonObject(model)) return fail('"model" is missing; is it a tokenizer.json?');

@@ -58,11 +58,12 @@ const pathValue = /<(dir|path|file)>/;
 function refuseEmptyPaths(command: Command): void {
   for (const option of command.options) {
     if (pathValue.test(option.flags) && command.getOptionValue(option.attributeName()) === '') {
-      throw new InputError(`${option.long}: is empty; give a path`);
+      throw new InputError('is empty', { code: 'usage', place: option.long, fix: 'give a path' });
     }
   }
   command.registeredArguments.forEach((argument, index) => {
-    if (command.processedArgs[index] === '') throw new InputError(`<${argument.name()}>: is empty; give a value`);
+    if (command.processedArgs[index] === '')
+      throw new InputError(`<${argument.name()}>: is empty`, { code: 'usage', fix: 'give a value' });
   });
 }
 

@@ -34,7 +34,12 @@ async function withAdapter<T>(
 ): Promise<T> {
   const place = await locateAdapter(resolve(context.io.cwd, run));
   const baseName = options.model ?? place.model;
-  if (baseName === null) throw new InputError(`${run}: is not a run, so the model is not known; give it with --model`);
+  if (baseName === null)
+    throw new InputError('is not a run, so the model is not known', {
+      code: 'run.not-found',
+      place: run,
+      fix: 'give it with --model',
+    });
   await checkOutFolder(resolve(context.io.cwd, options.out));
   const base = await locateModel(
     baseName,

@@ -20,7 +20,11 @@ type Format = (typeof FORMATS)[number];
 function choose<Word extends string>(option: string, word: string, words: readonly Word[]): Word {
   const found = words.find((candidate) => candidate === word);
   if (found !== undefined) return found;
-  throw new InputError(`${option}: unknown value ${word}${didYouMean(word, words)}; use ${words.join(', ')}`);
+  throw new InputError(`unknown value ${word}${didYouMean(word, words)}`, {
+    code: 'usage',
+    place: option,
+    fix: `use ${words.join(', ')}`,
+  });
 }
 
 /** Four decimals, no zero before the point where there is none to lose. */
@@ -142,15 +146,20 @@ export function registerCompare(program: Command, host: Host): void {
     const format = choose<Format>('--format', options.format, FORMATS);
     // Commander gives a variadic argument as one list.
     const paths = args.flat().map((shown) => {
-      if (shown === '') throw new InputError('<runs>: one is empty; give a path');
+      if (shown === '') throw new InputError('one is empty', { code: 'usage', place: '<runs>', fix: 'give a path' });
       return { shown, path: resolve(context.io.cwd, shown) };
     });
-    if (paths.length < 2) throw new InputError('compare needs at least two runs');
+    if (paths.length < 2) throw new InputError('compare needs at least two runs', { code: 'usage' });
     let base: number | undefined;
     if (options.base !== undefined) {
       const wanted = resolve(context.io.cwd, options.base);
       base = paths.findIndex(({ path }) => path === wanted);
-      if (base < 0) throw new InputError(`--base: ${options.base} is not one of the runs; name it among them too`);
+      if (base < 0)
+        throw new InputError(`${options.base} is not one of the runs`, {
+          code: 'usage',
+          place: '--base',
+          fix: 'name it among them too',
+        });
     }
     const comparison = await compareRuns(paths, split, base);
     await context.emit(comparison, () => describe(comparison, format));

@@ -45,7 +45,7 @@ export function registerData(program: Command, host: Host): void {
     throwIfInterrupted(io.signal);
     const definition = findDataset(name!);
     if (url !== undefined && !URL.canParse(url))
-      throw new InputError(`--url: ${url} is not a URL; give one with http://`);
+      throw new InputError(`${url} is not a URL`, { code: 'usage', place: '--url', fix: 'give one with http://' });
     const folder = out === undefined ? dataHome(name!, io) : resolve(io.cwd, out);
     const { license, homepage } = definition;
     log.info(`${name}: ${license} (${homepage}); by using the files you accept the publisher's terms`);

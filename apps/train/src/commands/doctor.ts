@@ -32,7 +32,9 @@ export function registerDoctor(program: Command, host: Host): void {
     };
     await context.emit(report, () => describe(report));
     if (chosen === null) {
-      throw new NoAdapterError(`no usable GPU: ${reason}; install a Vulkan driver, or mesa-vulkan-drivers 26 or newer`);
+      throw new NoAdapterError(`no usable GPU: ${reason}`, {
+        fix: 'install a Vulkan driver, or mesa-vulkan-drivers 26 or newer',
+      });
     }
   });
 }

@@ -18,20 +18,26 @@ export function registerEvaluate(program: Command, host: Host): void {
     .option('--split <name>', 'only this split: train, valid or test');
   host.handle<{ split?: string }>(command, async (context, { split }, [run]) => {
     if (split !== undefined && !(SPLIT_NAMES as readonly string[]).includes(split)) {
-      throw new InputError(
-        `--split: unknown split ${split}${didYouMean(split, SPLIT_NAMES)}; use ${SPLIT_NAMES.join(', ')}`,
-      );
+      throw new InputError(`unknown split ${split}${didYouMean(split, SPLIT_NAMES)}`, {
+        code: 'usage',
+        place: '--split',
+        fix: `use ${SPLIT_NAMES.join(', ')}`,
+      });
     }
     const path = resolve(context.io.cwd, run!);
     const result = await readResult(path);
     const stored = Object.keys(result.metrics);
     if (split !== undefined && !stored.includes(split)) {
-      throw new InputError(`${run}: has no predictions for split ${split}; it has ${stored.join(', ')}`);
+      throw new InputError(`has no predictions for split ${split}; it has ${stored.join(', ')}`, {
+        code: 'run.no-predictions',
+        place: run,
+      });
     }
     const metrics: Record<string, SplitMetrics> = {};
     for (const name of split === undefined ? stored : [split]) {
       const file = join(path, 'predictions', `${name}.csv`);
-      if ((await kindOf(file)) !== 'file') throw new InputError(`${file}: is missing; the run folder is not whole`);
+      if ((await kindOf(file)) !== 'file')
+        throw new InputError('is missing; the run folder is not whole', { code: 'run.damaged', place: file });
       metrics[name] = evaluatePredictions(await readPredictions(file));
     }
     await context.emit({ run, method: result.method, metrics }, () => metricsTable(metrics));

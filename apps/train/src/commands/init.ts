@@ -26,10 +26,11 @@ async function readBeginning(path: string, shown: string): Promise<string> {
       break;
     }
   } catch (error) {
-    if (error instanceof TypeError) throw new InputError(`${shown}: is not UTF-8 text; save the CSV as UTF-8`);
+    if (error instanceof TypeError)
+      throw new InputError('is not UTF-8 text', { code: 'csv.encoding', place: shown, fix: 'save the CSV as UTF-8' });
     throw error;
   }
-  if (text.includes('\0')) throw new InputError(`${shown}: is a binary file, not CSV`);
+  if (text.includes('\0')) throw new InputError('is a binary file, not CSV', { code: 'csv.encoding', place: shown });
   return whole ? text : text.slice(0, text.lastIndexOf('\n') + 1);
 }
 
@@ -121,7 +122,8 @@ export function registerInit(program: Command, host: Host): void {
   host.handle<{ csv?: string; out: string }>(command, async (context, { csv, out }) => {
     const { cwd } = context.io;
     const target = resolve(cwd, out);
-    if ((await kindOf(target)) !== 'absent') throw new InputError(`${out}: is there already; choose another --out`);
+    if ((await kindOf(target)) !== 'absent')
+      throw new InputError('is there already', { code: 'file.exists', place: out, fix: 'choose another --out' });
     let guess: GuessedColumns | undefined;
     if (csv !== undefined) {
       const path = resolve(cwd, csv);

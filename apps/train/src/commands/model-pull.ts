@@ -18,16 +18,25 @@ export function addModelPull(group: Command, host: Host): void {
     throwIfInterrupted(io.signal);
     const named = parseReference(id!);
     if (named === undefined) {
-      throw new InputError(
-        `<id>: ${id} is no model of the Hub; give ORG/NAME, ORG/NAME@REVISION or ORG/NAME/FILE.gguf`,
-      );
+      throw new InputError(`${id} is no model of the Hub`, {
+        code: 'usage',
+        place: '<id>',
+        fix: 'give ORG/NAME, ORG/NAME@REVISION or ORG/NAME/FILE.gguf',
+      });
     }
     const { revision = options.revision ?? 'main' } = named;
     if (options.revision !== undefined && options.revision !== revision) {
-      throw new InputError(`--revision: ${id} names another revision; give one of both`);
+      throw new InputError(`${id} names another revision`, {
+        code: 'usage',
+        place: '--revision',
+        fix: 'give one of both',
+      });
     }
     if (parseReference(`${named.repository}@${revision}`) === undefined) {
-      throw new InputError(`--revision: ${JSON.stringify(revision)} is no branch, tag or commit`);
+      throw new InputError(`${JSON.stringify(revision)} is no branch, tag or commit`, {
+        code: 'usage',
+        place: '--revision',
+      });
     }
     const hub = hubOf(io.env);
     const reference = { ...named, revision };

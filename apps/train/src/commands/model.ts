@@ -85,7 +85,10 @@ export function registerModel(program: Command, host: Host): void {
       });
       const maxPositions = contextOf(config);
       if (options.plan && options.length > maxPositions) {
-        throw new InputError(`--length: ${options.length} tokens exceed ${contextWords(config)}`);
+        throw new InputError(`${options.length} tokens exceed ${contextWords(config)}`, {
+          code: 'prompt.too-long',
+          place: '--length',
+        });
       }
       // Names of layers hold no character that only patterns have.
       const targets = /^[\w.,]+$/.test(options.targets) ? options.targets.split(',') : options.targets;

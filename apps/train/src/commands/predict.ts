@@ -34,7 +34,8 @@ export function registerPredict(program: Command, host: Host): void {
   host.handle<PredictOptions>(command, async (context, options, [run]) => {
     const [pairs, out] = [options.pairs, options.out].map((path) => resolve(context.io.cwd, path)) as [string, string];
     await requireFile(pairs, 'CSV', true);
-    if ((await kindOf(out)) === 'folder') throw new InputError(`--out: ${out}: is a folder; name a file`);
+    if ((await kindOf(out)) === 'folder')
+      throw new InputError(`${out}: is a folder`, { code: 'file.kind', place: '--out', fix: 'name a file' });
     await using session = sessionOf(context);
     const { dataset, method, scorer } = await openRun(session, run!, options.set ?? []);
     try {
@@ -91,7 +92,8 @@ async function predictFile(context: CommandContext, { dataset, scorer, pairs, ou
         counts.rows += score.length;
         context.log.info(`${counts.rows} pairs scored`);
       }
-      if (counts.rows === 0) throw new InputError(`${pairs}: holds no rows below its header`);
+      if (counts.rows === 0)
+        throw new InputError('holds no rows below its header', { code: 'csv.empty', place: pairs });
     })(),
   );
   return counts;

@@ -86,6 +86,6 @@ async function readCandidates(dataset: Dataset, path: string): Promise<Int32Arra
       if (text.trim() !== '') found.add(lookup.find(text, `${path}:${index + 1}`));
     }
   }
-  if (found.size === 0) throw new InputError(`${path}: holds no candidates`);
+  if (found.size === 0) throw new InputError('holds no candidates', { code: 'csv.empty', place: path });
   return Int32Array.from(found);
 }

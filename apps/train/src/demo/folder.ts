@@ -35,7 +35,11 @@ export async function chooseFolder(cwd: string, runs: readonly string[], options
     return name(last);
   }
   if (!(await checkOwn(cwd, run, runs)) && !resume) {
-    throw new InputError(`${run}: holds a demo already; add --resume, or choose another --run`);
+    throw new InputError('holds a demo already', {
+      code: 'run.exists',
+      place: run,
+      fix: 'add --resume, or choose another --run',
+    });
   }
   return run;
 }
@@ -55,12 +59,17 @@ async function checkOwn(cwd: string, shown: string, runs: readonly string[]): Pr
   const path = resolve(cwd, shown);
   const kind = await kindOf(path);
   if (kind === 'absent') return true;
-  if (kind !== 'folder') throw new InputError(`${shown}: is a file; choose another --run`);
+  if (kind !== 'folder')
+    throw new InputError('is a file', { code: 'file.kind', place: shown, fix: 'choose another --run' });
   const entries = await readdir(path);
   const own = new Set([...runs, REPORT_FILE, CURVES_FILE, RESULT_FILE]);
   const foreign = entries.find((name) => !own.has(name) && !name.endsWith('.partial'));
   if (foreign !== undefined) {
-    throw new InputError(`${shown}: holds ${foreign}, so it is not the folder of a demo; choose another --run`);
+    throw new InputError(`holds ${foreign}, so it is not the folder of a demo`, {
+      code: 'run.exists',
+      place: shown,
+      fix: 'choose another --run',
+    });
   }
   return entries.length === 0;
 }

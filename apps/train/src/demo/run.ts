@@ -71,7 +71,10 @@ export async function runDemo(context: CommandContext, options: DemoOptions): Pr
 async function loadConfigs({ io, options }: CommandContext, set: readonly string[]) {
   const folder = await shippedPath('configs/demo', surroundingsOf(io).program!);
   if (folder === undefined)
-    throw new InputError('the configs of the demo did not come with this program; install it again');
+    throw new InputError('the configs of the demo did not come with this program', {
+      code: 'file.not-found',
+      fix: 'install it again',
+    });
   const load = (key: string) =>
     loadConfig(join(folder, `${key}.yaml`), {
       cwd: io.cwd,
@@ -82,10 +85,17 @@ async function loadConfigs({ io, options }: CommandContext, set: readonly string
   for (const { key } of demoMethods) configs[key] = await load(key);
   const other = Object.values(configs).find(({ data }) => data.name !== 'demo');
   if (other !== undefined) {
-    throw new InputError(`data.name: the demo knows its own data set alone, not ${other.data.name}; use train`);
+    throw new InputError(`the demo knows its own data set alone, not ${other.data.name}`, {
+      code: 'config.value',
+      place: 'data.name',
+      fix: 'use train',
+    });
   }
   if (!Object.values(configs).every(({ evaluation }) => evaluation.splits.includes('test'))) {
-    throw new InputError('evaluation.splits: the demo compares on test; leave test among them');
+    throw new InputError('evaluation.splits: the demo compares on test', {
+      code: 'config.value',
+      fix: 'leave test among them',
+    });
   }
   return configs;
 }

@@ -31,11 +31,12 @@ export function demoOracles(
   world: DemoWorld = generateDemoWorld(),
 ): Record<SplitName, DemoOracleScores> {
   if (dataset.name !== 'demo') {
-    throw new InputError(`oracles know the generated data set demo, not ${dataset.name}`);
+    throw new InputError(`oracles know the generated data set demo, not ${dataset.name}`, { code: 'data.other' });
   }
   if (dataset.recipe.version !== demoConstants.version) {
     throw new InputError(
-      `this demo is version ${String(dataset.recipe.version)}, the oracles know version ${demoConstants.version}; prepare it again`,
+      `this demo is version ${String(dataset.recipe.version)}, the oracles know version ${demoConstants.version}`,
+      { code: 'data.other', fix: 'prepare it again' },
     );
   }
   const users = byDenseId<DemoUser>(dataset.users, world.users, 'user');
@@ -68,7 +69,8 @@ function byDenseId<T extends { readonly id: string }>(ids: readonly string[], kn
   const byId = new Map(known.map((entry) => [entry.id, entry]));
   return ids.slice(1).map((id) => {
     const entry = byId.get(id);
-    if (entry === undefined) throw new InputError(`the world of demo has no ${kind} ${JSON.stringify(id)}`);
+    if (entry === undefined)
+      throw new InputError(`the world of demo has no ${kind} ${JSON.stringify(id)}`, { code: 'data.unknown-id' });
     return entry;
   });
 }

@@ -28,7 +28,7 @@ export async function downloadDataset(
   const { download, name, homepage } = definition;
   if (download === undefined) {
     const where = definition.generated ? 'it is generated' : `get its files by hand from ${homepage}`;
-    throw new InputError(`${name}: cannot be downloaded; ${where}`);
+    throw new InputError(`cannot be downloaded; ${where}`, { code: 'data.not-found', place: name });
   }
   const members = Object.entries(download.members);
   const files = members.map(([file]) => file);

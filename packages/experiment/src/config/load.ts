@@ -130,7 +130,9 @@ export function readDataOptions(name: string, set: readonly string[]): DatasetOp
   for (const argument of set) {
     const key = argument.split('=', 1)[0] as string;
     if (!key.startsWith('data.') || key === 'data.name' || key === 'data.path') {
-      throw new InputError(`--set ${key}: only options of the data set can be set here, such as data.split.by=ratio`);
+      throw new InputError(`--set ${key}: only options of the data set can be set here, such as data.split.by=ratio`, {
+        code: 'config.value',
+      });
     }
     applySet(layer, argument);
   }
@@ -147,9 +149,14 @@ async function readLayer(file: string, cwd: string, chain: readonly string[]): P
   const shown = display(file, cwd);
   if (chain.includes(file)) {
     const circle = [...chain.slice(chain.indexOf(file)), file].map((name) => display(name, cwd));
-    throw new InputError(`${circle.at(-2)}: extends goes in a circle: ${circle.join(' -> ')}; remove one of them`);
+    throw new InputError(`extends goes in a circle: ${circle.join(' -> ')}`, {
+      code: 'config.extends',
+      place: `${circle.at(-2)}`,
+      fix: 'remove one of them',
+    });
   }
-  if (chain.length >= MAX_DEPTH) throw new InputError(`${shown}: more than ${MAX_DEPTH} files extend one another`);
+  if (chain.length >= MAX_DEPTH)
+    throw new InputError(`more than ${MAX_DEPTH} files extend one another`, { code: 'config.extends', place: shown });
   const text = await readText(file, 'config');
   const own = parseFile(text, shown);
   const parents = parentsOf(own, shown);
@@ -161,7 +168,11 @@ async function readLayer(file: string, cwd: string, chain: readonly string[]): P
     const target = resolve(dirname(file), parent);
     if ((await kindOf(target)) === 'absent') {
       const place = own.origins.get('extends') ?? shown;
-      throw new InputError(`${place}: extends ${parent}, which does not exist (${display(target, cwd)}); fix the path`);
+      throw new InputError(`extends ${parent}, which does not exist (${display(target, cwd)})`, {
+        code: 'config.extends',
+        place,
+        fix: 'fix the path',
+      });
     }
     combine(merged, await readLayer(target, cwd, [...chain, file]));
   }
@@ -175,7 +186,10 @@ function parentsOf(layer: Layer, shown: string): string[] {
   const list = Array.isArray(value) ? value : [value];
   for (const entry of list) {
     if (typeof entry !== 'string' || entry === '') {
-      throw new InputError(`${layer.origins.get('extends') ?? shown}: extends must be a path or a list of paths`);
+      throw new InputError('extends must be a path or a list of paths', {
+        code: 'config.extends',
+        place: `${layer.origins.get('extends') ?? shown}`,
+      });
     }
   }
   return list as string[];
@@ -184,7 +198,12 @@ function parentsOf(layer: Layer, shown: string): string[] {
 function parseFile(text: string, shown: string): Layer {
   const { value, origins } = readYaml(text, (line, column) => `${shown}:${line}:${column}`);
   if (value === null || value === undefined) return { value: {}, origins: new Map() };
-  if (!isPlain(value)) throw new InputError(`${shown}:1:1: a config must be a mapping of keys to values`);
+  if (!isPlain(value)) {
+    throw new InputError('a config must be a mapping of keys to values', {
+      code: 'config.syntax',
+      place: `${shown}:1:1`,
+    });
+  }
   const tree = unshare(value, (path) => placeOf(path, origins, shown)) as Plain;
   // Written by a run, perhaps of an older program.
   if ('provenance' in tree) moveRenamedKeys(tree, origins);
@@ -204,15 +223,25 @@ function applySet(layer: Layer, argument: string): void {
   if (equals < 0 || keys.some((key) => !/^[A-Za-z0-9_-]+$/.test(key))) {
     throw new InputError(
       `--set ${argument}: must look like key.key=value, for example --set training.stage1.rows=1000`,
+      { code: 'usage' },
     );
   }
   const shown = `--set ${path}`;
   if (keys.some((key) => FORBIDDEN_KEYS.has(key)) || keys[0] === 'extends' || keys[0] === 'provenance') {
-    throw new InputError(`${shown}: this key cannot be set; see \`crossgate config schema\``);
+    throw new InputError('this key cannot be set', {
+      code: 'config.value',
+      place: shown,
+      fix: `see \`crossgate config schema\``,
+    });
   }
   const text = argument.slice(equals + 1);
   // YAML reads an empty value as null, which would be the default: a script whose variable is not set would not notice.
-  if (text.trim() === '') throw new InputError(`${shown}: the value is empty; give one, or null for none`);
+  if (text.trim() === '')
+    throw new InputError('the value is empty', {
+      code: 'config.value',
+      place: shown,
+      fix: 'give one, or null for none',
+    });
   const parsed = readYaml(text, () => shown);
   const value = unshare(parsed.value ?? null, () => shown, keys);
   let node = layer.value;

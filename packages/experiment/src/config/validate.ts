@@ -21,13 +21,17 @@ export function unshare(
   path: readonly string[] = [],
 ): unknown {
   if (path.length > MAX_NESTING) {
-    throw new InputError(`${place(path)}: nested more than ${MAX_NESTING} deep; a config is not`);
+    throw new InputError(`nested more than ${MAX_NESTING} deep; a config is not`, {
+      code: 'config.syntax',
+      place: place(path),
+    });
   }
   if (Array.isArray(value)) return value.map((item, index) => unshare(item, place, [...path, String(index)]));
   if (typeof value !== 'object' || value === null) return value;
   if (!isPlain(value)) {
     throw new InputError(
-      `${place(path)}: ${path.join('.')}: must be a plain value, a list or a mapping, not a typed one such as !!set`,
+      `${path.join('.')}: must be a plain value, a list or a mapping, not a typed one such as !!set`,
+      { code: 'config.syntax', place: place(path) },
     );
   }
   return Object.fromEntries(Object.entries(value).map(([key, child]) => [key, unshare(child, place, [...path, key])]));
@@ -52,12 +56,14 @@ export function validateConfig(value: Plain, origins: ReadonlyMap<string, string
   checkRenamedKeys(value, (key) => origins.get(key) ?? fallback);
   checkRenamed(value, (key) => origins.get(key) ?? fallback);
   const result = currentConfigSchema().safeParse(value);
-  if (!result.success) throw new InputError(describe(pick(result.error.issues), value, origins, fallback));
+  if (!result.success) throw refusal(pick(result.error.issues), value, origins, fallback);
   const config = result.data;
   if (config.llm.path === null && languageModelMethods.some(({ name }) => name === config.method)) {
-    throw new InputError(
-      `${origins.get('method') ?? fallback}: method ${config.method} needs llm.path; add it, or --set llm.path=PATH`,
-    );
+    throw new InputError(`method ${config.method} needs llm.path`, {
+      code: 'config.value',
+      place: `${origins.get('method') ?? fallback}`,
+      fix: 'add it, or --set llm.path=PATH',
+    });
   }
   checkRanking(config, (key) => origins.get(key) ?? fallback);
   return config;
@@ -78,14 +84,18 @@ function checkRenamed({ method, cf }: Plain, place: (key: string) => string): vo
 function checkRanking({ method, cf, evaluation }: ExperimentConfig, place: (key: string) => string): void {
   const { k } = evaluation.ranking;
   if (k !== null && !cfMethods().includes(method)) {
-    throw new InputError(
-      `${place('evaluation.ranking.k')}: evaluation.ranking is for ${cfMethods().join(', ')}, but the method is ${method}; leave it out`,
-    );
+    throw new InputError(`evaluation.ranking is for ${cfMethods().join(', ')}, but the method is ${method}`, {
+      code: 'config.value',
+      place: place('evaluation.ranking.k'),
+      fix: 'leave it out',
+    });
   }
   if (k === null && cf.selectBy !== 'auc') {
-    throw new InputError(
-      `${place('cf.selectBy')}: cf.selectBy ${cf.selectBy} needs evaluation.ranking.k; set it, or select by auc`,
-    );
+    throw new InputError(`cf.selectBy ${cf.selectBy} needs evaluation.ranking.k`, {
+      code: 'config.value',
+      place: place('cf.selectBy'),
+      fix: 'set it, or select by auc',
+    });
   }
 }
 
@@ -96,17 +106,30 @@ function pick(issues: readonly Issue[]): Issue {
   return issues.find((issue) => issue.code === 'unrecognized_keys') ?? issues[0]!;
 }
 
-function describe(issue: Issue, value: Plain, origins: ReadonlyMap<string, string>, fallback: string): string {
+function refusal(issue: Issue, value: Plain, origins: ReadonlyMap<string, string>, fallback: string): InputError {
   const path = issue.path.map(String);
   if (issue.code === 'unrecognized_keys') {
     const key = issue.keys[0]!;
     const full = [...path, key].join('.');
-    return `${origins.get(full) ?? fallback}: unknown key ${full}${suggestKey(path, key)}; see \`crossgate config schema\``;
+    return new InputError(`unknown key ${full}${suggestKey(path, key)}`, {
+      code: 'config.unknown-key',
+      place: origins.get(full) ?? fallback,
+      fix: 'see `crossgate config schema`',
+    });
   }
   const key = path.join('.');
   const given = path.reduce<unknown>((node, part) => (node as Plain | undefined)?.[part], value);
-  if (given === undefined) return `${fallback}: key ${key} is missing; add it, or --set ${key}=…`;
-  return `${placeOf(path, origins, fallback)}: ${key}: ${expectation(issue, given)}`;
+  if (given === undefined) {
+    return new InputError(`key ${key} is missing`, {
+      code: 'config.value',
+      place: fallback,
+      fix: `add it, or --set ${key}=…`,
+    });
+  }
+  return new InputError(`${key}: ${expectation(issue, given)}`, {
+    code: 'config.value',
+    place: placeOf(path, origins, fallback),
+  });
 }
 
 /** Where a path was written; a path inside a value from an alias has only its parent's place. */

@@ -26,10 +26,17 @@ export function readYaml(text: string, place: (line: number, column: number) => 
   };
   const fault = document.errors[0] ?? document.warnings[0];
   if (fault?.code === 'MULTIPLE_DOCS') {
-    throw new InputError(`${at(fault.pos[0])}: a second YAML document begins here; a config is one, so remove the ---`);
+    throw new InputError('a second YAML document begins here', {
+      code: 'config.syntax',
+      place: `${at(fault.pos[0])}`,
+      fix: 'a config is one, so remove the ---',
+    });
   }
   if (fault !== undefined) {
-    throw new InputError(`${at(fault.pos[0])}: not valid YAML: ${fault.message.split('\n')[0]}`);
+    throw new InputError(`not valid YAML: ${fault.message.split('\n')[0]}`, {
+      code: 'config.syntax',
+      place: `${at(fault.pos[0])}`,
+    });
   }
   const origins = new Map<string, string>();
   const walk = (node: unknown, path: string): void => {
@@ -38,11 +45,15 @@ export function readYaml(text: string, place: (line: number, column: number) => 
         if (!isPair(pair)) continue;
         const where = at((pair.key as Node | null)?.range?.[0] ?? 0);
         if (!isScalar(pair.key) || pair.key.value === null || typeof pair.key.value === 'object') {
-          throw new InputError(`${where}: a key must be plain text, not a mapping, a list, an alias or nothing`);
+          throw new InputError('a key must be plain text, not a mapping, a list, an alias or nothing', {
+            code: 'config.syntax',
+            place: where,
+          });
         }
         const key = String(pair.key.value);
         const child = path === '' ? key : `${path}.${key}`;
-        if (FORBIDDEN_KEYS.has(key)) throw new InputError(`${where}: unknown key ${child}; remove it`);
+        if (FORBIDDEN_KEYS.has(key))
+          throw new InputError(`unknown key ${child}`, { code: 'config.unknown-key', place: where, fix: 'remove it' });
         origins.set(child, where);
         walk(pair.value, child);
       }
@@ -58,6 +69,9 @@ export function readYaml(text: string, place: (line: number, column: number) => 
   try {
     return { value: document.toJS({ maxAliasCount: 100 }), origins };
   } catch (error) {
-    throw new InputError(`${place(1, 1)}: not usable YAML: ${(error as Error).message}`);
+    throw new InputError(`not usable YAML: ${(error as Error).message}`, {
+      code: 'config.syntax',
+      place: place(1, 1),
+    });
   }
 }

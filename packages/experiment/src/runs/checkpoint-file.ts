@@ -21,7 +21,11 @@ export type CheckpointFile = z.output<typeof checkpointFile>;
 
 /** What is said of every checkpoint that cannot be used. */
 function damaged(path: string, detail: string): InputError {
-  return new InputError(`${path}: is not a checkpoint${detail}; delete the folder and start the run again`);
+  return new InputError(`is not a checkpoint${detail}`, {
+    code: 'checkpoint.damaged',
+    place: path,
+    fix: 'delete the folder and start the run again',
+  });
 }
 
 const pathOf = (run: string, name: CheckpointName): string => join(run, 'checkpoints', `${name}.json`);

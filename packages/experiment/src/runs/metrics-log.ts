@@ -143,13 +143,27 @@ export function readKept(folder: string, bytes: number): KeptLog {
   const content = existsSync(path) ? readFileSync(path) : undefined;
   if (content === undefined || content.length < bytes) {
     const found = content === undefined ? 'is missing' : `has ${content.length} bytes`;
-    throw new InputError(`${path}: ${found}, but the last checkpoint was made after ${bytes}; ${remedy}`);
+    throw new InputError(`${found}, but the last checkpoint was made after ${bytes}`, {
+      code: 'run.damaged',
+      place: path,
+      fix: remedy,
+    });
   }
   const lines = content.toString('utf8', 0, bytes).split('\n');
-  if (lines.pop() !== '') throw new InputError(`${path}:${lines.length + 1}: the line is not whole; ${remedy}`);
+  if (lines.pop() !== '')
+    throw new InputError('the line is not whole', {
+      code: 'run.damaged',
+      place: `${path}:${lines.length + 1}`,
+      fix: remedy,
+    });
   const records = lines.map((line, index) => {
     const record = parseRecord(line);
-    if (record === undefined) throw new InputError(`${path}:${index + 1}: is not a record of a run; ${remedy}`);
+    if (record === undefined)
+      throw new InputError('is not a record of a run', {
+        code: 'run.damaged',
+        place: `${path}:${index + 1}`,
+        fix: remedy,
+      });
     return record;
   });
   return { bytes, records };

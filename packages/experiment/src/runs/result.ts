@@ -51,28 +51,35 @@ export type StoredResult = Readonly<z.output<typeof storedResult>>;
  */
 export async function readResult(path: string): Promise<StoredResult> {
   const kind = await kindOf(path);
-  if (kind === 'absent') throw new InputError(`${path}: run not found; check the path`);
-  if (kind !== 'folder') throw new InputError(`${path}: is a file, but a run is a folder`);
+  if (kind === 'absent')
+    throw new InputError('run not found', { code: 'run.not-found', place: path, fix: 'check the path' });
+  if (kind !== 'folder')
+    throw new InputError('is a file, but a run is a folder', { code: 'run.not-found', place: path });
   if ((await kindOf(join(path, 'config.yaml'))) === 'absent') {
-    throw new InputError(`${path}: is not a run (it has no config.yaml)`);
+    throw new InputError('is not a run (it has no config.yaml)', { code: 'run.not-found', place: path });
   }
   const file = join(path, 'result.json');
   if ((await kindOf(file)) === 'absent') {
-    throw new InputError(
-      `${path}: the run is not complete; finish it with train ${basename(path)}/config.yaml --resume --run ${path}`,
-    );
+    throw new InputError('the run is not complete', {
+      code: 'run.incomplete',
+      place: path,
+      fix: `finish it with train ${basename(path)}/config.yaml --resume --run ${path}`,
+    });
   }
   let value: unknown;
   try {
     value = JSON.parse(await readText(file, 'result'));
   } catch (error) {
     if (error instanceof InputError) throw error;
-    throw new InputError(`${file}: is not valid JSON; the file was changed or damaged`);
+    throw new InputError('is not valid JSON; the file was changed or damaged', { code: 'run.damaged', place: file });
   }
   const result = storedResult.safeParse(value);
   // As it was written, with its own order of keys.
   if (result.success) return value as StoredResult;
   const key = result.error.issues[0]?.path.join('.') ?? '';
   const detail = key === '' ? '' : ` (${key} is wrong)`;
-  throw new InputError(`${file}: is not the result of a run${detail}; the file was changed or damaged`);
+  throw new InputError(`is not the result of a run${detail}; the file was changed or damaged`, {
+    code: 'run.damaged',
+    place: file,
+  });
 }

@@ -107,7 +107,8 @@ export class RunFolder {
     ] as const) {
       if (typeof stored[key] !== 'string' || stored[key] === provenance[key]) continue;
       throw new InputError(
-        `${this.path}: the run was started on other ${what} (hash ${stored[key]}, now ${provenance[key] ?? 'none'}); resume with the same`,
+        `the run was started on other ${what} (hash ${stored[key]}, now ${provenance[key] ?? 'none'})`,
+        { code: 'run.other-config', place: this.path, fix: 'resume with the same' },
       );
     }
     const last = await readCheckpointFile(this.path, 'last');
@@ -234,16 +235,31 @@ async function removeLeftovers(run: string): Promise<void> {
 async function inspect(path: string, config: ExperimentConfig, { resume }: { resume: boolean }): Promise<RunState> {
   const kind = await kindOf(path);
   if (kind === 'absent') return 'new';
-  if (kind !== 'folder') throw new InputError(`${path}: is a file; choose another --run`);
+  if (kind !== 'folder')
+    throw new InputError('is a file', { code: 'file.kind', place: path, fix: 'choose another --run' });
   // Left by a process that was killed at the very start: a folder with no more than these is as good as new.
   const entries = (await readdir(path)).filter((name) => name !== 'run.lock' && !isTemporaryName(name));
   if (entries.length === 0) return 'new';
   const isRun = entries.includes('config.yaml');
   const complete = entries.includes('result.json');
   if (!isRun || !resume) {
-    if (complete) throw new InputError(`${path}: holds a complete run; choose another --run, or delete it first`);
-    if (isRun) throw new InputError(`${path}: holds an unfinished run; add --resume, or choose another --run`);
-    throw new InputError(`${path}: is not empty and is not a run; choose another --run`);
+    if (complete)
+      throw new InputError('holds a complete run', {
+        code: 'run.exists',
+        place: path,
+        fix: 'choose another --run, or delete it first',
+      });
+    if (isRun)
+      throw new InputError('holds an unfinished run', {
+        code: 'run.unfinished',
+        place: path,
+        fix: 'add --resume, or choose another --run',
+      });
+    throw new InputError('is not empty and is not a run', {
+      code: 'run.exists',
+      place: path,
+      fix: 'choose another --run',
+    });
   }
   await checkSameConfig(path, config);
   if (complete) return 'complete';
@@ -267,7 +283,11 @@ async function readConfig(run: string): Promise<Record<string, unknown> | undefi
     return config as Record<string, unknown>;
   } catch (error) {
     if (error instanceof InputError) throw error;
-    throw new InputError(`${path}: is not valid YAML; delete the folder and start the run again`);
+    throw new InputError('is not valid YAML', {
+      code: 'run.damaged',
+      place: path,
+      fix: 'delete the folder and start the run again',
+    });
   }
 }
 
@@ -281,7 +301,11 @@ async function checkSameConfig(run: string, config: ExperimentConfig): Promise<v
     if (MOVABLE.has(key) || key.startsWith('provenance.')) continue;
     if ((stored.get(key) ?? 'null') === (now.get(key) ?? 'null')) continue;
     const words = `${key} was ${stored.get(key) ?? 'absent'} and is now ${now.get(key) ?? 'absent'}`;
-    throw new InputError(`${join(run, 'config.yaml')}: ${words}; resume with the same config, or use another --run`);
+    throw new InputError(words, {
+      code: 'run.other-config',
+      place: join(run, 'config.yaml'),
+      fix: 'resume with the same config, or use another --run',
+    });
   }
 }
 

@@ -106,10 +106,15 @@ async function placedTensors(files: readonly ByteSource[], first: GgufHeader): P
       throw new InputError(
         `${file.name}: it says that it is part ${part + 1} of ${parts}, not ${due}; ` +
           'keep all parts in one folder, under their names (NAME-00001-of-00002.gguf).',
+        { code: 'model.damaged' },
       );
     }
     for (const [name, tensor] of header.tensors) {
-      if (tensors.has(name)) throw new InputError(`${file.name}: tensor ${quoted(name)} is in another part too.`);
+      if (tensors.has(name))
+        throw new InputError(`tensor ${quoted(name)} is in another part too.`, {
+          code: 'model.damaged',
+          place: file.name,
+        });
       tensors.set(name, { ...tensor, file });
     }
   }
@@ -124,7 +129,8 @@ function typeOf({ name, type, file }: PlacedTensor): StoredType {
   const known = storedTypes.get(type.name);
   if (known) return known;
   throw new InputError(
-    `${file.name}: tensor ${quoted(name)} is stored as ${type.name}, which is not supported; supported: ${[...storedTypes.keys()].join(', ')}.`,
+    `tensor ${quoted(name)} is stored as ${type.name}, which is not supported; supported: ${[...storedTypes.keys()].join(', ')}.`,
+    { code: 'model.unsupported', place: file.name },
   );
 }
 

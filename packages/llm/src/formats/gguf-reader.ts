@@ -23,7 +23,10 @@ export class HeaderReader {
 
   /** @throws {InputError} always, naming the file and the offset. */
   fail(problem: string): never {
-    throw new InputError(`${this.source.name}: ${problem} (at byte ${this.position}); the file is damaged or cut off.`);
+    throw new InputError(`${problem} (at byte ${this.position}); the file is damaged or cut off.`, {
+      code: 'model.damaged',
+      place: this.source.name,
+    });
   }
 
   /** Bytes of the file after the cursor. */

@@ -78,7 +78,7 @@ function bosTemplate(bos: string, id: number) {
 
 function describe(metadata: Metadata, source: string): TokenizerDescription {
   const fail = (problem: string): never => {
-    throw new InputError(`${source}: ${problem}`);
+    throw new InputError(problem, { code: 'tokenizer.invalid', place: source });
   };
   const model = metadata.get('tokenizer.ggml.model');
   if (model === undefined) {
@@ -116,7 +116,10 @@ function tokenId({ source, metadata, pieces }: Vocabulary, name: string): number
   const id = metadata.get(key);
   if (id === undefined) return undefined;
   if (typeof id === 'number' && Number.isInteger(id) && id >= 0 && id < pieces.length) return id;
-  throw new InputError(`${source}: ${key} is ${String(id).slice(0, 40)}, outside the vocabulary of ${pieces.length}.`);
+  throw new InputError(`${key} is ${String(id).slice(0, 40)}, outside the vocabulary of ${pieces.length}.`, {
+    code: 'tokenizer.invalid',
+    place: source,
+  });
 }
 
 function specialTokens(vocabulary: Vocabulary, addsBosByDefault: boolean) {
@@ -150,7 +153,10 @@ function describeSentencePiece(vocabulary: Vocabulary): TokenizerDescription {
   const { source, metadata, pieces, types } = vocabulary;
   const scores = metadata.get('tokenizer.ggml.scores');
   if (!isNumbers(scores) || scores.length !== pieces.length) {
-    throw new InputError(`${source}: tokenizer.ggml.scores must hold ${pieces.length} numbers, one per token.`);
+    throw new InputError(`tokenizer.ggml.scores must hold ${pieces.length} numbers, one per token.`, {
+      code: 'tokenizer.invalid',
+      place: source,
+    });
   }
   const unknown = tokenId(vocabulary, 'unknown') ?? types.indexOf(2);
   const dummyPrefix = metadata.get('tokenizer.ggml.add_space_prefix') !== false;
@@ -273,16 +279,21 @@ const preTokenizers: Readonly<Record<string, PreTokenizer>> = {
 function describeByteLevel(vocabulary: Vocabulary): TokenizerDescription {
   const { source, metadata, pieces } = vocabulary;
   const merges = strings(metadata, 'merges');
-  if (!merges) throw new InputError(`${source}: tokenizer.ggml.merges must be a list of strings.`);
+  if (!merges)
+    throw new InputError('tokenizer.ggml.merges must be a list of strings.', {
+      code: 'tokenizer.invalid',
+      place: source,
+    });
   const pre = String(metadata.get('tokenizer.ggml.pre') ?? 'none');
   const steps = Object.hasOwn(preTokenizers, pre) ? preTokenizers[pre] : undefined;
   if (!steps) {
     const known = Object.keys(preTokenizers).join(', ');
     // Files from before the key was there, or by a converter that did not know the model: how they split is not known.
     const advice = pre === 'none' || pre === 'default' ? '; convert the model with a newer llama.cpp' : '';
-    throw new InputError(
-      `${source}: tokenizer.ggml.pre ${quoted(pre)} is not supported${advice}; supported: ${known}.`,
-    );
+    throw new InputError(`tokenizer.ggml.pre ${quoted(pre)} is not supported${advice}; supported: ${known}.`, {
+      code: 'tokenizer.invalid',
+      place: source,
+    });
   }
   return {
     source,

@@ -54,14 +54,24 @@ const maxArrayDepth = 3;
  */
 export async function readGgufHeader(source: ByteSource): Promise<GgufHeader> {
   const reader = new HeaderReader(source);
-  if (source.size < 24) throw new InputError(`${source.name}: ${source.size} bytes are too few for a GGUF file.`);
-  if ((await reader.uint32()) !== 0x46554747) throw new InputError(`${source.name} is ${await describeOther(source)}`);
+  if (source.size < 24)
+    throw new InputError(`${source.size} bytes are too few for a GGUF file.`, {
+      code: 'model.damaged',
+      place: source.name,
+    });
+  if ((await reader.uint32()) !== 0x46554747)
+    throw new InputError(`${source.name} is ${await describeOther(source)}`, { code: 'model.unsupported' });
   const version = await reader.uint32();
   if (version === 0x02000000 || version === 0x03000000) {
-    throw new InputError(`${source.name} is a big-endian GGUF file; convert it to little-endian.`);
+    throw new InputError(`${source.name} is a big-endian GGUF file`, {
+      code: 'model.unsupported',
+      fix: 'convert it to little-endian.',
+    });
   }
   if (version !== 2 && version !== 3) {
-    throw new InputError(`${source.name} is GGUF version ${version}; versions 2 and 3 are supported.`);
+    throw new InputError(`${source.name} is GGUF version ${version}; versions 2 and 3 are supported.`, {
+      code: 'model.unsupported',
+    });
   }
   // The shortest tensor entry has a name length, a count, a type and an offset; the shortest key a length, a type, a byte.
   const tensorCount = reader.checkCount(await reader.uint64(), 24, 'the tensor count');

@@ -23,7 +23,10 @@ interface SpecialIds {
 export async function tokenizerFromFolder(folder: ModelFolder, ids: SpecialIds = {}): Promise<Tokenizer> {
   const files = await folder.list();
   const config = files.includes('tokenizer_config.json') ? await readJson(folder, 'tokenizer_config.json') : {};
-  if (!isJsonObject(config)) throw new InputError(`${folder.name}/tokenizer_config.json must hold a JSON object.`);
+  if (!isJsonObject(config))
+    throw new InputError(`${folder.name}/tokenizer_config.json must hold a JSON object.`, {
+      code: 'tokenizer.invalid',
+    });
   const own = files.includes('tokenizer.json')
     ? await describeJson(folder, config, ids)
     : files.includes('tokenizer.model')
@@ -38,15 +41,17 @@ export async function tokenizerFromFolder(folder: ModelFolder, ids: SpecialIds =
 }
 
 function refuse(folder: ModelFolder): never {
-  throw new InputError(
-    `${folder.name}: there is no tokenizer.json; copy tokenizer.json and tokenizer_config.json of the original model there.`,
-  );
+  throw new InputError('there is no tokenizer.json', {
+    code: 'tokenizer.missing',
+    place: folder.name,
+    fix: 'copy tokenizer.json and tokenizer_config.json of the original model there.',
+  });
 }
 
 async function describeJson(folder: ModelFolder, config: JsonObject, ids: SpecialIds) {
   const source = `${folder.name}/tokenizer.json`;
   const json = await readJson(folder, 'tokenizer.json', maxTokenizerBytes);
-  if (!isJsonObject(json)) throw new InputError(`${source} must hold a JSON object.`);
+  if (!isJsonObject(json)) throw new InputError(`${source} must hold a JSON object.`, { code: 'tokenizer.invalid' });
   const complete = { normalizer: null, pre_tokenizer: null, post_processor: null, decoder: null, ...json };
   const named = 'bos_token' in config;
   const mergeRanks = mergeRanksOf(json, config, `${folder.name}/tokenizer_config.json`);
@@ -64,7 +69,10 @@ async function describeModel(folder: ModelFolder, config: JsonObject) {
   const source = file.name;
   try {
     if (file.size > maxTokenizerBytes)
-      throw new InputError(`${source}: ${file.size} bytes are too many for a tokenizer.`);
+      throw new InputError(`${file.size} bytes are too many for a tokenizer.`, {
+        code: 'tokenizer.invalid',
+        place: source,
+      });
     const model = await orDescribed(file, async () => parseSentencePiece(await file.read(0, file.size), source));
     const { json, mergeRanks } = sentencePieceSteps(model);
     const known = new Set(json.added_tokens.map(({ id }) => id));
@@ -101,7 +109,8 @@ function mergeRanksOf(json: JsonObject, config: JsonObject, source: string): rea
   if (ranks === undefined) return undefined;
   const merges = isJsonObject(json.model) && Array.isArray(json.model.merges) ? json.model.merges.length : 0;
   if (Array.isArray(ranks) && ranks.length === merges && ranks.every(Number.isInteger)) return ranks;
-  throw new InputError(
-    `${source}: ${mergeRanksKey} must hold ${merges} whole numbers, one per merge of tokenizer.json.`,
-  );
+  throw new InputError(`${mergeRanksKey} must hold ${merges} whole numbers, one per merge of tokenizer.json.`, {
+    code: 'tokenizer.invalid',
+    place: source,
+  });
 }

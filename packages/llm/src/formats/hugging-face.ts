@@ -32,7 +32,8 @@ export function memoryFolder(name: string, files: ReadonlyMap<string, Uint8Array
     list: async () => [...files.keys()],
     async open(file) {
       const bytes = files.get(file);
-      if (!bytes) throw new InputError(`${name}/${file}: there is no such file.`);
+      if (!bytes)
+        throw new InputError('there is no such file.', { code: 'model.missing-file', place: `${name}/${file}` });
       return memorySource(`${name}/${file}`, bytes);
     },
   };
@@ -53,7 +54,7 @@ export async function readJson(folder: ModelFolder, file: string, maxBytes = max
       try {
         return JSON.parse(text);
       } catch (error) {
-        throw new InputError(`${source.name} is not JSON: ${(error as Error).message}`);
+        throw new InputError(`${source.name} is not JSON: ${(error as Error).message}`, { code: 'model.damaged' });
       }
     });
   } finally {
@@ -68,7 +69,11 @@ export async function readJson(folder: ModelFolder, file: string, maxBytes = max
 export async function readConfig(folder: ModelFolder): Promise<LlamaConfig> {
   const files = await folder.list();
   if (!files.includes('config.json')) {
-    throw new InputError(`${folder.name}: there is no config.json; give a Hugging Face model folder or a .gguf file.`);
+    throw new InputError('there is no config.json', {
+      code: 'model.not-found',
+      place: folder.name,
+      fix: 'give a Hugging Face model folder or a .gguf file.',
+    });
   }
   const config = configFromHuggingFace(await readJson(folder, 'config.json'), `${folder.name}/config.json`);
   if (!files.includes('generation_config.json')) return config;
@@ -113,7 +118,11 @@ function addWeight(
   ignored: (name: string) => boolean,
 ): void {
   if (ignored(name)) return;
-  if (weights.has(name)) throw new InputError(`${file.name}: tensor ${quoted(name)} is in another shard too.`);
+  if (weights.has(name))
+    throw new InputError(`tensor ${quoted(name)} is in another shard too.`, {
+      code: 'model.damaged',
+      place: file.name,
+    });
   if (dtype === 'U8') {
     weights.set(name, { ...blocksOf(file, name, shape, expected.get(name) ?? []), file, begin });
     return;
@@ -121,7 +130,8 @@ function addWeight(
   const type = isFloatDtype(dtype) ? storedTypes.get(dtype) : undefined;
   if (!type) {
     throw new InputError(
-      `${file.name}: tensor ${quoted(name)} is stored as ${dtype}, which is not supported; supported: F32, F16, BF16.`,
+      `tensor ${quoted(name)} is stored as ${dtype}, which is not supported; supported: F32, F16, BF16.`,
+      { code: 'model.unsupported', place: file.name },
     );
   }
   weights.set(name, { shape, type, file, begin });
@@ -137,7 +147,8 @@ function blocksOf(file: ByteSource, name: string, stored: readonly number[], sha
       return { shape, type };
   }
   throw new InputError(
-    `${file.name}: tensor ${quoted(name)} of U8 with shape [${stored.slice(0, 8)}] is no layer of [${shape}] in blocks of 8 or 4 bits.`,
+    `tensor ${quoted(name)} of U8 with shape [${stored.slice(0, 8)}] is no layer of [${shape}] in blocks of 8 or 4 bits.`,
+    { code: 'model.unsupported', place: file.name },
   );
 }
 
@@ -155,7 +166,10 @@ async function openShards(folder: ModelFolder, files: ByteSource[]): Promise<Sha
     const header = await orDescribed(file, () => readSafetensorsHeader(file));
     for (const tensor of listed) {
       if (!header.tensors.has(tensor))
-        throw new InputError(`${file.name}: tensor ${quoted(tensor)} is missing; ${indexName} puts it there.`);
+        throw new InputError(`tensor ${quoted(tensor)} is missing; ${indexName} puts it there.`, {
+          code: 'model.missing-file',
+          place: file.name,
+        });
     }
     shards.push({ file, tensors: [...header.tensors.values()] });
   }
@@ -181,7 +195,10 @@ export async function weightFiles(folder: ModelFolder): Promise<ReadonlyMap<stri
   const missing = [...wanted.keys()].find((name) => !names.includes(name));
   if (missing !== undefined) {
     const why = indexed ? `${indexName} names it` : `the shards beside it say that there are ${wanted.size}`;
-    throw new InputError(`${folder.name}/${missing}: the file is missing; ${why}.`);
+    throw new InputError(`the file is missing; ${why}.`, {
+      code: 'model.missing-file',
+      place: `${folder.name}/${missing}`,
+    });
   }
   return wanted;
 }
@@ -200,14 +217,18 @@ export async function shardsByIndex(folder: ModelFolder, indexName: string): Pro
   const index = (await readJson(folder, indexName)) as { weight_map?: unknown } | null;
   const map = index?.weight_map;
   if (typeof map !== 'object' || map === null || Array.isArray(map)) {
-    throw new InputError(`${folder.name}/${indexName}: weight_map is missing or no object.`);
+    throw new InputError('weight_map is missing or no object.', {
+      code: 'model.damaged',
+      place: `${folder.name}/${indexName}`,
+    });
   }
   const shards = new Map<string, string[]>();
   for (const [tensor, file] of Object.entries(map)) {
     // Only plain names inside the folder: an index must not reach elsewhere on the disk.
     if (typeof file !== 'string' || !/^[\w][\w.-]*\.safetensors$/.test(file)) {
       throw new InputError(
-        `${folder.name}/${indexName}: tensor ${quoted(tensor)} is put into ${quoted(String(file))}, no safetensors file of the folder.`,
+        `tensor ${quoted(tensor)} is put into ${quoted(String(file))}, no safetensors file of the folder.`,
+        { code: 'model.damaged', place: `${folder.name}/${indexName}` },
       );
     }
     const tensors = shards.get(file) ?? [];
@@ -219,6 +240,9 @@ export async function shardsByIndex(folder: ModelFolder, indexName: string): Pro
 
 function refuse(folder: ModelFolder, names: readonly string[]): never {
   const pickle = findPickle(names);
-  if (pickle) throw new InputError(`${folder.name}: ${pickle} is ${pickleAdvice()}`);
-  throw new InputError(`${folder.name}: there is neither model.safetensors nor model.safetensors.index.json.`);
+  if (pickle) throw new InputError(`${pickle} is ${pickleAdvice()}`, { code: 'model.unsupported', place: folder.name });
+  throw new InputError('there is neither model.safetensors nor model.safetensors.index.json.', {
+    code: 'model.missing-file',
+    place: folder.name,
+  });
 }

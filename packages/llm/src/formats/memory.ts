@@ -18,7 +18,8 @@ export function weightsInMemory(config: LlamaConfig, weights: ReadonlyMap<string
   checkWeights(config, weights, 'the weights in memory');
   const find = (name: string): MemoryWeight => {
     const weight = weights.get(name);
-    if (weight === undefined) throw new InputError(`the weights in memory: there is no ${name}`);
+    if (weight === undefined)
+      throw new InputError(`the weights in memory: there is no ${name}`, { code: 'model.missing-file' });
     return weight;
   };
   return {

@@ -59,6 +59,6 @@ export async function orDescribed<T>(file: ByteSource, read: () => Promise<T>): 
   } catch (error) {
     const content = error instanceof InputError ? await describeContent(file) : undefined;
     if (content === undefined) throw error;
-    throw new InputError(`${file.name} is ${content}`);
+    throw new InputError(`${file.name} is ${content}`, { code: 'model.unsupported' });
   }
 }

@@ -30,7 +30,7 @@ interface Field {
  */
 export function parseSentencePiece(file: Uint8Array, source: string): SentencePieceModel {
   const fail = (problem: string): never => {
-    throw new InputError(`${source}: ${problem}`);
+    throw new InputError(problem, { code: 'tokenizer.invalid', place: source });
   };
   const damaged = (): never => fail('it is no SentencePiece model, or it is damaged or cut off.');
   const text = new TextDecoder('utf-8', { ignoreBOM: true });

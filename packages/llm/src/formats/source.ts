@@ -89,18 +89,20 @@ export function checkWeights(
     const entry = found.get(name);
     if (!entry) {
       const hint = name === 'lm_head.weight' ? ' (a tied head needs tie_word_embeddings: true)' : '';
-      throw new InputError(`${source}: tensor ${name} is missing${hint}.`);
+      throw new InputError(`tensor ${name} is missing${hint}.`, { code: 'model.missing-file', place: source });
     }
     if (entry.shape.length !== shape.length || entry.shape.some((extent, i) => extent !== shape[i])) {
       throw new InputError(
-        `${source}: tensor ${name} has shape [${entry.shape.slice(0, 8)}], but the configuration makes it [${shape.slice(0, 8)}].`,
+        `tensor ${name} has shape [${entry.shape.slice(0, 8)}], but the configuration makes it [${shape.slice(0, 8)}].`,
+        { code: 'model.damaged', place: source },
       );
     }
   }
   for (const name of found.keys()) {
     if (!expected.has(name) && !ignored(name)) {
       throw new InputError(
-        `${source}: tensor ${quoted(name)} is not part of a ${config.architecture} model of this configuration.`,
+        `tensor ${quoted(name)} is not part of a ${config.architecture} model of this configuration.`,
+        { code: 'model.damaged', place: source },
       );
     }
   }
@@ -114,7 +116,11 @@ export function weightSource(
 ): WeightSource {
   const find = (name: string): StoredWeight => {
     const weight = weights.get(name);
-    if (!weight) throw new InputError(`${files[0]?.name ?? 'model'}: there is no tensor ${quoted(name)}.`);
+    if (!weight)
+      throw new InputError(`there is no tensor ${quoted(name)}.`, {
+        code: 'model.missing-file',
+        place: files[0]?.name ?? 'model',
+      });
     return weight;
   };
   return {

@@ -60,7 +60,7 @@ export class StopTexts {
 
   /** @throws InputError for an empty text, which would end every generation at once. */
   constructor(private readonly stops: readonly string[]) {
-    if (stops.includes('')) throw new InputError('a stop string is empty; give at least one character');
+    if (stops.includes('')) throw new InputError('a stop string is empty', { fix: 'give at least one character' });
   }
 
   /** @returns what may be shown, and whether a stop text was found behind it. */
@@ -127,7 +127,10 @@ export async function* generateText(
 export function encodePrompt(tokenizer: Tokenizer, prompt: string): number[] {
   const tokens = tokenizer.encode(prompt, { bos: tokenizer.addsBos || prompt === '' });
   if (tokens.length === 0) {
-    throw new InputError('the prompt is empty and the model has no beginning-of-text token; give a text');
+    throw new InputError('the prompt is empty and the model has no beginning-of-text token', {
+      code: 'prompt.empty',
+      fix: 'give a text',
+    });
   }
   return tokens;
 }

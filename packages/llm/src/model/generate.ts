@@ -20,9 +20,10 @@ export interface GenerateOptions extends SamplingOptions {
 
 /** @throws InputError for no tokens, or tokens outside the vocabulary. */
 export function checkVocabulary({ config: { vocabSize } }: LlamaModel, tokens: readonly number[]): void {
-  if (tokens.length === 0) throw new InputError('at least one token is needed');
+  if (tokens.length === 0) throw new InputError('at least one token is needed', { code: 'prompt.empty' });
   const wrong = tokens.find((token) => !Number.isInteger(token) || token < 0 || token >= vocabSize);
-  if (wrong !== undefined) throw new InputError(`token ${wrong} is outside the vocabulary of ${vocabSize}`);
+  if (wrong !== undefined)
+    throw new InputError(`token ${wrong} is outside the vocabulary of ${vocabSize}`, { code: 'tokenizer.token' });
 }
 
 /** @throws InputError when one of some logits is NaN or infinite. */
@@ -32,7 +33,9 @@ function requireFinite(logits: Float32Array, what: string): void {
 }
 
 function brokenOutput(what: string): InputError {
-  return new InputError(`${what}; the model's output is broken, its weights or an adapter's are probably damaged`);
+  return new InputError(`${what}; the model's output is broken, its weights or an adapter's are probably damaged`, {
+    code: 'model.output',
+  });
 }
 
 /**
@@ -81,7 +84,9 @@ export async function* generateTokens(
   checkVocabulary(model, prompt);
   checkSampling(sampling);
   if (prompt.length > model.maxPositions) {
-    throw new InputError(`the prompt's ${prompt.length} tokens exceed ${contextWords(model.config)}`);
+    throw new InputError(`the prompt's ${prompt.length} tokens exceed ${contextWords(model.config)}`, {
+      code: 'prompt.too-long',
+    });
   }
   const random = new RandomStream(seed, 'generate');
   // The last token is never followed, so its keys are not needed.

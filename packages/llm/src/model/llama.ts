@@ -102,7 +102,7 @@ export class LlamaModel {
   static over(device: Device, config: LlamaConfig, weights: ReadonlyMap<string, Tensor>): LlamaModel {
     for (const [name, shape] of expectedTensors(config)) {
       const found = weights.get(name);
-      if (!found) throw new InputError(`the model's weight ${name} is missing`);
+      if (!found) throw new InputError(`the model's weight ${name} is missing`, { code: 'model.missing-file' });
       expectShape('LlamaModel', name, found, shape);
     }
     return new LlamaModel(device, config, weights, false);
@@ -128,7 +128,7 @@ export class LlamaModel {
 
   #weight(name: string): LinearWeight {
     const weight = this.weights.get(name);
-    if (weight === undefined) throw new InputError(`the model has no weight ${name}`);
+    if (weight === undefined) throw new InputError(`the model has no weight ${name}`, { code: 'model.missing-file' });
     return weight;
   }
 
@@ -171,7 +171,9 @@ export class LlamaModel {
     for (let i = 1; i < hostOffsets.length; i++) {
       const length = firstPosition + hostOffsets[i]! - hostOffsets[i - 1]!;
       if (length > this.maxPositions) {
-        throw new InputError(`a sequence of ${length} tokens exceeds ${contextWords(config)}`);
+        throw new InputError(`a sequence of ${length} tokens exceeds ${contextWords(config)}`, {
+          code: 'prompt.too-long',
+        });
       }
     }
     const visible = windowed(device, batch, config.slidingWindow);

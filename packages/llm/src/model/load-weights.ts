@@ -173,7 +173,10 @@ async function* halfRows(source: WeightSource, name: string, bfloat: boolean, bu
   for await (const { offset, data } of source.read(name)) {
     const beyond = data.find((value) => !(Math.abs(value) < 65_520));
     if (beyond !== undefined) {
-      throw new InputError(`weight ${name}: a value is ${beyond}, which f16 cannot hold; keep it as stored, or in f32`);
+      throw new InputError(`weight ${name}: a value is ${beyond}, which f16 cannot hold`, {
+        code: 'model.unsupported',
+        fix: 'keep it as stored, or in f32',
+      });
     }
     yield { row: offset / columns, halves: float32ToFloat16(data) };
   }

@@ -56,7 +56,8 @@ export class LoraAdapters {
     random: RandomStream,
   ) {
     const { dropout } = options;
-    if (!(dropout >= 0 && dropout < 1)) throw new InputError(`lora.dropout is ${dropout}, expected a number in [0, 1)`);
+    if (!(dropout >= 0 && dropout < 1))
+      throw new InputError(`lora.dropout is ${dropout}, expected a number in [0, 1)`, { code: 'adapter.option' });
     const shapes = loraParameterShapes(config, options);
     this.scale = loraScale(options);
     const specs = [...shapes].map(([name, shape]): ParameterSpec => {
@@ -99,7 +100,7 @@ export function loraParameterShapes(
   { rank, targets }: Pick<LoraOptions, 'rank' | 'targets'>,
 ): Map<string, readonly [number, number]> {
   if (!Number.isInteger(rank) || rank < 1)
-    throw new InputError(`lora.rank is ${rank}, expected an integer of at least 1`);
+    throw new InputError(`lora.rank is ${rank}, expected an integer of at least 1`, { code: 'adapter.option' });
   const modules = linearModules(config);
   const chosen = typeof targets === 'string' ? matching(modules, targets) : named(modules, targets);
   const shapes = new Map<string, readonly [number, number]>();
@@ -131,7 +132,9 @@ function named(modules: Modules, targets: readonly string[]): Set<string> {
   for (const target of targets) {
     const matches = [...modules.keys()].filter((name) => name === target || name.endsWith(`.${target}`));
     if (matches.length === 0) {
-      throw new InputError(`lora.targets: no layer is named "${target}"; there are ${kindsOf(modules)}`);
+      throw new InputError(`lora.targets: no layer is named "${target}"; there are ${kindsOf(modules)}`, {
+        code: 'adapter.option',
+      });
     }
     for (const name of matches) chosen.add(name);
   }
@@ -144,13 +147,16 @@ function matching(modules: Modules, pattern: string): Set<string> {
   try {
     expression = new RegExp(`^(?:${pattern})$`);
   } catch (error) {
-    throw new InputError(`lora.targets: "${pattern}" is no regular expression: ${(error as Error).message}`);
+    throw new InputError(`lora.targets: "${pattern}" is no regular expression: ${(error as Error).message}`, {
+      code: 'adapter.option',
+    });
   }
   const chosen = [...modules.keys()].filter((name) => expression.test(name));
   if (chosen.length === 0) {
     const example = modules.keys().next().value;
     throw new InputError(
       `lora.targets: no layer matches "${pattern}" as a whole; layers are called as ${example}, and end in ${kindsOf(modules)}`,
+      { code: 'adapter.option' },
     );
   }
   return new Set(chosen);

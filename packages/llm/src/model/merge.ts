@@ -133,12 +133,15 @@ export function huggingFaceConfig(
   // GGUF calls a Mistral a LLaMA; only the window tells.
   const kind = config.architecture === 'llama' && config.slidingWindow !== undefined ? 'mistral' : config.architecture;
   if (scaling?.type === 'factors') {
-    throw new InputError(
-      'rope_freqs.weight has no counterpart in config.json; take the model in the layout of Hugging Face',
-    );
+    throw new InputError('rope_freqs.weight has no counterpart in config.json', {
+      code: 'model.unsupported',
+      fix: 'take the model in the layout of Hugging Face',
+    });
   }
   if (kind !== 'qwen2' && attentionBias !== outputBias) {
-    throw new InputError('biases on q, k and v without one on o have no counterpart in config.json');
+    throw new InputError('biases on q, k and v without one on o have no counterpart in config.json', {
+      code: 'model.unsupported',
+    });
   }
   return {
     architectures: [architectureNames[kind]],

@@ -98,7 +98,7 @@ function isEmpty(value: unknown): boolean {
 export async function readPeftAdapter(folder: ModelFolder, config: LlamaConfig): Promise<PeftAdapter> {
   const source = `${folder.name}/${peftConfigFile}`;
   const json = await readJson(folder, peftConfigFile);
-  if (!isRecord(json)) throw new InputError(`${source}: it must hold a JSON object.`);
+  if (!isRecord(json)) throw new InputError('it must hold a JSON object.', { code: 'adapter.mismatch', place: source });
   const reader = new KeyReader(source, (key) => (Object.hasOwn(json, key) ? json[key] : undefined));
   for (const [key, isNeutral] of Object.entries(neutral)) {
     const value = reader.value(key);
@@ -123,7 +123,7 @@ export async function readPeftAdapter(folder: ModelFolder, config: LlamaConfig):
     const why = pickle
       ? `${pickle} is a PyTorch pickle, which can run code when loaded and is not read; in Python, save_pretrained(OUT, safe_serialization=True) of the adapted model writes it`
       : 'an adapter needs it';
-    throw new InputError(`${folder.name}: there is no ${peftWeightsFile}; ${why}.`);
+    throw new InputError(`there is no ${peftWeightsFile}; ${why}.`, { code: 'adapter.not-found', place: folder.name });
   }
   const file = await folder.open(peftWeightsFile);
   try {
@@ -131,7 +131,10 @@ export async function readPeftAdapter(folder: ModelFolder, config: LlamaConfig):
     const state: HostState = new Map();
     for (const [name, value] of stored) {
       if (!name.startsWith(prefix)) {
-        throw new InputError(`${file.name}: tensor ${quoted(name)} does not begin with ${prefix}`);
+        throw new InputError(`tensor ${quoted(name)} does not begin with ${prefix}`, {
+          code: 'adapter.mismatch',
+          place: file.name,
+        });
       }
       state.set(name.slice(prefix.length), value);
     }
@@ -141,19 +144,25 @@ export async function readPeftAdapter(folder: ModelFolder, config: LlamaConfig):
     for (const name of state.keys()) {
       const module = name.replace(loraSuffix, '');
       if (module === name || !modules.has(module)) {
-        throw new InputError(
-          `${file.name}: tensor ${quoted(prefix + name)} belongs to no linear layer of the model's blocks`,
-        );
+        throw new InputError(`tensor ${quoted(prefix + name)} belongs to no linear layer of the model's blocks`, {
+          code: 'adapter.mismatch',
+          place: file.name,
+        });
       }
       targets.add(module);
     }
     const complete = { ...options, targets: [...targets] };
     for (const [name, shape] of loraParameterShapes(config, complete)) {
       const found = state.get(name);
-      if (!found) throw new InputError(`${file.name}: tensor ${quoted(prefix + name)} is missing`);
+      if (!found)
+        throw new InputError(`tensor ${quoted(prefix + name)} is missing`, {
+          code: 'adapter.mismatch',
+          place: file.name,
+        });
       if (found.shape.join() !== shape.join()) {
         throw new InputError(
-          `${file.name}: tensor ${quoted(prefix + name)} has shape [${found.shape}], but this model and r make it [${shape}]`,
+          `tensor ${quoted(prefix + name)} has shape [${found.shape}], but this model and r make it [${shape}]`,
+          { code: 'adapter.mismatch', place: file.name },
         );
       }
     }

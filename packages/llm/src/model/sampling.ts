@@ -36,7 +36,7 @@ export function sampleToken(logits: ArrayLike<number>, options: SamplingOptions,
   for (let token = 1; token < logits.length; token++) if (logits[token]! > logits[likeliest]!) likeliest = token;
   const greatest = logits[likeliest]!;
   if (!Number.isFinite(greatest))
-    throw new InputError(`the greatest logit is ${greatest}; the model's output is broken`);
+    throw new InputError(`the greatest logit is ${greatest}; the model's output is broken`, { code: 'model.output' });
   if (temperature === 0) return likeliest;
   const weights = Float64Array.from(logits, (logit) => Math.exp((logit - greatest) / temperature));
   if (topK !== undefined || topP < 1) keepLikeliest(weights, topK ?? weights.length, topP);

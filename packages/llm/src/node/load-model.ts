@@ -46,6 +46,7 @@ export function checkModelFits(
     `the model would take ${formatBytes(total)} on the device (${setting} ${weights}) of ${formatBytes(bytes)}${origin}; ` +
       `${sizes && `other weights: ${sizes}; `}` +
       `${fitting ? `use ${setting} ${fitting.storage}` : 'take a smaller model'}, or raise CROSSGATE_MEMORY_BUDGET`,
+    { code: 'memory.exceeded' },
   );
 }
 

@@ -8,7 +8,11 @@ import { ggufParts } from '../formats/gguf-model';
 export async function isFolder(path: string): Promise<boolean> {
   const status = await stat(path).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT' || error.code === 'ENOTDIR') {
-      throw new InputError(`${path}: there is no such model; give a Hugging Face folder or a .gguf file.`);
+      throw new InputError('there is no such model', {
+        code: 'model.not-found',
+        place: path,
+        fix: 'give a Hugging Face folder or a .gguf file.',
+      });
     }
     throw error;
   });
@@ -29,11 +33,16 @@ export async function findModel(path: string): Promise<string> {
   // Beside a GGUF file config.json is often there too, with no more than the architecture.
   if (hasConfig && (ggufs.length === 0 || names.some((name) => name.endsWith('.safetensors')))) return path;
   if (ggufs.length === 1) return join(path, ggufs[0]!);
-  if (ggufs.length > 1) throw new InputError(`${path}: holds several models: ${ggufs.join(', ')}; name one of them.`);
+  if (ggufs.length > 1)
+    throw new InputError(`holds several models: ${ggufs.join(', ')}`, {
+      code: 'model.ambiguous',
+      place: path,
+      fix: 'name one of them.',
+    });
   const commit = await readFile(join(path, 'refs', 'main'), 'utf8').catch(() => undefined);
   if (commit !== undefined && names.includes('snapshots')) return findModel(join(path, 'snapshots', commit.trim()));
   const what = names.includes('adapter_config.json')
     ? 'is an adapter; give the model that it was trained on'
     : 'is not a model folder (there is no config.json); give a Hugging Face folder or a .gguf file';
-  throw new InputError(`${path}: ${what}.`);
+  throw new InputError(`${what}.`, { code: 'model.not-found', place: path });
 }

@@ -64,7 +64,9 @@ async function openParts(paths: readonly string[]): Promise<ByteSource[]> {
   } catch (error) {
     await Promise.all(files.map((file) => file.close()));
     if (!(error instanceof InputError) || paths.length === 1) throw error;
-    throw new InputError(`${error.message.replace(/\.$/, '')}; the model lies in ${paths.length} parts.`);
+    throw new InputError(`${error.message.replace(/\.$/, '')}; the model lies in ${paths.length} parts.`, {
+      code: 'model.unsupported',
+    });
   }
 }
 
@@ -108,9 +110,11 @@ function opened(path: string, source: WeightSource, build: () => Promise<Tokeniz
     tokenizer: () => {
       tokenizer ??= build().then((built) => {
         if (built.vocabSize <= config.vocabSize) return built;
-        throw new InputError(
-          `${path}: the tokenizer has ${built.vocabSize} tokens, but the model only ${config.vocabSize}; give it the tokenizer that it was trained with.`,
-        );
+        throw new InputError(`the tokenizer has ${built.vocabSize} tokens, but the model only ${config.vocabSize}`, {
+          code: 'tokenizer.invalid',
+          place: path,
+          fix: 'give it the tokenizer that it was trained with.',
+        });
       });
       return tokenizer;
     },
