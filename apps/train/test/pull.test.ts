@@ -295,7 +295,11 @@ describe('a Hub that refuses', () => {
     if (code !== 404 && code !== 200) misbehave = status(code);
     const outcome = await pull(argv, more);
     expect(outcome.stderr).toMatch(message);
-    expect([outcome.code, JSON.parse(outcome.stdout)]).toEqual([2, jsonFailure]);
+    expect(outcome.code).toBe(2);
+    // Its error as data is all of standard output.
+    const { error } = JSON.parse(outcome.stdout);
+    expect(error.code).toMatch(/^(hub\.(address|access|not-found)|usage)$/);
+    expect(outcome.stderr).toBe(`error: ${error.message}; ${error.fix}\n`);
     expect(await listing(cwd)).toEqual([]);
   });
 

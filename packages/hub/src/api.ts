@@ -43,10 +43,10 @@ export function explainRefusal(error: unknown, hub: Hub, repository: string, wha
   const status = error instanceof RefusedError ? error.status : statusCode;
   const page = `${hub.endpoint}/${repository}`;
   if (status === 401) {
-    const why = hub.token
-      ? 'HF_TOKEN is not valid for it; make a new one'
-      : 'no such repository, or a private one; check the name, or set HF_TOKEN';
-    throw new InputError(`the Hub says 401: ${why}`, { code: 'hub.access', place: what });
+    const [why, fix] = hub.token
+      ? ['HF_TOKEN is not valid for it', 'make a new one']
+      : ['no such repository, or a private one', 'check the name, or set HF_TOKEN'];
+    throw new InputError(`the Hub says 401: ${why}`, { code: 'hub.access', place: what, fix });
   }
   if (status === 403) {
     const how = hub.token ? 'with the account of HF_TOKEN' : 'and set HF_TOKEN';
