@@ -13,7 +13,7 @@ import {
   writeTinyModel,
 } from '@crossgate/testing/node';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { jsonFailure, runCli } from './cli';
+import { runCli } from './cli';
 
 const commit = 'c0ffee'.repeat(7).slice(0, 40);
 const repository = 'acme/tiny';

@@ -61,7 +61,7 @@ export function validateConfig(value: Plain, origins: ReadonlyMap<string, string
   if (config.llm.path === null && languageModelMethods.some(({ name }) => name === config.method)) {
     throw new InputError(`method ${config.method} needs llm.path`, {
       code: 'config.value',
-      place: `${origins.get('method') ?? fallback}`,
+      place: origins.get('method') ?? fallback,
       fix: 'add it, or --set llm.path=PATH',
     });
   }
@@ -76,7 +76,11 @@ function checkRenamed({ method, cf }: Plain, place: (key: string) => string): vo
     ['cf.model', isPlain(cf) ? cf.model : undefined],
   ] as const) {
     if (name !== 'asvd-p') continue;
-    throw new InputError(`${place(key)}: ${key}: asvd-p is now asvd with cf.asvd.information: P; set both`);
+    throw new InputError(`${key}: asvd-p is now asvd with cf.asvd.information: P`, {
+      code: 'config.value',
+      place: place(key),
+      fix: 'set both',
+    });
   }
 }
 
