@@ -4,9 +4,7 @@ import { createHash } from 'node:crypto';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { crc32, deflateRawSync } from 'node:zlib';
-import { readZip } from '@crossgate/files';
-import { type LocalServer, serveBytes, startServer } from '@crossgate/testing/node';
+import { type LocalServer, serveBytes, startServer, zipOf } from '@crossgate/testing/node';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type DatasetDefinition, findDataset, listDatasets } from '../src/index';
 import { downloadDataset } from '../src/node';
@@ -29,40 +27,8 @@ afterEach(async () => {
 
 const quick = { pause: 1, patience: 1_500, attempts: 3 };
 
-/** A ZIP archive with the given members, deflated, as zip writes it. */
-function zip(members: Readonly<Record<string, string>>): Buffer<ArrayBuffer> {
-  const parts: Buffer<ArrayBuffer>[] = [];
-  const directory: Buffer<ArrayBuffer>[] = [];
-  let offset = 0;
-  for (const [name, text] of Object.entries(members)) {
-    const [raw, nameBytes] = [Buffer.from(text), Buffer.from(name)];
-    const packed = Buffer.from(deflateRawSync(raw));
-    const fields = Buffer.alloc(26);
-    fields.writeUInt16LE(20, 0);
-    fields.writeUInt16LE(8, 4);
-    fields.writeUInt32LE(crc32(raw), 10);
-    fields.writeUInt32LE(packed.length, 14);
-    fields.writeUInt32LE(raw.length, 18);
-    fields.writeUInt16LE(nameBytes.length, 22);
-    const local = Buffer.concat([Buffer.from('PK\x03\x04'), fields, nameBytes, packed]);
-    const tail = Buffer.alloc(14);
-    tail.writeUInt32LE(offset, 10);
-    directory.push(Buffer.concat([Buffer.from('PK\x01\x02\x14\x00'), fields, tail, nameBytes]));
-    parts.push(local);
-    offset += local.length;
-  }
-  const listing = Buffer.concat(directory);
-  const end = Buffer.alloc(22);
-  end.write('PK\x05\x06', 'latin1');
-  end.writeUInt16LE(directory.length, 8);
-  end.writeUInt16LE(directory.length, 10);
-  end.writeUInt32LE(listing.length, 12);
-  end.writeUInt32LE(offset, 16);
-  return Buffer.concat([...parts, listing, end]);
-}
-
 describe('archives', () => {
-  const archive = zip({ 'set/README': 'terms', 'set/a.dat': 'a'.repeat(5_000), 'set/b.dat': 'b' });
+  const archive = zipOf({ 'set/README': 'terms', 'set/a.dat': 'a'.repeat(5_000), 'set/b.dat': 'b' });
   const definition = (bytes: Buffer): DatasetDefinition => ({
     ...findDataset('ml-100k'),
     name: 'set',
@@ -93,14 +59,13 @@ describe('archives', () => {
     wrong[43] = (wrong[43] as number) ^ 255;
     for (const [bytes, message] of [
       [Buffer.from('not a zip archive at all'), /is not a ZIP archive/],
-      [zip({ 'set/README': 'terms' }), /has no set\/a\.dat/],
-      [wrong, /set\/(README|a\.dat): (cannot be unpacked|wrong size or CRC-32|its header is damaged)/],
+      [zipOf({ 'set/README': 'terms' }), /has no set\/a\.dat/],
+      [wrong, /set\/README: cannot be unpacked/],
     ] as const) {
       server.answer = (request, response) => serveBytes(request, response, bytes, { limit: 1e9 });
       await expect(downloadDataset(definition(bytes), join(folder, 'set'), quick)).rejects.toThrow(message);
       expect((await readdir(join(folder, 'set'))).filter((name) => name.startsWith('set.zip'))).toEqual([]);
     }
-    expect(() => readZip(archive.subarray(40), 'x.zip', [])).toThrow(/x\.zip: .*the archive is damaged/);
   });
 
   it('knows the archives of the publishers, and says where to get the others', async () => {

@@ -1,76 +1,48 @@
-/** Reads the members of a ZIP archive that is in memory (stored or deflated, no ZIP64, no encryption). Node only. */
-
-import { crc32, inflateRawSync } from 'node:zlib';
+/** Reads the members of a ZIP archive that is in memory, by adm-zip. Node only. */
 import { CrossgateError } from '@crossgate/core';
-
-const endSignature = 0x06054b50;
-const entrySignature = 0x02014b50;
-const localSignature = 0x04034b50;
+import AdmZip from 'adm-zip';
 
 /**
- * The named members of an archive (APPNOTE.TXT 4.3: end record, central directory, local headers).
+ * The named members of an archive. No member takes more memory than the archive says it will.
  *
  * @param name of the archive, in messages
- * @throws Error for what is no such archive, a member that is missing, or one whose size or CRC-32 is wrong
+ * @throws Error for what is no such archive, a member that is missing, encrypted, compressed by anything but deflate, or
+ *   whose size or CRC-32 is wrong
  */
 export function readZip(archive: Uint8Array, name: string, members: readonly string[]): Map<string, Uint8Array> {
-  const view = new DataView(archive.buffer, archive.byteOffset, archive.byteLength);
-  const fail = (what: string): never => {
-    throw new CrossgateError(what, {
-      code: 'file.damaged',
-      place: name,
-      fix: 'the archive is damaged, fetch it again',
-    });
-  };
-  // The end record is 22 bytes and a comment of up to 65,535.
-  let end = archive.length - 22;
-  const lowest = Math.max(0, end - 0xffff);
-  while (end >= lowest && view.getUint32(end, true) !== endSignature) end--;
-  if (end < lowest) fail('is not a ZIP archive');
-  const entries = view.getUint16(end + 10, true);
-  let at = view.getUint32(end + 16, true);
-  const found = new Map<string, Uint8Array>();
+  const damaged = (what: string): Error =>
+    new CrossgateError(what, { code: 'file.damaged', place: name, fix: 'the archive is damaged, fetch it again' });
+  let entries: Map<string, AdmZip.IZipEntry>;
   try {
-    for (let entry = 0; entry < entries; entry++) {
-      if (view.getUint32(at, true) !== entrySignature) fail('its directory is not whole');
-      const [nameLength, extraLength, commentLength] = [28, 30, 32].map((offset) => view.getUint16(at + offset, true));
-      const member = new TextDecoder().decode(archive.subarray(at + 46, at + 46 + (nameLength as number)));
-      if (members.includes(member)) found.set(member, extract(archive, view, at, `${name}: ${member}`));
-      at += 46 + (nameLength as number) + (extraLength as number) + (commentLength as number);
-    }
+    const zip = new AdmZip(Buffer.from(archive.buffer, archive.byteOffset, archive.byteLength));
+    entries = new Map(zip.getEntries().map((entry) => [entry.entryName, entry]));
   } catch (error) {
-    if (error instanceof RangeError) fail('is cut short');
-    throw error;
+    throw damaged(`is not a ZIP archive (${reason(error)})`);
   }
-  const missing = members.find((member) => !found.has(member));
-  if (missing !== undefined) fail(`has no ${missing}`);
+  const found = new Map<string, Uint8Array>();
+  for (const member of members) {
+    const entry = entries.get(member);
+    if (entry === undefined) throw damaged(`has no ${member}`);
+    found.set(member, extract(entry, `${name}: ${member}`));
+  }
   return found;
 }
 
-/** Inflates the member whose directory entry is at `at`. */
-function extract(archive: Uint8Array, view: DataView, at: number, place: string): Uint8Array {
-  const [flags, method] = [view.getUint16(at + 8, true), view.getUint16(at + 10, true)];
-  const [checksum, packed, size, local] = [16, 20, 24, 42].map((offset) => view.getUint32(at + offset, true)) as [
-    number,
-    number,
-    number,
-    number,
-  ];
-  if (flags & 1) throw new CrossgateError('is encrypted', { code: 'file.damaged', place });
-  if (view.getUint32(local, true) !== localSignature)
-    throw new CrossgateError('its header is damaged', { code: 'file.damaged', place });
-  const start = local + 30 + view.getUint16(local + 26, true) + view.getUint16(local + 28, true);
-  const bytes = archive.subarray(start, start + packed);
+function extract(entry: AdmZip.IZipEntry, place: string): Uint8Array {
+  if (entry.header.encrypted) throw new CrossgateError('is encrypted', { code: 'file.damaged', place });
   let content: Uint8Array;
-  if (method === 0) content = bytes;
-  else if (method === 8) {
-    try {
-      content = inflateRawSync(bytes, { maxOutputLength: Math.max(1, size) });
-    } catch (error) {
-      throw new CrossgateError(`cannot be unpacked (${(error as Error).message})`, { code: 'file.damaged', place });
-    }
-  } else throw new CrossgateError(`compression method ${method} is not known here`, { code: 'file.damaged', place });
-  if (content.length !== size || crc32(content) !== checksum)
-    throw new CrossgateError('wrong size or CRC-32', { code: 'file.damaged', place });
+  try {
+    content = entry.getData();
+  } catch (error) {
+    throw new CrossgateError(`cannot be unpacked (${reason(error)})`, { code: 'file.damaged', place });
+  }
+  if (content.length !== entry.header.size) {
+    throw new CrossgateError('has another size than the archive says', { code: 'file.damaged', place });
+  }
   return content;
+}
+
+/** What adm-zip says, without its name and the places of words that it leaves open. */
+function reason(error: unknown): string {
+  return (error as Error).message.replace(/^ADM-ZIP: /, '').replace(/ ?\{\d\}/g, '');
 }
