@@ -69,7 +69,7 @@ for (const [index, phase] of settings.phases.entries()) {
   write('tokenizer_config.json', tokenizerConfig);
   write('pretraining.json', { seed, adapter, phases: index + 1, settings, curve }, 1);
   const records = curve.map(({ phase, step, answerLoss }) => ({ phase: `phase ${phase}`, step, loss: answerLoss }));
-  writeFileSync(join(values.out, 'pretraining.svg'), drawRun('demo-llm', records));
+  writeFileSync(join(values.out, 'pretraining.svg'), await drawRun('demo-llm', records));
 }
 device.destroy();
 

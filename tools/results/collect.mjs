@@ -26,7 +26,8 @@ if (target === undefined || runs.length === 0) {
 const commit = values.commit ?? execFileSync('git', ['rev-parse', 'HEAD'], { encoding: 'utf8' }).trim();
 const date = new Date().toISOString().slice(0, 10);
 
-const rows = runs.map((run) => storeRun(run, join(target, resultOf(run).name), { commit, date }, drawRun));
+const rows = [];
+for (const run of runs) rows.push(await storeRun(run, join(target, resultOf(run).name), { commit, date }, drawRun));
 
 /** @param {number | null | undefined} value */
 const number = (value, digits = 4) => (value === null || value === undefined ? '–' : value.toFixed(digits));

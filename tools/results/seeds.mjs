@@ -70,7 +70,7 @@ for (const config of configs) {
   mkdirSync(folder, { recursive: true });
   const [first] = runs;
   if (first && complete.includes(first.seed)) {
-    storeRun(runOf(first.seed), folder, { commit: first.commit, date: first.date }, drawRun);
+    await storeRun(runOf(first.seed), folder, { commit: first.commit, date: first.date }, drawRun);
   }
   const command = keptCommand(relative(process.cwd(), config), values.set);
   const information = results[0]?.information ?? before.information;

@@ -28,9 +28,9 @@ export const resultOf = (run) => withoutPaths(JSON.parse(readFileSync(join(run, 
  * @param {string} run folder of a finished run
  * @param {string} folder where to; made if needed
  * @param {{ commit: string, date: string }} origin
- * @param {(name: string, records: any[]) => string} drawRun of `@crossgate/train`
+ * @param {(name: string, records: any[]) => Promise<string>} drawRun of `@crossgate/report`
  */
-export function storeRun(run, folder, origin, drawRun) {
+export async function storeRun(run, folder, origin, drawRun) {
   const result = resultOf(run);
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, 'result.json'), `${JSON.stringify({ ...result, ...origin }, null, 2)}\n`);
@@ -39,7 +39,7 @@ export function storeRun(run, folder, origin, drawRun) {
   const metrics = readFileSync(join(run, 'metrics.jsonl'), 'utf8').trim();
   if (metrics !== '') {
     const records = metrics.split('\n').map((line) => JSON.parse(line));
-    writeFileSync(join(folder, 'curves.svg'), drawRun(result.name, records));
+    writeFileSync(join(folder, 'curves.svg'), await drawRun(result.name, records));
   }
   return result;
 }

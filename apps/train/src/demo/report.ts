@@ -90,7 +90,7 @@ const colors: Readonly<Record<string, string>> = { mf: palette[2]!, text: palett
 export function demoPicture(
   { methods, oracles }: Pick<DemoMeasures, 'methods' | 'oracles'>,
   records: DemoRecords,
-): string {
+): Promise<string> {
   const bars = [
     ...demoMethods.map(({ key, label }) => ({ name: label, score: methods[key], color: colors[key] ?? ink })),
     ...demoOracleRows.map(({ key, label }) => ({ name: label, score: oracles[key], color: ink })),

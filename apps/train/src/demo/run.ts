@@ -149,7 +149,7 @@ async function finish(
   const records: DemoRecords = Object.fromEntries(
     experiments.map(({ key }) => [key, readMetrics(join(path, key, 'metrics.jsonl'))]),
   );
-  await writeAtomic(join(path, CURVES_FILE), demoPicture(measures, records));
+  await writeAtomic(join(path, CURVES_FILE), await demoPicture(measures, records));
   const date = new Date().toISOString().slice(0, 10);
   await writeAtomic(join(path, REPORT_FILE), demoReport(result, { version, hash: dataset.hash, date }));
   await writeAtomic(join(path, RESULT_FILE), `${JSON.stringify(result, null, 2)}\n`);

@@ -1,5 +1,5 @@
 /** A panel of values with their intervals: one row each, dots on a common axis. */
-import { ink, lineFrom, type Panel, textAt, ticks, width } from './svg';
+import { ink, type Panel, paddedRange } from './picture';
 
 /** One value. */
 export interface IntervalRow {
@@ -10,36 +10,40 @@ export interface IntervalRow {
 }
 
 const rowHeight = 22;
-const margin = { left: 176, right: 72, top: 28, bottom: 36 };
+const margins = { marginLeft: 176, marginRight: 72, marginTop: 28, marginBottom: 36 };
 
 /** Builds the panel, rows from top to bottom; the value stands at the right. */
 export function intervalPanel(label: string, rows: readonly IntervalRow[]): Panel {
-  const all = rows.flatMap(({ value, interval }) => [value, ...(interval ?? [])]);
-  const padding = (Math.max(...all) - Math.min(...all)) * 0.05 || 0.01;
-  const [x0, x1] = [Math.min(...all) - padding, Math.max(...all) + padding];
-  const height = margin.top + rows.length * rowHeight + margin.bottom;
-  const right = width - margin.right;
-  const sx = (x: number) => margin.left + ((x - x0) / (x1 - x0)) * (right - margin.left);
+  // By place and not by name: two rows may have the same.
+  const placed = rows.map((row, place) => ({ ...row, place }));
+  const range = paddedRange(
+    rows.flatMap(({ value, interval }) => [value, ...(interval ?? [])]),
+    0.05,
+  );
   return {
-    height,
-    draw(top) {
-      const floor = top + height - margin.bottom;
-      return [
-        textAt(56, top + 16, 'start', label),
-        ...ticks(x0, x1).flatMap((x) => [
-          lineFrom(sx(x), top + margin.top, sx(x), floor, 'stroke-opacity=".25"'),
-          textAt(sx(x), floor + 18, 'middle', x),
-        ]),
-        ...rows.flatMap(({ name, value, interval, color }, index) => {
-          const y = top + margin.top + (index + 0.5) * rowHeight;
-          return [
-            textAt(margin.left - 10, y + 4, 'end', name),
-            ...(interval === null ? [] : [lineFrom(sx(interval[0]), y, sx(interval[1]), y, 'stroke-width="2"', color)]),
-            `<circle cx="${sx(value).toFixed(1)}" cy="${y.toFixed(1)}" r="4.5" fill="${color}"/>`,
-            textAt(right + 10, y + 4, 'start', value.toFixed(4), ink),
-          ];
+    height: margins.marginTop + rows.length * rowHeight + margins.marginBottom,
+    options: (Plot) => ({
+      ...margins,
+      x: { domain: range, label: null },
+      y: { type: 'point', domain: placed.map(({ place }) => place), padding: 0.5, label: null },
+      marks: [
+        Plot.gridX({ ticks: 5, stroke: ink, strokeOpacity: 0.25 }),
+        Plot.axisX({ ticks: 5, tickSize: 0 }),
+        Plot.axisY({ tickSize: 0, tickFormat: (place: number) => rows[place]?.name ?? '' }),
+        Plot.ruleY(
+          placed.filter(({ interval }) => interval !== null),
+          {
+            ...{ x1: ({ interval }: IntervalRow) => interval?.[0], x2: ({ interval }: IntervalRow) => interval?.[1] },
+            ...{ y: 'place', stroke: 'color', strokeWidth: 2 },
+          },
+        ),
+        Plot.dot(placed, { x: 'value', y: 'place', fill: 'color', r: 4.5 }),
+        Plot.text(placed, {
+          ...{ frameAnchor: 'right', textAnchor: 'start', dx: 10, y: 'place' },
+          text: ({ value }: IntervalRow) => value.toFixed(4),
         }),
-      ].join('\n');
-    },
+        Plot.text([label], { frameAnchor: 'top-left', dx: 56 - margins.marginLeft, dy: -16 }),
+      ],
+    }),
   };
 }

@@ -1,5 +1,5 @@
 /** A panel of curves: axes, grid, one line a series, a dot at every point where there are few. */
-import { lineFrom, type Panel, textAt, ticks, width } from './svg';
+import { ink, type Panel, paddedRange } from './picture';
 
 /** x and y. */
 export type Point = readonly [x: number, y: number];
@@ -12,8 +12,6 @@ export interface Series {
   readonly color: string;
 }
 
-const height = 220;
-const margin = { left: 56, right: 16, top: 28, bottom: 36 };
 /** Curves of more points than this have no dots. */
 const DOTTED = 40;
 
@@ -34,40 +32,37 @@ export function smooth(points: readonly Point[], count = 240): Point[] {
  * @param breaks x of dashed lines, such as where a phase ends
  */
 export function linePanel(label: string, series: readonly Series[], breaks: readonly number[] = []): Panel {
-  const points = series.flatMap((one) => one.points);
-  const ys = points.map(([, y]) => y);
-  const x1 = Math.max(...points.map(([x]) => x), 1);
-  const padding = (Math.max(...ys) - Math.min(...ys)) * 0.08 || 0.01;
-  const [y0, y1] = [Math.min(...ys) - padding, Math.max(...ys) + padding];
-  const right = width - margin.right;
+  const flat = (chosen: readonly Series[]) =>
+    chosen.flatMap((one) => one.points.map(([x, y]) => ({ x, y, color: one.color, series: series.indexOf(one) })));
+  const points = flat(series);
+  const end = points.reduce((most, { x }) => Math.max(most, x), 1);
+  const range = paddedRange(
+    points.map(({ y }) => y),
+    0.08,
+  );
+  const legend = series.filter(({ name }) => name !== '').reverse();
+  const above = { dy: -16 } as const;
   return {
-    height,
-    draw(top) {
-      const [ceiling, floor] = [top + margin.top, top + height - margin.bottom];
-      const sx = (x: number) => margin.left + (x / x1) * (right - margin.left);
-      const sy = (y: number) => floor - ((y - y0) / (y1 - y0)) * (floor - ceiling);
-      const legend = series.filter(({ name }) => name !== '').reverse();
-      let end = right;
-      return [
-        textAt(margin.left, top + 16, 'start', label),
-        ...legend.map(({ name, color }) => {
-          const drawn = textAt(end, top + 16, 'end', `● ${name}`, color);
-          end -= 8 * name.length + 32;
-          return drawn;
+    height: 220,
+    options: (Plot) => ({
+      ...{ marginLeft: 56, marginRight: 24, marginTop: 28, marginBottom: 36 },
+      x: { domain: [0, end], label: null },
+      y: { domain: range, label: null },
+      marks: [
+        Plot.gridY({ ticks: 5, stroke: ink, strokeOpacity: 0.25 }),
+        Plot.axisY({ ticks: 5, tickSize: 0 }),
+        // Steps and epochs are whole numbers.
+        Plot.axisX({ ticks: Math.min(6, end), tickSize: 0 }),
+        ...(breaks.length === 0 ? [] : [Plot.ruleX(breaks, { stroke: ink, strokeDasharray: '3 3' })]),
+        Plot.line(points, { x: 'x', y: 'y', z: 'series', stroke: 'color', strokeWidth: 1.8 }),
+        Plot.dot(flat(series.filter((one) => one.points.length <= DOTTED)), { x: 'x', y: 'y', fill: 'color', r: 3 }),
+        Plot.text([label], { frameAnchor: 'top-left', ...above }),
+        // Plot's own legend is HTML. A letter is about 8 wide.
+        ...legend.map(({ name, color }, index) => {
+          const right = legend.slice(0, index).reduce((sum, { name }) => sum + 8 * name.length + 32, 0);
+          return Plot.text([`● ${name}`], { frameAnchor: 'top-right', ...above, dx: -right, fill: color });
         }),
-        ...ticks(y0, y1).flatMap((y) => [
-          lineFrom(margin.left, sy(y), right, sy(y), 'stroke-opacity=".25"'),
-          textAt(margin.left - 6, sy(y) + 4, 'end', y),
-        ]),
-        ...ticks(0, x1).map((x) => textAt(sx(x), floor + 18, 'middle', x)),
-        ...breaks.map((x) => lineFrom(sx(x), ceiling, sx(x), floor, 'stroke-dasharray="3 3"')),
-        ...series.flatMap(({ points: own, color }) => [
-          `<polyline fill="none" stroke="${color}" stroke-width="1.8" points="${own.map(([x, y]) => `${sx(x).toFixed(1)},${sy(y).toFixed(1)}`).join(' ')}"/>`,
-          ...(own.length <= DOTTED
-            ? own.map(([x, y]) => `<circle cx="${sx(x).toFixed(1)}" cy="${sy(y).toFixed(1)}" r="3" fill="${color}"/>`)
-            : []),
-        ]),
-      ].join('\n');
-    },
+      ],
+    }),
   };
 }

@@ -1,7 +1,7 @@
 /** Curves of a run from the records of its metrics.jsonl: loss and validation AUC over its steps. */
 import type { MetricsRecord } from '@crossgate/experiment';
 import { linePanel, type Point, smooth } from './line-panel';
-import { palette, picture } from './svg';
+import { palette, picture } from './picture';
 
 /** A run's records on one axis: phases follow one another. */
 export interface RunCurves {
@@ -36,7 +36,7 @@ export function runCurves(records: readonly MetricsRecord[]): RunCurves {
  * @param name of the run
  * @returns an SVG document; a dashed line stands between phases
  */
-export function drawRun(name: string, records: readonly MetricsRecord[]): string {
+export function drawRun(name: string, records: readonly MetricsRecord[]): Promise<string> {
   const { phases, breaks, loss, validAuc } = runCurves(records);
   const unit = phases.includes('cf') ? 'epochs' : 'steps';
   const parts = [
