@@ -65,12 +65,12 @@ async function readTitles(source: SourceFolder, wanted: ReadonlySet<string>): Pr
 }
 
 /**
- * Builds the data set from `Books_5.json` (5-core reviews: reviewerID, asin, overall, unixReviewTime) and
- * `meta_Books.json` (asin, title), both JSON lines of the Amazon review data of 2018. Only rows of 2017 and their titles
- * are held in memory.
+ * Builds `amazon-books` from two files of JSON lines of the Amazon review data of 2018 (Ni, Li & McAuley 2019):
+ * `Books_5.json`, the 5-core reviews (reviewerID, asin, overall, unixReviewTime), and `meta_Books.json` (asin, title).
+ * Only reviews of 2017 and their titles are kept in memory. The split is CoLLM's (Zhang et al. 2023).
  *
  * @throws InputError naming file and line for a malformed object, and the file when it is missing, empty, or has no row
- *   that the recipe keeps
+ * that the recipe keeps.
  */
 export async function buildAmazonBooks(source: SourceFolder): Promise<Dataset> {
   const events = new EventTable();

@@ -3,30 +3,37 @@ import { Dataset, type Item, type Recipe, type Split, type SplitName, splitNames
 import { hashDataset } from './format';
 
 /**
- * Events in the order of the data set; every column has one entry per event.
- * The events of each user must be in time order: histories are cut from that order.
+ * Events as columns of equal length, in the order of the data set. The events of each user must be in time order, since
+ * histories follow that order.
  */
 export interface Events {
-  /** Any integers that identify users and items in the source; dense ids are given by first appearance. */
+  /** User of each event: any integer that identifies a user in the source. */
   readonly user: ArrayLike<number>;
+  /** Item of each event: any integer that identifies an item in the source. */
   readonly item: ArrayLike<number>;
+  /** 1 for a positive, 0 for a negative. */
   readonly label: ArrayLike<number>;
   /** Seconds since 1970, UTC. */
   readonly timestamp: ArrayLike<number>;
-  /** Index into `splitNames`. */
+  /** Split of each event: an index into `splitNames`. */
   readonly split: ArrayLike<number>;
 }
 
+/** The parts from which {@link assembleDataset} builds a data set. */
 export interface Assembly {
+  /** Name of the data set. */
   readonly name: string;
+  /** How the data set is made. */
   readonly recipe: Recipe;
+  /** Remarks on the source that do not prevent its use. Default: none. */
   readonly warnings?: readonly string[];
-  /** Whether histories hold the positives of all splits (default) or of train alone, as a random split asks for. */
+  /** Which positives histories hold: those of all splits (default), or only those of train, for a random split. */
   readonly histories?: 'all' | 'train';
+  /** The rows of all splits. */
   readonly events: Events;
-  /** The source id of a user number of `events`. */
+  /** Returns the source id of a user of `events`. */
   userId(user: number): string;
-  /** Id and title of an item number of `events`. */
+  /** Returns source id and title of an item of `events`. */
   itemOf(item: number): Item;
 }
 
@@ -47,11 +54,11 @@ function denseIds(values: ArrayLike<number>): { ids: Int32Array; values: number[
 }
 
 /**
- * Assembles a data set. Dense ids start at 1 in order of first appearance; a row's history is all positives of its
- * user that come before it in the order of the events, whichever split they fall in (with `histories: 'train'`, those in
- * train); `seen` means that user and item
- * both have train rows. Adds a warning for repeated (user, item) pairs (kept: each is an event of its own), for an
- * empty split and for a train split of one class.
+ * Builds a data set from events. Dense ids count from 1 in order of first appearance. The history of a row is all
+ * positives of its user before it, in all splits or, with `histories: 'train'`, in train. A row is `seen` when its user
+ * and its item both have train rows. Repeated (user, item) pairs are kept, since each is an event of its own.
+ *
+ * @returns the data set, with further warnings for repeated pairs, empty splits, and a train split of one class.
  */
 export async function assembleDataset(assembly: Assembly): Promise<Dataset> {
   const { events } = assembly;

@@ -13,11 +13,14 @@ function identity(rows: number): Int32Array {
 }
 
 /**
- * A uniformly random order of the rows of one epoch (Fisher–Yates on a Philox stream).
+ * A uniformly random order of the rows for one epoch, by a Fisher–Yates shuffle with Philox random numbers. The same
+ * arguments give the same order on every machine.
  *
- * @param rows number of rows, or the row numbers themselves (left unchanged)
- * @param seed non-negative safe integer
- * @param epoch from 0; each epoch has its own order
+ * @param rows number of rows, or the row numbers themselves, which are not changed.
+ * @param seed non-negative safe integer.
+ * @param epoch from 0; each epoch has its own order.
+ * @returns row numbers, one per row.
+ * @throws RangeError for an argument that is no integer of its range.
  */
 export function shuffledRows(rows: number | Int32Array, seed: number, epoch: number): Int32Array {
   const order = typeof rows === 'number' ? identity(rows) : rows.slice();
@@ -32,11 +35,13 @@ export function shuffledRows(rows: number | Int32Array, seed: number, epoch: num
 }
 
 /**
- * A seeded sample without replacement, in ascending order; every row when `count` ≥ `rows`.
+ * A uniform sample of rows without replacement. The same arguments give the same sample on every machine.
  *
- * @param rows number of rows to choose from
- * @param count number of rows wanted
- * @param seed non-negative safe integer
+ * @param rows number of rows to choose from.
+ * @param count number of rows wanted.
+ * @param seed non-negative safe integer.
+ * @returns row numbers in ascending order; all rows when `count` ≥ `rows`.
+ * @throws RangeError for an argument that is no integer of its range.
  */
 export function sampleRows(rows: number, count: number, seed: number): Int32Array {
   requireInteger('count', count, Number.MAX_SAFE_INTEGER);
@@ -52,7 +57,13 @@ export function sampleRows(rows: number, count: number, seed: number): Int32Arra
   return order.slice(0, count).sort();
 }
 
-/** Cuts a row order into consecutive batches of `size`; the last is shorter unless `dropLast`. Views, not copies. */
+/**
+ * Cuts an order of rows into consecutive batches. Batches are views on `order`, not copies.
+ *
+ * @param size rows per batch, at least 1.
+ * @param options with `dropLast` a shorter last batch is left out. Default false.
+ * @throws RangeError for a size that is no positive whole number.
+ */
 export function* batchRows(
   order: Int32Array,
   size: number,

@@ -1,4 +1,4 @@
-/** The data set `csv`: anybody's events and titles, from two CSV files. */
+/** The data set `csv`: a user's own events and titles, from two CSV files. */
 
 import { InputError } from '@crossgate/core';
 import { readCsv } from './csv';
@@ -124,11 +124,12 @@ async function readTitles(source: SourceFolder, columns: ReturnType<typeof colum
 }
 
 /**
- * Builds a data set from `interactions.csv` (user, item, rating or label or, with `csv.implicit`, neither, timestamp) and,
- * where there is one, `items.csv` (item, title); files, columns, threshold, filters and split by `options`.
+ * Builds a data set from `interactions.csv` and, if it exists, `items.csv`. The first has the columns user, item,
+ * timestamp, and rating or label (neither with `csv.implicit`); the second has item and title.
  *
- * @throws InputError naming file and line of a malformed row, an id that is empty or longer than 256 characters, a
- *   rating that is not finite, a time that is none, an item without a title; naming the key of an option that cannot be
+ * @param options names of files and columns, threshold, filters and split.
+ * @throws InputError naming file and line for a malformed row, an id that is empty or longer than 256 characters, a
+ * rating or time that cannot be read, and an item without a title; naming the key for an invalid option.
  */
 export async function buildCsv(source: SourceFolder, options: DatasetOptions = {}): Promise<Dataset> {
   const plan = planEvents(options);

@@ -3,9 +3,11 @@
 import { InputError } from '@crossgate/core';
 import Papa from 'papaparse';
 
-/** One record: its fields, and the line it starts on (from 1). */
+/** A record of a CSV file. */
 export interface CsvRecord {
+  /** The line on which it starts, from 1. */
   readonly line: number;
+  /** Its fields, without quotes. */
   readonly fields: readonly string[];
 }
 
@@ -23,8 +25,8 @@ export class CsvSplitter {
   private readonly quoted: RegExp;
 
   /**
-   * @param name stands in messages
-   * @param separator one character between fields
+   * @param name of the file, for messages.
+   * @param separator one character between fields. Default: a comma.
    */
   constructor(
     private readonly name: string,
@@ -152,29 +154,32 @@ function countLines(row: string): number {
   return count;
 }
 
-/** Which columns to read from a CSV file with a header. */
+/** The columns to read from a CSV file with a header. */
 export interface CsvColumns {
-  /** What messages call the file. */
+  /** Name of the file, for messages. */
   readonly name: string;
-  /** Names that must be in the header; their order and further columns do not matter. */
+  /** Columns that the header must name, in any order. Other columns are ignored. */
   readonly columns: readonly string[];
-  /** Names that may be there; absent ones are undefined in every row. */
+  /** Columns that may be missing; their values are then undefined in every row. Default: none. */
   readonly optional?: readonly string[];
-  /** One character between fields; default a comma. */
+  /** One character between fields. Default: a comma. */
   readonly separator?: string;
 }
 
-/** A row: its line (from 1), and the values of `columns`, then of `optional`. */
+/** A row of a CSV file with a header. */
 export interface CsvRow {
+  /** The line on which it starts, from 1. */
   readonly line: number;
+  /** The values of `columns` and then of `optional`, in their order. */
   readonly values: readonly (string | undefined)[];
 }
 
 /**
- * Reads the named columns of a CSV file, a batch of rows per chunk of bytes.
+ * Reads columns of a CSV file by the names in its header. Yields one batch of rows per chunk of bytes.
  *
- * @throws InputError naming the file and the line: empty, binary, not UTF-8, a column missing or twice, a short or long
- *   row
+ * @param chunks the bytes of the file, UTF-8.
+ * @throws InputError naming file and line for an empty or binary file, text that is not UTF-8, a column that is missing
+ * or named twice, a row with another number of fields than the header, and as {@link CsvSplitter} does.
  */
 export async function* readCsv(
   chunks: AsyncIterable<Uint8Array>,
@@ -256,7 +261,7 @@ function separatorHint(names: readonly string[]): string {
   return found === undefined ? '' : `; its fields seem to be parted by ${found[1]}: set the separator`;
 }
 
-/** Writes one field, quoted only where it must be. */
+/** Encodes one field of a CSV file (RFC 4180): in quotes only where a comma, quote or line end demands it. */
 export function csvField(value: string): string {
   return /[",\r\n]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value;
 }

@@ -1,20 +1,25 @@
-/** A data set in memory: dense ids, three splits as columns, and the positives that histories are cut from. */
+/** A data set in memory: dense ids, three splits as columns, and the positives that make up histories. */
 import { InputError } from '@crossgate/core';
 
+/** Name of a split. */
 export type SplitName = 'train' | 'valid' | 'test';
+/** The splits in their order: split number 0 is train, 1 valid, 2 test. */
 export const splitNames: readonly SplitName[] = ['train', 'valid', 'test'];
 
-/** A plain JSON object that says how a data set was made. */
+/** How a data set is made, as a plain JSON object: source, threshold, filters, split, order of rows. */
 export type Recipe = { readonly [key: string]: string | number | boolean | readonly string[] | Recipe };
 
-/** An item as its source names it. */
+/** An item as its source describes it. */
 export interface Item {
+  /** Id in the source. */
   readonly id: string;
+  /** Title, for prompts and output. */
   readonly title: string;
 }
 
-/** The rows of one split, in the order of the data set. Every column has `rows` entries. */
+/** The rows of one split as columns of equal length, in the order of the data set. */
 export interface Split {
+  /** Number of rows, and length of every column. */
   readonly rows: number;
   /** Dense user ids, 1 … `userCount`. */
   readonly user: Int32Array;
@@ -26,15 +31,17 @@ export interface Split {
   readonly timestamp: Float64Array;
   /** 1 where both the user and the item have rows in train ("warm"), else 0 ("cold"). */
   readonly seen: Uint8Array;
-  /** How many positives of the row's user come before the row. */
+  /** Number of positives in the row's history: how many of the user's positives come before the row. */
   readonly historyLength: Int32Array;
 }
 
-/** What a data set is made of; `Dataset` adds the lookups. */
+/** The contents of a data set; {@link Dataset} adds the lookups. */
 export interface DatasetParts {
+  /** Name of the data set, such as `ml-1m`. */
   readonly name: string;
-  /** SHA-256 over all columns, ids and titles, in lower-case hex. */
+  /** SHA-256 over all columns, ids and titles, in lower-case hex: equal for equal data. */
   readonly hash: string;
+  /** How the data set was made. */
   readonly recipe: Recipe;
   /** Remarks on the source that do not prevent its use (duplicates, an empty split). */
   readonly warnings: readonly string[];
@@ -42,25 +49,42 @@ export interface DatasetParts {
   readonly users: readonly string[];
   /** Items by dense id; index 0 is padding. */
   readonly items: readonly Item[];
+  /** The rows of each split. */
   readonly splits: Readonly<Record<SplitName, Split>>;
-  /** Positives of user u are `positiveItem[positiveOffset[u] … positiveOffset[u + 1])`, oldest first. Length `users.length + 1`. */
+  /**
+   * [users.length + 1]: where the positives of each user begin in `positiveItem`. Those of user u are
+   * positiveItem[positiveOffset[u]] … positiveItem[positiveOffset[u + 1] − 1], oldest first.
+   */
   readonly positiveOffset: Int32Array;
-  /** Dense item ids of the positives that histories are cut from, grouped by user: of all splits, or of train after a random split. */
+  /**
+   * Dense item ids of the positives that make up histories, user after user: those of all splits, or only those of
+   * train after a random split.
+   */
   readonly positiveItem: Int32Array;
 }
 
-/** Users, items, three splits and every row's history. Dense ids start at 1; 0 is padding. Immutable by convention. */
+/** Users, items, three splits, and the history of every row. Dense ids count from 1; 0 is padding. Do not change it. */
 export class Dataset implements DatasetParts {
+  /** Name of the data set, such as `ml-1m`. */
   readonly name: string;
+  /** SHA-256 over all columns, ids and titles, in lower-case hex: equal for equal data. */
   readonly hash: string;
+  /** How the data set was made. */
   readonly recipe: Recipe;
+  /** Remarks on the source that do not prevent its use. */
   readonly warnings: readonly string[];
+  /** Source ids by dense id; index 0 is padding (''). */
   readonly users: readonly string[];
+  /** Items by dense id; index 0 is padding. */
   readonly items: readonly Item[];
+  /** The rows of each split. */
   readonly splits: Readonly<Record<SplitName, Split>>;
+  /** [users.length + 1]: where the positives of each user begin in `positiveItem`; use {@link positives}. */
   readonly positiveOffset: Int32Array;
+  /** Dense item ids of the positives that make up histories, user after user; use {@link positives}. */
   readonly positiveItem: Int32Array;
 
+  /** Takes parts that fit together; {@link assembleDataset} and {@link decodeDataset} make such. Nothing is copied. */
   constructor(parts: DatasetParts) {
     this.name = parts.name;
     this.hash = parts.hash;
@@ -73,21 +97,23 @@ export class Dataset implements DatasetParts {
     this.positiveItem = parts.positiveItem;
   }
 
-  /** Number of real users (padding not counted); dense ids run from 1 to it. */
+  /** Number of users without padding: dense ids are 1 … `userCount`. */
   get userCount(): number {
     return this.users.length - 1;
   }
 
-  /** Number of real items (padding not counted); dense ids run from 1 to it. */
+  /** Number of items without padding: dense ids are 1 … `itemCount`. */
   get itemCount(): number {
     return this.items.length - 1;
   }
 
   /**
-   * The positives of a user that histories are cut from, oldest first: over the three splits, after a random split of train
-   * alone. A view: do not write to it.
+   * The positives that make up a user's histories, oldest first: those of all splits, or only those of train after a
+   * random split.
    *
-   * @throws RangeError if `user` is not a dense id (0, the padding, has none)
+   * @param user dense id; 0, the padding, has no positives.
+   * @returns dense item ids, as a view that must not be changed.
+   * @throws RangeError for a `user` that is no dense id.
    */
   positives(user: number): Int32Array {
     if (!Number.isInteger(user) || user < 0 || user > this.userCount) {
@@ -97,10 +123,11 @@ export class Dataset implements DatasetParts {
   }
 
   /**
-   * The positives of a row's user that come before the row, oldest first; only the last `limit` if given.
-   * A view: do not write to it.
+   * The history of a row: the positives of its user that come before it, oldest first.
    *
-   * @throws RangeError if the split has no such row
+   * @param limit only the last this many are returned. Default: all.
+   * @returns dense item ids, as a view that must not be changed.
+   * @throws RangeError for a row that the split does not have.
    */
   history(split: SplitName, row: number, limit = Number.POSITIVE_INFINITY): Int32Array {
     const { user, historyLength, rows } = this.splits[split];
@@ -113,20 +140,29 @@ export class Dataset implements DatasetParts {
   }
 }
 
-/** Counts of one split: `users` and `items` are distinct ones with rows in it. */
+/** Counts of one split. */
 export interface SplitSummary {
+  /** Number of rows. */
   rows: number;
+  /** Number of rows with label 1. */
   positives: number;
+  /** Number of distinct users with rows in the split. */
   users: number;
+  /** Number of distinct items with rows in the split. */
   items: number;
+  /** Number of rows whose user and item both have train rows. */
   seen: number;
 }
 
-/** Counts of a data set; padding is not counted. */
+/** Counts of a data set, without padding. */
 export interface DatasetSummary {
+  /** Name of the data set. */
   dataset: string;
+  /** Number of users. */
   users: number;
+  /** Number of items. */
   items: number;
+  /** Counts of each split. */
   splits: Record<SplitName, SplitSummary>;
 }
 
@@ -142,7 +178,7 @@ function countDistinct(ids: Int32Array, count: number): number {
   return countOnes(present);
 }
 
-/** Counts users, items, rows, positives and seen rows. */
+/** Counts the users, items, rows, positives and seen rows of a data set. */
 export function summarizeDataset(dataset: Dataset): DatasetSummary {
   const summary = (name: SplitName): SplitSummary => {
     const split = dataset.splits[name];
@@ -162,7 +198,7 @@ export function summarizeDataset(dataset: Dataset): DatasetSummary {
   };
 }
 
-/** Narrows a user's word to a split name. Throws InputError for any other word. */
+/** The split that a word names. @throws InputError with the known names for any other word. */
 export function parseSplitName(word: string): SplitName {
   const name = splitNames.find((candidate) => candidate === word);
   if (name === undefined)

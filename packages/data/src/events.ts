@@ -1,4 +1,4 @@
-/** Events by source ids, gathered in columns; filtered, ordered and split into a data set. */
+/** Collects events by source ids in columns, and filters, orders and splits them into a data set. */
 
 import { InputError } from '@crossgate/core';
 import { assembleDataset } from './assemble';

@@ -1,27 +1,33 @@
-/** The rows of a split as plain objects with the ids of the source. */
+/** Exports the rows of a split as plain objects with the ids of the source. */
 import type { Dataset, SplitName } from './dataset';
 
-/** One row. Ids are numbers where the source writes whole numbers, else text. */
+/** A row with the ids of the source, as {@link jsonId} writes them. */
 export interface ExportedRow {
+  /** Source id of the user. */
   user: string | number;
+  /** Source id of the item. */
   item: string | number;
   /** 0 or 1. */
   label: number;
   /** Seconds since 1970, UTC. */
   timestamp: number;
+  /** Whether the user and the item both have train rows. */
   seen: boolean;
-  /** The whole history, oldest first. */
+  /** Source ids of the whole history, oldest first. */
   history: (string | number)[];
+  /** Title of the item. */
   title: string;
 }
 
-/** A source id as JSON shows it: a number if that loses nothing (no leading zeros, at most 2^53 − 1), else the text. */
+/**
+ * A source id for JSON: a number where that loses nothing (digits without leading zeros, at most 2⁵³ − 1), else text.
+ */
 export function jsonId(id: string): string | number {
   const value = Number(id);
   return Number.isSafeInteger(value) && value >= 0 && String(value) === id ? value : id;
 }
 
-/** Yields the rows of a split in the order of the data set, ids as in the source. */
+/** Yields the rows of a split with the ids of the source, in the order of the data set. */
 export function* exportSplit(dataset: Dataset, name: SplitName): Generator<ExportedRow, void, undefined> {
   const split = dataset.splits[name];
   const users = dataset.users.map(jsonId);

@@ -1,23 +1,32 @@
-/** The prepared format: which files hold a data set, byte for byte, and the checks on opening. Pure; see README.md. */
+/** The prepared format: the files of a data set, byte for byte, and the checks when opening it. Pure; see README.md. */
 
 import { InputError } from '@crossgate/core';
 import { Dataset, type DatasetParts, type DatasetSummary, type Split, splitNames, summarizeDataset } from './dataset';
 
+/** The name of the format in the manifest. */
 export const formatName = 'crossgate-dataset';
+/** The version of the prepared format that this package writes and reads. */
 export const formatVersion = 1;
-/** The file that makes a folder a prepared data set. */
+/** Name of the manifest, the file that marks a folder as a prepared data set. */
 export const manifestFile = 'dataset.json';
 
-/** `dataset.json`. */
+/** The manifest of a prepared data set: the contents of `dataset.json`. */
 export interface DatasetManifest {
+  /** Name of the format. */
   format: typeof formatName;
+  /** Version of the format. */
   version: number;
+  /** Name of the data set. */
   name: string;
-  /** SHA-256 over the list of files below. */
+  /** The data set's hash: SHA-256 over names and SHA-256 of the files below, in lower-case hex. */
   hash: string;
+  /** Counts of users, items and rows. */
   counts: DatasetSummary;
+  /** How the data set was made. */
   recipe: DatasetParts['recipe'];
+  /** Remarks on the source that did not prevent its use. */
   warnings: readonly string[];
+  /** Size in bytes and SHA-256 of each content file. */
   files: Record<string, { bytes: number; sha256: string }>;
 }
 
@@ -33,7 +42,7 @@ const splitColumns = [
   ['historyLength', 'history-length.i32', Int32Array],
 ] as const;
 
-/** Every file of a prepared folder except the manifest. */
+/** Names of all files of a prepared folder except the manifest, in the order in which they are hashed. */
 export const contentFiles: readonly string[] = [
   'users.json',
   'items.json',
@@ -86,12 +95,14 @@ async function digestAll(files: ReadonlyMap<string, Uint8Array<ArrayBuffer>>): P
   return digests;
 }
 
-/** SHA-256 over all columns, ids and titles: equal for equal data, wherever and whenever it was built. */
+/**
+ * The hash of a data set: SHA-256 over all columns, ids and titles, in lower-case hex. Equal data has an equal hash.
+ */
 export async function hashDataset(parts: Omit<DatasetParts, 'hash'>): Promise<string> {
   return combineHashes(await digestAll(encodeContent(parts)));
 }
 
-/** All files of the prepared folder; `dataset.json` is the last. */
+/** Encodes a data set as the files of a prepared folder, name → bytes. The manifest comes last. */
 export async function encodeDataset(dataset: Dataset): Promise<Map<string, Uint8Array<ArrayBuffer>>> {
   const content = encodeContent(dataset);
   const digests = await digestAll(content);
@@ -110,7 +121,12 @@ export async function encodeDataset(dataset: Dataset): Promise<Map<string, Uint8
   return new Map([...content, [manifestFile, encodeText(`${JSON.stringify(manifest, null, 2)}\n`)]]);
 }
 
-/** Parses `dataset.json`. `place` names the file in messages. Throws InputError unless it is of this format and version. */
+/**
+ * Parses the manifest of a prepared data set.
+ *
+ * @param place the name of the file, for messages.
+ * @throws InputError unless it is a manifest of this format and version.
+ */
 export function parseManifest(text: string, place: string): DatasetManifest {
   let value: Partial<DatasetManifest> | null;
   try {
@@ -146,17 +162,20 @@ export function parseManifest(text: string, place: string): DatasetManifest {
   return value as DatasetManifest;
 }
 
+/** How {@link decodeDataset} checks the files. */
 export interface DecodeOptions {
-  /** Name of the folder in messages. */
+  /** Name of the folder, for messages. */
   readonly place: string;
-  /** Check every file's SHA-256 too (default false: sizes and ranges only, so that opening stays fast). */
+  /** Whether to check the SHA-256 of every file as well. Default false: only sizes and ranges, which is fast. */
   readonly verify?: boolean;
 }
 
 /**
- * Builds a data set from the bytes of its files, which must start their own ArrayBuffer or lie aligned in it.
+ * Builds a data set from the files of a prepared folder. Its columns are views on the bytes.
  *
- * @throws InputError naming the file for a wrong size, an id out of range, or (with `verify`) a wrong SHA-256
+ * @param files name → bytes, each at an offset of its ArrayBuffer that is a multiple of 8.
+ * @throws InputError naming the file that is missing, has a wrong size, holds an id out of range or, with `verify`, has
+ * a wrong SHA-256.
  */
 export async function decodeDataset(
   manifest: DatasetManifest,

@@ -1,4 +1,7 @@
-/** @crossgate/data: recommendation data sets, their splits, histories and batches. Pure; files are in `@crossgate/data/node`. */
+/**
+ * @crossgate/data: recommendation data sets, their splits, histories and batches. Pure; `./node` reads and writes
+ * files.
+ */
 
 export { InputError } from '@crossgate/core';
 export { buildAmazonBooks } from './amazon-books';

@@ -42,10 +42,12 @@ async function readTitles(source: SourceFolder): Promise<Map<number, string>> {
 }
 
 /**
- * Builds MovieLens-100K from `u.data` (tab-separated) and `u.item` (`|`-separated, Latin-1).
+ * Builds MovieLens-100K (Harper & Konstan 2015) from `u.data` (fields separated by tabs) and `u.item` (by `|`,
+ * Latin-1).
  *
- * @throws InputError naming file and line for a malformed row, a rating outside 1–5, or a movie that u.item lacks;
- *   naming the file when it is missing or empty, and the key of an option that cannot be
+ * @param options threshold, filters and split. Default: a rating above 3 is a positive, and rows are split by time.
+ * @throws InputError naming file and line for a malformed row, a rating outside 1–5, or a movie that `u.item` does not
+ * have; naming the file when it is missing or empty, and the key of an invalid option.
  */
 export async function buildMl100k(source: SourceFolder, options: DatasetOptions = {}): Promise<Dataset> {
   const plan = planEvents(options);

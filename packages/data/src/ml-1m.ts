@@ -31,7 +31,13 @@ function slotStart(slot: number): number {
   return Date.UTC(2000, 3 + slot, 1) / 1000;
 }
 
-/** Train, valid or test (0, 1, 2) for a time in seconds, or -1 outside the window. */
+/**
+ * The split of a MovieLens-1M rating by its time, as in CoLLM and CCF-LLM.
+ *
+ * @param timestamp seconds since 1970, UTC.
+ * @returns 0 for train (June 2001 – March 2002), 1 for valid (April – August 2002), 2 for test (September 2002 –
+ * January 2003), −1 for other times.
+ */
 export function ml1mSplitOf(timestamp: number): number {
   return slots.findIndex(([first, last]) => timestamp >= slotStart(first) && timestamp < slotStart(last + 1));
 }
@@ -82,10 +88,11 @@ async function readRatings(source: SourceFolder, titles: ReadonlyMap<number, str
 }
 
 /**
- * Builds MovieLens-1M from `ratings.dat` and `movies.dat` (fields separated by `::`, Latin-1).
+ * Builds MovieLens-1M (Harper & Konstan 2015) from `ratings.dat` and `movies.dat` (fields separated by `::`, Latin-1),
+ * with exactly the rows and splits of CoLLM (Zhang et al. 2023) and CCF-LLM. Ratings above 3 are positives.
  *
- * @throws InputError naming file and line for a malformed row, a rating outside 1–5, or a movie that movies.dat
- *   lacks; naming the file when it is missing or empty, or when no rating falls in the training months
+ * @throws InputError naming file and line for a malformed row, a rating outside 1–5, or a movie that `movies.dat` does
+ * not have; naming the file when it is missing or empty, and when no rating falls into the months of train.
  */
 export async function buildMl1m(source: SourceFolder): Promise<Dataset> {
   const titles = await readTitles(source);

@@ -1,67 +1,82 @@
-/** Options that turn a user's events into a data set: what is positive, which rows stay, how they are split. */
+/** Options that turn events into a data set: which rows are positive, which are kept, and how they are split. */
 
 import { InputError } from '@crossgate/core';
 import type { Recipe } from './dataset';
 import { parseTime } from './time';
 
-/** A key that is null or absent has its default. */
+/** An option: null or absent stands for the default. */
 type Given<Value> = Value | null | undefined;
 
 /** How rows are split into train, valid and test. */
 export interface SplitOptions {
-  /** Default `time`. */
+  /**
+   * `time` (default): the last rows of all, by time, are valid and test. `ratio`: rows are drawn at random.
+   * `leave-one-out`: the last row of each user is test, the one before it valid; users with fewer than three rows are
+   * all train.
+   */
   readonly by?: Given<'time' | 'ratio' | 'leave-one-out'>;
-  /** Share of the rows in valid, in [0, 1); default .1. By time: the rows before the last `test` share. */
+  /** Share of the rows in valid, in [0, 1). Default 0.1. By time, these rows come directly before those of test. */
   readonly valid?: Given<number>;
-  /** Share of the rows in test, in [0, 1); default .1. */
+  /** Share of the rows in test, in [0, 1). Default 0.1. */
   readonly test?: Given<number>;
-  /** By time, instead of shares: first moment of valid, in seconds since 1970 or as ISO 8601 (UTC). */
+  /** By time, instead of shares: the moment at which valid begins, in seconds since 1970 or as ISO 8601 (UTC). */
   readonly validFrom?: Given<number | string>;
-  /** By time, instead of shares: first moment of test. */
+  /** By time, instead of shares: the moment at which test begins, in the same form. */
   readonly testFrom?: Given<number | string>;
-  /** By ratio: seed of the draw; default 1. */
+  /** By ratio: seed of the draw, a whole number from 0. Default 1. */
   readonly seed?: Given<number>;
-  /** By ratio: draw the shares within each user (default true) or over all rows. */
+  /** By ratio: whether shares are drawn within each user, or over all rows. Default true. */
   readonly perUser?: Given<boolean>;
 }
 
-/** Which rows stay. Counts are of rows, positive or not. */
+/** Which rows are kept. All counts include negative rows. */
 export interface FilterOptions {
-  /** Users with fewer rows are left out; counted once, before anything is left out. Default 1. */
+  /** Rows of users with fewer rows are removed. Rows are counted before any are removed. Default 1. */
   readonly minUserRows?: Given<number>;
-  /** Items with fewer rows are left out; counted once, before anything is left out. Default 1. */
+  /** Rows of items with fewer rows are removed. Rows are counted before any are removed. Default 1. */
   readonly minItemRows?: Given<number>;
-  /** Then users and items with fewer rows are left out until none is left. Default 1: no such filter. */
+  /**
+   * Afterwards, rows of users and items with fewer rows are removed, again and again, until all have this many. Default
+   * 1.
+   */
   readonly kCore?: Given<number>;
 }
 
 /** Files and columns of a `csv` data set. */
 export interface CsvOptions {
-  /** File of the events; default `interactions.csv`. */
+  /** File of the events. Default `interactions.csv`. */
   readonly interactions?: Given<string>;
-  /** File of the titles; default `items.csv` where there is one. */
+  /** File of the titles. Default `items.csv` if it exists; without one, ids serve as titles. */
   readonly items?: Given<string>;
-  /** One character; default a comma. */
+  /** One character between fields. Default: a comma. */
   readonly separator?: Given<string>;
-  /** Column names in the events: `user`, `item`, `rating`, `label`, `timestamp` by default. */
+  /** Column of users in the events. Default `user`. */
   readonly user?: Given<string>;
+  /** Column of items in the events. Default `item`. */
   readonly item?: Given<string>;
+  /** Column of ratings in the events. Default `rating`. */
   readonly rating?: Given<string>;
+  /** Column of labels, 0 or 1, in the events. Default `label`. */
   readonly label?: Given<string>;
+  /** Column of times in the events: seconds since 1970 or ISO 8601. Default `timestamp`. */
   readonly timestamp?: Given<string>;
-  /** Every row is a positive, such as a purchase or a click: neither ratings nor labels are read. Default false. */
+  /** Whether every row is a positive, such as a purchase or a click. No rating or label is read then. Default false. */
   readonly implicit?: Given<boolean>;
-  /** Column names in the items: `item` and `title` by default. */
+  /** Column of item ids in the titles. Default `item`. */
   readonly itemId?: Given<string>;
+  /** Column of titles. Default `title`. */
   readonly title?: Given<string>;
 }
 
-/** Every option of a data set. A data set with a fixed recipe takes none. */
+/** All options of a data set: the keys under `data` in a config. A data set with a fixed recipe takes none. */
 export interface DatasetOptions {
-  /** A rating above it is a positive; default 3. */
+  /** Ratings above this are positives. Default 3. */
   readonly threshold?: Given<number>;
+  /** How rows are split. */
   readonly split?: Given<SplitOptions>;
+  /** Which rows are kept. */
   readonly filter?: Given<FilterOptions>;
+  /** Files and columns of the data set `csv`. */
   readonly csv?: Given<CsvOptions>;
 }
 
@@ -78,9 +93,10 @@ export type SplitPlan =
     }
   | { readonly by: 'leave-one-out' };
 
+/** A filter with all its defaults. */
 export type FilterPlan = { readonly minUserRows: number; readonly minItemRows: number; readonly kCore: number };
 
-/** Options of a data set from events, with all their defaults. */
+/** The options of a data set made from events, with all their defaults. */
 export interface EventPlan {
   readonly threshold: number;
   readonly split: SplitPlan;
@@ -92,7 +108,9 @@ function isGiven(value: unknown): boolean {
   return typeof value !== 'object' || Object.values(value).some(isGiven);
 }
 
-/** Every key there is: types do not stop a misspelled one in JavaScript, and without it the default would be taken. */
+/**
+ * All keys. JavaScript callers have no types to stop a misspelled key, which would silently leave the default in place.
+ */
 const known = {
   '': { threshold: 1, split: 1, filter: 1, csv: 1 } satisfies Record<keyof DatasetOptions, 1>,
   split: { by: 1, valid: 1, test: 1, validFrom: 1, testFrom: 1, seed: 1, perUser: 1 } satisfies Record<
@@ -119,15 +137,16 @@ function requireKnownKeys(options: DatasetOptions): void {
   }
 }
 
-/** Whether any option is given. */
+/** Whether any option is given: neither null nor absent. */
 export function hasOptions(options: DatasetOptions | undefined): boolean {
   return isGiven(options);
 }
 
 /**
- * Refuses options that a data set does not take.
+ * Checks that only options are given that a data set takes.
  *
- * @throws InputError naming the key
+ * @param name of the data set; @param taken the options that it takes.
+ * @throws InputError naming the key of another option.
  */
 export function requireOptions(name: string, taken: readonly (keyof DatasetOptions)[], options: DatasetOptions): void {
   for (const key of Object.keys(options) as (keyof DatasetOptions)[]) {
@@ -217,10 +236,10 @@ function planSplit(options: SplitOptions): SplitPlan {
 }
 
 /**
- * Fills in the defaults.
+ * Checks options and fills in the defaults.
  *
- * @throws InputError naming the key (as in a config: `data.split.valid`) for one that there is not, a value out of range, and
- *   keys that do not go together
+ * @throws InputError naming the key, as in a config (`data.split.valid`), for an unknown key, a value out of range, and
+ * keys that exclude each other.
  */
 export function planEvents(options: DatasetOptions): EventPlan {
   requireKnownKeys(options);
@@ -239,7 +258,7 @@ export function planEvents(options: DatasetOptions): EventPlan {
   };
 }
 
-/** The part of a recipe that says what the options were. */
+/** The part of a recipe that holds the options. */
 export function recipeOf({ threshold, split, filter }: EventPlan): { label: string; split: Recipe; filter: Recipe } {
   return { label: `rating > ${threshold}`, split, filter };
 }

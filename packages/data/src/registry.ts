@@ -1,4 +1,4 @@
-/** The data sets known by name. A new data set is one file with a `DatasetDefinition`, listed here. */
+/** All data sets that are known by name. A new one is a file with a `DatasetDefinition`, listed here. */
 
 import { InputError } from '@crossgate/core';
 import { amazonBooks } from './amazon-books';
@@ -10,12 +10,12 @@ import { ml100k } from './ml-100k';
 
 export type { DatasetDefinition } from './definition';
 
-/** Every known data set. */
+/** The definitions of all known data sets. */
 export function listDatasets(): readonly DatasetDefinition[] {
   return [ml1m, ml100k, amazonBooks, csvDataset, demo];
 }
 
-/** The definition of a data set. Throws InputError with the known names for any other. */
+/** The definition of the data set with this name. @throws InputError with the known names for an unknown one. */
 export function findDataset(name: string): DatasetDefinition {
   const known = listDatasets();
   const definition = known.find((candidate) => candidate.name === name);

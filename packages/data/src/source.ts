@@ -1,17 +1,17 @@
-/** Source files as streams of bytes, and their rows as fields, with file and line in every complaint. */
+/** Reads source files as streams of bytes and their rows as fields. All errors name file and line. */
 import { InputError } from '@crossgate/core';
 
-/** A folder of source files, wherever it is (disk, memory, a browser's file picker). */
+/** A folder of source files: on disk, in memory or from a browser's file picker. */
 export interface SourceFolder {
-  /** What messages call the folder. */
+  /** Name of the folder, for messages. */
   readonly name: string;
-  /** The bytes of a file. Throws InputError when there is no such file. */
+  /** The bytes of a file, as chunks in order. @throws InputError when there is no such file. */
   open(file: string): Promise<AsyncIterable<Uint8Array>>;
-  /** Whether there is such a file. */
+  /** Whether the folder has a file of this name. */
   has(file: string): Promise<boolean>;
 }
 
-/** A source folder held in memory: text is encoded as UTF-8. */
+/** A source folder in memory. @param files name → content; text is encoded as UTF-8. @param name for messages. */
 export function memorySource(files: Readonly<Record<string, Uint8Array | string>>, name = 'memory'): SourceFolder {
   return {
     name,
@@ -29,20 +29,22 @@ export function memorySource(files: Readonly<Record<string, Uint8Array | string>
   };
 }
 
+/** The form of the rows of a file, for {@link readRows}. */
 export interface RowFormat {
-  /** What messages call the file. */
+  /** Name of the file, for messages. */
   readonly file: string;
+  /** Text between two fields, such as `::`. */
   readonly separator: string;
-  /** Names of the fields; every row must have exactly these. */
+  /** Names of the fields, for messages. Every row must have this many fields. */
   readonly fields: readonly string[];
-  /** `latin1` maps each byte to the code point of that number (ISO 8859-1). */
+  /** `latin1` is ISO 8859-1: each byte is the code point of that number. */
   readonly encoding: 'latin1' | 'utf-8';
 }
 
-/** The place of a row, for messages: `ratings.dat:17`. */
+/** Returns the place of the current row for messages: `ratings.dat:17`. */
 export type Place = () => string;
 
-/** Decodes chunks of bytes; the WHATWG label "latin1" means windows-1252, so ISO 8859-1 is widened by hand. */
+/** Decodes chunks of bytes. In `TextDecoder` "latin1" means windows-1252, so ISO 8859-1 is decoded by hand. */
 function decoder(format: RowFormat): (chunk: Uint8Array | undefined) => string {
   if (format.encoding === 'latin1') {
     const wide = new TextDecoder('utf-16le', { ignoreBOM: true });
@@ -67,11 +69,14 @@ function excerpt(line: string): string {
 }
 
 /**
- * Reads delimited rows and calls `visit` for each. Tolerates CRLF, a byte order mark, and blank lines at the end.
+ * Reads rows of delimited fields and calls `visit` for each. Accepts CRLF, a byte order mark, and blank lines at the
+ * end.
  *
- * @returns the number of rows
+ * @param chunks the bytes of the file.
+ * @param visit takes the fields and the place of a row.
+ * @returns the number of rows.
  * @throws InputError naming file and line for a blank line between rows or a wrong number of fields, and naming the
- *   file when it holds no row or is not valid in its encoding; whatever `visit` throws passes through
+ * file when it has no rows or is not valid in its encoding; whatever `visit` throws.
  */
 export async function readRows(
   chunks: AsyncIterable<Uint8Array>,
@@ -123,10 +128,11 @@ export async function readRows(
 }
 
 /**
- * Parses a field that must be a whole number written in digits.
+ * Parses a field that must be a whole number in plain digits.
  *
- * @throws InputError naming place and field for anything else (NaN, signs, fractions, exponents) or a number outside
- *   [minimum, maximum]
+ * @param field its name, for messages; @param place of its row, for messages.
+ * @throws InputError naming place and field for anything else, such as signs, fractions and exponents, and for a number
+ * outside minimum … maximum.
  */
 export function parseInteger(text: string, field: string, place: Place, minimum: number, maximum: number): number {
   const value = /^[0-9]+$/.test(text) ? Number(text) : Number.NaN;

@@ -7,7 +7,9 @@ function byMoments(timestamp: Float64Array, validFrom: number, testFrom: number)
   return Uint8Array.from(timestamp, (time) => (time >= testFrom ? 2 : time >= validFrom ? 1 : 0));
 }
 
-/** The moments that cut off the last shares. Rows of one moment stay together, so that nothing learned is of the future. */
+/**
+ * The moments that cut off the last shares. Rows of one moment stay together, so that nothing learned is of the future.
+ */
 function momentsOf(timestamp: Float64Array, valid: number, test: number): [number, number] {
   const sorted = timestamp.slice().sort();
   // Rounded first: .8 · 10 would be 7.999….
@@ -16,8 +18,8 @@ function momentsOf(timestamp: Float64Array, valid: number, test: number): [numbe
 }
 
 /**
- * Marks the last places of a random order: `test`, then `valid`. Shares are rounded down, but a share above 0 gets a row
- * while at least two are left for train, as RecBole does.
+ * Marks the last places of a random order: `test`, then `valid`. Shares are rounded down, but a share above 0 gets a
+ * row while at least two are left for train, as RecBole does.
  */
 function markShares(rows: Int32Array, valid: number, test: number, into: Uint8Array): void {
   const total = rows.length;

@@ -1,15 +1,15 @@
-/** Moments as users write them: seconds since 1970, or ISO 8601. */
+// Parses times as users write them: seconds since 1970, or ISO 8601.
 
-/** The end of the year 9999: a larger number is not in seconds. */
+/** The end of the year 9999, in seconds since 1970. A larger number is no time in seconds. */
 export const maximumTimestamp = 253_402_300_799;
 
 const iso = /^(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2}):(\d{2})(?::(\d{2})(\.\d+)?)?\s*(Z|[+-]\d{2}:?\d{2})?)?$/;
 
 /**
- * Seconds since 1970 of a number of seconds from 0 (fractions allowed), or of an ISO 8601 date or time (UTC unless it
- * names an offset).
+ * Parses a time: a number of seconds since 1970 (fractions allowed), or an ISO 8601 date or time (UTC unless it has an
+ * offset).
  *
- * @returns undefined for anything else: other forms, days that do not exist, times before 1970 or after 9999
+ * @returns seconds since 1970; undefined for other forms, days that do not exist, and times before 1970 or after 9999.
  */
 export function parseTime(text: string): number | undefined {
   const trimmed = text.trim();

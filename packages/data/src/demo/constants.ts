@@ -1,6 +1,10 @@
-/** Every number of the generated world. Chosen by its oracles and reference estimators, not by a method's results: not to be tuned. */
+// All numbers of the generated world. They were chosen by oracles and reference estimators, not by the results of any
+// method, and must not be tuned.
 
-/** Words and what they say: `[value, words]`. Bright moods and far-away themes are positive, dark and homely ones negative. */
+/**
+ * Words of titles with their meaning: `[value, words]`. Bright moods and far-away themes are positive, dark and homely
+ * ones negative.
+ */
 export type WordLevels = readonly (readonly [value: number, words: readonly string[]])[];
 
 function freeze<T extends object>(value: T): Readonly<T> {
@@ -27,8 +31,8 @@ const themes: WordLevels = [
 ];
 
 /**
- * The eight hidden circles: points of a plane that no title mentions. Every item belongs to one circle, every user's
- * hidden taste is one of the same eight points.
+ * The eight hidden circles: points of a plane that no title mentions. Every item belongs to one circle, and every
+ * user's hidden taste is one of the same eight points.
  */
 const circles: readonly (readonly [number, number])[] = [
   [1.25, 0.75],
@@ -41,7 +45,10 @@ const circles: readonly (readonly [number, number])[] = [
   [1.25, -0.75],
 ];
 
-/** The constants of the generated world, version 2. Frozen; a change is a new world and needs a new version. */
+/**
+ * The constants of the generated world, version 2. They are frozen: any change makes another world and needs a new
+ * version.
+ */
 export const demoConstants = freeze({
   version: 2,
   seed: 20_240_229,
@@ -59,7 +66,9 @@ export const demoConstants = freeze({
   warmItems: 700,
   coldItems: 800,
 
-  /** logit = intercept + titleWeight · (taste · title) + circleWeight · (hidden taste · circle) + user bias + item bias. */
+  /**
+   * logit = intercept + titleWeight · (taste · title) + circleWeight · (hidden taste · circle) + user bias + item bias.
+   */
   intercept: 0,
   titleWeight: 0.8,
   circleWeight: 0.65,

@@ -16,7 +16,11 @@ const recipe: Recipe = {
   order: 'user, timestamp',
 };
 
-/** Builds the data set `demo` in memory, from nothing. Users and items keep their numbers in the world as ids. */
+/**
+ * Builds the data set `demo` in memory, without files. Its source ids are those of the world.
+ *
+ * @param world default: generates it.
+ */
 export async function buildDemo(world: DemoWorld = generateDemoWorld()): Promise<Dataset> {
   const { events, users, items } = world;
   const validFrom = constants.start + constants.validDay * constants.day;

@@ -1,30 +1,30 @@
-/** What could be known at best: scores of the generated world's rows by oracles who know parts of what is hidden. */
+/** The best possible scores for the rows of the generated world, by oracles that know parts of the true logit. */
 
 import { InputError } from '@crossgate/core';
 import { type Dataset, type SplitName, splitNames } from '../dataset';
 import { demoConstants } from './constants';
 import { type DemoItem, type DemoUser, type DemoWorld, demoLogit, generateDemoWorld } from './world';
 
-/** Scores of the rows of one split, one column per oracle: higher means a like is likelier. */
+/** Scores of the rows of one split, one column [rows] per oracle. A higher score means that a like is more likely. */
 export interface DemoOracleScores {
-  /** Knows the biases of users and items alone: the best that means of labels can do. */
+  /** Knows only the biases of users and items: the best that a model of mean labels can do. */
   readonly biases: Float64Array;
-  /** Knows the titles and the users' tastes for them. Titles imply no bias: it knows none. */
+  /** Knows the titles and the users' tastes for them: the best that a model of titles can do. Titles imply no bias. */
   readonly titles: Float64Array;
-  /** Knows what titles do not tell: circles, hidden tastes and biases. */
+  /** Knows circles, hidden tastes and biases: the best that a model without titles can do. */
   readonly cooccurrence: Float64Array;
-  /** Knows everything but the throw of the dice: the logit of the true chance. */
+  /** Knows everything but the random draw of the label: the logit of the true probability. */
   readonly full: Float64Array;
 }
 
 /**
- * Scores every row of `demo` by its oracles. The parts of the logit are independent of one another, so the Bayes
- * score of an oracle, the chance of a like averaged over what it does not know, grows with the sum of the parts that
- * it knows: that sum is the score. It ranks as the Bayes score does and is no probability.
+ * Scores all rows of `demo` by its oracles. The score is the sum of the parts of the logit that an oracle knows. The
+ * parts are independent, so the probability of a like, averaged over the parts that it does not know, grows with this
+ * sum. The score therefore ranks rows as that probability does, but is no probability itself.
  *
- * @param dataset the data set `demo`, built in memory or opened from a prepared folder
- * @param world the world it came from; generated anew by default
- * @throws InputError if `dataset` is not the data set `demo` or names users or items that the world lacks
+ * @param dataset the data set `demo`, built in memory or opened from a prepared folder.
+ * @param world the world it was built from. Default: generates it.
+ * @throws InputError for another data set or version, and for users or items that the world does not have.
  */
 export function demoOracles(
   dataset: Dataset,

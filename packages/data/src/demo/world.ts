@@ -1,4 +1,4 @@
-/** The generated world behind the data set `demo`: users, items and events, with what is hidden from models. */
+/** The generated world behind the data set `demo`: users, items and events, and the tastes that models cannot see. */
 import { RandomStream } from '../random-stream';
 import { logistic, nearlyNormal, shuffle, uniform } from './arithmetic';
 import { demoConstants as constants, type WordLevels } from './constants';
@@ -6,53 +6,68 @@ import { demoConstants as constants, type WordLevels } from './constants';
 /** A point of one of the two planes of the world. */
 export type Point = readonly [number, number];
 
+/** A user of the generated world. */
 export interface DemoUser {
+  /** Source id: the number of the user, from 1. */
   readonly id: string;
-  /** What the user thinks of bright moods and of far-away themes: what titles can tell. */
+  /** How much the user likes bright moods and far-away themes. Titles reveal this taste. */
   readonly taste: Point;
-  /** The hidden taste, one of the eight circles: what only co-occurrence can tell. */
+  /** The hidden taste, one of the eight circles. Only co-occurrence reveals it. */
   readonly circle: Point;
+  /** Added to the logit of all pairs of this user. */
   readonly bias: number;
-  /** First day with rows: 0, or the first day of valid or of test for a cold user. */
+  /** First day with rows: 0 or, for a cold user, the first day of valid or test. */
   readonly joins: number;
 }
 
+/** An item of the generated world. */
 export interface DemoItem {
+  /** Source id: the number of the item, from 1. */
   readonly id: string;
-  /** "The", a mood and a theme; every title is another one. */
+  /** "The", a mood and a theme, such as "The Golden Harbor". No two items have the same title. */
   readonly title: string;
-  /** The values of its mood and its theme. */
+  /** Values of its mood and its theme. */
   readonly meaning: Point;
   /** The circle it belongs to, independent of the title. */
   readonly circle: Point;
+  /** Added to the logit of all pairs of this item. */
   readonly bias: number;
-  /** Chances of being shown are in proportion to it: a whole number. */
+  /** A whole number; the chance of being shown is proportional to it. */
   readonly popularity: number;
-  /** First day on offer: 0, or the first day of valid or of test for a cold item. */
+  /** First day on offer: 0 or, for a cold item, the first day of valid or test. */
   readonly released: number;
 }
 
-/** One shown item, liked or not. `user` and `item` are indices into the world. */
+/** An item that was shown to a user. */
 export interface DemoEvent {
+  /** Index into the users of the world. */
   readonly user: number;
+  /** Index into the items of the world. */
   readonly item: number;
   /** Seconds since 1970, UTC. */
   readonly timestamp: number;
+  /** 1 if the user liked the item, else 0. */
   readonly label: 0 | 1;
 }
 
+/** The generated world. */
 export interface DemoWorld {
+  /** All users. */
   readonly users: readonly DemoUser[];
+  /** All items. */
   readonly items: readonly DemoItem[];
-  /** By user, each user's in the order of time. */
+  /** All events, user after user, and in time order for each user. */
   readonly events: readonly DemoEvent[];
 }
 
-/** The parts of a pair's logit; the chance of a like is the logistic function of their sum and the intercept. */
+/**
+ * The parts of the logit of a (user, item) pair. The probability of a like is the logistic function of the sum of these
+ * parts and the intercept.
+ */
 export interface DemoLogit {
-  /** What the title tells about this user. */
+  /** The match of the user's taste and the title. */
   readonly title: number;
-  /** What the hidden circles tell. */
+  /** The match of the user's hidden taste and the item's circle. */
   readonly circle: number;
   /** User bias + item bias. */
   readonly bias: number;
@@ -117,7 +132,7 @@ function rowsOf(user: DemoUser, random: RandomStream): number {
   return random.below(constants.eagerOneIn) === 0 ? rows + random.below(constants.rowsEager + 1) : rows;
 }
 
-/** The parts of the logit of a pair. */
+/** The parts of the logit of a (user, item) pair. */
 export function demoLogit(user: DemoUser, item: DemoItem): DemoLogit {
   return {
     title: constants.titleWeight * dot(user.taste, item.meaning),
@@ -156,7 +171,7 @@ function releaseTime(item: DemoItem): number {
   return constants.start + item.released * constants.day;
 }
 
-/** Generates the world: the same numbers in every run and on every machine. Takes a fraction of a second. */
+/** Generates the world. Its numbers are the same in every run and on every machine. Takes a fraction of a second. */
 export function generateDemoWorld(): DemoWorld {
   const items = makeItems();
   const users = makeUsers();
