@@ -1,16 +1,17 @@
 /** Finds dense ids by the ids of the source. */
 import { didYouMean, InputError } from '@crossgate/core';
 
-/** Above this many ids, the one that was meant is not looked for. */
+/** With more ids than this, messages suggest no similar one: the search would take too long. */
 const MANY = 20_000;
 
-/** Finds dense ids by the ids of the source. */
+/** Finds the dense ids of users or items by the ids of the source. */
 export class IdLookup {
   private readonly dense: ReadonlyMap<string, number>;
 
   /**
-   * @param kind `user` or `item`, for messages
-   * @param ids by dense id; index 0 is padding
+   * @param kind whether these are ids of users or items, for messages.
+   * @param ids source ids by dense id; index 0 is padding.
+   * @param dataset name of the data set, for messages.
    */
   constructor(
     private readonly kind: 'user' | 'item',
@@ -20,7 +21,12 @@ export class IdLookup {
     this.dense = new Map(ids.map((id, index) => [id, index] as const).slice(1));
   }
 
-  /** @param place begins the message @throws InputError for an id that the data set does not have */
+  /**
+   * The dense id of a source id; spaces around it are ignored.
+   *
+   * @param place where the id comes from: the message begins with it.
+   * @throws InputError for an id that the data set does not have, with the most similar one.
+   */
   find(id: string, place: string): number {
     const found = this.dense.get(id.trim());
     if (found !== undefined) return found;

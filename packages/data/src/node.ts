@@ -7,9 +7,10 @@ import { createGunzip } from 'node:zlib';
 import { InputError } from '@crossgate/core';
 import { makeFolders, removeFolders } from '@crossgate/files';
 import type { Dataset } from './dataset';
+import type { DatasetDefinition } from './definition';
 import { contentFiles, decodeDataset, encodeDataset, manifestFile, parseManifest } from './format';
 import { type DatasetOptions, requireOptions } from './options';
-import { type DatasetDefinition, findDataset } from './registry';
+import { findDataset } from './registry';
 import { memorySource, type SourceFolder } from './source';
 
 export { exportSplit } from './export';
@@ -57,7 +58,7 @@ async function* unzipped(bytes: ReadStream, path: string): AsyncGenerator<Uint8A
   }
 }
 
-/** A source folder on disk. Its files are read as streams; `NAME.gz` stands in for a missing `NAME`. */
+/** A source folder on disk. Files are read as streams; `NAME.gz` is read where `NAME` is missing. */
 export function folderSource(directory: string): SourceFolder {
   return {
     name: directory,
@@ -75,11 +76,14 @@ export function folderSource(directory: string): SourceFolder {
 }
 
 /**
- * Builds a known data set in memory, straight from the files of its publisher. A generated one needs no folder.
+ * Builds a known data set in memory from the files of its publisher.
  *
- * @param path the source folder; for `csv` also the file of the events, in the folder of the others
- * @throws InputError for an unknown name, options it does not take, a missing folder or file, and malformed rows (with
- *   file and line)
+ * @param name of the data set, as `listDatasets` lists it.
+ * @param path the source folder; for `csv` it may also be the file of the events, with the other files beside it. A
+ * generated data set needs none.
+ * @param options options of the data set.
+ * @throws InputError for an unknown name, options that the data set does not take, a missing folder or file, and naming
+ * file and line for a malformed row.
  */
 export async function loadSource(name: string, path?: string, options: DatasetOptions = {}): Promise<Dataset> {
   const definition = findDataset(name);
@@ -113,7 +117,7 @@ export async function loadSource(name: string, path?: string, options: DatasetOp
   return definition.build(source, chosen);
 }
 
-/** Whether a folder has every source file of a data set, as it is named or compressed. */
+/** Whether a folder has all source files of a data set, each plain or compressed (`NAME.gz`). */
 export async function hasSource(definition: DatasetDefinition, directory: string): Promise<boolean> {
   const source = folderSource(directory);
   for (const file of definition.sourceFiles) if (!(await source.has(file))) return false;
@@ -154,11 +158,12 @@ async function writeFileDurably(path: string, bytes: Uint8Array): Promise<void> 
 }
 
 /**
- * Writes a data set as a prepared folder: complete or not at all. It is written beside its place and moved there by
- * rename. An earlier prepared data set is replaced.
+ * Writes a data set as a prepared folder, whole or not at all: it is written to a temporary folder beside its place and
+ * then renamed. An earlier prepared data set is replaced.
  *
- * @throws InputError when the place is a file or a folder with anything that is not ours; whatever the file system
- *   throws, after removing what was written
+ * @param directory the folder to write; missing parents are made.
+ * @throws InputError when the place is a file, or a folder with any content that is not a prepared data set; errors of
+ * the file system. Nothing is left behind then, and an earlier data set stays.
  */
 export async function saveDataset(dataset: Dataset, directory: string): Promise<void> {
   const target = resolve(directory);
@@ -186,11 +191,13 @@ export async function saveDataset(dataset: Dataset, directory: string): Promise<
 }
 
 /**
- * Prepares a known data set: reads the files of its publisher in `source` (not needed by a generated one), writes the
- * folder `out`.
+ * Builds a known data set from the files of its publisher and writes it as a prepared folder.
  *
- * @returns the data set, with `warnings` about its source
- * @throws InputError as `loadSource` and `saveDataset` do; nothing is left behind then
+ * @param name of the data set, as `listDatasets` lists it.
+ * @param options `source`: the source folder, which a generated data set does not need. `out`: the folder to write.
+ * `options`: options of the data set.
+ * @returns the data set, with `warnings` about its source.
+ * @throws InputError as {@link loadSource} and {@link saveDataset} do; nothing is left behind then.
  */
 export async function prepareDataset(
   name: string,
@@ -207,8 +214,8 @@ export async function prepareDataset(
 const readBytes = 2 ** 30;
 
 /**
- * A whole file, in a buffer of its own, so that columns in it are aligned; undefined where there is none. `readFile` goes
- * through the event loop for every 512 KiB, which on a busy machine takes longer than the reading.
+ * A whole file, in a buffer of its own, so that columns in it are aligned; undefined where there is none. `readFile`
+ * goes through the event loop for every 512 KiB, which on a busy machine takes longer than the reading.
  */
 async function readAligned(path: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
   let file: FileHandle;
@@ -233,9 +240,10 @@ async function readAligned(path: string): Promise<Uint8Array<ArrayBuffer> | unde
 }
 
 /**
- * Opens a prepared folder. Sizes, ranges of ids and offsets are checked; with `verify`, every SHA-256 too.
+ * Opens a prepared folder, and checks the sizes of its files and the ranges of ids and offsets.
  *
- * @throws InputError naming the folder or file when it is missing, of another format, or damaged
+ * @param options with `verify` the SHA-256 of every file is checked as well. Default false.
+ * @throws InputError naming the folder or file that is missing, of another format or damaged.
  */
 export async function openDataset(directory: string, options: { verify?: boolean } = {}): Promise<Dataset> {
   await requireFolder(directory, 'prepare the data set first');

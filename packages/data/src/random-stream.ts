@@ -1,9 +1,9 @@
-/** Streams of random numbers by counter, named by a seed and two numbers. */
+/** Streams of random numbers, each named by a seed and two numbers. */
 import { philox4x32 } from '@crossgate/core';
 
 /**
- * A stream of random numbers named by a seed and two stream numbers, for example a purpose and an epoch.
- * Equal names give equal numbers on every machine; different names give independent ones.
+ * A stream of Philox4x32-10 random numbers (Salmon et al. 2011), named by a seed and two numbers, such as a purpose and
+ * an epoch. Equal names give equal numbers on every machine; different names give independent numbers.
  */
 export class RandomStream {
   readonly #key: readonly [number, number];
@@ -13,10 +13,10 @@ export class RandomStream {
   #used = 4;
 
   /**
-   * @param seed non-negative safe integer
-   * @param purpose stream number, unsigned 32-bit
-   * @param index second stream number, unsigned 32-bit
-   * @throws RangeError if an argument is not an integer of that range
+   * @param seed non-negative safe integer.
+   * @param purpose first number of the stream, an unsigned 32-bit integer. Default 0.
+   * @param index second number of the stream, an unsigned 32-bit integer. Default 0.
+   * @throws RangeError for an argument that is no integer of its range.
    */
   constructor(seed: number, purpose = 0, index = 0) {
     requireInteger('seed', seed, Number.MAX_SAFE_INTEGER);
@@ -36,7 +36,7 @@ export class RandomStream {
     return this.#block[this.#used++] as number;
   }
 
-  /** The next integer in [0, bound), without bias. `bound` lies in 1 … 2³². */
+  /** The next uniform integer in 0 … bound − 1, without bias. @param bound in 1 … 2³². */
   below(bound: number): number {
     // Values past the last whole multiple of `bound` would favor the small results: draw again.
     const limit = 0x100000000 - (0x100000000 % bound);

@@ -8,8 +8,6 @@ import { demo } from './demo/demo';
 import { ml1m } from './ml-1m';
 import { ml100k } from './ml-100k';
 
-export type { DatasetDefinition } from './definition';
-
 /** The definitions of all known data sets. */
 export function listDatasets(): readonly DatasetDefinition[] {
   return [ml1m, ml100k, amazonBooks, csvDataset, demo];

@@ -1,13 +1,21 @@
-/** Which row of a data set a pair of user and item is. */
+/** Finds the row of a (user, item) pair in a data set. */
 import { type Dataset, type SplitName, splitNames } from './dataset';
 
-/** A row of a split. */
+/** The place of a row in a data set. */
 export interface RowPlace {
+  /** The split that has the row. */
   readonly split: SplitName;
+  /** Number of the row in its split, from 0. */
   readonly row: number;
 }
 
-/** Finds the row that a pair is, the last where there are several. Rows lie by user: a Map of all pairs would end at 2^24. */
+/**
+ * Prepares a data set for finding rows by user and item. It groups rows by user, since a Map of all pairs could not
+ * hold more than 2²⁴.
+ *
+ * @returns a function that takes dense ids of a user and an item, and gives the place of their row: the last one where
+ * there are several, and null where there is none.
+ */
 export function rowFinder(dataset: Dataset): (user: number, item: number) => RowPlace | null {
   const offsets = new Int32Array(dataset.userCount + 2);
   for (const split of splitNames) for (const user of dataset.splits[split].user) offsets[user + 1]!++;

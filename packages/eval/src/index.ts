@@ -1,4 +1,4 @@
-/** @crossgate/eval: click and ranking metrics, intervals, tests, tables. Pure; no dependencies. */
+/** @crossgate/eval: click and ranking metrics, intervals, tests, tables. Pure. */
 
 export { InputError } from '@crossgate/core';
 export { auc, gauc, perUserAuc, type ScoredRows, type UserAuc, uauc } from './auc';

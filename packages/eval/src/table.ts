@@ -1,25 +1,33 @@
 /** Tables as plain text, Markdown, LaTeX and JSON. */
 import { alignColumns } from '@crossgate/core';
 
+/** A column of a table. */
 export interface TableColumn {
+  /** Its heading; in JSON the key of its cells. */
   readonly header: string;
   /** Digits after the point for numbers that are not whole (default 4). JSON keeps numbers as they are. */
   readonly digits?: number;
-  /** Default: right where every cell is a number or missing, else left. */
+  /** Default: right when all cells are numbers or missing, else left. */
   readonly align?: 'left' | 'right';
 }
 
+/** A cell of a table; null and undefined are missing values. */
 export type TableCell = string | number | null | undefined;
 
-/** `latex` is a `tabular` with the rules of the booktabs package; `json` an array with one object per row. */
+/**
+ * Format of a table. `latex` is a `tabular` with rules of the booktabs package; `json` is an array of one object per
+ * row.
+ */
 export type TableFormat = 'text' | 'markdown' | 'latex' | 'json';
 
 /**
- * Renders a table. Missing cells read `–` (null in JSON, where numbers that are not finite are texts).
+ * Renders a table. Missing cells appear as `–`. In JSON they are null, and numbers that are not finite become strings.
  *
- * @param columns headers, or headers with digits and alignment
- * @throws RangeError when a row has another number of cells than there are columns, or when two columns of a JSON
- *   table share a header
+ * @param columns headers, or headers with digits and alignment.
+ * @param rows cells of each row, one per column.
+ * @param format default `text`.
+ * @throws RangeError for a row with another number of cells than there are columns, and for a JSON table with two equal
+ * headers.
  */
 export function renderTable(
   columns: readonly (string | TableColumn)[],

@@ -1,9 +1,9 @@
-// Numbers that are no numbers any more: how a training that diverged is told, before its values are kept.
+// Detects training that diverged, before its values are saved.
 import type { HostState } from './state';
 
 export { NonFiniteLossError } from '@crossgate/core';
 
-/** Name of the first tensor with a value that is NaN or infinite; null when all are finite. */
+/** Name of the first tensor of a state that has a NaN or infinite value; null when all values are finite. */
 export function firstNonFinite(state: HostState): string | null {
   for (const [name, { data }] of state) {
     for (let i = 0; i < data.length; i++) if (!Number.isFinite(data[i])) return name;

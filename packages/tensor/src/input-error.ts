@@ -1,7 +1,7 @@
-/** Bad input is one and the same error class in every GPU package; its messages stay short whatever a file holds. */
+/** The class of errors about bad input, and names in their messages, which stay short whatever a file contains. */
 export { InputError } from '@crossgate/gpu';
 
-/** A name out of a file in quotes for a message, cut where it is long. */
+/** A name from a file for a message: in quotes, and cut after 100 characters. */
 export function quoted(name: string): string {
   return JSON.stringify(name.length > 100 ? `${name.slice(0, 100)}…` : name);
 }

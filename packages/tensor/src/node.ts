@@ -4,8 +4,9 @@ import { type ByteSource, checkRange } from './byte-source';
 import { InputError } from './input-error';
 
 /**
- * Opens a file for reading.
- * @throws {InputError} when there is no such file, it may not be read, or it is a folder.
+ * Opens a file on disk for reading.
+ *
+ * @throws InputError when there is no such file, it may not be read, or is no file.
  */
 export async function openFile(path: string): Promise<ByteSource> {
   const handle = await open(path, 'r').catch((error: NodeJS.ErrnoException) => {

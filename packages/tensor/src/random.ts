@@ -5,13 +5,15 @@ import { philox4x32 } from '@crossgate/core';
 /** Second word of the key, so that our streams differ from other users of the same seed. "CROS". */
 const keySalt = 0x43524f53;
 
-/** A stream of random numbers, for initial values on the host. */
+/** A stream of Philox4x32-10 random numbers (Salmon et al. 2011) on the host, for initial values and draws. */
 export class RandomStream {
   #index = 0;
   #words: readonly number[] = [];
 
   /**
-   * @param seed of the run; @param stream name of what is drawn, so that adding a consumer does not shift the others.
+   * @param seed of the run, of which the lower 32 bits count.
+   * @param stream name of the stream. Each name has its own numbers, so a new use of random numbers does not change the
+   * others.
    */
   constructor(
     private readonly seed: number,
@@ -25,7 +27,7 @@ export class RandomStream {
 
   readonly #stream: number;
 
-  /** A 32-bit integer. */
+  /** The next integer, uniform in 0 … 2³² − 1. */
   integer(): number {
     const lane = this.#index % 4;
     if (lane === 0) {
@@ -35,17 +37,17 @@ export class RandomStream {
     return this.#words[lane]!;
   }
 
-  /** Uniform in [0, 1). */
+  /** The next number, uniform in [0, 1): one of 2²⁴ equally spaced values. */
   uniform(): number {
     return (this.integer() >>> 8) * 2 ** -24;
   }
 
-  /** Uniform in [low, high). */
+  /** The next `count` numbers, uniform in [low, high). */
   uniforms(count: number, low: number, high: number): Float32Array {
     return Float32Array.from({ length: count }, () => low + (high - low) * this.uniform());
   }
 
-  /** Normal with mean 0 and the given standard deviation (Box–Muller). */
+  /** The next `count` numbers, normal with mean 0 and standard deviation `deviation` (Box & Muller 1958). */
   normals(count: number, deviation = 1): Float32Array {
     const values = new Float32Array(count);
     for (let i = 0; i < count; i += 2) {
@@ -57,7 +59,10 @@ export class RandomStream {
     return values;
   }
 
-  /** Kaiming-uniform with a = √5, torch's default for linear layers: uniform in ±1/√fanIn. */
+  /**
+   * The next `count` initial values of a linear layer with `fanIn` inputs, uniform in ±1/√fanIn: PyTorch's default,
+   * which is the initialization of He et al. (2015) with a = √5.
+   */
   kaimingUniform(count: number, fanIn: number): Float32Array {
     const bound = 1 / Math.sqrt(fanIn);
     return this.uniforms(count, -bound, bound);

@@ -1,24 +1,26 @@
-/** Fetches the files of a data set from its publisher. Node only. */
+/** Downloads the files of a data set from its publisher. Node only. */
 import { readFile, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { InputError } from '@crossgate/core';
 import { type DownloadOptions, downloadFile, kindOf, readZip, writeAtomic } from '@crossgate/files';
-import type { DatasetDefinition } from '../registry';
+import type { DatasetDefinition } from '../definition';
 
-/** What `downloadDataset` did. */
+/** The result of {@link downloadDataset}. */
 export interface DownloadOutcome {
-  /** Files that the folder holds now. */
+  /** Names of the data set's files that the folder has now. */
   readonly files: readonly string[];
-  /** False when they were there before. */
+  /** False when all of them were there before. */
   readonly downloaded: boolean;
 }
 
 /**
- * Fetches the archive of a data set from its publisher and unpacks what the data set reads, and the publisher's terms,
- * into `folder`. Nothing is fetched when the files are there.
+ * Downloads the archive of a data set from its publisher, and unpacks the files that the data set reads and the
+ * publisher's terms. Downloads nothing when the folder has all of them.
  *
- * @param url another place of the same archive, such as a mirror
- * @throws InputError when the publisher offers no such archive; Error as `downloadFile`, or for a damaged archive
+ * @param folder where the files are written.
+ * @param options those of `downloadFile` of `@crossgate/files`, and `url`, another address of the same archive, such as
+ * a mirror.
+ * @throws InputError for a data set that cannot be downloaded; errors of `downloadFile`, and for a damaged archive.
  */
 export async function downloadDataset(
   definition: DatasetDefinition,

@@ -1,14 +1,17 @@
-/** CSV files on disk, as streams. The format itself is read in ../csv. */
+/** Reads CSV files on disk as streams. Node only; `../csv` parses the format. */
 import { createReadStream } from 'node:fs';
 import { requireFile } from '@crossgate/files';
 import { readCsv } from '../csv';
 
 /**
- * Reads the named columns of a CSV file with a header; their order and further columns do not matter.
- * @param path the file, also the name in messages; it is read as a stream, so a pipe such as /dev/stdin will do
- * @param columns names that must be in the header
- * @param optional names that may be there; absent ones are undefined in every row
- * @throws InputError naming the file and the line: missing, empty, a column missing or twice, a short or long row
+ * Reads columns of a CSV file by the names in its header. Yields one row at a time: its line, from 1, and the values of
+ * `columns` and then of `optional`.
+ *
+ * @param path of the file, also its name in messages. The file is read as a stream, so it may be a pipe such as
+ * /dev/stdin.
+ * @param columns names that the header must have, in any order. Other columns are ignored.
+ * @param optional names that may be missing; their values are then undefined in every row.
+ * @throws InputError when the file is missing, and naming file and line as `readCsv` does.
  */
 export async function* readColumns(
   path: string,
