@@ -232,7 +232,7 @@ describe('what is noted', () => {
       'c.yaml:3:21: method ccf with cf.run does not read cf.epochs; remove it',
     );
     expect((await notesOf('method: tallrec\nllm: { path: m }\ntraining: { stage2: { rows: 3 } }\n')).warning).toBe(
-      'c.yaml:3:23: method tallrec with training.strategy two-stage does not read training.stage2.rows; remove it',
+      'c.yaml:3:23: method tallrec with training.strategy stage1-only does not read training.stage2.rows; remove it',
     );
   });
 

@@ -64,7 +64,7 @@ const settings = {
 const loss = { kind: 'eq5', k: 2, bprOn: 'probability' };
 await trainHybrid({
   model,
-  builder,
+  builders: [builder, builder], // one for each stage
   dataset,
   stages: stagesOf(ccf, 'two-stage'), // stage 1: LoRA; stage 2: ALG, GATE and the CF vectors
   settings: { stage1: settings, stage2: settings },

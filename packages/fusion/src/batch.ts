@@ -1,20 +1,25 @@
-// Prompts packed into one batch: which token, which CF row and which gate row stand at each position.
+// Prompts packed into one batch: which token, which CF row, which gate row and which learned row stand at each position.
 import type { FusionPositions } from '@crossgate/tensor';
 import type { HybridPrompt } from './prompt';
+import { type Kind, kinds } from './template';
 
 /** Host side of a packed batch of hybrid prompts. */
 export interface HybridBatch {
   /** Tokens of each prompt. */
   readonly lengths: readonly number[];
+  /** Kinds of entities that occur. */
+  readonly kinds: ReadonlySet<Kind>;
   /** Distinct items, then distinct users, that occur: the rows to align. Users with histories are distinct per prompt. */
   readonly items: Uint32Array;
   readonly users: Uint32Array;
   /** [users] what the vector of each user is made of, where prompts tell. */
   readonly histories?: readonly Int32Array[];
-  /** Distinct tokens of item slots: the rows of the gate's text part. */
+  /** Distinct tokens of fused titles: the rows of the gate's text part. */
   readonly titleTokens: Uint32Array;
   /** CF rows count items first, then users. */
   readonly positions: FusionPositions;
+  /** Row of the learned vectors at each position, from 0; −1 elsewhere. */
+  readonly learnedRows: Int32Array;
 }
 
 /** Numbers distinct values in the order of their first appearance. */
@@ -35,6 +40,8 @@ class Numbering {
   }
 }
 
+const kindNames = Object.keys(kinds) as Kind[];
+
 /** Packs prompts one behind the other. */
 export function packPrompts(prompts: readonly HybridPrompt[]): HybridBatch {
   const lengths = prompts.map(({ tokenIds }) => tokenIds.length);
@@ -44,6 +51,8 @@ export function packPrompts(prompts: readonly HybridPrompt[]): HybridBatch {
     cfRows: new Int32Array(total).fill(-1),
     textRows: new Int32Array(total).fill(-1),
   };
+  const learnedRows = new Int32Array(total).fill(-1);
+  const found = new Set<Kind>();
   const [items, titleTokens] = [new Numbering(), new Numbering()];
   const [users, histories]: [number[], Int32Array[]] = [[], []];
   const sharedUsers = new Map<number, number>();
@@ -51,34 +60,37 @@ export function packPrompts(prompts: readonly HybridPrompt[]): HybridBatch {
   let start = 0;
   for (const prompt of prompts) {
     positions.tokenIds.set(prompt.tokenIds, start);
-    prompt.items.forEach((item, i) => {
-      if (item === 0) return;
-      positions.cfRows[start + i] = items.row(item);
-      positions.textRows[start + i] = titleTokens.row(prompt.tokenIds[i]!);
-    });
     const { userHistory } = prompt;
     // The same user has another history, hence another vector, in every prompt.
     const known = userHistory ? new Map<number, number>() : sharedUsers;
-    prompt.users.forEach((user, i) => {
-      if (user === 0) return;
-      let row = known.get(user);
+    for (const [i, number] of prompt.kinds.entries()) {
+      if (number === kinds.text) continue;
+      const entity = prompt.entities[i]!;
+      found.add(kindNames[number]!);
+      if (number === kinds.title || number === kinds.item) positions.cfRows[start + i] = items.row(entity);
+      if (number === kinds.title) positions.textRows[start + i] = titleTokens.row(prompt.tokenIds[i]!);
+      if (number === kinds.learned) learnedRows[start + i] = entity - 1;
+      if (number !== kinds.user) continue;
+      let row = known.get(entity);
       if (row === undefined) {
-        row = users.push(user) - 1;
+        row = users.push(entity) - 1;
         if (userHistory) histories.push(userHistory);
-        known.set(user, row);
+        known.set(entity, row);
       }
       userPositions.push([start + i, row]);
-    });
+    }
     start += prompt.tokenIds.length;
   }
   const itemValues = items.values();
   for (const [position, row] of userPositions) positions.cfRows[position] = itemValues.length + row;
   return {
     lengths,
+    kinds: found,
     items: itemValues,
     users: Uint32Array.from(users),
     ...(histories.length > 0 && { histories }),
     titleTokens: titleTokens.values(),
     positions,
+    learnedRows,
   };
 }

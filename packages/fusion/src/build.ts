@@ -4,6 +4,8 @@ import type { LlamaModel, LoraOptions } from '@crossgate/llm';
 import { RandomStream, readGroup, writeGroup } from '@crossgate/tensor';
 import type { AlignmentOptions, GateOptions } from './alignment';
 import { AlignmentAndGate } from './alignment';
+import { CfChannel, type Channel, LearnedChannel } from './channels';
+import { learnedVectors, type Slots } from './methods/method';
 import { HybridModel } from './model';
 
 export interface BuildOptions {
@@ -11,6 +13,8 @@ export interface BuildOptions {
   readonly lora: LoraOptions;
   readonly alg: AlignmentOptions;
   readonly gate: GateOptions;
+  /** Of the method: how many learned vectors it has. Default: none. */
+  readonly slots?: Slots;
 }
 
 /** Mean lengths of vectors, worth logging: they say how loud CF vectors enter the LLM. */
@@ -23,7 +27,7 @@ export interface NormReport {
 }
 
 /**
- * Adds LoRA to the LLM and, where there is a CF backend, ALG and GATE.
+ * Adds LoRA to the LLM, ALG and GATE where there is a CF backend, and learned vectors where slots have some.
  *
  * @param backend null for methods on text alone.
  */
@@ -34,7 +38,10 @@ export async function buildHybridModel(
 ): Promise<{ model: HybridModel; norms: NormReport | null }> {
   const { seed, lora, alg, gate } = options;
   llm.addLora(lora, new RandomStream(seed, 'lora'));
-  if (backend === null) return { model: new HybridModel(llm, null), norms: null };
+  const learned = learnedVectors(options.slots ?? {});
+  const channels: Channel[] = [];
+  if (learned > 0) channels.push(new LearnedChannel(llm.device, learned, llm.config.hiddenSize, seed));
+  if (backend === null) return { model: new HybridModel(llm, channels), norms: null };
   const shape = { cfDim: backend.cfDim, hiddenSize: llm.config.hiddenSize };
   const networks = new AlignmentAndGate(llm.device, shape, alg, gate, new RandomStream(seed, 'fusion'));
   const norms = await measureNorms(llm, backend, networks);
@@ -46,7 +53,7 @@ export async function buildHybridModel(
     }
     writeGroup(networks.group, state, 'alg.init');
   }
-  return { model: new HybridModel(llm, { backend, networks }), norms };
+  return { model: new HybridModel(llm, [new CfChannel(backend, networks), ...channels]), norms };
 }
 
 /** Rows from which mean norms are estimated. */

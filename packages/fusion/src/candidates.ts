@@ -3,8 +3,9 @@ import { computeInBatches, KeyValueCache } from '@crossgate/llm';
 import { withoutTape, type YesNoLossOptions } from '@crossgate/tensor';
 import { packPrompts } from './batch';
 import type { HybridModel } from './model';
-import { type HybridPrompt, type PromptBuilder, type PromptInput, promptFor } from './prompt';
+import { type HybridPrompt, type PromptBuilder, promptFor, slicePrompt } from './prompt';
 import type { ScoringOptions } from './scoring';
+import type { PromptInput } from './template';
 
 /** A user, the positives that prompts may name (all earlier ones, oldest first), and what the CF model knows. */
 export type ScoredUser = Pick<PromptInput, 'user' | 'userHistory'> & { readonly history: Int32Array };
@@ -85,9 +86,4 @@ export class CandidateScorer implements Disposable {
   [Symbol.dispose](): void {
     this.release();
   }
-}
-
-function slicePrompt(prompt: HybridPrompt, start: number, end?: number): HybridPrompt {
-  const cut = (values: Int32Array) => values.subarray(start, end);
-  return { ...prompt, tokenIds: cut(prompt.tokenIds), items: cut(prompt.items), users: cut(prompt.users) };
 }

@@ -1,49 +1,35 @@
-// Hybrid prompts: text, item slots and user slots as tokens with marks (CCF-LLM §3.2).
+// Hybrid prompts: filled templates as tokens with marks (CCF-LLM §3.2).
 import type { UserHistories } from '@crossgate/cf';
-import { InputError } from '@crossgate/gpu';
+import { InputError } from '@crossgate/core';
 import type { Tokenizer } from '@crossgate/llm';
 import type { Slots } from './methods/method';
-
-/** What a prompt is made from. Items by dense id, the history oldest first. */
-export interface PromptInput {
-  readonly user: number;
-  readonly item: number;
-  readonly history: ArrayLike<number>;
-  /** What the CF model makes the user's vector of, where it is more than `history`; cut to `userHistoryLength` already. */
-  readonly userHistory?: Int32Array;
-}
+import { type Kind, kinds, type Piece, type PromptInput, Template } from './template';
 
 /**
- * One prompt, position by position. Each position holds a token, or a user's vector (`tokenIds` −1, `users` > 0);
- * the tokens of an item slot also carry the item's id. Dense ids, 0 = none.
+ * One prompt, position by position. Each position holds a token, or a vector of an entity (`tokenIds` −1). The tokens of a
+ * fused title hold both: the token and the item whose vector is added. Entities are named, never found by their tokens.
  */
 export interface HybridPrompt {
+  /** Token of each position; −1 where a vector stands alone. */
   readonly tokenIds: Int32Array;
-  readonly items: Int32Array;
-  readonly users: Int32Array;
+  /** What the entity of each position is, by the numbers of `kinds`. */
+  readonly kinds: Uint8Array;
+  /** Dense id of the item or user, or number of the learned vector, from 1; 0 in plain text. */
+  readonly entities: Int32Array;
   /**
-   * Positions before the first that depends on the candidate; for one user, they are the same wherever their number is. Absent in prompts
-   * of other makers.
+   * Positions before the first that depends on the candidate; for one user, they are the same wherever their number is.
+   * Absent in prompts of other makers.
    */
   readonly sharedLength?: number;
   /** What was known of the user before the row, where the CF model makes the user's vector of it (SASRec, asymmetric SVD). */
   readonly userHistory?: Int32Array;
 }
 
-type Part =
-  | { readonly kind: 'text'; readonly text: string }
-  | { readonly kind: 'history' | 'item'; readonly fused: boolean }
-  | { readonly kind: 'user' };
-
-const slotPattern = /\{(\w+)\}/;
-
 /** How the slots of a template are filled. */
 export interface PromptOptions {
-  /**
-   * Text with slots in braces. Slots of titles hold them in double quotes; in a history they are joined by ", ".
-   */
+  /** Text with slots in braces. */
   readonly template: string;
-  /** What fills each slot; one that the template leaves out is not filled. */
+  /** What fills each slot. */
   readonly slots: Slots;
   /** Most history items that a prompt names. */
   readonly historyLength: number;
@@ -55,29 +41,23 @@ export interface PromptOptions {
   readonly userHistories?: UserHistories;
 }
 
-/** Turns (user, item, history) into hybrid prompts; tokenises every title and every piece of text once. */
+/** Turns (user, item, history) into hybrid prompts; tokenizes every title and every piece of text once. */
 export class PromptBuilder {
-  readonly #parts: readonly Part[];
+  readonly template: Template;
   readonly #texts = new Map<string, Int32Array>();
   readonly #titles: (Int32Array | undefined)[] = [];
   readonly answers: AnswerTokens;
 
   /**
    * @param titles by dense id; index 0 is padding.
-   * @throws InputError when the template has no slot of the candidate's title, or one that nothing fills.
+   * @throws InputError when the template has no slot of the candidate, or one that nothing fills.
    */
   constructor(
     private readonly tokenizer: Tokenizer,
     private readonly titles: readonly string[],
     readonly options: PromptOptions,
   ) {
-    this.#parts = options.template
-      .split(slotPattern)
-      .map((text, i): Part => (i % 2 === 0 ? { kind: 'text', text } : partOf(text, options.slots)))
-      .filter((part) => part.kind !== 'text' || part.text !== '');
-    if (!this.#parts.some(({ kind }) => kind === 'item')) {
-      throw new InputError('prompt.template has no {item} slot: the prompt would not say what to predict');
-    }
+    this.template = new Template(options.template, options.slots);
     this.answers = findAnswerTokens(tokenizer);
   }
 
@@ -90,9 +70,9 @@ export class PromptBuilder {
     const { historyLength, maxLength } = this.options;
     const longest = Math.min(historyLength, input.history.length);
     for (let length = longest; ; length--) {
-      const segments = this.#segments(input, length);
+      const segments = this.#segments(this.template.pieces(input, length));
       const tokens = segments.reduce((sum, { tokens: ids }) => sum + ids.length, 0);
-      if (tokens <= maxLength) return this.#join(segments, tokens);
+      if (tokens <= maxLength) return join(segments, tokens);
       if (length === 0) {
         throw new InputError(
           `a prompt without history has ${tokens} tokens, more than the ${maxLength} allowed: raise llm.maxLength or shorten prompt.template`,
@@ -101,72 +81,28 @@ export class PromptBuilder {
     }
   }
 
-  /** The prompt as text, slots in brackets: for reports and tests. */
+  /** The prompt as text, vectors in brackets: for reports and tests. */
   describe(input: PromptInput): string {
-    const length = Math.min(this.options.historyLength, input.history.length);
-    return this.#pieces(input, length)
-      .map((piece) => {
-        if (piece.kind === 'text') return piece.text;
-        return piece.kind === 'user' ? `[User ${piece.id}]` : this.#title(piece.id);
-      })
-      .join('');
+    return this.template.text(input, this.options.historyLength, (id) => this.#title(id));
   }
 
-  /** The filled template: neighbouring text is one piece, so that it is tokenised as a whole. */
-  #pieces({ user, item, history }: PromptInput, length: number): Piece[] {
-    const pieces: Piece[] = [];
-    const text = (value: string) => {
-      const last = pieces.at(-1);
-      if (last !== undefined && last.kind === 'text')
-        pieces[pieces.length - 1] = { kind: 'text', text: last.text + value };
-      else pieces.push({ kind: 'text', text: value });
-    };
-    const quoted = (id: number, fused: boolean, candidate = false) => {
-      text('"');
-      pieces.push({ kind: 'item', id, fused, candidate });
-      text('"');
-    };
-    for (const part of this.#parts) {
-      if (part.kind === 'text') text(part.text);
-      else if (part.kind === 'item') quoted(item, part.fused, true);
-      else if (part.kind === 'user') pieces.push({ kind: 'user', id: user });
-      else if (length === 0) text('unknown');
-      else {
-        for (let i = history.length - length; i < history.length; i++) {
-          if (i > history.length - length) text(', ');
-          quoted(history[i]!, part.fused);
-        }
-      }
-    }
-    return pieces;
-  }
-
-  #segments(input: PromptInput, length: number): Segment[] {
-    const segments = this.#pieces(input, length).map((piece, i): Segment => {
-      if (piece.kind === 'user') return { tokens: userSlot, item: 0, user: piece.id, candidate: false };
-      if (piece.kind === 'item') {
+  #segments(pieces: readonly Piece[]): Segment[] {
+    const segments = pieces.map((piece, i): Segment => {
+      if (piece.kind === 'text') return plain(this.#textTokens(piece.text, i === 0));
+      if (piece.kind === 'title') {
         const { id, fused, candidate } = piece;
-        return { tokens: this.#titleTokens(id), item: fused ? id : 0, user: 0, candidate };
+        const tokens = this.#titleTokens(id);
+        return fused ? { tokens, kind: 'title', entity: id, candidate } : { ...plain(tokens), candidate };
       }
-      return { tokens: this.#textTokens(piece.text, i === 0), item: 0, user: 0, candidate: false };
+      if (piece.kind === 'learned') {
+        const tokens = new Int32Array(piece.count).fill(-1);
+        return { tokens, kind: 'learned', entity: piece.first, ascending: true, candidate: false };
+      }
+      return { tokens: vector, kind: piece.kind, entity: piece.id, candidate: piece.candidate };
     });
     const { prefix } = this.answers;
-    if (prefix.length > 0) segments.push({ tokens: prefix, item: 0, user: 0, candidate: false });
+    if (prefix.length > 0) segments.push(plain(prefix));
     return segments;
-  }
-
-  #join(segments: readonly Segment[], tokens: number): HybridPrompt {
-    const prompt = { tokenIds: new Int32Array(tokens), items: new Int32Array(tokens), users: new Int32Array(tokens) };
-    let position = 0;
-    let sharedLength = tokens;
-    for (const { tokens: ids, item, user, candidate } of segments) {
-      if (candidate) sharedLength = Math.min(sharedLength, position);
-      prompt.tokenIds.set(ids, position);
-      prompt.items.fill(item, position, position + ids.length);
-      prompt.users.fill(user, position, position + ids.length);
-      position += ids.length;
-    }
-    return { ...prompt, sharedLength };
   }
 
   #textTokens(text: string, first: boolean): Int32Array {
@@ -204,40 +140,54 @@ export class PromptBuilder {
  */
 export function promptFor(
   builder: PromptBuilder,
-  { user, item, history, userHistory }: PromptInput & { readonly history: Int32Array },
+  { userHistory, ...input }: PromptInput & { readonly history: Int32Array },
 ): HybridPrompt {
   const { userHistoryLength = 0 } = builder.options;
-  const prompt = builder.build({ user, item, history });
+  const { history } = input;
+  const prompt = builder.build(input);
   if (userHistoryLength === 0) return prompt;
   return { ...prompt, userHistory: userHistory ?? history.subarray(Math.max(0, history.length - userHistoryLength)) };
 }
 
-/** What a slot of a template becomes. @throws InputError for a slot that nothing fills */
-function partOf(name: string, slots: Slots): Part {
-  const slot = Object.hasOwn(slots, name) ? slots[name] : undefined;
-  if (slot === undefined) {
-    const known = Object.keys(slots).map((each) => `{${each}}`);
-    throw new InputError(
-      `prompt.template: nothing fills the slot {${name}} in this method; there are ${known.join(', ')}`,
-    );
-  }
-  return 'vector' in slot ? { kind: 'user' } : { kind: slot.titles, fused: slot.fused === true };
-}
-
-type Piece =
-  | { readonly kind: 'text'; readonly text: string }
-  | { readonly kind: 'item'; readonly id: number; readonly fused: boolean; readonly candidate: boolean }
-  | { readonly kind: 'user'; readonly id: number };
-
 interface Segment {
   readonly tokens: Int32Array;
-  readonly item: number;
-  readonly user: number;
-  /** The title of the candidate. */
+  readonly kind: Kind;
+  readonly entity: number;
+  /** Each further position is of the next entity. */
+  readonly ascending?: boolean;
+  /** Depends on the candidate. */
   readonly candidate: boolean;
 }
 
-const userSlot = Int32Array.of(-1);
+const vector = Int32Array.of(-1);
+
+const plain = (tokens: Int32Array): Segment => ({ tokens, kind: 'text', entity: 0, candidate: false });
+
+function join(segments: readonly Segment[], length: number): HybridPrompt {
+  const prompt = { tokenIds: new Int32Array(length), kinds: new Uint8Array(length), entities: new Int32Array(length) };
+  let position = 0;
+  let sharedLength = length;
+  for (const { tokens, kind, entity, ascending, candidate } of segments) {
+    if (candidate) sharedLength = Math.min(sharedLength, position);
+    const end = position + tokens.length;
+    prompt.tokenIds.set(tokens, position);
+    prompt.kinds.fill(kinds[kind], position, end);
+    prompt.entities.fill(entity, position, end);
+    if (ascending) for (let i = position; i < end; i++) prompt.entities[i] = entity + i - position;
+    position = end;
+  }
+  return { ...prompt, sharedLength };
+}
+
+/** A part of a prompt, from position `start` to `end`. */
+export function slicePrompt(prompt: HybridPrompt, start: number, end?: number): HybridPrompt {
+  return {
+    ...prompt,
+    tokenIds: prompt.tokenIds.subarray(start, end),
+    kinds: prompt.kinds.subarray(start, end),
+    entities: prompt.entities.subarray(start, end),
+  };
+}
 
 /** The tokens whose probabilities are the answer. */
 export interface AnswerTokens {

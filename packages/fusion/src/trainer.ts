@@ -21,8 +21,9 @@ import {
   writeGroup,
   writeOptimizer,
 } from '@crossgate/tensor';
+import type { CfDropout } from './channels';
 import type { GroupName, StageDeclaration } from './methods/method';
-import type { CfDropout, HybridModel, TrainingNoise } from './model';
+import type { HybridModel, TrainingNoise } from './model';
 import type { PromptBuilder } from './prompt';
 import { promptOfRow, scoreRows } from './scoring';
 import { diverged, readStep, type StepReport, StepReports, type StepValues } from './step-reports';
@@ -77,7 +78,8 @@ export interface BestState {
 
 export interface TrainerOptions {
   readonly model: HybridModel;
-  readonly builder: PromptBuilder;
+  /** Makes the prompts of each stage. */
+  readonly builders: readonly PromptBuilder[];
   readonly dataset: Dataset;
   readonly stages: readonly StageDeclaration[];
   readonly settings: Readonly<Record<'stage1' | 'stage2', StageSettings>>;
@@ -138,7 +140,7 @@ class Trainer {
 
   constructor(options: TrainerOptions) {
     this.#options = options;
-    const { answers } = options.builder;
+    const { answers } = options.builders[0]!;
     this.#loss = { ...options.loss, yesToken: answers.yes, noToken: answers.no };
     const { rows } = options.dataset.splits.valid;
     this.#validRows = sampleRows(rows, options.validRows ?? rows, options.seed);
@@ -153,6 +155,8 @@ class Trainer {
       this.#lossScale = resume.lossScale ?? undefined;
     }
     for (let stage = resume?.stage ?? 0; stage < stages.length; stage++) {
+      // Scores by another prompt say nothing about this one's.
+      if (stages[stage]!.best === 'own' && resume?.stage !== stage) this.#best = null;
       await this.#runStage(stage, resume?.stage === stage ? resume : undefined);
       // The next stage starts from the best parameters, and so does whoever uses the model.
       if (this.#best)
@@ -240,7 +244,8 @@ class Trainer {
     learningRate: number,
     at: { stage: number; step: number },
   ): { losses: Promise<StepValues>; tokens: number } {
-    const { model, builder, dataset, seed, activations, cfDropout = { items: 0, users: 0 } } = this.#options;
+    const { model, builders, dataset, seed, activations, cfDropout = { items: 0, users: 0 } } = this.#options;
+    const builder = builders[at.stage]!;
     const prompts = Array.from(batch, (row) => promptOfRow(builder, dataset, 'train', row));
     const labels = Float32Array.from(batch, (row) => dataset.splits.train.label[row]!);
     using _ = model.llm.device.step();
@@ -250,7 +255,7 @@ class Trainer {
     const counter = at.stage * 0x1000000 + at.step;
     const noise: TrainingNoise = {
       lora: lora?.trainable ? { seed, counter } : undefined,
-      cf: model.cf?.networks.group.trainable ? { seed, counter, ...cfDropout } : undefined,
+      cf: model.groups().get('fusion')?.trainable ? { seed, counter, ...cfDropout } : undefined,
     };
     using tape = new Tape({ ...(activations && { activations }), lossScale: scaler?.scale });
     const { losses } = tape.record(() => model.loss(prompts, labels, this.#loss, 1 / batch.length, noise));
@@ -263,8 +268,8 @@ class Trainer {
   }
 
   async #evaluate(stage: number, step: number): Promise<void> {
-    const { model, builder, dataset, batchTokens, onEvaluation, onEvaluationProgress, signal } = this.#options;
-    const scores = await scoreRows(model, builder, dataset, 'valid', this.#validRows, this.#loss, {
+    const { model, builders, dataset, batchTokens, onEvaluation, onEvaluationProgress, signal } = this.#options;
+    const scores = await scoreRows(model, builders[stage]!, dataset, 'valid', this.#validRows, this.#loss, {
       ...(batchTokens !== undefined && { batchTokens }),
       ...(onEvaluationProgress && { onProgress: onEvaluationProgress }),
       signal,
@@ -286,8 +291,8 @@ class Trainer {
 
   /** The last update shows in no loss so far: without an evaluation, its batch is run once more, before the values are kept. */
   async #expectFiniteLoss(batch: Int32Array, stage: number, step: number): Promise<void> {
-    const { model, builder, dataset } = this.#options;
-    const prompts = Array.from(batch, (row) => promptOfRow(builder, dataset, 'train', row));
+    const { model, builders, dataset } = this.#options;
+    const prompts = Array.from(batch, (row) => promptOfRow(builders[stage]!, dataset, 'train', row));
     const labels = Float32Array.from(batch, (row) => dataset.splits.train.label[row]!);
     using _ = model.llm.device.step();
     const { losses } = withoutTape(() => model.loss(prompts, labels, this.#loss, 1 / batch.length));

@@ -3,7 +3,7 @@ import type { Device } from '@crossgate/gpu';
 import { openDevice } from '@crossgate/gpu/node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ccf, packPrompts } from '../src';
-import { tinyDataset } from './tiny';
+import { marks, tinyDataset } from './tiny';
 import { tinySystem } from './training';
 
 let device: Device;
@@ -19,7 +19,8 @@ describe('cf.dropout', () => {
       builder.build({ user: u + 1, item: (u % 10) + 1, history: [] }),
     );
     const batch = packPrompts(prompts);
-    const userPositions = prompts.map(({ users }, p) => {
+    const userPositions = prompts.map((prompt, p) => {
+      const { users } = marks(prompt);
       const start = prompts.slice(0, p).reduce((sum, { tokenIds }) => sum + tokenIds.length, 0);
       return start + users.findIndex((user) => user > 0);
     });

@@ -7,6 +7,7 @@ import { loadSource } from '@crossgate/data/node';
 import { openModel } from '@crossgate/llm/node';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { ccf, fillNoun, PromptBuilder, promptOfRow } from '../src';
+import { marks } from './tiny';
 
 interface GoldenPrompt {
   readonly row: number;
@@ -75,8 +76,9 @@ describe.skipIf(!data || !models || !present)(
         const prompt = promptOfRow(ours, dataset, 'train', row);
         expect([dataset.splits.train.user[row], dataset.splits.train.item[row]], `row ${row}`).toEqual([user, item]);
         expect(Array.from(prompt.tokenIds), `tokens of row ${row}`).toEqual(expected.tokens);
-        expect(Array.from(prompt.items), `items of row ${row}`).toEqual(expected.items);
-        const users = Array.from(prompt.users, (id, position) => ({ id, position })).filter(({ id }) => id !== 0);
+        const found = marks(prompt);
+        expect(Array.from(found.items), `items of row ${row}`).toEqual(expected.items);
+        const users = Array.from(found.users, (id, position) => ({ id, position })).filter(({ id }) => id !== 0);
         expect(users, `user of row ${row}`).toEqual([{ id: user, position: expected.userPosition }]);
       }
     });

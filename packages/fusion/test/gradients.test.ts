@@ -17,7 +17,7 @@ import {
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { GateOptions, HybridPrompt } from '../src';
 import { buildHybridModel } from '../src';
-import { tinyLlama } from './tiny';
+import { marks, promptOf, tinyLlama } from './tiny';
 
 let device: Device;
 beforeAll(async () => {
@@ -41,26 +41,27 @@ const [yesToken, noToken] = [2, 3];
 
 /** Three prompts of different lengths: shared items, a user twice, a title with a repeated token, one without history. */
 const prompts: HybridPrompt[] = [
-  {
-    tokenIds: Int32Array.of(1, 5, 9, 9, 6, 11, 7, -1, 8, 9, 12, 10),
-    items: Int32Array.of(0, 0, 3, 3, 0, 4, 0, 0, 0, 2, 2, 0),
-    users: Int32Array.of(0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0),
-  },
-  {
-    tokenIds: Int32Array.of(1, 5, 7, -1, 8, 13, 9, 10),
-    items: Int32Array.of(0, 0, 0, 0, 0, 3, 3, 0),
-    users: Int32Array.of(0, 0, 0, 4, 0, 0, 0, 0),
-  },
-  {
-    tokenIds: Int32Array.of(1, 5, 14, 6, 9, 9, 7, -1, 8, 15, 10),
-    items: Int32Array.of(0, 0, 6, 0, 3, 3, 0, 0, 0, 6, 0),
-    users: Int32Array.of(0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0),
-  },
+  promptOf(
+    Int32Array.of(1, 5, 9, 9, 6, 11, 7, -1, 8, 9, 12, 10),
+    Int32Array.of(0, 0, 3, 3, 0, 4, 0, 0, 0, 2, 2, 0),
+    Int32Array.of(0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0),
+  ),
+  promptOf(
+    Int32Array.of(1, 5, 7, -1, 8, 13, 9, 10),
+    Int32Array.of(0, 0, 0, 0, 0, 3, 3, 0),
+    Int32Array.of(0, 0, 0, 4, 0, 0, 0, 0),
+  ),
+  promptOf(
+    Int32Array.of(1, 5, 14, 6, 9, 9, 7, -1, 8, 15, 10),
+    Int32Array.of(0, 0, 6, 0, 3, 3, 0, 0, 0, 6, 0),
+    Int32Array.of(0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0),
+  ),
 ];
 const labels = [1, 0, 1];
 
 function referenceBatch(): CcfBatch {
-  const flat = (name: 'tokenIds' | 'items' | 'users') => prompts.flatMap((prompt) => Array.from(prompt[name]));
+  const flat = (name: 'tokenIds' | 'items' | 'users') =>
+    prompts.flatMap((prompt) => Array.from({ ...prompt, ...marks(prompt) }[name]));
   const none = (values: number[]) => values.map((value) => (value === 0 ? -1 : value));
   const offsets = [0];
   for (const { tokenIds } of prompts) offsets.push(offsets.at(-1)! + tokenIds.length);

@@ -7,7 +7,7 @@ import { expectClose, randomLlamaWeights, randomNormal, toFloat32 } from '@cross
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { HybridPrompt } from '../src';
 import { buildHybridModel } from '../src';
-import { tinyLlama } from './tiny';
+import { promptOf, tinyLlama } from './tiny';
 
 const bindingLimit = 8192;
 const config = { ...tinyLlama, vocabSize: 299 };
@@ -15,16 +15,16 @@ const [users, items, cfDim] = [300, 340, 6];
 
 /** Prompts with tokens, items and users from both ends of their tables. */
 const prompts: HybridPrompt[] = [
-  {
-    tokenIds: Int32Array.of(1, 298, 9, 297, 6, 11, 7, -1, 8, 9, 12, 10),
-    items: Int32Array.of(0, 0, 3, 3, 0, 340, 0, 0, 0, 2, 2, 0),
-    users: Int32Array.of(0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0),
-  },
-  {
-    tokenIds: Int32Array.of(1, 5, 7, -1, 150, 298, 140, 10),
-    items: Int32Array.of(0, 0, 0, 0, 0, 340, 340, 0),
-    users: Int32Array.of(0, 0, 0, 300, 0, 0, 0, 0),
-  },
+  promptOf(
+    Int32Array.of(1, 298, 9, 297, 6, 11, 7, -1, 8, 9, 12, 10),
+    Int32Array.of(0, 0, 3, 3, 0, 340, 0, 0, 0, 2, 2, 0),
+    Int32Array.of(0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0),
+  ),
+  promptOf(
+    Int32Array.of(1, 5, 7, -1, 150, 298, 140, 10),
+    Int32Array.of(0, 0, 0, 0, 0, 340, 340, 0),
+    Int32Array.of(0, 0, 0, 300, 0, 0, 0, 0),
+  ),
 ];
 
 async function runModel(options: OpenOptions, storage: WeightStorage = 'stored') {

@@ -15,6 +15,7 @@ import { type ActivationStorage, Adam, Tape } from '@crossgate/tensor';
 import { randomLlamaWeights, toFloat32 } from '@crossgate/testing';
 import { expect, it } from 'vitest';
 import { buildHybridModel, type HybridPrompt, planMemory } from '../src';
+import { promptOf } from './tiny';
 
 const llama = {
   vocabSize: 512,
@@ -119,12 +120,14 @@ it.each(cases)('is within a tenth for %j', async ({ prompts, length, ...options 
   const trained = trainCf ? (['lora', 'cf'] as const) : (['lora'] as const);
   for (const name of trained) groups.get(name)!.trainable = true;
   const optimizer = new Adam([...trained.map((name) => groups.get(name)!)], { kind: 'adamw', learningRate: 1e-3 });
-  const batch: HybridPrompt[] = Array.from({ length: prompts }, (_, p) => ({
-    tokenIds: Int32Array.from({ length }, (_, i) => (i === 40 ? -1 : (7 * i + p) % 512)),
-    items: Int32Array.from({ length }, (_, i) => (i > 60 && i < 70 ? 1 + p : 0)),
-    users: Int32Array.from({ length }, (_, i) => (i === 40 ? 1 + p : 0)),
-    userHistory: Int32Array.of(3, -4, 0, 5),
-  }));
+  const batch: HybridPrompt[] = Array.from({ length: prompts }, (_, p) =>
+    promptOf(
+      Int32Array.from({ length }, (_, i) => (i === 40 ? -1 : (7 * i + p) % 512)),
+      Int32Array.from({ length }, (_, i) => (i > 60 && i < 70 ? 1 + p : 0)),
+      Int32Array.from({ length }, (_, i) => (i === 40 ? 1 + p : 0)),
+      { userHistory: Int32Array.of(3, -4, 0, 5) },
+    ),
+  );
   const loss = { kind: 'eq5', k: 2, bprOn: 'probability', yesToken: 4, noToken: 5 } as const;
   {
     using _ = device.step();

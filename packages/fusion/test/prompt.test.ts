@@ -1,7 +1,7 @@
 // Hybrid prompts: text, slots, truncation, answers.
 import { describe, expect, it } from 'vitest';
 import { ccf, fillNoun, findAnswerTokens, PromptBuilder, packPrompts, stagesOf, tallrec, usesCf } from '../src';
-import { tinyTokenizer } from './tiny';
+import { marks, tinyTokenizer } from './tiny';
 
 const titles = ['', ' Calm Story ', 'Loud, "Loud" Story', 'Third', 'Fourth'];
 const options = { template: fillNoun(ccf.template, 'items'), historyLength: 10, maxLength: 200, slots: ccf.slots };
@@ -24,7 +24,9 @@ describe('the paper template', () => {
 
   it('marks title tokens with their item and the user slot with the user', () => {
     const builder = new PromptBuilder(tinyTokenizer, titles, options);
-    const { tokenIds, items, users } = builder.build({ user: 3, item: 2, history: [1, 3] });
+    const prompt = builder.build({ user: 3, item: 2, history: [1, 3] });
+    const { tokenIds } = prompt;
+    const { items, users } = marks(prompt);
     expect(tokenIds[0]).toBe(1);
     expect(Array.from(items).filter((item, i) => item > 0 && item !== items[i - 1])).toEqual([1, 3, 2]);
     expect(Array.from(items).filter((item) => item === 1)).toHaveLength(2);
@@ -40,7 +42,7 @@ describe('the paper template', () => {
     const whole = new PromptBuilder(tinyTokenizer, titles, options).build({ user: 1, item: 4, history: [1, 2, 3] });
     const shorter = new PromptBuilder(tinyTokenizer, titles, { ...options, maxLength: whole.tokenIds.length - 1 });
     const prompt = shorter.build({ user: 1, item: 4, history: [1, 2, 3] });
-    expect([...new Set(prompt.items)]).toEqual([0, 2, 3, 4]);
+    expect([...new Set(marks(prompt).items)]).toEqual([0, 2, 3, 4]);
     expect(prompt.tokenIds.at(-1)).toBe(whole.tokenIds.at(-1));
     const none = new PromptBuilder(tinyTokenizer, titles, { ...options, maxLength: 20 });
     expect(() => none.build({ user: 1, item: 4, history: [1] })).toThrow(
@@ -64,8 +66,8 @@ it('TALLRec is text alone, with the other noun', () => {
   expect(text).toContain('following movies: "Calm Story". Leverage');
   expect(text).toContain('enjoy the movie titled "Loud, "Loud" Story"? Answer with "Yes" or "No". \\n#Answer:');
   const prompt = builder.build({ user: 3, item: 2, history: [1] });
-  expect(prompt.items.every((item) => item === 0)).toBe(true);
-  expect(prompt.users.every((user) => user === 0)).toBe(true);
+  expect(prompt.entities.every((entity) => entity === 0)).toBe(true);
+  expect(prompt.kinds.every((kind) => kind === 0)).toBe(true);
 });
 
 describe('answer tokens', () => {
@@ -139,9 +141,11 @@ describe('slots', () => {
 
   it('say whether a method needs CF vectors, and which strategies it has', () => {
     expect([usesCf(ccf), usesCf(tallrec)]).toEqual([true, false]);
-    expect(stagesOf(ccf, 'end-to-end')).toEqual([{ settings: 'stage1', trains: ['lora', 'fusion', 'cf'] }]);
+    expect(stagesOf(ccf, 'end-to-end')).toEqual([
+      { settings: 'stage1', trains: ['lora', 'fusion', 'cf'], template: ccf.template },
+    ]);
     expect(() => stagesOf(tallrec, 'end-to-end')).toThrow(
-      'training.strategy: tallrec cannot be trained end-to-end; choose two-stage or stage1-only',
+      'training.strategy: tallrec cannot be trained end-to-end; choose stage1-only',
     );
   });
 });

@@ -2,6 +2,7 @@
 import { assembleDataset, type Dataset } from '@crossgate/data';
 import type { Tokenizer } from '@crossgate/llm';
 import type { ReferenceLlamaConfig } from '@crossgate/testing';
+import { type HybridPrompt, kinds } from '../src';
 
 export const tinyLlama: ReferenceLlamaConfig = {
   vocabSize: 40,
@@ -68,4 +69,23 @@ export async function tinyDataset(users = 12, items = 10, rowsPerUser = 14): Pro
     userId: (n: number) => `u${n}`,
     itemOf: (n: number) => ({ id: `i${n}`, title: `${n % 2 === 0 ? 'Calm' : 'Loud'} Story ${n}` }),
   });
+}
+
+/** Marks of a prompt: the items whose vectors title tokens carry, and the users at their positions; 0 elsewhere. */
+export function marks({ kinds: numbers, entities }: HybridPrompt): { items: Int32Array; users: Int32Array } {
+  const of = (kind: number) => entities.map((entity, i) => (numbers[i] === kind ? entity : 0));
+  return { items: of(kinds.title), users: of(kinds.user) };
+}
+
+/** A prompt from its tokens and marks. */
+export function promptOf(
+  tokenIds: Int32Array,
+  items: Int32Array,
+  users: Int32Array,
+  rest: Pick<HybridPrompt, 'userHistory'> = {},
+): HybridPrompt {
+  const numbers = Uint8Array.from(items, (item, i) =>
+    item > 0 ? kinds.title : users[i]! > 0 ? kinds.user : kinds.text,
+  );
+  return { tokenIds, kinds: numbers, entities: items.map((item, i) => item || users[i]!), ...rest };
 }

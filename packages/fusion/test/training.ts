@@ -8,7 +8,7 @@ import type { HostState } from '@crossgate/tensor';
 import { readGroup, writeGroup } from '@crossgate/tensor';
 import { randomLlamaWeights, randomNormal, toFloat32 } from '@crossgate/testing';
 import type { GroupName, HybridModel, Method, StageSettings, TrainerOptions } from '../src';
-import { buildHybridModel, fillNoun, PromptBuilder, stagesOf, usesCf } from '../src';
+import { buildHybridModel, defaultStrategy, fillNoun, PromptBuilder, stagesOf, usesCf } from '../src';
 import { tinyLlama, tinyTokenizer } from './tiny';
 
 export const defaultSettings: StageSettings = {
@@ -27,7 +27,9 @@ export const defaultSettings: StageSettings = {
 
 export interface TinySystem {
   readonly model: HybridModel;
+  /** Of the method's own prompt. */
   readonly builder: PromptBuilder;
+  builderOf(template: string): PromptBuilder;
   release(): void;
 }
 
@@ -55,18 +57,21 @@ export async function tinySystem(device: Device, dataset: Dataset, method: Metho
     lora: { rank: 3, alpha: 6, dropout: 0.2, targets: ['q_proj', 'v_proj'] },
     alg: { hiddenFactor: 2, init: 'torch' },
     gate: { hidden: 9, activation: 'none', init: 'default', width: 'dimension' },
+    slots: method.slots,
   });
-  const builder = new PromptBuilder(
-    tinyTokenizer,
-    dataset.items.map(({ title }) => title),
-    { template: fillNoun(method.template, 'items'), historyLength: 3, maxLength: 200, slots: method.slots },
-  );
+  const builderOf = (template: string) =>
+    new PromptBuilder(
+      tinyTokenizer,
+      dataset.items.map(({ title }) => title),
+      { template: fillNoun(template, 'items'), historyLength: 3, maxLength: 200, slots: method.slots },
+    );
+  const builder = builderOf(method.template);
   const release = () => {
     llm.release();
     backend?.release();
-    model.cf?.networks.group.release();
+    for (const channel of model.channels) channel.release();
   };
-  return { model, builder, release };
+  return { model, builder, builderOf, release };
 }
 
 /** LoRA starts at zero; after this it takes part. */
@@ -80,16 +85,17 @@ export async function randomizeLora(model: HybridModel): Promise<void> {
 
 /** What every training test of a system has in common. */
 export function trainerOptions(
-  { model, builder }: TinySystem,
+  { model, builderOf }: TinySystem,
   dataset: Dataset,
   method: Method,
   changes: Partial<TrainerOptions> = {},
 ): TrainerOptions {
+  const stages = stagesOf(method, defaultStrategy(method));
   return {
     model,
-    builder,
+    builders: (changes.stages ?? stages).map(({ template }) => builderOf(template ?? method.template)),
     dataset,
-    stages: stagesOf(method, 'two-stage'),
+    stages,
     settings: { stage1: defaultSettings, stage2: defaultSettings },
     trainCf: true,
     loss: { kind: 'eq5', k: 2, bprOn: 'probability' },

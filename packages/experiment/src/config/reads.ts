@@ -50,6 +50,7 @@ const LANGUAGE_MODEL: readonly string[] = [
 /** What a stage reads of `training.stage2` when it trains a group, whichever stage it is. */
 const GROUP_KEYS = {
   lora: [],
+  learned: [],
   fusion: ['training.stage2.cfDropout', 'training.stage2.userDropout'],
   cf: ['training.stage2.trainCf'],
 } as const satisfies Record<string, readonly string[]>;

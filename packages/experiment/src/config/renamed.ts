@@ -1,5 +1,6 @@
 /** Keys that have moved to another place in the config. */
 import { InputError } from '@crossgate/core';
+import { dropLackingStrategy } from './method-defaults';
 import { isPlain, type Plain } from './plain';
 
 /** Old name → new name. */
@@ -31,7 +32,7 @@ export function checkRenamedKeys(tree: Plain, place: (key: string) => string): v
 
 /**
  * Moves old names of a run's config.yaml to the new ones, in place: a run of an older program stays usable. What has
- * the new name already wins; a section that is left empty goes.
+ * the new name already wins; a section that is left empty goes, and so does a strategy that the method never had.
  * @param origins dotted path → where it was written; moved along
  */
 export function moveRenamedKeys(tree: Plain, origins: Map<string, string> = new Map()): void {
@@ -55,4 +56,5 @@ export function moveRenamedKeys(tree: Plain, origins: Map<string, string> = new 
     const origin = origins.get(old);
     if (origin !== undefined) origins.set(now, origin);
   }
+  dropLackingStrategy(tree);
 }

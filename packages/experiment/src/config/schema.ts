@@ -313,7 +313,9 @@ const loss = z.strictObject({
   name: z
     .enum(['eq5', 'yes-logit-bce', 'answer-ce'])
     .default('eq5')
-    .describe('eq5: paper; yes-logit-bce: CoLLM; answer-ce: cross entropy of the answer token'),
+    .describe(
+      "eq5: paper; yes-logit-bce: CoLLM; answer-ce: cross entropy of the answer token; default: the method's own",
+    ),
   k: nonNegative.default(2).describe('eq5: weight of the ranking term'),
   bprOn: z.enum(['probability', 'logit']).default('probability').describe('eq5: what the ranking term compares'),
 });
@@ -322,7 +324,7 @@ const training = z.strictObject({
   strategy: z
     .enum(['two-stage', 'stage1-only', 'end-to-end'])
     .default('two-stage')
-    .describe('Order of training (Table 4)'),
+    .describe("Order of training (Table 4); one that the method lacks is refused; default: the method's first"),
   checkpointing: z
     .boolean()
     .default(false)

@@ -2,6 +2,7 @@
 import { didYouMean, InputError } from '@crossgate/core';
 import { methods as languageModelMethods } from '@crossgate/fusion/methods';
 import type { z } from 'zod';
+import { checkStrategy, fillMethodDefaults } from './method-defaults';
 import { isPlain, type Plain } from './plain';
 import { checkRenamedKeys } from './renamed';
 import { cfMethods, configJsonSchema, currentConfigSchema, type ExperimentConfig, type JsonSchema } from './schema';
@@ -55,6 +56,7 @@ export function mergeInto(target: Plain, source: Plain): void {
 export function validateConfig(value: Plain, origins: ReadonlyMap<string, string>, fallback: string): ExperimentConfig {
   checkRenamedKeys(value, (key) => origins.get(key) ?? fallback);
   checkRenamed(value, (key) => origins.get(key) ?? fallback);
+  fillMethodDefaults(value);
   const result = currentConfigSchema().safeParse(value);
   if (!result.success) throw refusal(pick(result.error.issues), value, origins, fallback);
   const config = result.data;
@@ -65,6 +67,7 @@ export function validateConfig(value: Plain, origins: ReadonlyMap<string, string
       fix: 'add it, or --set llm.path=PATH',
     });
   }
+  checkStrategy(config);
   checkRanking(config, (key) => origins.get(key) ?? fallback);
   return config;
 }

@@ -89,14 +89,17 @@ export async function writeModelFiles(run: RunFolder, model: HybridModel, config
       await run.write(join('adapter', name), content);
     }
   }
-  if (model.cf) {
+  if (model.channels.length > 0) {
     const state: HostState = new Map();
-    for (const group of [model.cf.backend.group, model.cf.networks.group]) {
-      for (const [name, value] of await readGroup(group)) state.set(name, value);
+    for (const [name, group] of model.groups()) {
+      if (name === 'lora') continue;
+      for (const [parameter, value] of await readGroup(group)) state.set(parameter, value);
     }
-    const { userSeen, itemSeen } = model.cf.backend;
-    state.set('user_seen', { shape: [userSeen.length], data: Float32Array.from(userSeen) });
-    state.set('item_seen', { shape: [itemSeen.length], data: Float32Array.from(itemSeen) });
+    if (model.cf) {
+      const { userSeen, itemSeen } = model.cf.backend;
+      state.set('user_seen', { shape: [userSeen.length], data: Float32Array.from(userSeen) });
+      state.set('item_seen', { shape: [itemSeen.length], data: Float32Array.from(itemSeen) });
+    }
     await run.write('fusion.safetensors', encodeState(state));
   }
 }

@@ -6,7 +6,8 @@ import type { LlamaModel } from '@crossgate/llm';
 /** The base model, and what turns rows into its input. */
 export interface HybridParts {
   readonly llm: LlamaModel;
-  readonly builder: PromptBuilder;
+  /** What makes the prompts of each stage. */
+  readonly builders: readonly PromptBuilder[];
   readonly device: Device;
   /** Whether the method has vectors of users and items. */
   readonly usesCf: boolean;

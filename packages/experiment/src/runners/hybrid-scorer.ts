@@ -6,15 +6,19 @@ import { kindOf } from '@crossgate/files';
 import {
   AlignmentAndGate,
   CandidateScorer,
-  type CfSide,
+  CfChannel,
+  type Channel,
+  findMethod,
   HybridModel,
+  LearnedChannel,
+  learnedVectors,
   promptFor,
   type ScoredUser,
   scorePrompts,
 } from '@crossgate/fusion';
 import { addPeftAdapter } from '@crossgate/llm';
 import { openAdapter } from '@crossgate/llm/node';
-import { parseState, RandomStream, writeGroup, type YesNoLossOptions } from '@crossgate/tensor';
+import { type HostState, parseState, RandomStream, writeGroup, type YesNoLossOptions } from '@crossgate/tensor';
 import { openFile } from '@crossgate/tensor/node';
 import type { Scores } from '../predictions';
 import { logitsToScores } from './cf';
@@ -35,12 +39,13 @@ const SHARED = 4;
 export async function hybridScorer(
   context: RunnerContext,
   run: string,
-  { llm, builder, device, usesCf }: HybridParts,
+  { llm, builders, device, usesCf }: HybridParts,
 ): Promise<Omit<Scorer, 'close'>> {
   const { config, dataset } = context;
   const { signal } = context.session;
   addPeftAdapter(llm, await openAdapter(join(run, 'adapter'), llm.config));
-  const model = new HybridModel(llm, usesCf ? await loadFusion(context, run, device, llm.config.hiddenSize) : null);
+  const builder = builders.at(-1)!;
+  const model = new HybridModel(llm, await loadChannels(context, run, device, llm.config.hiddenSize, usesCf));
   const { yes, no } = builder.answers;
   const { name, k, bprOn } = config.loss;
   const loss: YesNoLossOptions = { kind: name, k, bprOn, yesToken: yes, noToken: no };
@@ -109,18 +114,24 @@ export async function hybridScorer(
 const isEqual = (a: Int32Array | undefined, b: Int32Array | undefined): boolean =>
   a?.length === b?.length && (a?.every((value, i) => value === b![i]) ?? true);
 
-/** ENC, ALG and GATE as the last stage left them. */
-async function loadFusion(
+/** ENC, ALG and GATE, and learned vectors, as the last stage left them. */
+async function loadChannels(
   context: RunnerContext,
   run: string,
   device: HybridParts['device'],
   hiddenSize: number,
-): Promise<CfSide> {
+  usesCf: boolean,
+): Promise<Channel[]> {
   const { config } = context;
+  const learned = learnedVectors(findMethod(config.method).slots);
+  if (!usesCf && learned === 0) return [];
   const file = join(run, 'fusion.safetensors');
   if ((await kindOf(file)) !== 'file') throw new InputError(`${file}: is missing; the run folder is not whole`);
   const source = await openFile(file);
   const { state } = await parseState(source).finally(() => source.close());
+  const channels: Channel[] = [];
+  if (learned > 0) channels.push(new LearnedChannel(device, learned, hiddenSize, config.seed));
+  if (!usesCf) return restore(channels, state, file);
   const { model: backend } = await loadCf(context, device, run);
   const networks = new AlignmentAndGate(
     device,
@@ -129,6 +140,10 @@ async function loadFusion(
     config.gate,
     new RandomStream(config.seed, 'fusion'),
   );
-  for (const group of [backend.group, networks.group]) writeGroup(group, state, file);
-  return { backend, networks };
+  return restore([new CfChannel(backend, networks), ...channels], state, file);
+}
+
+function restore(channels: Channel[], state: HostState, file: string): Channel[] {
+  for (const { groups } of channels) for (const group of groups.values()) writeGroup(group, state, file);
+  return channels;
 }

@@ -7,6 +7,8 @@ import {
   fillNoun,
   findMethod as findDeclaration,
   fusionParameterShapes,
+  learnedShapes,
+  learnedVectors,
   PromptBuilder,
   type StageSettings,
   scoreRows,
@@ -51,13 +53,12 @@ export function hybridRunner(name: string): Runner {
         : declaration.information,
     trained: true,
     async open(context) {
-      stagesOf(declaration, context.config.training.strategy);
       if (usesCf(declaration)) await checkCfRun(context);
       const { checkpointing } = context.config.training;
-      const { parts, provenance, close } = await openParts(name, context, (device, source, builder) => {
+      const { parts, provenance, close } = await openParts(name, context, (device, source, builders) => {
         checkSizes(name, device, context, source.config);
         checkBudget(device, context.config, (config) =>
-          predictTraining({ ...context, config }, source, builder, declaration),
+          predictTraining({ ...context, config }, source, builders, declaration),
         );
       });
       parts.llm.checkpointing = checkpointing;
@@ -88,7 +89,7 @@ export function hybridRunner(name: string): Runner {
 async function openParts(
   name: string,
   context: RunnerContext,
-  check?: (device: Device, source: WeightSource, builder: PromptBuilder) => void,
+  check?: (device: Device, source: WeightSource, builders: readonly PromptBuilder[]) => void,
 ) {
   const { config } = context;
   const { session } = context;
@@ -102,14 +103,14 @@ async function openParts(
   try {
     const tokenizer = await files.tokenizer();
     // Prompts are built once before the GPU is opened: a template that does not fit is found at once.
-    const builder = promptBuilder(name, context, tokenizer, contextOf(files.config));
+    const builders = promptBuilders(name, context, tokenizer, contextOf(files.config));
     const hash = await modelHash(path);
     const device = await session.device();
-    check?.(device, files.source, builder);
+    check?.(device, files.source, builders);
     const { progress, signal } = session;
     const settings = { weights: config.llm.weights, setting: 'llm.weights:', progress, signal };
     llm = await loadModel(device, files.source, settings);
-    const parts: HybridParts = { llm, builder, device, usesCf: usesCf(findDeclaration(name)) };
+    const parts: HybridParts = { llm, builders, device, usesCf: usesCf(findDeclaration(name)) };
     // The name as the user gave it: where it lies on this machine is nobody else's business.
     return { parts, provenance: { model: { name: config.llm.path, ...files.config }, modelHash: hash }, close };
   } catch (error) {
@@ -130,7 +131,13 @@ async function checkModel(run: string, hash: string, path: string): Promise<void
 /** Checks every parameter that the run will add to the model. */
 function checkSizes(name: string, device: Device, { config, dataset }: RunnerContext, llm: LlamaConfig): void {
   checkParameterSizes(device, 'lora.rank', loraParameterShapes(llm, config.lora));
-  if (!usesCf(findDeclaration(name))) return;
+  const declaration = findDeclaration(name);
+  checkParameterSizes(
+    device,
+    'the slots of the method',
+    learnedShapes(learnedVectors(declaration.slots), llm.hiddenSize),
+  );
+  if (!usesCf(declaration)) return;
   checkCfSizes(device, config, dataset);
   const shape = { cfDim: config.cf.cfDim, hiddenSize: llm.hiddenSize };
   const shapes = [...fusionParameterShapes(shape, config.alg, config.gate)];
@@ -139,14 +146,23 @@ function checkSizes(name: string, device: Device, { config, dataset }: RunnerCon
   checkParameterSizes(device, 'gate.hidden', new Map(shapes.filter(isGate)));
 }
 
-function promptBuilder(name: string, { config, dataset }: RunnerContext, tokenizer: Tokenizer, context: number) {
+/** What makes the prompts of each stage. @throws InputError for a template that does not fit the method or the model */
+function promptBuilders(
+  name: string,
+  { config, dataset }: RunnerContext,
+  tokenizer: Tokenizer,
+  context: number,
+): PromptBuilder[] {
   const declaration = findDeclaration(name);
   const [cf, options] = [findCfDefinition(config.cf.model), cfOptions(config.cf)];
-  const builder = new PromptBuilder(
-    tokenizer,
-    dataset.items.map(({ title }) => title),
-    {
-      template: fillNoun(config.prompt.template ?? declaration.template, config.prompt.noun),
+  const stages = stagesOf(declaration, config.training.strategy, config.prompt.template ?? undefined);
+  const titles = dataset.items.map(({ title }) => title);
+  const builders = new Map<string, PromptBuilder>();
+  return stages.map(({ template }) => {
+    const known = builders.get(template);
+    if (known) return known;
+    const builder = new PromptBuilder(tokenizer, titles, {
+      template: fillNoun(template, config.prompt.noun),
       historyLength: config.prompt.historyLength,
       maxLength: Math.min(config.llm.maxLength, context),
       slots: declaration.slots,
@@ -154,16 +170,19 @@ function promptBuilder(name: string, { config, dataset }: RunnerContext, tokeniz
         userHistoryLength: cf.historyLength(options),
         userHistories: cf.histories(dataset, options),
       }),
-    },
-  );
-  if (dataset.itemCount > 0) builder.build({ user: 1, item: 1, history: [] });
-  return builder;
+    });
+    if (dataset.itemCount > 0) builder.build({ user: 1, item: 1, history: [] });
+    builders.set(template, builder);
+    return builder;
+  });
 }
 
 async function train(name: string, context: RunnerContext, run: RunFolder, parts: HybridParts): Promise<Outcome> {
   const { config, dataset, session } = context;
   const { log, progress, signal } = session;
-  const { llm, builder, device } = parts;
+  const { llm, builders, device } = parts;
+  // A trained model reads the prompt of its last stage.
+  const builder = builders.at(-1)!;
   const declaration = findDeclaration(name);
   const cf = usesCf(declaration) ? await prepareCf(context, run, device) : null;
   const { model, norms } = await buildHybridModel(llm, cf?.model ?? null, {
@@ -171,6 +190,7 @@ async function train(name: string, context: RunnerContext, run: RunFolder, parts
     lora: config.lora,
     alg: config.alg,
     gate: config.gate,
+    slots: declaration.slots,
   });
   if (norms) log.info({ ...norms }, 'mean vector norms');
   const stages = stagesOf(declaration, config.training.strategy);
@@ -188,7 +208,7 @@ async function train(name: string, context: RunnerContext, run: RunFolder, parts
   try {
     const best = await trainHybrid({
       model,
-      builder,
+      builders,
       dataset,
       stages,
       settings: { stage1: stageSettings(stage1), stage2: stageSettings(stage2) },
@@ -275,7 +295,7 @@ async function train(name: string, context: RunnerContext, run: RunFolder, parts
     throw error;
   } finally {
     shown.clear();
-    model.cf?.networks.group.release();
+    for (const channel of model.channels) channel.release();
     cf?.model.release();
   }
 }

@@ -6,6 +6,8 @@ import {
   fusionParameterShapes,
   type GroupName,
   type HybridModel,
+  learnedShapes,
+  learnedVectors,
   type MemoryPlan,
   type Method as MethodDeclaration,
   type PromptBuilder,
@@ -85,17 +87,23 @@ function largestStage(
 export function predictTraining(
   { config, dataset }: Pick<RunnerContext, 'config' | 'dataset'>,
   { config: llm, tensors }: Pick<WeightSource, 'config' | 'tensors'>,
-  builder: PromptBuilder,
+  builders: readonly PromptBuilder[],
   declaration: MethodDeclaration,
 ): MemoryPlan {
   const { rows } = dataset.splits.train;
   const sampled = Math.min(rows, SAMPLE);
-  let tokens = 0;
-  for (let i = 0; i < sampled; i++) {
-    tokens += promptOfRow(builder, dataset, 'train', Math.floor((i * rows) / sampled)).tokenIds.length;
-  }
+  /** Tokens of the sampled prompts of a stage. */
+  const tokensOf = (builder: PromptBuilder) => {
+    let tokens = 0;
+    for (let i = 0; i < sampled; i++) {
+      tokens += promptOfRow(builder, dataset, 'train', Math.floor((i * rows) / sampled)).tokenIds.length;
+    }
+    return tokens;
+  };
   const sizes = new Map<GroupName, number>([['lora', valuesOf(loraParameterShapes(llm, config.lora))]]);
   const hasCf = usesCf(declaration);
+  const learned = learnedShapes(learnedVectors(declaration.slots), llm.hiddenSize);
+  if (learned.size > 0) sizes.set('learned', valuesOf(learned));
   if (hasCf) {
     const { hiddenSize } = llm;
     sizes.set('fusion', valuesOf(fusionParameterShapes({ ...config.cf, hiddenSize }, config.alg, config.gate)));
@@ -108,7 +116,9 @@ export function predictTraining(
     maxPositions: contextOf(llm),
   };
   const batchSize = (stage: number) => config.training[declared[stage]!.settings].batchSize;
-  return largestStage(training, (stage) => Math.ceil((tokens / Math.max(1, sampled)) * batchSize(stage)))!;
+  return largestStage(training, (stage) =>
+    Math.ceil((tokensOf(builders[stage]!) / Math.max(1, sampled)) * batchSize(stage)),
+  )!;
 }
 
 /**

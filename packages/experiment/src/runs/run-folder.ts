@@ -18,6 +18,7 @@ import {
 } from '@crossgate/files';
 import { parse, stringify } from 'yaml';
 import type { z } from 'zod';
+import { fillMethodDefaults } from '../config/method-defaults';
 import { isPlain } from '../config/plain';
 import { moveRenamedKeys } from '../config/renamed';
 import { configSchema, type ExperimentConfig } from '../config/schema';
@@ -294,6 +295,7 @@ async function readConfig(run: string): Promise<Record<string, unknown> | undefi
 async function checkSameConfig(run: string, config: ExperimentConfig): Promise<void> {
   const { provenance: _, ...keys } = (await readConfig(run)) ?? {};
   // A run of an older program lacks the keys that came since: their defaults are what it did.
+  fillMethodDefaults(keys);
   const complete = configSchema.safeParse(keys);
   const stored = flatten(complete.success ? complete.data : keys);
   const now = flatten(config as unknown as Record<string, unknown>);

@@ -23,4 +23,5 @@ export const ccf: Method = {
     'stage1-only': [{ settings: 'stage1', trains: ['lora'] }],
     'end-to-end': [{ settings: 'stage1', trains: ['lora', 'fusion', 'cf'] }],
   },
+  loss: 'eq5',
 };

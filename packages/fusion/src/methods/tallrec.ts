@@ -10,9 +10,6 @@ export const tallrec: Method = {
     '#Question: A user has given high ratings to the following {nouns}: {history}. Leverage the information to predict ' +
     'whether the user would enjoy the {noun} titled {item}? Answer with "Yes" or "No". \\n#Answer:',
   slots: { history: { titles: 'history' }, item: { titles: 'item' } },
-  // Its one stage is the first of two, and all of the shorter strategy.
-  strategies: {
-    'two-stage': [{ settings: 'stage1', trains: ['lora'] }],
-    'stage1-only': [{ settings: 'stage1', trains: ['lora'] }],
-  },
+  strategies: { 'stage1-only': [{ settings: 'stage1', trains: ['lora'] }] },
+  loss: 'eq5',
 };

@@ -1,0 +1,138 @@
+// What gives the vectors of a prompt: a CF backend with its ALG and GATE, or vectors that are learned by themselves.
+import type { CfBackend } from '@crossgate/cf';
+import type { Device } from '@crossgate/gpu';
+import type { DropoutContext, LlamaModel } from '@crossgate/llm';
+import {
+  concatRows,
+  embedding,
+  fromHost,
+  gatedFusion,
+  multiply,
+  ParameterGroup,
+  RandomStream,
+  type Tensor,
+} from '@crossgate/tensor';
+import type { AlignmentAndGate } from './alignment';
+import type { HybridBatch } from './batch';
+import type { GroupName } from './methods/method';
+import type { Kind } from './template';
+
+export interface CfDropout extends DropoutContext {
+  /** Share of the items of a batch, in [0, 1). */
+  readonly items: number;
+  /** Share of the users of a batch, in [0, 1). */
+  readonly users: number;
+}
+
+/** Token embeddings as rows that a channel adds its vectors to: the table, and the row of each position; −1 for none. */
+export interface TokenRows {
+  readonly table: Tensor;
+  readonly rows: Int32Array;
+}
+
+/** A source of vectors in the LLM's space. */
+export interface Channel {
+  /** Kinds of entities that it has vectors of. */
+  readonly serves: ReadonlySet<Kind>;
+  /** Its trainable values by the names that stages use. */
+  readonly groups: ReadonlyMap<GroupName, ParameterGroup>;
+  /**
+   * Token embeddings plus the channel's vectors, inside a step: [tokens, hiddenSize].
+   * @param tokens the rows to add to; −1 everywhere where another channel has added them already.
+   */
+  embed(llm: LlamaModel, batch: HybridBatch, tokens: TokenRows, dropout?: CfDropout): Tensor;
+  /** Frees what the channel made; a CF backend stays its owner's. */
+  release(): void;
+}
+
+/** A CF backend (ENC) with the networks that bring its vectors in. */
+export class CfChannel implements Channel {
+  readonly serves: ReadonlySet<Kind> = new Set<Kind>(['title', 'item', 'user']);
+  readonly groups: ReadonlyMap<GroupName, ParameterGroup>;
+
+  constructor(
+    readonly backend: CfBackend,
+    readonly networks: AlignmentAndGate,
+  ) {
+    this.groups = new Map([
+      ['fusion', networks.group],
+      ['cf', backend.group],
+    ]);
+  }
+
+  embed(llm: LlamaModel, batch: HybridBatch, { table, rows }: TokenRows, dropout?: CfDropout): Tensor {
+    const { backend, networks } = this;
+    const { items, users, histories, titleTokens, positions } = batch;
+    const vectors: Tensor[] = [];
+    if (items.length > 0) vectors.push(backend.itemVectors(items));
+    if (users.length > 0) vectors.push(backend.userVectors(users, histories));
+    const all = vectors.length === 2 ? concatRows(vectors[0]!, vectors[1]!) : vectors[0]!;
+    const aligned = networks.align(dropRows(all, items.length, dropout));
+    const gated = networks.gateCf !== null && titleTokens.length > 0;
+    return gatedFusion(
+      {
+        tokenEmbeddings: table,
+        aligned,
+        gateCf: gated ? networks.gateCf!(aligned) : undefined,
+        gateText: gated ? networks.gateText!(embedding(llm.tokenEmbeddings, titleTokens)) : undefined,
+        activation: networks.gate.activation,
+      },
+      {
+        ...positions,
+        tokenIds: rows,
+        ...(!gated && { textRows: new Int32Array(positions.textRows.length).fill(-1) }),
+      },
+    );
+  }
+
+  release(): void {
+    this.networks.group.release();
+  }
+}
+
+/** Vectors that belong to slots of the template alone (Softprompt): as many as the slots say, in the LLM's space. */
+export class LearnedChannel implements Channel {
+  readonly serves: ReadonlySet<Kind> = new Set<Kind>(['learned']);
+  readonly groups: ReadonlyMap<GroupName, ParameterGroup>;
+  readonly #vectors: Tensor;
+
+  /** @param deviation of the normal initial values; default .02, that of LLaMA's own embeddings. */
+  constructor(device: Device, count: number, hiddenSize: number, seed: number, deviation = 0.02) {
+    const values = new RandomStream(seed, 'learned').normals(count * hiddenSize, deviation);
+    const group = new ParameterGroup(device, 'learned', [{ name: learnedName, shape: [count, hiddenSize], values }]);
+    this.groups = new Map([['learned', group]]);
+    this.#vectors = group.get(learnedName);
+  }
+
+  embed(_: LlamaModel, { learnedRows }: HybridBatch, { table, rows }: TokenRows): Tensor {
+    const none = new Int32Array(rows.length).fill(-1);
+    return gatedFusion(
+      { tokenEmbeddings: table, aligned: this.#vectors, activation: 'none' },
+      { tokenIds: rows, cfRows: learnedRows, textRows: none },
+    );
+  }
+
+  release(): void {
+    for (const group of this.groups.values()) group.release();
+  }
+}
+
+/** Name of the learned vectors in states: [count, hiddenSize]. */
+export const learnedName = 'learned.vectors';
+
+/** Shapes of learned vectors by name, before anything is allocated. */
+export function learnedShapes(count: number, hiddenSize: number): Map<string, readonly number[]> {
+  return new Map(count > 0 ? [[learnedName, [count, hiddenSize]]] : []);
+}
+
+/** Zeroes whole rows, `items` of items and then users, by a mask that is a function of the dropout's seed and counter. Rows that stay are not rescaled. */
+function dropRows(x: Tensor, items: number, dropout: CfDropout | undefined): Tensor {
+  if (!dropout || (dropout.items === 0 && dropout.users === 0)) return x;
+  const random = new RandomStream(dropout.seed, `cf.dropout.${dropout.counter}`);
+  const mask = new Float32Array(x.size);
+  for (let row = 0; row < x.rows; row++) {
+    const dropped = random.uniform() < (row < items ? dropout.items : dropout.users);
+    if (!dropped) mask.fill(1, row * x.columns, (row + 1) * x.columns);
+  }
+  return multiply(x, fromHost(x.device, x.shape, mask));
+}
