@@ -91,9 +91,10 @@ export async function writeModelFiles(run: RunFolder, model: HybridModel, config
   }
   if (model.channels.length > 0) {
     const state: HostState = new Map();
-    for (const [name, group] of model.groups()) {
-      if (name === 'lora') continue;
-      for (const [parameter, value] of await readGroup(group)) state.set(parameter, value);
+    const groups = model.groups();
+    for (const name of ['cf', 'fusion', 'learned'] as const) {
+      const group = groups.get(name);
+      for (const [parameter, value] of group ? await readGroup(group) : []) state.set(parameter, value);
     }
     if (model.cf) {
       const { userSeen, itemSeen } = model.cf.backend;
