@@ -88,7 +88,10 @@ describe('checkModelFits', () => {
 
 describe('deviceBudget', () => {
   const of = (budget: number, software: boolean, host: HostMemory) =>
-    deviceBudget({ memory: { budget }, capabilities: { software } } as Device, () => host);
+    deviceBudget(
+      { memory: { budget, report: () => ({ total: 0 }) }, capabilities: { software } } as Device,
+      () => host,
+    );
   const gigabyte = 2 ** 30;
   const kilobytes = (gigabytes: number) => `${gigabytes * 2 ** 20} kB`;
   const machine: HostMemory = {
@@ -119,7 +122,7 @@ describe('deviceBudget', () => {
 
   it('reads this machine without a budget', () => {
     const { bytes } = deviceBudget({
-      memory: { budget: Number.POSITIVE_INFINITY },
+      memory: { budget: Number.POSITIVE_INFINITY, report: () => ({ total: 0 }) },
       capabilities: { software: true },
     } as Device);
     expect(bytes).toBeGreaterThan(2 ** 20);

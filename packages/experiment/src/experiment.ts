@@ -79,6 +79,7 @@ export async function runExperiment(
   const runner = await findRunner(config.method);
   const dataset = await session.dataset(config.data);
   if ((await RunFolder.check(path, config, { resume })) === 'complete') return storedResult(path, shown, session);
+  await session.beginRun();
   // Opened before the folder is made: bad input of the method leaves no trace.
   const opened = await runner.open({ config, dataset, session });
   try {

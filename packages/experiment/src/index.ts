@@ -5,6 +5,7 @@ export * from './config';
 export { evaluatedRows, pick } from './evaluated-rows';
 export { type ExperimentResult, ResumableError, type RunOptions, runExperiment } from './experiment';
 export { type GridCell, type GridOptions, gridCells, runGrid } from './grid';
+export type { LentModel } from './lent-model';
 export { dataHome, locateDataset, locateModel, openDataFolder, type Surroundings } from './locate';
 export { type OpenRun, openRun } from './open-run';
 export {

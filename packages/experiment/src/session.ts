@@ -3,6 +3,7 @@ import { type Log, type Progress, silentLog, silentProgress } from '@crossgate/c
 import type { Dataset } from '@crossgate/data';
 import type { Device } from '@crossgate/gpu';
 import type { ExperimentConfig } from './config/schema';
+import { type LentModel, ModelShelf } from './lent-model';
 import { locateDataset, type Surroundings } from './locate';
 
 /** What a session works with; everything has a default. */
@@ -30,6 +31,17 @@ export interface Session extends Surroundings, AsyncDisposable {
    * @throws InputError naming what is missing or wrong
    */
   dataset(data: ExperimentConfig['data']): Promise<Dataset>;
+  /**
+   * A language model. The last one stays open, and its weights on the device, for the next run on the same model.
+   * @param path absolute, as `locateModel` gives it
+   * @throws InputError naming the file and what is wrong with it
+   */
+  model(path: string): Promise<LentModel>;
+  /**
+   * Makes room for a run: frees buffers that only wait to be used again, and starts a new measurement of the step peak, so
+   * that a run's memory is that of a run alone. Does nothing before the device is opened.
+   */
+  beginRun(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -40,13 +52,15 @@ export function openSession(options: SessionOptions = {}): Session {
   const surroundings: Surroundings = { cwd, env, ...(program !== undefined && { program }) };
   let device: Promise<Device> | undefined;
   let dataset: { readonly key: string; readonly value: Promise<Dataset> } | undefined;
+  const shelf = new ModelShelf({ device: () => session.device(), progress, signal });
   const close = async () => {
     const opened = device;
+    await shelf.close();
     device = dataset = undefined;
     // A device that could not be opened was an error of whoever asked for it.
     (await opened?.catch(() => undefined))?.destroy();
   };
-  return {
+  const session: Session = {
     ...surroundings,
     log,
     progress,
@@ -70,9 +84,16 @@ export function openSession(options: SessionOptions = {}): Session {
       }
       return dataset!.value;
     },
+    model: (path) => shelf.open(path),
+    async beginRun() {
+      const opened = await device?.catch(() => undefined);
+      opened?.memory.trim();
+      opened?.memory.resetPeak();
+    },
     close,
     [Symbol.asyncDispose]: close,
   };
+  return session;
 }
 
 /** Opens the GPU that was asked for, and says so when it is a slow one. @throws NoAdapterError when none fits */

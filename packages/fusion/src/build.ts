@@ -1,6 +1,6 @@
 // Assembles a method's model from its parts.
 import type { CfBackend } from '@crossgate/cf';
-import type { LlamaModel, LoraOptions } from '@crossgate/llm';
+import { type LlamaModel, LoraAdapters, type LoraOptions } from '@crossgate/llm';
 import { RandomStream, readGroup, writeGroup } from '@crossgate/tensor';
 import type { AlignmentOptions, GateOptions } from './alignment';
 import { AlignmentAndGate } from './alignment';
@@ -27,17 +27,18 @@ export interface NormReport {
 }
 
 /**
- * Adds LoRA to the LLM, ALG and GATE where there is a CF backend, and learned vectors where slots have some.
+ * Adds LoRA to the LLM, which stays as it is, ALG and GATE where there is a CF backend, and learned vectors where slots have some.
  *
  * @param backend null for methods on text alone.
  */
 export async function buildHybridModel(
-  llm: LlamaModel,
+  base: LlamaModel,
   backend: CfBackend | null,
   options: BuildOptions,
 ): Promise<{ model: HybridModel; norms: NormReport | null }> {
   const { seed, lora, alg, gate } = options;
-  llm.addLora(lora, new RandomStream(seed, 'lora'));
+  const adapters = new LoraAdapters(base.device, base.config, lora, new RandomStream(seed, 'lora'));
+  const llm = base.with({ adapters });
   const learned = learnedVectors(options.slots ?? {});
   const channels: Channel[] = [];
   if (learned > 0) channels.push(new LearnedChannel(llm.device, learned, llm.config.hiddenSize, seed));

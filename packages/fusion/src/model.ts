@@ -31,6 +31,12 @@ export class HybridModel {
     return this.channels.find((channel) => channel instanceof CfChannel) ?? null;
   }
 
+  /** Frees what training adds to the LLM: adapters, and what the channels made. The LLM and CF backends stay their owners'. */
+  release(): void {
+    this.llm.adapters?.release();
+    for (const channel of this.channels) channel.release();
+  }
+
   /** The parameter groups that exist, by name. */
   groups(): ReadonlyMap<GroupName, ParameterGroup> {
     const groups = new Map<GroupName, ParameterGroup>();

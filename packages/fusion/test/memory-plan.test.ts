@@ -108,9 +108,8 @@ it.each(cases)('is within a tenth for %j', async ({ prompts, length, ...options 
     ([name, { shape, data }]) => [name, { shape, data: toFloat32({ shape, data }) }] as const,
   );
   const llm = await LlamaModel.load(device, weightsInMemory(config, new Map(values)), { weights });
-  llm.checkpointing = checkpointing;
   const backend = backends[cf].create(device);
-  const { model } = await buildHybridModel(llm, backend, {
+  const { model } = await buildHybridModel(llm.with({ checkpointing }), backend, {
     seed: 1,
     lora: { rank: 8, alpha: 16, dropout: 0.05, targets },
     alg: { hiddenFactor: 10, init: 'torch' },

@@ -69,7 +69,7 @@ export async function tinySystem(device: Device, dataset: Dataset, method: Metho
   const release = () => {
     llm.release();
     backend?.release();
-    for (const channel of model.channels) channel.release();
+    model.release();
   };
   return { model, builder, builderOf, release };
 }

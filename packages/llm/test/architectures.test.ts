@@ -16,6 +16,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   configFromHuggingFace,
   LlamaModel,
+  LoraAdapters,
   lastTokens,
   memoryFolder,
   openGgufModel,
@@ -172,11 +173,11 @@ describe.each(cases)('$name', ({ model: config, architecture, json, gguf }) => {
   });
 
   it('has the logits and gradients of the float64 model', async () => {
-    const model = await LlamaModel.load(device, weightsInMemory(file.config, file.weights));
-    const { group, scale } = model.addLora(
-      { rank: 2, alpha: 4, dropout: 0, targets: ['q_proj', 'k_proj', 'down_proj'] },
-      new RandomStream(1, 'lora'),
-    );
+    const plain = await LlamaModel.load(device, weightsInMemory(file.config, file.weights));
+    const options = { rank: 2, alpha: 4, dropout: 0, targets: ['q_proj', 'k_proj', 'down_proj'] };
+    const adapters = new LoraAdapters(device, plain.config, options, new RandomStream(1, 'lora'));
+    const model = plain.with({ adapters });
+    const { group, scale } = adapters;
     const state = await readGroup(group);
     const values = new Map(
       [...state].map(([name, { shape }], index) => [name, randomNormal([...shape], 90 + index, 0.3)] as const),
@@ -269,7 +270,8 @@ describe.each(cases)('$name', ({ model: config, architecture, json, gguf }) => {
         },
       );
     }
-    model.release();
+    model.adapters!.release();
+    plain.release();
   });
 });
 

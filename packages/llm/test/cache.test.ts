@@ -10,6 +10,7 @@ import {
   generateTokens,
   KeyValueCache,
   LlamaModel,
+  LoraAdapters,
   lastLogits,
   lastTokens,
   packSequences,
@@ -94,16 +95,18 @@ describe.each(shapes)('a model with %s', (_, config) => {
 
 describe('a cache', () => {
   beforeAll(async () => {
-    model = await LlamaModel.load(device, inMemory(base, randomLlamaWeights(base, 1), 24));
-    const { group } = model.addLora(
-      { rank: 2, alpha: 4, dropout: 0, targets: ['q_proj', 'v_proj'] },
-      new RandomStream(1, 'x'),
-    );
+    const plain = await LlamaModel.load(device, inMemory(base, randomLlamaWeights(base, 1), 24));
+    const lora = { rank: 2, alpha: 4, dropout: 0, targets: ['q_proj', 'v_proj'] };
+    model = plain.with({ adapters: new LoraAdapters(device, plain.config, lora, new RandomStream(1, 'x')) });
+    const { group } = model.adapters!;
     const state = await readGroup(group);
     for (const [name, { shape }] of state)
       state.set(name, { shape, data: toFloat32(randomNormal([...shape], name.length, 0.5)) });
     writeGroup(group, state, 'test');
-    return () => model.release();
+    return () => {
+      model.adapters!.release();
+      plain.release();
+    };
   });
   const extend = async (cache: KeyValueCache, tokens: readonly number[]) => {
     using _ = device.step();

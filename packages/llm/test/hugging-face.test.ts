@@ -7,11 +7,11 @@ import { openDevice } from '@crossgate/gpu/node';
 import { type HostState, memorySource, parseState, RandomStream, readGroup } from '@crossgate/tensor';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
-  addPeftAdapter,
   encodePeftAdapter,
   encodeWeights,
   huggingFaceConfig,
   LlamaModel,
+  LoraAdapters,
   linearModules,
   loraParameterShapes,
   memoryFolder,
@@ -21,6 +21,7 @@ import {
   packSequences,
   readPeftAdapter,
   storedDtype,
+  withPeftAdapter,
 } from '../src';
 import { openFolder } from '../src/node';
 import { collect } from './fixtures';
@@ -101,12 +102,15 @@ describe.each(adapted)('an adapter of peft on %s', (name) => {
   it('gives the logits of peft, put on and merged in', async () => {
     const source = await open();
     const adapter = await readPeftAdapter(folder, source.config);
-    const model = await LlamaModel.load(device, source);
-    addPeftAdapter(model, adapter);
+    const plain = await LlamaModel.load(device, source);
+    const model = withPeftAdapter(plain, adapter);
     const logits = expected.adapterLogits!.flat();
     expect(difference(await logitsOf(model, expected.tokens), logits)).toBeLessThan(tolerance);
     expect(difference(expected.logits.flat(), logits)).toBeGreaterThan(0.05);
-    model.release();
+    // The model that was adapted is as it was.
+    expect(difference(await logitsOf(plain, expected.tokens), expected.logits.flat())).toBeLessThan(tolerance);
+    model.adapters!.release();
+    plain.release();
     const merged = await LlamaModel.load(device, mergedWeights(source, adapter));
     expect(difference(await logitsOf(merged, expected.tokens), logits)).toBeLessThan(tolerance);
     merged.release();
@@ -239,7 +243,7 @@ describe('targets', () => {
     const source = await openHuggingFaceModel(openFolder(join(fixtures, 'llama')));
     const model = await LlamaModel.load(device, source);
     const options = { rank: 4, alpha: 6, dropout: 0, targets: 'all-linear', rankStabilized: true };
-    const adapters = model.addLora(options, new RandomStream(1, 'lora'));
+    const adapters = new LoraAdapters(device, model.config, options, new RandomStream(1, 'lora'));
     expect(adapters.scale).toBe(3);
     const adapter: PeftAdapter = {
       source: 'made here',

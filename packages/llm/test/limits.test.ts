@@ -5,7 +5,7 @@ import { crossEntropy, RandomStream, readGroup, Tape, writeGroup } from '@crossg
 import type { Reference, ReferenceLlamaConfig } from '@crossgate/testing';
 import { expectClose, randomLlamaWeights, randomNormal, referenceLlama, toFloat32 } from '@crossgate/testing';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { LlamaModel, lastTokens, packSequences, weightsInMemory } from '../src';
+import { LlamaModel, LoraAdapters, lastTokens, packSequences, weightsInMemory } from '../src';
 
 const bindingLimit = 8192;
 const base: ReferenceLlamaConfig = {
@@ -42,9 +42,10 @@ async function runModel(
   try {
     const weights = new Map([...references].map(([name, w]) => [name, { shape: w.shape, data: toFloat32(w) }]));
     const rest = { architecture: 'llama', maxPositions: 64, bosTokenId: null, eosTokenIds: [] };
-    const model = await LlamaModel.load(device, weightsInMemory({ ...config, ...rest }, weights));
+    const base = await LlamaModel.load(device, weightsInMemory({ ...config, ...rest }, weights));
     const lora = { rank: 3, alpha: 6, dropout: 0, targets: ['q_proj', 'v_proj', 'down_proj'] };
-    const { group } = model.addLora(lora, new RandomStream(1, 'lora'));
+    const model = base.with({ adapters: new LoraAdapters(device, base.config, lora, new RandomStream(1, 'lora')) });
+    const { group } = model.adapters!;
     const state = await readGroup(group);
     const adapters = new Map(
       [...state].map(([name, { shape }], index) => [name, randomNormal([...shape], 40 + index, 0.3)]),

@@ -8,7 +8,7 @@ import { RandomStream, readGroup, withoutTape, writeGroup } from '@crossgate/ten
 import type { ReferenceLlamaConfig } from '@crossgate/testing';
 import { expectClose, randomLlamaWeights, randomNormal, referenceLlama, toFloat32 } from '@crossgate/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { generate, generateText, LlamaModel, lastLogits, lastTokens, packSequences } from '../src';
+import { generate, generateText, LlamaModel, LoraAdapters, lastLogits, lastTokens, packSequences } from '../src';
 import { openModel } from '../src/node';
 import { baseShape as base, inMemory } from './reference-model';
 
@@ -51,9 +51,11 @@ describe.each(shapes)('a model with %s', (_, config) => {
   });
 
   it('applies LoRA as the reference does', async () => {
-    const model = await LlamaModel.load(device, inMemory(config, weights));
+    const base = await LlamaModel.load(device, inMemory(config, weights));
     const options = { rank: 3, alpha: 6, dropout: 0, targets: ['q_proj', 'v_proj', 'down_proj'] };
-    const { group, scale } = model.addLora(options, new RandomStream(1, 'lora'));
+    const adapters = new LoraAdapters(device, base.config, options, new RandomStream(1, 'lora'));
+    const model = base.with({ adapters });
+    const { group, scale } = adapters;
     const state = await readGroup(group);
     const lora = new Map<
       string,
@@ -75,7 +77,8 @@ describe.each(shapes)('a model with %s', (_, config) => {
     const logits = withoutTape(() => model.logits(model.forward(model.embed(tokens), batch, lastTokens(batch))));
     expectClose(await logits.read(), expected.data, { relative: 2e-4, absolute: 2e-4, label: 'logits with LoRA' });
     expect(Math.max(...expected.data.map((value, i) => Math.abs(value - plain.data[i]!)))).toBeGreaterThan(0.05);
-    model.release();
+    model.adapters!.release();
+    base.release();
   });
 });
 
@@ -88,7 +91,9 @@ describe('errors', () => {
       /17 tokens exceeds the model's context of 16/,
     );
     const lora = { rank: 2, alpha: 2, dropout: 0, targets: ['query'] };
-    expect(() => model.addLora(lora, new RandomStream(1, 'x'))).toThrow(/no layer is named "query"; there are q_proj/);
+    expect(() => new LoraAdapters(device, model.config, lora, new RandomStream(1, 'x'))).toThrow(
+      /no layer is named "query"; there are q_proj/,
+    );
     model.release();
     expect(device.report().persistent.weights).toBeUndefined();
   });

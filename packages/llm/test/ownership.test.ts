@@ -2,7 +2,7 @@
 import { openDevice } from '@crossgate/gpu/node';
 import { persistent, RandomStream, releasePersistent } from '@crossgate/tensor';
 import { expect, it } from 'vitest';
-import { expectedTensors, LlamaModel, weightsInMemory } from '../src';
+import { expectedTensors, LlamaModel, LoraAdapters, weightsInMemory } from '../src';
 
 const config = {
   architecture: 'llama',
@@ -32,8 +32,12 @@ it('a model over tensors of the caller leaves those, and frees the rest', async 
     );
     const before = device.report().persistent;
     const model = LlamaModel.over(device, config, tensors);
-    model.addLora(lora, new RandomStream(1, 'lora'));
+    const adapted = model.with({ adapters: new LoraAdapters(device, config, lora, new RandomStream(1, 'lora')) });
+    expect([model.adapters, adapted.adapters!.options]).toEqual([null, lora]);
     expect(Object.keys(device.report().persistent).length).toBeGreaterThan(1);
+    adapted.release(); // It has nothing of its own.
+    expect(Object.keys(device.report().persistent).length).toBeGreaterThan(1);
+    adapted.adapters!.release();
     model.release();
     expect(device.report().persistent).toEqual(before);
     for (const tensor of tensors.values()) releasePersistent(tensor);

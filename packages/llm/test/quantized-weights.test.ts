@@ -20,6 +20,7 @@ import {
   isLinearWeight,
   LlamaModel,
   type LoadOptions,
+  LoraAdapters,
   lastTokens,
   memoryFolder,
   openGgufModel,
@@ -249,8 +250,10 @@ describe('a model with quantised layers', () => {
   it.each([8, 4] as const)('trains LoRA as the rounded f32 weights do, %i bits', async (bits) => {
     const targets = ['q_proj', 'v_proj', 'down_proj'];
     const run = async (references: ReadonlyMap<string, Reference>, weights: WeightStorage) => {
-      const model = await LlamaModel.load(device, inMemory(config, references), { weights });
-      const { group } = model.addLora({ rank: 3, alpha: 6, dropout: 0, targets }, new RandomStream(1, 'lora'));
+      const plain = await LlamaModel.load(device, inMemory(config, references), { weights });
+      const lora = { rank: 3, alpha: 6, dropout: 0, targets };
+      const model = plain.with({ adapters: new LoraAdapters(device, plain.config, lora, new RandomStream(1, 'lora')) });
+      const { group } = model.adapters!;
       group.trainable = true;
       const optimizer = new Adam([group], { kind: 'adamw', learningRate: 2e-2 });
       const losses: number[] = [];
@@ -270,7 +273,8 @@ describe('a model with quantised layers', () => {
         optimizer.step();
       }
       const state = await readGroup(group);
-      model.release();
+      model.adapters!.release();
+      plain.release();
       return { losses, state };
     };
     const actual = await run(original, `int${bits}`);

@@ -1,6 +1,6 @@
 /** A training step of LoRA on a LLaMA of random weights, as a case for peers. */
 import type { Device } from '@crossgate/gpu';
-import { configFromHuggingFace, expectedTensors, LlamaModel, packSequences } from '@crossgate/llm';
+import { configFromHuggingFace, expectedTensors, LlamaModel, LoraAdapters, packSequences } from '@crossgate/llm';
 import {
   Adam,
   type AdamOptions,
@@ -51,9 +51,10 @@ export function prepareLoraStep(
       return [name, persistent(device, shape, 'weights', data)];
     }),
   );
-  const model = LlamaModel.over(device, config, weights);
+  const base = LlamaModel.over(device, config, weights);
   const lora = { rank, alpha: 2 * rank, dropout: 0, targets: ['q_proj', 'v_proj'] };
-  const { group } = model.addLora(lora, random);
+  const model = base.with({ adapters: new LoraAdapters(device, config, lora, random) });
+  const { group } = model.adapters!;
   group.trainable = true;
   for (const { name, shape, slice } of group.parameters) {
     // B too: with zeros there, as training starts, A would have no gradient to compare.

@@ -1,6 +1,7 @@
 /** Scores by a finished run on a language model: many items of a user share what their prompts begin with. */
 
 import { join } from 'node:path';
+import type { CfModel } from '@crossgate/cf';
 import { InputError } from '@crossgate/core';
 import { kindOf } from '@crossgate/files';
 import {
@@ -16,7 +17,7 @@ import {
   type ScoredUser,
   scorePrompts,
 } from '@crossgate/fusion';
-import { addPeftAdapter } from '@crossgate/llm';
+import { withPeftAdapter } from '@crossgate/llm';
 import { openAdapter } from '@crossgate/llm/node';
 import { type HostState, parseState, RandomStream, writeGroup, type YesNoLossOptions } from '@crossgate/tensor';
 import { openFile } from '@crossgate/tensor/node';
@@ -33,19 +34,21 @@ const SHARED = 4;
 /**
  * Loads what a run left on its base model.
  * @param run absolute path of the run folder
- * @param parts open; closed by whoever opened them
+ * @param parts lent by the session
  * @throws InputError naming a file that is missing or does not fit
  */
 export async function hybridScorer(
   context: RunnerContext,
   run: string,
   { llm, builders, device, usesCf }: HybridParts,
-): Promise<Omit<Scorer, 'close'>> {
+): Promise<Scorer> {
   const { config, dataset } = context;
   const { signal } = context.session;
-  addPeftAdapter(llm, await openAdapter(join(run, 'adapter'), llm.config));
   const builder = builders.at(-1)!;
-  const model = new HybridModel(llm, await loadChannels(context, run, device, llm.config.hiddenSize, usesCf));
+  const adapter = await openAdapter(join(run, 'adapter'), llm.config);
+  const cf = usesCf ? (await loadCf(context, device, run)).model : null;
+  const channels = await loadChannels(context, run, device, llm.config.hiddenSize, cf);
+  const model = new HybridModel(withPeftAdapter(llm, adapter), channels);
   const { yes, no } = builder.answers;
   const { name, k, bprOn } = config.loss;
   const loss: YesNoLossOptions = { kind: name, k, bprOn, yesToken: yes, noToken: no };
@@ -108,6 +111,10 @@ export async function hybridScorer(
       const values = await scorer.score(items, { ...options, ...(onProgress && { onProgress }) });
       return bestOf(items, logitsToScores(values), count);
     },
+    async close() {
+      model.release();
+      cf?.release();
+    },
   };
 }
 
@@ -120,19 +127,18 @@ async function loadChannels(
   run: string,
   device: HybridParts['device'],
   hiddenSize: number,
-  usesCf: boolean,
+  backend: CfModel | null,
 ): Promise<Channel[]> {
   const { config } = context;
   const learned = learnedVectors(findMethod(config.method).slots);
-  if (!usesCf && learned === 0) return [];
+  if (!backend && learned === 0) return [];
   const file = join(run, 'fusion.safetensors');
   if ((await kindOf(file)) !== 'file') throw new InputError(`${file}: is missing; the run folder is not whole`);
   const source = await openFile(file);
   const { state } = await parseState(source).finally(() => source.close());
   const channels: Channel[] = [];
   if (learned > 0) channels.push(new LearnedChannel(device, learned, hiddenSize, config.seed));
-  if (!usesCf) return restore(channels, state, file);
-  const { model: backend } = await loadCf(context, device, run);
+  if (!backend) return restore(channels, state, file);
   const networks = new AlignmentAndGate(
     device,
     { cfDim: backend.cfDim, hiddenSize },

@@ -18,15 +18,7 @@ import {
   usesCf,
 } from '@crossgate/fusion';
 import type { Device } from '@crossgate/gpu';
-import {
-  contextOf,
-  type LlamaConfig,
-  type LlamaModel,
-  loraParameterShapes,
-  type Tokenizer,
-  type WeightSource,
-} from '@crossgate/llm';
-import { loadModel, modelHash, openModel } from '@crossgate/llm/node';
+import { contextOf, type LlamaConfig, loraParameterShapes, type Tokenizer, type WeightSource } from '@crossgate/llm';
 import type { SplitName, StageConfig } from '../config/schema';
 import { evaluatedRows } from '../evaluated-rows';
 import { locateModel } from '../locate';
@@ -54,69 +46,48 @@ export function hybridRunner(name: string): Runner {
     trained: true,
     async open(context) {
       if (usesCf(declaration)) await checkCfRun(context);
-      const { checkpointing } = context.config.training;
-      const { parts, provenance, close } = await openParts(name, context, (device, source, builders) => {
+      const { parts, provenance } = await borrow(name, context, (device, source, builders) => {
         checkSizes(name, device, context, source.config);
         checkBudget(device, context.config, (config) =>
           predictTraining({ ...context, config }, source, builders, declaration),
         );
       });
-      parts.llm.checkpointing = checkpointing;
       return {
         adapter: parts.device.capabilities.name,
         provenance,
         train: (run) => train(name, context, run, parts),
-        close,
+        // What training adds is freed when it ends; the rest is the session's.
+        close: async () => {},
       };
     },
     async openScorer(context, run) {
-      const { parts, provenance, close } = await openParts(name, context);
-      try {
-        await checkModel(run, provenance.modelHash, context.config.llm.path!);
-        return { ...(await hybridScorer(context, run, parts)), close };
-      } catch (error) {
-        await close();
-        throw error;
-      }
+      const { parts, provenance } = await borrow(name, context);
+      await checkModel(run, provenance.modelHash, context.config.llm.path!);
+      return hybridScorer(context, run, parts);
     },
   };
 }
 
 /**
- * Opens the base model, its tokenizer and the device.
+ * Borrows the base model and the device of the session.
  * @param check called before the weights are loaded
  */
-async function openParts(
+async function borrow(
   name: string,
-  context: RunnerContext,
+  { config, dataset, session }: RunnerContext,
   check?: (device: Device, source: WeightSource, builders: readonly PromptBuilder[]) => void,
 ) {
-  const { config } = context;
-  const { session } = context;
-  const path = await locateModel(config.llm.path!, 'llm.path', session);
-  const files = await openModel(path);
-  let llm: LlamaModel | undefined;
-  const close = async () => {
-    llm?.release();
-    await files.close();
-  };
-  try {
-    const tokenizer = await files.tokenizer();
-    // Prompts are built once before the GPU is opened: a template that does not fit is found at once.
-    const builders = promptBuilders(name, context, tokenizer, contextOf(files.config));
-    const hash = await modelHash(path);
-    const device = await session.device();
-    check?.(device, files.source, builders);
-    const { progress, signal } = session;
-    const settings = { weights: config.llm.weights, setting: 'llm.weights:', progress, signal };
-    llm = await loadModel(device, files.source, settings);
-    const parts: HybridParts = { llm, builders, device, usesCf: usesCf(findDeclaration(name)) };
-    // The name as the user gave it: where it lies on this machine is nobody else's business.
-    return { parts, provenance: { model: { name: config.llm.path, ...files.config }, modelHash: hash }, close };
-  } catch (error) {
-    await close();
-    throw error;
-  }
+  const lent = await session.model(await locateModel(config.llm.path!, 'llm.path', session));
+  const tokenizer = await lent.tokenizer();
+  // Prompts are built once before the GPU is opened: a template that does not fit is found at once.
+  const builders = promptBuilders(name, { config, dataset }, tokenizer, contextOf(lent.config));
+  const device = await session.device();
+  check?.(device, lent.source, builders);
+  const { checkpointing } = config.training;
+  const llm = (await lent.load(config.llm.weights)).with({ checkpointing });
+  const parts: HybridParts = { llm, builders, device, usesCf: usesCf(findDeclaration(name)) };
+  // The name as the user gave it: where it lies on this machine is nobody else's business.
+  return { parts, provenance: { model: { name: config.llm.path, ...lent.config }, modelHash: lent.hash } };
 }
 
 /** @throws InputError when the model is not the one that the run was trained on */
@@ -149,7 +120,7 @@ function checkSizes(name: string, device: Device, { config, dataset }: RunnerCon
 /** What makes the prompts of each stage. @throws InputError for a template that does not fit the method or the model */
 function promptBuilders(
   name: string,
-  { config, dataset }: RunnerContext,
+  { config, dataset }: Pick<RunnerContext, 'config' | 'dataset'>,
   tokenizer: Tokenizer,
   context: number,
 ): PromptBuilder[] {
@@ -295,7 +266,7 @@ async function train(name: string, context: RunnerContext, run: RunFolder, parts
     throw error;
   } finally {
     shown.clear();
-    for (const channel of model.channels) channel.release();
+    model.release();
     cf?.model.release();
   }
 }

@@ -57,7 +57,7 @@ export interface DeviceBudget {
 
 /**
  * The budget of a device: the one that was set; else, where the device is a program on the CPU, a share of the memory that the
- * process can have now; else no limit, for hardware does not say what it has.
+ * process can have now, beside what the device has taken already; else no limit, for hardware does not say what it has.
  * @param host replaced in tests
  */
 export function deviceBudget(
@@ -65,5 +65,7 @@ export function deviceBudget(
   host: () => HostMemory = readHost,
 ): DeviceBudget {
   if (Number.isFinite(memory.budget) || !capabilities.software) return { bytes: memory.budget, origin: '' };
-  return { bytes: Math.floor(SHARE * availableBytes(host())), origin: ' that this machine has for it' };
+  // What the device holds already is no longer free, but its own.
+  const bytes = Math.floor(SHARE * availableBytes(host())) + memory.report().total;
+  return { bytes, origin: ' that this machine has for it' };
 }

@@ -1,7 +1,7 @@
 // The LLaMA forward pass on packed batches; its backward comes from the tape.
 import type { Device } from '@crossgate/gpu';
 import { InputError } from '@crossgate/gpu';
-import type { LinearWeight, PackedSequences, RandomStream } from '@crossgate/tensor';
+import type { LinearWeight, PackedSequences } from '@crossgate/tensor';
 import {
   activeTape,
   add,
@@ -28,8 +28,7 @@ import type { WeightSource } from '../formats/source';
 import { rotaryFrequencies } from '../rotary';
 import type { KeyValueCache, Past } from './cache';
 import { type LoadOptions, loadWeights } from './load-weights';
-import type { DropoutContext, LoraOptions } from './lora';
-import { LoraAdapters } from './lora';
+import type { DropoutContext, LoraAdapters } from './lora';
 import { lastTokens, type PackedBatch, packSequences, windowed } from './packing';
 
 /** Attention of a layer: to the batch's own tokens, and to cached ones. */
@@ -50,14 +49,22 @@ export function contextWords({ maxPositions }: Pick<LlamaConfig, 'maxPositions'>
     : `the ${mostPositions} tokens that are computed here of the model's context of ${maxPositions}`;
 }
 
-/** A frozen LLaMA-family model on the device, with optional LoRA adapters. */
-export class LlamaModel {
+/** How a model computes, beside its weights. */
+export interface LlamaOptions {
+  /** LoRA adapters; null for the base model. They stay their maker's, who releases them. */
+  readonly adapters?: LoraAdapters | null;
   /**
    * Whether a layer keeps its input alone for the backward pass, which then runs it again (Chen et al. 2016): much less memory
-   * for one more forward pass. Gradients are the same bit for bit.
+   * for one more forward pass. Gradients are the same bit for bit. Default false.
    */
-  checkpointing = false;
-  #adapters: LoraAdapters | null = null;
+  readonly checkpointing?: boolean;
+}
+
+/**
+ * A frozen LLaMA-family model on the device. It never changes: {@link with} gives the same weights with other adapters, so
+ * that one model serves many trainings, one after another or side by side.
+ */
+export class LlamaModel {
   /** Longest sequence the rotary table covers. */
   readonly maxPositions: number;
   readonly #ropeTable: Tensor;
@@ -68,12 +75,23 @@ export class LlamaModel {
     private readonly weights: ReadonlyMap<string, LinearWeight>,
     /** Whether {@link release} frees the weights too: those that were loaded, not those that were handed in. */
     private readonly ownsWeights: boolean,
+    /** The model whose weights and rotary table this one shares. */
+    private readonly base: LlamaModel | null = null,
+    /** See {@link LlamaOptions}. */
+    readonly adapters: LoraAdapters | null = null,
+    /** See {@link LlamaOptions}. */
+    readonly checkpointing: boolean = false,
   ) {
     // Angles are made for at most this many positions; longer contexts than any prompt here would only cost memory.
     const maxPositions = contextOf(config);
     this.maxPositions = maxPositions;
-    const table = ropeTableOf(maxPositions, rotaryFrequencies(config));
-    this.#ropeTable = persistent(device, [maxPositions, config.headDim], 'weights', table);
+    const angles = () => ropeTableOf(maxPositions, rotaryFrequencies(config));
+    this.#ropeTable = base ? base.#ropeTable : persistent(device, [maxPositions, config.headDim], 'weights', angles());
+  }
+
+  /** The same weights with other adapters, or computed in another way; what is not named stays. Takes no memory. */
+  with({ adapters = this.adapters, checkpointing = this.checkpointing }: LlamaOptions): LlamaModel {
+    return new LlamaModel(this.device, this.config, this.weights, false, this.base ?? this, adapters, checkpointing);
   }
 
   /**
@@ -106,17 +124,6 @@ export class LlamaModel {
       expectShape('LlamaModel', name, found, shape);
     }
     return new LlamaModel(device, config, weights, false);
-  }
-
-  get adapters(): LoraAdapters | null {
-    return this.#adapters;
-  }
-
-  /** Adds LoRA adapters, frozen until their group is made trainable. @throws InputError when there are some already. */
-  addLora(options: LoraOptions, random: RandomStream): LoraAdapters {
-    if (this.#adapters) throw new InputError('the model has LoRA adapters already');
-    this.#adapters = new LoraAdapters(this.device, this.config, options, random);
-    return this.#adapters;
   }
 
   /** A frozen weight by its Hugging Face name. @throws InputError for an unknown name, or a quantised weight. */
@@ -262,17 +269,17 @@ export class LlamaModel {
   #project(module: string, x: Tensor, dropout: DropoutContext | undefined): Tensor {
     const weight = this.#weight(`${module}.weight`);
     const bias = this.weights.has(`${module}.bias`) ? this.weight(`${module}.bias`) : undefined;
-    const adapters = this.#adapters;
+    const { adapters } = this;
     const layer = adapters?.get(module);
     if (!adapters || !layer) return linear(x, weight, bias);
     const { a, b } = layer;
     return loraLinear(x, weight, { a, b, scale: adapters.scale, dropout: adapters.dropout(layer, dropout) }, bias);
   }
 
-  /** Frees what the model made: adapters, rotary table, and the weights that it loaded. */
+  /** Frees the rotary table, and the weights that it loaded. A model of {@link with} has nothing of its own. */
   release(): void {
+    if (this.base) return;
     if (this.ownsWeights) for (const weight of this.weights.values()) releaseWeight(weight);
     releasePersistent(this.#ropeTable);
-    this.#adapters?.group.release();
   }
 }

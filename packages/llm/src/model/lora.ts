@@ -87,6 +87,11 @@ export class LoraAdapters {
   dropout({ stream }: AdaptedLayer, context: DropoutContext | undefined): DropoutState | undefined {
     return context && { probability: this.options.dropout, seed: context.seed, stream, counter: context.counter };
   }
+
+  /** Frees the parameters. */
+  release(): void {
+    this.group.release();
+  }
 }
 
 /**

@@ -6,7 +6,7 @@ import { type ModelFolder, readJson } from '../formats/hugging-face';
 import { findPickle } from '../formats/recognize';
 import { isRecord, KeyReader, shown } from '../key-reader';
 import type { LlamaModel } from './llama';
-import { type LoraAdapters, type LoraOptions, linearModules, loraParameterShapes } from './lora';
+import { LoraAdapters, type LoraOptions, linearModules, loraParameterShapes } from './lora';
 
 /** Before every name of a PEFT file: the wrappers around the model. */
 const prefix = 'base_model.model.';
@@ -172,9 +172,9 @@ export async function readPeftAdapter(folder: ModelFolder, config: LlamaConfig):
   }
 }
 
-/** Puts an adapter on a model. @throws InputError when the model has one already. */
-export function addPeftAdapter(model: LlamaModel, adapter: PeftAdapter): LoraAdapters {
-  const adapters = model.addLora(adapter.options, new RandomStream(0, 'peft'));
+/** The model with an adapter of a PEFT folder. Release its `adapters` when it is no longer needed. */
+export function withPeftAdapter(model: LlamaModel, adapter: PeftAdapter): LlamaModel {
+  const adapters = new LoraAdapters(model.device, model.config, adapter.options, new RandomStream(0, 'peft'));
   writeGroup(adapters.group, adapter.state, adapter.source);
-  return adapters;
+  return model.with({ adapters });
 }

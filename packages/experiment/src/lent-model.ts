@@ -1,0 +1,107 @@
+/** A language model that a session lends: found and checked once, its weights loaded when they are first wanted. */
+import type { Progress } from '@crossgate/core';
+import type { Device } from '@crossgate/gpu';
+import type { LlamaConfig, LlamaModel, Tokenizer, WeightSource, WeightStorage } from '@crossgate/llm';
+import type { OpenModel } from '@crossgate/llm/node';
+
+/** What a session lends of a model. It stays the session's; adapters are handed in by `LlamaModel.with`. */
+export interface LentModel {
+  /** See `modelHash` of `@crossgate/llm/node`. */
+  readonly hash: string;
+  readonly config: LlamaConfig;
+  readonly source: WeightSource;
+  /** @throws InputError when it is missing, malformed or of another model */
+  tokenizer(): Promise<Tokenizer>;
+  /**
+   * The weights on the device: loaded by the first call, and again when they are wanted in another form.
+   * @throws InputError before any weight is read when they are too large, and for damaged ones; InterruptedError
+   */
+  load(weights: WeightStorage): Promise<LlamaModel>;
+}
+
+/** What loading works with. */
+export interface Loading {
+  readonly device: () => Promise<Device>;
+  readonly progress: Progress;
+  readonly signal: AbortSignal;
+}
+
+/** Keeps the last model open, for the next run on the same one. */
+export class ModelShelf {
+  #last: { readonly path: string; readonly model: OpenedModel } | undefined;
+
+  constructor(private readonly loading: Loading) {}
+
+  /**
+   * Opens a model, or gives the one that is open when it is the same still, by its hash.
+   * @param path absolute, as `locateModel` gives it
+   * @throws InputError naming the file and what is wrong with it
+   */
+  async open(path: string): Promise<LentModel> {
+    const { modelHash, openModel } = await import('@crossgate/llm/node');
+    const files = await openModel(path);
+    try {
+      const hash = await modelHash(path);
+      if (this.#last?.path === path && this.#last.model.hash === hash) {
+        await files.close();
+        return this.#last.model;
+      }
+      await this.close();
+      this.#last = { path, model: new OpenedModel(files, hash, this.loading) };
+      return this.#last.model;
+    } catch (error) {
+      await files.close();
+      throw error;
+    }
+  }
+
+  /** Frees the weights and closes the files. */
+  async close(): Promise<void> {
+    const last = this.#last;
+    this.#last = undefined;
+    await last?.model.close();
+  }
+}
+
+class OpenedModel implements LentModel {
+  #loaded: { readonly weights: WeightStorage; readonly llm: LlamaModel } | undefined;
+
+  constructor(
+    private readonly files: OpenModel,
+    readonly hash: string,
+    private readonly loading: Loading,
+  ) {}
+
+  get config(): LlamaConfig {
+    return this.files.config;
+  }
+
+  get source(): WeightSource {
+    return this.files.source;
+  }
+
+  tokenizer(): Promise<Tokenizer> {
+    return this.files.tokenizer();
+  }
+
+  async load(weights: WeightStorage): Promise<LlamaModel> {
+    if (this.#loaded?.weights === weights) return this.#loaded.llm;
+    this.#release();
+    const { loadModel } = await import('@crossgate/llm/node');
+    const { device, progress, signal } = this.loading;
+    const settings = { weights, setting: 'llm.weights:', progress, signal };
+    const llm = await loadModel(await device(), this.source, settings);
+    this.#loaded = { weights, llm };
+    return llm;
+  }
+
+  async close(): Promise<void> {
+    this.#release();
+    await this.files.close();
+  }
+
+  #release(): void {
+    this.#loaded?.llm.release();
+    this.#loaded = undefined;
+  }
+}
