@@ -37,24 +37,21 @@ type CfCheckpoint = z.output<typeof cfCheckpoint>;
  * Gives the CF model of the run: from its own `cf.safetensors`, from the run `cf.run` names, or by training.
  * @throws InputError for a `cf.run` that cannot be used; InterruptedError after saving a checkpoint
  */
-export async function prepareCf(
-  context: RunnerContext,
-  run: RunFolder,
-  device: Device,
-): Promise<{ model: CfModel; details: CfDetails }> {
+export async function prepareCf(context: RunnerContext, run: RunFolder, device: Device): Promise<Prepared> {
   const own = join(run.path, CF_FILE);
   if ((await kindOf(own)) === 'file') return load(context, device, own, own);
   const { cf } = context.config;
   if (cf.run !== null) {
     const path = join(resolve(context.session.cwd, cf.run), CF_FILE);
     const { model, details } = await load(context, device, path, `cf.run: ${cf.run}`);
-    const named = { ...details, run: cf.run };
-    await store(run, model, named);
-    return { model, details: named };
+    return await stored(run, { model, details: { ...details, run: cf.run } });
   }
-  const trained = await train(context, run, device);
-  await store(run, trained.model, trained.details);
-  return trained;
+  const model = create(context, device);
+  const details = await train(context, run, model).catch((error: unknown) => {
+    model.release();
+    throw error;
+  });
+  return await stored(run, { model, details });
 }
 
 /**
@@ -99,11 +96,11 @@ function create({ config, dataset }: RunnerContext, device: Device): CfModel {
   return findCfDefinition(cf.model).create(device, dataset, { cfDim, initStd, seed }, cfOptions(cf));
 }
 
-async function train(context: RunnerContext, run: RunFolder, device: Device) {
+/** Trains a model to the end. @returns facts for result.json */
+async function train(context: RunnerContext, run: RunFolder, model: CfModel): Promise<CfDetails> {
   const { config, dataset, session } = context;
   const { log, progress, signal } = session;
   const { cf, seed } = config;
-  const model = create(context, device);
   const { train: trainRows, valid } = dataset.splits;
   const data = { train: trainRows, valid, history: model.histories(dataset).before };
   const { selectBy } = cf;
@@ -118,57 +115,71 @@ async function train(context: RunnerContext, run: RunFolder, device: Device) {
       }),
   });
   const chosenBy = selectBy === 'auc' ? 'AUC' : `${selectBy}@${k}`;
-  const checkpoint = await run.readCheckpoint('last', cfCheckpoint);
-  if (checkpoint !== undefined) {
-    const source = await openFile(checkpoint.weights);
-    trainer.restore(await parseTrainingState(source), checkpoint.weights);
-    await source.close();
-    log.info(`continuing ${cf.model} after epoch ${trainer.progress.epoch}`);
-  }
-  const save = async () => {
-    const state = await trainer.state();
-    const last: CfCheckpoint = { phase: 'cf' };
-    await run.saveCheckpoint('last', last, encodeTrainingState(state));
-  };
-  const task = progress.start(`training ${cf.model}`, cf.epochs, 'epochs');
-  let saved = trainer.progress.steps;
-  while (trainer.stopped === null) {
-    const { epoch, loss, validAuc, validUauc, criterion, bestAuc, seconds } = await trainer.runEpoch();
-    const chosen = criterion === undefined ? {} : { [chosenBy]: criterion };
-    run.appendMetrics({ phase: 'cf', step: epoch, loss, validAuc, validUauc, ...chosen, seconds });
-    const latest = criterion === undefined ? validAuc : criterion;
-    task.update(epoch, `valid ${chosenBy} ${latest?.toFixed(4) ?? '-'}, best ${bestAuc?.toFixed(4) ?? '-'}`);
-    const due = trainer.progress.steps - saved >= config.training.checkpointEvery;
-    if (due || signal.aborted || trainer.stopped !== null) {
-      await save();
-      saved = trainer.progress.steps;
+  try {
+    const checkpoint = await run.readCheckpoint('last', cfCheckpoint);
+    if (checkpoint !== undefined) {
+      const source = await openFile(checkpoint.weights);
+      const state = await parseTrainingState(source).finally(() => source.close());
+      trainer.restore(state, checkpoint.weights);
+      log.info(`continuing ${cf.model} after epoch ${trainer.progress.epoch}`);
     }
-    if (signal.aborted) throw new InterruptedError('interrupted');
+    const save = async () => {
+      const state = await trainer.state();
+      const last: CfCheckpoint = { phase: 'cf' };
+      await run.saveCheckpoint('last', last, encodeTrainingState(state));
+    };
+    const task = progress.start(`training ${cf.model}`, cf.epochs, 'epochs');
+    let saved = trainer.progress.steps;
+    while (trainer.stopped === null) {
+      const { epoch, loss, validAuc, validUauc, criterion, bestAuc, seconds } = await trainer.runEpoch();
+      const chosen = criterion === undefined ? {} : { [chosenBy]: criterion };
+      run.appendMetrics({ phase: 'cf', step: epoch, loss, validAuc, validUauc, ...chosen, seconds });
+      const latest = criterion === undefined ? validAuc : criterion;
+      task.update(epoch, `valid ${chosenBy} ${latest?.toFixed(4) ?? '-'}, best ${bestAuc?.toFixed(4) ?? '-'}`);
+      const due = trainer.progress.steps - saved >= config.training.checkpointEvery;
+      if (due || signal.aborted || trainer.stopped !== null) {
+        await save();
+        saved = trainer.progress.steps;
+      }
+      if (signal.aborted) throw new InterruptedError('interrupted');
+    }
+    task.finish();
+    const { epoch, steps, bestEpoch, bestAuc } = trainer.progress;
+    const stopped = trainer.stopped;
+    trainer.useBest();
+    const details: CfDetails = {
+      model: cf.model,
+      cfDim: cf.cfDim,
+      epochs: epoch,
+      steps,
+      bestEpoch,
+      ...(selectBy === 'auc' ? { validAuc: bestAuc } : { selectBy: chosenBy, validBest: bestAuc }),
+      stopped,
+    };
+    log.info(
+      `${cf.model}: best validation ${chosenBy} ${bestAuc?.toFixed(4) ?? '-'} after epoch ${bestEpoch} of ${epoch}`,
+    );
+    return details;
+  } finally {
+    trainer.release();
   }
-  task.finish();
-  const { epoch, steps, bestEpoch, bestAuc } = trainer.progress;
-  const stopped = trainer.stopped;
-  trainer.useBest();
-  trainer.release();
-  const details: CfDetails = {
-    model: cf.model,
-    cfDim: cf.cfDim,
-    epochs: epoch,
-    steps,
-    bestEpoch,
-    ...(selectBy === 'auc' ? { validAuc: bestAuc } : { selectBy: chosenBy, validBest: bestAuc }),
-    stopped,
-  };
-  log.info(
-    `${cf.model}: best validation ${chosenBy} ${bestAuc?.toFixed(4) ?? '-'} after epoch ${bestEpoch} of ${epoch}`,
-  );
-  return { model, details };
 }
 
-async function store(run: RunFolder, model: CfModel, details: CfDetails): Promise<void> {
-  const state = await model.state();
-  const metadata = { details: JSON.stringify(details) };
-  await run.write(CF_FILE, encodeState(state, metadata));
+interface Prepared {
+  readonly model: CfModel;
+  readonly details: CfDetails;
+}
+
+/** Writes `cf.safetensors`. @returns what it was given; released where writing fails */
+async function stored(run: RunFolder, prepared: Prepared): Promise<Prepared> {
+  const { model, details } = prepared;
+  try {
+    await run.write(CF_FILE, encodeState(await model.state(), { details: JSON.stringify(details) }));
+    return prepared;
+  } catch (error) {
+    model.release();
+    throw error;
+  }
 }
 
 /**
