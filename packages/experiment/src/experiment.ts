@@ -79,7 +79,6 @@ export async function runExperiment(
   const runner = await findRunner(config.method);
   const dataset = await session.dataset(config.data);
   if ((await RunFolder.check(path, config, { resume })) === 'complete') return storedResult(path, shown, session);
-  await session.beginRun();
   // Opened before the folder is made: bad input of the method leaves no trace.
   const opened = await runner.open({ config, dataset, session });
   try {
@@ -144,6 +143,12 @@ async function trainAndScore(experiment: Experiment): Promise<ExperimentResult> 
     dataHash: dataset.hash,
     ...opened.provenance,
   });
+  if (opened.adapter !== null) {
+    // What earlier runs or loading took is no part of this run's memory.
+    const { memory } = await session.device();
+    memory.trim();
+    memory.resetPeak();
+  }
   const outcome = await opened.train(run);
   throwIfInterrupted(session.signal);
   const metrics: Partial<Record<SplitName, SplitMetrics>> = {};

@@ -55,6 +55,11 @@ export class ModelShelf {
     }
   }
 
+  /** Drops weights that are gone with their device. */
+  forget(): void {
+    this.#last?.model.forget();
+  }
+
   /** Frees the weights and closes the files. */
   async close(): Promise<void> {
     const last = this.#last;
@@ -86,7 +91,7 @@ class OpenedModel implements LentModel {
 
   async load(weights: WeightStorage): Promise<LlamaModel> {
     if (this.#loaded?.weights === weights) return this.#loaded.llm;
-    this.#release();
+    await this.#release();
     const { loadModel } = await import('@crossgate/llm/node');
     const { device, progress, signal } = this.loading;
     const settings = { weights, setting: 'llm.weights:', progress, signal };
@@ -95,13 +100,20 @@ class OpenedModel implements LentModel {
     return llm;
   }
 
+  forget(): void {
+    this.#loaded = undefined;
+  }
+
   async close(): Promise<void> {
-    this.#release();
+    await this.#release();
     await this.files.close();
   }
 
-  #release(): void {
-    this.#loaded?.llm.release();
+  async #release(): Promise<void> {
+    const llm = this.#loaded?.llm;
     this.#loaded = undefined;
+    llm?.release();
+    // Now the memory is free, which what comes next may count on.
+    await llm?.device.recorder.synchronize();
   }
 }

@@ -51,7 +51,6 @@ export async function openRun(
   }
   await check(dataset);
   const runner = await findRunner(config.method);
-  await session.beginRun();
   const scorer = await runner.openScorer({ config, dataset, session }, path);
   return { dataset, method: runner.name, scorer };
 }

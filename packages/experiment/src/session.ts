@@ -16,7 +16,7 @@ export interface SessionOptions extends Partial<Surroundings> {
   readonly signal?: AbortSignal;
 }
 
-/** Opened once, lent to the runs one after another. Close it, or declare it with `await using`. */
+/** Opened once, lent to the runs one after another, one at a time. Close it, or declare it with `await using`. */
 export interface Session extends Surroundings, AsyncDisposable {
   readonly log: Log;
   readonly progress: Progress;
@@ -37,11 +37,6 @@ export interface Session extends Surroundings, AsyncDisposable {
    * @throws InputError naming the file and what is wrong with it
    */
   model(path: string): Promise<LentModel>;
-  /**
-   * Makes room for a run: frees buffers that only wait to be used again, and starts a new measurement of the step peak, so
-   * that a run's memory is that of a run alone. Does nothing before the device is opened.
-   */
-  beginRun(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -52,7 +47,26 @@ export function openSession(options: SessionOptions = {}): Session {
   const surroundings: Surroundings = { cwd, env, ...(program !== undefined && { program }) };
   let device: Promise<Device> | undefined;
   let dataset: { readonly key: string; readonly value: Promise<Dataset> } | undefined;
-  const shelf = new ModelShelf({ device: () => session.device(), progress, signal });
+  const lendDevice = () => {
+    if (device) return device;
+    const opening = openGpu(adapter, log);
+    device = opening;
+    opening.then(
+      (opened) =>
+        opened.gpu.lost.then(() => {
+          if (device !== opening) return;
+          // What was on it is gone too; whoever asks again gets another.
+          device = undefined;
+          shelf.forget();
+          opened.destroy();
+        }),
+      () => {
+        if (device === opening) device = undefined;
+      },
+    );
+    return opening;
+  };
+  const shelf = new ModelShelf({ device: lendDevice, progress, signal });
   const close = async () => {
     const opened = device;
     await shelf.close();
@@ -60,15 +74,12 @@ export function openSession(options: SessionOptions = {}): Session {
     // A device that could not be opened was an error of whoever asked for it.
     (await opened?.catch(() => undefined))?.destroy();
   };
-  const session: Session = {
+  return {
     ...surroundings,
     log,
     progress,
     signal,
-    device() {
-      device ??= openGpu(adapter, log);
-      return device;
-    },
+    device: lendDevice,
     dataset(data) {
       const key = JSON.stringify(data);
       if (dataset?.key !== key) {
@@ -85,15 +96,9 @@ export function openSession(options: SessionOptions = {}): Session {
       return dataset!.value;
     },
     model: (path) => shelf.open(path),
-    async beginRun() {
-      const opened = await device?.catch(() => undefined);
-      opened?.memory.trim();
-      opened?.memory.resetPeak();
-    },
     close,
     [Symbol.asyncDispose]: close,
   };
-  return session;
 }
 
 /** Opens the GPU that was asked for, and says so when it is a slow one. @throws NoAdapterError when none fits */

@@ -27,7 +27,8 @@ export interface NormReport {
 }
 
 /**
- * Adds LoRA to the LLM, which stays as it is, ALG and GATE where there is a CF backend, and learned vectors where slots have some.
+ * Adds LoRA to the LLM, which stays as it is, ALG and GATE where there is a CF backend, and learned vectors where slots
+ * have some. The model's `release` frees these; nothing stays allocated when this throws.
  *
  * @param backend null for methods on text alone.
  */
@@ -39,22 +40,30 @@ export async function buildHybridModel(
   const { seed, lora, alg, gate } = options;
   const adapters = new LoraAdapters(base.device, base.config, lora, new RandomStream(seed, 'lora'));
   const llm = base.with({ adapters });
-  const learned = learnedVectors(options.slots ?? {});
-  const channels: Channel[] = [];
-  if (learned > 0) channels.push(new LearnedChannel(llm.device, learned, llm.config.hiddenSize, seed));
-  if (backend === null) return { model: new HybridModel(llm, channels), norms: null };
-  const shape = { cfDim: backend.cfDim, hiddenSize: llm.config.hiddenSize };
-  const networks = new AlignmentAndGate(llm.device, shape, alg, gate, new RandomStream(seed, 'fusion'));
-  const norms = await measureNorms(llm, backend, networks);
-  if (norms.scale !== 1) {
-    const state = await readGroup(networks.group);
-    for (const name of ['alg.output.weight', 'alg.output.bias']) {
-      const { shape, data } = state.get(name)!;
-      state.set(name, { shape, data: data.map((value) => value * norms.scale) });
+  const made: { release(): void }[] = [adapters];
+  try {
+    const learned = learnedVectors(options.slots ?? {});
+    const channels: Channel[] = [];
+    if (learned > 0) channels.push(new LearnedChannel(llm.device, learned, llm.config.hiddenSize, seed));
+    made.push(...channels);
+    if (backend === null) return { model: new HybridModel(llm, channels), norms: null };
+    const shape = { cfDim: backend.cfDim, hiddenSize: llm.config.hiddenSize };
+    const networks = new AlignmentAndGate(llm.device, shape, alg, gate, new RandomStream(seed, 'fusion'));
+    made.push(networks.group);
+    const norms = await measureNorms(llm, backend, networks);
+    if (norms.scale !== 1) {
+      const state = await readGroup(networks.group);
+      for (const name of ['alg.output.weight', 'alg.output.bias']) {
+        const { shape, data } = state.get(name)!;
+        state.set(name, { shape, data: data.map((value) => value * norms.scale) });
+      }
+      writeGroup(networks.group, state, 'alg.init');
     }
-    writeGroup(networks.group, state, 'alg.init');
+    return { model: new HybridModel(llm, [new CfChannel(backend, networks), ...channels]), norms };
+  } catch (error) {
+    for (const part of made) part.release();
+    throw error;
   }
-  return { model: new HybridModel(llm, [new CfChannel(backend, networks), ...channels]), norms };
 }
 
 /** Rows from which mean norms are estimated. */

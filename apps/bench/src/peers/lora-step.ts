@@ -106,7 +106,8 @@ export function prepareLoraStep(
     },
     release: () => {
       optimizer.release();
-      model.release();
+      model.adapters!.release();
+      base.release();
       for (const tensor of weights.values()) releasePersistent(tensor);
     },
   };

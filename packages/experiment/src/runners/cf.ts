@@ -14,6 +14,7 @@ import { evaluatedRows, pick } from '../evaluated-rows';
 import type { Scores } from '../predictions';
 import { checkCfRun, loadCf, prepareCf } from './cf-phase';
 import { cfOptions, checkCfSizes } from './parameter-sizes';
+import { memoryBeside } from './run-memory';
 import type { Runner, RunnerContext } from './runner';
 import { bestOf, type Pairs, pairsOf, type Scorer } from './scorer';
 
@@ -32,6 +33,7 @@ export function cfRunner(name: string): Runner {
       checkLists(context);
       const device = await session.device();
       checkCfSizes(device, config, dataset);
+      const before = device.report().persistent;
       let model: CfModel | undefined;
       return {
         adapter: device.capabilities.name,
@@ -50,7 +52,7 @@ export function cfRunner(name: string): Runner {
           const detailsOf = () => ({
             trainRows: dataset.splits.train.rows,
             cf: details,
-            memory: device.report(),
+            memory: memoryBeside(device.report(), before),
           });
           const { k, ...protocol } = config.evaluation.ranking;
           if (k === null) return { scores, details: detailsOf() };

@@ -47,7 +47,10 @@ export async function hybridScorer(
   const builder = builders.at(-1)!;
   const adapter = await openAdapter(join(run, 'adapter'), llm.config);
   const cf = usesCf ? (await loadCf(context, device, run)).model : null;
-  const channels = await loadChannels(context, run, device, llm.config.hiddenSize, cf);
+  const channels = await loadChannels(context, run, device, llm.config.hiddenSize, cf).catch((error: unknown) => {
+    cf?.release();
+    throw error;
+  });
   const model = new HybridModel(withPeftAdapter(llm, adapter), channels);
   const { yes, no } = builder.answers;
   const { name, k, bprOn } = config.loss;
@@ -149,7 +152,13 @@ async function loadChannels(
   return restore([new CfChannel(backend, networks), ...channels], state, file);
 }
 
+/** Writes what was learned. @throws InputError for a file that does not fit; the channels are then freed */
 function restore(channels: Channel[], state: HostState, file: string): Channel[] {
-  for (const { groups } of channels) for (const group of groups.values()) writeGroup(group, state, file);
-  return channels;
+  try {
+    for (const { groups } of channels) for (const group of groups.values()) writeGroup(group, state, file);
+    return channels;
+  } catch (error) {
+    for (const channel of channels) channel.release();
+    throw error;
+  }
 }

@@ -7,8 +7,11 @@ import {
   fillNoun,
   findMethod as findDeclaration,
   fusionParameterShapes,
+  type HybridModel,
   learnedShapes,
   learnedVectors,
+  type Method,
+  type NormReport,
   PromptBuilder,
   type StageSettings,
   scoreRows,
@@ -25,7 +28,7 @@ import { locateModel } from '../locate';
 import type { Scores } from '../predictions';
 import { type RunFolder, storedProvenance } from '../runs/run-folder';
 import { logitsToScores } from './cf';
-import { checkCfRun, prepareCf } from './cf-phase';
+import { type CfDetails, checkCfRun, prepareCf } from './cf-phase';
 import { readHybridCheckpoint, saveHybridCheckpoint, writeModelFiles } from './hybrid-checkpoint';
 import type { HybridParts } from './hybrid-parts';
 import { hybridScorer } from './hybrid-scorer';
@@ -149,21 +152,47 @@ function promptBuilders(
 }
 
 async function train(name: string, context: RunnerContext, run: RunFolder, parts: HybridParts): Promise<Outcome> {
-  const { config, dataset, session } = context;
-  const { log, progress, signal } = session;
-  const { llm, builders, device } = parts;
-  // A trained model reads the prompt of its last stage.
-  const builder = builders.at(-1)!;
+  const { config, session } = context;
+  const { llm, device } = parts;
   const declaration = findDeclaration(name);
   const cf = usesCf(declaration) ? await prepareCf(context, run, device) : null;
-  const { model, norms } = await buildHybridModel(llm, cf?.model ?? null, {
-    seed: config.seed,
-    lora: config.lora,
-    alg: config.alg,
-    gate: config.gate,
-    slots: declaration.slots,
-  });
-  if (norms) log.info({ ...norms }, 'mean vector norms');
+  try {
+    const { model, norms } = await buildHybridModel(llm, cf?.model ?? null, {
+      seed: config.seed,
+      lora: config.lora,
+      alg: config.alg,
+      gate: config.gate,
+      slots: declaration.slots,
+    });
+    try {
+      if (norms) session.log.info({ ...norms }, 'mean vector norms');
+      return await trainStages(context, run, { ...parts, declaration, model, norms, cf: cf?.details ?? null });
+    } finally {
+      model.release();
+    }
+  } finally {
+    cf?.model.release();
+  }
+}
+
+/** What the stages of a training work with. */
+interface TrainingParts extends HybridParts {
+  readonly declaration: Method;
+  readonly model: HybridModel;
+  readonly norms: NormReport | null;
+  /** Facts of the CF part; null without one. */
+  readonly cf: CfDetails | null;
+}
+
+async function trainStages(
+  context: RunnerContext,
+  run: RunFolder,
+  { builders, device, declaration, model, norms, cf }: TrainingParts,
+): Promise<Outcome> {
+  const { config, dataset, session } = context;
+  const { log, progress, signal } = session;
+  // A trained model reads the prompt of its last stage.
+  const builder = builders.at(-1)!;
   const stages = stagesOf(declaration, config.training.strategy);
   const phase = (stage: number) => stages[stage]!.settings;
   const resume = await readHybridCheckpoint(run, stages.length);
@@ -252,7 +281,7 @@ async function train(name: string, context: RunnerContext, run: RunFolder, parts
         norms,
         // Of all stages; with f32 there are none.
         ...(config.training.activations === 'f16' && { skippedSteps }),
-        cf: cf?.details ?? null,
+        cf,
         memory: {
           used: device.report(),
           // Nothing to compare with when a resumed run had no step left.
@@ -266,8 +295,6 @@ async function train(name: string, context: RunnerContext, run: RunFolder, parts
     throw error;
   } finally {
     shown.clear();
-    model.release();
-    cf?.model.release();
   }
 }
 
