@@ -16,7 +16,11 @@ export default defineConfig({
   resolve: { conditions: ['@crossgate/source', 'node', 'import', 'default'] },
   ssr: { resolve: { conditions: ['@crossgate/source', 'node', 'import', 'default'] } },
   test: {
-    include: ['packages/*/{src,test}/**/*.test.ts', 'apps/*/{src,test}/**/*.test.ts', 'tools/**/*.test.ts'],
+    include: [
+      'packages/*/{src,test}/**/*.test.ts',
+      'apps/*/{src,test}/**/*.test.ts',
+      '{tools,studies,reference}/**/*.test.ts',
+    ],
     // A process per file: a lost device, a crash in a driver or a leak stays with the file that caused it.
     pool: 'forks',
     isolate: true,

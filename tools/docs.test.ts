@@ -22,6 +22,7 @@ function markdownIn(folder: string, recursive: boolean): string[] {
 const documents = [
   ...markdownIn(root, false),
   ...markdownIn(join(root, 'docs'), true),
+  ...['studies', 'reference'].flatMap((name) => markdownIn(join(root, name), false)),
   ...folders.flatMap(({ path }) => markdownIn(path, false)),
 ];
 
@@ -36,7 +37,9 @@ describe.each(documents.map((path) => [relative(root, path), path] as const))('%
   });
 
   it('names files of the checkout that exist', () => {
-    const named = [...text.matchAll(/(?<![\w./-])((?:configs|packages|apps|tools|docs)\/[\w./-]*\w\.\w+)/g)];
+    const named = [
+      ...text.matchAll(/(?<![\w./-])((?:configs|packages|apps|tools|studies|reference|docs)\/[\w./-]*\w\.\w+)/g),
+    ];
     const paths = [...new Set(named.map((match) => match[1]!))];
     const near = (file: string) => existsSync(join(root, file)) || existsSync(join(dirname(path), file));
     expect(paths.filter((file) => !near(file))).toEqual([]);

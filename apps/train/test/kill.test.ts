@@ -1,6 +1,6 @@
 /**
  * SIGKILL at random moments of real runs, also in the middle of file operations: each run, resumed, has the bits of an
- * unbroken one. `tools/faults/kill.mjs` runs it at length and keeps its table.
+ * unbroken one. `studies/faults/kill.mjs` runs it at length and keeps its table.
  */
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';

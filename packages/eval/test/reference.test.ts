@@ -1,4 +1,4 @@
-/** Every metric against scikit-learn, SciPy and statsmodels (tools/reference/eval-metrics.py). */
+/** Every metric against scikit-learn, SciPy and statsmodels (reference/eval-metrics.py). */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import {

@@ -1,4 +1,4 @@
-// Token ids of real prompts against those of Python's tokenizers (tools/reference/golden-prompts.py made the fixture).
+// Token ids of real prompts against those of Python's tokenizers (reference/golden-prompts.py made the fixture).
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -9,7 +9,7 @@ import { openGgufModel, storedTypes } from '../src/formats/index';
 import { encodeGguf, randomModel, seededUniform } from './fixtures';
 import { quantized } from './quantized';
 
-/** Made by tools/reference/ggml-blocks.py. */
+/** Made by reference/ggml-blocks.py. */
 const fixture = JSON.parse(readFileSync(new URL('fixtures/ggml-blocks.json', import.meta.url), 'utf8')) as {
   types: Record<string, { bytes: string; values: string }>;
 };

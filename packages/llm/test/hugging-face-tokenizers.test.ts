@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { openTokenizer } from '../src/node';
 
-/** Made by tools/reference/hugging-face-tokenizers.py. */
+/** Made by reference/hugging-face-tokenizers.py. */
 const fixtures = fileURLToPath(new URL('fixtures/tokenizers', import.meta.url));
 interface Expected {
   readonly encoded: readonly { readonly text: string; readonly ids: readonly number[]; readonly decoded: string }[];

@@ -32,7 +32,7 @@ beforeAll(async () => {
 });
 afterAll(() => device.destroy());
 
-/** Made by tools/reference/hugging-face-models.py. */
+/** Made by reference/hugging-face-models.py. */
 const fixtures = fileURLToPath(new URL('fixtures/hugging-face', import.meta.url));
 interface Expected {
   readonly tokens: number[];

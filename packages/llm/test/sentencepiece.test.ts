@@ -5,7 +5,7 @@ import { memoryFolder, tokenizerFromFolder } from '../src/formats/index';
 import { parseSentencePiece } from '../src/formats/sentencepiece';
 import { concatenate, seededUniform } from './fixtures';
 
-/** Made by tools/reference/sentencepiece-model.py. */
+/** Made by reference/sentencepiece-model.py. */
 const fixture = (name: string) => readFileSync(new URL(`fixtures/sentencepiece/${name}`, import.meta.url));
 const bytes = new Uint8Array(fixture('tokenizer.model'));
 const expected = JSON.parse(fixture('expected.json').toString()) as {

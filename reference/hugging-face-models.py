@@ -1,0 +1,84 @@
+#!/usr/bin/env python3
+"""Small random models and LoRA adapters made by Hugging Face's transformers and peft, with their logits in float64.
+
+Every model has one feature that a configuration can ask for; its weights are rounded to halves, so that the files are
+small and exact. Holds no third-party data.
+
+    python3 -m venv venv && venv/bin/pip install torch==2.15.0 transformers==5.23.0 peft==0.21.2
+    venv/bin/python reference/hugging-face-models.py --out packages/llm/test/fixtures/hugging-face
+
+Licence: MIT, as the project.
+"""
+
+import argparse
+import copy
+import json
+import shutil
+from pathlib import Path
+
+import peft
+import torch
+import transformers
+from transformers import LlamaConfig, MistralConfig, Qwen2Config, Qwen3Config
+
+SHAPE = dict(
+    vocab_size=29, hidden_size=16, intermediate_size=20, num_hidden_layers=2, num_attention_heads=4,
+    num_key_value_heads=2, max_position_embeddings=64, rms_norm_eps=1e-5, bos_token_id=1, eos_token_id=2,
+    pad_token_id=None, attn_implementation="eager",
+)
+LLAMA3 = dict(rope_type="llama3", rope_theta=100.0, factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
+              original_max_position_embeddings=64)
+MODELS = {
+    "llama": LlamaConfig(**SHAPE, tie_word_embeddings=True),
+    "llama-biases": LlamaConfig(**SHAPE, attention_bias=True, mlp_bias=True, head_dim=6),
+    "llama-linear": LlamaConfig(**SHAPE, rope_parameters=dict(rope_type="linear", factor=2.0, rope_theta=100.0)),
+    "llama3": LlamaConfig(**{**SHAPE, "head_dim": 12}, rope_parameters=LLAMA3),
+    "mistral-window": MistralConfig(**SHAPE, sliding_window=5),
+    "qwen2": Qwen2Config(**SHAPE, tie_word_embeddings=True),
+    "qwen3": Qwen3Config(**SHAPE, head_dim=8),
+}
+ADAPTERS = {
+    "llama": peft.LoraConfig(r=3, lora_alpha=6, target_modules=["q_proj", "down_proj"], task_type="CAUSAL_LM"),
+    "qwen2": peft.LoraConfig(r=4, lora_alpha=6, use_rslora=True, task_type="CAUSAL_LM",
+                             target_modules=r".*\.1\.(self_attn|mlp)\..*_proj"),
+}
+
+
+def logits_of(model, tokens: list[int]) -> list[list[float]]:
+    with torch.no_grad():
+        return model.double().eval()(input_ids=torch.tensor([tokens])).logits[0].tolist()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--out", type=Path, required=True)
+    out = parser.parse_args().out
+    for index, (name, config) in enumerate(MODELS.items()):
+        torch.manual_seed(index)
+        model = transformers.AutoModelForCausalLM.from_config(config)
+        for key, parameter in model.named_parameters():
+            scale = 1.0 if "embed" in key else 0.3
+            parameter.data = (torch.randn(parameter.shape) * scale + ("norm" in key)).half().float()
+        folder = out / name
+        shutil.rmtree(folder, ignore_errors=True)
+        # A copy is narrowed: the rotary frequencies of the original must stay as they are.
+        copy.deepcopy(model).half().save_pretrained(folder)
+        (folder / "generation_config.json").unlink(missing_ok=True)
+        tokens = [(7 * i + 3 * index + 1) % SHAPE["vocab_size"] for i in range(19)]
+        expected = {
+            "by": f"transformers {transformers.__version__}, peft {peft.__version__}, torch {torch.__version__}",
+            "tokens": tokens,
+            "logits": logits_of(model, tokens),
+        }
+        if name in ADAPTERS:
+            model = peft.get_peft_model(model.float(), ADAPTERS[name])
+            for key, parameter in model.named_parameters():
+                if "lora_" in key:
+                    parameter.data = (torch.randn(parameter.shape) * 0.2).half().float()
+            model.save_pretrained(folder / "adapter")
+            (folder / "adapter" / "README.md").unlink(missing_ok=True)
+            expected["adapterLogits"] = logits_of(model, tokens)
+        (folder / "expected.json").write_text(json.dumps(expected) + "\n")
+
+
+main()
