@@ -10,6 +10,7 @@ export interface ErrorDetails {
   readonly fix?: string | undefined;
   /** Where it is: a file, with line and column where there are some, a key, or an option. */
   readonly place?: string | undefined;
+  /** What was caught and led to this error; becomes `Error.cause`. */
   readonly cause?: unknown;
 }
 

@@ -1,6 +1,6 @@
 /** "Did you mean …?": the candidate nearest to what was typed. */
 
-/** Number of single-character edits (insert, delete, replace, swap neighbours) between two words. */
+/** Number of single-character edits (insert, delete, replace, swap neighbors) between two words. */
 export function editDistance(a: string, b: string): number {
   const rows = Array.from({ length: a.length + 1 }, (_, i) => {
     const row = new Array<number>(b.length + 1).fill(0);
@@ -21,7 +21,13 @@ export function editDistance(a: string, b: string): number {
   return rows[a.length]![b.length]!;
 }
 
-/** The nearest candidate, or undefined when none is near enough to be what was meant. */
+/**
+ * The candidate that a mistyped word most likely means, whatever its case.
+ *
+ * @param word what was typed; of more than 64 characters nothing is found.
+ * @returns the first of the nearest candidates, or undefined when each needs more edits than a third of the word's
+ * length (but two are always allowed).
+ */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
   if (word.length > 64) return undefined;
   let best: string | undefined;

@@ -1,6 +1,13 @@
 /** Tables as plain text. */
 
-/** Pads the cells of every column to one width, counted in code points. @param right columns whose cells stand at the right */
+/**
+ * Pads the cells of every column to one width, counted in code points. Missing cells of a short row become spaces.
+ *
+ * @param rows cells by row and column.
+ * @param right whether the cells of a column, counted from 0, stand at the right.
+ * @param leastWidth width that no column falls below. Default 0.
+ * @returns as many rows, each as long as the longest one.
+ */
 export function alignColumns(
   rows: readonly (readonly string[])[],
   right: (column: number) => boolean,
@@ -33,19 +40,19 @@ export function textTable(
     .join('\n');
 }
 
-/** A metric with four decimals, or a dash where it is not defined. */
+/** A metric with `digits` decimals (default 4), or `-` where it is null or undefined. */
 export function decimals(value: number | null | undefined, digits = 4): string {
   return value === null || value === undefined ? '-' : value.toFixed(digits);
 }
 
-/** Three significant digits, without exponents. */
+/** A number with three significant digits, at most six decimals, and all digits before the point. */
 export function significant(value: number): string {
   if (!Number.isFinite(value) || value === 0) return `${value}`;
   const digits = Math.max(0, 2 - Math.floor(Math.log10(Math.abs(value))));
   return value.toFixed(Math.min(digits, 6));
 }
 
-/** Formats a duration in seconds as `1h02m`, `3m05s` or `12s`. */
+/** Formats a duration in seconds as `1h02m`, `3m05s` or `12s`, rounded; `?` where it is not finite. */
 export function formatDuration(seconds: number): string {
   if (!Number.isFinite(seconds)) return '?';
   const whole = Math.max(0, Math.round(seconds));
