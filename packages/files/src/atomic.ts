@@ -6,7 +6,7 @@ import { basename, dirname, join } from 'node:path';
 /** What a file is made of: text (written as UTF-8), bytes, or pieces of these in order. */
 export type FileContent = string | Uint8Array | Iterable<string | Uint8Array> | AsyncIterable<string | Uint8Array>;
 
-/** A name beside `path` that no other process uses; a leftover is recognised by its `.partial` ending. */
+/** A name beside `path` that no other process uses; a leftover is recognized by its `.partial` ending. */
 export function temporaryName(path: string): string {
   return join(dirname(path), `.${basename(path)}.${process.pid}-${randomBytes(4).toString('hex')}.partial`);
 }

@@ -10,16 +10,26 @@ import { overNetwork, type Patience, pauseFor, RefusedError, refuseTransient, Tr
 
 /** A file to fetch. Its content is known by one digest, in lower-case hex. */
 export type WantedFile = {
+  /** Where it is fetched from, by GET. */
   readonly url: string;
+  /** Its size; a server that sends more, or says another size, is refused. */
   readonly bytes: number;
   /** Sent along, such as `authorization`; where a redirect leads to another host, that one is left out. */
   readonly headers?: Readonly<Record<string, string>>;
 } & (
-  | { readonly sha256: string; readonly gitBlob?: never }
-  /** SHA-1 of the file as a Git object. */
-  | { readonly gitBlob: string; readonly sha256?: never }
+  | {
+      /** SHA-256 of the file, 64 hexadecimal digits. */
+      readonly sha256: string;
+      readonly gitBlob?: never;
+    }
+  | {
+      /** SHA-1 of the file as a Git object, 40 hexadecimal digits. */
+      readonly gitBlob: string;
+      readonly sha256?: never;
+    }
 );
 
+/** How a download waits and reports. Everything has a default. */
 export interface DownloadOptions extends Patience {
   /** Called with the bytes that are there, `from` of them before this call. */
   progress?(bytes: number, total: number, from: number): void;

@@ -34,7 +34,10 @@ export async function writeFolder(path: string, files: ReadonlyMap<string, FileC
   }
 }
 
-/** @throws InputError when the folder cannot take what {@link writeFolder} writes; asked before long work. */
+/**
+ * Checks, before long work, that {@link writeFolder} can write to a path: nothing or an empty folder is there.
+ * @throws InputError when it is a file, or a folder that holds something
+ */
 export async function checkOutFolder(path: string): Promise<void> {
   const kind = await kindOf(path);
   if (kind === 'absent') return;

@@ -3,6 +3,7 @@ import { CrossgateError } from '@crossgate/core';
 
 /** How long a server is waited for. */
 export interface Patience {
+  /** Stops the transfer; the call then rejects with its reason. */
   readonly signal?: AbortSignal;
   /** Attempts in a row that may bring no byte before it fails; default 5. */
   readonly attempts?: number;

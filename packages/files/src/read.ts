@@ -2,7 +2,10 @@
 import { readFile, stat } from 'node:fs/promises';
 import { InputError } from '@crossgate/core';
 
-/** What a path is, without following it into an error. */
+/**
+ * What a path leads to. Symbolic links are followed; one that leads nowhere is absent.
+ * @throws what the file system says of a path that may not be looked at
+ */
 export async function kindOf(path: string): Promise<'file' | 'folder' | 'other' | 'absent'> {
   try {
     const info = await stat(path);
