@@ -6,6 +6,7 @@ import { type Patience, patientFetch, RefusedError } from '@crossgate/files';
 export interface Hub {
   /** Without a slash at the end. */
   readonly endpoint: string;
+  /** Sent as `Authorization: Bearer`; absent: only public repositories can be read. */
   readonly token?: string;
 }
 

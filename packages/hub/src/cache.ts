@@ -8,7 +8,9 @@ import { writeAtomic } from '@crossgate/files';
 
 /** What decides where the cache is. */
 export interface CachePlace {
+  /** Absolute path that a relative folder in a variable is resolved against. */
   readonly cwd: string;
+  /** Environment variables by name; undefined where one is not set. */
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 

@@ -9,17 +9,21 @@ import { isCommit, type ModelReference, modelPath, RepositoryCache } from './cac
 
 /** What `pullModel` did. */
 export interface Pulled {
+  /** `ORG/NAME` of the repository. */
   readonly repository: string;
+  /** The commit that the revision meant, 40 hexadecimal digits. */
   readonly commit: string;
   /** The model's folder, or its GGUF file. */
   readonly path: string;
   /** Bytes of the files that the model consists of. */
   readonly bytes: number;
+  /** Names of these files: weights, configuration and tokenizer, and the license and README that come with them. */
   readonly files: readonly string[];
   /** False when everything was there before. */
   readonly downloaded: boolean;
 }
 
+/** How a pull waits and reports. Everything has a default. */
 export interface PullOptions extends Patience {
   /** Called with the bytes that are there, `from` of them before this call. */
   progress?(bytes: number, total: number, from: number): void;
