@@ -3,9 +3,13 @@ import { ink, type Panel, paddedRange } from './picture';
 
 /** One value. */
 export interface IntervalRow {
+  /** Stands left of the row; rows may share a name. */
   readonly name: string;
+  /** Where the dot is; printed at the right with four decimals. */
   readonly value: number;
+  /** Ends of the line through the dot; null draws no line. */
   readonly interval: readonly [number, number] | null;
+  /** CSS color of dot and line, such as one of `palette`. */
   readonly color: string;
 }
 

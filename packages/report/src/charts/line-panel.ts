@@ -8,14 +8,16 @@ export type Point = readonly [x: number, y: number];
 export interface Series {
   /** For the legend; empty where the panel's label says it. */
   readonly name: string;
+  /** Points in the order in which the line joins them. A curve of at most 40 points has a dot at each. */
   readonly points: readonly Point[];
+  /** CSS color of line and dots, such as one of `palette`. */
   readonly color: string;
 }
 
 /** Curves of more points than this have no dots. */
 const DOTTED = 40;
 
-/** Averages neighbours so that a curve of thousands of noisy batches can be read; at most `count` points. */
+/** Averages neighbors so that a curve of thousands of noisy batches can be read; at most `count` points (default 240). */
 export function smooth(points: readonly Point[], count = 240): Point[] {
   const size = Math.ceil(points.length / count);
   const result: Point[] = [];

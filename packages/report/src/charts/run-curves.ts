@@ -5,10 +5,13 @@ import { palette, picture } from './picture';
 
 /** A run's records on one axis: phases follow one another. */
 export interface RunCurves {
+  /** Names of the phases in the order of the records, such as `cf`, `stage1`, `stage2`. */
   readonly phases: readonly string[];
   /** Where a phase ends and the next begins. */
   readonly breaks: readonly number[];
+  /** Training loss by step, phases one after another; only of records that hold a loss. */
   readonly loss: readonly Point[];
+  /** Validation AUC by step, phases one after another; only of records that hold one. */
   readonly validAuc: readonly Point[];
 }
 
