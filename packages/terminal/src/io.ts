@@ -3,11 +3,15 @@ import type { Readable, Writable } from 'node:stream';
 
 /** The streams, environment and stop signal of one command run. */
 export interface Io {
+  /** Standard input. A file that the user names `/dev/stdin` is opened by that path, not through this stream. */
   readonly stdin: Readable;
+  /** Standard output: the result of a command and nothing else. */
   readonly stdout: Writable;
+  /** Standard error: log, progress and errors. */
   readonly stderr: Writable;
   /** Whether standard error is a terminal: bars are drawn only there. */
   readonly stderrIsTerminal: boolean;
+  /** Environment variables by name; undefined where one is not set. */
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Absolute path that relative paths of the user are resolved against. */
   readonly cwd: string;

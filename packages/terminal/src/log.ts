@@ -7,7 +7,7 @@ const WARN = 40;
 /** Fields that pino adds and that say nothing on a terminal. */
 const HIDDEN = new Set(['level', 'time', 'pid', 'hostname', 'msg', 'err']);
 
-/** Turns one pino record into a line: `message (key value, key value)`. */
+/** Turns one pino record into a line: `message (key value, key value)`, from pino's level 40 on with `warning: ` before. */
 export function formatRecord(record: Record<string, unknown>): string {
   const level = Number(record.level);
   const prefix = level >= WARN ? 'warning: ' : '';
@@ -18,8 +18,16 @@ export function formatRecord(record: Record<string, unknown>): string {
   return `${prefix}${String(record.msg ?? '')}${suffix}\n`;
 }
 
-/** Opens the log. `quiet` keeps warnings only, `verbose` adds debug lines. */
-export function createLogger(stream: Writable, options: { quiet?: boolean; verbose?: boolean } = {}): Log {
+/** Opens the log: one line a record on `stream`, as {@link formatRecord} makes it. */
+export function createLogger(
+  stream: Writable,
+  options: {
+    /** Writes warnings only; wins over `verbose`. Default false. */
+    quiet?: boolean;
+    /** Writes debug lines too. Default false. */
+    verbose?: boolean;
+  } = {},
+): Log {
   const level = options.quiet ? 'warn' : options.verbose ? 'debug' : 'info';
   const destination = {
     write(line: string): void {

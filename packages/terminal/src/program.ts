@@ -9,8 +9,11 @@ import { type Io, write } from './io';
 
 /** What a program is. */
 export interface ProgramDeclaration {
+  /** What users type; the first word of every example and of the completion scripts. */
   readonly name: string;
+  /** What the program does, in one sentence of its help. */
   readonly description: string;
+  /** What `--version` prints. */
   readonly version: string;
   /** What `--seed` is for. */
   readonly seed: string;

@@ -15,10 +15,20 @@ function figures(done: number, from: number, total: number, unit: string, elapse
   return `${done}/${total} ${unit}, ${rate.toPrecision(3)} ${unit}/s, ${formatDuration(remaining)} left`;
 }
 
-/** Progress on a stream. `clock` returns milliseconds and is replaced in tests. */
+/**
+ * Progress on a stream. A task is shown once it has taken 2 s: as a bar on a terminal, else as a line every 15 s, each
+ * with units done, rate and remaining time.
+ */
 export function createProgress(
   stream: Writable,
-  options: { terminal: boolean; quiet?: boolean; clock?: () => number },
+  options: {
+    /** Whether the stream is a terminal, where a bar can be drawn. */
+    terminal: boolean;
+    /** Shows nothing. Default false. */
+    quiet?: boolean;
+    /** The time in milliseconds; tests give their own. Default `Date.now`. */
+    clock?: () => number;
+  },
 ): Progress {
   const clock = options.clock ?? Date.now;
   return {
