@@ -60,14 +60,17 @@ export function sampleRows(rows: number, count: number, seed: number): Int32Arra
 /**
  * Cuts an order of rows into consecutive batches. Batches are views on `order`, not copies.
  *
+ * @param order row numbers, [rows].
  * @param size rows per batch, at least 1.
- * @param options with `dropLast` a shorter last batch is left out. Default false.
  * @throws RangeError for a size that is no positive whole number.
  */
 export function* batchRows(
   order: Int32Array,
   size: number,
-  options: { dropLast?: boolean } = {},
+  options: {
+    /** Leaves out a last batch that is shorter than `size`. Default false. */
+    dropLast?: boolean;
+  } = {},
 ): Generator<Int32Array, void, undefined> {
   if (!Number.isSafeInteger(size) || size < 1) throw new RangeError(`batch size must be at least 1, got ${size}`);
   for (let start = 0; start < order.length; start += size) {

@@ -194,14 +194,19 @@ export async function saveDataset(dataset: Dataset, directory: string): Promise<
  * Builds a known data set from the files of its publisher and writes it as a prepared folder.
  *
  * @param name of the data set, as `listDatasets` lists it.
- * @param options `source`: the source folder, which a generated data set does not need. `out`: the folder to write.
- * `options`: options of the data set.
  * @returns the data set, with `warnings` about its source.
  * @throws InputError as {@link loadSource} and {@link saveDataset} do; nothing is left behind then.
  */
 export async function prepareDataset(
   name: string,
-  options: { source?: string | undefined; out: string; options?: DatasetOptions },
+  options: {
+    /** The source folder (for `csv` also the file of the events), as `loadSource` takes it; a generated set needs none. */
+    source?: string | undefined;
+    /** The folder to write; missing parents are made, and an earlier prepared data set is replaced. */
+    out: string;
+    /** Options of the data set, with the keys that they have under `data` in a config. Default: none. */
+    options?: DatasetOptions;
+  },
 ): Promise<Dataset> {
   // The place is checked first, so that a wrong --out costs no minutes of reading.
   await checkReplaceable(resolve(options.out));
@@ -242,10 +247,16 @@ async function readAligned(path: string): Promise<Uint8Array<ArrayBuffer> | unde
 /**
  * Opens a prepared folder, and checks the sizes of its files and the ranges of ids and offsets.
  *
- * @param options with `verify` the SHA-256 of every file is checked as well. Default false.
+ * @param directory the folder that {@link saveDataset} wrote.
  * @throws InputError naming the folder or file that is missing, of another format or damaged.
  */
-export async function openDataset(directory: string, options: { verify?: boolean } = {}): Promise<Dataset> {
+export async function openDataset(
+  directory: string,
+  options: {
+    /** Checks the SHA-256 of every file, and with them the hash of the whole. Default false. */
+    verify?: boolean;
+  } = {},
+): Promise<Dataset> {
   await requireFolder(directory, 'prepare the data set first');
   const manifestPath = join(directory, manifestFile);
   const manifestBytes = await readAligned(manifestPath);
