@@ -32,9 +32,6 @@ export interface Calibration {
  * The errors depend on the bins: compare only values computed with the same options.
  *
  * @param label [rows] of 0 or 1; @param probability [rows], the predicted probability of label 1, in [0, 1].
- * @param options `bins`: their number, default 10. `binning`: `equal-width` (default) cuts [0, 1] into equal parts.
- * `equal-mass` cuts at the quantiles of the probabilities, interpolated linearly; equal probabilities always share a
- * bin, so many ties can leave bins empty. These are `uniform` and `quantile` of scikit-learn's `calibration_curve`.
  * @throws InputError for unequal lengths, and naming the first row whose label is neither 0 nor 1 or whose probability
  * is NaN or outside [0, 1].
  * @throws RangeError for a number of bins that is no positive whole number.
@@ -42,7 +39,16 @@ export interface Calibration {
 export function calibration(
   label: NumberColumn,
   probability: NumberColumn,
-  options: { readonly bins?: number; readonly binning?: 'equal-width' | 'equal-mass' } = {},
+  options: {
+    /** Number of bins, at least 1. Default 10. */
+    readonly bins?: number;
+    /**
+     * `equal-width` (default) cuts [0, 1] into equal parts. `equal-mass` cuts at the quantiles of the probabilities,
+     * interpolated linearly; equal probabilities always share a bin, so many ties can leave bins empty. These are
+     * `uniform` and `quantile` of scikit-learn's `calibration_curve`.
+     */
+    readonly binning?: 'equal-width' | 'equal-mass';
+  } = {},
 ): Calibration {
   const { bins = 10, binning = 'equal-width' } = options;
   if (!Number.isInteger(bins) || bins < 1)
