@@ -19,8 +19,23 @@ export interface ByteSource {
   close(): Promise<void>;
 }
 
-/** Checks that a range of bytes lies inside a source. @throws InputError naming the source, the range and the size. */
-export function checkRange(source: { name: string; size: number }, offset: number, length: number): void {
+/**
+ * Checks that a range of bytes lies inside a source.
+ *
+ * @param offset first byte, a whole number from 0.
+ * @param length bytes of the range, a whole number from 0.
+ * @throws InputError naming the source, the range and the size.
+ */
+export function checkRange(
+  source: {
+    /** Its name in the message. */
+    name: string;
+    /** Its length in bytes. */
+    size: number;
+  },
+  offset: number,
+  length: number,
+): void {
   const valid = Number.isSafeInteger(offset) && Number.isSafeInteger(length) && offset >= 0 && length >= 0;
   if (!valid || offset + length > source.size) {
     throw new InputError(

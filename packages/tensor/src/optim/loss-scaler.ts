@@ -86,12 +86,22 @@ export class LossScaler {
    * Decides on the device whether to apply or to skip the update by the gradients in `sections`, and updates the state.
    *
    * @param sections gradients of all parameters that the update changes.
-   * @param options Adam's β₁ and β₂, and the greatest norm of the unscaled gradients; null does not clip.
    * @returns the control values of the kernel `adam`, valid until the next call.
    */
   decide(
     sections: readonly ArenaSection[],
-    { beta1, beta2, maxNorm }: { readonly beta1: number; readonly beta2: number; readonly maxNorm: number | null },
+    {
+      beta1,
+      beta2,
+      maxNorm,
+    }: {
+      /** Adam's β₁, in [0, 1): the bias correction of the control values is made of it. */
+      readonly beta1: number;
+      /** Adam's β₂, in [0, 1). */
+      readonly beta2: number;
+      /** The greatest norm of the unscaled gradients, over all sections together; null does not clip. */
+      readonly maxNorm: number | null;
+    },
   ): BufferSlice {
     sumOfGradientSquares(this.device, sections, this.#norm);
     updateLossScale(this.device, {
