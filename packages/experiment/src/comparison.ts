@@ -41,21 +41,27 @@ interface ComparedRun {
 
 /** The metrics that are compared; each over the seeds of a method. Null where one of them is not defined. */
 export const comparedMetrics = ['auc', 'uauc', 'logLoss', 'warmAuc', 'warmUauc', 'coldAuc', 'coldUauc'] as const;
+/** A metric that is compared; the names with `warm` and `cold` are those of the part of the rows. */
 export type ComparedMetric = (typeof comparedMetrics)[number];
 
 /** The metrics of lists that are compared. */
 export const comparedRankingMetrics = ['recall', 'precision', 'ndcg', 'mrr', 'map', 'hit', 'coverage'] as const;
+/** A metric of lists that is compared. */
 export type ComparedRankingMetric = (typeof comparedRankingMetrics)[number];
 
 /** A method: one run, or the runs of one config with different seeds. */
 export interface ComparedMethod {
   /** Unique among the methods. */
   readonly name: string;
+  /** What `method` says in its config, such as `mf` or `ccf`. */
   readonly method: string;
   /** Which labels it sees: T, H or P. */
   readonly information: string;
+  /** Paths of its runs as the user gave them, in that order. */
   readonly runs: readonly string[];
+  /** Seed of each of these runs. */
   readonly seeds: readonly number[];
+  /** Each metric over the seeds; null where a run does not define it, as the AUC of rows with one label only. */
   readonly metrics: Readonly<Record<ComparedMetric, SeedSummary | null>>;
   /** Metrics of lists over the seeds; null where a run has none. */
   readonly ranking: Readonly<Record<ComparedRankingMetric, SeedSummary | null>> | null;
@@ -65,7 +71,9 @@ export interface ComparedMethod {
 
 /** Two methods, a − b. `pHolm` is corrected over all pairs of the comparison, for each metric by itself. */
 export interface ComparedPair {
+  /** Name of the first method, as in {@link ComparedMethod}. */
   readonly a: string;
+  /** Name of the method that is subtracted. */
   readonly b: string;
   /** DeLong's paired test of the (mean) AUC; null where a class has fewer than two rows. */
   readonly auc: (PairedAucTest & { readonly pHolm: number }) | null;
@@ -73,14 +81,21 @@ export interface ComparedPair {
   readonly uauc: (SignedRankTest & { readonly users: number; readonly pHolm: number }) | null;
 }
 
+/** What `compareRuns` found: the methods side by side, and the tests between them. */
 export interface Comparison {
+  /** The split whose rows were scored. */
   readonly split: SplitName;
+  /** The data set of all runs: its name, and the hash that runs must share. */
   readonly dataset: { readonly name: string; readonly hash: string };
+  /** Rows that every run scored. */
   readonly rows: number;
+  /** Users with at least one of these rows. */
   readonly users: number;
   /** How the lists were made and judged; null where no run has any, `mixed` where runs differ, so that they are not compared. */
   readonly ranking: { readonly k: number; readonly negatives: number | null; readonly users: number } | 'mixed' | null;
+  /** The methods in the order of their first runs. */
   readonly methods: readonly ComparedMethod[];
+  /** Each pair that was tested: all pairs in the order of `methods`, or every other method against the base. */
   readonly tests: readonly ComparedPair[];
 }
 

@@ -34,17 +34,25 @@ import { version } from './version';
 export interface ExperimentResult {
   /** Path of the run folder, as the user gave it. */
   readonly run: string;
+  /** `name` of the config: that of its file where the config gives none. */
   readonly name: string;
+  /** The method, such as `mf` or `ccf`. */
   readonly method: string;
+  /** Which labels the method saw when it scored a row. */
   readonly information: Information;
+  /** The seed of the config. */
   readonly seed: number;
+  /** Name of the GPU adapter in use; null for a method that needs none. */
   readonly adapter: string | null;
+  /** The data set: its name, and the SHA-256 that stands for its content. */
   readonly dataset: { readonly name: string; readonly hash: string };
   /** Wall-clock seconds of training and scoring, over all parts of a resumed run. */
   readonly seconds: number;
+  /** Metrics of each split in `evaluation.splits`, warm and cold rows apart too. */
   readonly metrics: Readonly<Partial<Record<SplitName, SplitMetrics>>>;
   /** Lists of the best items against what users chose, where `evaluation.ranking` asks for it. */
   readonly ranking?: RankingOfSplits;
+  /** What else the method says of its training: rows trained on, chosen step, memory. JSON only. */
   readonly details: Readonly<Record<string, unknown>>;
 }
 

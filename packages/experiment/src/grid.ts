@@ -9,7 +9,9 @@ import type { Session } from './session';
 export interface GridCell {
   /** Key of its config. */
   readonly key: string;
+  /** Seed of this run; wins over that of its config in `configs`. */
   readonly seed: number;
+  /** The config of this run, with this seed. */
   readonly config: ExperimentConfig;
   /** Path of its run folder, as the user gave the grid's. */
   readonly run: string;

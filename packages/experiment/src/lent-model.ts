@@ -8,9 +8,11 @@ import type { OpenModel } from '@crossgate/llm/node';
 export interface LentModel {
   /** See `modelHash` of `@crossgate/llm/node`. */
   readonly hash: string;
+  /** Sizes and constants, from its config.json or GGUF header. */
   readonly config: LlamaConfig;
+  /** Its weights in the files; reading them again is possible until the session opens another model. */
   readonly source: WeightSource;
-  /** @throws InputError when it is missing, malformed or of another model */
+  /** Its tokenizer, built by the first call. @throws InputError when it is missing, malformed or of another model */
   tokenizer(): Promise<Tokenizer>;
   /**
    * The weights on the device: loaded by the first call, and again when they are wanted in another form.

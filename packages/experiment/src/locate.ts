@@ -73,8 +73,8 @@ export async function openDataFolder(path: string, surroundings: Surroundings): 
 }
 
 /**
- * Opens the data set of a config: `path`, else CROSSGATE_DATA/<name>, else ./data/<name>. Source folders are prepared in memory,
- * and so is a generated data set without `path`. Other keys are options of the data set.
+ * Opens the data set of a config: `path`, else CROSSGATE_DATA/<name>, else ./data/<name>. Source folders are prepared in
+ * memory, and so is a generated data set without `path`. Other keys are options of the data set.
  * @throws InputError naming every place that was tried, options it does not take, a folder prepared with other ones
  */
 export async function locateDataset(
@@ -114,9 +114,10 @@ export async function locateDataset(
 }
 
 /**
- * Finds a model: an existing path (absolute or from the working folder), else CROSSGATE_MODELS/<name>, else ./models/<name>,
- * else one that comes with the program (`demo-llm`), else one that `model pull` fetched (`ORG/NAME`), or Hugging Face's own programs. A folder without config.json whose `hf` folder has one stands for
- * that folder; else `findModel` says what it holds.
+ * Finds a model: an existing path (absolute or from the working folder), else CROSSGATE_MODELS/<name>, else
+ * ./models/<name>, else one that comes with the program (`demo-llm`), else one that `model pull` or Hugging Face's own
+ * programs fetched (`ORG/NAME`). A folder without config.json stands for its `hf` folder where that has one; else
+ * `findModel` says what it holds.
  * @param key how messages call the argument: `llm.path` or `--model`
  * @returns the absolute path of a folder with config.json, or of a file
  * @throws InputError naming every place that was tried, and for a folder that holds no model or several

@@ -14,8 +14,11 @@ const SETTABLE = ['data.path', 'llm.path', 'llm.weights', 'evaluation.batchToken
 
 /** A finished run that can score. Close its scorer. */
 export interface OpenRun {
+  /** The data set that the run was trained on, opened by the session. */
   readonly dataset: Dataset;
+  /** The method of the run, such as `mf` or `ccf`. */
   readonly method: string;
+  /** Scores pairs and finds the best items; holds what the run learned on the device until it is closed. */
   readonly scorer: Scorer;
 }
 

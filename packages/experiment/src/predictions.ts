@@ -18,8 +18,11 @@ export interface Scores {
 
 /** Scored rows. `user` holds any numbers that tell users apart. */
 export interface Predictions extends Scores {
+  /** [rows] user of each row. */
   readonly user: Int32Array;
+  /** [rows] 1 for a positive, 0 for a negative. */
   readonly label: Uint8Array;
+  /** [rows] 1 for a warm row: its user and its item both have train rows. Absent: warm and cold are not told apart. */
   readonly seen?: Uint8Array;
 }
 

@@ -10,7 +10,9 @@ import { locateDataset, type Surroundings } from './locate';
 export interface SessionOptions extends Partial<Surroundings> {
   /** GPU to use: `software`, `hardware`, or a part of its name. Default: CROSSGATE_ADAPTER, else the fastest. */
   readonly adapter?: string | undefined;
+  /** Where the adapter in use, warnings about data, and validation metrics are reported. Default: nowhere. */
   readonly log?: Log;
+  /** Where the progress of loading, training and scoring is shown. Default: nowhere. */
   readonly progress?: Progress;
   /** Aborted when the user interrupts: work stops between two steps. */
   readonly signal?: AbortSignal;
@@ -18,8 +20,11 @@ export interface SessionOptions extends Partial<Surroundings> {
 
 /** Opened once, lent to the runs one after another, one at a time. Close it, or declare it with `await using`. */
 export interface Session extends Surroundings, AsyncDisposable {
+  /** As given; silent by default. */
   readonly log: Log;
+  /** As given; silent by default. */
   readonly progress: Progress;
+  /** Aborted when the user interrupts; runs then end with an `InterruptedError`. */
   readonly signal: AbortSignal;
   /**
    * The GPU, opened by the first call.
@@ -37,6 +42,7 @@ export interface Session extends Surroundings, AsyncDisposable {
    * @throws InputError naming the file and what is wrong with it
    */
   model(path: string): Promise<LentModel>;
+  /** Frees the model and destroys the device. Waits for a device that is being opened. */
   close(): Promise<void>;
 }
 

@@ -19,6 +19,7 @@ export interface LoadOptions {
   readonly seed?: number;
   /** Refuse keys that the method does not read; see {@link LoadedConfig.unread}. Default false. */
   readonly strict?: boolean;
+  /** Absolute path that a relative config path is resolved against; messages show files relative to it. */
   readonly cwd: string;
 }
 
@@ -32,6 +33,7 @@ export interface UnreadKey {
 
 /** A config, and what is worth telling about it. */
 export interface LoadedConfig {
+  /** The config with every default filled in. */
   readonly config: ExperimentConfig;
   /**
    * Keys of the file itself and of `set` that the method does not read, in the order they were written. Keys of the files

@@ -9,6 +9,7 @@ import { z } from 'zod';
 
 /** Splits of every data set. */
 export const SPLIT_NAMES = ['train', 'valid', 'test'] as const;
+/** A split: `train`, `valid` or `test`. */
 export type SplitName = (typeof SPLIT_NAMES)[number];
 
 /** Metrics of lists that an epoch can be chosen by. */
@@ -426,7 +427,9 @@ export type StageConfig = z.output<typeof stage>;
 
 /** The part of JSON Schema that is read here. */
 export interface JsonSchema {
+  /** Schema of each key of an object. */
   properties?: Record<string, JsonSchema>;
+  /** Keys that an object must have. */
   required?: string[];
   [key: string]: unknown;
 }

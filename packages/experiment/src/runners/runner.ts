@@ -12,8 +12,11 @@ export type Information = 'T' | 'H' | 'P';
 
 /** What a runner is given. */
 export interface RunnerContext {
+  /** The checked config. */
   readonly config: ExperimentConfig;
+  /** The data set that it names; it stays the session's. */
   readonly dataset: Dataset;
+  /** Lends device and language model, and holds log, progress and signal. */
   readonly session: Session;
 }
 

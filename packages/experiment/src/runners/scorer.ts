@@ -4,7 +4,9 @@ import type { Scores } from '../predictions';
 
 /** Users and items by dense id. */
 export interface Pairs {
+  /** [pairs] dense ids of the users, from 1. */
   readonly user: Int32Array;
+  /** [pairs] dense ids of the items, from 1. */
   readonly item: Int32Array;
   /** The row that a pair is, which is then scored as that row was, by what was known before it; else null: by all that is known. */
   readonly place: readonly (RowPlace | null)[];
@@ -12,22 +14,37 @@ export interface Pairs {
 
 /** What {@link Scorer.best} looks for. */
 export interface BestOptions {
+  /** The most items to give, at least 1. */
   readonly count: number;
   /** Dense ids, distinct; null: all items that the user has no positive with. */
   readonly candidates: Int32Array | null;
+  /** Called as candidates are scored by a language model, with those done and all; other methods do not call it. */
   readonly onProgress?: (done: number, total: number) => void;
 }
 
 /** Items of one user, best first. */
 export interface BestItems {
+  /** Dense ids, best first: `count`, or fewer where there are no more candidates. */
   readonly items: Int32Array;
+  /** Logit and score of each of `items`. */
   readonly scores: Scores;
 }
 
 /** A finished run with its device, model and files open. */
 export interface Scorer {
+  /**
+   * Scores any pairs.
+   * @returns one logit and score for each pair, in their order
+   * @throws the reason of the session's signal once it is aborted: with a language model, between two batches
+   */
   scorePairs(pairs: Pairs): Promise<Scores>;
+  /**
+   * Ranks items for a user. Without `candidates`, CF methods leave out items that have no train rows.
+   * @param user dense id, from 1
+   * @throws as `scorePairs`
+   */
   best(user: number, options: BestOptions): Promise<BestItems>;
+  /** Frees what was opened beyond what the session lends. */
   close(): Promise<void>;
 }
 

@@ -118,6 +118,7 @@ export class MetricsLog {
     }
   }
 
+  /** Closes both files; nothing may be appended afterwards. */
   close(): void {
     closeSync(this.file);
     closeSync(this.events);

@@ -27,11 +27,15 @@ import { MetricsLog, type MetricsRecord, readKept } from './metrics-log';
 
 /** What config.yaml says about the run besides its config. */
 export interface Provenance {
+  /** Version of Crossgate. */
   readonly crossgate: string;
+  /** Version of Node, such as `v20.19.0`. */
   readonly node: string;
+  /** Operating system and processor, such as `linux-x64`. */
   readonly platform: string;
   /** Name of the GPU adapter, or null when the method needs none. */
   readonly adapter: string | null;
+  /** `hash` of the data set; a run is resumed on the same one only. */
   readonly dataHash: string;
   /** Of the language model, see `modelHash`; absent when the method needs none. */
   readonly modelHash?: string;
@@ -40,6 +44,7 @@ export interface Provenance {
 
 /** State of a checkpoint: the caller's own JSON, and the weights file it belongs to. */
 export interface Checkpoint<State> {
+  /** What the caller passed to `saveCheckpoint`, checked by the schema. */
   readonly state: State;
   /** Absolute path of the safetensors file. */
   readonly weights: string;
