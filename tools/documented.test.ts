@@ -7,7 +7,19 @@ import ts from 'typescript';
 import { expect, it } from 'vitest';
 
 /** Packages whose API is documented in full. */
-const packages = ['gpu', 'kernels'];
+const packages = [
+  'core',
+  'data',
+  'eval',
+  'experiment',
+  'files',
+  'gpu',
+  'hub',
+  'kernels',
+  'report',
+  'tensor',
+  'terminal',
+];
 
 const root = fileURLToPath(new URL('../', import.meta.url));
 
