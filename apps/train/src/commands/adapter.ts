@@ -56,17 +56,20 @@ async function withAdapter<T>(
 }
 
 export function registerAdapter(program: Command, host: Host): void {
-  const group = host.add(program, 'adapter', 'Take what LoRA learned out of a run');
+  const group = host.add(program, 'adapter', 'Export the LoRA adapter of a run, or merge it into its model', [
+    'adapter export runs/ccf-1 --out my-adapter',
+    'adapter merge runs/ccf-1 --out merged',
+  ]);
   const common = (command: Command) =>
     command
-      .requiredOption('--out <dir>', 'new folder')
-      .option('--model <path>', "base model, if not the one of the run's config");
+      .requiredOption('--out <dir>', 'folder to write; it must be empty or not exist')
+      .option('--model <path>', "base model (default: that of the run's config)");
 
   const exported = common(
-    host.add(group, 'export <run>', "Write a run's adapter as a folder that Hugging Face's peft loads", [
+    host.add(group, 'export <run>', "Write a run's adapter as a folder for Hugging Face's peft", [
       'adapter export runs/ccf-1 --out my-adapter',
     ]),
-  ).option('--base-model <name>', 'what adapter_config.json calls the base model; default: as the run does');
+  ).option('--base-model <name>', 'name of the base model in adapter_config.json (default: that of the run)');
   host.handle<AdapterOptions & { baseModel?: string }>(exported, async (context, options, [run]) => {
     const { encodePeftAdapter } = await import('@crossgate/llm');
     await withAdapter(run!, options, context, async ({ adapter, baseName }) => {
@@ -91,14 +94,14 @@ export function registerAdapter(program: Command, host: Host): void {
   });
 
   const merged = common(
-    host.add(group, 'merge <run>', "Write the run's model with its adapter merged in, as a Hugging Face folder", [
+    host.add(group, 'merge <run>', "Write a run's model with its adapter merged in, as a Hugging Face folder", [
       'adapter merge runs/ccf-1 --out merged',
       'adapter merge my-adapter --model stories260K --out merged --dtype f32',
     ]),
   ).addOption(
     new Option(
       '--dtype <type>',
-      'type of the weights; default: that of the base model, f16 where it holds blocks',
+      'type of the weights (default: that of the base model; f16 if it is quantized)',
     ).choices(Object.keys(DTYPES)),
   );
   host.handle<AdapterOptions & { dtype?: keyof typeof DTYPES }>(merged, async (context, options, [run]) => {

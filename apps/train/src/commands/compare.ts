@@ -133,14 +133,14 @@ function describe(comparison: Comparison, format: Format): string {
 
 export function registerCompare(program: Command, host: Host): void {
   const command = host
-    .add(program, 'compare <runs...>', 'Finished runs side by side, with paired tests', [
+    .add(program, 'compare <runs...>', 'Compare finished runs side by side, with paired tests', [
       'compare runs/mean-1 runs/mf-1',
       'compare runs/mf-1 runs/mf-2 runs/mf-3 runs/mean-1 --split valid --format markdown',
       'compare runs/ccf-1 runs/permuted-1 runs/random-1 --base runs/ccf-1',
     ])
-    .option('--split <name>', 'train, valid or test', 'test')
-    .option('--base <dir>', 'test the others against the method of this run only, not every pair')
-    .option('--format <name>', `of the tables: ${FORMATS.join(', ')}`, 'text');
+    .option('--split <name>', 'split to compare: train, valid or test', 'test')
+    .option('--base <dir>', 'test the other methods against that of this run; the default is to test every pair')
+    .option('--format <name>', `format of the tables: ${FORMATS.join(', ')}`, 'text');
   host.handle<{ split: string; base?: string; format: string }>(command, async (context, options, args) => {
     const split = choose<SplitName>('--split', options.split, SPLIT_NAMES);
     const format = choose<Format>('--format', options.format, FORMATS);

@@ -7,8 +7,11 @@ import type { Command } from 'commander';
 import { stringify } from 'yaml';
 
 export function registerConfig(program: Command, host: Host): void {
-  const group = host.add(program, 'config', 'Inspect experiment configs');
-  const schema = host.add(group, 'schema', 'JSON Schema of config files, for editors', [
+  const group = host.add(program, 'config', 'Show configs and their schema', [
+    'config show configs/ml-1m/mf.yaml',
+    'config schema > crossgate.schema.json',
+  ]);
+  const schema = host.add(group, 'schema', 'Print a JSON Schema of config files, for editors', [
     'config schema > crossgate.schema.json',
   ]);
   host.handle(schema, async (context) => {
@@ -16,10 +19,10 @@ export function registerConfig(program: Command, host: Host): void {
     await context.emit(value, () => JSON.stringify(value, null, 2));
   });
   const show = host
-    .add(group, 'show <config>', 'The resolved config, every default filled in', [
+    .add(group, 'show <config>', 'Print a config with every default filled in', [
       'config show configs/ml-1m/mf.yaml --set cf.cfDim=256',
     ])
-    .option('--set <key=value>', 'change a key of the config (repeatable)', collect);
+    .option('--set <key=value>', 'change a key of the config, such as cf.epochs=5 (repeatable)', collect);
   host.handle<{ set?: string[] }>(show, async (context, options, [path]) => {
     const { seed } = context.options;
     const config = await loadConfig(path!, {

@@ -21,9 +21,13 @@ import type { Command } from 'commander';
 const CHUNK = 1 << 16;
 
 export function registerData(program: Command, host: Host): void {
-  const data = host.add(program, 'data', 'List, download, prepare and export data sets');
+  const data = host.add(program, 'data', 'List, download, prepare and export data sets', [
+    'data list',
+    'data download ml-1m',
+    'data prepare --help',
+  ]);
 
-  const list = host.add(data, 'list', 'Known data sets', ['data list']);
+  const list = host.add(data, 'list', 'List the known data sets', ['data list']);
   host.handle(list, async (context) => {
     const datasets = listDatasets().map(({ name, title, homepage, license, sourceFiles }) => {
       return { name, title, homepage, license, sourceFiles };
@@ -34,7 +38,7 @@ export function registerData(program: Command, host: Host): void {
   });
 
   const fetching = host
-    .add(data, 'download <name>', "Fetch the publisher's files, checked by size and SHA-256; goes on after a break", [
+    .add(data, 'download <name>', 'Fetch and check a data set of a publisher; resumes an interrupted download', [
       'data download ml-1m',
       'data download ml-100k --out downloads/ml-100k',
     ])
@@ -74,14 +78,14 @@ export function registerData(program: Command, host: Host): void {
   });
 
   const prepare = host
-    .add(data, 'prepare <name>', "Build a prepared folder from the publisher's files", [
+    .add(data, 'prepare <name>', "Write a checked folder from the publisher's files or your own", [
       'data prepare ml-1m --source downloads/ml-1m --out data/ml-1m',
       'data prepare csv --source shop/purchases.csv --out data/shop --set data.split.by=leave-one-out --set data.csv.user=customer',
       'data prepare demo --out data/demo',
     ])
-    .option('--source <dir>', "folder with the publisher's files (csv: or the file of the events); demo needs none")
-    .requiredOption('--out <dir>', 'folder to write; it is complete or absent')
-    .option('--set <key=value>', 'option of the data set, with its key in a config (repeatable)', collect);
+    .option('--source <dir>', "folder with the publisher's files, or your CSV file; demo needs none")
+    .requiredOption('--out <dir>', 'folder to write; it appears when it is complete')
+    .option('--set <key=value>', 'set an option of the data set, as data.* in a config (repeatable)', collect);
   host.handle<{ source?: string; out: string; set?: string[] }>(prepare, async (context, given, [name]) => {
     const { source, out } = given;
     findDataset(name!);
@@ -105,11 +109,11 @@ export function registerData(program: Command, host: Host): void {
   });
 
   const rows = host
-    .add(data, 'export', 'Print a split as JSON lines, ids as in the source', [
+    .add(data, 'export', 'Print a split as JSON lines, with the ids of the source', [
       'data export --data data/ml-1m --split test > test.jsonl',
     ])
     .requiredOption('--data <dir>', "prepared folder, or the publisher's files")
-    .requiredOption('--split <name>', 'train, valid or test');
+    .requiredOption('--split <name>', 'split to print: train, valid or test');
   host.handle<{ data: string; split: string }>(rows, async (context, options) => {
     const split = parseSplitName(options.split);
     const dataset = await openDataFolder(options.data, context.io);

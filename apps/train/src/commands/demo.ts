@@ -14,14 +14,14 @@ interface DemoCommandOptions {
 
 export function registerDemo(program: Command, host: Host): void {
   const command = host
-    .add(program, 'demo', 'MF, a text-only LLM and CCF-LLM on a generated world, beside its oracles', [
+    .add(program, 'demo', 'Train and compare MF, a text-only LLM and CCF-LLM on a generated data set', [
       'demo',
       'demo --seed 2 --json',
       'demo --resume',
     ])
     .option('--run <dir>', 'folder of the demo (default: a new one, runs/demo-<seed>, runs/demo-<seed>-2, …)')
-    .option('--resume', 'continue where the last demo of this seed, or the one in --run, was stopped')
-    .option('--set <key=value>', 'change a key of the configs of all methods (repeatable)', collect);
+    .option('--resume', 'resume the demo in --run, else the last one of this seed')
+    .option('--set <key=value>', 'change a key in the configs of all methods, as in train (repeatable)', collect);
   host.handle<DemoCommandOptions>(command, async (context, { set, run, resume }) => {
     const result = await runDemo(context, {
       set: set ?? [],

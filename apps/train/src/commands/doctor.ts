@@ -6,10 +6,12 @@ import type { Host } from '@crossgate/terminal';
 import type { Command } from 'commander';
 
 export function registerDoctor(program: Command, host: Host): void {
-  const command = host.add(program, 'doctor', 'Show the GPUs, their features, and which one would be used and why', [
+  const command = host.add(
+    program,
     'doctor',
-    'doctor --adapter software --json',
-  ]);
+    'List the GPUs and their features, and say which one would be used and why',
+    ['doctor', 'doctor --adapter software --json'],
+  );
   host.handle(command, async (context) => {
     // Loaded here, so that commands without a GPU start without loading Dawn.
     const { chooseAdapter, listAdapters } = await import('@crossgate/gpu/node');

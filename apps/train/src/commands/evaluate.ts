@@ -11,11 +11,11 @@ import type { Command } from 'commander';
 
 export function registerEvaluate(program: Command, host: Host): void {
   const command = host
-    .add(program, 'evaluate <run>', 'Metrics of a finished run', [
+    .add(program, 'evaluate <run>', 'Show the metrics of a finished run', [
       'evaluate runs/mean-1',
       'evaluate runs/mean-1 --split test',
     ])
-    .option('--split <name>', 'only this split: train, valid or test');
+    .option('--split <name>', 'show only this split: train, valid or test');
   host.handle<{ split?: string }>(command, async (context, { split }, [run]) => {
     if (split !== undefined && !(SPLIT_NAMES as readonly string[]).includes(split)) {
       throw new InputError(`unknown split ${split}${didYouMean(split, SPLIT_NAMES)}`, {

@@ -32,18 +32,18 @@ interface GenerateOptions extends GenerateSettings {
 
 export function registerGenerate(program: Command, host: Host): void {
   const command = host
-    .add(program, 'generate', 'Continue a text with a model', [
+    .add(program, 'generate', 'Continue a text with a language model', [
       'generate --model stories260K --prompt "" --max-new-tokens 40',
       'generate --model model.gguf --prompt "Once upon a time" --temperature 0.8 --seed 7',
     ])
     .requiredOption('--model <path>', 'model folder or GGUF file, or a name in CROSSGATE_MODELS')
     .requiredOption('--prompt <text>', 'text to continue; empty starts from the beginning-of-text token')
     .option('--max-new-tokens <n>', 'most tokens to generate', parseCount, 100)
-    .option('--temperature <t>', '0: always the likeliest token; higher: more varied', parseTemperature, 0)
+    .option('--temperature <t>', '0 always takes the likeliest token; higher values vary more', parseTemperature, 0)
     .option('--top-k <n>', 'draw among this many likeliest tokens', parseCount)
     .option('--top-p <p>', 'draw among the likeliest tokens that together have this probability', parseShare)
-    .option('--stop <text>', 'end before this text (repeatable)', collectText)
-    .option('--lora <dir>', 'PEFT folder or run whose adapter is put on the model')
+    .option('--stop <text>', 'stop before this text (repeatable)', collectText)
+    .option('--lora <dir>', 'PEFT folder, or run, whose LoRA adapter the model uses')
     .addOption(weightsOption());
   host.handle<GenerateOptions>(command, async (context, options) => {
     const path = await locateModel(options.model, '--model', surroundingsOf(context.io));

@@ -113,12 +113,12 @@ function configText(path: string, guess: GuessedColumns | undefined): string {
 
 export function registerInit(program: Command, host: Host): void {
   const command = host
-    .add(program, 'init', 'Write a commented config for your own data', [
+    .add(program, 'init', 'Write a config with comments for your own data', [
       'init --csv shop/purchases.csv',
       'init --csv ratings.tsv --out configs/mine.yaml',
     ])
-    .option('--csv <file>', 'events to look at: columns, ratings and times are guessed from it')
-    .option('--out <file>', 'config to write; it must not exist', 'crossgate.yaml');
+    .option('--csv <file>', 'your events: columns, threshold and split are guessed from them')
+    .option('--out <file>', 'config to write; it must not exist yet', 'crossgate.yaml');
   host.handle<{ csv?: string; out: string }>(command, async (context, { csv, out }) => {
     const { cwd } = context.io;
     const target = resolve(cwd, out);

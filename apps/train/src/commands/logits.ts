@@ -13,11 +13,13 @@ const SHOWN = 10;
 
 export function registerLogits(program: Command, host: Host): void {
   const command = host
-    .add(program, 'logits', 'Logits of the last position', ['logits --model stories260K --tokens 1,403,407 --json'])
+    .add(program, 'logits', 'Print the logits of the token that follows given tokens', [
+      'logits --model stories260K --tokens 1,403,407 --json',
+    ])
     .requiredOption('--model <path>', 'model folder or GGUF file, or a name in CROSSGATE_MODELS')
     .requiredOption('--tokens <ids>', 'token ids, separated by commas')
     .addOption(new Option('--dtype <type>', 'type to compute in').choices(['f32']).default('f32'))
-    .option('--lora <dir>', 'PEFT folder or run whose adapter is put on the model')
+    .option('--lora <dir>', 'PEFT folder, or run, whose LoRA adapter the model uses')
     .addOption(weightsOption());
   host.handle<DeviceSettings & { model: string; tokens: string }>(command, async (context, options) => {
     const tokens = parseTokens(options.tokens);

@@ -9,7 +9,7 @@ export function registerMetrics(program: Command, host: Host): void {
   const command = host.add(
     program,
     'metrics <file>',
-    'Metrics of a CSV with the columns user, label and score (a column logit ranks the rows, seen splits them)',
+    'Compute the metrics of a CSV with the columns user, label and score (optional: logit to rank by, seen for warm rows)',
     ['metrics scores.csv', 'metrics runs/mean-1/predictions/test.csv --json'],
   );
   host.handle(command, async (context, _options, [file]) => {

@@ -6,7 +6,7 @@ import type { Command } from 'commander';
 
 export function addModelPull(group: Command, host: Host): void {
   const pull = host
-    .add(group, 'pull <id>', 'Fetch a model from the Hugging Face Hub, checked; goes on after a break', [
+    .add(group, 'pull <id>', 'Fetch and check a model of the Hugging Face Hub; resumes an interrupted download', [
       'model pull HuggingFaceTB/SmolLM2-135M',
       'model pull ORG/NAME --revision v1.0',
       'model pull ORG/NAME/FILE.gguf',

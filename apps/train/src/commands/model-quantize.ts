@@ -22,13 +22,13 @@ export function addModelQuantize(group: Command, host: Host): void {
     .add(
       group,
       'quantize <path>',
-      'Write a model with its linear layers in int8 or int4, embeddings and head in int8, in blocks of 32 with f16 scales',
+      'Write a model with linear layers in int8 or int4, and embeddings and head in int8',
       ['model quantize SmolLM2-135M --to int4 --out smollm2-int4'],
     )
-    .requiredOption('--out <dir>', 'new folder')
+    .requiredOption('--out <dir>', 'folder to write; it must be empty or not exist')
     .addOption(new Option('--to <type>', 'type of the linear layers').choices(Object.keys(BITS)).default('int8'))
     .addOption(
-      new Option('--dtype <type>', 'type of all else (norms, biases); default: that of the model').choices(
+      new Option('--dtype <type>', 'type of norms and biases (default: that of the model)').choices(
         Object.keys(DTYPES),
       ),
     );

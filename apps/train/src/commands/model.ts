@@ -48,21 +48,28 @@ interface InfoOptions {
 }
 
 export function registerModel(program: Command, host: Host): void {
-  const group = host.add(program, 'model', 'Fetch models and look at them');
+  const group = host.add(program, 'model', 'Fetch, inspect and quantize language models', [
+    'model pull HuggingFaceTB/SmolLM2-135M',
+    'model info stories260K',
+  ]);
   addModelPull(group, host);
   addModelQuantize(group, host);
   const info = host
-    .add(group, 'info <path>', 'What a model folder or GGUF file holds', [
+    .add(group, 'info <path>', 'Show what a model folder or GGUF file holds', [
       'model info stories260K',
       'model info model.gguf --plan --prompts 3 --length 700 --checkpointing',
     ])
     .option('--plan', 'predict the device memory that training LoRA takes')
     .addOption(weightsOption())
-    .option('--prompts <n>', 'with --plan: prompts of a batch', parseCount, 16)
-    .option('--length <n>', 'with --plan: tokens of a prompt', parseCount, 512)
-    .option('--rank <n>', 'with --plan: rank of LoRA', parseCount, 8)
-    .option('--targets <layers>', 'with --plan: lora.targets, as q_proj,v_proj or a pattern', 'q_proj,v_proj')
-    .option('--checkpointing', 'with --plan: as trained with training.checkpointing')
+    .option('--prompts <n>', 'with --plan: prompts in a batch', parseCount, 16)
+    .option('--length <n>', 'with --plan: tokens in a prompt', parseCount, 512)
+    .option('--rank <n>', 'with --plan: value of lora.rank', parseCount, 8)
+    .option(
+      '--targets <layers>',
+      'with --plan: value of lora.targets, such as q_proj,v_proj or a pattern',
+      'q_proj,v_proj',
+    )
+    .option('--checkpointing', 'with --plan: training.checkpointing is true')
     .addOption(activationsOption());
   host.handle<InfoOptions>(info, async (context, options, [name]) => {
     const [{ openModel }, { contextOf, contextWords, loraParameterShapes, weightBytes }, { planMemory }] =

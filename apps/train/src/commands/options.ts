@@ -9,14 +9,17 @@ export const DTYPES = { f32: 'F32', f16: 'F16', bf16: 'BF16' } as const satisfie
 
 /** How the matrices of a model are kept on the device. */
 export function weightsOption(): Option {
-  return new Option('--weights <type>', 'matrices on the device: stored (as the file has them, or f32)')
+  return new Option(
+    '--weights <type>',
+    'type of matrices on the device; stored keeps 16 bits and fewer as in the file, else f32',
+  )
     .choices(WEIGHT_STORAGES)
     .default('stored');
 }
 
 /** How training keeps what the backward pass reads. */
 export function activationsOption(): Option {
-  return new Option('--activations <type>', 'with --plan: as trained with training.activations')
+  return new Option('--activations <type>', 'with --plan: value of training.activations')
     .choices(ACTIVATION_STORAGES)
     .default('f32');
 }
@@ -31,5 +34,5 @@ export function parseCount(text: string): number {
 /** `--set` of commands that read a finished run: flags and what they do. */
 export const SET_FOR_RUN = [
   '--set <key=value>',
-  'say where data or model lie here: data.path, llm.path (repeatable)',
+  'change data.path, llm.path, llm.weights or evaluation.batchTokens (repeatable)',
 ] as const;

@@ -24,12 +24,12 @@ interface PredictOptions {
 
 export function registerPredict(program: Command, host: Host): void {
   const command = host
-    .add(program, 'predict <run>', 'Score pairs of users and items by a finished run', [
+    .add(program, 'predict <run>', 'Score pairs of users and items with a finished run', [
       'predict runs/ccf-1 --pairs pairs.csv --out scores.csv',
       'predict runs/ccf-1 --pairs pairs.csv --out scores.csv --set data.path=data/ml-1m',
     ])
-    .requiredOption('--pairs <file>', 'CSV with the columns user and item, ids as in the source; of any length')
-    .requiredOption('--out <file>', 'CSV to write: user,item,score in the same order')
+    .requiredOption('--pairs <file>', 'CSV of any length with the columns user and item, with the ids of the source')
+    .requiredOption('--out <file>', 'CSV to write: user,item,score in the order of the pairs')
     .option(...SET_FOR_RUN, collect);
   host.handle<PredictOptions>(command, async (context, options, [run]) => {
     const [pairs, out] = [options.pairs, options.out].map((path) => resolve(context.io.cwd, path)) as [string, string];

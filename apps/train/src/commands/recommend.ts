@@ -25,17 +25,18 @@ const LIMIT = 2 ** 28;
 
 export function registerRecommend(program: Command, host: Host): void {
   const command = host
-    .add(program, 'recommend <run>', 'The best items for a user, by a finished run', [
+    .add(program, 'recommend <run>', 'Find the best items for a user with a finished run', [
       'recommend runs/ccf-1 --user 36',
       'recommend runs/ccf-1 --user 36 --top 5 --candidates items.csv --json',
     ])
-    .requiredOption('--user <id>', 'id of the user, as in the source')
+    .requiredOption('--user <id>', 'the user, by the id of the source')
     .option('--top <k>', 'how many items', parseCount, 10)
-    .option('--candidates <file>', 'ids of the items to choose from: a CSV with the column item, or one id a line')
+    .option('--candidates <file>', 'items to choose from: a CSV with the column item, or one id per line')
     .option(...SET_FOR_RUN, collect)
     .addHelpText(
       'after',
-      '\nWithout --candidates, all items are ranked that the user has no positive with; CF methods rank those with train rows.',
+      '\nWithout --candidates, recommend ranks all items that the user has no positive with. CF methods leave out items' +
+        '\nwithout train rows.',
     );
   host.handle<RecommendOptions>(command, async (context, { user: id, top, candidates: file, set }, [run]) => {
     const asked: { user: number; candidates: Int32Array | null } = { user: 0, candidates: null };

@@ -9,10 +9,12 @@ import { surroundingsOf } from '../session';
 
 export function registerTokenize(program: Command, host: Host): void {
   const command = host
-    .add(program, 'tokenize', 'Token ids of a text', ['tokenize --model stories260K --text "Once upon a time"'])
+    .add(program, 'tokenize', 'Print the token ids of a text', [
+      'tokenize --model stories260K --text "Once upon a time"',
+    ])
     .requiredOption('--model <path>', 'model folder or GGUF file, or a name in CROSSGATE_MODELS')
-    .requiredOption('--text <text>', 'the text')
-    .option('--no-bos', 'leave out the token that begins a text');
+    .requiredOption('--text <text>', 'text to split into tokens')
+    .option('--no-bos', 'leave out the beginning-of-text token');
   host.handle<{ model: string; text: string; bos: boolean }>(command, async (context, options) => {
     const path = await locateModel(options.model, '--model', surroundingsOf(context.io));
     const { tokens, pieces } = await tokenizeText(path, options.text, options.bos);

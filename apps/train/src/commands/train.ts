@@ -16,15 +16,15 @@ interface TrainOptions {
 
 export function registerTrain(program: Command, host: Host): void {
   const command = host
-    .add(program, 'train <config>', 'Train and score one experiment, all its stages', [
+    .add(program, 'train <config>', 'Train and score one experiment, with all its stages', [
       'train configs/ml-1m/mean.yaml',
       'train configs/ml-1m/ccf-mf-stories260k.yaml --set training.stage1.rows=2000 --run runs/short',
       'train configs/ml-1m/ccf-mf-stories260k.yaml --run runs/short --resume',
     ])
-    .option('--set <key=value>', 'change a key of the config (repeatable)', collect)
+    .option('--set <key=value>', 'change a key of the config, such as cf.epochs=5 (repeatable)', collect)
     .option('--run <dir>', 'run folder (default: runs/<name>-<seed>)')
     .option('--resume', 'continue an unfinished run from its last checkpoint')
-    .option('--strict', 'refuse keys of the config that its method does not read, instead of a warning');
+    .option('--strict', 'refuse keys of the config that its method does not read; the default is to warn');
   host.handle<TrainOptions>(command, async (context, options, [path]) => {
     const { seed } = context.options;
     const { config, warning } = await loadConfigWithNotes(path!, {
