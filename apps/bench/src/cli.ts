@@ -15,14 +15,16 @@ const repeatsOption = (what: string, count: number) =>
 
 function registerKernels(program: Command, host: Host): void {
   const command = host
-    .add(program, 'kernels', 'measure every kernel', [
+    .add(program, 'kernels', 'Measure every kernel', [
       'kernels',
       'kernels --filter attention --adapter software',
       'kernels --json > kernels.json',
     ])
-    .description('Measures every kernel at the shapes of real runs, beside an fma loop and a copy in the same run.')
+    .description(
+      'Measures every kernel at the shapes of real runs, beside an fma loop and a copy measured in the same run.',
+    )
     .option('--filter <name>', 'only kernels whose name, function or shape contains this')
-    .option('--peers', 'also what the command peers measures')
+    .option('--peers', 'also measure what the command peers does')
     .addOption(outOption())
     .addOption(repeatsOption('batches', 7));
   host.handle<KernelsOptions>(command, runKernelsCommand);
@@ -30,9 +32,10 @@ function registerKernels(program: Command, host: Host): void {
 
 function registerPeers(program: Command, host: Host): void {
   const command = host
-    .add(program, 'peers', 'measure the same work here and in PyTorch', ['peers', 'peers --filter lora --json'])
+    .add(program, 'peers', 'Measure the same work here and in PyTorch', ['peers', 'peers --filter lora --json'])
     .description(
-      'Measures products, attention, AdamW and a LoRA step of a LLaMA here and, where python3 has torch, in PyTorch.\nResults are compared before they are timed; both are timed on the wall clock.',
+      'Measures matrix products, attention, AdamW and a LoRA step of a LLaMA here and, where python3 has torch, in PyTorch. ' +
+        'Compares the results before it measures time. Times both by the wall clock.',
     )
     .option('--filter <name>', 'only cases whose name or shape contains this')
     .addOption(outOption())
@@ -42,12 +45,13 @@ function registerPeers(program: Command, host: Host): void {
 
 function registerTraining(program: Command, host: Host): void {
   const command = host
-    .add(program, 'training', 'measure whole trainings', [
+    .add(program, 'training', 'Measure whole trainings', [
       'training --filter cf',
       'training --filter "cf mf" --epochs 10 --json',
     ])
     .description(
-      'Trains on generated clicks at the published settings and larger ones: seconds per epoch, interactions per second, and the\nshare of time in which no kernel runs. Matrix factorization beside PyTorch where python3 has torch.',
+      'Trains CF models on generated clicks, with published settings and larger ones. Shows seconds per epoch, interactions ' +
+        'per second, and the share of time in which no kernel runs. Compares a step with PyTorch where python3 has torch.',
     )
     .option('--filter <name>', 'only trainings whose name or shape contains this, e.g. cf')
     .addOption(outOption())
@@ -59,16 +63,17 @@ function registerTraining(program: Command, host: Host): void {
 
 function registerScoring(program: Command, host: Host): void {
   const command = host
-    .add(program, 'scoring', 'measure the scores of many candidates', [
+    .add(program, 'scoring', 'Measure the scoring of many candidates', [
       'scoring',
       'scoring --model models/stories260K/hf --candidates 50 --json',
     ])
     .description(
-      'Scores candidates of one user as whole prompts and behind the prefix that these share, on text and with CF vectors fused in,\nand compares the scores.',
+      'Scores the candidates of one user twice, as whole prompts and behind the prefix that the prompts share, on text alone ' +
+        'and with CF vectors fused in. Compares the scores.',
     )
     .option('--model <path>', 'model folder or GGUF file (default: random weights of a size that suits the adapter)')
-    .addOption(new Option('--candidates <n>', 'how many (default 200)').argParser(wholeNumber(1, 100_000)))
-    .addOption(new Option('--history <n>', 'titles before them (default 10)').argParser(wholeNumber(0, 1000)))
+    .addOption(new Option('--candidates <n>', 'number of candidates (default 200)').argParser(wholeNumber(1, 100_000)))
+    .addOption(new Option('--history <n>', 'titles in the history (default 10)').argParser(wholeNumber(0, 1000)))
     .addOption(outOption())
     .addOption(repeatsOption('rounds', 3));
   host.handle<ScoringOptions>(command, runScoringCommand);
@@ -76,20 +81,23 @@ function registerScoring(program: Command, host: Host): void {
 
 function registerLoading(program: Command, host: Host): void {
   const command = host
-    .add(program, 'loading', 'measure how fast models load and data sets open', [
+    .add(program, 'loading', 'Measure how fast models load and data sets open', [
       'loading models/stories260K/hf',
       'loading model.gguf --weights f32 --json',
       'loading --interactions 10000000',
     ])
     .description(
-      'Loads models from their files to the device, beside a plain read of the same bytes into buffers, in turns.\nOpens a prepared data set that it generates, beside a plain read of its files.',
+      'Loads models from their files to the device, in turns with a plain read of the same bytes into buffers. With ' +
+        '--interactions, opens a prepared data set that it generates, in turns with a plain read of its files.',
     )
     .addArgument(new Argument('[models...]', 'model folders or GGUF files'))
     .addOption(
-      new Option('--interactions <n>', 'also open a generated data set of this size').argParser(wholeNumber(1, 1e8)),
+      new Option('--interactions <n>', 'also open a generated data set with this many interactions').argParser(
+        wholeNumber(1, 1e8),
+      ),
     )
     .addOption(
-      new Option('--weights <type>', 'how matrices are kept on the device (default: as the file has them)').choices([
+      new Option('--weights <type>', 'type of matrices on the device (default: stored)').choices([
         'stored',
         'f32',
         'f16',
@@ -105,20 +113,21 @@ function registerLoading(program: Command, host: Host): void {
 
 function registerVerify(program: Command, host: Host): void {
   const command = host
-    .add(program, 'verify', 'check every kernel against float64', [
+    .add(program, 'verify', 'Check every kernel against float64', [
       'verify',
       'verify --filter matmul --json',
       'verify --out verify.json',
     ])
     .description(
-      'Runs every kernel and variant, forward and backward, against float64 references on ragged shapes, also under low limits\nand without immediates. Ends with exit code 1 when a kernel is wrong.',
+      'Compares every kernel and variant, forward and backward, with float64 on ragged shapes, also under low limits and ' +
+        'without immediates. The exit code is 1 when a kernel is wrong.',
     )
     .option('--filter <name>', 'only kernels whose name contains this')
     .addOption(outOption())
     .addOption(
       new Option(
         '--jobs <n>',
-        'kernels at once (default: 1 on a software adapter, else one per core, at most 8)',
+        'kernels to check at once (default: 1 on a software adapter, else one per core, at most 8)',
       ).argParser(wholeNumber(1, 64)),
     );
   host.handle<VerifyCommandOptions>(command, (context, options) => runVerifyCommand(context, options));
@@ -127,7 +136,7 @@ function registerVerify(program: Command, host: Host): void {
 /** The program as data: run by `runProgram` of `@crossgate/terminal`. */
 export const bench: ProgramDeclaration = {
   name: 'crossgate-bench',
-  description: "Checks Crossgate's kernels, and measures them beside what the adapter can do at best.",
+  description: "Checks Crossgate's kernels, and measures them beside the maximum of the adapter.",
   version,
   seed: 'seed of the input data',
   examples: ['kernels', 'kernels --filter matmul --json', 'verify'],
