@@ -41,8 +41,8 @@ export interface MemoryReport {
 const usage = 0x80 | 0x04 | 0x08; // STORAGE | COPY_SRC | COPY_DST, spelled out: the constants exist only in browsers.
 
 /**
- * Rounds a request up to its size class: four classes an octave, so at most a quarter of a buffer is unused and
- * buffers of varying batches are found again in the pool.
+ * Rounds a request up to its size class, so that buffers of varying batches are found again in the pool: four classes
+ * per power of two from 1 KiB on, where at most a fifth of a buffer is unused, and multiples of 256 bytes below.
  */
 export function sizeClass(bytes: number): number {
   const minimum = 256;
