@@ -200,7 +200,9 @@ export async function saveDataset(dataset: Dataset, directory: string): Promise<
 export async function prepareDataset(
   name: string,
   options: {
-    /** The source folder (for `csv` also the file of the events), as `loadSource` takes it; a generated set needs none. */
+    /**
+     * The source folder (for `csv` also the file of the events), as `loadSource` takes it; a generated set needs none.
+     */
     source?: string | undefined;
     /** The folder to write; missing parents are made, and an earlier prepared data set is replaced. */
     out: string;

@@ -77,7 +77,9 @@ export interface ComparedPair {
   readonly b: string;
   /** DeLong's paired test of the (mean) AUC; null where a class has fewer than two rows. */
   readonly auc: (PairedAucTest & { readonly pHolm: number }) | null;
-  /** Wilcoxon's signed ranks over the AUC of each user with both classes, a mean over seeds; null without such users. */
+  /**
+   * Wilcoxon's signed ranks over the AUC of each user with both classes, a mean over seeds; null without such users.
+   */
   readonly uauc: (SignedRankTest & { readonly users: number; readonly pHolm: number }) | null;
 }
 
@@ -91,7 +93,10 @@ export interface Comparison {
   readonly rows: number;
   /** Users with at least one of these rows. */
   readonly users: number;
-  /** How the lists were made and judged; null where no run has any, `mixed` where runs differ, so that they are not compared. */
+  /**
+   * How the lists were made and judged; null where no run has any, `mixed` where runs differ, so that they are not
+   * compared.
+   */
   readonly ranking: { readonly k: number; readonly negatives: number | null; readonly users: number } | 'mixed' | null;
   /** The methods in the order of their first runs. */
   readonly methods: readonly ComparedMethod[];

@@ -73,8 +73,8 @@ export async function openDataFolder(path: string, surroundings: Surroundings): 
 }
 
 /**
- * Opens the data set of a config: `path`, else CROSSGATE_DATA/<name>, else ./data/<name>. Source folders are prepared in
- * memory, and so is a generated data set without `path`. Other keys are options of the data set.
+ * Opens the data set of a config: `path`, else CROSSGATE_DATA/<name>, else ./data/<name>. Source folders are prepared
+ * in memory, and so is a generated data set without `path`. Other keys are options of the data set.
  * @throws InputError naming every place that was tried, options it does not take, a folder prepared with other ones
  */
 export async function locateDataset(

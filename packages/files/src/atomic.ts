@@ -28,8 +28,8 @@ export function withPath(error: unknown, path: string): unknown {
 
 /**
  * Writes a file that appears whole, by rename, or not at all; missing parent folders are made.
- * @throws what the file system or the content throws, the file system's errors with the path; the temporary file is then
- *   gone, and an earlier file of that name is as it was
+ * @throws what the file system or the content throws, the file system's errors with the path; the temporary file is
+ *   then gone, and an earlier file of that name is as it was
  */
 export async function writeAtomic(path: string, content: FileContent): Promise<void> {
   const temporary = temporaryName(path);

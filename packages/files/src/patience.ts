@@ -76,8 +76,8 @@ export async function overNetwork<T>(
 }
 
 /**
- * A `fetch` for small answers, such as those of an API: it reads them whole, and asks again when a connection breaks, stalls,
- * or the server says that it is busy. Other refusals are answers. Rejects with an Error that names the address.
+ * A `fetch` for small answers, such as those of an API: it reads them whole, and asks again when a connection breaks,
+ * stalls, or the server says that it is busy. Other refusals are answers. Rejects with an Error that names the address.
  */
 export function patientFetch(patience: Patience = {}): typeof fetch {
   return async (input, init) => {

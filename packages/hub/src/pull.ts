@@ -1,4 +1,6 @@
-/** Fetches a model from the Hugging Face Hub into the cache: what we can read of it, checked, going on after a break. */
+/**
+ * Fetches a model from the Hugging Face Hub into the cache: what we can read of it, checked, going on after a break.
+ */
 
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -167,11 +169,12 @@ async function fetchModel(
 }
 
 /**
- * Fetches a model into the cache, unless it is there. Every file is checked by size and digest (SHA-256, or that of Git).
+ * Fetches a model into the cache, unless it is there. Every file is checked by size and digest (SHA-256, or that of
+ * Git).
  *
  * @param cache folder of all fetched models
- * @throws InputError for what the user can put right: a wrong name, no access, a model that we do not read; Error when the
- *   Hub cannot be reached or sends other files than it lists; the signal's reason when aborted
+ * @throws InputError for what the user can put right: a wrong name, no access, a model that we do not read; Error when
+ *   the Hub cannot be reached or sends other files than it lists; the signal's reason when aborted
  */
 export async function pullModel(
   hub: Hub,

@@ -7,7 +7,9 @@ const WARN = 40;
 /** Fields that pino adds and that say nothing on a terminal. */
 const HIDDEN = new Set(['level', 'time', 'pid', 'hostname', 'msg', 'err']);
 
-/** Turns one pino record into a line: `message (key value, key value)`, from pino's level 40 on with `warning: ` before. */
+/**
+ * Turns one pino record into a line: `message (key value, key value)`, from pino's level 40 on with `warning: ` before.
+ */
 export function formatRecord(record: Record<string, unknown>): string {
   const level = Number(record.level);
   const prefix = level >= WARN ? 'warning: ' : '';

@@ -110,8 +110,8 @@ export function buildProgram(declaration: ProgramDeclaration, io: Io): Command {
 /**
  * Runs one command.
  * @param argv arguments without the program's name
- * @returns the exit code; everything the command says is on `io`. With `--json`, a failure is `{error: {code, message, fix}}`
- *   on standard output beside its line on standard error
+ * @returns the exit code; everything the command says is on `io`. With `--json`, a failure is `{error: {code, message,
+ *   fix}}` on standard output beside its line on standard error
  */
 export async function runProgram(declaration: ProgramDeclaration, argv: readonly string[], io: Io): Promise<number> {
   try {

@@ -4,7 +4,8 @@ import type { Io } from './io';
 
 /**
  * Runs a program as this process. Does not return.
- * @param load gives what runs the arguments; called once the handlers are set, so that an early Ctrl-C is answered like a late one
+ * @param load gives what runs the arguments; called once the handlers are set, so that an early Ctrl-C is answered like
+ *   a late one
  */
 export async function startProcess(
   load: () => Promise<(argv: readonly string[], io: Io) => Promise<number>>,

@@ -7,7 +7,10 @@ import type { RunFolder } from '../runs/run-folder';
 import type { Session } from '../session';
 import type { Scorer } from './scorer';
 
-/** What a method sees when it scores a row: T train labels, H also the user's earlier positives, P also their earlier negatives. */
+/**
+ * What a method sees when it scores a row: T train labels, H also the user's earlier positives, P also their earlier
+ * negatives.
+ */
 export type Information = 'T' | 'H' | 'P';
 
 /** What a runner is given. */

@@ -8,7 +8,10 @@ export interface Pairs {
   readonly user: Int32Array;
   /** [pairs] dense ids of the items, from 1. */
   readonly item: Int32Array;
-  /** The row that a pair is, which is then scored as that row was, by what was known before it; else null: by all that is known. */
+  /**
+   * The row that a pair is, which is then scored as that row was, by what was known before it; else null: by all that
+   * is known.
+   */
   readonly place: readonly (RowPlace | null)[];
 }
 

@@ -86,7 +86,8 @@ export class RunFolder {
   /**
    * Opens a folder for a run and takes its lock.
    * @param path absolute; created when absent
-   * @param options.resume continue an unfinished run; its config must be the same. Starts anew where there is nothing yet
+   * @param options.resume continue an unfinished run; its config must be the same. Starts anew where there is nothing
+   *   yet
    * @throws InputError when the folder cannot be made, holds something else, a finished or unfinished run (without
    * `resume`), another config, a damaged checkpoint or log, or is being written by another process
    */
@@ -137,7 +138,8 @@ export class RunFolder {
   }
 
   /**
-   * Stores a checkpoint. The small JSON is renamed into place after its weights, so it never names a file that is not whole.
+   * Stores a checkpoint. The small JSON is renamed into place after its weights, so it never names a file that is not
+   * whole.
    * @param state anything JSON can hold
    * @param content of the safetensors file
    * @throws Error when the lock was lost, or what the file system throws; the checkpoint before stays as it was
@@ -220,7 +222,10 @@ export class RunFolder {
   }
 }
 
-/** Removes what a process that was killed in the middle of a write left: unfinished files, and weights that nothing names. */
+/**
+ * Removes what a process that was killed in the middle of a write left: unfinished files, and weights that nothing
+ * names.
+ */
 async function removeLeftovers(run: string): Promise<void> {
   const named = new Set<string>();
   for (const name of ['last', 'best'] as const) {

@@ -17,7 +17,9 @@ export interface Series {
 /** Curves of more points than this have no dots. */
 const DOTTED = 40;
 
-/** Averages neighbors so that a curve of thousands of noisy batches can be read; at most `count` points (default 240). */
+/**
+ * Averages neighbors so that a curve of thousands of noisy batches can be read; at most `count` points (default 240).
+ */
 export function smooth(points: readonly Point[], count = 240): Point[] {
   const size = Math.ceil(points.length / count);
   const result: Point[] = [];

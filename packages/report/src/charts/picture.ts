@@ -1,7 +1,13 @@
-/** Pictures: panels that Observable Plot draws, below one another in one SVG document. Both libraries load with the first. */
+/**
+ * Pictures: panels that Observable Plot draws, below one another in one SVG document. Both libraries load with the
+ * first.
+ */
 import type * as PlotModule from '@observablehq/plot';
 
-/** Color of text, axes and grid. Like those of `palette` it is of middling lightness, to be read on light and on dark pages. */
+/**
+ * Color of text, axes and grid. Like those of `palette` it is of middling lightness, to be read on light and on dark
+ * pages.
+ */
 export const ink = '#6b7583';
 /** Colors of curves and dots, in the order in which they are given out. */
 export const palette: readonly string[] = ['#3b82f6', '#f97316', '#10b981', '#a855f7'];
