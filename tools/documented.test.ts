@@ -8,6 +8,7 @@ import { expect, it } from 'vitest';
 
 /** Packages whose API is documented in full. */
 const packages = [
+  'cf',
   'core',
   'data',
   'eval',

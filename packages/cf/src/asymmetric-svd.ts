@@ -1,4 +1,7 @@
-/** Asymmetric SVD (Koren 2008) on spectral vectors: a user is a sum over the items of the user's clicks, nothing is learned per user. */
+/**
+ * Asymmetric SVD (Koren 2008) on spectral vectors: a user's vector is a sum over the items of the user's clicks.
+ * Nothing is learned per user.
+ */
 import type { Dataset } from '@crossgate/data';
 import type { Device } from '@crossgate/gpu';
 import { InputError } from '@crossgate/gpu';
@@ -27,28 +30,35 @@ import { spectralVectors } from './spectral';
 import { addFlags, checkTableOptions, itemFlags, readFlags, requireTensor, unseenMask, userFlags } from './tables';
 import type { ClickColumns } from './training-data';
 
+/** Settings of an asymmetric SVD that its histories and its scores depend on. */
 export interface AsymmetricSvdShape {
-  /** Which histories it is trained with: `clickHistories` of this class. */
+  /** Information class of the histories that it reads: those of `clickHistories` of this class. */
   readonly information: 'H' | 'P';
-  /** Entries of a history that are read, the last ones. */
+  /** Number of entries of a history that are read, the last ones; at least 1. */
   readonly historyLength: number;
-  /** Clicks of prior strength in a user's level: how slowly it follows the user's labels. */
+  /**
+   * Prior strength of a user's level, in clicks, above 0: the larger, the more slowly the level follows the user's
+   * labels.
+   */
   readonly levelPrior: number;
   /**
-   * When a user's level takes in clicks: after `every` one, or only when their number has doubled (`doublings`): it is then that
-   * of the first 1, 2, 4, 8, … of those that are read, and most rows of a user are ranked under the same level. Who has more than
-   * `historyLength` has the level of a window that moves with every click. Default `every`.
+   * When a user's level takes in new clicks: after `every` one (default), or only at the first 1, 2, 4, 8, … of those
+   * that are read (`doublings`), so that most rows of a user are ranked under the same level. With more than
+   * `historyLength` clicks, the window moves with every click, and so does the level.
    */
   readonly levelUpdates?: LevelUpdates;
 }
 
+/** When a user's level takes in new clicks: see {@link AsymmetricSvdShape.levelUpdates}. */
 export type LevelUpdates = 'every' | 'doublings';
 
+/** What an asymmetric SVD is created from. */
 export interface AsymmetricSvdOptions extends AsymmetricSvdShape, SeenFlags {
-  /** Width of the vectors, at least 3: two columns for biases, the rest for taste. */
+  /** Width of the vectors, at least 3: two columns for biases, the others for taste. */
   readonly cfDim: number;
-  /** Train rows: the items' vectors and means are made of them. */
+  /** Train rows. The items' spectral vectors and mean labels are computed from them. */
   readonly train: ClickColumns;
+  /** Seed of the subspace iteration in {@link spectralVectors}. Nothing else of this model is random. */
   readonly seed: number;
 }
 
@@ -59,18 +69,18 @@ const factorsName = 'asvd.factors';
 const meansName = 'asvd.item_mean';
 const settingsName = 'asvd.settings';
 
-/** Prior strength of items' means, as in the trivial baselines. */
+/** Prior strength of the items' means, as in the trivial baselines. */
 const meanStrength = 5;
-/** Prior strength of the mean residual that is taken off a user's residuals, so that taste holds no level. */
+/** Prior strength of the mean residual that is subtracted from a user's residuals, so that taste holds no level. */
 const centerStrength = 2;
 /** Prior strength in the length of a taste vector, a sum over √(entries + 5). */
 const tasteStrength = 5;
-/** What an entry counts of which only is known that it was liked; residuals of labels are about ±½. */
+/** Weight of an entry of which only is known that the user liked it. Residuals of labels are about ±½. */
 const positiveWeight = 0.4;
 /** Log-odds move four times as fast as means near ½. */
 const levelScale = 4;
 
-/** Shapes of the trained parameters by name, before anything is allocated. */
+/** Shapes of the trained parameters by name, before anything is allocated; `items` is without the padding. */
 export function asymmetricSvdShapes(items: number, cfDim: number): Map<string, readonly number[]> {
   return new Map([
     [biasName, [items + 1, 1]],
@@ -79,7 +89,7 @@ export function asymmetricSvdShapes(items: number, cfDim: number): Map<string, r
   ]);
 }
 
-/** Memory of a model beside its parameters: the factors of the items, which are not trained. */
+/** Memory beside the parameters: the items' factors, which are not trained; `items` is without the padding. */
 export function asymmetricSvdMemory(items: number, cfDim: number): CfMemory {
   return { persistent: 4 * (items + 1) * cfDim, held: 0, peak: 0 };
 }
@@ -95,23 +105,30 @@ interface Values extends AsymmetricSvdShape, SeenFlags {
 }
 
 /**
- * With f_i = [0, 1, x_i] the fixed factors of an item and m_i its smoothed mean label, the logit of a row is u · v_i of
+ * The model. With f_i = [0, 1, x_i] the fixed factors of item i (x_i its spectral vector) and m_i its smoothed mean
+ * label, the logit of a row is u · v_i:
  *
- *   v_i = f_i + s ⊙ f_i + [b_i + c · f_i, 0, …]        trained: the bias b_i, the scales s and the common bias c, all zero at first
- *   u = [1, 4 R, Σ_e w_e x_e]                          not trained: a function of the row's history
+ *   v_i = f_i + s ⊙ f_i + [b_i + c · f_i, 0, …]   trained: bias b_i, scales s, common bias c; all start at 0
+ *   u = [1, 4 R, Σ_e w_e x_e]                     not trained: a function of the row's history
  *
- * R = Σ (label_e − m_e) / (clicks + levelPrior) is the user's level, of all clicks or of the first 2^n. A click weighs its residual less the user's mean residual, a
- * positive of whose neighbors nothing is known .4, all over √(entries + 5). c makes items that the same people click on share
- * a bias, s says how much each direction tells. Beside the biases that is two values per column, to be learned from few rows.
+ * R = Σ (label_e − m_e) / (clicks + levelPrior) is the user's level, of all clicks or of the first 2^n. The weight w_e
+ * of a click is its residual label_e − m_e less the user's shrunken mean residual; that of a positive of which only the
+ * liking is known is .4. Both are divided by √(entries + 5). By c, items that the same people click on share a bias; s
+ * says how much each direction tells. Beside the items' biases only two values per column are learned, so few rows are
+ * enough.
  *
- * Histories are {@link ClickHistory}. An unseen item's vector is zero. A user without a history has the vector [1, 0, …].
+ * Histories are {@link ClickHistory}. An unseen item's vector is zero, that of a user without a history [1, 0, …].
  */
 export class AsymmetricSvd extends PairScores implements CfModel {
   readonly name = 'asvd';
+  /** Class of the histories that it reads. */
   readonly information: 'H' | 'P';
   readonly cfDim: number;
+  /** Number of entries of a history that are read, the last ones. */
   readonly historyLength: number;
+  /** Prior strength of a user's level, in clicks. */
   readonly levelPrior: number;
+  /** When a user's level takes in new clicks: see {@link AsymmetricSvdShape.levelUpdates}. */
   readonly levelUpdates: LevelUpdates;
   readonly group: ParameterGroup;
   readonly userSeen: Uint8Array;
@@ -150,7 +167,11 @@ export class AsymmetricSvd extends PairScores implements CfModel {
     this.#common = this.group.get(commonName);
   }
 
-  /** A model of train rows, its trained values at zero. @throws InputError for an option out of range. */
+  /**
+   * A model of train rows, its trained values at zero. The items' vectors are computed on the host.
+   *
+   * @throws InputError for an option out of range.
+   */
   static create(device: Device, options: AsymmetricSvdOptions): AsymmetricSvd {
     const { cfDim, train, seed, itemSeen } = options;
     checkShape(cfDim, options);
@@ -203,12 +224,17 @@ export class AsymmetricSvd extends PairScores implements CfModel {
     });
   }
 
-  /** With what was disliked. */
+  /** Histories with the labels that {@link information} allows: see `clickHistories`. */
   override histories(dataset: Dataset): UserHistories {
     return clickHistories(dataset, this.information);
   }
 
-  /** No gradient flows from it: what is trained is on the items' side. */
+  /**
+   * Vectors of users from their histories alone; the ids only count the rows. No gradient flows to them, since all that
+   * is trained belongs to the items.
+   *
+   * @throws InputError unless there is one history per row, of items that exist.
+   */
   userVectors(users: Indices, histories?: readonly ClickHistory[]): Tensor {
     const { device, cfDim, itemSeen } = this;
     const rows = indexCount(users);
@@ -248,7 +274,10 @@ export class AsymmetricSvd extends PairScores implements CfModel {
     );
   }
 
-  /** The trained parameters, the flags, `asvd.factors`, `asvd.item_mean`, and `asvd.settings`: history length, prior of the level, 1 for P, 1 for doublings. */
+  /**
+   * The trained parameters, the flags, `asvd.factors`, `asvd.item_mean`, and `asvd.settings` [4]: history length, prior
+   * strength of the level, 1 for class P (else 0), 1 for doublings (else 0).
+   */
   async state(): Promise<HostState> {
     const { cfDim, historyLength, levelPrior, itemSeen } = this;
     const { information, factors, itemMean } = this.#values;
@@ -273,7 +302,7 @@ export class AsymmetricSvd extends PairScores implements CfModel {
     return add(add(factors, multiply(factors, scales)), linear(bias, fromHost(this.device, [this.cfDim, 1], first)));
   }
 
-  /** Weights of the items of each history by compressed rows, and what a vector has beside their sum: its first two columns. */
+  /** The items of each history and their weights as compressed rows, and the first two columns of each vector. */
   #entries(histories: readonly ClickHistory[]) {
     const { cfDim, historyLength, levelPrior, levelUpdates, itemSeen } = this;
     const { itemMean } = this.#values;
@@ -329,6 +358,7 @@ function checkShape(cfDim: number, { historyLength, levelPrior }: AsymmetricSvdS
   if (!(levelPrior > 0 && Number.isFinite(levelPrior))) throw new InputError(`levelPrior ${levelPrior} is not above 0`);
 }
 
+/** The definition of {@link AsymmetricSvd}: `cf.model: asvd`, with its options under `cf.asvd`. */
 export const asymmetricSvdDefinition = {
   name: 'asvd',
   information: ({ information }) => information,

@@ -1,38 +1,50 @@
-/** Trivial baselines from label means alone: what any model has to beat that sees the same information. */
+/** Trivial baselines from mean labels alone. A model has to beat the one that sees the same information. */
 import { type Dataset, type SplitName, splitNames } from '@crossgate/data';
 
 /**
- * What a method may look at when it scores a row: T the train labels, H also the user's earlier positives at prediction
- * time (the histories of prompts), P also the user's earlier negatives.
+ * What a method may see when it scores a row. T: the train labels. H: also the user's earlier positives at prediction
+ * time, as in the histories of prompts. P: also the user's earlier negatives.
  */
 export type InformationClass = 'T' | 'H' | 'P';
 
+/** Name of a trivial baseline: see {@link scoreBaseline}. */
 export type BaselineName = 'item-mean' | 'mean' | 'running-mean';
 
-/** A baseline, with the information it uses. */
+/** A trivial baseline and the information it uses. */
 export interface Baseline {
+  /** What {@link scoreBaseline} takes. */
   readonly name: BaselineName;
+  /** What it sees when it scores a row. */
   readonly information: InformationClass;
-  /** Whether scores are probabilities; otherwise they are sums of log-odds, which only rank. */
+  /** Whether its scores are probabilities. Otherwise they are sums of log-odds, which only rank. */
   readonly probability: boolean;
 }
 
+/** All trivial baselines, in the order in which reports show them. */
 export const baselines: readonly Baseline[] = [
   { name: 'item-mean', information: 'T', probability: true },
   { name: 'mean', information: 'T', probability: false },
   { name: 'running-mean', information: 'P', probability: false },
 ];
 
+/** Settings of {@link scoreBaseline}. */
 export interface BaselineOptions {
-  /** Prior strength of every mean, in rows (default 5). */
+  /** Prior strength of every mean, in rows, at least 0. Default 5. */
   readonly strength?: number;
-  /** Factor on the user's mean residual in `running-mean` (default 4: near ½, log-odds change four times as fast as the mean). */
+  /**
+   * Factor on the user's mean residual in `running-mean`. Default 4: near ½, log-odds change four times as fast as the
+   * mean.
+   */
   readonly residualScale?: number;
 }
 
 /**
- * Mean train label of each dense id, shrunk to the mean of all train rows as if `strength` rows had it:
- * (positives + strength · mean) / (rows + strength). An id without train rows, and 0, get the mean itself.
+ * Mean train label of each dense id, shrunk toward the mean of all train rows as if `strength` further rows had that
+ * mean: (positives + strength · mean) / (rows + strength). An id without train rows gets the mean itself, and so does
+ * the padding 0.
+ *
+ * @param count number of ids, without the padding.
+ * @returns [count + 1].
  */
 export function smoothedMeans(ids: Int32Array, label: Uint8Array, count: number, strength: number): Float64Array {
   const rows = new Float64Array(count + 1);
@@ -51,13 +63,13 @@ export function smoothedMeans(ids: Int32Array, label: Uint8Array, count: number,
   );
 }
 
-/** Log-odds of a probability, finite at 0 and 1: it is clipped to [1e-9, 1 − 1e-9]. */
+/** Log-odds log(p / (1 − p)) of a probability. It is clipped to [1e-9, 1 − 1e-9], so 0 and 1 give finite values. */
 export function logOdds(probability: number): number {
   const clipped = Math.min(1 - 1e-9, Math.max(1e-9, probability));
   return Math.log(clipped / (1 - clipped));
 }
 
-/** Where a row of a user lies, and when. */
+/** Place and time of one of the rows of a user. */
 interface UserRow {
   readonly split: SplitName;
   readonly row: number;
@@ -86,7 +98,7 @@ function runningResiduals(dataset: Dataset, itemMean: Float64Array, strength: nu
     let sum = 0;
     let count = 0;
     for (const { split, row, timestamp } of rows) {
-      // Rows are taken in only once time has moved on; the row itself ends the loop at the latest.
+      // Only rows of an earlier second count; the row itself ends the loop at the latest.
       for (let earlier = rows[count] as UserRow; earlier.timestamp < timestamp; earlier = rows[++count] as UserRow) {
         const { item, label } = dataset.splits[earlier.split];
         sum += (label[earlier.row] as number) - (itemMean[item[earlier.row] as number] as number);
@@ -98,15 +110,16 @@ function runningResiduals(dataset: Dataset, itemMean: Float64Array, strength: nu
 }
 
 /**
- * Scores a split by a trivial baseline. Means are of train labels, shrunk to the overall train mean with `strength`.
+ * Scores a split by a trivial baseline. All means are of train labels, shrunk toward the overall train mean with
+ * `strength`.
  *
  * - `item-mean`: the item's mean (a probability).
  * - `mean`: log-odds of the item's mean plus log-odds of the user's mean.
- * - `running-mean`: log-odds of the item's mean plus `residualScale` times the user's running mean residual, which sees
- *   every earlier label of the user, those of the valid and test period included.
+ * - `running-mean`: log-odds of the item's mean plus `residualScale` times the user's running mean residual. That sees
+ *   every earlier label of the user, also those of the validation and test period.
  *
- * @returns one score per row, in row order; only `item-mean` gives probabilities
- * @throws RangeError for a negative or non-finite option
+ * @returns one score per row, in row order; only `item-mean` gives probabilities.
+ * @throws RangeError for a strength below 0 and an option that is not finite.
  */
 export function scoreBaseline(
   name: BaselineName,

@@ -1,26 +1,30 @@
-/** Histories that also say what was disliked, as models of the classes H and P read them. */
+/** Histories that also say what the user disliked, as models of the classes H and P read them. */
 import { type Dataset, type SplitName, splitNames } from '@crossgate/data';
 
 /**
- * A history with labels: `[…clicks, 0, …positives]`, each part oldest first. Of the clicks everything is known: i was liked, −i
- * disliked. Of the time of the positives only what was liked is known. Without a 0 all are positives, so a plain
- * history is one too.
+ * A history with labels: `[…clicks, 0, …positives]`, each part oldest first. A click on item i is i if the user liked
+ * it and −i if not. The positives are from a time of which only the liked items are known. A history without a 0 has
+ * positives only, so a plain history of positives is also a ClickHistory.
  */
 export type ClickHistory = Int32Array;
 
-/** What may be known of users, as a model reads it. */
+/** Histories of users, as a model reads them. */
 export interface UserHistories {
-  /** When a row is scored: at most `limit` entries, the last ones; a 0 between two parts does not count. */
+  /**
+   * What was known of the user when this row is scored: the last `limit` entries (default: all). The 0 between the two
+   * parts does not count.
+   */
   before(split: SplitName, row: number, limit?: number): ClickHistory;
-  /** After all rows. */
+  /** What is known of a user after all rows: the last `limit` entries (default: all). */
   latest(user: number, limit?: number): ClickHistory;
 }
 
 /**
  * Histories with labels, as far as an information class allows.
  *
- * - `H`: the user's train rows of earlier seconds with their labels, then what was liked between them and the row.
- * - `P`: all rows of earlier seconds with their labels, of any split.
+ * - `H`: the user's train rows of earlier seconds with their labels, then the items that the user liked between these
+ *   and the row.
+ * - `P`: the user's rows of earlier seconds with their labels, whatever their split.
  */
 export function clickHistories(dataset: Dataset, information: 'H' | 'P'): UserHistories {
   const clicksOf: { time: number; entry: number }[][] = dataset.users.map(() => []);
@@ -56,7 +60,7 @@ export function clickHistories(dataset: Dataset, information: 'H' | 'P'): UserHi
   };
 }
 
-/** Histories of positives alone, as most models read them. */
+/** Histories of positives alone, as MF, LightGCN and SASRec take them. */
 export function positiveHistories(dataset: Dataset): UserHistories {
   return {
     before: (split, row, limit) => dataset.history(split, row, limit),
@@ -64,7 +68,7 @@ export function positiveHistories(dataset: Dataset): UserHistories {
   };
 }
 
-/** How many have an earlier time; they are in order of it. */
+/** Number of clicks with an earlier time; they are sorted by it. */
 function countBefore(clicks: readonly { readonly time: number }[], time: number): number {
   let [low, high] = [0, clicks.length];
   while (low < high) {

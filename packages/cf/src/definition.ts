@@ -1,4 +1,6 @@
-/** What a collaborative-filtering model is asked before it exists: one object per model, in the model's own file. */
+/**
+ * What is asked about a collaborative-filtering model before it exists: one object per model, in the file of the model.
+ */
 import type { Dataset } from '@crossgate/data';
 import type { Device } from '@crossgate/gpu';
 import type { HostState } from '@crossgate/tensor';
@@ -6,54 +8,70 @@ import type { CfMemory, CfModel } from './backend';
 import type { InformationClass } from './baselines';
 import type { UserHistories } from './click-history';
 
-/** How much there is, without the padding. */
+/** Sizes that shapes and memory of a model depend on. */
 export interface CfSizes {
+  /** Number of users, without the padding. */
   readonly users: number;
+  /** Number of items, without the padding. */
   readonly items: number;
   /** Width of the vectors. */
   readonly cfDim: number;
-  /** Counts the positive train rows. */
+  /** Counts the positive train rows. A function, because only some models need it. */
   positives(): number;
 }
 
-/** What every model is created with; it may leave values unread. */
+/** What every model is created with. A model may ignore values. */
 export interface CfCreateOptions {
+  /** Width of the vectors, at least 1. */
   readonly cfDim: number;
-  /** Standard deviation of the normal initial values. */
+  /** Standard deviation of the normal initial values, above 0. */
   readonly initStd: number;
+  /** Seed of all that the model draws when it is created. */
   readonly seed: number;
 }
 
 /**
- * A model, with every question answered; one that is left out does not compile. `O` are the options of the model alone: the
- * mapping `cf.<name>` of an experiment. Write the object with `satisfies CfDefinition<O>` and add it to `cfDefinitions`.
+ * All answers about a model. An object that leaves one out does not compile. `O` are the model's own options: the
+ * mapping `cf.<name>` of an experiment. Write the object with `satisfies CfDefinition<O>`, and add it to
+ * `cfDefinitions` or give it to `registerCfModel`.
  */
 export interface CfDefinition<O = unknown> {
-  /** Lower-case letters, digits and dashes: the value of `cf.model`, the name of the method and of the options. */
+  /** Lower-case letters, digits and dashes: the value of `cf.model`, and the name of the method and of the options. */
   readonly name: string;
-  /** What it sees when it scores a row: T train labels, H also later positives, P also later negatives. */
+  /** What the model sees when it scores a row: T train labels, H also later positives, P also later negatives. */
   information(options: O): InformationClass;
-  /** Entries of a user's history that it reads; 0: none. */
+  /** Number of entries of a user's history that the model reads; 0 when it reads none. */
   historyLength(options: O): number;
   /** Shapes of the trained parameters by name. */
   shapes(sizes: CfSizes, options: O): ReadonlyMap<string, readonly number[]>;
-  /** What it takes on the device beside the parameters, their gradients and moments. */
+  /** Device memory that the model takes beside its parameters, their gradients and moments. */
   memory(sizes: CfSizes, options: O): CfMemory;
-  /** @throws InputError naming the key `cf.<name>.<option>` or `cf.cfDim` that cannot be used */
+  /**
+   * Checks options against each other and the width, before data is read.
+   *
+   * @throws InputError naming the key `cf.<name>.<option>` or `cf.cfDim` that cannot be used
+   */
   check(options: O, cfDim: number): void;
-  /** The histories that it reads. */
+  /** The histories of a data set as the model reads them. */
   histories(dataset: Dataset, options: O): UserHistories;
-  /** The untrained model. */
+  /** Creates the untrained model. @throws InputError for an option out of range */
   create(device: Device, dataset: Dataset, common: CfCreateOptions, options: O): CfModel;
-  /** A tensor by which a saved state is known to be this model's, such as `toy.settings`. */
+  /** Name of a tensor by which a saved state is recognized as this model's, such as `toy.settings`. */
   readonly stateMark: string;
-  /** A tensor of a saved state with `cfDim` columns. */
+  /** Name of a tensor of a saved state with `cfDim` columns. */
   readonly stateVectors: string;
-  /** The model of a state. @throws InputError naming the tensor that is missing or wrong */
+  /**
+   * Builds the model of a state.
+   *
+   * @param source what the state was read from, for messages.
+   * @throws InputError naming the tensor that is missing or wrong
+   */
   fromState(device: Device, state: HostState, source: string): CfModel;
-  /** Options that a saved model was trained with and that those of a run must equal. Numbers are compared in f32. */
+  /**
+   * Options that a saved model was trained with and that the options of a run must equal. Numbers are compared as f32.
+   */
   storedOptions(model: CfModel): Readonly<Record<string, string | number | boolean>>;
 }
 
-/** Memory of a model that has parameters alone. */
+/** Memory of a model that has nothing but parameters. */
 export const noMemory: CfMemory = { persistent: 0, held: 0, peak: 0 };

@@ -1,4 +1,4 @@
-/** The list of collaborative-filtering models. Adding one is its file and a line here. */
+/** The list of collaborative-filtering models. A new model is one file and one line here. */
 import { didYouMean, InputError } from '@crossgate/core';
 import { asymmetricSvdDefinition } from './asymmetric-svd';
 import type { CfDefinition } from './definition';
@@ -7,7 +7,10 @@ import { matrixFactorizationDefinition } from './matrix-factorization';
 import { addedCfModels } from './registry';
 import { sasRecDefinition } from './sas-rec';
 
-/** The models of this package. States are asked for from the last to the first: those of others have MF's tables too. */
+/**
+ * The models of this package. A saved state is compared with them from the last to the first, because other models'
+ * states also have the tables of MF.
+ */
 export const cfDefinitions = [
   matrixFactorizationDefinition,
   lightGcnDefinition,
@@ -15,12 +18,12 @@ export const cfDefinitions = [
   asymmetricSvdDefinition,
 ] as const satisfies readonly CfDefinition[];
 
-/** Names of the models of this package; more may be registered. */
+/** Names of the models of this package. Others may be registered: see `registerCfModel`. */
 export type CfModelName = (typeof cfDefinitions)[number]['name'];
 
 const all = (): readonly CfDefinition[] => [...cfDefinitions, ...addedCfModels()];
 
-/** @throws InputError naming the models there are */
+/** The definition of a model by its name, registered ones included. @throws InputError listing the models there are */
 export function findCfDefinition(name: string): CfDefinition {
   const found = all().find((definition) => definition.name === name);
   if (found) return found;
@@ -28,7 +31,15 @@ export function findCfDefinition(name: string): CfDefinition {
   throw new InputError(`there is no CF model ${name}; there are ${names.join(', ')}${didYouMean(name, names)}`);
 }
 
-/** The model whose state has these tensors; MF where none is known by its mark, and its reading says what is missing. */
-export function cfDefinitionOfState(tensors: { has(name: string): boolean }): CfDefinition {
+/**
+ * The definition of the model that a saved state holds, recognized by its mark. Without any mark it is MF, whose reader
+ * then says what is missing.
+ *
+ * @param tensors the tensors of the state by name.
+ */
+export function cfDefinitionOfState(tensors: {
+  /** Whether the state has this tensor. */
+  has(name: string): boolean;
+}): CfDefinition {
   return all().findLast(({ stateMark }) => tensors.has(stateMark)) ?? matrixFactorizationDefinition;
 }

@@ -1,4 +1,4 @@
-/** Train rows that live on the device, and the batches of an epoch, which are made there: order, negatives, segments. */
+/** Train rows in device memory, and the batches of an epoch, which are made there: order, negatives, segments. */
 import type { BufferSlice, Device } from '@crossgate/gpu';
 import {
   type BatchLayout,
@@ -12,19 +12,20 @@ import {
 } from '@crossgate/kernels';
 import { allOrNothing, type DeviceIndices, RandomStream, Tensor } from '@crossgate/tensor';
 
-/** Elements of each array that are made at once: megabytes, whatever the number of rows. */
+/** Number of elements of each array that are made at once: megabytes, whatever the number of rows. */
 const windowElements = 2 ** 18;
 
+/** How batches are made. */
 export interface DeviceBatchOptions {
   readonly batchSize: number;
   readonly seed: number;
-  /** Whether gradients flow to rows that the users' ids name; those of SASRec's users flow to their histories. */
+  /** Whether gradients flow to the rows that the users' ids name. Those of SASRec's users flow to their histories. */
   readonly userGradients: boolean;
-  /** What negatives are drawn from; null draws none. */
+  /** Items that negatives are drawn from, and the pairs that are none; null when the loss needs no negatives. */
   readonly negatives: { readonly itemSeen: Uint8Array; readonly known: KnownPositives } | null;
 }
 
-/** Pairs that are no negatives: rows with label 1. */
+/** Pairs that must not be drawn as negatives: the rows with label 1. */
 export interface KnownPositives {
   readonly user: ArrayLike<number>;
   readonly item: ArrayLike<number>;
@@ -34,7 +35,7 @@ export interface KnownPositives {
 /** One batch, on the device. Valid until the next one is asked for. */
 export interface DeviceBatch {
   readonly rows: number;
-  /** Where its rows begin in the epoch's order. */
+  /** Position of its first row in the epoch's order. */
   readonly first: number;
   readonly users: DeviceIndices;
   readonly items: DeviceIndices;
@@ -43,7 +44,7 @@ export interface DeviceBatch {
   readonly negatives: DeviceIndices | null;
 }
 
-/** Row numbers of a window of batches [batches, stride], sorted for their gradients where there are any. */
+/** Row numbers of a window of batches [batches, stride], sorted for the gradients if there are any. */
 interface WindowIndices {
   readonly ids: BufferSlice;
   readonly sorted: {
@@ -53,17 +54,21 @@ interface WindowIndices {
   } | null;
 }
 
-/** The keys of an epoch's order: the same whenever and wherever it is run. */
+/** Keys of an epoch's order. They depend on the seed and the epoch alone. */
 function orderKeys(seed: number, epoch: number): number[] {
   const random = new RandomStream(seed, `cf.order.${epoch}`);
   return Array.from({ length: shuffleRounds }, () => random.integer());
 }
 
 /**
- * The order in which an epoch takes its rows, on the host.
+ * The order in which `CfTrainer` takes its rows in an epoch, computed on the host.
  *
- * @param rows number of rows; @param epoch from 0.
- * @param first position of the first row wanted; @param count how many; all by default.
+ * @param rows number of rows.
+ * @param seed of the training.
+ * @param epoch from 0.
+ * @param first position of the first row wanted; default 0.
+ * @param count number of rows wanted; default all from `first` on.
+ * @returns [count] row numbers from 0.
  */
 export function epochOrder(rows: number, seed: number, epoch: number, first = 0, count = rows - first): Int32Array {
   const keys = orderKeys(seed, epoch);
@@ -71,8 +76,8 @@ export function epochOrder(rows: number, seed: number, epoch: number, first = 0,
 }
 
 /**
- * Interactions in device memory. An epoch is a permutation of them that is computed, not stored; its batches are made a
- * window at a time by a few dispatches, and nothing of it is read or written by the host.
+ * Interactions in device memory. The order of an epoch is a permutation that is computed, not stored. Batches are made
+ * a window at a time by a few dispatches; the host reads and writes nothing meanwhile.
  */
 export class DeviceBatches {
   readonly #layout: BatchLayout;
@@ -86,7 +91,7 @@ export class DeviceBatches {
 
   /**
    * @param columns dense ids and labels of the rows to learn from; at least one.
-   * @throws OutOfMemoryError; nothing stays allocated then.
+   * @throws OutOfMemoryError, with nothing left allocated.
    */
   constructor(
     readonly device: Device,
@@ -158,7 +163,7 @@ export class DeviceBatches {
     for (const slice of this.#slices) this.device.memory.free(slice);
   }
 
-  /** Makes the batches from position `first` of the order on. */
+  /** Makes a window of batches, from position `first` of the order on. */
   #prepare(epoch: number, first: number, batches: number): void {
     const { device, rows } = this;
     const { seed } = this.options;

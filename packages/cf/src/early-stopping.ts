@@ -1,32 +1,42 @@
-/** Which epoch is the best, and when to give up waiting for a better one. Pure. */
+/** Which epoch is the best, and when to stop waiting for a better one. Pure functions. */
 
+/** When a CF training ends. */
 export interface EarlyStoppingOptions {
-  /** Most epochs. */
+  /** Most epochs, at least 1. */
   readonly epochs: number;
-  /** Stop after this many epochs without a better validation AUC, or criterion. */
+  /** The training stops after this many epochs without a better validation AUC (or criterion), at least 1. */
   readonly patience: number;
-  /** Epochs that patience does not count: plain MF stays near AUC .5 for 100 and more before it rises. */
+  /**
+   * Number of first epochs that do not count for patience, at least 0. Plain MF stays near AUC .5 for 100 epochs and
+   * more before it rises.
+   */
   readonly warmupEpochs: number;
 }
 
-/** How far a training has come. JSON. */
+/** How far a training has come. It can be written as JSON. */
 export interface CfProgress {
-  /** Epochs done. */
+  /** Number of epochs done. */
   readonly epoch: number;
-  /** Optimizer steps done. */
+  /** Number of optimizer steps done. */
   readonly steps: number;
-  /** Epoch (from 1) of the best validation AUC, or criterion; 0 before the first. */
+  /** Epoch (from 1) of the best validation AUC, or criterion; 0 before the first epoch ends. */
   readonly bestEpoch: number;
-  /** The best AUC, or criterion. Null where AUC is not defined: no validation rows, or one class only. Then the last epoch is the best. */
+  /**
+   * The best validation AUC, or criterion. Null where it is not defined, such as AUC without validation rows of both
+   * classes. Then the last epoch is the best.
+   */
   readonly bestAuc: number | null;
 }
 
-/** Whether `auc` beats everything before. Ties go to the earlier epoch. */
+/**
+ * Whether `auc` is better than everything before. The earlier of two equal epochs stays the best; null always counts as
+ * better.
+ */
 export function isBest(progress: CfProgress, auc: number | null): boolean {
   return auc === null || progress.bestAuc === null || auc > progress.bestAuc;
 }
 
-/** Whether training ends after `progress.epoch` epochs, and why. */
+/** Why training ends after `progress.epoch` epochs; null when it does not. */
 export function stopReason(progress: CfProgress, options: EarlyStoppingOptions): 'epochs' | 'patience' | null {
   const { epoch, bestEpoch } = progress;
   if (epoch >= options.epochs) return 'epochs';

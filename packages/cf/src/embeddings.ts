@@ -3,15 +3,16 @@ import { InputError } from '@crossgate/gpu';
 import type { Tensor } from '@crossgate/tensor';
 import type { CfEmbeddings, CfModel } from './backend';
 
-/** Vectors that are made per step. */
+/** Number of vectors that are made per step. */
 const batchSize = 1024;
 
 /**
- * Vectors of all users and items, for an index of another house: the logit of a pair is the product of two, without the biases of
- * matrix factorization. Row n belongs to `dataset.users[n]` and `dataset.items[n]`; row 0 is padding.
+ * Vectors of all users and items, for a vector index outside Crossgate. The logit of a pair is the dot product of its
+ * two vectors, without the biases of matrix factorization. Row n belongs to `dataset.users[n]` and `dataset.items[n]`;
+ * row 0 is padding.
  *
- * @param history the positives of a user, oldest first, at most `limit`: `model.histories(dataset).latest`. Needed by
- * models that read histories, whose users are what these say.
+ * @param history the history of a user, oldest first, at most `limit` entries: `model.histories(dataset).latest`.
+ * Models that read histories need it.
  * @throws InputError without histories where the model reads them
  */
 export async function exportEmbeddings(

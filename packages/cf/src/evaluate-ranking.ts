@@ -1,4 +1,4 @@
-/** Ranking metrics of a model on a split: against all items, or against the target and sampled negatives. */
+/** Ranking metrics of a model on a split: over all items, or over the user's own items and sampled negatives. */
 import { type Dataset, sampleRows } from '@crossgate/data';
 import {
   topItems as bestItems,
@@ -13,29 +13,39 @@ import { InputError } from '@crossgate/gpu';
 import type { CfModel } from './backend';
 import { topItems } from './top-items';
 
+/** How a model's ranking is evaluated. */
 export interface RankingProtocol extends Pick<RankingOptions, 'k' | 'mapDivisor'> {
-  /** Sampled negatives per user, ranked with the user's own items of the split. Null (default): all items are ranked. */
+  /**
+   * Number of sampled negatives per user, ranked together with the user's own items of the split. Null (default): all
+   * items are ranked.
+   */
   readonly negatives?: number | null;
-  /** A seeded sample of this many users with positives in the split. Null (default): all of them. */
+  /** Evaluate a seeded sample of this many users with positives in the split. Null (default): all of them. */
   readonly users?: number | null;
-  /** Of the negatives and of the users; default 0. Not the run's: what is compared is compared on the same draws. */
+  /**
+   * Seed of the negatives and of the users; default 0. It is not the seed of the run, so that runs are compared on the
+   * same draws.
+   */
   readonly seed?: number;
 }
 
-/** The protocol and its metrics. */
+/** Ranking metrics, and the protocol they belong to. */
 export interface RankingResult extends RankingMetrics {
-  /** Null: all items were ranked. */
+  /** Number of sampled negatives per user. Null: all items were ranked. */
   readonly negatives: number | null;
 }
 
-/** Users per step with sampled candidates. */
+/** Number of users per step with sampled candidates. */
 const batchUsers = 512;
 
 /**
- * Ranks items for each user with a positive in the split, and compares with these. Left out of the candidates are the
- * items that the user has positives with in an earlier split (test: train and valid), as RecBole does; an item liked
- * before and again in the split therefore counts as missed. Histories are those before the user's first positive of the
- * split. With negatives, they are distinct, uniform over all items the user has no positive with in train.
+ * Ranks items for each user with a positive in the split, and compares the ranking with these positives. Histories are
+ * those before the user's first positive of the split.
+ *
+ * Without `negatives`, all items are ranked but those that the user has positives with in an earlier split (for test:
+ * train and valid), as RecBole does. An item that the user liked before and again in the split therefore counts as
+ * missed. With `negatives`, the user's positives of the split are ranked with that many distinct other items, drawn
+ * uniformly from those that the user has no positive with in train or in the split.
  *
  * @throws InputError as {@link checkRanking} does
  */
@@ -83,9 +93,10 @@ export async function evaluateRanking(
 }
 
 /**
- * Whether a split can be ranked by a protocol, before anything is trained for it.
+ * Checks that a split can be ranked by a protocol, before anything is trained for it.
  *
- * @throws InputError for a protocol out of range, and naming a user who has too few items left to draw negatives from
+ * @throws InputError for a value of the protocol out of range, and naming a user with too few items left to draw the
+ * negatives from
  */
 export function checkRanking(dataset: Dataset, split: 'valid' | 'test', protocol: RankingProtocol): void {
   const { k, negatives = null, users = null } = protocol;
@@ -148,7 +159,7 @@ async function scoreCandidates(
       const scorer = model.scorer({ users: Uint32Array.from(users), ...(histories && { histories }) });
       const size = 4 * users.length;
       for (let column = 0; column < columns; column++) {
-        // A user with fewer candidates repeats the first; what it gives is not read.
+        // A user with fewer candidates repeats the first; its result is not read.
         const items = Uint32Array.from(candidates, (own) => own[column] ?? own[0]!);
         const target = { storage: scores.storage, offset: scores.offset + column * size, size };
         device.recorder.copy(scorer.logits(items).slice, target);

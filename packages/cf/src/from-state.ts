@@ -5,7 +5,7 @@ import type { CfModel } from './backend';
 import { cfDefinitionOfState } from './definitions';
 
 /**
- * The model of a state, told apart by the tensors that only one kind has.
+ * Builds the model that a saved state holds, recognized by a tensor that only this kind of model has.
  *
  * @param source what the state was read from, for messages.
  * @throws InputError naming a tensor that is missing or wrong.

@@ -1,4 +1,4 @@
-/** LightGCN (He et al. 2020): vectors propagated over the graph of train positives, the mean of all layers. */
+/** LightGCN (He et al. 2020): vectors propagated over the graph of train positives, and the mean of all layers. */
 import type { Device } from '@crossgate/gpu';
 import { InputError, sizeClass } from '@crossgate/gpu';
 import type { HostState, Indices, Parameter, Tape } from '@crossgate/tensor';
@@ -35,21 +35,25 @@ import {
   userTable,
 } from './tables';
 
-/** Edges of the graph of users and items: dense ids of both ends. */
+/** Edges of the bipartite graph of users and items, as two columns of equal length. */
 export interface InteractionGraph {
+  /** [edges] dense id of the user. */
   readonly user: ArrayLike<number>;
+  /** [edges] dense id of the item. */
   readonly item: ArrayLike<number>;
 }
 
+/** What a LightGCN is created from. */
 export interface LightGcnOptions extends SeenFlags {
   /** Width of the vectors. */
   readonly cfDim: number;
-  /** Layers of propagation; 0 is matrix factorization. CoLLM: 2. */
+  /** Number of propagation layers, at least 0; 0 is matrix factorization. CoLLM: 2. */
   readonly layers: number;
-  /** Train positives; repeated ones count once. */
+  /** Train positives. A repeated edge counts once. */
   readonly graph: InteractionGraph;
-  /** Standard deviation of the normal initial values. Default .1 (the authors'). */
+  /** Standard deviation of the normal initial values, above 0. Default .1, as in the original. */
   readonly initStd?: number;
+  /** Seed of the initial values. */
   readonly seed: number;
 }
 
@@ -69,16 +73,19 @@ const graphItem = 'graph.item';
 const layersName = 'graph.layers';
 
 /**
- * Memory of a model beside its tables, before anything is allocated: the graph in both directions, the propagated tables, and
- * what a propagation takes.
- *
- * @param edges distinct ones; the counts of users and items are without the padding.
+ * Memory that a model takes beside its tables, before anything is allocated: the graph in both directions, the
+ * propagated tables, and the steps of a propagation.
  */
 export function lightGcnMemory(size: {
+  /** Number of users, without the padding. */
   readonly users: number;
+  /** Number of items, without the padding. */
   readonly items: number;
+  /** Number of distinct edges of the graph. */
   readonly edges: number;
+  /** Width of the vectors. */
   readonly cfDim: number;
+  /** Number of propagation layers. */
   readonly layers: number;
 }): CfMemory {
   const { users, items, edges, cfDim, layers } = size;
@@ -92,15 +99,16 @@ export function lightGcnMemory(size: {
 }
 
 /**
- * Tables as those of matrix factorization; the vectors of users and items are
+ * The model. Its tables are those of matrix factorization; the vectors of users and items are
  *   (E₀ + E₁ + … + E_layers) / (layers + 1),   E_{l+1} = D^−½ A D^−½ E_l,
- * A the bipartite graph of train positives. A user or item without train rows has no edge and a zero row, so its vector
- * is zero; one with train rows but no positive has E₀ / (layers + 1).
+ * where A is the bipartite graph of train positives. A user or item without train rows has no edge and a zero row, so
+ * its vector is zero. One with train rows but no positive has E₀ / (layers + 1).
  */
 export class LightGcn extends PairScores implements CfModel {
   readonly name = 'lightgcn';
   readonly historyLength = 0;
   readonly cfDim: number;
+  /** Number of propagation layers. */
   readonly layers: number;
   readonly group: ParameterGroup;
   readonly userSeen: Uint8Array;
@@ -147,7 +155,7 @@ export class LightGcn extends PairScores implements CfModel {
   /**
    * A model with seeded random vectors.
    *
-   * @throws InputError for an option out of range, and for an edge whose ends are not both seen.
+   * @throws InputError for an option out of range, and for an edge with an unseen end.
    */
   static create(device: Device, options: LightGcnOptions): LightGcn {
     const { cfDim, layers, graph, initStd = 0.1, seed, userSeen, itemSeen } = options;
@@ -163,7 +171,11 @@ export class LightGcn extends PairScores implements CfModel {
     });
   }
 
-  /** The model of a state dict, as {@link state} gives it. @throws InputError naming the tensor that is wrong. */
+  /**
+   * The model of a state dict, as {@link state} gives it.
+   *
+   * @throws InputError naming the tensor that is missing or wrong.
+   */
   static fromState(device: Device, state: HostState, source: string): LightGcn {
     const tables = readTables(state, source, 'LightGCN');
     const read = (name: string) => requireTensor(state, name, source, 'LightGCN').data;
@@ -187,8 +199,8 @@ export class LightGcn extends PairScores implements CfModel {
   }
 
   /**
-   * Vectors of all users [users + 1, cfDim] and items [items + 1, cfDim], inside a step. Differentiable. Calls share one
-   * propagation until the parameters change, or, where gradients are recorded, until the backward pass.
+   * Vectors of all users [users + 1, cfDim] and items [items + 1, cfDim], inside a step. Differentiable. Calls share
+   * one propagation until the parameters change or, where gradients are recorded, until the backward pass.
    */
   propagate(): Tables {
     const { version, trainable } = this.group;
@@ -231,6 +243,7 @@ export class LightGcn extends PairScores implements CfModel {
     });
   }
 
+  /** Prepares to score items for a batch of users, inside a step. Differentiable. */
   scorer({ users }: UserBatch): UserScorer {
     const [userTensor, itemTensor] = this.propagate();
     const vectors = embedding(userTensor, users);
@@ -240,7 +253,7 @@ export class LightGcn extends PairScores implements CfModel {
     );
   }
 
-  /** All propagated vectors, with the flags of what is seen. */
+  /** All propagated vectors on the host, with the flags of what is seen. */
   async exportEmbeddings(): Promise<CfEmbeddings> {
     const { cfDim, userSeen, itemSeen } = this;
     using _ = this.device.step();
@@ -248,7 +261,7 @@ export class LightGcn extends PairScores implements CfModel {
     return { cfDim, users: await users.read(), items: await items.read(), userSeen, itemSeen };
   }
 
-  /** Both tables, the flags, and the graph as `graph.user`, `graph.item` (ids, exact below 2²⁴) and `graph.layers`. */
+  /** Both tables, the flags, and the graph as `graph.user`, `graph.item` (ids, exact up to 2²⁴) and `graph.layers`. */
   async state(): Promise<HostState> {
     const state = addFlags(await readGroup(this.group), this);
     const { user, item } = this.#graph;
@@ -302,6 +315,7 @@ function symmetricWeights({ user, item }: Values['graph'], userRows: number, ite
   return Float32Array.from(user, (u, e) => 1 / Math.sqrt(ofUser[u]! * ofItem[item[e]!]!));
 }
 
+/** The definition of {@link LightGcn}: `cf.model: lightgcn`, with its options under `cf.lightgcn`. */
 export const lightGcnDefinition = {
   name: 'lightgcn',
   information: () => 'T',

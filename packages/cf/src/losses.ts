@@ -4,24 +4,31 @@ import { bceWithLogits, crossEntropy, empty, type Indices, indexCount, subtract,
 import type { CfModel, UserBatch } from './backend';
 
 /**
- * `bce`: binary cross entropy of every row's label. The others learn from positive rows alone:
- * `sampled-bce`: the item as 1 and one sampled item as 0 (SASRec's);
- * `bpr`: −log σ(logit of the item − logit of one sampled item) (Rendle et al. 2009);
- * `softmax`: cross entropy of the item among all seen items.
+ * Losses on single rows. `bce` is the binary cross entropy of every row's label. The others learn from positive rows
+ * alone:
+ *
+ * - `sampled-bce`: binary cross entropy with the item as 1 and one sampled item as 0 (Kang & McAuley 2018);
+ * - `bpr`: −log σ(logit of the item − logit of one sampled item) (Rendle et al. 2009);
+ * - `softmax`: cross entropy of the item among all seen items.
  */
 export const cfLosses = ['bce', 'sampled-bce', 'bpr', 'softmax'] as const;
+/** Name of a loss on single rows: see {@link cfLosses}. */
 export type CfLoss = (typeof cfLosses)[number];
 
+/** A batch of rows, as a loss reads it. */
 export interface LossRows {
   readonly users: UserBatch;
   readonly items: Indices;
   /** [n], read by `bce`. */
   readonly labels: Float32Array | Tensor;
-  /** One item per row that is no positive of its user; read by `sampled-bce` and `bpr`. */
+  /** One item per row that its user has no positive with; read by `sampled-bce` and `bpr`. */
   readonly negatives: Indices | null;
 }
 
-/** Losses of a batch, to be recorded: tensors of [n] each, whose sum is a row's loss. Gradients are those of the mean. */
+/**
+ * Losses of a batch, to be recorded on a tape: tensors [n], whose sum is the loss of each row. The gradients are those
+ * of the mean over rows.
+ */
 export function cfLoss(model: CfModel, loss: CfLoss, { users, items, labels, negatives }: LossRows): Tensor[] {
   const rows = indexCount(items);
   const { device } = model.group;

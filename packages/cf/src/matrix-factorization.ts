@@ -1,4 +1,7 @@
-/** Matrix factorization: the logit of a pair is the dot product of a user's and an item's vector, biases added if asked. */
+/**
+ * Matrix factorization: the logit of a pair is the dot product of a user's and an item's vector, with biases if asked
+ * for.
+ */
 import type { Device } from '@crossgate/gpu';
 import type { HostState, Indices, Parameter, ParameterSpec, Tensor } from '@crossgate/tensor';
 import { add, embedding, indexCount, ParameterGroup, readGroup, reshape, rowDot } from '@crossgate/tensor';
@@ -18,13 +21,15 @@ import {
   userTable,
 } from './tables';
 
+/** What a matrix factorization is created from. */
 export interface MatrixFactorizationOptions extends SeenFlags {
-  /** Width of the vectors; the paper's is 128. */
+  /** Width of the vectors, at least 1. The CCF-LLM paper has 128, CoLLM 256. */
   readonly cfDim: number;
-  /** Standard deviation of the normal initial values. Default 1 (CoLLM). */
+  /** Standard deviation of the normal initial values, above 0. Default 1 (CoLLM). */
   readonly initStd?: number;
-  /** Adds a bias per user, one per item and one for all to the logits, from 0 on. Default false (CoLLM). */
+  /** Adds to the logits a bias of the user, one of the item and one of all, which start at 0. Default false (CoLLM). */
   readonly biases?: boolean;
+  /** Seed of the initial values. */
   readonly seed: number;
 }
 
@@ -32,7 +37,10 @@ const userBias = 'user_bias.weight';
 const itemBias = 'item_bias.weight';
 const globalBias = 'bias.weight';
 
-/** Shapes of the tables by name, before anything is allocated. The counts are without the padding, which has a row. */
+/**
+ * Shapes of the tables by name, before anything is allocated. The numbers of users and items are without the padding,
+ * which has a row of its own.
+ */
 export function matrixFactorizationShapes(
   users: number,
   items: number,
@@ -60,8 +68,9 @@ interface Values extends SeenFlags {
 }
 
 /**
- * Tables user [users + 1, cfDim] and item [items + 1, cfDim]. Row 0 (padding) and the rows of unseen users and items are
- * zero from the start and stay so, hence without biases every pair with one of them has the logit 0.
+ * The model: a table of users [users + 1, cfDim] and one of items [items + 1, cfDim] (Koren, Bell & Volinsky 2009). Row
+ * 0 (padding) and the rows of unseen users and items are zero from the start and stay so. Without biases, every pair
+ * with one of them therefore has the logit 0.
  */
 export class MatrixFactorization extends PairScores implements CfModel {
   readonly name = 'mf';
@@ -98,7 +107,8 @@ export class MatrixFactorization extends PairScores implements CfModel {
   }
 
   /**
-   * A model with seeded random vectors. The same seed, counts and width give the same values whatever is seen.
+   * A model with seeded random vectors. The same seed, numbers of users and items, and width give the same values,
+   * whatever is seen.
    *
    * @throws InputError for a width or deviation out of range, and for flags that mark the padding as seen.
    */
@@ -142,6 +152,7 @@ export class MatrixFactorization extends PairScores implements CfModel {
     return embedding(this.#items, items);
   }
 
+  /** Prepares to score items for a batch of users, inside a step. Differentiable. */
   scorer({ users }: UserBatch): UserScorer {
     const vectors = this.userVectors(users);
     const biases = this.#biases;
@@ -159,13 +170,16 @@ export class MatrixFactorization extends PairScores implements CfModel {
     });
   }
 
-  /** All vectors, with the flags of what is seen. */
+  /** All vectors on the host, with the flags of what is seen. Biases are not part of them. */
   async exportEmbeddings(): Promise<CfEmbeddings> {
     const { cfDim, userSeen, itemSeen } = this;
     return { cfDim, users: await this.#users.read(), items: await this.#items.read(), userSeen, itemSeen };
   }
 
-  /** Both tables and the biases, and the flags as `user_seen` and `item_seen`. Save it with `encodeState` of `@crossgate/tensor`. */
+  /**
+   * Both tables, the biases if there are any, and the flags as `user_seen` and `item_seen`. Save it with `encodeState`
+   * of `@crossgate/tensor`.
+   */
   async state(): Promise<HostState> {
     return addFlags(await readGroup(this.group), this);
   }
@@ -176,6 +190,7 @@ export class MatrixFactorization extends PairScores implements CfModel {
   }
 }
 
+/** The definition of {@link MatrixFactorization}: `cf.model: mf`, with its options under `cf.mf`. */
 export const matrixFactorizationDefinition = {
   name: 'mf',
   information: () => 'T',

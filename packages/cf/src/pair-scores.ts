@@ -1,4 +1,4 @@
-/** What every model answers through its scorer alone: logits of pairs, in a step or of any number. */
+/** What every model can answer through its scorer alone: logits of pairs, inside a step or of any number. */
 import type { Dataset } from '@crossgate/data';
 import type { Device } from '@crossgate/gpu';
 import { InputError } from '@crossgate/gpu';
@@ -8,31 +8,44 @@ import type { AllItems, HistoryOf, UserBatch, UserScorer } from './backend';
 import { positiveHistories, type UserHistories } from './click-history';
 import { denseIds } from './tables';
 
-/** Pairs per step: what is gathered for them is what takes memory, and a history has many vectors. */
+/** Number of pairs per step. The vectors gathered for them take the memory, and a history has many. */
 const batchOf = (historyLength: number) => (historyLength > 0 ? 1024 : 16_384);
 
-/** The part of a model that is the same for all. */
+/** The part of a model that is the same for all: scores of pairs, made by its {@link scorer}. */
 export abstract class PairScores {
-  constructor(readonly device: Device) {}
+  constructor(/** The GPU that the model lives on. */ readonly device: Device) {}
 
+  /** Number of entries of a user's history that the model reads, the last ones; 0 when it reads none. */
   abstract readonly historyLength: number;
 
+  /** Prepares to score items for a batch of users, inside a step. Differentiable. */
   abstract scorer(batch: UserBatch): UserScorer;
 
-  /** Positives alone; a model that reads more says so. */
+  /** The histories that the model reads: positives alone, unless a model overrides this. */
   histories(dataset: Dataset): UserHistories {
     return positiveHistories(dataset);
   }
 
-  /** Logits of pairs, inside a step. Differentiable. @returns [n]. */
+  /**
+   * Logits of pairs, inside a step. Differentiable.
+   *
+   * @param users [n] dense ids.
+   * @param items [n] dense ids.
+   * @returns [n].
+   */
   logits(users: Uint32Array, items: Uint32Array, histories?: readonly Int32Array[]): Tensor {
     return this.scorer({ users, ...(histories && { histories }) }).logits(items);
   }
 
   /**
-   * Logits of pairs of any number. Runs in batches on the device and waits for it once.
+   * Logits of any number of pairs. Runs in batches on the device and waits for it once.
    *
-   * @throws InputError for columns of unequal length, for an id out of range, and without histories where the model reads them.
+   * @param users [n] dense ids.
+   * @param items [n] dense ids.
+   * @param history the history before a pair, by its position; needed when `historyLength` is above 0.
+   * @returns [n].
+   * @throws InputError for columns of unequal length, for an id out of range, and without histories where the model
+   * reads them.
    */
   async scorePairs(users: ArrayLike<number>, items: ArrayLike<number>, history?: HistoryOf): Promise<Float32Array> {
     const { length } = users;
@@ -61,7 +74,12 @@ export abstract class PairScores {
   }
 }
 
-/** A scorer of a model whose logits of all items are products of vectors. */
+/**
+ * The scorer of a model whose logits of all items are products of vectors.
+ *
+ * @param logits [n] logits of one item per user.
+ * @param all the matrices of the logits of all items; called only when they are asked for.
+ */
 export function vectorScorer(logits: UserScorer['logits'], all: () => AllItems): UserScorer {
   return {
     logits,

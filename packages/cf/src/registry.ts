@@ -1,13 +1,14 @@
-/** @crossgate/cf/registry: models that are added from outside. Loads no package that uses a GPU. */
+/** @crossgate/cf/registry: models that are added from outside this package. Imports no package that uses a GPU. */
 import { InputError } from '@crossgate/core';
 import type { CfDefinition } from './definition';
 
 const added = new Map<string, CfDefinition>();
 
 /**
- * Adds a model for the rest of the process: its name is then one of `cf.model` and of the methods.
+ * Adds a model for the rest of the process: its name becomes a value of `cf.model` and a method. Adding the same
+ * definition again changes nothing.
  *
- * @throws InputError for a name that is taken by another model or has other characters than a-z, 0-9 and dashes
+ * @throws InputError for a name that another registered model has, or with characters other than a-z, 0-9 and dashes
  */
 export function registerCfModel<O>(definition: CfDefinition<O>): void {
   const { name } = definition;
@@ -21,7 +22,7 @@ export function registerCfModel<O>(definition: CfDefinition<O>): void {
   added.set(name, definition);
 }
 
-/** The models that were added, in order. */
+/** The models that {@link registerCfModel} added, in order. */
 export function addedCfModels(): readonly CfDefinition[] {
   return [...added.values()];
 }

@@ -1,4 +1,4 @@
-/** SASRec (Kang & McAuley 2018): a user is the last state of causal self-attention over the user's own history. */
+/** SASRec (Kang & McAuley 2018): a user's vector is the last state of causal self-attention over the user's history. */
 import type { Device } from '@crossgate/gpu';
 import { InputError } from '@crossgate/gpu';
 import type { HostState, Indices, PackedSequences, Parameter, ParameterSpec, Tensor } from '@crossgate/tensor';
@@ -39,23 +39,27 @@ import {
   userFlags,
 } from './tables';
 
+/** Sizes of a SASRec, and the order of its layers. */
 export interface SasRecShape {
-  /** Width of item vectors, states and the inner layer of the feed-forward network. */
+  /** Width of the item vectors, of the states and of the inner layer of the feed-forward networks. */
   readonly cfDim: number;
-  /** Positions: the last items of a history that are read. CoLLM: 25. */
+  /** Number of positions: the last items of a history are read. At least 1. CoLLM: 25. */
   readonly historyLength: number;
+  /** Number of blocks, each of attention and a feed-forward network. At least 1. CoLLM: 2. */
   readonly blocks: number;
-  /** Attention heads; they divide cfDim, into at most 128 each. */
+  /** Number of attention heads. They must divide cfDim into at most 128 each. */
   readonly heads: number;
-  /** Where a block normalizes: its input (`pre`), or the sum of input and output (`post`). */
+  /** What a block normalizes: its input (`pre`), or the sum of its input and output (`post`). */
   readonly norm: 'pre' | 'post';
 }
 
+/** What a SASRec is created from. */
 export interface SasRecOptions extends SasRecShape, SeenFlags {
-  /** Share dropped of embeddings, attention outputs and feed-forward activations while training, in [0, 1). */
+  /** Share of embeddings, attention outputs and feed-forward activations that training drops, in [0, 1). */
   readonly dropout: number;
-  /** Standard deviation of the initial item and position vectors. Default .01. */
+  /** Standard deviation of the initial item and position vectors, above 0. Default .01. */
   readonly initStd?: number;
+  /** Seed of the initial values. */
   readonly seed: number;
 }
 
@@ -66,7 +70,7 @@ const epsilon = 1e-8;
 /** Linear layers of a block; all of them are square. */
 const linearNames = ['query', 'key', 'value', 'output', 'feed_forward.input', 'feed_forward.output'];
 
-/** Shapes of all parameters by name, before anything is allocated. */
+/** Shapes of all parameters by name, before anything is allocated; `items` is without the padding. */
 export function sasRecShapes(items: number, shape: SasRecShape): Map<string, readonly number[]> {
   const { cfDim, historyLength, blocks } = shape;
   const shapes = new Map<string, readonly number[]>([
@@ -85,9 +89,9 @@ export function sasRecShapes(items: number, shape: SasRecShape): Map<string, rea
 }
 
 /**
- * Histories lie one behind the other without padding, so none can leak. Positions count from the end, as they do with
- * padding on the left: the last item always has the last one. Items are scored by the dot product of the last state with
- * their input vectors. An empty history gives the zero vector.
+ * The model. Histories are packed without padding, so none can leak. Positions count from the end, as with padding on
+ * the left: the last item always has the last one. The logit of an item is the dot product of the last state with the
+ * input vector of the item. An empty history gives the zero vector.
  */
 export class SasRec extends PairScores implements CfModel {
   readonly name = 'sasrec';
@@ -100,7 +104,9 @@ export class SasRec extends PairScores implements CfModel {
 
   private constructor(
     device: Device,
+    /** Its sizes and the order of its layers. */
     readonly shape: SasRecShape,
+    /** Share that training drops, in [0, 1). */
     readonly dropout: number,
     seen: SeenFlags,
     specs: readonly ParameterSpec[],
@@ -124,7 +130,11 @@ export class SasRec extends PairScores implements CfModel {
     return new SasRec(device, options, options.dropout, { userSeen, itemSeen }, specs);
   }
 
-  /** The model of a state dict, as {@link state} gives it. @throws InputError naming the tensor that is wrong. */
+  /**
+   * The model of a state dict, as {@link state} gives it.
+   *
+   * @throws InputError naming the tensor that is missing or wrong.
+   */
   static fromState(device: Device, state: HostState, source: string): SasRec {
     const [table, itemSeen] = readTable(state, itemTable, itemFlags, source, 'SASRec');
     const userSeen = readFlags(state, userFlags, source, 'SASRec');
@@ -162,10 +172,10 @@ export class SasRec extends PairScores implements CfModel {
   }
 
   /**
-   * Prepares to score one item at every position of sequences, from what stands up to there, inside a step.
+   * Prepares to score one item at every position of sequences from the items up to there, inside a step.
    *
    * @param sequences none empty and none longer than `historyLength`.
-   * @returns for items [tokens], sequence behind sequence, their logits [tokens].
+   * @returns a function of items [tokens], sequence behind sequence, that gives their logits [tokens].
    * @throws InputError naming a sequence that is empty or too long.
    */
   positionScorer(sequences: readonly Int32Array[], noise?: UserBatch['dropout']): (items: Uint32Array) => Tensor {
@@ -209,8 +219,8 @@ export class SasRec extends PairScores implements CfModel {
   }
 
   /**
-   * States of packed histories: at all positions [tokens, cfDim], or at those of `wanted` alone. Then the last block reads
-   * all positions and computes no more of the others than their keys and values.
+   * States of packed histories: at all positions [tokens, cfDim], or at those of `wanted` alone. Then the last block
+   * computes only keys and values of the other positions.
    */
   #positionStates(
     { items, places, sequences }: PackedHistories,
@@ -263,7 +273,9 @@ function checkShape(shape: SasRecShape, dropoutRate: number): void {
   if (!(dropoutRate >= 0 && dropoutRate < 1)) throw new InputError(`dropout ${dropoutRate} is not in [0, 1)`);
 }
 
-/** Parameters with their initial values: torch's for linear layers, ones and zeros for norms. All of them decay, as torch's Adam has it. */
+/**
+ * Parameters with their initial values: torch's for linear layers, ones and zeros for norms. All decay, as in torch.
+ */
 function parameterSpecs(
   options: SasRecShape & { readonly seed: number; readonly initStd: number },
   items: Float32Array | null,
@@ -299,14 +311,14 @@ interface PackedHistories {
   readonly sequences: PackedSequences;
   /** [sequences] the last token of each. */
   readonly last: Uint32Array;
-  /** [n] which of the sequences is each history; {@link noRow} where it is empty. Null where each has its own. */
+  /** [n] the sequence of each history, {@link noRow} where it is empty. Null where each history has its own. */
   readonly sequenceOfRow: Uint32Array | null;
 }
 
 /**
  * Packs the last `limit` items of each history. @returns null when all are empty.
  *
- * @param shared whether neighbors that are one and the same array lie there once, as those of a user's rows between two likes.
+ * @param shared whether consecutive histories that are the same array are packed once (a user's rows between likes).
  */
 function pack(
   device: Device,
@@ -356,6 +368,7 @@ function pack(
 const isSame = (a: Int32Array | undefined, b: Int32Array): boolean =>
   a !== undefined && a.buffer === b.buffer && a.byteOffset === b.byteOffset && a.length === b.length;
 
+/** The definition of {@link SasRec}: `cf.model: sasrec`, with its options under `cf.sasrec`. */
 export const sasRecDefinition = {
   name: 'sasrec',
   information: () => 'H',

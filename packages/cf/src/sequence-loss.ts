@@ -1,4 +1,4 @@
-/** SASRec's published loss: at every position of a sequence, the item that comes next and one that does not. */
+/** SASRec's published loss: at every position of a sequence, the next item against a sampled one. */
 import { InputError } from '@crossgate/gpu';
 import type { Tensor } from '@crossgate/tensor';
 import { bceWithLogits, RandomStream } from '@crossgate/tensor';
@@ -6,26 +6,27 @@ import type { CfModel, UserBatch } from './backend';
 import { SasRec } from './sas-rec';
 import type { CfTrainingData } from './training-data';
 
-/** The name of this loss among those of a training: the others take single rows. */
+/** The name of this loss in `CfTrainerOptions.loss`. The other losses take single rows. */
 export const sequenceLossName = 'sequence-bce';
 
-/** Sequences of a batch, and what is asked at each of their positions. */
+/** Sequences of a batch, and the two items that are scored at each of their positions. */
 export interface SequenceBatch {
   /** Items in time order; none empty, none longer than the model's `historyLength`. */
   readonly sequences: readonly Int32Array[];
-  /** [tokens] what follows each position, sequence behind sequence. */
+  /** [tokens] the item that follows each position, sequence behind sequence. */
   readonly next: Uint32Array;
-  /** [tokens] an item that the user did not choose. */
+  /** [tokens] a sampled item that the user did not choose. */
   readonly negatives: Uint32Array;
-  /** Noise of a training step. */
+  /** Dropout of a training step; absent in evaluation. */
   readonly dropout?: UserBatch['dropout'];
 }
 
 /**
- * Losses of a batch, to be recorded inside a step: two tensors [tokens], of the next items as 1 and of the negatives as 0,
- * whose sum is a position's loss. Gradients are those of the mean over positions.
+ * Losses of a batch, to be recorded on a tape inside a step (Kang & McAuley 2018, section III.E): two tensors [tokens],
+ * the binary cross entropy of the next items as 1 and of the negatives as 0. Their sum is the loss of each position.
+ * The gradients are those of the mean over positions.
  *
- * @throws InputError for a sequence that is empty or too long, and for items that are not one per position.
+ * @throws InputError for a sequence that is empty or too long, and unless there is one item of each kind per position.
  */
 export function sequenceLoss(model: SasRec, { sequences, next, negatives, dropout }: SequenceBatch): Tensor[] {
   const tokens = sequences.reduce((sum, { length }) => sum + length, 0);
@@ -40,11 +41,16 @@ export function sequenceLoss(model: SasRec, { sequences, next, negatives, dropou
   return [against(next, 1), against(negatives, 0)];
 }
 
-/** The train sequences of all users with at least two positives there, and the batches made of them on the host. */
+/**
+ * The train sequences of all users with at least two positives in train, and the batches that the host makes of them.
+ */
 export class TrainSequences {
-  /** The last positive train row of each such user: the history before it is read, and it is the last to be guessed. */
+  /**
+   * Row of the last train positive of each such user. The history before it is the user's sequence, and its item is the
+   * last one to predict.
+   */
   readonly rows: Int32Array;
-  /** Positions of all sequences, each cut to the model's `historyLength`. */
+  /** Number of positions of all sequences, each cut to the model's `historyLength`. */
   readonly tokens: number;
   readonly model: SasRec;
   readonly #history: NonNullable<CfTrainingData['history']>;
@@ -86,7 +92,7 @@ export class TrainSequences {
    * One batch. Negatives are uniform over seen items that the user has no positive with in train.
    *
    * @param rows of {@link TrainSequences.rows}.
-   * @param name of the draws: the same name draws the same.
+   * @param name of the draws: the same name gives the same negatives.
    */
   batch(rows: Iterable<number>, name: string): Omit<SequenceBatch, 'dropout'> {
     const { user, item } = this.data.train;
@@ -101,7 +107,7 @@ export class TrainSequences {
       next.push(...sequence.subarray(1), item[row]!);
       for (let position = 0; position < sequence.length; position++) {
         let drawn = 0;
-        // A user who likes nearly everything ends the search; the last draw then stands.
+        // For a user who likes nearly everything the search ends; the last draw then stands.
         for (let attempt = 0; attempt < 100; attempt++) {
           drawn = this.#seenItems[Math.floor(random.uniform() * this.#seenItems.length)]!;
           if (!known.has(drawn)) break;

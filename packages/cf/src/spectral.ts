@@ -1,20 +1,25 @@
-/** Vectors of items from who clicked on what, labels unread: leading singular directions of the train matrix. */
+/** Vectors of items from who clicked on what, without labels: leading singular directions of the train matrix. */
 import { RandomStream } from '@crossgate/tensor';
 import type { ClickColumns } from './training-data';
 
-/** Clicks that an item is taken to have beyond its own when its vector is normalized: rare items come out shorter. */
+/**
+ * Number of clicks that every item is taken to have beyond its own when its vector is normalized, so that rare items
+ * get shorter vectors.
+ */
 const normalization = 2;
-/** Clicks that halve (in squares) the length of a rare item's vector in the end. */
+/** Number of clicks for which the squared length of an item's final vector is ½. */
 const confidence = 3;
 const iterations = 8;
 
 /**
- * PureSVD (Cremonesi et al. 2010) on clicks of either label. The matrix [users, items] has du^−¼ · (di + 2)^−½ where user and item
- * met, du the clicks of the user and di the item's sum of du^−½. Its leading direction is mostly how much is clicked and is
- * left out; the `width` next ones, times their singular values, are the columns. Rows have the length √(n / (n + 3)) for n
- * clicks, so that dot products are cosines, shrunk for items of which little is known.
+ * PureSVD (Cremonesi et al. 2010) on clicks of either label, computed on the host. The matrix [users, items] has the
+ * entry du^−¼ · (di + 2)^−½ where user and item met; du is the number of the user's clicks, and di the sum of du^−½
+ * over the item's clicks. The leading direction mostly says how much is clicked and is left out. The next `width` ones,
+ * times their singular values, are the columns. A row has the length √(n / (n + 3)) for n clicks on the item, so dot
+ * products are cosines that are shrunk for items of which little is known.
  *
- * @param itemRows items + 1.
+ * @param itemRows number of items + 1.
+ * @param width number of directions.
  * @returns [itemRows, width], zero for items without clicks; the same for the same seed.
  */
 export function spectralVectors(

@@ -6,24 +6,32 @@ import type { HostState, Tensor } from '@crossgate/tensor';
 import { fromHost, RandomStream, shapeSize } from '@crossgate/tensor';
 import type { SeenFlags } from './seen';
 
+/** Name of the table of users' vectors in states: [users + 1, cfDim]. */
 export const userTable = 'user_embedding.weight';
+/** Name of the table of items' vectors in states: [items + 1, cfDim]. */
 export const itemTable = 'item_embedding.weight';
+/** Name of the flags of seen users in states: [users + 1]. */
 export const userFlags = 'user_seen';
+/** Name of the flags of seen items in states: [items + 1]. */
 export const itemFlags = 'item_seen';
 
-/** Tables that kernels take in parts, hence may be larger than one binding. */
+/** Tables that kernels take in parts. They may be larger than one binding. */
 const spanningTables: readonly string[] = [userTable, itemTable];
 
 /**
- * Whether a parameter of a CF model can be bound: whole, or, if it is the table of users or items, a part of its rows at a time.
- * A batch of vectors is divided together with its indices: a binding must take as many rows as indices that may be bound apart.
+ * Whether a parameter of a CF model can be bound to a kernel on this device: as a whole or, for the tables of users and
+ * items, a part of its rows at a time. A batch of vectors is divided together with its indices, so a binding must take
+ * as many rows as indices that may be bound apart.
+ *
+ * @param name of the parameter, as in states.
+ * @param shape of its f32 values.
  */
 export function fitsBindings(device: Pick<Device, 'capabilities'>, name: string, shape: readonly number[]): boolean {
   if (4 * shapeSize(shape) <= device.capabilities.limits.maxStorageBufferBindingSize) return true;
   return spanningTables.includes(name) && rowsPerBinding(device, [shape[1] ?? 1, 1]) > 0;
 }
 
-/** Checks options that every model has. @throws InputError naming the one out of range. */
+/** Checks the options that every model has. @throws InputError naming the one out of range. */
 export function checkTableOptions(cfDim: number, initStd: number): void {
   if (!Number.isInteger(cfDim) || cfDim < 1) throw new InputError(`cfDim ${cfDim} is not a positive whole number`);
   if (!(initStd > 0 && Number.isFinite(initStd))) throw new InputError(`initStd ${initStd} is not above 0`);
@@ -56,10 +64,11 @@ export function initialTable(
 /**
  * Ids as the device takes them.
  *
- * @param from position of the first one wanted; @param count how many.
- * @param what begins a message, such as `topItems: user`.
- * @throws InputError for what is no id: −1 of an `indexOf` that found nothing, the id of a source. That ids are in the table
- * is checked where they are looked up.
+ * @param from position of the first one wanted.
+ * @param count number of ids wanted.
+ * @param what beginning of a message, such as `topItems: user`.
+ * @throws InputError for a value that is no id, such as the −1 of an `indexOf` that found nothing or the id of a
+ * source. Whether the id is in the table is checked where it is looked up.
  */
 export function denseIds(column: ArrayLike<number>, from: number, count: number, what: string): Uint32Array {
   return Uint32Array.from({ length: count }, (_, i) => {
@@ -69,7 +78,7 @@ export function denseIds(column: ArrayLike<number>, from: number, count: number,
   });
 }
 
-/** Adds the flags to a state, as `user_seen` and `item_seen`. */
+/** Adds the flags to a state, as `user_seen` and `item_seen`. @returns the same state. */
 export function addFlags(state: HostState, { userSeen, itemSeen }: SeenFlags): HostState {
   for (const [name, flags] of [
     [userFlags, userSeen],
@@ -80,14 +89,27 @@ export function addFlags(state: HostState, { userSeen, itemSeen }: SeenFlags): H
   return state;
 }
 
-/** A tensor of a state. @throws InputError when it is missing. */
+/**
+ * A tensor of a state.
+ *
+ * @param source what the state was read from.
+ * @param model its name in messages.
+ * @throws InputError when the tensor is missing.
+ */
 export function requireTensor(state: HostState, name: string, source: string, model: string) {
   const found = state.get(name);
   if (found === undefined) throw new InputError(`${source}: the tensor "${name}" is missing; it is no ${model} model`);
   return found;
 }
 
-/** Flags of a state. */
+/**
+ * Flags of a state, 0 or 1.
+ *
+ * @param name such as `user_seen`.
+ * @param source what the state was read from.
+ * @param model its name in messages.
+ * @throws InputError when they are missing.
+ */
 export function readFlags(state: HostState, name: string, source: string, model: string): Uint8Array {
   return Uint8Array.from(requireTensor(state, name, source, model).data, (flag) => (flag === 0 ? 0 : 1));
 }
@@ -122,7 +144,7 @@ export function readTable(
   return [table, seen];
 }
 
-/** Both tables of a state, of one width. */
+/** Both tables of a state. @throws InputError as {@link readTable} does, and when their widths differ. */
 export function readTables(state: HostState, source: string, model: string) {
   const [users, userSeen] = readTable(state, userTable, userFlags, source, model);
   const [items, itemSeen] = readTable(state, itemTable, itemFlags, source, model);

@@ -5,31 +5,36 @@ import { empty, fromHost } from '@crossgate/tensor';
 import type { CfModel } from './backend';
 import { denseIds } from './tables';
 
+/** Settings of {@link topItems}. */
 export interface TopItemsOptions {
-  /** Items per user, e.g. 10. */
+  /** Most items per user, at least 1, e.g. 10. */
   readonly count: number;
-  /** Items that a user shall not be given, such as those the user has positives with. */
+  /** Items that a user must not be given, by dense id, such as those the user has positives with. */
   readonly exclude?: (user: number) => Iterable<number>;
-  /** The positives of a user, oldest first, at most `limit`; needed by models that read histories. */
+  /** The history of a user, oldest first, at most `limit` entries; needed by models that read histories. */
   readonly history?: (user: number, limit: number) => Int32Array;
-  /** Users per batch. Default 1024. */
+  /** Number of users per batch, at least 1. Default 1024. */
   readonly batchSize?: number;
 }
 
-/** Best items of one user, best first; fewer than asked for where not as many are left. */
+/** The best items of one user, best first; fewer than asked for when not as many are left. */
 export interface TopItems {
+  /** Dense id of the user. */
   readonly user: number;
+  /** [n] dense ids, best first. */
   readonly items: Uint32Array;
-  /** Logits, without what depends on the user alone (the user's bias). */
+  /** [n] logits, without the term that depends on the user alone (the user's bias). */
   readonly scores: Float32Array;
 }
 
 /**
- * Ranks all seen items for each user by logit; ties go to the lower id. Padding and items without train rows are never given.
- * All logits of an unseen user are equal (MF without biases, LightGCN): the list is then the first items; see `userSeen`.
- * Scores are compared where they are made, so memory grows with `batchSize` · `count`, not with the number of items.
+ * Ranks all seen items for each user by logit; ties go to the lower id. Padding and items without train rows are never
+ * given. All logits of an unseen user are equal (MF without biases, LightGCN), so the list has simply the first items;
+ * see `userSeen`. Scores are compared where they are computed, so memory grows with `batchSize` · `count`, not with the
+ * number of items.
  *
- * @throws InputError for a count or a user out of range, and without histories where the model reads them.
+ * @param users dense ids.
+ * @throws InputError for a count, batch size or user out of range, and without histories where the model reads them.
  */
 export async function* topItems(
   model: CfModel,
@@ -82,7 +87,10 @@ async function rank(
   }));
 }
 
-/** Items that each user is not given, ascending, one user's behind the other's. At least one entry: no buffer is empty. */
+/**
+ * Items that each user is not given, in ascending order, user behind user. At least one entry: WebGPU has no empty
+ * buffers.
+ */
 function excludedItems(ids: Uint32Array, exclude: TopItemsOptions['exclude']) {
   const rows = Array.from(ids, (user) => Uint32Array.from(exclude?.(user) ?? []).sort());
   const offsets = new Uint32Array(ids.length + 1);

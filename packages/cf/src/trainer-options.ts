@@ -6,34 +6,42 @@ import type { EarlyStoppingOptions } from './early-stopping';
 import { type CfLoss, cfLosses } from './losses';
 import { sequenceLossName } from './sequence-loss';
 
+/** Settings of a `CfTrainer`. */
 export interface CfTrainerOptions
   extends EarlyStoppingOptions,
     Pick<ScheduleOptions, 'warmupSteps' | 'warmupStart' | 'schedule' | 'minLearningRate'> {
-  /** Adam's, e.g. 1e-3; after a warm-up, and before a cosine, which ends with the last of `epochs`. Constant by default. */
+  /**
+   * Learning rate, above 0, e.g. 1e-3. Constant by default. A warm-up rises to it, and a cosine falls from it until the
+   * last of `epochs`.
+   */
   readonly learningRate: number;
-  /** Coupled L2, on every row of the tables in every step, as torch.optim.Adam does. E.g. 1e-4. */
+  /**
+   * L2 decay, at least 0, e.g. 1e-4. With `adam` it is coupled and reaches every row of the tables in every step, as in
+   * torch.optim.Adam.
+   */
   readonly weightDecay: number;
-  /** Rows per step, e.g. 1024. The last batch of an epoch is shorter. */
+  /** Number of rows per step, at least 1, e.g. 1024. The last batch of an epoch may be shorter. */
   readonly batchSize: number;
   /**
-   * Default `bce`. The others learn from the positive rows alone; `sequence-bce`, SASRec's published loss, from each user's
-   * train sequence at all positions at once: a row of a batch is then a user.
+   * What is minimized. Default `bce`, on the labels of all rows. The other losses learn from positive rows alone.
+   * `sequence-bce`, SASRec's published loss, takes each user's train sequence at all positions at once: one row of a
+   * batch is then one user.
    */
   readonly loss?: CfLoss | typeof sequenceLossName;
-  /** `adam` (default) couples the decay, `adamw` decouples it. */
+  /** `adam` (default) couples the weight decay with the gradient, `adamw` decouples it. */
   readonly optimizer?: 'adam' | 'adamw';
-  /** Decay of the first and second moment, each in [0, 1). Default .9 and .999. */
+  /** Decay rates of the first and the second moment, each in [0, 1). Default .9 and .999. */
   readonly betas?: readonly [number, number];
   /**
-   * What the best epoch is chosen by, higher is better, instead of validation AUC: such as NDCG, where all labels are 1 and
-   * there is no AUC. Null: this epoch is the best so far.
+   * Chooses the best epoch instead of validation AUC; higher is better. For example NDCG, where all labels are 1 and
+   * AUC is not defined. Null makes the epoch the best so far.
    */
   readonly criterion?: (model: CfModel) => Promise<number | null>;
-  /** Seed of the row order, the negatives and the dropout; each epoch has its own. */
+  /** Seed of the order of rows, of the negatives and of the dropout; every epoch draws anew. */
   readonly seed: number;
 }
 
-/** @throws InputError naming the first option that is out of range. */
+/** Checks the settings of a training. @throws InputError naming the first option that is out of range. */
 export function checkOptions(options: CfTrainerOptions): void {
   const { learningRate, weightDecay, batchSize, epochs, patience, warmupEpochs, betas } = options;
   for (const [name, value, minimum] of [
@@ -47,7 +55,7 @@ export function checkOptions(options: CfTrainerOptions): void {
       throw new InputError(`${name} ${value} is not a whole number of at least ${minimum}`);
     }
   }
-  // A misspelled word would be taken for the default where nothing checks types.
+  // Without type checks, a misspelled word would count as the default.
   for (const [name, value, words] of [
     ['loss', options.loss, [...cfLosses, sequenceLossName]],
     ['optimizer', options.optimizer, ['adam', 'adamw']],

@@ -1,4 +1,4 @@
-/** Trains a CF model on clicks: a loss of the four, Adam with coupled L2, early stopping on validation AUC. */
+/** Trains a CF model on clicks: one of the losses, Adam with coupled L2, early stopping on validation AUC. */
 import { auc, uauc } from '@crossgate/eval';
 import type { BufferSlice, Device } from '@crossgate/gpu';
 import { InputError } from '@crossgate/gpu';
@@ -23,32 +23,39 @@ import { type CfTrainerOptions, checkOptions } from './trainer-options';
 import { type CfTrainingData, type ClickColumns, checkRows } from './training-data';
 import { type CfTrainingSettings, type CfTrainingState, readProgress, trainingMetadata } from './training-state';
 
-/** What is known after an epoch. */
+/** Numbers of an epoch that has ended. */
 export interface CfEpochReport {
-  /** From 1. */
+  /** Number of the epoch, from 1. */
   readonly epoch: number;
-  /** Mean loss over the training rows, each at the time of its step. */
+  /** Mean loss over the training rows, each computed in its own step; over positions with `sequence-bce`. */
   readonly loss: number;
-  /** Null without validation rows of both classes. */
+  /** AUC of the validation rows, 0 … 1. Null without validation rows of both classes. */
   readonly validAuc: number | null;
+  /**
+   * UAUC of the validation rows, 0 … 1: the mean AUC over users with rows of both classes. Null without any such user.
+   */
   readonly validUauc: number | null;
-  /** The criterion's value, where there is one. */
+  /** Value of `CfTrainerOptions.criterion`; absent when there is none. */
   readonly criterion?: number | null;
-  /** Best criterion, else best validation AUC. */
+  /** Best criterion so far or, without a criterion, best validation AUC. */
   readonly bestAuc: number | null;
+  /** Epoch of {@link bestAuc}, from 1. */
   readonly bestEpoch: number;
-  /** Wall time of the epoch, validation included. */
+  /** Wall time of the epoch in seconds, validation included. */
   readonly seconds: number;
 }
 
+/** How far a training came, and why it ended. */
 export interface CfTrainingResult extends CfProgress {
+  /** `epochs`: all of them are done. `patience`: no better epoch came for that long. */
   readonly stopped: 'epochs' | 'patience';
 }
 
+/** What a caller can see and do while {@link CfTrainer.run} trains. */
 export interface CfTrainHooks {
-  /** Called after every epoch; awaited, so it may save {@link CfTrainer.state}. */
+  /** Called after every epoch. Training waits for it, so it may save {@link CfTrainer.state}. */
   onEpoch?(report: CfEpochReport): void | Promise<void>;
-  /** Aborting throws its reason between two steps. Continue from the last saved state. */
+  /** Aborting it ends the training between two steps and throws its reason. Continue from the last saved state. */
   readonly signal?: AbortSignal;
 }
 
@@ -60,15 +67,15 @@ export interface CfTrainHooks {
  * await trainer.run({ onEpoch: (report) => console.log(report) }); // the model now holds the best epoch's values
  * trainer.release();
  * ```
- * The train rows live on the device, which makes the batches. It is waited for only at the end of an epoch: for the losses
- * and the validation scores.
+ * The train rows live in device memory, and the device makes the batches. The host waits for it only at the end of an
+ * epoch, for the losses and the validation scores.
  */
 export class CfTrainer {
   readonly #device: Device;
   readonly #adam: Adam;
   readonly #losses: BufferSlice;
   readonly #loss: CfLoss | typeof sequenceLossName;
-  /** Where the loss learns from sequences. */
+  /** Only of a loss that learns from sequences. */
   readonly #sequences: TrainSequences | null;
   /** The train rows that the loss learns from. */
   readonly #rows: Int32Array;
@@ -77,12 +84,15 @@ export class CfTrainer {
   #best: HostState | null = null;
 
   /**
-   * @throws InputError for options out of range, an empty train split, and train rows that the model counts as unseen;
-   * OutOfMemoryError. Nothing stays allocated then.
+   * @throws InputError for options out of range, an empty train split, train rows that the model counts as unseen, and
+   * a model that reads histories without any; OutOfMemoryError. Nothing is left allocated then.
    */
   constructor(
+    /** The model that is trained. It belongs to the caller. */
     readonly model: CfModel,
+    /** The rows to train and to validate on. */
     readonly data: CfTrainingData,
+    /** The settings of the training. */
     readonly options: CfTrainerOptions,
   ) {
     checkOptions(options);
@@ -111,20 +121,21 @@ export class CfTrainer {
     this.#losses = losses;
   }
 
+  /** How far the training has come. */
   get progress(): CfProgress {
     return this.#progress;
   }
 
-  /** Why no further epoch is due; null while one is. */
+  /** Why no further epoch follows; null while one does. */
   get stopped(): 'epochs' | 'patience' | null {
     return stopReason(this.#progress, this.options);
   }
 
   /**
-   * Trains to the end and gives the model the values of the best epoch. Goes on from a restored state.
+   * Trains to the end and gives the model the values of the best epoch. Continues from a restored state.
    *
-   * @throws the signal's reason when aborted; NonFiniteLossError when a loss or a score is no longer finite. A state taken after
-   * the epoch before is good.
+   * @throws the reason of the signal when it is aborted; NonFiniteLossError when a loss or a score is no longer finite.
+   * A state saved after the epoch before is still good.
    */
   async run(hooks: CfTrainHooks = {}): Promise<CfTrainingResult> {
     while (this.stopped === null) {
@@ -135,7 +146,7 @@ export class CfTrainer {
     return { ...this.#progress, stopped: this.stopped! };
   }
 
-  /** One pass over the training rows, then validation. See {@link run} for errors. */
+  /** Makes one pass over the training rows, then validates. Throws as {@link run} does. */
   async runEpoch(signal?: AbortSignal): Promise<CfEpochReport> {
     const start = performance.now();
     const { valid, history } = this.data;
@@ -198,10 +209,10 @@ export class CfTrainer {
   }
 
   /**
-   * Everything needed to go on to the same bits: values, moments, the best values, and how far it came. Take it between
+   * Everything needed to resume with the same bits: values, moments, the best values, and the progress. Take it between
    * epochs, e.g. in `onEpoch`: after {@link run} the model holds the best values instead of the last.
    *
-   * @throws NonFiniteLossError naming a tensor with a value that is not finite: such a state would spoil what was saved before.
+   * @throws NonFiniteLossError naming a tensor with a value that is not finite, so that it never replaces a good state.
    */
   async state(): Promise<CfTrainingState> {
     const tensors: HostState = new Map();
@@ -222,7 +233,7 @@ export class CfTrainer {
   }
 
   /**
-   * Goes back to a saved state.
+   * Returns to a saved state.
    *
    * @param source what the state was read from, for messages.
    * @throws InputError when it is damaged or belongs to other settings or tables; then nothing is changed.
@@ -251,14 +262,14 @@ export class CfTrainer {
     this.#progress = progress;
   }
 
-  /** Frees the optimizer's memory; the model stays. */
+  /** Frees the memory of the optimizer, the train rows and the losses. The model stays. */
   release(): void {
     this.#adam.release();
     this.#batches.release();
     this.#device.memory.free(this.#losses);
   }
 
-  /** One update. Losses are kept on the device behind the `done` that came before in this epoch. @returns their number. */
+  /** One update. Its losses are kept on the device behind the `done` losses of this epoch. @returns their number. */
   #step(
     { rows, first, users, items, labels, negatives }: DeviceBatch,
     epoch: number,
@@ -306,15 +317,15 @@ export class CfTrainer {
     return learningRateAt(this.#adam.steps, { ...this.options, totalSteps });
   }
 
-  /** What must not change between a state and its continuation. Patience may, and the number of epochs without a cosine. */
+  /** What must not change when a training resumes. Patience may, and without a cosine also the number of epochs. */
   #settings(): CfTrainingSettings {
     const { seed, batchSize, learningRate, weightDecay, optimizer = 'adam', betas, epochs } = this.options;
     const { warmupSteps = 0, warmupStart = 0, schedule = 'constant', minLearningRate = 0 } = this.options;
     return {
       ...{ model: this.model.name, seed, batchSize, learningRate, weightDecay, trainRows: this.data.train.rows },
-      // Where order and negatives come from: states of the time when the host made them go on to other numbers.
+      // Where order and negatives come from: a state of the time when the host made them would continue differently.
       sampling: 'device',
-      // Only where they are not what they were before there was a choice.
+      // Only what differs from the default, since older states do not name these.
       ...(this.#loss !== 'bce' && { loss: this.#loss }),
       ...(optimizer !== 'adam' && { optimizer }),
       ...(warmupSteps > 0 && { warmupSteps, warmupStart }),
@@ -324,7 +335,10 @@ export class CfTrainer {
   }
 }
 
-/** Whether an epoch's steps are submitted with the nth: soon at first, so that the device has work, then many at once. */
+/**
+ * Whether the steps of an epoch are submitted with the nth: soon at first, so that the device has work, then many at
+ * once.
+ */
 function isSubmitted(step: number): boolean {
   return Number.isInteger(Math.log2(step)) || step % 16 === 0;
 }

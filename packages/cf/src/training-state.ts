@@ -1,4 +1,4 @@
-/** A training in progress on the host: tensors, and in the file's metadata how far it came and by which settings. */
+/** A training in progress on the host: its tensors and, in the metadata of the file, its progress and settings. */
 import { InputError } from '@crossgate/gpu';
 import type { ByteSource, HostState } from '@crossgate/tensor';
 import { encodeState, parseState } from '@crossgate/tensor';
@@ -12,7 +12,7 @@ export interface CfTrainingState {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-/** What must be the same for a training to go on to the same numbers. */
+/** Settings that must be the same for a training to resume with the same numbers. */
 export type CfTrainingSettings = Readonly<Record<string, number | string>>;
 
 const format = 'crossgate-cf-training-1';
@@ -23,11 +23,11 @@ export function trainingMetadata(progress: CfProgress, settings: CfTrainingSetti
 }
 
 /**
- * How far the training of a state came.
+ * The progress of the training in a state.
  *
- * @param settings of the training that is to go on.
+ * @param settings of the training that resumes.
  * @param source what the state was read from, for messages.
- * @throws InputError when it is no such state, or one by other settings, naming the first that differs.
+ * @throws InputError when it is no such state, or one with other settings, naming the first that differs.
  */
 export function readProgress(state: CfTrainingState, settings: CfTrainingSettings, source: string): CfProgress {
   const { metadata } = state;
@@ -37,7 +37,7 @@ export function readProgress(state: CfTrainingState, settings: CfTrainingSetting
   const saved = parseObject(metadata.settings, source);
   const { model } = saved;
   for (const name of new Set([...Object.keys(settings), ...Object.keys(saved)])) {
-    // States of before have no name of their model.
+    // Older states do not name their model.
     if (saved[name] === settings[name] || (name === 'model' && model === undefined)) continue;
     const [then, now] = [saved[name], settings[name]].map((value) => String(value ?? 'of the default'));
     throw new InputError(`${source}: it was trained with ${name} ${then}, now ${now} is asked for; start a new run`);
@@ -55,17 +55,17 @@ function parseObject(json: string | undefined, source: string): Record<string, u
     const value: unknown = JSON.parse(json ?? '');
     if (typeof value === 'object' && value !== null) return value as Record<string, unknown>;
   } catch {
-    // Told below, as is JSON of another kind.
+    // Reported below, as is JSON of another kind.
   }
   throw new InputError(`${source}: the metadata of a training state are damaged or missing`);
 }
 
-/** The state as a safetensors file, piece by piece. */
+/** Writes the state as a safetensors file, piece by piece. */
 export function encodeTrainingState(state: CfTrainingState): AsyncGenerator<Uint8Array, void, undefined> {
   return encodeState(state.tensors, state.metadata);
 }
 
-/** Reads what {@link encodeTrainingState} wrote. @throws InputError naming the file when it is damaged. */
+/** Reads a file that {@link encodeTrainingState} wrote. @throws InputError naming the file when it is damaged. */
 export async function parseTrainingState(source: ByteSource): Promise<CfTrainingState> {
   const { state, metadata } = await parseState(source);
   return { tensors: state, metadata };
