@@ -1,30 +1,45 @@
-// ALG and GATE: CF vectors into the LLM's embedding space, and how much of them each dimension takes (CCF-LLM eq. 2, 3).
+// ALG and GATE: CF vectors mapped into the LLM's embedding space, and how much of them each dimension takes (CCF-LLM
+// eq. 2 and 3).
 
 import type { Device } from '@crossgate/gpu';
 import { InputError } from '@crossgate/gpu';
 import type { RandomStream, Tensor } from '@crossgate/tensor';
 import { linearModule, linearSpecs, ParameterGroup, relu } from '@crossgate/tensor';
 
+/** Settings of ALG, the alignment network (CCF-LLM eq. 2): Linear – ReLU – Linear. Its widths are not in the paper. */
 export interface AlignmentOptions {
-  /** The hidden layer of ALG is this many times as wide as a CF vector. CoLLM and we: 10. */
+  /** The hidden layer is this many times as wide as a CF vector, rounded; above 0. CoLLM has 10. */
   readonly hiddenFactor: number;
-  /** `torch`: nn.Linear's defaults (paper). `matchTokenNorm`: then scaled so that outputs are as long as token embeddings. */
+  /**
+   * Initial values. `torch`: the defaults of nn.Linear. `matchTokenNorm`: the same, then the output layer is scaled so
+   * that aligned item vectors are as long on average as token embeddings (see `buildHybridModel`).
+   */
   readonly init: 'torch' | 'matchTokenNorm';
 }
 
+/** Settings of GATE, the networks that give α (CCF-LLM eq. 3). Their widths are not in the paper. */
 export interface GateOptions {
-  /** Width of the one ReLU layer of both gate networks; null makes them single linear layers. */
+  /** Width of the one ReLU layer of both networks; null makes each a single linear layer. */
   readonly hidden: number | null;
-  /** Applied to α. The paper has none. */
+  /** Applied to α, the sum of both networks. The paper has `none`. */
   readonly activation: 'none' | 'sigmoid' | 'tanh';
-  /** `zero`: α starts at 0, so the LLM starts undisturbed. */
+  /**
+   * Initial values. `default`: those of nn.Linear. `zero`: the output layers start at zero and hence α too, so that
+   * fused titles start as plain text.
+   */
   readonly init: 'default' | 'zero';
-  /** `dimension`: α ∈ R^d (CCF-LLM); `token`: α ∈ R; `one`: α = 1, no gate (both §4.4). */
+  /**
+   * Width of α. `dimension`: α ∈ R^d, a vector per token (eq. 3). `token`: α ∈ R, a number per token. `one`: α = 1, no
+   * gate. The last two are the variants of §4.4.
+   */
   readonly width: 'dimension' | 'token' | 'one';
 }
 
+/** Widths of the two spaces that ALG connects. */
 export interface FusionShape {
+  /** Width of CF vectors (l in §3 of the paper). */
   readonly cfDim: number;
+  /** Width of the LLM's token embeddings (d in §3 of the paper). */
   readonly hiddenSize: number;
 }
 
@@ -67,20 +82,27 @@ export function fusionParameterShapes(
   return shapes;
 }
 
-/** Θ_A and Θ_G in one parameter group, and their forward passes. */
+/** ALG and GATE: their parameters (Θ_A and Θ_G) in one group, and their forward passes. */
 export class AlignmentAndGate {
+  /** All parameters, under the name `fusion`. Freeing it frees all that this object holds. */
   readonly group: ParameterGroup;
-  /** CF vectors [n, cfDim] → [n, hiddenSize]. */
+  /** ALG: CF vectors [n, cfDim] → [n, hiddenSize]. */
   readonly align: (vectors: Tensor) => Tensor;
-  /** Aligned vectors [n, hiddenSize] → the gate's CF part [n, hiddenSize or 1]; null without a gate. */
+  /** The gate's CF part: aligned vectors [n, hiddenSize] → [n, hiddenSize or 1]; null without a gate. */
   readonly gateCf: ((aligned: Tensor) => Tensor) | null;
-  /** Token embeddings [n, hiddenSize] → the gate's text part; null without a gate. */
+  /** The gate's text part: token embeddings [n, hiddenSize] → [n, hiddenSize or 1]; null without a gate. */
   readonly gateText: ((embeddings: Tensor) => Tensor) | null;
 
+  /**
+   * @param random stream that the initial values are drawn from.
+   * @throws InputError for a hidden factor that is not positive; OutOfMemoryError.
+   */
   constructor(
     device: Device,
     { cfDim, hiddenSize }: FusionShape,
+    /** Settings of ALG. */
     readonly alignment: AlignmentOptions,
+    /** Settings of GATE. */
     readonly gate: GateOptions,
     random: RandomStream,
   ) {

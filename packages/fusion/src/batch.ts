@@ -1,28 +1,38 @@
-// Prompts packed into one batch: which token, which CF row, which gate row and which learned row stand at each position.
+// Prompts packed into one batch: which token, which CF row, which gate row and which learned row each position has.
 import type { FusionPositions } from '@crossgate/tensor';
 import type { HybridPrompt } from './prompt';
 import { type Kind, kinds } from './template';
 
-/** Host side of a packed batch of hybrid prompts. */
+/** A packed batch of hybrid prompts on the host. Prompts follow each other without padding. */
 export interface HybridBatch {
-  /** Tokens of each prompt. */
+  /** [prompts] number of tokens of each prompt, at least 1. */
   readonly lengths: readonly number[];
-  /** Kinds of entities that occur. */
+  /** Kinds of entities that occur in the batch. */
   readonly kinds: ReadonlySet<Kind>;
-  /** Distinct items, then distinct users, that occur: the rows to align. Users with histories are distinct per prompt. */
+  /**
+   * Dense ids of the distinct items that occur with a vector: their CF vectors are computed once and are the first CF
+   * rows.
+   */
   readonly items: Uint32Array;
+  /**
+   * Dense ids of the users that occur: their CF rows follow those of the items. A user is listed once, or once per
+   * prompt where prompts have histories of their own.
+   */
   readonly users: Uint32Array;
-  /** [users] what the vector of each user is made of, where prompts tell. */
+  /** [users] the history that each user's vector is computed from; absent where the CF model knows users by id. */
   readonly histories?: readonly Int32Array[];
   /** Distinct tokens of fused titles: the rows of the gate's text part. */
   readonly titleTokens: Uint32Array;
-  /** CF rows count items first, then users. */
+  /**
+   * Rows that the fusion kernel reads at each position: token id, CF row (items first, then users) and gate text row;
+   * −1 for none.
+   */
   readonly positions: FusionPositions;
-  /** Row of the learned vectors at each position, from 0; −1 elsewhere. */
+  /** [tokens] row of the learned vectors at each position, from 0; −1 elsewhere. */
   readonly learnedRows: Int32Array;
 }
 
-/** Numbers distinct values in the order of their first appearance. */
+/** Numbers distinct values from 0, in the order of their first appearance. */
 class Numbering {
   readonly #rows = new Map<number, number>();
 
@@ -42,7 +52,7 @@ class Numbering {
 
 const kindNames = Object.keys(kinds) as Kind[];
 
-/** Packs prompts one behind the other. */
+/** Packs prompts into one batch, in their order. */
 export function packPrompts(prompts: readonly HybridPrompt[]): HybridBatch {
   const lengths = prompts.map(({ tokenIds }) => tokenIds.length);
   const total = lengths.reduce((sum, length) => sum + length, 0);
@@ -61,7 +71,7 @@ export function packPrompts(prompts: readonly HybridPrompt[]): HybridBatch {
   for (const prompt of prompts) {
     positions.tokenIds.set(prompt.tokenIds, start);
     const { userHistory } = prompt;
-    // The same user has another history, hence another vector, in every prompt.
+    // The same user has a different history, hence a different vector, in every prompt.
     const known = userHistory ? new Map<number, number>() : sharedUsers;
     for (const [i, number] of prompt.kinds.entries()) {
       if (number === kinds.text) continue;

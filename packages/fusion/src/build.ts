@@ -1,4 +1,4 @@
-// Assembles a method's model from its parts.
+// Builds a method's model from its parts.
 import type { CfBackend } from '@crossgate/cf';
 import { type LlamaModel, LoraAdapters, type LoraOptions } from '@crossgate/llm';
 import { RandomStream, readGroup, writeGroup } from '@crossgate/tensor';
@@ -8,29 +8,41 @@ import { CfChannel, type Channel, LearnedChannel } from './channels';
 import { learnedVectors, type Slots } from './methods/method';
 import { HybridModel } from './model';
 
+/** Settings of {@link buildHybridModel}. */
 export interface BuildOptions {
+  /** Seed of the initial values of LoRA, of ALG and GATE, and of learned vectors; each has a stream of its own. */
   readonly seed: number;
+  /**
+   * Settings of the LoRA adapters (Θ_L). The paper gives none; CoLLM has rank 8, alpha 16, dropout .05, q_proj and
+   * v_proj.
+   */
   readonly lora: LoraOptions;
+  /** Settings of ALG (Θ_A). Read only with a CF backend. */
   readonly alg: AlignmentOptions;
+  /** Settings of GATE (Θ_G). Read only with a CF backend. */
   readonly gate: GateOptions;
-  /** Of the method: how many learned vectors it has. Default: none. */
+  /** Slots of the method, which say how many learned vectors it has. Default: no learned vectors. */
   readonly slots?: Slots;
 }
 
-/** Mean lengths of vectors, worth logging: they say how loud CF vectors enter the LLM. */
+/** Mean lengths (Euclidean norms) of vectors, worth logging: they say how strongly CF vectors enter the LLM. */
 export interface NormReport {
+  /** Mean norm of token embeddings, over at most 1,024 of them spread over the vocabulary. */
   readonly tokenNorm: number;
-  /** Of aligned item vectors, before any scaling. */
+  /** Mean norm of aligned item vectors, over at most 1,024 seen items, before any scaling; 0 without seen items. */
   readonly alignedNorm: number;
-  /** Factor that `matchTokenNorm` applied to ALG's output layer; 1 otherwise. */
+  /** Factor that `matchTokenNorm` applied to the output layer of ALG; 1 without it. */
   readonly scale: number;
 }
 
 /**
- * Adds LoRA to the LLM, which stays as it is, ALG and GATE where there is a CF backend, and learned vectors where slots
- * have some. The model's `release` frees these; nothing stays allocated when this throws.
+ * Builds a model: the LLM, which stays as it is, with LoRA adapters; ALG and GATE where there is a CF backend; learned
+ * vectors where slots have some. The model's `release` frees these additions.
  *
- * @param backend null for methods on text alone.
+ * @param base stays its owner's.
+ * @param backend stays its owner's; null for methods on text alone.
+ * @returns the model, and the norms of its vectors; these are null without a backend.
+ * @throws InputError for options of LoRA or ALG out of range; OutOfMemoryError. Nothing is left allocated then.
  */
 export async function buildHybridModel(
   base: LlamaModel,
@@ -66,7 +78,7 @@ export async function buildHybridModel(
   }
 }
 
-/** Rows from which mean norms are estimated. */
+/** Most rows from which a mean norm is estimated. */
 const sampledRows = 1024;
 
 async function measureNorms(llm: LlamaModel, backend: CfBackend, networks: AlignmentAndGate): Promise<NormReport> {

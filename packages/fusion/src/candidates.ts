@@ -1,4 +1,4 @@
-// Many items for one user: prompts that differ only in the candidate share everything before it.
+// Scores of many items for one user: prompts that differ only in the candidate share everything before it.
 import { computeInBatches, KeyValueCache } from '@crossgate/llm';
 import { withoutTape, type YesNoLossOptions } from '@crossgate/tensor';
 import { packPrompts } from './batch';
@@ -7,21 +7,27 @@ import { type HybridPrompt, type PromptBuilder, promptFor, slicePrompt } from '.
 import type { ScoringOptions } from './scoring';
 import type { PromptInput } from './template';
 
-/** A user, the positives that prompts may name (all earlier ones, oldest first), and what the CF model knows. */
+/**
+ * The user to score items for: the id, all earlier positives (oldest first) that prompts may name, and what the CF
+ * model's user vector is computed from where that is more.
+ */
 export type ScoredUser = Pick<PromptInput, 'user' | 'userHistory'> & { readonly history: Int32Array };
 
-/** Candidates whose prompts are held at a time. */
+/** Number of candidates whose prompts are in memory at a time. */
 const chunk = 1024;
 
 /**
- * Scores items for one user, as whole prompts would, but what stands before the candidate is computed once: its keys and values
- * stay on the device until {@link release}, or until the end of a `using`. Where titles are so long that histories must be cut,
- * there is one such prefix for each length of history that is left.
+ * Scores items for one user as whole prompts would, within rounding. The part of the prompt before the candidate is
+ * computed once; its keys and values stay on the device until {@link release}, or until the end of a `using`. Where a
+ * title is so long that the history must be shortened, each length of the remaining history has a prefix of its own.
  */
 export class CandidateScorer implements Disposable {
   readonly #prefixes = new Map<number, KeyValueCache>();
 
-  /** @param loss decides, with its answer tokens, what a score is: see `scoreRows`. */
+  /**
+   * @param builder makes the prompts; of the stage that scores.
+   * @param loss determines, with its answer tokens, what a score is: see `scoreRows`.
+   */
   constructor(
     private readonly model: HybridModel,
     private readonly builder: PromptBuilder,
@@ -30,9 +36,12 @@ export class CandidateScorer implements Disposable {
   ) {}
 
   /**
+   * Scores items.
+   *
    * @param items dense ids.
-   * @returns scores in the order of `items`: higher means likelier Yes.
-   * @throws InputError for an item that is not in the data set, and a prompt that does not fit without any history.
+   * @returns scores in the order of `items`: a higher one means Yes is more likely.
+   * @throws InputError for an item that is not in the data set, and for a prompt that does not fit even without
+   * history; the reason of the signal when it is aborted.
    */
   async score(items: ArrayLike<number>, options: ScoringOptions = {}): Promise<Float32Array> {
     const scores = new Float32Array(items.length);
@@ -64,7 +73,7 @@ export class CandidateScorer implements Disposable {
     return scores;
   }
 
-  /** Keys and values of the first `length` positions; undefined where the candidate comes first. */
+  /** Keys and values of the first `length` positions; undefined when the candidate comes first. */
   #prefix(length: number, prompt: HybridPrompt): KeyValueCache | undefined {
     if (length === 0) return undefined;
     const known = this.#prefixes.get(length);
@@ -77,7 +86,7 @@ export class CandidateScorer implements Disposable {
     return cache;
   }
 
-  /** Frees the prefixes. */
+  /** Frees the keys and values of the prefixes. */
   release(): void {
     for (const cache of this.#prefixes.values()) cache.release();
     this.#prefixes.clear();

@@ -1,4 +1,4 @@
-// What gives the vectors of a prompt: a CF backend with its ALG and GATE, or vectors that are learned by themselves.
+// Sources of the vectors in a prompt: a CF backend with its ALG and GATE, or vectors that are learned by themselves.
 import type { CfBackend } from '@crossgate/cf';
 import type { Device } from '@crossgate/gpu';
 import type { DropoutContext, LlamaModel } from '@crossgate/llm';
@@ -17,41 +17,54 @@ import type { HybridBatch } from './batch';
 import type { GroupName } from './methods/method';
 import type { Kind } from './template';
 
+/**
+ * Which whole users and items a training step replaces by the zero vector, as unseen ones have it. The seed and the
+ * counter (the step) determine the mask.
+ */
 export interface CfDropout extends DropoutContext {
-  /** Share of the items of a batch, in [0, 1). */
+  /** Share of the items of a batch that become zero, in [0, 1). */
   readonly items: number;
-  /** Share of the users of a batch, in [0, 1). */
+  /** Share of the users of a batch that become zero, in [0, 1). */
   readonly users: number;
 }
 
-/** Token embeddings as rows that a channel adds its vectors to: the table, and the row of each position; −1 for none. */
+/** The token embeddings that a channel adds its vectors to. */
 export interface TokenRows {
+  /** f32 [rows, hiddenSize]. */
   readonly table: Tensor;
+  /** [tokens] row of the table at each position; −1 for zero. */
   readonly rows: Int32Array;
 }
 
-/** A source of vectors in the LLM's space. */
+/** A source of vectors in the LLM's embedding space. */
 export interface Channel {
-  /** Kinds of entities that it has vectors of. */
+  /** Kinds of entities whose vectors it gives. */
   readonly serves: ReadonlySet<Kind>;
-  /** Its trainable values by the names that stages use. */
+  /** Its trainable parameters, by the names that stages use. */
   readonly groups: ReadonlyMap<GroupName, ParameterGroup>;
   /**
-   * Token embeddings plus the channel's vectors, inside a step: [tokens, hiddenSize].
-   * @param tokens the rows to add to; −1 everywhere where another channel has added them already.
+   * Token embeddings plus the channel's vectors, inside a step: [tokens, hiddenSize]. Differentiable.
+   *
+   * @param tokens the embeddings to add to; row −1 everywhere if another channel has already added them.
+   * @param dropout of a training step; absent in evaluation.
    */
   embed(llm: LlamaModel, batch: HybridBatch, tokens: TokenRows, dropout?: CfDropout): Tensor;
-  /** Frees what the channel made; a CF backend stays its owner's. */
+  /** Frees what the channel itself allocated. A CF backend stays its owner's. */
   release(): void;
 }
 
-/** A CF backend (ENC) with the networks that bring its vectors in. */
+/**
+ * A CF backend (ENC) with the networks that map its vectors to the LLM (ALG) and fuse them with titles (GATE): x_SM[t]
+ * + α ⊙ ALG(x_CF) for tokens of fused titles (CCF-LLM eq. 4), ALG(x_CF) for slots of one vector.
+ */
 export class CfChannel implements Channel {
   readonly serves: ReadonlySet<Kind> = new Set<Kind>(['title', 'item', 'user']);
   readonly groups: ReadonlyMap<GroupName, ParameterGroup>;
 
   constructor(
+    /** Gives the CF vectors of users and items (Θ_E). */
     readonly backend: CfBackend,
+    /** ALG and GATE (Θ_A and Θ_G). The channel frees them. */
     readonly networks: AlignmentAndGate,
   ) {
     this.groups = new Map([
@@ -90,13 +103,20 @@ export class CfChannel implements Channel {
   }
 }
 
-/** Vectors that belong to slots of the template alone (Softprompt): as many as the slots say, in the LLM's space. */
+/**
+ * Learned vectors that belong to slots of the template, not to users or items (Softprompt): one table [count,
+ * hiddenSize] in the LLM's space.
+ */
 export class LearnedChannel implements Channel {
   readonly serves: ReadonlySet<Kind> = new Set<Kind>(['learned']);
   readonly groups: ReadonlyMap<GroupName, ParameterGroup>;
   readonly #vectors: Tensor;
 
-  /** @param deviation of the normal initial values; default .02, that of LLaMA's own embeddings. */
+  /**
+   * @param count number of vectors, all slots together.
+   * @param deviation standard deviation of the normal initial values; default .02, that of LLaMA's own embeddings.
+   * @throws OutOfMemoryError.
+   */
   constructor(device: Device, count: number, hiddenSize: number, seed: number, deviation = 0.02) {
     const values = new RandomStream(seed, 'learned').normals(count * hiddenSize, deviation);
     const group = new ParameterGroup(device, 'learned', [{ name: learnedName, shape: [count, hiddenSize], values }]);
@@ -120,12 +140,15 @@ export class LearnedChannel implements Channel {
 /** Name of the learned vectors in states: [count, hiddenSize]. */
 export const learnedName = 'learned.vectors';
 
-/** Shapes of learned vectors by name, before anything is allocated. */
+/** Shapes of learned vectors by name, before anything is allocated; empty for a count of 0. */
 export function learnedShapes(count: number, hiddenSize: number): Map<string, readonly number[]> {
   return new Map(count > 0 ? [[learnedName, [count, hiddenSize]]] : []);
 }
 
-/** Zeroes whole rows, `items` of items and then users, by a mask that is a function of the dropout's seed and counter. Rows that stay are not rescaled. */
+/**
+ * Zeroes whole rows, first `items` rows of items and then those of users, by a mask that depends only on the dropout's
+ * seed and counter. The other rows are not rescaled.
+ */
 function dropRows(x: Tensor, items: number, dropout: CfDropout | undefined): Tensor {
   if (!dropout || (dropout.items === 0 && dropout.users === 0)) return x;
   const random = new RandomStream(dropout.seed, `cf.dropout.${dropout.counter}`);

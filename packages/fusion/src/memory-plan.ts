@@ -5,46 +5,59 @@ import type { LlamaConfig, LoraOptions } from '@crossgate/llm';
 import { loraParameterShapes, weightBytes } from '@crossgate/llm';
 import type { ActivationStorage } from '@crossgate/tensor';
 
-/** What decides the memory of training. */
+/** What the memory of a training step depends on. */
 export interface MemoryPlanInput {
+  /** Shape of the language model. */
   readonly llm: LlamaConfig;
   /** Bytes of the model's weights on the device, by `weightBytes` of `@crossgate/llm`. Default: all of them in f32. */
   readonly weightBytes?: number;
-  /** Longest rotary table that is kept; see `LlamaModel.maxPositions`. */
+  /** Number of positions of the rotary table; see `LlamaModel.maxPositions`. */
   readonly maxPositions: number;
-  /** Values of the parameter groups that exist (LoRA, ALG and GATE, ENC), trained or not. */
+  /** Number of values of all parameter groups (LoRA, ALG and GATE, ENC, learned vectors), trained or not. */
   readonly parameters: number;
-  /** Values of the groups that the stage trains: they have moments. */
+  /** Number of values of the groups that the stage trains; these have moments. */
   readonly trained: number;
+  /** Rank of the LoRA adapters. */
   readonly loraRank: number;
-  /** As `LoraOptions.targets`. Default q_proj and v_proj. */
+  /** Layers with adapters, as in `LoraOptions.targets`. Default q_proj and v_proj. */
   readonly loraTargets?: LoraOptions['targets'];
-  /** What the CF model takes beside its parameters; `held` 0 where the stage does not train it. Default: nothing. */
+  /**
+   * What the CF model takes beside its parameters; set `held` to 0 if the stage does not train it. Default: nothing.
+   */
   readonly cf?: CfMemory;
-  /** Tokens of a batch, all prompts together. */
+  /** Number of tokens of a batch, all prompts together. */
   readonly tokens: number;
+  /** Number of prompts of a batch. */
   readonly prompts: number;
-  /** Whether layers keep only their input and run again; see `LlamaModel.checkpointing`. Default false. */
+  /**
+   * Whether layers store only their input and recompute the rest in the backward pass; see `LlamaModel.checkpointing`.
+   * Default false.
+   */
   readonly checkpointing?: boolean;
-  /** How the tape keeps what the backward pass reads; see `Tape`. Default f32. */
+  /** In which type the tape stores what the backward pass reads; see `Tape`. Default f32. */
   readonly activations?: ActivationStorage;
 }
 
-/** Bytes by purpose. */
+/** Predicted device memory in bytes, by purpose. */
 export interface MemoryPlan {
+  /** Frozen weights and the rotary table. */
   readonly weights: number;
-  /** Values and gradients of the parameter groups. */
+  /** Values and gradients of all parameter groups, f32. */
   readonly parameters: number;
-  /** Both moments of what is trained. */
+  /** Both moments of Adam for the groups that are trained, f32. */
   readonly optimizer: number;
   /** What the CF model keeps beside its parameters, such as LightGCN's graph. */
   readonly cf: number;
   /** Peak of everything between two optimizer updates, in the size classes of the step pool. */
   readonly step: number;
+  /** Sum of all the above. */
   readonly total: number;
 }
 
-/** Bytes that layers keep for their backward pass, and all in f32 that each holds at its end; the last one, when its attention is done. */
+/**
+ * Bytes that each layer keeps for its backward pass, and all bytes in f32 that it holds at its end (the last layer:
+ * when its attention is done).
+ */
 interface LayerBytes {
   readonly attention: readonly number[];
   readonly feedForward: readonly number[];
@@ -58,8 +71,8 @@ const bytesPerToken =
     widths.reduce((sum, width) => sum + sizeClass(bytes * tokens * width), 0);
 
 /**
- * What each layer keeps, by which of its modules have adapters: an adapted module keeps its input and its low-rank activations;
- * nothing is kept before the first adapter, since no gradient flows there.
+ * What each layer keeps, depending on which of its modules have adapters. An adapted module keeps its input and its
+ * low-rank activations. Nothing is kept before the first adapter, since no gradient flows there.
  */
 function layerBytes({
   llm,
@@ -92,19 +105,19 @@ function layerBytes({
     const attends: boolean = flows || into > 0;
     attention.push(
       (flows || layer === 0 ? kept(hiddenSize) : 0) + // the layer's input
-        (into > 0 ? kept(hiddenSize) + keptLow(into) : 0) + // normalised
+        (into > 0 ? kept(hiddenSize) + keptLow(into) : 0) + // normalized
         (attends ? kept(...rotated) + perToken(heads) : out * kept(queryWidth)) + // log-sum-exp stays f32
         keptLow(out),
     );
     const middle: boolean = attends || out > 0;
     feedForward.push(
       (middle ? kept(hiddenSize) : 0) +
-        (wide > 0 ? kept(hiddenSize) + keptLow(wide) : 0) + // normalised
+        (wide > 0 ? kept(hiddenSize) + keptLow(wide) : 0) + // normalized
         (middle || wide > 0 ? kept(intermediateSize, intermediateSize) : 0) +
         (down > 0 ? kept(intermediateSize) : 0) + // SwiGLU's result
         keptLow(down),
     );
-    // Unrotated query and key, and what only this layer's own scope holds: results of o and down, the sum, dropped inputs.
+    // Unrotated query and key, and what only this layer's scope holds: results of o and down, the sum, dropped inputs.
     const attended = perToken(hiddenSize, hiddenSize, queryWidth, keyWidth, ...rotated, heads) + low(into);
     const dropped =
       (into + wide) * perToken(hiddenSize) + out * perToken(queryWidth) + down * perToken(intermediateSize);
@@ -116,18 +129,20 @@ function layerBytes({
 }
 
 /**
- * Predicts the memory of one training step.
+ * Predicts the device memory of one training step.
  *
- * With LoRA on q and v a layer keeps for its backward pass, per token: its input, the normalised input (LoRA's A reads it), the
- * low-rank activations of q and v, the rotated query and key, the value, attention's output and log-sum-exp, the middle
- * residual, and both halves of SwiGLU. The last layer's feed-forward runs for the answers alone. At the peak, near the end
- * of the forward pass, a layer also holds all else that it has made.
+ * With LoRA on q and v, a layer keeps for its backward pass, per token: its input, the normalized input (which LoRA's A
+ * reads), the low-rank activations of q and v, the rotated query and key, the value, the output and the log-sum-exp of
+ * attention, the residual between attention and feed-forward, and both halves of SwiGLU. The feed-forward of the last
+ * layer runs for the answers alone. At the peak, near the end of the forward pass, the running layer also holds
+ * everything else that it has computed.
  *
- * With checkpointing a layer keeps its input alone. The peak is then in the backward pass of the last layer but one: all of what
- * that layer keeps, its output and the gradient of it, and the gradients of SwiGLU's result and halves.
+ * With checkpointing a layer keeps only its input. The peak is then in the backward pass of the last layer but one: all
+ * that this layer keeps, its output and the gradient of the output, and the gradients of SwiGLU's result and halves.
  *
- * With activations in f16 all that is kept takes half, but for log-sum-exp; the layer that runs has its values in f32 too, and so
- * has a checkpointed one that runs again. The input of the first layer is its maker's, and stays in f32 beside its halves.
+ * With activations in f16 everything kept takes half, except the log-sum-exp. The running layer has its values in f32
+ * too, and so does a checkpointed layer that is recomputed. The input of the first layer belongs to the caller and
+ * stays in f32 beside its copy in f16.
  */
 export function planMemory(input: MemoryPlanInput): MemoryPlan {
   const { llm, tokens, prompts, cf = { persistent: 0, held: 0, peak: 0 } } = input;

@@ -1,4 +1,4 @@
-// The model of every method here: prompts → embeddings (text, and the vectors of channels) → LLM → logits of the answer.
+// The model of every method: prompts → embeddings (tokens, and the vectors of channels) → LLM → logits of the answer.
 import { InputError } from '@crossgate/core';
 import type { DropoutContext, LlamaModel, Past } from '@crossgate/llm';
 import { lastTokens, packSequences } from '@crossgate/llm';
@@ -10,19 +10,24 @@ import { CfChannel, type CfDropout, type Channel } from './channels';
 import type { GroupName } from './methods/method';
 import type { HybridPrompt } from './prompt';
 
-/** The noise of a training step; absent in evaluation. */
+/** Dropout of a training step; absent in evaluation. */
 export interface TrainingNoise {
-  /** Of LoRA. */
+  /** Seed and step of the dropout inside LoRA; absent when LoRA is not trained. */
   readonly lora?: DropoutContext | undefined;
-  /** Replaces whole users and items by the zero vector, as unseen ones have it. */
+  /** Dropout of CF vectors; absent when ALG and GATE are not trained. */
   readonly cf?: CfDropout | undefined;
 }
 
-/** An LLM that reads hybrid prompts. Without channels, prompts are text. */
+/** An LLM that reads hybrid prompts. Without channels, prompts are plain text. */
 export class HybridModel {
-  /** @param channels what gives vectors, each kind of entity by one of them; added in their order. */
+  /**
+   * @param channels give the vectors; each kind of entity is served by one of them. They add their vectors in this
+   * order.
+   */
   constructor(
+    /** The language model, with its adapters if there are any. */
     readonly llm: LlamaModel,
+    /** The sources of vectors. */
     readonly channels: readonly Channel[] = [],
   ) {}
 
@@ -31,13 +36,16 @@ export class HybridModel {
     return this.channels.find((channel) => channel instanceof CfChannel) ?? null;
   }
 
-  /** Frees what training adds to the LLM: adapters, and what the channels made. The LLM and CF backends stay their owners'. */
+  /**
+   * Frees what training adds to the LLM: the adapters, and what the channels allocated. The LLM and CF backends stay
+   * their owners'.
+   */
   release(): void {
     this.llm.adapters?.release();
     for (const channel of this.channels) channel.release();
   }
 
-  /** The parameter groups that exist, by name. */
+  /** The parameter groups of the model, by name. */
   groups(): ReadonlyMap<GroupName, ParameterGroup> {
     const groups = new Map<GroupName, ParameterGroup>();
     if (this.llm.adapters) groups.set('lora', this.llm.adapters.group);
@@ -46,7 +54,7 @@ export class HybridModel {
   }
 
   /**
-   * Input embeddings of a packed batch: [tokens, hiddenSize].
+   * Input embeddings of a packed batch, inside a step: [tokens, hiddenSize]. Differentiable.
    *
    * @throws InputError for a kind of entity that no channel serves.
    */
@@ -74,9 +82,10 @@ export class HybridModel {
   }
 
   /**
-   * Logits of the answer's position of every prompt: [prompts, vocabSize].
+   * Logits at the answer position (the last) of every prompt, inside a step: [prompts, vocabSize]. Differentiable.
    *
-   * @param past what all prompts go on from, for prompts without their shared beginning.
+   * @param past the cached beginning that all prompts share; the prompts are then given without it.
+   * @throws InputError as {@link embed} does, and for a prompt longer than the model's context.
    */
   logits(prompts: readonly HybridPrompt[], noise: TrainingNoise = {}, past?: Past): Tensor {
     const batch = packPrompts(prompts);
@@ -85,7 +94,13 @@ export class HybridModel {
     return this.llm.logits(hidden);
   }
 
-  /** Losses [prompts] and scores [prompts] of a batch, see `yesNoLoss` of the tensor package; `past` as in {@link logits}. */
+  /**
+   * Losses [prompts] and scores [prompts] of a batch; see `yesNoLoss` of `@crossgate/tensor` for `options`.
+   *
+   * @param labels [prompts] of 0 or 1.
+   * @param gradScale factor on the gradients, such as 1 / prompts for those of the mean.
+   * @param past as in {@link logits}.
+   */
   loss(
     prompts: readonly HybridPrompt[],
     labels: Float32Array,

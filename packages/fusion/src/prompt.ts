@@ -1,4 +1,4 @@
-// Hybrid prompts: filled templates as tokens with marks (CCF-LLM §3.2).
+// Hybrid prompts: filled templates as tokens, with the entity of each position (CCF-LLM §3.2).
 import type { UserHistories } from '@crossgate/cf';
 import { InputError } from '@crossgate/core';
 import type { Tokenizer } from '@crossgate/llm';
@@ -6,55 +6,65 @@ import type { Slots } from './methods/method';
 import { type Kind, kinds, type Piece, type PromptInput, Template } from './template';
 
 /**
- * One prompt, position by position. Each position holds a token, or a vector of an entity (`tokenIds` −1). The tokens of a
- * fused title hold both: the token and the item whose vector is added. Entities are named, never found by their tokens.
+ * One prompt, position by position. A position holds a token, or the vector of an entity (`tokenIds` −1), or both: a
+ * token of a fused title also names the item whose vector is added. Entities are named by kind and id, never recognized
+ * by their tokens.
  */
 export interface HybridPrompt {
-  /** Token of each position; −1 where a vector stands alone. */
+  /** [positions] token id; −1 where a vector stands alone. */
   readonly tokenIds: Int32Array;
-  /** What the entity of each position is, by the numbers of `kinds`. */
+  /** [positions] kind of the entity, by the numbers of `kinds`. */
   readonly kinds: Uint8Array;
-  /** Dense id of the item or user, or number of the learned vector, from 1; 0 in plain text. */
+  /** [positions] dense id of the item or user, or number of the learned vector from 1; 0 in plain text. */
   readonly entities: Int32Array;
   /**
-   * Positions before the first that depends on the candidate; for one user, they are the same wherever their number is.
-   * Absent in prompts of other makers.
+   * Number of positions before the first that depends on the candidate. Prompts of one user with the same number share
+   * these positions. Absent in prompts that were not made by {@link PromptBuilder}.
    */
   readonly sharedLength?: number;
-  /** What was known of the user before the row, where the CF model makes the user's vector of it (SASRec, asymmetric SVD). */
+  /**
+   * What was known of the user before the row; only where the CF model computes the user vector from it (SASRec,
+   * asymmetric SVD).
+   */
   readonly userHistory?: Int32Array;
 }
 
-/** How the slots of a template are filled. */
+/** Settings of a {@link PromptBuilder}: the template and how its slots are filled. */
 export interface PromptOptions {
   /** Text with slots in braces. */
   readonly template: string;
   /** What fills each slot. */
   readonly slots: Slots;
-  /** Most history items that a prompt names. */
+  /** Most history items that a prompt names; the last ones are taken. */
   readonly historyLength: number;
-  /** Most tokens of a prompt; the oldest history items are dropped first. */
+  /** Most tokens of a prompt. A longer prompt loses its oldest history items. The paper has 700. */
   readonly maxLength: number;
-  /** Most entries of a history that the CF model makes a user's vector of; 0 (default) where it knows the user by id. */
+  /**
+   * Most history entries that the CF model computes a user's vector from. Default 0: the model knows the user by id.
+   */
   readonly userHistoryLength?: number;
-  /** Where the CF model reads more than positives: what it reads, see `CfModel.histories` of `@crossgate/cf`. */
+  /** Histories for CF models that read more than positives: see `CfModel.histories` of `@crossgate/cf`. */
   readonly userHistories?: UserHistories;
 }
 
-/** Turns (user, item, history) into hybrid prompts; tokenizes every title and every piece of text once. */
+/** Makes hybrid prompts from a user, an item and a history. Every title and every piece of text is tokenized once. */
 export class PromptBuilder {
+  /** The template, parsed. */
   readonly template: Template;
   readonly #texts = new Map<string, Int32Array>();
   readonly #titles: (Int32Array | undefined)[] = [];
+  /** The tokens of Yes and No, by the tokenizer. */
   readonly answers: AnswerTokens;
 
   /**
    * @param titles by dense id; index 0 is padding.
-   * @throws InputError when the template has no slot of the candidate, or one that nothing fills.
+   * @throws InputError when the template has no slot of the candidate or a slot that nothing fills, and when the
+   * tokenizer cannot tell Yes from No.
    */
   constructor(
     private readonly tokenizer: Tokenizer,
     private readonly titles: readonly string[],
+    /** The settings of the prompts. */
     readonly options: PromptOptions,
   ) {
     this.template = new Template(options.template, options.slots);
@@ -64,7 +74,7 @@ export class PromptBuilder {
   /**
    * Builds one prompt.
    *
-   * @throws InputError when it is longer than `maxLength` even without any history.
+   * @throws InputError when it is longer than `maxLength` even without history, and for an item that has no title.
    */
   build(input: PromptInput): HybridPrompt {
     const { historyLength, maxLength } = this.options;
@@ -81,7 +91,7 @@ export class PromptBuilder {
     }
   }
 
-  /** The prompt as text, vectors in brackets: for reports and tests. */
+  /** The prompt as text, vectors in brackets: for reports and tests. It is not shortened to `maxLength`. */
   describe(input: PromptInput): string {
     return this.template.text(input, this.options.historyLength, (id) => this.#title(id));
   }
@@ -133,8 +143,8 @@ export class PromptBuilder {
 }
 
 /**
- * The prompt of a user, a candidate and all positives before: the template takes the last of them, and so does the CF model where
- * it makes the user's vector of them and no `userHistory` is given.
+ * The prompt of a user, a candidate and all positives before. The template names the last positives. A CF model that
+ * computes the user vector from a history takes `userHistory`, else the last positives.
  *
  * @throws InputError as `build` does.
  */
@@ -153,9 +163,9 @@ interface Segment {
   readonly tokens: Int32Array;
   readonly kind: Kind;
   readonly entity: number;
-  /** Each further position is of the next entity. */
+  /** Every position belongs to the next entity. */
   readonly ascending?: boolean;
-  /** Depends on the candidate. */
+  /** Whether it depends on the candidate. */
   readonly candidate: boolean;
 }
 
@@ -179,7 +189,7 @@ function join(segments: readonly Segment[], length: number): HybridPrompt {
   return { ...prompt, sharedLength };
 }
 
-/** A part of a prompt, from position `start` to `end`. */
+/** The part of a prompt from position `start` up to, but without, `end` (default: to the end of the prompt). */
 export function slicePrompt(prompt: HybridPrompt, start: number, end?: number): HybridPrompt {
   return {
     ...prompt,
@@ -191,13 +201,19 @@ export function slicePrompt(prompt: HybridPrompt, start: number, end?: number): 
 
 /** The tokens whose probabilities are the answer. */
 export interface AnswerTokens {
-  /** Tokens both answers begin with; they end the prompt. Empty where Yes and No are single tokens. */
+  /** Tokens that both answers begin with; they end the prompt. Empty when the first tokens of Yes and No differ. */
   readonly prefix: Int32Array;
+  /** Token id that stands for Yes. */
   readonly yes: number;
+  /** Token id that stands for No. */
   readonly no: number;
 }
 
-/** Finds what follows "#Answer:" as Yes and as No: the first tokens in which the two differ. */
+/**
+ * Finds the tokens of " Yes" and " No" after "#Answer:": the first ones in which the two differ.
+ *
+ * @throws InputError when they do not differ.
+ */
 export function findAnswerTokens(tokenizer: Tokenizer): AnswerTokens {
   const [yes, no] = [' Yes', ' No'].map((text) => tokenizer.encode(text, { bos: false, dummyPrefix: false })) as [
     number[],

@@ -5,16 +5,21 @@ import type { YesNoLossOptions } from '@crossgate/tensor';
 import type { HybridModel } from './model';
 import { type HybridPrompt, type PromptBuilder, promptFor } from './prompt';
 
+/** Settings of {@link scoreRows} and {@link scorePrompts}. */
 export interface ScoringOptions {
   /** Most tokens of one batch. Default 16,384: enough to fill a device, little beside the weights. */
   readonly batchTokens?: number;
-  /** Called with the rows done so far. */
+  /** Called after each batch with the number of rows done so far and of all rows. */
   readonly onProgress?: (done: number, total: number) => void;
-  /** Stops between batches. */
+  /** Aborting it ends the scoring between two batches and throws its reason. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** The prompt of a row of a split, with the history that the row's user had by then, and what the CF model knew by then. */
+/**
+ * The prompt of a row of a split, with the history that its user had by then, also for the CF model.
+ *
+ * @throws InputError as `PromptBuilder.build` does.
+ */
 export function promptOfRow(builder: PromptBuilder, dataset: Dataset, split: SplitName, row: number): HybridPrompt {
   const { user, item } = dataset.splits[split];
   const { historyLength, userHistoryLength = 0, userHistories } = builder.options;
@@ -24,10 +29,12 @@ export function promptOfRow(builder: PromptBuilder, dataset: Dataset, split: Spl
 }
 
 /**
- * Scores rows: z_yes − z_no, or the raw Yes logit under `yes-logit-bce`. Higher means likelier Yes.
+ * Scores rows of a split. A score is z_yes − z_no, the difference of the answers' logits, or the raw Yes logit under
+ * `yes-logit-bce`. A higher score means Yes is more likely.
  *
  * @param rows row numbers of the split.
- * @returns scores in the order of `rows`.
+ * @returns [rows] scores, in the order of `rows`.
+ * @throws InputError as {@link promptOfRow} does; the reason of the signal when it is aborted.
  */
 export function scoreRows(
   model: HybridModel,
@@ -45,10 +52,10 @@ export function scoreRows(
 }
 
 /**
- * Scores prompts as {@link scoreRows} does; they are taken one by one.
+ * Scores prompts as {@link scoreRows} does. The iterable is read one prompt at a time.
  *
- * @param total how many there are, for progress.
- * @returns scores in their order.
+ * @param total number of prompts, for progress.
+ * @returns [total] scores, in their order.
  */
 export function scorePrompts(
   model: HybridModel,

@@ -1,22 +1,30 @@
-// What is read back of each step, one step late: losses and the state of the loss scale, and when they end a training.
+// What is read back of each training step, one step late: losses and the loss scale, and when they end a training.
 import { empty, LossScaler, type LossScalerState, NonFiniteLossError, type Tensor } from '@crossgate/tensor';
 
-/** Steps in a row without a finite gradient that end a training, once the loss scale can't go down further. */
+/**
+ * Number of consecutive steps without finite gradients that ends a training, once the loss scale cannot fall further.
+ */
 const mostSkippedInRow = 20;
 
+/** Numbers of one training step. */
 export interface StepReport {
+  /** Number of the stage, from 0. */
   readonly stage: number;
-  /** Steps done in the stage. */
+  /** Number of steps done in the stage, this one included. */
   readonly step: number;
+  /** Number of steps of the stage if it is not ended early. */
   readonly totalSteps: number;
+  /** Mean loss of the batch, before the update. */
   readonly loss: number;
+  /** Learning rate of the step. */
   readonly learningRate: number;
+  /** Number of tokens of the batch, all prompts together. */
   readonly tokens: number;
   /** State of the loss scale after the step; null with activations in f32. */
   readonly lossScale: LossScalerState | null;
 }
 
-/** The error of a training that can't go on. */
+/** The error of a training that cannot continue. */
 export function diverged(what: string, stage: number, step: number): NonFiniteLossError {
   return new NonFiniteLossError(
     `${what} at step ${step} of stage ${stage + 1}: lower the learning rate or set clipNorm, and start again`,

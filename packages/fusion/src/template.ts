@@ -1,30 +1,40 @@
-// Templates of prompts as text: which pieces a filled one has. Tokens are made of them in prompt.ts.
+// Templates of prompts as text, and the pieces of a filled one. prompt.ts makes tokens of them.
 import { InputError } from '@crossgate/core';
 import type { Slots } from './methods/method';
 
-/** What a prompt is made from. Items by dense id, the history oldest first. */
+/** What a prompt is made from. */
 export interface PromptInput {
+  /** Dense id of the user. */
   readonly user: number;
+  /** Dense id of the candidate, the item to predict. */
   readonly item: number;
+  /** Dense ids of items that the user liked before, oldest first. */
   readonly history: ArrayLike<number>;
-  /** Further items, for slots of the titles of `neighbors`. */
+  /** Dense ids of further items, for slots with the titles of `neighbors`. Default: none. */
   readonly neighbors?: ArrayLike<number>;
-  /** What the CF model makes the user's vector of, where it is more than `history`; cut to `userHistoryLength` already. */
+  /**
+   * What the CF model computes the user's vector from, where it is more than `history`; already cut to
+   * `userHistoryLength`.
+   */
   readonly userHistory?: Int32Array;
 }
 
-/** What an entity at a position is. The number is what {@link Piece} and prompts hold; 0 stands for plain text. */
+/**
+ * Kinds of entities, by the numbers that prompts hold: 0 plain text, 1 a token of a fused title, 2 one vector of an
+ * item, 3 one vector of a user, 4 a learned vector.
+ */
 export const kinds = { text: 0, title: 1, item: 2, user: 3, learned: 4 } as const;
+/** Name of a kind of entity: see {@link kinds}. */
 export type Kind = keyof typeof kinds;
 
 /** A piece of a filled template. */
 export type Piece =
   | { readonly kind: 'text'; readonly text: string }
-  /** The title of an item; `fused` with its CF vector. `candidate`: it depends on what is scored. */
+  /** The title of an item; `fused`: with its CF vector; `candidate`: it is the item to predict. */
   | { readonly kind: 'title'; readonly id: number; readonly fused: boolean; readonly candidate: boolean }
-  /** One vector of an item or a user. */
+  /** One aligned CF vector of an item or a user. */
   | { readonly kind: 'item' | 'user'; readonly id: number; readonly candidate: boolean }
-  /** Learned vectors, by their numbers from 1. */
+  /** Consecutive learned vectors, numbered from 1. */
   | { readonly kind: 'learned'; readonly first: number; readonly count: number };
 
 type Part =
@@ -34,14 +44,14 @@ type Part =
   | { readonly kind: 'user' }
   | { readonly kind: 'learned'; readonly first: number; readonly count: number };
 
-/** A template whose slots are known. */
+/** A template, split into text and slots, and checked against the slots of its method. */
 export class Template {
   readonly #parts: readonly Part[];
 
   /**
-   * @param text with slots in braces; `{nouns}` and `{noun}` are filled before, see `fillNoun`.
-   * @param slots what fills each; a slot that the text leaves out is not filled.
-   * @throws InputError for a slot that nothing fills, and for a text without anything of the candidate.
+   * @param text with slots in braces; `{nouns}` and `{noun}` must be filled before, see `fillNoun`.
+   * @param slots what fills each slot; the text may leave slots out.
+   * @throws InputError for a slot that nothing fills, and for a text without any slot of the candidate.
    */
   constructor(text: string, slots: Slots) {
     this.#parts = text
@@ -57,8 +67,10 @@ export class Template {
   }
 
   /**
-   * The filled template. Neighboring text is one piece, so that it is tokenized as a whole.
-   * @param length how many of the last items of the history it names
+   * The filled template. Adjacent texts are one piece, so that they are tokenized as a whole. An empty list of titles
+   * reads `unknown`.
+   *
+   * @param length number of history items that it names, the last ones.
    */
   pieces({ user, item, history, neighbors = [] }: PromptInput, length: number): Piece[] {
     const pieces: Piece[] = [];
@@ -92,8 +104,11 @@ export class Template {
   }
 
   /**
-   * The prompt in words: titles as they are, vectors in brackets. A template without vectors gives what an LLM of others reads.
-   * @param titleOf of a dense id
+   * The prompt in words: titles as they are, vectors in brackets. Without vectors, this is what any other language
+   * model would read.
+   *
+   * @param historyLength most history items that it names.
+   * @param titleOf gives the title of a dense id.
    */
   text(input: PromptInput, historyLength: number, titleOf: (id: number) => string): string {
     return this.pieces(input, Math.min(historyLength, input.history.length))

@@ -1,4 +1,4 @@
-// The one training loop of all methods: stages, batches, evaluation, best checkpoint, resume.
+// The one training loop of all methods: stages, batches, evaluation, best state, checkpoints, resume.
 import type { Dataset } from '@crossgate/data';
 import { sampleRows, shuffledRows } from '@crossgate/data';
 import { auc, uauc } from '@crossgate/eval';
@@ -28,90 +28,133 @@ import type { PromptBuilder } from './prompt';
 import { promptOfRow, scoreRows } from './scoring';
 import { diverged, readStep, type StepReport, StepReports, type StepValues } from './step-reports';
 
-/** How one stage trains. */
+/** How one stage trains: its data, AdamW, learning rate and evaluation. */
 export interface StageSettings extends Omit<ScheduleOptions, 'totalSteps'> {
-  /** Training rows of the stage: a seeded sample of this size, or null for all. */
+  /** Train rows of the stage: a seeded sample of this size; null for all. */
   readonly rows: number | null;
+  /** Number of passes over these rows. */
   readonly epochs: number;
+  /** Number of prompts per step. The paper has 3. */
   readonly batchSize: number;
+  /** Decoupled weight decay of AdamW, at least 0. It does not reach the biases of ALG and GATE. */
   readonly weightDecay: number;
+  /** Decay rate of the first moment, in [0, 1). */
   readonly beta1: number;
+  /** Decay rate of the second moment, in [0, 1). */
   readonly beta2: number;
+  /** Term added to the root of the second moment in the denominator, above 0. */
   readonly epsilon: number;
+  /** Largest norm of all gradients together, to which larger ones are scaled down; null does not clip. */
   readonly clipNorm: number | null;
-  /** Steps between evaluations on the validation rows; null evaluates at the end of each epoch. */
+  /**
+   * Number of steps between evaluations on the validation rows; null evaluates at the end of each epoch. The end of the
+   * stage is always evaluated.
+   */
   readonly evaluateEvery: number | null;
-  /** Evaluations without a better AUC after which the stage ends; null never ends it early. */
+  /** The stage ends after this many evaluations in a row without a better AUC; null never ends it early. */
   readonly patience: number | null;
 }
 
+/** Result of an evaluation on the validation rows. */
 export interface EvaluationReport {
+  /** Number of the stage, from 0. */
   readonly stage: number;
+  /** Number of steps done in the stage. */
   readonly step: number;
+  /** AUC, 0 … 1; null unless the rows have both classes. */
   readonly validAuc: number | null;
+  /** UAUC, the mean AUC over users with rows of both classes, 0 … 1; null without any such user. */
   readonly validUauc: number | null;
+  /** Whether this AUC is the best so far, so that its parameters are kept. */
   readonly best: boolean;
 }
 
-/** Everything needed to go on as if nothing had happened. */
+/** Everything needed to resume with the same numbers, taken between two steps. */
 export interface TrainerState {
+  /** Number of the stage, from 0. */
   readonly stage: number;
+  /** Number of steps done in the stage. */
   readonly step: number;
+  /** Number of updates that the optimizer of the stage has made; steps that were skipped do not count. */
   readonly optimizerSteps: number;
-  /** Values of all groups, whether or not the stage trains them. */
+  /** Values of all groups, whether the stage trains them or not. */
   readonly parameters: HostState;
-  /** The optimizer's moments. */
+  /** Moments of the optimizer of the stage. */
   readonly moments: HostState;
-  /** Of activations in f16; null, or absent in states of older versions, with f32. Its skipped steps are those of all stages. */
+  /**
+   * State of the loss scale with activations in f16; its skipped steps are those of all stages. Null with f32, and
+   * absent in states of older versions.
+   */
   readonly lossScale?: LossScalerState | null;
+  /** The best parameters so far; null before the first AUC. */
   readonly best: BestState | null;
+  /** Number of evaluations in the stage since the best one. */
   readonly evaluationsSinceBest: number;
 }
 
 /** The parameters with the best validation AUC so far. */
 export interface BestState {
+  /** Number of the stage they are from, from 0. */
   readonly stage: number;
+  /** Number of steps done in that stage. */
   readonly step: number;
+  /** Their validation AUC, 0 … 1. */
   readonly auc: number;
+  /** Values of all parameter groups. */
   readonly parameters: HostState;
 }
 
+/** What {@link trainHybrid} trains, on which data, and how. */
 export interface TrainerOptions {
+  /** The model, whose parameters are changed in place. */
   readonly model: HybridModel;
-  /** Makes the prompts of each stage. */
+  /** Makes the prompts: one builder per stage. */
   readonly builders: readonly PromptBuilder[];
+  /** Rows to train on and to validate on. All prompts are made from it. */
   readonly dataset: Dataset;
+  /** The stages in order, as `stagesOf` gives them. */
   readonly stages: readonly StageDeclaration[];
+  /** Settings of the stages, by the name that each stage declares. */
   readonly settings: Readonly<Record<'stage1' | 'stage2', StageSettings>>;
-  /** False leaves ENC as the CF model gave it. */
+  /** Whether stages that declare `cf` train the CF model (ENC). False keeps its vectors as they are. */
   readonly trainCf: boolean;
   /**
-   * Share of a batch's users and items that stages which train ALG and GATE see as the zero vector, so that the vector of
-   * unseen ones is trained too. Default 0.
+   * Share of a batch's users and items that stages which train ALG and GATE see as the zero vector, each in [0, 1).
+   * Thus the vector of unseen ones is trained too. Default 0.
    */
   readonly cfDropout?: Pick<CfDropout, 'items' | 'users'>;
+  /**
+   * The loss and its settings (CCF-LLM eq. 5 and others): see `yesNoLoss` of `@crossgate/tensor`. Its answer tokens
+   * come from the first builder.
+   */
   readonly loss: Omit<YesNoLossOptions, 'yesToken' | 'noToken'>;
   /**
-   * How what is kept for the backward pass is stored. `f16` takes half of the memory, and a dynamic loss scale: steps with
-   * gradients that are not finite change nothing, and are counted. Default `f32`.
+   * In which type the values that the backward pass reads are stored. `f16` halves that memory and adds a dynamic loss
+   * scale: steps whose gradients are not finite change nothing, and are counted. Default `f32`.
    */
   readonly activations?: ActivationStorage;
+  /** Seed of the samples of rows, of their order and of all dropout. */
   readonly seed: number;
-  /** Validation rows used for model selection: a fixed seeded sample of this size, or null for all. */
+  /** Validation rows that choose the best state: a seeded sample of this size, the same throughout; null for all. */
   readonly validRows: number | null;
-  /** See {@link scoreRows}. */
+  /** Most tokens of one batch of an evaluation: see {@link scoreRows}. */
   readonly batchTokens?: number;
-  /** Steps between checkpoints; null writes them only after evaluations. */
+  /** Number of steps between checkpoints; null makes them only after evaluations. A signal also makes one. */
   readonly checkpointEvery: number | null;
+  /** State to continue from, as {@link onCheckpoint} got it. */
   readonly resume?: TrainerState | undefined;
+  /** Called with the numbers of each step, one step late. */
   readonly onStep?: (report: StepReport) => void;
+  /** Called after each evaluation. */
   readonly onEvaluation?: (report: EvaluationReport) => void;
-  /** Called with a consistent state of finite values that gives finite losses; training waits for it. */
+  /** Called with a consistent state of finite values, whose losses are finite. Training waits for it. */
   readonly onCheckpoint?: (state: TrainerState) => Promise<void>;
+  /** Called during an evaluation with the number of rows done so far and of all rows. */
   readonly onEvaluationProgress?: (done: number, total: number) => void;
   /**
-   * Ends training after the current step, with a checkpoint and the signal's reason thrown. An evaluation that is under
-   * way or due is given up without a checkpoint: the last one stands, and going on from it gives the same numbers.
+   * Aborting it ends training after the current step: a checkpoint is made, then the reason of the signal is thrown. An
+   * evaluation that is running or due is given up without a checkpoint; resuming from the last one gives the same
+   * numbers.
    */
   readonly signal?: AbortSignal | undefined;
 }
@@ -120,10 +163,12 @@ export { NonFiniteLossError } from '@crossgate/tensor';
 export type { StepReport } from './step-reports';
 
 /**
- * Trains through all stages and leaves the model with the parameters of the best validation AUC.
+ * Trains through all stages and leaves the model with the parameters of the best validation AUC. Each stage starts from
+ * the best parameters so far.
  *
- * @returns that best state; null only when no evaluation could give an AUC.
- * @throws NonFiniteLossError, also after 20 steps in a row that were skipped; the reason of `signal`.
+ * @returns that best state; null only when no evaluation gave an AUC.
+ * @throws NonFiniteLossError when a loss or a score is not finite, and after 20 skipped steps in a row; the reason of
+ * `signal`.
  */
 export async function trainHybrid(options: TrainerOptions): Promise<BestState | null> {
   return new Trainer(options).run();
@@ -155,7 +200,7 @@ class Trainer {
       this.#lossScale = resume.lossScale ?? undefined;
     }
     for (let stage = resume?.stage ?? 0; stage < stages.length; stage++) {
-      // Scores by another prompt say nothing about this one's.
+      // Scores with another prompt cannot be compared with this one's.
       if (stages[stage]!.best === 'own' && resume?.stage !== stage) this.#best = null;
       await this.#runStage(stage, resume?.stage === stage ? resume : undefined);
       // The next stage starts from the best parameters, and so does whoever uses the model.
@@ -215,14 +260,16 @@ class Trainer {
       await reports.settle();
       this.#lossScale = reports.lossScale ?? this.#lossScale;
     } finally {
-      await reports.settle().catch(() => {}); // The error that is under way explains more.
+      await reports.settle().catch(() => {}); // The error that is being thrown explains more.
       optimizer.release();
       scaler?.release();
       for (const group of model.groups().values()) group.trainable = false;
     }
   }
 
-  /** The loss scaler of a stage, where activations are in f16. A new stage has a new optimizer, whose updates count from 0. */
+  /**
+   * The loss scaler of a stage with activations in f16. A new stage has a new optimizer, whose updates count from 0.
+   */
   #openScaler(resumedSteps: number | undefined): LossScaler | undefined {
     if (this.#options.activations !== 'f16') return undefined;
     const resumed = resumedSteps !== undefined;
@@ -236,7 +283,7 @@ class Trainer {
     );
   }
 
-  /** One optimizer step. Returns its losses as a promise, so that the next step can be recorded meanwhile. */
+  /** One optimizer step. It returns its losses as a promise, so that the next step can be recorded meanwhile. */
   #step(
     batch: Int32Array,
     optimizer: Adam,
@@ -289,7 +336,7 @@ class Trainer {
     onEvaluation?.({ stage, step, validAuc, validUauc, best: better });
   }
 
-  /** The last update shows in no loss so far: without an evaluation, its batch is run once more, before the values are kept. */
+  /** No loss shows the last update yet. Without an evaluation, its batch runs again before values are kept. */
   async #expectFiniteLoss(batch: Int32Array, stage: number, step: number): Promise<void> {
     const { model, builders, dataset } = this.#options;
     const prompts = Array.from(batch, (row) => promptOfRow(builders[stage]!, dataset, 'train', row));

@@ -1,6 +1,11 @@
 // CCF-LLM (Liu et al., CIKM '24): hybrid prompt, aligned and gated CF vectors, two stages.
 import type { Method } from './method';
 
+/**
+ * CCF-LLM with the template of §3.2. Titles of the history and of the candidate are fused with CF vectors (eq. 3 and
+ * 4), the user is one aligned vector (eq. 2), and the loss is eq. 5. Strategies are those of Table 4: stage 1 trains
+ * LoRA, stage 2 ALG, GATE and optionally ENC (§3.4).
+ */
 export const ccf: Method = {
   name: 'ccf',
   summary: 'CCF-LLM: item titles fused with CF vectors by a gate, user as an aligned CF vector',

@@ -1,82 +1,99 @@
-// What a method is, as data: its prompts with the slots in them, and what each stage of each strategy updates.
+// What a method is, as data: its prompts with their slots, and what each stage of each strategy trains.
 import { InputError } from '@crossgate/core';
 
-/** Which labels a method sees at prediction time (see the documentation of the results). */
+/**
+ * What a method may see when it scores a row. T: the train labels. H: also the user's earlier positives. P: also the
+ * user's earlier negatives.
+ */
 export type InformationClass = 'T' | 'H' | 'P';
 
-/** Names of the parameter groups: Θ_L, Θ_A with Θ_G, Θ_E, and vectors that are learned by themselves. */
+/**
+ * Names of the parameter groups: `lora` (Θ_L), `fusion` (Θ_A and Θ_G), `cf` (Θ_E), and `learned`, vectors that belong
+ * to slots.
+ */
 export type GroupName = 'lora' | 'fusion' | 'cf' | 'learned';
 
+/** How training is divided into stages (CCF-LLM §3.4 and Table 4). */
 export type TrainingStrategy = 'two-stage' | 'stage1-only' | 'end-to-end';
 
-/** Losses of the answer, see `yesNoLoss` of `@crossgate/tensor`. */
+/**
+ * Losses on the answer: `eq5` (CCF-LLM), `yes-logit-bce` (CoLLM), `answer-ce` (cross entropy of the answer token). See
+ * `yesNoLoss` of `@crossgate/tensor`.
+ */
 export type LossName = 'eq5' | 'yes-logit-bce' | 'answer-ce';
 
 /**
  * What fills a slot of a template.
  *
- * - `titles`: titles of the user's last positives, of the candidate, or of further items that are given (`neighbors`), each
- *   in double quotes. With `fused` their tokens carry the item's CF vector through the gate (CCF-LLM eq. 4).
+ * - `titles`: titles of the user's last positives (`history`), of the candidate (`item`), or of further items that are
+ *   given (`neighbors`), each in double quotes. With `fused`, their tokens carry the item's CF vector through the gate
+ *   (CCF-LLM eq. 4).
  * - `vector`: one aligned CF vector, of the user or of the candidate.
- * - `learned`: so many vectors that belong to the slot alone and are trained by the group `learned`.
+ * - `learned`: this many vectors that belong to the slot alone and are trained in the group `learned`.
  */
 export type Slot =
   | { readonly titles: 'history' | 'item' | 'neighbors'; readonly fused?: true }
   | { readonly vector: 'user' | 'item' }
   | { readonly learned: number };
 
-/** Slots of a template by their names in braces. */
+/** Slots of a template, by their names in braces. */
 export type Slots = Readonly<Record<string, Slot>>;
 
 /** One stage of a training. */
 export interface StageDeclaration {
-  /** `stage1` or `stage2`: which settings of the configuration apply. */
+  /** Which settings of the configuration apply. */
   readonly settings: 'stage1' | 'stage2';
+  /** The parameter groups that the stage trains; all others are frozen. */
   readonly trains: readonly GroupName[];
-  /** Prompt of this stage, where it is not the method's. */
+  /** Prompt of this stage, if it is not that of the method. */
   readonly template?: string;
   /**
-   * Which states the best one is chosen from: `carry` (default) also those of earlier stages, `own` of this stage alone. A
-   * stage with another prompt than the one before has scores of another kind, and must choose its own.
+   * Which states the best one is chosen from: `carry` (default) includes those of earlier stages, `own` only those of
+   * this stage. A stage with a different prompt from the one before must choose `own`, since their scores cannot be
+   * compared.
    */
   readonly best?: 'own' | 'carry';
 }
 
-/** A method is a declaration; the training loop is one for all. */
+/** A method, declared as data. All methods share one training loop. */
 export interface Method {
+  /** Its name in configurations, lower-case. */
   readonly name: string;
   /** One line for tables and help. */
   readonly summary: string;
+  /** What it sees when it scores a row. */
   readonly information: InformationClass;
-  /** Text with slots in braces; `{nouns}` and `{noun}` stand for what is recommended. */
+  /** Text with slots in braces. `{nouns}` and `{noun}` stand for the kind of items: see {@link fillNoun}. */
   readonly template: string;
+  /** What fills each slot of its templates. */
   readonly slots: Slots;
-  /** Stages of every strategy that the method has; the first strategy is the default. */
+  /** Stages of every strategy that the method has. The first strategy is the default. */
   readonly strategies: Readonly<Partial<Record<TrainingStrategy, readonly StageDeclaration[]>>>;
-  /** The loss it was published with: the default of `loss.name`. */
+  /** The loss to use unless `loss.name` says otherwise. */
   readonly loss: LossName;
 }
 
-/** Whether a method needs a CF model: a slot of it holds vectors of users or items. */
+/** Whether a method needs a CF model: one of its slots holds vectors of users or items. */
 export function usesCf({ slots }: Pick<Method, 'slots'>): boolean {
   return Object.values(slots).some((slot) => 'vector' in slot || ('titles' in slot && slot.fused === true));
 }
 
-/** How many learned vectors a method has, all slots together. */
+/** Number of learned vectors of a method, all slots together. */
 export function learnedVectors(slots: Slots): number {
   return Object.values(slots).reduce((sum, slot) => sum + ('learned' in slot ? slot.learned : 0), 0);
 }
 
-/** The strategy of a method where none is chosen. */
+/** The strategy of a method when none is chosen: its first. */
 export function defaultStrategy({ strategies }: Pick<Method, 'strategies'>): TrainingStrategy {
   return Object.keys(strategies)[0] as TrainingStrategy;
 }
 
 /**
  * The stages of a strategy, each with its prompt.
- * @param template in place of the method's, for stages without one of their own
- * @throws InputError for a strategy that the method lacks, with those it has; Error for a declaration in which a stage of
- * another prompt does not choose its own best state
+ *
+ * @param template replaces the method's own, for stages without a prompt of their own.
+ * @throws InputError for a strategy that the method lacks, listing those it has; Error for a faulty declaration, in
+ * which a stage with a different prompt does not choose its own best state.
  */
 export function stagesOf(
   { name, strategies, template: own }: Pick<Method, 'name' | 'strategies' | 'template'>,

@@ -1,6 +1,7 @@
-// TALLRec (Bao et al., RecSys '23) with CoLLM's prompt: titles as text, LoRA alone.
+// TALLRec (Bao et al., RecSys '23) with CoLLM's prompt: titles as text, only LoRA is trained.
 import type { Method } from './method';
 
+/** TALLRec with CoLLM's first-stage prompt: titles are plain text, and only LoRA is trained. */
 export const tallrec: Method = {
   name: 'tallrec',
   summary: 'TALLRec: item titles as text, the LLM tuned by LoRA',
