@@ -7,41 +7,47 @@ export { KeyReader } from './key-reader';
 
 /** Everything the forward pass needs to know besides the weights. */
 export interface LlamaConfig {
-  /** What the file calls itself: `llama`, `mistral`, `qwen2` or `qwen3`. */
+  /** What the file says: `llama`, `mistral`, `qwen2` or `qwen3`. A GGUF file of a Mistral says `llama`. */
   readonly architecture: string;
-  /** Rows of the embedding table. */
+  /** Number of rows of the embedding table. */
   readonly vocabSize: number;
   /** Width of the residual stream. */
   readonly hiddenSize: number;
   /** Width of the feed-forward layer. */
   readonly intermediateSize: number;
+  /** Number of transformer blocks. */
   readonly layers: number;
-  /** Query heads. */
+  /** Number of query heads. */
   readonly heads: number;
-  /** Key and value heads; divides `heads`. */
+  /** Number of key and value heads; divides `heads`. */
   readonly keyValueHeads: number;
-  /** Width of one head; even. Need not be hiddenSize / heads. */
+  /** Width of one head: even, at most 128. It need not be hiddenSize / heads. */
   readonly headDim: number;
+  /** Term added to the mean square in every RMSNorm, above 0. */
   readonly rmsNormEpsilon: number;
-  /** Base of the rotary frequencies. */
+  /** Base of the rotary frequencies, above 0. */
   readonly ropeTheta: number;
-  /** How the rotary frequencies are stretched for longer contexts; absent: not at all. */
+  /** How the rotary frequencies are stretched for longer contexts. Absent: not at all. */
   readonly ropeScaling?: RopeScaling;
-  /** A token sees itself and the slidingWindow − 1 tokens before it; absent: all before it. */
+  /**
+   * Attention window in tokens: a token sees itself and the slidingWindow − 1 tokens before it. Absent: all before it.
+   */
   readonly slidingWindow?: number;
-  /** The q, k and v projections have biases. Absent: no. */
+  /** Whether the q, k and v projections have biases. Absent: no. */
   readonly attentionBias?: boolean;
-  /** The o projection has a bias. Absent: no. */
+  /** Whether the o projection has a bias. Absent: no. */
   readonly outputBias?: boolean;
-  /** The gate, up and down projections have biases. Absent: no. */
+  /** Whether the gate, up and down projections have biases. Absent: no. */
   readonly feedForwardBias?: boolean;
-  /** Every query and key head is normalised (RMSNorm) before it is rotated. Absent: no. */
+  /** Whether every query and key head is normalized (RMSNorm) before it is rotated. Absent: no. */
   readonly queryKeyNorm?: boolean;
-  /** Longest sequence the model was made for, in tokens. */
+  /** Longest sequence that the model was made for, in tokens. At most 8,192 are computed: see `contextOf`. */
   readonly maxPositions: number;
-  /** The head shares the embedding table. */
+  /** Whether the head shares the embedding table. */
   readonly tieWordEmbeddings: boolean;
+  /** Id of the beginning-of-text token; null where the model has none. */
   readonly bosTokenId: number | null;
+  /** Ids of the tokens that end a text; may be empty. */
   readonly eosTokenIds: readonly number[];
 }
 
@@ -54,13 +60,13 @@ const architectures: Readonly<Record<string, Architecture>> = {
 type Architecture = 'llama' | 'mistral' | 'qwen2' | 'qwen3';
 const supported = `supported: ${Object.keys(architectures).join(', ')}`;
 
-/** What config.json calls the quantisation of {@link encodeWeights}. */
+/** Value of `quantization_config.quant_method` in config.json for weights that `encodeWeights` quantized. */
 export const quantizationMethod = 'crossgate';
 
-/** Sizes beyond these come from damaged files, not from models. */
+/** Larger sizes come from damaged files, not from models. */
 const most = { vocabSize: 2 ** 24, width: 2 ** 20, layers: 4096, heads: 8192, positions: 2 ** 31 };
 
-/** The widest head that the attention of `@crossgate/kernels` takes. */
+/** The widest head that the attention kernels of `@crossgate/kernels` take. */
 const widestHead = 128;
 
 function checked(reader: KeyReader, config: LlamaConfig): LlamaConfig {
@@ -74,7 +80,8 @@ function checked(reader: KeyReader, config: LlamaConfig): LlamaConfig {
 
 /**
  * Reads a parsed config.json. Absent optional keys take Hugging Face's defaults.
- * @param source what to call the file in messages
+ *
+ * @param source name of the file in messages.
  * @throws {InputError} naming the key, for malformed values and for architectures and features that are not supported.
  */
 export function configFromHuggingFace(json: unknown, source: string): LlamaConfig {
@@ -118,7 +125,7 @@ export function configFromHuggingFace(json: unknown, source: string): LlamaConfi
   });
 }
 
-/** `max_position_embeddings` where config.json does not give it. */
+/** Value of `max_position_embeddings` if config.json does not give it. */
 const defaultPositions: Readonly<Record<Architecture, number>> = {
   llama: 2048,
   mistral: 131072,
@@ -139,10 +146,10 @@ function architectureOf(reader: KeyReader): Architecture {
   return kind;
 }
 
-/** The attention window in tokens, or undefined where every earlier token is seen. */
+/** The attention window in tokens; undefined if every earlier token is seen. */
 function windowOf(reader: KeyReader, kind: Architecture, maxPositions: number, given: boolean): number | undefined {
   if (kind === 'qwen2' || kind === 'qwen3') {
-    // Qwen's window, where it is on, holds for the layers from max_window_layers on; often there are none.
+    // Qwen's window, if it is on, holds for the layers from max_window_layers on; often there are none.
     const withoutWindow = Number(reader.value('max_window_layers') ?? 28);
     if (reader.flag('use_sliding_window', false) && withoutWindow < reader.count('num_hidden_layers', most.layers)) {
       reader.fail('use_sliding_window is true; windows that differ by layer are not supported.');
@@ -157,7 +164,7 @@ function windowOf(reader: KeyReader, kind: Architecture, maxPositions: number, g
   return kind === 'mistral' ? window : reader.fail(`sliding_window is ${window}, but a ${kind} model has no window.`);
 }
 
-/** Refuses by name what would change the result if it were ignored. */
+/** Refuses, by its key, everything that would change the result if it were ignored. */
 function refuseUnsupported(reader: KeyReader): void {
   if (reader.flag('use_qk_norm', false)) reader.fail('use_qk_norm is true; q/k norms are supported for Qwen3 only.');
   const activation = reader.value('hidden_act') ?? 'silu';
@@ -174,11 +181,11 @@ function refuseUnsupported(reader: KeyReader): void {
   }
 }
 
-/** What a GGUF file's tensors say about its model. */
+/** What the tensors of a GGUF file say about its model. */
 export interface GgufFacts {
-  /** Rows of the embedding table. */
+  /** Number of rows of the embedding table. */
   readonly embeddingRows: number;
-  /** Values of rope_freqs.weight: divisors of the rotary frequencies; undefined where there is no such tensor. */
+  /** Values of rope_freqs.weight, the divisors of the rotary frequencies; undefined without such a tensor. */
   readonly ropeFactors?: readonly number[] | undefined;
   /** Whether there is a tensor of this name. */
   has(name: string): boolean;
@@ -188,8 +195,10 @@ const ggufArchitectures = ['llama', 'qwen2', 'qwen3'];
 
 /**
  * Reads the metadata of a GGUF file.
- * @param metadata key → value, integers as numbers
- * @throws {InputError} naming the key.
+ *
+ * @param metadata key → value, integers as numbers.
+ * @param source name of the file in messages.
+ * @throws {InputError} naming the key, for malformed values and for architectures and features that are not supported.
  */
 export function configFromGguf(metadata: ReadonlyMap<string, unknown>, facts: GgufFacts, source: string): LlamaConfig {
   const reader = new KeyReader(source, (key) => metadata.get(key));
@@ -246,7 +255,10 @@ export function configFromGguf(metadata: ReadonlyMap<string, unknown>, facts: Gg
   });
 }
 
-/** The weights a model of this shape has: Hugging Face name → shape, outermost dimension first, in file order. */
+/**
+ * The weights of a model of this shape: Hugging Face name → shape, outermost dimension first, in the order of the
+ * layers.
+ */
 export function expectedTensors(config: LlamaConfig): Map<string, readonly number[]> {
   const { hiddenSize, intermediateSize } = config;
   const queryWidth = config.heads * config.headDim;
@@ -277,12 +289,12 @@ export function expectedTensors(config: LlamaConfig): Map<string, readonly numbe
   return tensors;
 }
 
-/** Whether a weight has a row for every token: embeddings and head. */
+/** Whether a weight has one row per token: the embedding table and the head. */
 export function isTokenWeight(name: string): boolean {
   return name === 'model.embed_tokens.weight' || name === 'lm_head.weight';
 }
 
-/** Whether a weight is the matrix of a linear layer of the blocks: those are quantised and adapted. */
+/** Whether a weight is the matrix of a linear layer of a block. These can be quantized and adapted. */
 export function isLinearWeight(name: string): boolean {
   return /^model\.layers\.\d+\..+_proj\.weight$/.test(name);
 }

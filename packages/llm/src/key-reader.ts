@@ -1,9 +1,9 @@
-/** Reads typed keys of configurations; every complaint names the file and the key. */
+/** Reads typed keys of configurations. Every complaint names the file and the key. */
 import { InputError } from '@crossgate/tensor';
 
-/** Reads typed keys from a record of unknown content; every complaint names the source and the key. */
+/** Reads typed keys from a record of unknown content. Every complaint names the source and the key. */
 export class KeyReader {
-  /** What to call the file in messages. */
+  /** Name of the file in messages. */
   readonly source: string;
   readonly #get: (key: string) => unknown;
 
@@ -17,7 +17,7 @@ export class KeyReader {
     throw new InputError(problem, { code: 'model.damaged', place: this.source });
   }
 
-  /** The value, or undefined where it is absent or null. */
+  /** The value; undefined if it is absent or null. */
   value(key: string): unknown {
     return this.#get(key) ?? undefined;
   }
@@ -62,7 +62,7 @@ export class KeyReader {
   }
 }
 
-/** A value for a message; metadata may hold bigints and arrays of any length. */
+/** A value as text for a message. Metadata may hold bigints, and arrays of any length. */
 export function shown(value: unknown): string {
   if (typeof value === 'bigint') return String(value);
   if (ArrayBuffer.isView(value)) return `an array of ${(value as Uint8Array).length} numbers`;

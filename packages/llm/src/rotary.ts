@@ -2,20 +2,20 @@
 import { ropeFrequencies } from '@crossgate/tensor';
 import { isRecord, KeyReader, shown } from './key-reader';
 
-/** How rotary frequencies differ from theta^(−2i/headDim). */
+/** How rotary frequencies differ from theta^(−2i/headDim) (Su et al. 2021). */
 export type RopeScaling =
-  /** All frequencies divided by `factor`: positions are interpolated (Chen et al. 2023). */
+  /** All frequencies are divided by `factor`, which interpolates positions (Chen et al. 2023). */
   | { readonly type: 'linear'; readonly factor: number }
-  /** LLaMA 3.1: long wavelengths divided by `factor`, short ones kept, those between blended. */
+  /** LLaMA 3.1: long wavelengths are divided by `factor`, short ones kept, those between blended. */
   | {
       readonly type: 'llama3';
       readonly factor: number;
       readonly lowFrequencyFactor: number;
       readonly highFrequencyFactor: number;
-      /** Context length that the model was first trained with. */
+      /** Context length that the model was first trained with, in tokens. */
       readonly originalMaxPositions: number;
     }
-  /** Each frequency divided by its own factor, headDim / 2 of them: how GGUF files keep LLaMA 3.1's scaling. */
+  /** Each of the headDim / 2 frequencies is divided by its own factor, as GGUF files store LLaMA 3.1's scaling. */
   | { readonly type: 'factors'; readonly factors: readonly number[] };
 
 interface Rotary {
@@ -23,7 +23,11 @@ interface Rotary {
   readonly ropeScaling?: RopeScaling;
 }
 
-/** Angle per position of each pair of components, [headDim / 2]. @throws InputError for an odd headDim. */
+/**
+ * Rotation angle per position of each pair of components, in radians: [headDim / 2].
+ *
+ * @throws InputError for an odd headDim.
+ */
 export function rotaryFrequencies(config: Rotary & { readonly headDim: number }): Float64Array {
   const plain = ropeFrequencies(config.headDim, config.ropeTheta);
   const scaling = config.ropeScaling;
@@ -40,7 +44,8 @@ export function rotaryFrequencies(config: Rotary & { readonly headDim: number })
 }
 
 /**
- * `rope_theta` and `rope_scaling`, or, in files of newer releases, both in `rope_parameters`.
+ * Reads `rope_theta` and `rope_scaling`, or both from `rope_parameters`, where newer releases write them.
+ *
  * @throws {InputError} naming the key, for kinds of scaling that are not supported.
  */
 export function rotaryFromHuggingFace(reader: KeyReader): Rotary {

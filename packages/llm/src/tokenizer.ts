@@ -2,69 +2,79 @@
 import { InputError, quoted } from '@crossgate/tensor';
 import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
 
+/** Settings of {@link Tokenizer.encode}. */
 export interface EncodeOptions {
-  /** Put the beginning-of-text token first, where the model has one. Default false. */
+  /** Whether the beginning-of-text token comes first, if the model has one. Default false. */
   readonly bos?: boolean;
   /**
-   * Whether the space that SentencePiece models put before a text is added. Default true; false for segments that
-   * continue a text. Without effect where the model adds none.
+   * Whether to add the space that SentencePiece models put before a text. Default true; use false for segments that
+   * continue a text. No effect if the model adds none.
    */
   readonly dummyPrefix?: boolean;
 }
 
+/** Settings of {@link Tokenizer.decode}. */
 export interface DecodeOptions {
-  /** Leave out special tokens. Default false. */
+  /** Whether special tokens are left out. Default false. */
   readonly skipSpecial?: boolean;
-  /** Whether the ids begin with the space that `encode` adds, which is then taken off again. Default true. */
+  /** Whether the ids begin with the space that `encode` adds; it is then removed. Default true. */
   readonly dummyPrefix?: boolean;
 }
 
+/** Turns text into token ids and back. */
 export interface Tokenizer {
-  /** One more than the largest id. */
+  /** The largest id plus one. */
   readonly vocabSize: number;
-  /** Beginning-of-text id, or null where the model has none. */
+  /** Id of the beginning-of-text token; null where the model has none. */
   readonly bosTokenId: number | null;
-  /** Ids that end a text; may be empty. */
+  /** Ids of the tokens that end a text; may be empty. */
   readonly eosTokenIds: readonly number[];
-  /** The model was trained with the beginning-of-text token before every text. */
+  /** Whether the model was trained with the beginning-of-text token before every text. */
   readonly addsBos: boolean;
+  /** The token ids of a text. Tokens that stand in the text as added tokens (such as `</s>`) are matched whole. */
   encode(text: string, options?: EncodeOptions): number[];
-  /** @throws {InputError} for an id outside the vocabulary. */
+  /** The text of token ids. @throws {InputError} for an id outside the vocabulary. */
   decode(ids: readonly number[], options?: DecodeOptions): string;
-  /** The vocabulary's own spelling of each id. @throws {InputError} for an id outside the vocabulary. */
+  /**
+   * The vocabulary's own spelling of each id, such as `▁Yes`.
+   *
+   * @throws {InputError} for an id outside the vocabulary.
+   */
   pieces(ids: readonly number[]): string[];
-  /** The id of a piece in the vocabulary's own spelling (`▁Yes`), or undefined. */
+  /** The id of a piece in the vocabulary's own spelling (`▁Yes`); undefined if there is none. */
   tokenToId(piece: string): number | undefined;
 }
 
-/** Plain JSON of unknown content. */
+/** A JSON object of unknown content. */
 export type JsonObject = Readonly<Record<string, unknown>>;
 
+/** What {@link createTokenizer} builds a tokenizer from. */
 export interface TokenizerDescription {
-  /** What to call the tokenizer in messages: usually a path. */
+  /** Name of the tokenizer in messages, usually a path. */
   readonly source: string;
-  /** The structure of a tokenizer.json. */
+  /** The content of a tokenizer.json. */
   readonly json: JsonObject;
-  /** The structure of a tokenizer_config.json. */
+  /** The content of a tokenizer_config.json. */
   readonly config: JsonObject;
-  /** Overrides what `config` says. */
+  /** Id of the beginning-of-text token, null for none. Default: what `config` says. */
   readonly bosTokenId?: number | null;
-  /** Added to what `config` says. */
+  /** Ids that end a text, besides the one that `config` names. */
   readonly eosTokenIds?: readonly number[];
-  /** Overrides what the post-processor does. */
+  /** Whether texts begin with the beginning-of-text token. Default: what the post-processor does. */
   readonly addsBos?: boolean;
-  /** Gives merges equal ranks where they are equally good; index = merge, value = rank. */
+  /** [merges] rank of each merge, so that equally good merges can have the same rank. Default: their order. */
   readonly mergeRanks?: readonly number[];
 }
 
-/** True for a JSON object. */
+/** Whether a value is a JSON object: no list, not null. */
 export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /**
- * Builds a tokenizer from the structure of a tokenizer.json.
- * @throws {InputError} when the structure is not one the tokenizer library understands.
+ * Builds a tokenizer from the content of a tokenizer.json.
+ *
+ * @throws {InputError} when the tokenizer library does not understand it.
  */
 export function createTokenizer(description: TokenizerDescription): Tokenizer {
   const { source, config } = description;
@@ -135,7 +145,7 @@ export function createTokenizer(description: TokenizerDescription): Tokenizer {
   };
 }
 
-/** Checks the parts of the structure that the library takes on trust. */
+/** Checks the parts that the library does not check itself. */
 function checkStructure(
   source: string,
   json: JsonObject,
@@ -175,7 +185,7 @@ function checkStructure(
   return { vocabulary, addedIds };
 }
 
-/** The same tokenizer (vocabulary shared) with the steps left out that put a space before a text or take it off. */
+/** The same tokenizer (sharing its vocabulary), without the steps that put a space before a text or remove it. */
 function withoutDummyPrefix(full: HuggingFaceTokenizer, json: JsonObject, config: JsonObject): HuggingFaceTokenizer {
   // A tokenizer with an empty model serves to build the altered steps.
   const steps = new HuggingFaceTokenizer(
@@ -197,7 +207,7 @@ function withoutDummyPrefix(full: HuggingFaceTokenizer, json: JsonObject, config
   return Object.assign(Object.create(full) as HuggingFaceTokenizer, { normalizer, pre_tokenizer, decoder });
 }
 
-/** A step, or sequence of steps, less those that match; null where none is left. */
+/** A step, or sequence of steps, without those that match; null if none is left. */
 function without(step: unknown, matches: (step: JsonObject) => boolean): unknown {
   if (!isJsonObject(step)) return null;
   if (matches(step)) return null;
@@ -207,12 +217,12 @@ function without(step: unknown, matches: (step: JsonObject) => boolean): unknown
     const kept = inner.map((part) => without(part, matches)).filter((part) => part !== null);
     return kept.length > 0 ? { ...step, [key]: kept } : null;
   }
-  // The Metaspace decoder takes the first space off; replacing alone keeps it.
+  // The Metaspace decoder removes the first space; replacing alone keeps it.
   if (step.type === 'Metaspace') return { type: 'Replace', pattern: { String: step.replacement ?? '▁' }, content: ' ' };
   return step;
 }
 
-/** The library's `Digits` knows 0 to 9 alone; the original splits at the digits and numbers of every script. */
+/** The library's `Digits` knows only 0 to 9; the original splits at the digits and numbers of every script. */
 function withAllDigits(step: unknown): unknown {
   if (!isJsonObject(step)) return step;
   if (Array.isArray(step.pretokenizers)) return { ...step, pretokenizers: step.pretokenizers.map(withAllDigits) };
@@ -221,7 +231,7 @@ function withAllDigits(step: unknown): unknown {
   return { type: 'Split', pattern, behavior: 'Isolated', invert: false };
 }
 
-/** A pre-tokenizer with its prefix options off. */
+/** A pre-tokenizer with its prefix options switched off. */
 function unprefixed(step: unknown): unknown {
   if (!isJsonObject(step)) return null;
   if (Array.isArray(step.pretokenizers)) return { ...step, pretokenizers: step.pretokenizers.map(unprefixed) };
@@ -230,7 +240,10 @@ function unprefixed(step: unknown): unknown {
   return step;
 }
 
-/** The library ranks merges by their place in the list; equal ranks let the leftmost of equally good pairs go first. */
+/**
+ * Gives merges their ranks. The library ranks them by their order; with equal ranks, the leftmost of equally good pairs
+ * goes first.
+ */
 function setMergeRanks(tokenizer: HuggingFaceTokenizer, ranks: readonly number[]): void {
   const { bpe_ranks: byPair, merges } = tokenizer.model as unknown as {
     bpe_ranks: Map<string, number>;

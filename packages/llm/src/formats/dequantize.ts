@@ -1,25 +1,26 @@
 /**
- * Stored weights as f32: floats are widened, blocks are dequantised as ggml does (ggml-quants.c), bit for bit.
+ * Stored weights as f32: floats are widened, blocks are dequantized as in ggml (ggml-quants.c), bit for bit.
  *
- * Scales are halves (11 significant bits) and quants small integers, so every product but Q6_K's last is exact in f32;
- * one rounding, by the store into the Float32Array, is all there is, whatever the order of the factors.
+ * Scales are halves (11 significant bits) and quants are small integers, so every product but Q6_K's last is exact in
+ * f32. The only rounding is the store into the Float32Array, whatever the order of the factors.
  */
 import { type FloatDtype, float16ToFloat32, floatsFromBytes } from '@crossgate/tensor';
 
 /** How a type of weights is stored, and how it is read. */
 export interface StoredType {
-  /** As GGUF and safetensors call it. */
+  /** Its name in GGUF and safetensors, such as `F16` or `Q4_K`. */
   readonly name: string;
-  /** Elements per block; a row is a whole number of blocks. 1 for floats. */
+  /** Number of values per block, 1 for floats. A row is a whole number of blocks. */
   readonly blockSize: number;
+  /** Number of bytes per block. */
   readonly blockBytes: number;
-  /** Whole blocks as f32. */
+  /** Reads whole blocks as f32. @throws RangeError for bytes that are no whole number of blocks. */
   decode(bytes: Uint8Array): Float32Array<ArrayBuffer>;
 }
 
 let halves: Float32Array | undefined;
 
-/** The value of every half, by its bits; made on first use. */
+/** The value of every half, by its 16 bits; computed on first use. */
 export function halfTable(): Float32Array {
   halves ??= float16ToFloat32(Uint16Array.from({ length: 65536 }, (_, bits) => bits));
   return halves;
@@ -32,7 +33,7 @@ function float(name: FloatDtype, blockBytes: number): StoredType {
   return { name, blockSize: 1, blockBytes, decode: (bytes) => floatsFromBytes(name, bytes) };
 }
 
-/** `block` writes one block's values from `to` on; the block begins at `at`. */
+/** A type of blocks. `block` reads the block at byte `at` and writes its values from `to` on. */
 function blocks(
   name: string,
   blockSize: number,
@@ -52,7 +53,10 @@ function blocks(
   return { name, blockSize, blockBytes, decode };
 }
 
-/** 4 and 5 bits in blocks of 32: nibbles of byte j are elements j and j + 16; the fifth bits lie in 4 bytes of their own. */
+/**
+ * 4 and 5 bits in blocks of 32. The nibbles of byte j are elements j and j + 16; the fifth bits are 4 bytes of their
+ * own.
+ */
 function smallBlocks(name: string, bits: 4 | 5, hasMinimum: boolean): StoredType {
   const highAt = hasMinimum ? 4 : 2;
   const quantsAt = highAt + (bits === 5 ? 4 : 0);
@@ -103,7 +107,7 @@ function superBlocks(name: string, bits: 4 | 5): StoredType {
   });
 }
 
-/** 6 bits in blocks of 256: two halves of 128, sixteen scales of 8 bits, the block's scale at the end. */
+/** 6 bits in blocks of 256: two halves of 128, sixteen scales of 8 bits, and the block's scale at the end. */
 const q6k = blocks('Q6_K', 256, 210, (bytes, at, out, to, half) => {
   const scale = half(bytes, at + 208);
   for (let run = 0; run < 8; run++) {

@@ -1,13 +1,16 @@
 /** The storage types of ggml tensors: elements per block and bytes per block. */
 
+/** A storage type of ggml. */
 export interface GgmlType {
+  /** Its name, such as `Q4_K`. */
   readonly name: string;
-  /** Elements per block; a row is a whole number of blocks. */
+  /** Number of values per block. A row is a whole number of blocks. */
   readonly blockSize: number;
+  /** Number of bytes per block. */
   readonly blockBytes: number;
 }
 
-/** By the number that stands in a GGUF file (ggml.h, `enum ggml_type`). */
+/** All types, by their number in a GGUF file (ggml.h, `enum ggml_type`). */
 export const ggmlTypes: ReadonlyMap<number, GgmlType> = new Map(
   (
     [

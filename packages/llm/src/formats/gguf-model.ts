@@ -5,7 +5,7 @@ import { type StoredType, storedTypes } from './dequantize';
 import { type GgufHeader, type GgufTensor, readGgufHeader } from './gguf';
 import { checkWeights, type StoredWeight, type WeightSource, weightSource } from './source';
 
-/** GGUF's name of each weight of a block, and Hugging Face's. */
+/** GGUF's name of each weight of a block → Hugging Face's name. */
 const blockNames: Readonly<Record<string, string>> = {
   attn_norm: 'input_layernorm',
   attn_q: 'self_attn.q_proj',
@@ -26,7 +26,7 @@ const outerNames: Readonly<Record<string, string>> = {
   'output.weight': 'lm_head.weight',
 };
 
-/** The Hugging Face name of a GGUF tensor; unknown names come back as they are. */
+/** The Hugging Face name of a GGUF tensor. An unknown name is returned as it is. */
 export function huggingFaceName(name: string): string {
   if (Object.hasOwn(outerNames, name)) return outerNames[name]!;
   const match = /^blk\.(0|[1-9]\d{0,5})\.([a-z_]+)\.(weight|bias)$/.exec(name);
@@ -36,19 +36,24 @@ export function huggingFaceName(name: string): string {
 
 /** A GGUF model: its weights, and the header that its tokenizer is built from. */
 export interface GgufModel {
+  /** Its weights. Closing it closes the files. */
   readonly source: WeightSource;
+  /** Header of the file, or of the first part. */
   readonly header: GgufHeader;
 }
 
-/** A tensor, and the file that it lies in. */
+/** A tensor and the file that it is in. */
 interface PlacedTensor extends GgufTensor {
   readonly file: ByteSource;
 }
 
-/** What llama.cpp calls the parts of a model in several files: NAME-00001-of-00003.gguf. */
+/** llama.cpp's names of the parts of a model in several files: NAME-00001-of-00003.gguf. */
 const partName = /^(.*-)(\d{5})-of-(\d{5})(\.gguf)$/s;
 
-/** The files of the GGUF model that a path leads to: itself, or, where its name is that of a part, all parts in order. */
+/**
+ * The files of the GGUF model that a path leads to: all parts in order if its name is that of a part, else the path
+ * itself.
+ */
 export function ggufParts(path: string): readonly string[] {
   const [, prefix, , count, extension] = partName.exec(path) ?? [];
   const parts = Array.from({ length: Number(count ?? 0) }, (_, index) => {
@@ -59,10 +64,11 @@ export function ggufParts(path: string): readonly string[] {
 
 /**
  * Opens a GGUF model. Only headers are read. The returned source owns the files; on failure they are closed.
- * @param file the file, or the first part: it has the metadata
- * @param more the other parts of a model in several files, in order
- * @throws {InputError} for damaged files, other architectures, other tensors than the configuration's, types that are not supported,
- * and for parts that are not those of one model.
+ *
+ * @param file the file, or the first part, which has the metadata.
+ * @param more the other parts of a model in several files, in order.
+ * @throws {InputError} for damaged files, unsupported architectures and types, tensors that do not fit the
+ * configuration, and parts that do not belong together.
  */
 export async function openGgufModel(file: ByteSource, more: readonly ByteSource[] = []): Promise<GgufModel> {
   const files = [file, ...more];
@@ -94,7 +100,7 @@ export async function openGgufModel(file: ByteSource, more: readonly ByteSource[
   }
 }
 
-/** The tensors of all parts by name. @throws {InputError} naming the part that is not the one that is due */
+/** The tensors of all parts by name. @throws {InputError} naming the first part that is not the expected one */
 async function placedTensors(files: readonly ByteSource[], first: GgufHeader): Promise<Map<string, PlacedTensor>> {
   const tensors = new Map<string, PlacedTensor>();
   for (const [index, file] of files.entries()) {
@@ -121,10 +127,10 @@ async function placedTensors(files: readonly ByteSource[], first: GgufHeader): P
   return tensors;
 }
 
-/** Divisors of the rotary frequencies: part of the configuration rather than a weight. */
+/** Divisors of the rotary frequencies: they belong to the configuration, not to the weights. */
 const ropeFactors = 'rope_freqs.weight';
 
-/** How a tensor is read. @throws {InputError} naming the tensor and its type where it cannot be. */
+/** How a tensor is read. @throws {InputError} naming the tensor and its type when it is not supported. */
 function typeOf({ name, type, file }: PlacedTensor): StoredType {
   const known = storedTypes.get(type.name);
   if (known) return known;

@@ -1,11 +1,11 @@
-/** Reads the primitive values of a GGUF header from a file, never believing a length before the file can hold it. */
+/** Reads the primitive values of a GGUF header. No length is believed before it is known that the file can hold it. */
 import { type ByteSource, InputError } from '@crossgate/tensor';
 import { GgufStrings, joined } from './gguf-strings';
 
-/** Bytes fetched at a time; strings and arrays beyond it are fetched in one read of their own. */
+/** Number of bytes fetched at a time. Longer strings and arrays are fetched in one read of their own. */
 const windowBytes = 256 * 1024;
 
-/** Metadata beyond this are refused; the largest vocabularies take a few tens of MiB. */
+/** Longer headers are refused; the largest vocabularies take a few tens of MiB. */
 const maxHeaderBytes = 512 * 1024 * 1024;
 
 /** A cursor over a file's little-endian header. Every read is checked against the file's end first. */
@@ -29,14 +29,17 @@ export class HeaderReader {
     });
   }
 
-  /** Bytes of the file after the cursor. */
+  /** Number of bytes of the file after the cursor. */
   get remaining(): number {
     return this.source.size - this.position;
   }
 
   /**
-   * Checks that `count` items of at least `itemBytes` each can still follow; call before allocating anything for them.
+   * Checks that `count` items of at least `itemBytes` each can still follow. Call it before anything is allocated for
+   * them.
+   *
    * @returns count as a number
+   * @throws {InputError} when they cannot
    */
   checkCount(count: bigint, itemBytes: number, what: string): number {
     if (count * BigInt(itemBytes) > BigInt(this.remaining)) {
@@ -86,7 +89,10 @@ export class HeaderReader {
     return this.#text.decode(await this.take(length));
   }
 
-  /** So many strings, which are checked but not decoded yet; those that are at hand are passed over without a promise each. */
+  /**
+   * Reads this many strings, which are checked but not decoded yet. Those already in the window are skipped over
+   * without a promise each.
+   */
   async strings(count: number, what: string): Promise<GgufStrings> {
     const pieces: Uint8Array[] = [];
     for (let found = 0; found < count; ) {

@@ -1,25 +1,23 @@
 /** Arrays of strings in a GGUF header: vocabularies and merges, decoded when they are asked for. */
 
 /**
- * Strings as they stand in a file. A vocabulary takes tens of milliseconds to decode, which loading weights need not wait for.
- * Iterates over the strings; what is not UTF-8 becomes U+FFFD.
+ * Strings as they are in a file. Decoding a vocabulary takes tens of milliseconds, which loading weights need not wait
+ * for. Iterates over the strings; bytes that are not UTF-8 become U+FFFD.
  */
 export class GgufStrings implements Iterable<string> {
   #decoded: readonly string[] | undefined;
   #bytes: Uint8Array;
 
-  /**
-   * @param length how many there are
-   * @param bytes each as in the file: its length in 8 bytes, then UTF-8; checked by whoever read them
-   */
+  /** @param bytes each string as in the file: its length in 8 bytes, then UTF-8; already checked. */
   constructor(
+    /** Number of strings. */
     readonly length: number,
     bytes: Uint8Array,
   ) {
     this.#bytes = bytes;
   }
 
-  /** All of them; decoded once. */
+  /** All strings, decoded on the first call. */
   get values(): readonly string[] {
     if (this.#decoded) return this.#decoded;
     const text = new TextDecoder('utf-8', { ignoreBOM: true });

@@ -1,4 +1,6 @@
-/** The tokenizer in the metadata of a GGUF file, SentencePiece (`llama`) or byte-level BPE (`gpt2`): built, or as files. */
+/**
+ * The tokenizer in the metadata of a GGUF file, SentencePiece (`llama`) or byte-level BPE (`gpt2`): built, or as files.
+ */
 import { InputError, quoted } from '@crossgate/tensor';
 import { createTokenizer, type JsonObject, type Tokenizer, type TokenizerDescription } from '../tokenizer';
 import type { GgufValue } from './gguf';
@@ -21,22 +23,25 @@ interface Vocabulary {
 }
 
 /**
- * Builds the tokenizer that a GGUF file carries.
- * @param source what to call the file in messages
- * @throws {InputError} when there is none, it is malformed, or of a kind that is not supported.
+ * Builds the tokenizer of a GGUF file.
+ *
+ * @param source name of the file in messages.
+ * @throws {InputError} when there is none, or it is malformed or of a kind that is not supported.
  */
 export function tokenizerFromGguf(metadata: Metadata, source: string): Tokenizer {
   return createTokenizer(describe(metadata, source));
 }
 
-/** Key of tokenizer_config.json for {@link TokenizerDescription.mergeRanks}, which tokenizer.json cannot say. */
+/** Key of tokenizer_config.json for {@link TokenizerDescription.mergeRanks}, which tokenizer.json has no place for. */
 export const mergeRanksKey = 'crossgate_merge_ranks';
 
 /**
- * The tokenizer that a GGUF file carries as files of a Hugging Face folder: name → content. `tokenizerFromFolder` builds the same
- * tokenizer of them. Other programs pass over {@link mergeRanksKey}: there equally good merges of SentencePiece go by the order of the list.
- * @param source what to call the file in messages
- * @throws {InputError} as {@link tokenizerFromGguf}
+ * The tokenizer of a GGUF file, as files of a Hugging Face folder: name → content. `tokenizerFromFolder` builds the
+ * same tokenizer from them. Other programs ignore {@link mergeRanksKey}, so there the order of the list decides between
+ * equally good merges of SentencePiece.
+ *
+ * @param source name of the file in messages.
+ * @throws {InputError} as {@link tokenizerFromGguf} does.
  */
 export function tokenizerFilesFromGguf(metadata: Metadata, source: string): Map<string, string> {
   const description = describe(metadata, source);
@@ -110,7 +115,7 @@ function isNumbers(value: unknown): value is ArrayLike<number> & Iterable<number
   return ArrayBuffer.isView(value) && !(value instanceof BigInt64Array) && !(value instanceof BigUint64Array);
 }
 
-/** A token id of the metadata, or undefined where the key is absent. */
+/** A token id of the metadata; undefined if the key is absent. */
 function tokenId({ source, metadata, pieces }: Vocabulary, name: string): number | undefined {
   const key = `tokenizer.ggml.${name}_token_id`;
   const id = metadata.get(key);
@@ -168,7 +173,7 @@ function describeSentencePiece(vocabulary: Vocabulary): TokenizerDescription {
   };
 }
 
-/** The structure of a tokenizer.json that does as SentencePiece does, and its equally good merges. */
+/** The content of a tokenizer.json that works as SentencePiece does, and the ranks of its merges. */
 export function sentencePieceSteps({
   pieces,
   types,
@@ -208,9 +213,9 @@ export function sentencePieceSteps({
 }
 
 /**
- * The merges that make byte-pair encoding choose as SentencePiece does: always the adjacent pair whose concatenation
- * has the highest score, the leftmost of equals. Every way to split a piece in two is a merge; its rank is the place of
- * the piece's score among all scores, so splits of one piece, and pieces of one score, rank alike.
+ * The merges with which byte-pair encoding chooses as SentencePiece does: always the adjacent pair whose concatenation
+ * has the highest score, the leftmost of equals. Every way to split a piece in two is a merge. Its rank is the place of
+ * the score of the piece among all scores, so splits of one piece, and pieces with one score, have the same rank.
  */
 export function mergesFromScores(
   pieces: readonly string[],
@@ -259,7 +264,7 @@ interface PreTokenizer {
   readonly steps: object;
   readonly ignoreMerges?: boolean;
   readonly normalizer?: object;
-  /** Texts begin with the beginning-of-text token where the file does not say. */
+  /** Whether texts begin with the beginning-of-text token, if the file does not say. */
   readonly addsBos?: boolean;
 }
 
@@ -288,7 +293,7 @@ function describeByteLevel(vocabulary: Vocabulary): TokenizerDescription {
   const steps = Object.hasOwn(preTokenizers, pre) ? preTokenizers[pre] : undefined;
   if (!steps) {
     const known = Object.keys(preTokenizers).join(', ');
-    // Files from before the key was there, or by a converter that did not know the model: how they split is not known.
+    // An older file, or one by a converter that did not know the model: how it splits texts is not known.
     const advice = pre === 'none' || pre === 'default' ? '; convert the model with a newer llama.cpp' : '';
     throw new InputError(`tokenizer.ggml.pre ${quoted(pre)} is not supported${advice}; supported: ${known}.`, {
       code: 'tokenizer.invalid',

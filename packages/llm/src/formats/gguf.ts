@@ -1,11 +1,11 @@
-/** Parses the header of GGUF files, versions 2 and 3: metadata, and where each tensor lies. */
+/** Parses the header of GGUF files, versions 2 and 3: metadata, and the place of each tensor. */
 import { type ByteSource, InputError, quoted } from '@crossgate/tensor';
 import { type GgmlType, ggmlTypes } from './ggml-types';
 import { HeaderReader } from './gguf-reader';
 import type { GgufStrings } from './gguf-strings';
 import { describeOther } from './recognize';
 
-/** Numbers of an array in the metadata; 64-bit integers stay exact, booleans are 0 and 1. */
+/** Numbers of an array in the metadata. 64-bit integers stay exact; booleans are 0 and 1. */
 export type GgufNumbers =
   | Uint8Array
   | Int8Array
@@ -18,39 +18,48 @@ export type GgufNumbers =
   | BigUint64Array
   | BigInt64Array;
 
-/** A metadata value. 64-bit integers are numbers where these hold them exactly, else bigints. */
+/** A metadata value. 64-bit integers are numbers if these hold them exactly, else bigints. */
 export type GgufValue = number | bigint | boolean | string | GgufStrings | GgufNumbers | readonly GgufValue[];
 
+/** A tensor in a GGUF file: its type and place. */
 export interface GgufTensor {
+  /** GGUF's name, such as `blk.0.attn_q.weight`. */
   readonly name: string;
+  /** How it is stored. */
   readonly type: GgmlType;
-  /** Outermost dimension first, row-major: the reverse of the file's order. */
+  /** Outermost dimension first, row-major: the reverse of the order in the file. */
   readonly shape: readonly number[];
-  /** First byte, counted from the start of the file. */
+  /** Offset of its first byte from the start of the file. */
   readonly begin: number;
+  /** Number of its bytes. */
   readonly byteLength: number;
 }
 
+/** The checked header of a GGUF file. */
 export interface GgufHeader {
+  /** Version of the format, 2 or 3. */
   readonly version: number;
-  /** Tensor data begin on multiples of this. */
+  /** The data of every tensor begin at a multiple of this many bytes, a power of two. */
   readonly alignment: number;
+  /** All metadata by key, such as `llama.block_count`. */
   readonly metadata: ReadonlyMap<string, GgufValue>;
-  /** By name, in the order of the file. */
+  /** All tensors by name, in the order of the file. */
   readonly tensors: ReadonlyMap<string, GgufTensor>;
 }
 
-/** Value types by their number in the file, with the bytes of one element. */
+/** Bytes of one element, by the number of the value type in the file. */
 const scalarBytes: readonly number[] = [1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8, 8];
 const typeBoolean = 7;
 const typeString = 8;
 const typeArray = 9;
-/** Arrays of arrays deeper than this come from damaged files. */
+/** Arrays nested deeper than this come from damaged files. */
 const maxArrayDepth = 3;
 
 /**
- * Reads and checks a header. Reads no tensor data; allocates nothing that the file's own length does not warrant.
- * @throws {InputError} naming the file and what is wrong, for anything but a well-formed little-endian v2 or v3 file.
+ * Reads and checks a header. It reads no tensor data, and allocates nothing for which the file is too short.
+ *
+ * @throws {InputError} naming the file and what is wrong, for anything but a well-formed little-endian file of version
+ * 2 or 3.
  */
 export async function readGgufHeader(source: ByteSource): Promise<GgufHeader> {
   const reader = new HeaderReader(source);
@@ -194,9 +203,9 @@ async function readTensorEntry(reader: HeaderReader): Promise<TensorEntry> {
 }
 
 /**
- * Turns offsets into places in the file. Tensors follow one another in the order of the header, each from the aligned end of
- * the one before, as llama.cpp demands: any other offset comes of a damaged type, shape or offset. The file may go on after
- * the last.
+ * Turns offsets into places in the file. As llama.cpp demands, tensors follow one another in the order of the header,
+ * each from the aligned end of the one before; any other offset comes from a damaged type, shape or offset. More bytes
+ * may follow the last tensor.
  */
 function placeTensors(
   reader: HeaderReader,

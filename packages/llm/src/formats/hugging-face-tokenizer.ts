@@ -1,4 +1,7 @@
-/** Builds a tokenizer from a Hugging Face folder: tokenizer.json or tokenizer.model, and, where present, tokenizer_config.json. */
+/**
+ * Builds a tokenizer from a Hugging Face folder: tokenizer.json or tokenizer.model, and tokenizer_config.json if there
+ * is one.
+ */
 import { InputError } from '@crossgate/tensor';
 import { createTokenizer, isJsonObject, type JsonObject, type Tokenizer } from '../tokenizer';
 import { mergeRanksKey, sentencePieceSteps } from './gguf-tokenizer';
@@ -6,18 +9,20 @@ import { type ModelFolder, readJson } from './hugging-face';
 import { orDescribed } from './recognize';
 import { parseSentencePiece } from './sentencepiece';
 
-/** The largest tokenizers of today take some 35 MB. */
+/** The largest tokenizers today take about 35 MB. */
 const maxTokenizerBytes = 256 * 1024 * 1024;
 
-/** What a model's configuration says of special tokens. */
+/** What a model's configuration says about special tokens. */
 interface SpecialIds {
   readonly bosTokenId?: number | null;
   readonly eosTokenIds?: readonly number[];
 }
 
 /**
- * Opens the tokenizer of a model folder: tokenizer.json, or where there is none tokenizer.model.
- * @param ids what the model's configuration says of special tokens; used where the tokenizer's own files are silent
+ * Opens the tokenizer of a model folder: tokenizer.json or, without it, tokenizer.model.
+ *
+ * @param ids special tokens by the model's configuration: its end-of-text ids are added; its beginning-of-text id is
+ * used if tokenizer_config.json names none.
  * @throws {InputError} when both are missing, and for one that is malformed or of a kind that is not supported.
  */
 export async function tokenizerFromFolder(folder: ModelFolder, ids: SpecialIds = {}): Promise<Tokenizer> {
@@ -63,7 +68,7 @@ async function describeJson(folder: ModelFolder, config: JsonObject, ids: Specia
   };
 }
 
-/** SentencePiece's own file, as Vicuna comes with it, and the tokens that were added beside it. */
+/** SentencePiece's own file, as Vicuna has it, and the tokens that were added beside it. */
 async function describeModel(folder: ModelFolder, config: JsonObject) {
   const file = await folder.open('tokenizer.model');
   const source = file.name;
@@ -90,7 +95,7 @@ async function describeModel(folder: ModelFolder, config: JsonObject) {
   }
 }
 
-/** Tokens beside those of tokenizer.model, by tokenizer_config.json or, of older models, added_tokens.json. */
+/** Tokens beside those of tokenizer.model, by tokenizer_config.json or, in older models, added_tokens.json. */
 async function addedTokens(folder: ModelFolder, { added_tokens_decoder: decoder }: JsonObject) {
   const token = (id: number, entry: JsonObject) => {
     return { single_word: false, lstrip: false, rstrip: false, normalized: false, special: true, ...entry, id };
@@ -103,7 +108,7 @@ async function addedTokens(folder: ModelFolder, { added_tokens_decoder: decoder 
   return Object.entries(isJsonObject(added) ? added : {}).map(([content, id]) => token(Number(id), { content }));
 }
 
-/** What `tokenizerFilesFromGguf` has noted of equally good merges; undefined where it has not. */
+/** Ranks of equally good merges, if `tokenizerFilesFromGguf` wrote them; else undefined. */
 function mergeRanksOf(json: JsonObject, config: JsonObject, source: string): readonly number[] | undefined {
   const ranks = config[mergeRanksKey];
   if (ranks === undefined) return undefined;

@@ -1,4 +1,4 @@
-/** Opens the weights of a model folder as Hugging Face lays it out: config.json and safetensors, whole or in shards. */
+/** Opens the weights of a model folder in Hugging Face's layout: config.json and safetensors, whole or in shards. */
 import {
   type ByteSource,
   InputError,
@@ -15,17 +15,17 @@ import { bitsOfWeight, quantizedType } from './quantize';
 import { findPickle, orDescribed, pickleAdvice } from './recognize';
 import { checkWeights, type StoredWeight, type WeightSource, weightSource } from './source';
 
-/** A folder of files, wherever it lies: on disk, in a browser's file system, in memory. */
+/** A folder of files, wherever it is: on disk, in a browser's file system, in memory. */
 export interface ModelFolder {
-  /** What to call it in messages: usually the path. */
+  /** Its name in messages, usually the path. */
   readonly name: string;
-  /** Names of the files directly inside. */
+  /** Names of the files directly inside it. */
   list(): Promise<readonly string[]>;
-  /** @throws {InputError} when there is no such file. */
+  /** Opens a file by its name. @throws {InputError} when there is no such file. */
   open(file: string): Promise<ByteSource>;
 }
 
-/** A folder held in memory: file name → bytes. */
+/** A folder in memory: file name → bytes. */
 export function memoryFolder(name: string, files: ReadonlyMap<string, Uint8Array>): ModelFolder {
   return {
     name,
@@ -39,11 +39,13 @@ export function memoryFolder(name: string, files: ReadonlyMap<string, Uint8Array
   };
 }
 
-/** Configuration files are a few kilobytes, shard indices of the largest models a few megabytes. */
+/** Configuration files take a few kilobytes, shard indices of the largest models a few megabytes. */
 const maxJsonBytes = 64 * 1024 * 1024;
 
 /**
  * Reads and parses one JSON file of a folder.
+ *
+ * @param maxBytes longest file that is read. Default 64 MiB.
  * @throws {InputError} when it is missing, too long or not JSON.
  */
 export async function readJson(folder: ModelFolder, file: string, maxBytes = maxJsonBytes): Promise<unknown> {
@@ -64,7 +66,8 @@ export async function readJson(folder: ModelFolder, file: string, maxBytes = max
 
 /**
  * Reads a folder's config.json, and the end-of-text ids that generation_config.json may add.
- * @throws {InputError} when it is missing, malformed, or describes a model that is not supported.
+ *
+ * @throws {InputError} when it is missing or malformed, or describes a model that is not supported.
  */
 export async function readConfig(folder: ModelFolder): Promise<LlamaConfig> {
   const files = await folder.list();
@@ -85,12 +88,14 @@ export async function readConfig(folder: ModelFolder): Promise<LlamaConfig> {
   return { ...config, eosTokenIds: [...new Set([...config.eosTokenIds, ...ids])] };
 }
 
-/** Tensors that old files carry and no computation needs. */
+/** Tensors in old files that no computation needs. */
 const derived = /(^|\.)rotary_emb\.inv_freq$|(^|\.)self_attn\.(masked_)?bias$/;
 
 /**
  * Opens a model folder. Only headers are read.
- * @throws {InputError} for missing or damaged files, other architectures, other tensors than the configuration's.
+ *
+ * @throws {InputError} for missing or damaged files, unsupported architectures and types, and tensors that do not fit
+ * the configuration.
  */
 export async function openHuggingFaceModel(folder: ModelFolder): Promise<WeightSource> {
   const config = await readConfig(folder);
@@ -137,7 +142,7 @@ function addWeight(
   weights.set(name, { shape, type, file, begin });
 }
 
-/** A matrix that {@link encodeWeights} has quantised: the width of its rows in bytes says to how many bits. */
+/** A matrix that `encodeWeights` quantized: the width of its rows in bytes says to how many bits. */
 function blocksOf(file: ByteSource, name: string, stored: readonly number[], shape: readonly number[]) {
   const [rows, columns = 0] = shape;
   for (const bits of [8, 4] as const) {
@@ -157,7 +162,9 @@ interface Shard {
   readonly tensors: readonly SafetensorsTensor[];
 }
 
-/** Opens every weight file of a folder; each is added to `files` at once, so that the caller can close it on failure. */
+/**
+ * Opens every weight file of a folder. Each is added to `files` at once, so that the caller can close it on failure.
+ */
 async function openShards(folder: ModelFolder, files: ByteSource[]): Promise<Shard[]> {
   const shards: Shard[] = [];
   for (const [name, listed] of await weightFiles(folder)) {
@@ -178,13 +185,14 @@ async function openShards(folder: ModelFolder, files: ByteSource[]): Promise<Sha
 
 const indexName = 'model.safetensors.index.json';
 
-/** A shard's number and how many there are. */
+/** Number of a shard, and number of all shards. */
 const shardName = /^model-(\d{5})-of-(\d{5})\.safetensors$/;
 
 /**
- * The files that a folder's weights lie in, with the tensors that an index puts into each: model.safetensors; else the shards
- * of the index; else, where there is no index, those that their names say belong together.
- * @throws {InputError} where there are none, where one is missing, and for a damaged index.
+ * The weight files of a folder, each with the tensors that an index puts into it (an empty list without an index):
+ * model.safetensors; else the shards of the index; else the shards that belong together by their names.
+ *
+ * @throws {InputError} when there are none, when one is missing, and for a damaged index.
  */
 export async function weightFiles(folder: ModelFolder): Promise<ReadonlyMap<string, readonly string[]>> {
   const names = await folder.list();
@@ -210,7 +218,8 @@ function shardsByName(names: readonly string[]): Map<string, string[]> {
 }
 
 /**
- * Reads a shard index: shard file → the tensors the index puts there.
+ * Reads a shard index: shard file → the tensors that the index puts into it.
+ *
  * @throws {InputError} when it is damaged, or names anything but safetensors files of its own folder.
  */
 export async function shardsByIndex(folder: ModelFolder, indexName: string): Promise<Map<string, string[]>> {

@@ -1,4 +1,4 @@
-/** Models on disk and their tokenizers, free of any platform and of the GPU. */
+/** Models on disk and their tokenizers, independent of any platform and of the GPU. */
 export {
   configFromGguf,
   configFromHuggingFace,

@@ -1,11 +1,13 @@
-/** Weights that are in memory already: made by a program rather than read from a file. */
+/** Weights that are already in memory: made by a program, not read from a file. */
 import { InputError } from '@crossgate/tensor';
 import type { LlamaConfig } from '../config';
 import { checkWeights, type WeightSource } from './source';
 
-/** Values of one weight, row-major. */
+/** One weight in memory. */
 export interface MemoryWeight {
+  /** Outermost dimension first. Linear layers are [out, in]. */
   readonly shape: readonly number[];
+  /** All values, row-major. */
   readonly data: Float32Array;
 }
 

@@ -1,9 +1,11 @@
-/** Stored blocks taken apart, as the kernels bind them: quants in words, and scales. */
+/** Takes stored blocks apart into what the kernels bind: quants in words, and scales. */
 import { type QuantizedMatrixFormat, quantizedLayout } from '@crossgate/tensor';
 import { halfTable, storedTypes } from './dequantize';
 
 interface StoredBlocks extends QuantizedMatrixFormat {
-  /** Where a block's quants begin, in pairs of bytes; they follow one another, in the order that the kernels read. */
+  /**
+   * Where the quants of a block begin, in pairs of bytes. They follow one another in the order that the kernels read.
+   */
   readonly quantsAt: number;
 }
 
@@ -18,37 +20,42 @@ const formats = {
   Q6_K: { bits: 6, scaling: 'super-scale', quantsAt: 0 },
 } as const satisfies Record<string, StoredBlocks>;
 
-/** A stored type whose blocks matrices keep on the device, with the same values to the bit. */
+/** A stored type whose blocks the device keeps, with the same values bit for bit. */
 export type PackedType = keyof typeof formats;
 
+/** Whether the device keeps the blocks of a stored type. */
 export function isPackedType(dtype: string): dtype is PackedType {
   return Object.hasOwn(formats, dtype);
 }
 
+/** Bits and scales of such a type, as the kernels read it. */
 export function packedFormat(type: PackedType): QuantizedMatrixFormat {
   return formats[type];
 }
 
-/** Scales in each of the ways that they are written in. */
+/** The same scales in each of the ways in which they are written. */
 interface Scales {
   readonly halves: Uint16Array;
   readonly words: Uint32Array;
   readonly floats: Float32Array;
 }
 
-/** Takes the blocks of one weight after another apart, in memory that is used again. */
+/** Takes the blocks of weights apart, one weight after another, and reuses its memory. */
 export class BlockPacker {
   #stored = new Uint32Array(0);
   #quants = new Uint32Array(0);
   #scales = new ArrayBuffer(0);
   #scaleBytes = 0;
 
-  /** The scales of all blocks since {@link begin}, valid until the next. Two may share a word, so they are written when all are there. */
+  /**
+   * The scales of all blocks since {@link begin}, valid until the next one. Two may share a word, so they are written
+   * when all are there.
+   */
   get scales(): Uint8Array<ArrayBuffer> {
     return new Uint8Array(this.#scales, 0, this.#scaleBytes);
   }
 
-  /** Begins a weight whose scales take at most so many bytes. */
+  /** Begins a weight whose scales take at most this many bytes. */
   begin(scaleBytes: number): void {
     if (this.#scales.byteLength < scaleBytes) this.#scales = new ArrayBuffer(4 * Math.ceil(scaleBytes / 4));
     this.#scaleBytes = 0;
@@ -61,7 +68,7 @@ export class BlockPacker {
   add(type: PackedType, bytes: Uint8Array): Uint8Array | Uint32Array {
     const { blockSize, blockBytes } = storedTypes.get(type)!;
     const { bits, scaling } = formats[type];
-    // These lie on the device as they are stored.
+    // These are on the device as they are stored.
     if (scaling === 'line') return bytes;
     const count = bytes.length / blockBytes;
     const { quantWordsPerRow: length, scaleWordsPerRow } = quantizedLayout(count * blockSize, bits, scaling);
@@ -78,7 +85,7 @@ export class BlockPacker {
     return this.#quants.subarray(0, length);
   }
 
-  /** Bytes as words: in place where they may be viewed so, else copied. Half a word at the end is filled up with anything. */
+  /** Bytes as words: in place if they can be viewed so, else copied. Half a word at the end is padded with anything. */
   #words(bytes: Uint8Array): Uint32Array {
     const length = Math.ceil(bytes.length / 4);
     if (bytes.byteOffset % 4 === 0 && bytes.byteOffset + 4 * length <= bytes.buffer.byteLength) {
@@ -90,8 +97,8 @@ export class BlockPacker {
   }
 }
 
-// What follows runs once for every few bytes of a model. Four words at a time take half the time of a loop over words, and
-// destructuring is several times as slow.
+// The functions below run once for every few bytes of a model. Four words at a time take half the time of a loop over
+// words, and destructuring is several times as slow.
 
 /** @param stride pairs of bytes from block to block, which may begin within a word */
 function takeApart(
@@ -136,13 +143,16 @@ function copy4(from: Uint32Array, pair: number, to: Uint32Array, at: number): vo
   }
 }
 
-/** Q6_K: sixteen signed bytes, then the scale of the whole. */
+/** Q6_K: sixteen signed bytes, then the scale of the block. */
 function superScale(words: Uint32Array, pairs: Uint16Array, pair: number, scales: Scales, to: number): void {
   scales.floats[to] = halfTable()[pairs[pair + 8]!]!;
   copy4(words, pair, scales.words, to + 1);
 }
 
-/** Q4_K and Q5_K: steps of 6 bits, of four runs in the low bits of bytes, of four in the rest of them and in nibbles. */
+/**
+ * Q4_K and Q5_K: steps of 6 bits. Those of four runs are low bits of bytes; those of the other four are split between
+ * the high bits and nibbles.
+ */
 function superLine(words: Uint32Array, from: number, scales: Scales, to: number): void {
   const table = halfTable();
   scales.floats[to] = table[words[from]! & 0xffff]!;
@@ -160,7 +170,7 @@ function superLine(words: Uint32Array, from: number, scales: Scales, to: number)
   );
 }
 
-/** Two words of bytes as pairs: the first of each, the second of each, … */
+/** Writes two words of bytes as pairs: the first byte of each, the second of each, … */
 function writePairs(to: Uint32Array, at: number, first: number, second: number): void {
   to[at] = (first & 0xff) | ((second & 0xff) << 8) | ((first & 0xff00) << 8) | ((second & 0xff00) << 16);
   to[at + 1] = ((first >>> 16) & 0xff) | ((second >>> 8) & 0xff00) | ((first >>> 8) & 0xff0000) | (second & 0xff000000);

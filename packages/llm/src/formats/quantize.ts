@@ -3,21 +3,22 @@ import { halfBits, InputError } from '@crossgate/tensor';
 import { isLinearWeight, isTokenWeight } from '../config';
 import { halfTable, type StoredType, storedTypes } from './dequantize';
 
+/** Bits per value of matrices that are quantized here. */
 export type QuantizedBits = 4 | 8;
 
-/** The stored type of so many bits a value. */
+/** The stored type with this number of bits per value. */
 export function quantizedType(bits: QuantizedBits): StoredType {
   return storedTypes.get(bits === 8 ? 'Q8_0' : 'Q4_0')!;
 }
 
-/** The bits of a stored type that is used as it is, or undefined. */
+/** Bits of a stored type that is used as it is; undefined for other types. */
 export function bitsOfType(dtype: string): QuantizedBits | undefined {
   return dtype === 'Q8_0' ? 8 : dtype === 'Q4_0' ? 4 : undefined;
 }
 
 /**
- * The bits that a weight gets when linear layers get so many; undefined for vectors. Embeddings and head always get 8, as what
- * enters and leaves the model is commonly kept finer than what is between.
+ * Bits per value of a weight when linear layers get `bits`; undefined for vectors. Embeddings and head always get 8:
+ * what enters and leaves the model is commonly kept finer than what is between.
  */
 export function bitsOfWeight(name: string, bits: QuantizedBits): QuantizedBits | undefined {
   if (isTokenWeight(name)) return 8;
@@ -25,13 +26,15 @@ export function bitsOfWeight(name: string, bits: QuantizedBits): QuantizedBits |
 }
 
 /**
- * Quantises whole rows. A row whose length is no multiple of 32 is filled up with zeros.
+ * Quantizes whole rows. A row whose length is no multiple of 32 is padded with zeros.
  *
- * 8 bits: scale = largest size / 127. 4 bits: the value of largest size becomes −8 or 7, whichever of a few scales near it
- * leaves the smaller squared error. Quants are rounded against the scale as it is stored.
+ * 8 bits: scale = largest absolute value / 127. 4 bits: of the five scales at which the value with the largest absolute
+ * value is −8, −7.4, −6.8, 7 or 7.6 steps, the one with the smallest squared error. Quants are rounded against the
+ * scale as it is stored.
  *
+ * @param values [rows, columns].
  * @returns [rows, blocks per row, 34 or 18 bytes].
- * @throws {InputError} for values that are not finite, or beyond what a half's scale can reach.
+ * @throws {InputError} for values that are not finite, or too large for a scale in f16.
  */
 export function quantizeRows(bits: QuantizedBits, values: Float32Array, columns: number): Uint8Array<ArrayBuffer> {
   const { blockSize, blockBytes } = quantizedType(bits);
@@ -59,12 +62,12 @@ export function quantizeRows(bits: QuantizedBits, values: Float32Array, columns:
   return out;
 }
 
-/** The integer next to a number, ties upwards, from −most − 1 to most. */
+/** The integer nearest to a number, ties upwards, limited to −most − 1 … most. */
 function nearest(value: number, most: number): number {
   return Math.max(-most - 1, Math.min(most, Math.floor(value + 0.5)));
 }
 
-/** The value of largest size. */
+/** The value with the largest absolute value. */
 function extreme(block: Float64Array): number {
   let most = 0;
   for (let j = 0; j < 32; j++) {
@@ -75,7 +78,7 @@ function extreme(block: Float64Array): number {
   return most;
 }
 
-/** Multiples of the largest value that a quant may stand for: −8 reaches furthest, smaller ones resolve the others better. */
+/** Quants that the largest value may become: −8 reaches furthest, smaller ones resolve the other values better. */
 const divisors4 = [-8, -7.4, -6.8, 7, 7.6] as const;
 
 function scaleOf4(block: Float64Array): number {

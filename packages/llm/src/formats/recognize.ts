@@ -1,17 +1,18 @@
-/** What a file is that should hold a model and does not, in words that say what to do. */
+/** Says what a file is that should be a model but is not, and what to do about it. */
 import { type ByteSource, InputError } from '@crossgate/tensor';
 
-/** Extensions of files that Python's pickle made. */
+/** Extensions of files that Python's pickle wrote. */
 const pickled = /\.(bin|pt|pth|ckpt)$/;
 
-/** The first name of a list that is a PyTorch pickle. */
+/** The first name of a list that is a PyTorch pickle; undefined if there is none. */
 export function findPickle(names: readonly string[]): string | undefined {
   return names.find((name) => pickled.test(name));
 }
 
 /**
- * Why a pickle is refused and how to convert it, to stand behind its name.
- * @param model what Python's `from_pretrained` gets
+ * Why a pickle is refused and how to convert it; to follow "NAME is" in a message.
+ *
+ * @param model argument of Python's `from_pretrained`.
  */
 export function pickleAdvice(model = 'FOLDER'): string {
   return (
@@ -21,7 +22,7 @@ export function pickleAdvice(model = 'FOLDER'): string {
   );
 }
 
-/** First bytes of files of other kinds, as Latin-1, and what they are. */
+/** First bytes of other kinds of files, as Latin-1, and what these files are. */
 const beginnings: readonly (readonly [RegExp, string])[] = [
   [
     /^version https:\/\/git-lfs/,
@@ -33,14 +34,14 @@ const beginnings: readonly (readonly [RegExp, string])[] = [
   [/^PK\p{Cc}{2}/u, pickleAdvice()],
 ];
 
-/** What a file is by its first bytes, if anything that is known; to stand behind "… is". */
+/** What a file is by its first bytes, to follow "NAME is" in a message; undefined if they are not known. */
 export async function describeContent(file: ByteSource): Promise<string | undefined> {
   const bytes = await file.read(0, Math.min(64, file.size));
   const text = String.fromCharCode(...bytes);
   return beginnings.find(([pattern]) => pattern.test(text))?.[1];
 }
 
-/** What a file is that is no GGUF file, by its first bytes and its name. */
+/** What a file that is not GGUF is, by its first bytes and its name. */
 export async function describeOther(file: ByteSource): Promise<string> {
   const content = await describeContent(file);
   if (content !== undefined) return content;
@@ -50,8 +51,9 @@ export async function describeOther(file: ByteSource): Promise<string> {
 }
 
 /**
- * Passes on what reading a file gives; where it fails on a file of another kind, the error says what that is.
- * @throws {InputError} as `read`, or naming the file and what it is
+ * Returns what `read` reads from a file. If it fails because the file is of another kind, the error says what it is.
+ *
+ * @throws {InputError} as `read` does, or naming the file and what it is
  */
 export async function orDescribed<T>(file: ByteSource, read: () => Promise<T>): Promise<T> {
   try {

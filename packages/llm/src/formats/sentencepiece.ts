@@ -1,18 +1,23 @@
-/** Reads tokenizer.model: SentencePiece's own file, a message of protocol buffers, as LLaMA, Vicuna and Mistral come with it. */
+/**
+ * Reads tokenizer.model: SentencePiece's own file, a message of protocol buffers, as LLaMA, Vicuna and Mistral have it.
+ */
 import { InputError, quoted } from '@crossgate/tensor';
 
 /** A vocabulary of pieces with scores. */
 export interface SentencePieceModel {
+  /** The pieces by id. */
   readonly pieces: readonly string[];
-  /** One per piece; of two merges that of the higher score goes first. */
+  /** [pieces] score of each piece. Of two merges, the one with the higher score goes first. */
   readonly scores: readonly number[];
-  /** One per piece: 1 normal, 2 unknown, 3 control, 4 user-defined, 5 unused, 6 byte; GGUF has the same numbers. */
+  /** [pieces] type of each piece: 1 normal, 2 unknown, 3 control, 4 user-defined, 5 unused, 6 byte, as in GGUF. */
   readonly types: readonly number[];
-  /** A text gets a space before it. */
+  /** Whether a text gets a space before it. */
   readonly dummyPrefix: boolean;
-  /** Ids; null where the model has none. */
+  /** Id of the piece for unknown text; null if there is none. */
   readonly unknown: number | null;
+  /** Id of the beginning-of-text piece; null if there is none. */
   readonly bos: number | null;
+  /** Id of the end-of-text piece; null if there is none. */
   readonly eos: number | null;
 }
 
@@ -24,8 +29,9 @@ interface Field {
 }
 
 /**
- * Parses a file of byte-pair encoding, the kind that LLaMA's family has.
- * @param source what to call the file in messages
+ * Parses a model of byte-pair encoding, as the LLaMA family has it.
+ *
+ * @param source name of the file in messages.
  * @throws {InputError} for damaged files, and for kinds of models and of normalization that are not supported.
  */
 export function parseSentencePiece(file: Uint8Array, source: string): SentencePieceModel {
@@ -78,7 +84,7 @@ function floatOf(bytes: Uint8Array, damaged: () => never): number {
   return bytes.length === 4 ? new DataView(bytes.buffer, bytes.byteOffset, 4).getFloat32(0, true) : damaged();
 }
 
-/** The fields of a message in order. */
+/** The fields of a message, in order. */
 function* fieldsOf(message: Uint8Array, damaged: () => never): Generator<Field> {
   let at = 0;
   const varint = (): bigint => {

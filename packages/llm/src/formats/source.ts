@@ -1,42 +1,47 @@
-/** One view of a model's weights, whatever file they lie in: Hugging Face names, f32 values, bounded memory. */
+/** One view of a model's weights, whatever file they are in: Hugging Face names, f32 values, bounded memory. */
 import { type ByteSource, defaultChunkBytes, InputError, quoted } from '@crossgate/tensor';
 import { expectedTensors, type LlamaConfig } from '../config';
 import type { StoredType } from './dequantize';
 
-/** What is known of a weight before it is read. */
+/** What is known about a weight before it is read. */
 export interface WeightInfo {
-  /** Outermost dimension first; row-major. Linear layers are [out, in]. */
+  /** Outermost dimension first, row-major. Linear layers are [out, in]. */
   readonly shape: readonly number[];
-  /** As stored: a name of `storedTypes`, such as `F16` or `Q4_K`. */
+  /** The stored type, a name of `storedTypes` such as `F16` or `Q4_K`. */
   readonly dtype: string;
 }
 
-/** A run of a weight's values. */
+/** Consecutive values of a weight. */
 export interface WeightChunk {
-  /** Index of the first value, in elements, in row-major order. */
+  /** Index of the first value, in row-major order. */
   readonly offset: number;
+  /** The values: whole rows. */
   readonly data: Float32Array;
 }
 
-/** A run of a weight's rows as they are stored. */
+/** Consecutive rows of a weight as they are stored. */
 export interface StoredChunk {
-  /** Index of the first value, in elements, in row-major order. */
+  /** Index of the first value, in row-major order. */
   readonly offset: number;
+  /** The bytes: whole rows of whole blocks. */
   readonly bytes: Uint8Array;
 }
 
+/** How a weight is read. */
 export interface ReadOptions {
-  /** Largest size of one chunk's f32 values in bytes; at least one row is always read. Default 4 MiB. */
+  /** Largest size of the f32 values of one chunk, in bytes. At least one row is always read. Default 4 MiB. */
   readonly chunkBytes?: number;
-  /** Where bytes are read to. A chunk is then valid until the next one is asked for; one reader at a time. */
+  /**
+   * Memory that bytes are read into; for one reader at a time. A chunk is then valid until the next one is asked for.
+   */
   readonly buffers?: ReadBuffers;
 }
 
-/** Memory for the bytes that a reader works on, those read ahead, and rows in another order, one weight after the other. */
+/** Reusable memory of a reader: for the bytes it works on, those read ahead, and rows in another order. */
 export class ReadBuffers {
   readonly #buffers: Uint8Array<ArrayBuffer>[] = [];
 
-  /** Buffer 0, 1 or 2, of at least so many bytes and of whole words; grows as it must. */
+  /** Buffer 0, 1 or 2, with at least this many bytes, in whole words. It grows when needed. */
   take(index: 0 | 1 | 2, length: number): Uint8Array<ArrayBuffer> {
     const buffer = this.#buffers[index];
     if (buffer && buffer.length >= length) return buffer;
@@ -46,36 +51,43 @@ export class ReadBuffers {
   }
 }
 
-/** The weights of one model. Names, shapes and dtypes have been checked against the configuration. */
+/** The weights of one model. Names, shapes and types have been checked against the configuration. */
 export interface WeightSource {
+  /** The shape of the model. */
   readonly config: LlamaConfig;
-  /** Exactly the tensors of {@link expectedTensors}, by Hugging Face name. */
+  /** All weights by Hugging Face name: exactly those of {@link expectedTensors}. */
   readonly tensors: ReadonlyMap<string, WeightInfo>;
   /**
-   * Streams one weight in order, whole rows at a time, widened to f32, in half-rotation (Hugging Face) row order.
-   * @throws {InputError} for an unknown name, or when the file turns out to be cut off.
+   * Streams one weight in order, whole rows at a time, widened to f32. Rows of q and k are in Hugging Face's
+   * half-rotation order.
+   *
+   * @throws {InputError} for an unknown name, and when the file turns out to be cut off.
    */
   read(name: string, options?: ReadOptions): AsyncIterable<WeightChunk>;
-  /** As {@link read}, but the bytes as they are stored: whole rows of whole blocks. Absent where nothing is stored as bytes. */
+  /**
+   * Streams one weight like {@link read}, but as bytes, in the way they are stored. Absent if the weights are not
+   * stored as bytes.
+   */
   readStored?(name: string, options?: ReadOptions): AsyncIterable<StoredChunk>;
-  /** One weight whole: shape[0] × … values. */
+  /** Reads one weight as a whole, row-major. @throws {InputError} as {@link read} does. */
   readAll(name: string): Promise<Float32Array>;
-  /** Closes the files beneath. */
+  /** Closes the files. */
   close(): Promise<void>;
 }
 
-/** Where a weight's bytes lie, and how its rows are ordered there. */
+/** The place of a weight in a file, and the order of its rows there. */
 export interface StoredWeight {
   readonly shape: readonly number[];
   readonly type: StoredType;
   readonly file: ByteSource;
   readonly begin: number;
-  /** Set where rows alternate between the halves of each head of this width (GGUF's order of q and k). */
+  /** Set if rows alternate between the halves of each head of this width (GGUF's order of q and k). */
   readonly interleavedHeadDim?: number;
 }
 
 /**
- * Checks a file's weights against the configuration: nothing missing, nothing unknown, every shape as expected.
+ * Checks the weights of a file against the configuration: none missing, none unknown, every shape as expected.
+ *
  * @throws {InputError} naming the tensor and both shapes.
  */
 export function checkWeights(
@@ -140,12 +152,12 @@ export function weightSource(
   };
 }
 
-/** Rows and columns of a weight, and what a row takes as it is stored. A vector of blocks cannot be cut; it is one row. */
+/** Rows and columns of a weight, and bytes of a stored row. A vector of blocks cannot be cut, so it is one row. */
 function layoutOf({ shape, type }: StoredWeight) {
   const vector = shape.length === 1;
   const [rows, columns] =
     vector && type.blockSize === 1 ? [shape[0]!, 1] : vector ? [1, shape[0]!] : [shape[0]!, shape[1]!];
-  // GGUF's rows are whole blocks; in a folder of ours the last block of a row may be filled up.
+  // GGUF's rows are whole blocks; in a folder that Crossgate wrote, the last block of a row may be padded.
   const blocks = Math.ceil(columns / type.blockSize);
   return { rows, columns, storedColumns: blocks * type.blockSize, rowBytes: blocks * type.blockBytes };
 }
@@ -157,13 +169,13 @@ async function* readStoredRows(
   const { rows, columns, rowBytes } = layoutOf(weight);
   const headDim = weight.interleavedHeadDim;
   const rowsPerChunk = Math.max(1, Math.floor(chunkBytes / (4 * columns)));
-  // Whole heads are read where their rows must be reordered; they are handed on in chunks of the size asked for.
+  // If rows must be reordered, whole heads are read, and passed on in chunks of the size asked for.
   const rowsPerRead = headDim ? Math.max(1, Math.floor(rowsPerChunk / headDim)) * headDim : rowsPerChunk;
   const fetch = (row: number) => {
     const length = Math.min(rowsPerRead, rows - row) * rowBytes;
     const into = buffers?.take((row / rowsPerRead) % 2 === 0 ? 0 : 1, length);
     const bytes = weight.file.read(weight.begin + row * rowBytes, length, into);
-    // Who stops early does not wait for what was fetched ahead, nor for its failure.
+    // A caller that stops early waits neither for what was fetched ahead nor for its failure.
     bytes.catch(() => {});
     return bytes;
   };
@@ -171,7 +183,7 @@ async function* readStoredRows(
   for (let row = 0; row < rows; row += rowsPerRead) {
     const count = Math.min(rowsPerRead, rows - row);
     const stored = await next;
-    // The file is read on while the reader works on these rows.
+    // The next rows are read from the file while the caller works on these.
     if (row + rowsPerRead < rows) next = fetch(row + rowsPerRead);
     const bytes = headDim ? toHalfRotation(stored, headDim, rowBytes, buffers?.take(2, stored.length)) : stored;
     for (let first = 0; first < count; first += rowsPerChunk) {
@@ -189,7 +201,7 @@ async function* readRows(weight: StoredWeight, options: ReadOptions = {}): Async
   }
 }
 
-/** Rows without what fills up their last block. */
+/** Rows without the padding of their last block. */
 function withoutFilling(values: Float32Array, storedColumns: number, columns: number): Float32Array {
   const rows = values.length / storedColumns;
   const out = new Float32Array(rows * columns);
@@ -200,8 +212,8 @@ function withoutFilling(values: Float32Array, storedColumns: number, columns: nu
 }
 
 /**
- * Undoes the row order that GGUF gives q and k: there, rows 2j and 2j+1 of a head are the pair that is rotated together;
- * in half-rotation order they are rows j and j + headDim/2.
+ * Undoes the order of rows that GGUF gives q and k. There, rows 2j and 2j+1 of a head are the pair that is rotated
+ * together; in half-rotation order these are rows j and j + headDim/2.
  */
 function toHalfRotation(
   values: Uint8Array,

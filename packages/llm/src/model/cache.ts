@@ -1,20 +1,21 @@
-// Keys and values of tokens that were seen before, so that what follows them need not compute them again.
+// Keys and values of earlier tokens, so that the tokens after them need not compute them again.
 import type { BufferSlice, Device } from '@crossgate/gpu';
 import { InputError } from '@crossgate/gpu';
 import { attentionCached, persistent, releasePersistent, type Tensor } from '@crossgate/tensor';
 import type { LlamaConfig } from '../config';
 import type { PackedBatch } from './packing';
 
-/** A forward pass that goes on from cached tokens. */
+/** The cached tokens that a forward pass continues. */
 export interface Past {
+  /** The earlier tokens; the batch begins at the position where they end. */
   readonly cache: KeyValueCache;
-  /** Adds the batch, which must be one sequence, to the cache; without it the cache stays as it is. */
+  /** Whether the batch, which must be one sequence, is added to the cache. Default false: the cache stays as it is. */
   readonly keep?: boolean;
 }
 
 /**
- * The keys and values of one sequence, of all layers: 8 · layers · keyValueHeads · headDim bytes per token. Persistent
- * memory of the purpose `cache`; release it with {@link release} or by `using`.
+ * The keys and values of one sequence, in all layers: 8 · layers · keyValueHeads · headDim bytes per token. It is
+ * persistent memory with the purpose `cache`; free it with {@link release} or by `using`.
  */
 export class KeyValueCache implements Disposable {
   readonly #tensors: Tensor[] = [];
@@ -23,7 +24,7 @@ export class KeyValueCache implements Disposable {
   #length = 0;
 
   /**
-   * @param capacity most tokens it can hold.
+   * @param capacity most tokens that it can hold.
    * @throws OutOfMemoryError with the sizes.
    */
   constructor(
@@ -41,12 +42,12 @@ export class KeyValueCache implements Disposable {
     }
   }
 
-  /** Tokens it holds. */
+  /** Number of tokens that it holds. */
   get length(): number {
     return this.#length;
   }
 
-  /** Forgets all tokens but the first `length`. @throws InputError when there are not as many. */
+  /** Forgets all tokens but the first `length`. @throws InputError when it holds fewer. */
   truncate(length: number): void {
     if (!(Number.isInteger(length) && length >= 0 && length <= this.#length)) {
       throw new InputError(`cannot cut a cache of ${this.#length} tokens to ${length}`);
@@ -64,9 +65,9 @@ export class KeyValueCache implements Disposable {
   }
 
   /**
-   * Checks that a batch goes on where the cache ends.
+   * Checks that a batch continues where the cache ends.
    *
-   * @throws InputError when its positions begin elsewhere, and when it is to be kept but is several sequences or too long.
+   * @throws InputError when its positions begin elsewhere, and, with `keep`, when it is several sequences or too long.
    */
   check(batch: PackedBatch, keep: boolean): void {
     if (batch.firstPosition !== this.#length) {
@@ -80,7 +81,11 @@ export class KeyValueCache implements Disposable {
     }
   }
 
-  /** Attention of a layer to the cached tokens and the batch's own. @param query, key, value see `attentionCached`. */
+  /**
+   * Attention of a layer to the cached tokens and to those of the batch: see `attentionCached` of `@crossgate/tensor`.
+   *
+   * @returns [tokens, heads · headDim].
+   */
   attend(layer: number, query: Tensor, key: Tensor, value: Tensor, batch: PackedBatch): Tensor {
     const { heads, keyValueHeads, headDim, slidingWindow } = this.#config;
     const [cachedKey, cachedValue] = this.#layer(layer);
@@ -88,7 +93,7 @@ export class KeyValueCache implements Disposable {
     return attentionCached(query, key, value, batch, cache, { heads, keyValueHeads, headDim });
   }
 
-  /** Keeps the keys and values of a layer behind those that are there; {@link advance} makes them count. */
+  /** Writes the keys and values of a layer behind those that are there. {@link advance} makes them count. */
   store(layer: number, key: Tensor, value: Tensor): void {
     for (const [i, tensor] of this.#layer(layer).entries()) {
       const source = (i === 0 ? key : value).slice;
@@ -102,7 +107,7 @@ export class KeyValueCache implements Disposable {
     }
   }
 
-  /** Counts the tokens that every layer has stored. */
+  /** Counts tokens whose keys and values every layer has stored. */
   advance(tokens: number): void {
     this.#length += tokens;
   }

@@ -4,31 +4,33 @@ import type { Tokenizer } from '../tokenizer';
 import { type GenerateOptions, generateTokens } from './generate';
 import type { LlamaModel } from './llama';
 
+/** Settings of {@link generateText}. */
 export interface GenerateTextOptions extends GenerateOptions {
-  /** Texts that end the generation; they are not part of the result. */
+  /** Strings that end the generation; they are not part of the result. Default: none. */
   readonly stop?: readonly string[];
 }
 
 /**
- * Text of tokens that come one by one. A character whose bytes lie in several tokens is held back until it is whole. Every piece is decoded
- * with the one before it, because the first space of a text is not a space of its continuation.
+ * Text of tokens that come one by one. A character whose bytes are spread over several tokens is held back until it is
+ * whole. Each piece is decoded together with the one before it, because a text loses its first space when it is decoded
+ * alone.
  */
 export class TextOfTokens {
   readonly #tokens: number[];
   #context = 0;
   #told: number;
 
-  /** @param before what the text continues, such as a prompt; its own text is not given. */
+  /** @param before tokens that the text continues, such as a prompt; their own text is not returned. */
   constructor(
     private readonly tokenizer: Tokenizer,
     before: readonly number[] = [],
   ) {
-    // A few tokens are enough to tell how a text goes on, and cheap to decode again and again.
+    // A few tokens are enough to continue a text correctly, and cheap to decode repeatedly.
     this.#tokens = before.slice(-8);
     this.#told = this.#tokens.length;
   }
 
-  /** Adds a token. @returns the text that is whole by now; often ''. */
+  /** Adds a token. @returns the text that is complete by now; often empty. */
   push(token: number): string {
     this.#tokens.push(token);
     const { known, whole } = this.#decode();
@@ -38,7 +40,7 @@ export class TextOfTokens {
     return whole.slice(known.length);
   }
 
-  /** What was held back, as it is. */
+  /** The text that is still held back; incomplete characters become U+FFFD. */
   end(): string {
     const { known, whole } = this.#decode();
     this.#told = this.#tokens.length;
@@ -54,16 +56,16 @@ export class TextOfTokens {
   }
 }
 
-/** Cuts a stream of text at the first of some texts. What could be the beginning of one is held back. */
+/** Cuts a stream of text at the first of several strings. Text that could begin one of them is held back. */
 export class StopTexts {
   #held = '';
 
-  /** @throws InputError for an empty text, which would end every generation at once. */
+  /** @throws InputError for an empty string, which would end every generation at once. */
   constructor(private readonly stops: readonly string[]) {
     if (stops.includes('')) throw new InputError('a stop string is empty', { fix: 'give at least one character' });
   }
 
-  /** @returns what may be shown, and whether a stop text was found behind it. */
+  /** Adds text. @returns the text that is certain by now, and whether a stop string follows it. */
   push(text: string): { readonly text: string; readonly stopped: boolean } {
     this.#held += text;
     const found = this.stops.map((stop) => this.#held.indexOf(stop)).filter((index) => index >= 0);
@@ -77,7 +79,7 @@ export class StopTexts {
     return { text: this.#take(this.#held.length - kept), stopped: false };
   }
 
-  /** What was held back. */
+  /** The text that is still held back. */
   end(): string {
     return this.#take(this.#held.length);
   }
@@ -92,9 +94,10 @@ export class StopTexts {
 /**
  * Continues a text, piece by piece: `for await (const piece of generateText(…)) process.stdout.write(piece)`.
  *
- * @param prompt a text, encoded as the model was trained (an empty one starts from the beginning-of-text token), or tokens.
+ * @param prompt a text, or its tokens. A text is encoded as the model was trained; an empty one becomes the
+ * beginning-of-text token.
  * @returns all new tokens, those of a stop string included.
- * @throws InputError as `generateTokens` does, for an empty prompt where there is no beginning-of-text token, and for an empty
+ * @throws InputError as `generateTokens` does, for an empty prompt without a beginning-of-text token, and for an empty
  * stop string.
  */
 export async function* generateText(
@@ -120,9 +123,10 @@ export async function* generateText(
 }
 
 /**
- * The tokens of a text to continue: with the beginning-of-text token where the model was trained with it, or there is nothing else.
+ * The tokens of a text to continue. They begin with the beginning-of-text token if the model was trained with it, or if
+ * the text is empty.
  *
- * @throws InputError for an empty text where there is no such token.
+ * @throws InputError for an empty text when there is no such token.
  */
 export function encodePrompt(tokenizer: Tokenizer, prompt: string): number[] {
   const tokens = tokenizer.encode(prompt, { bos: tokenizer.addsBos || prompt === '' });

@@ -1,4 +1,4 @@
-// Tokens, one after the other: what was computed for earlier ones is kept in a cache.
+// Generates tokens, one after the other. A cache keeps what was computed for earlier ones.
 import { InputError } from '@crossgate/gpu';
 import type { Tensor } from '@crossgate/tensor';
 import { argmax, RandomStream, sum, withoutTape } from '@crossgate/tensor';
@@ -7,18 +7,19 @@ import { contextWords, type LlamaModel } from './llama';
 import { lastTokens, packSequences } from './packing';
 import { checkSampling, type SamplingOptions, sampleToken } from './sampling';
 
+/** Settings of {@link generate} and {@link generateTokens}. */
 export interface GenerateOptions extends SamplingOptions {
   /** Most tokens to add. Default 128. */
   readonly maxNewTokens?: number;
-  /** Seed of the draws. Default 0. */
+  /** Seed of the draws; not used at temperature 0. Default 0. */
   readonly seed?: number;
   /** Called with each new token. */
   readonly onToken?: (token: number) => void;
-  /** Stops between tokens. */
+  /** Aborting it ends the generation between two tokens and throws its reason. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** @throws InputError for no tokens, or tokens outside the vocabulary. */
+/** Checks that tokens can be embedded. @throws InputError for no tokens, and for tokens outside the vocabulary. */
 export function checkVocabulary({ config: { vocabSize } }: LlamaModel, tokens: readonly number[]): void {
   if (tokens.length === 0) throw new InputError('at least one token is needed', { code: 'prompt.empty' });
   const wrong = tokens.find((token) => !Number.isInteger(token) || token < 0 || token >= vocabSize);
@@ -26,7 +27,7 @@ export function checkVocabulary({ config: { vocabSize } }: LlamaModel, tokens: r
     throw new InputError(`token ${wrong} is outside the vocabulary of ${vocabSize}`, { code: 'tokenizer.token' });
 }
 
-/** @throws InputError when one of some logits is NaN or infinite. */
+/** @throws InputError when one of the logits is NaN or infinite. */
 function requireFinite(logits: Float32Array, what: string): void {
   const token = logits.findIndex((logit) => !Number.isFinite(logit));
   if (token >= 0) throw brokenOutput(`${what}: that of token ${token} is ${logits[token]}`);
@@ -39,9 +40,10 @@ function brokenOutput(what: string): InputError {
 }
 
 /**
- * Logits of the last position of a sequence, [vocabSize].
+ * Logits after the last token of a sequence: [vocabSize].
  *
- * @throws InputError for no tokens, tokens outside the vocabulary, and logits that are not finite.
+ * @throws InputError for no tokens, tokens outside the vocabulary, a sequence longer than the context, and logits that
+ * are not finite.
  */
 export async function lastLogits(model: LlamaModel, tokens: readonly number[]): Promise<Float32Array> {
   checkVocabulary(model, tokens);
@@ -55,7 +57,7 @@ export async function lastLogits(model: LlamaModel, tokens: readonly number[]): 
 }
 
 /**
- * Continues a sequence until an end token, the limit, or the model's context.
+ * Continues a sequence until an end token, the limit, or the end of the model's context.
  *
  * @returns the new tokens, without the end token.
  * @throws InputError as {@link generateTokens} does.
@@ -71,10 +73,11 @@ export async function generate(
 }
 
 /**
- * Continues a sequence token by token, as {@link generate}. The cache is released when the loop over it ends, however it ends.
+ * Continues a sequence token by token, as {@link generate} does. The cache is freed when the loop over the tokens ends,
+ * in whatever way.
  *
- * @throws InputError for an empty prompt, tokens outside the vocabulary, a prompt longer than the context, options out of
- * range, and logits that are not finite.
+ * @throws InputError for an empty prompt, tokens outside the vocabulary, a prompt longer than the context, sampling
+ * options out of range, and logits that are not finite; the reason of the signal when it is aborted.
  */
 export async function* generateTokens(
   model: LlamaModel,
@@ -103,7 +106,9 @@ export async function* generateTokens(
   }
 }
 
-/** Adds tokens to a cache, and hands the logits of the last, [1, vocabSize], to `use` while they are on the device. */
+/**
+ * Adds tokens to a cache, and passes the logits of the last one, [1, vocabSize], to `use` while they are on the device.
+ */
 async function nextToken(
   model: LlamaModel,
   cache: KeyValueCache,
@@ -119,8 +124,8 @@ async function nextToken(
 async function choose(logits: Tensor, step: number, sampling: SamplingOptions, random: RandomStream): Promise<number> {
   const problem = `the logits of new token ${step} are not finite`;
   if ((sampling.temperature ?? 0) === 0) {
-    // The likeliest token is found on the device, so that eight bytes travel instead of the vocabulary. Argmax passes over NaN; a
-    // sum does not.
+    // The likeliest token is found on the device, so that eight bytes travel instead of the vocabulary. Argmax ignores
+    // NaN; a sum does not.
     const [token, total] = [argmax(logits), sum(logits)];
     const [[likeliest], [value]] = await Promise.all([token.readIntegers(), total.read()]);
     if (!Number.isFinite(value)) throw brokenOutput(problem);

@@ -1,4 +1,4 @@
-// The LLaMA forward pass on packed batches; its backward comes from the tape.
+// The LLaMA forward pass on packed batches. Its backward pass comes from the tape.
 import type { Device } from '@crossgate/gpu';
 import { InputError } from '@crossgate/gpu';
 import type { LinearWeight, PackedSequences } from '@crossgate/tensor';
@@ -34,15 +34,18 @@ import { lastTokens, type PackedBatch, packSequences, windowed } from './packing
 /** Attention of a layer: to the batch's own tokens, and to cached ones. */
 type Attend = (layer: number, query: Tensor, key: Tensor, value: Tensor) => Tensor;
 
-/** Most positions of any model here, whatever its config says: the rotary table holds them all. */
+/** Most positions that any model computes here, whatever its config says: the size of the rotary table. */
 export const mostPositions = 8192;
 
-/** Tokens of the longest sequence that a model takes here. */
+/** Number of tokens of the longest sequence that a model takes here. */
 export function contextOf({ maxPositions }: Pick<LlamaConfig, 'maxPositions'>): number {
   return Math.min(maxPositions, mostPositions);
 }
 
-/** The same in words: "the model's context of 4096", or that it is ours which ends earlier. */
+/**
+ * The same in words, for messages: "the model's context of 4096", or that only the first 8192 tokens of it are
+ * computed.
+ */
 export function contextWords({ maxPositions }: Pick<LlamaConfig, 'maxPositions'>): string {
   return maxPositions <= mostPositions
     ? `the model's context of ${maxPositions}`
@@ -51,45 +54,50 @@ export function contextWords({ maxPositions }: Pick<LlamaConfig, 'maxPositions'>
 
 /** How a model computes, beside its weights. */
 export interface LlamaOptions {
-  /** LoRA adapters; null for the base model. They stay their maker's, who releases them. */
+  /** LoRA adapters; null for the base model. Whoever made them frees them. */
   readonly adapters?: LoraAdapters | null;
   /**
-   * Whether a layer keeps its input alone for the backward pass, which then runs it again (Chen et al. 2016): much less memory
-   * for one more forward pass. Gradients are the same bit for bit. Default false.
+   * Whether a layer stores only its input and recomputes the rest in the backward pass (Chen et al. 2016): much less
+   * memory, for one more forward pass. Gradients are the same bit for bit. Default false.
    */
   readonly checkpointing?: boolean;
 }
 
 /**
- * A frozen LLaMA-family model on the device. It never changes: {@link with} gives the same weights with other adapters, so
- * that one model serves many trainings, one after another or side by side.
+ * A frozen LLaMA-family model on the device. It never changes: {@link with} gives the same weights with other adapters,
+ * so one model can serve many trainings, one after another or at once.
  */
 export class LlamaModel {
-  /** Longest sequence the rotary table covers. */
+  /** Number of tokens of the longest sequence it takes: the rows of the rotary table. */
   readonly maxPositions: number;
   readonly #ropeTable: Tensor;
 
   private constructor(
+    /** The GPU that the model lives on. */
     readonly device: Device,
+    /** The shape of the model. */
     readonly config: LlamaConfig,
     private readonly weights: ReadonlyMap<string, LinearWeight>,
-    /** Whether {@link release} frees the weights too: those that were loaded, not those that were handed in. */
+    /** Whether {@link release} frees the weights too: it does if they were loaded, not if they were handed in. */
     private readonly ownsWeights: boolean,
     /** The model whose weights and rotary table this one shares. */
     private readonly base: LlamaModel | null = null,
-    /** See {@link LlamaOptions}. */
+    /** LoRA adapters; null for the base model: see {@link LlamaOptions.adapters}. */
     readonly adapters: LoraAdapters | null = null,
-    /** See {@link LlamaOptions}. */
+    /** Whether layers are recomputed in the backward pass: see {@link LlamaOptions.checkpointing}. */
     readonly checkpointing: boolean = false,
   ) {
-    // Angles are made for at most this many positions; longer contexts than any prompt here would only cost memory.
+    // A rotary table for longer contexts than any prompt here would only cost memory.
     const maxPositions = contextOf(config);
     this.maxPositions = maxPositions;
     const angles = () => ropeTableOf(maxPositions, rotaryFrequencies(config));
     this.#ropeTable = base ? base.#ropeTable : persistent(device, [maxPositions, config.headDim], 'weights', angles());
   }
 
-  /** The same weights with other adapters, or computed in another way; what is not named stays. Takes no memory. */
+  /**
+   * The same weights with other adapters, or with or without checkpointing. An option that is not given stays as it is.
+   * Takes no memory.
+   */
   with({ adapters = this.adapters, checkpointing = this.checkpointing }: LlamaOptions): LlamaModel {
     return new LlamaModel(this.device, this.config, this.weights, false, this.base ?? this, adapters, checkpointing);
   }
@@ -97,7 +105,8 @@ export class LlamaModel {
   /**
    * Streams a model's weights to the device; the host holds a few megabytes at a time.
    *
-   * @throws InputError from the source, and for weights that cannot be quantised; OutOfMemoryError with the sizes.
+   * @throws InputError from the source, and for weights that cannot be quantized; OutOfMemoryError with the sizes.
+   * Nothing is left allocated then.
    */
   static async load(device: Device, source: WeightSource, options: LoadOptions = {}): Promise<LlamaModel> {
     const weights = await loadWeights(device, source, options);
@@ -111,8 +120,8 @@ export class LlamaModel {
   }
 
   /**
-   * A model over weights that are on the device already, such as the parameters of a group: what pretraining trains.
-   * The tensors stay the caller's, who frees them after {@link release}.
+   * A model on weights that are already on the device, such as the parameters of a group in pretraining. The tensors
+   * stay the caller's, who frees them after {@link release}.
    *
    * @param weights every tensor of `expectedTensors(config)`, by Hugging Face name.
    * @throws InputError naming the first weight that is missing or has another shape.
@@ -126,7 +135,11 @@ export class LlamaModel {
     return new LlamaModel(device, config, weights, false);
   }
 
-  /** A frozen weight by its Hugging Face name. @throws InputError for an unknown name, or a quantised weight. */
+  /**
+   * A frozen weight by its Hugging Face name.
+   *
+   * @throws InputError for an unknown name, and for a weight in fewer bits.
+   */
   weight(name: string): Tensor {
     const weight = this.#weight(name);
     if (!(weight instanceof Tensor)) throw new InputError(`the weight ${name} is kept in fewer bits, not as a tensor`);
@@ -144,29 +157,30 @@ export class LlamaModel {
     return [...this.weights.values()].reduce((sum, weight) => sum + bytesOfWeight(weight), 0);
   }
 
-  /** Names of the frozen weights. */
+  /** Hugging Face names of the frozen weights. */
   get weightNames(): string[] {
     return [...this.weights.keys()];
   }
 
-  /** The token embedding table [vocabSize, hiddenSize], maybe in fewer bits. */
+  /** The token embedding table [vocabSize, hiddenSize], f32 or in fewer bits. */
   get tokenEmbeddings(): LinearWeight {
     return this.#weight('model.embed_tokens.weight');
   }
 
-  /** Embeddings of tokens: [tokens, hiddenSize]. */
+  /** Embeddings of tokens, inside a step: [tokens, hiddenSize]. */
   embed(tokens: Uint32Array): Tensor {
     return embedding(this.tokenEmbeddings, tokens);
   }
 
   /**
-   * Runs the transformer.
+   * Runs the transformer, inside a step. Differentiable.
    *
-   * @param embeddings [tokens, hiddenSize]: from {@link embed}, or anything that lives in that space.
-   * @param batch the packed sequences of those tokens.
-   * @param rows tokens whose result is wanted; the last layer's feed-forward runs for these alone.
-   * @param dropout given while training.
-   * @param past what the sequences go on from; the batch's first position is then the cache's length.
+   * @param embeddings [tokens, hiddenSize]: from {@link embed}, or any other vectors of that space.
+   * @param batch the packed sequences of these tokens.
+   * @param rows tokens whose result is wanted. The feed-forward of the last layer runs for these alone.
+   * @param dropout of a training step; absent in evaluation.
+   * @param past the cached tokens that the sequences continue; the batch's first position is then the length of the
+   * cache.
    * @returns hidden states after the final norm, [rows.length, hiddenSize].
    * @throws InputError when a sequence is longer than the model's context, or does not begin where the cache ends.
    */
@@ -194,11 +208,11 @@ export class LlamaModel {
     for (let layer = 0; layer < config.layers; layer++) {
       const last = layer === config.layers - 1;
       const run = (x: Tensor) => this.#layer(layer, x, batch, last ? rows : null, dropout, attend);
-      // Beside the layer's input, what its second run reads must outlive the scopes around this one.
+      // The layer's input, and all that its second run reads, must outlive the scopes around this one.
       const input = hidden;
       const kept = [input, batch.positions, visible.offsets, visible.sequenceOfToken];
       hidden = this.checkpointing && activeTape() ? checkpoint(device, kept, run) : tidy(device, () => run(input));
-      // What the backward pass reads of a layer's result the tape holds, maybe in fewer bits.
+      // The tape holds what the backward pass reads of a layer's result, maybe in fewer bits.
       if (layer > 0) device.memory.releaseEarly(input.slice);
     }
     if (past?.keep) past.cache.advance(batch.tokens);
@@ -206,9 +220,9 @@ export class LlamaModel {
   }
 
   /**
-   * Goes on from a cache by one sequence, and keeps it there.
+   * Continues the sequence of a cache, and adds to it, inside a step.
    *
-   * @param embeddings [tokens, hiddenSize] of what follows the cached tokens.
+   * @param embeddings [tokens, hiddenSize] of the tokens that follow the cached ones.
    * @returns the hidden state of the last token, [1, hiddenSize].
    * @throws InputError when the sequence does not fit the cache or the model's context.
    */
@@ -217,7 +231,7 @@ export class LlamaModel {
     return this.forward(embeddings, batch, lastTokens(batch), undefined, { cache, keep: true });
   }
 
-  /** Logits over the vocabulary: hidden [rows, hiddenSize] → [rows, vocabSize]. */
+  /** Logits over the vocabulary: hidden states [rows, hiddenSize] → [rows, vocabSize]. Differentiable. */
   logits(hidden: Tensor): Tensor {
     return linear(hidden, this.config.tieWordEmbeddings ? this.tokenEmbeddings : this.#weight('lm_head.weight'));
   }
@@ -258,7 +272,7 @@ export class LlamaModel {
     return add(middle, project(gated, 'mlp.down_proj'));
   }
 
-  /** RMSNorm of every head by itself, where the model has such norms. */
+  /** RMSNorm of every head by itself, if the model has such norms. */
   #normalizeHeads(x: Tensor, name: string): Tensor {
     const { queryKeyNorm, headDim, rmsNormEpsilon } = this.config;
     if (!queryKeyNorm) return x;
@@ -276,7 +290,7 @@ export class LlamaModel {
     return loraLinear(x, weight, { a, b, scale: adapters.scale, dropout: adapters.dropout(layer, dropout) }, bias);
   }
 
-  /** Frees the rotary table, and the weights that it loaded. A model of {@link with} has nothing of its own. */
+  /** Frees the rotary table, and the weights that {@link load} loaded. A model made by {@link with} owns nothing. */
   release(): void {
     if (this.base) return;
     if (this.ownsWeights) for (const weight of this.weights.values()) releaseWeight(weight);

@@ -1,4 +1,4 @@
-// A model's weights on their way from a source to the device.
+// Loads a model's weights from a source to the device.
 import type { Device } from '@crossgate/gpu';
 import {
   float32ToFloat16,
@@ -20,23 +20,26 @@ import { ReadBuffers, type WeightSource } from '../formats/source';
 import { chunkOf, fillWide } from './widen';
 
 /**
- * How linear layers, embeddings and head are kept on the device; norms and biases are f32.
- * - `stored`: those stored in 16 bits or as ggml's blocks stay so, f32 is f32. Computes the same as `f32`,
- *   to the bit where the widened matrix fits one binding: `matmul` divides larger ones at other places, and sums round otherwise.
+ * How linear layers, embeddings and head are stored on the device. Norms and biases are f32.
+ *
+ * - `stored`: weights of 16 bits and ggml's blocks stay as they are stored, f32 is f32. It computes the same as `f32`,
+ *   to the bit if the widened matrix fits one binding: `matmul` divides larger ones at other places, and sums round
+ *   differently.
  * - `f32`: widened.
  * - `f16`: rounded to IEEE halves.
- * - `int8`, `int4`: quantised in blocks of 32 with f16 scales; embeddings and head to 8 bits in both.
+ * - `int8`, `int4`: quantized in blocks of 32 with f16 scales; embeddings and head to 8 bits in both.
  */
 export type WeightStorage = 'stored' | 'f32' | 'f16' | 'int8' | 'int4';
 
+/** Settings of `LlamaModel.load`. */
 export interface LoadOptions {
-  /** Default `stored`. */
+  /** How matrices are stored on the device. Default `stored`. */
   readonly weights?: WeightStorage;
   /** Called after each chunk with the bytes on the device so far and in all. */
   readonly onProgress?: (loaded: number, total: number) => void;
 }
 
-/** What a weight is on the device: a type of floats, or of the blocks that it is made of. */
+/** Type of a weight on the device: of floats, or of its blocks. */
 type Kept = 'f32' | 'f16' | 'bf16' | PackedType;
 
 function keptAs(name: string, dtype: string, storage: WeightStorage): Kept {
@@ -53,10 +56,10 @@ function keptAs(name: string, dtype: string, storage: WeightStorage): Kept {
   return isPackedType(dtype) ? dtype : 'f32';
 }
 
-/** The type of the blocks that are made here. */
+/** The type of the blocks that are made here, by bits per value. */
 const typeOfBits = (bits: QuantizedBits) => (bits === 8 ? 'Q8_0' : 'Q4_0');
 
-/** Bytes of a tensor on the device, scales and filling included. */
+/** Bytes of a tensor on the device, scales and padding included. */
 function bytesOnDevice(shape: readonly number[], kept: Kept): number {
   if (kept === 'f32') return 4 * shape.reduce((product, length) => product * length, 1);
   const [rows = 0, columns = 0] = shape;
@@ -66,7 +69,11 @@ function bytesOnDevice(shape: readonly number[], kept: Kept): number {
   return 4 * (rows * quantWordsPerRow + Math.ceil(rows * scaleWordsPerRow));
 }
 
-/** Bytes on the device of a model's weights, of which only the shapes and stored types are looked at. */
+/**
+ * Bytes of a model's weights on the device, computed from shapes and stored types alone.
+ *
+ * @param dtypeOf stored type of a weight by its name. Default: F32 for all.
+ */
 export function weightBytes(
   config: LlamaConfig,
   storage: WeightStorage,
@@ -80,11 +87,11 @@ export function weightBytes(
 }
 
 /**
- * Streams weights to the device; the host holds a few megabytes at a time, and the scales of the largest weight of blocks
- * (41 MB for a head of 128,000 x 4,096 in Q6_K).
+ * Streams weights to the device. The host holds a few megabytes at a time, and the scales of the largest weight of
+ * blocks (41 MB for a head of 128,000 x 4,096 in Q6_K).
  *
- * @throws InputError from the source, and naming a weight that cannot be quantised; OutOfMemoryError with the sizes. Nothing
- * stays allocated then.
+ * @throws InputError from the source, and naming a weight that cannot be quantized; OutOfMemoryError with the sizes.
+ * Nothing is left allocated then.
  */
 export async function loadWeights(
   device: Device,
@@ -131,7 +138,7 @@ function allocate(device: Device, shape: readonly number[], kept: Kept): LinearW
   return persistentQuantized(device, matrix, bits, 'weights', scaling);
 }
 
-/** Told of bytes as they reach the device. */
+/** Called with numbers of bytes as they reach the device. */
 type Advance = (bytes: number) => void;
 
 async function fillHalf(
@@ -157,7 +164,7 @@ async function fillHalf(
   }
 }
 
-/** Rows of 16 bits a value: as they are stored where that is the type, else rounded. @throws InputError for what halves cannot hold */
+/** Rows of 16 bits per value: as stored if that is the type, else rounded. @throws InputError for values beyond f16. */
 async function* halfRows(source: WeightSource, name: string, bfloat: boolean, buffers: ReadBuffers) {
   const { dtype, shape } = source.tensors.get(name)!;
   const columns = shape[1]!;
@@ -203,7 +210,9 @@ async function fillQuantized(
   advance(scales.size);
 }
 
-/** The blocks of a weight, whole rows at a time: as they are stored where that is the type, else, of Q8_0 and Q4_0, made from values. */
+/**
+ * The blocks of a weight, whole rows at a time: as stored if that is the type, else (Q8_0 and Q4_0) made from values.
+ */
 async function* blocksOf(
   source: WeightSource,
   name: string,
@@ -226,7 +235,7 @@ async function* blocksOf(
   }
 }
 
-/** The blocks of a linear layer in so many bits. */
+/** The blocks of a linear layer with this number of bits per value. */
 export function quantizedRows(source: WeightSource, name: string, bits: QuantizedBits): AsyncGenerator<Uint8Array> {
   return blocksOf(source, name, typeOfBits(bits));
 }

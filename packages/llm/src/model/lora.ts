@@ -6,25 +6,32 @@ import { ParameterGroup } from '@crossgate/tensor';
 import type { LlamaConfig } from '../config';
 import { expectedTensors, isLinearWeight } from '../config';
 
+/** Settings of LoRA adapters (Hu et al. 2022). */
 export interface LoraOptions {
-  /** Rank r of the update. */
+  /** Rank r of the update B · A, at least 1. */
   readonly rank: number;
-  /** The update is scaled by alpha / rank, or by alpha / √rank where `rankStabilized` is set. */
+  /** Numerator of the scale: the update is multiplied by alpha / rank, or with `rankStabilized` by alpha / √rank. */
   readonly alpha: number;
-  /** Dropout on the update's input while training, in [0, 1). */
+  /** Dropout on the update's input in training, in [0, 1). */
   readonly dropout: number;
   /**
-   * Layers to adapt, as PEFT has it. A list: every linear layer of the blocks whose name is, or ends in, one of these, e.g.
-   * `q_proj`. A text: a regular expression that the whole name matches, e.g. `.*\\.[01]\\.mlp\\..*`, or `all-linear`.
+   * Layers to adapt, as in PEFT. A list: every linear layer of the blocks whose name equals, or ends in, one of these,
+   * e.g. `q_proj`. A string: a regular expression that must match the whole name, e.g. `.*\\.[01]\\.mlp\\..*`, or
+   * `all-linear`.
    */
   readonly targets: readonly string[] | string;
-  /** Scale by alpha / √rank (Kalajdzievski 2023), so that large ranks learn as fast as small ones. Default false. */
+  /**
+   * Whether to scale by alpha / √rank (Kalajdzievski 2023), so that large ranks learn as fast as small ones. Default
+   * false.
+   */
   readonly rankStabilized?: boolean;
 }
 
-/** Names a place and time of dropout: which seed, and which optimizer step or micro-batch. */
+/** Identifies the dropout of a training step: the same seed and counter give the same masks. */
 export interface DropoutContext {
+  /** Seed of the training. */
   readonly seed: number;
+  /** Number of the optimizer step or micro-batch. */
   readonly counter: number;
 }
 
@@ -34,24 +41,28 @@ const suffixB = '.lora_B.weight';
 interface AdaptedLayer {
   readonly a: Parameter;
   readonly b: Parameter;
-  /** Distinguishes this layer's dropout masks from the others'. */
+  /** Distinguishes this layer's dropout masks from those of other layers. */
   readonly stream: number;
 }
 
-/** The adapters of one model: a parameter group, and what each adapted layer needs. */
+/** The adapters of one model: their parameters, and what each adapted layer needs. */
 export class LoraAdapters {
+  /** All parameters, under the name `lora`: see {@link loraParameterShapes}. */
   readonly group: ParameterGroup;
+  /** Factor on every update: see {@link loraScale}. */
   readonly scale: number;
   readonly #layers: ReadonlyMap<string, AdaptedLayer>;
 
   /**
    * Creates adapters with A Kaiming-uniform and B zero, so the model starts unchanged.
    *
-   * @throws InputError for options out of range, or a target that no layer matches (with what there is).
+   * @param random stream that A is drawn from.
+   * @throws InputError for options out of range, and for a target that no layer matches (listing the layers there are).
    */
   constructor(
     device: Device,
     config: LlamaConfig,
+    /** The settings that they were made with. */
     readonly options: LoraOptions,
     random: RandomStream,
   ) {
@@ -78,12 +89,12 @@ export class LoraAdapters {
     );
   }
 
-  /** The adapter of a layer such as `model.layers.0.self_attn.q_proj`, or undefined. */
+  /** The adapter of a layer such as `model.layers.0.self_attn.q_proj`; undefined if it has none. */
   get(module: string): AdaptedLayer | undefined {
     return this.#layers.get(module);
   }
 
-  /** The dropout of a layer; undefined outside training. */
+  /** The dropout of a layer in a training step; undefined outside training. */
   dropout({ stream }: AdaptedLayer, context: DropoutContext | undefined): DropoutState | undefined {
     return context && { probability: this.options.dropout, seed: context.seed, stream, counter: context.counter };
   }
@@ -96,9 +107,10 @@ export class LoraAdapters {
 
 /**
  * Shapes of the adapters' parameters by name, before anything is allocated: `NAME.lora_A.weight` [rank, inputs] and
- * `NAME.lora_B.weight` [outputs, rank] for each adapted layer, in the model's order.
+ * `NAME.lora_B.weight` [outputs, rank] for each adapted layer, in the order of the model.
  *
- * @throws InputError for a rank that is no count, and for a target that no layer matches (with what there is).
+ * @throws InputError for a rank that is not a whole number of at least 1, and for a target that no layer matches
+ * (listing the layers there are).
  */
 export function loraParameterShapes(
   config: LlamaConfig,
@@ -117,7 +129,7 @@ export function loraParameterShapes(
   return shapes;
 }
 
-/** What the update is multiplied by. */
+/** Factor on the update B · A: alpha / rank, or alpha / √rank with `rankStabilized`. */
 export function loraScale({
   rank,
   alpha,

@@ -1,4 +1,4 @@
-// An adapter added into the weights it adapts: W + s · B · A, row by row, on the host.
+// Merges an adapter into the weights it adapts: W + s · B · A, row by row, on the host.
 import { bytesFromFloats, encodeSafetensors, type FloatDtype, InputError, isFloatDtype } from '@crossgate/tensor';
 import { type LlamaConfig, quantizationMethod } from '../config';
 import { bitsOfWeight, type QuantizedBits, quantizedType } from '../formats/quantize';
@@ -8,8 +8,8 @@ import { loraScale } from './lora';
 import type { PeftAdapter } from './peft';
 
 /**
- * The weights of a model with an adapter merged in, read as any others: rows are merged as they stream, so memory stays
- * bounded. Sums are taken in float64 and rounded once. Closing it closes the base.
+ * The weights of a model with an adapter merged in, read like any others. Rows are merged as they stream, so memory
+ * stays bounded. Sums are computed in float64 and rounded once. Closing the result closes the base.
  */
 export function mergedWeights(base: WeightSource, adapter: Pick<PeftAdapter, 'options' | 'state'>): WeightSource {
   const scale = loraScale(adapter.options);
@@ -60,9 +60,11 @@ export function mergedWeights(base: WeightSource, adapter: Pick<PeftAdapter, 'op
 /**
  * The bytes of model.safetensors, piece by piece, in bounded memory.
  *
- * @param dtype what to store matrices and vectors as, narrowed to nearest.
- * @param bits where given, matrices are stored as bytes, [outputs, blocks · 34 or 18]: ggml's blocks of Q8_0 or Q4_0, the last
- * of a row filled up; embeddings and head always of Q8_0.
+ * @param dtype type that matrices and vectors are stored in, rounded to nearest.
+ * @param onProgress called with the number of values that were added.
+ * @param bits if given, matrices are stored as bytes [outputs, blocks · 34 or 18]: blocks of ggml's Q8_0 or Q4_0, the
+ * last block of a row padded with zeros. Embeddings and head are always Q8_0.
+ * @throws InputError from the source, and naming a weight that cannot be quantized.
  */
 export function encodeWeights(
   source: WeightSource,
@@ -99,7 +101,7 @@ export function encodeWeights(
   return encodeSafetensors(tensors, { format: 'pt' });
 }
 
-/** The dtype of a model's embeddings; where they are quantised, of its last norm. */
+/** The type that a model's embeddings are stored in or, if these are quantized, its last norm. */
 export function storedDtype(source: WeightSource): FloatDtype {
   const dtypes = ['model.embed_tokens.weight', 'model.norm.weight'].map(
     (name) => source.tensors.get(name)?.dtype ?? 'F32',
@@ -107,7 +109,7 @@ export function storedDtype(source: WeightSource): FloatDtype {
   return dtypes.find(isFloatDtype) ?? 'F16';
 }
 
-/** The dtype to widen a model's matrices to: F16 where any are stored in blocks, whatever its norms are; else {@link storedDtype}. */
+/** The type to widen a model's matrices to: F16 if any of its weights is stored in blocks, else {@link storedDtype}. */
 export function widenedDtype(source: WeightSource): FloatDtype {
   return [...source.tensors.values()].every(({ dtype }) => isFloatDtype(dtype)) ? storedDtype(source) : 'F16';
 }
@@ -120,8 +122,9 @@ const architectureNames: Readonly<Record<string, string>> = {
 };
 
 /**
- * A config.json for a model that came without one.
- * @param bits what {@link encodeWeights} quantised the matrices to
+ * The config.json of a model that came without one.
+ *
+ * @param bits to which {@link encodeWeights} quantized the matrices.
  * @throws InputError for rotary factors and biases that config.json has no keys for.
  */
 export function huggingFaceConfig(
@@ -130,7 +133,7 @@ export function huggingFaceConfig(
   bits?: QuantizedBits,
 ): Record<string, unknown> {
   const { ropeScaling: scaling, attentionBias = false, outputBias = false } = config;
-  // GGUF calls a Mistral a LLaMA; only the window tells.
+  // GGUF files call a Mistral a LLaMA; only the window tells them apart.
   const kind = config.architecture === 'llama' && config.slidingWindow !== undefined ? 'mistral' : config.architecture;
   if (scaling?.type === 'factors') {
     throw new InputError('rope_freqs.weight has no counterpart in config.json', {

@@ -1,4 +1,4 @@
-// Batches without padding: sequences lie one behind the other, and small index tensors say which is which.
+// Batches without padding: sequences follow each other, and small index tensors say which token belongs to which.
 import type { Device } from '@crossgate/gpu';
 import { InputError } from '@crossgate/gpu';
 import type { PackedSequences } from '@crossgate/tensor';
@@ -6,17 +6,17 @@ import { fromHost } from '@crossgate/tensor';
 
 /** Packed sequences, with the host's copy of their offsets. */
 export interface PackedBatch extends PackedSequences {
-  /** First token of each sequence, and the total: [sequences + 1]. */
+  /** [sequences + 1]: the first token of each sequence, and the number of all tokens. */
   readonly hostOffsets: Uint32Array;
-  /** Position of the first token of every sequence: 0, or the length of the cache that they go on from. */
+  /** Position of the first token of every sequence: 0, or the length of the cache that they continue. */
   readonly firstPosition: number;
 }
 
 /**
- * Uploads the layout of a packed batch into the current step.
+ * Uploads the layout of a packed batch, inside a step.
  *
- * @param lengths tokens of each sequence, at least 1 each.
- * @param firstPosition where every sequence begins, when it goes on from cached tokens.
+ * @param lengths number of tokens of each sequence, at least 1.
+ * @param firstPosition position at which every sequence begins, if it continues cached tokens. Default 0.
  * @throws InputError for an empty batch or sequence.
  */
 export function packSequences(device: Device, lengths: readonly number[], firstPosition = 0): PackedBatch {
@@ -44,17 +44,17 @@ export function packSequences(device: Device, lengths: readonly number[], firstP
   };
 }
 
-/** Row of the last token of each sequence. */
+/** [sequences] row of the last token of each sequence. */
 export function lastTokens({ hostOffsets }: PackedBatch): Uint32Array {
   return hostOffsets.slice(1).map((end) => end - 1);
 }
 
 /**
- * The same batch for attention with a window: token t sees tokens t − window + 1 … t of its sequence. Attention knows no
- * windows, but it looks up the bounds of a token's sequence by an index per token; here each token has an index, and
- * bounds, of its own: the first key it sees, and one past the last query that sees it.
+ * The same batch for attention with a window: token t sees tokens t − window + 1 … t of its sequence. The attention
+ * kernels know no windows, but they look up the bounds of a token's sequence by one index per token. Here each token
+ * gets its own index and bounds: the first key that it sees, and one past the last query that sees it.
  *
- * @param window in tokens; undefined, or at least as long as every sequence, leaves the batch as it is.
+ * @param window in tokens. If it is undefined, or at least as long as every sequence, the batch is returned as it is.
  */
 export function windowed(device: Device, batch: PackedBatch, window: number | undefined): PackedSequences {
   const { hostOffsets, tokens } = batch;

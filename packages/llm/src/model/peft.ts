@@ -1,4 +1,4 @@
-// Adapters in the layout of Hugging Face's PEFT: adapter_config.json and adapter_model.safetensors.
+// Adapters in the format of Hugging Face's PEFT: adapter_config.json and adapter_model.safetensors.
 import { InputError } from '@crossgate/gpu';
 import { encodeState, type HostState, parseState, quoted, RandomStream, writeGroup } from '@crossgate/tensor';
 import type { LlamaConfig } from '../config';
@@ -8,24 +8,29 @@ import { isRecord, KeyReader, shown } from '../key-reader';
 import type { LlamaModel } from './llama';
 import { LoraAdapters, type LoraOptions, linearModules, loraParameterShapes } from './lora';
 
-/** Before every name of a PEFT file: the wrappers around the model. */
+/** Prefix of every tensor name in a PEFT file: the wrappers around the model. */
 const prefix = 'base_model.model.';
 
-/** Behind the name of an adapted layer. */
+/** Suffix of the tensors of an adapted layer. */
 const loraSuffix = /\.lora_[AB]\.weight$/;
 
-/** Names of the two files. */
+/** Name of the file with the settings of an adapter. */
 export const peftConfigFile = 'adapter_config.json';
+/** Name of the file with the weights of an adapter. */
 export const peftWeightsFile = 'adapter_model.safetensors';
 
 /** An adapter on the host. */
 export interface PeftAdapter {
-  /** What to call it in messages. */
+  /** Name of the adapter in messages, usually its folder. */
   readonly source: string;
+  /** Its settings; `targets` lists the adapted layers by their full names when it was read from a folder. */
   readonly options: LoraOptions;
-  /** By our names: `model.layers.0.self_attn.q_proj.lora_A.weight` [rank, inputs], `….lora_B.weight` [outputs, rank]. */
+  /**
+   * Its weights by our names: `model.layers.0.self_attn.q_proj.lora_A.weight` [rank, inputs], `….lora_B.weight`
+   * [outputs, rank].
+   */
   readonly state: HostState;
-  /** The base model's name or path as the file gives it. */
+  /** Name or path of the base model, as the file gives it; null if it does not. */
   readonly baseModel: string | null;
 }
 
@@ -46,12 +51,15 @@ export function peftConfig(options: LoraOptions, baseModel: string | null): Reco
   };
 }
 
-/** The files of an adapter: name → content, to be written as it comes. Layers that a pattern chose are listed by name. */
+/**
+ * The files of an adapter: name → content, to be written as it comes. Layers that a pattern chose are listed by their
+ * names.
+ */
 export function encodePeftAdapter(
   adapter: Pick<PeftAdapter, 'options' | 'state' | 'baseModel'>,
 ): Map<string, string | AsyncGenerator<Uint8Array>> {
   const state: HostState = new Map([...adapter.state].map(([name, value]) => [prefix + name, value]));
-  // A pattern for linear layers may match other modules in peft, such as an activation, which it then refuses.
+  // A pattern for linear layers may also match other modules in peft, such as an activation, which peft then refuses.
   const { targets } = adapter.options;
   const modules = new Set([...adapter.state.keys()].map((name) => name.replace(loraSuffix, '')));
   const options = { ...adapter.options, targets: typeof targets === 'string' ? [...modules] : targets };
@@ -61,7 +69,7 @@ export function encodePeftAdapter(
   ]);
 }
 
-/** Keys that change what an adapter computes, with the values that change nothing. */
+/** Keys that change what an adapter computes, each with a test for the values that change nothing. */
 const neutral: Readonly<Record<string, (value: unknown) => boolean>> = {
   peft_type: (value) => value === 'LORA',
   bias: (value) => value === 'none',
@@ -90,10 +98,10 @@ function isEmpty(value: unknown): boolean {
 }
 
 /**
- * Reads a PEFT folder and checks it against the model it is for.
+ * Reads a PEFT folder and checks it against the model that it is for.
  *
- * @throws InputError naming the file and the key or tensor: kinds of adapters other than LoRA, options that are not
- * supported, tensors that are missing, unknown or of another shape.
+ * @throws InputError naming the file and the key or tensor, for adapters other than LoRA, options that are not
+ * supported, and tensors that are missing, unknown or of another shape.
  */
 export async function readPeftAdapter(folder: ModelFolder, config: LlamaConfig): Promise<PeftAdapter> {
   const source = `${folder.name}/${peftConfigFile}`;
@@ -138,7 +146,7 @@ export async function readPeftAdapter(folder: ModelFolder, config: LlamaConfig):
       }
       state.set(name.slice(prefix.length), value);
     }
-    // The layers are those that the file has: PEFT chooses them by several keys, the file says what came of it.
+    // The adapted layers are those in the file: PEFT chooses them by several keys, and the file has the result.
     const modules = linearModules(config);
     const targets = new Set<string>();
     for (const name of state.keys()) {
@@ -172,7 +180,11 @@ export async function readPeftAdapter(folder: ModelFolder, config: LlamaConfig):
   }
 }
 
-/** The model with an adapter of a PEFT folder. Release its `adapters` when it is no longer needed. */
+/**
+ * The model with an adapter of a PEFT folder. Release its `adapters` when it is no longer needed.
+ *
+ * @throws OutOfMemoryError.
+ */
 export function withPeftAdapter(model: LlamaModel, adapter: PeftAdapter): LlamaModel {
   const adapters = new LoraAdapters(model.device, model.config, adapter.options, new RandomStream(0, 'peft'));
   writeGroup(adapters.group, adapter.state, adapter.source);

@@ -1,17 +1,17 @@
-// Which token comes next: the likeliest, or one drawn from what temperature, top-k and top-p leave.
+// Chooses the next token: the likeliest, or one drawn from what temperature, top-k and top-p leave.
 import { InputError } from '@crossgate/gpu';
 
 /** How a token is drawn. */
 export interface SamplingOptions {
-  /** 0 (default) takes the likeliest token; above it, tokens are drawn from softmax(logits / temperature). */
+  /** 0 (default) takes the likeliest token. Above 0, tokens are drawn from softmax(logits / temperature). */
   readonly temperature?: number;
-  /** Draws among this many likeliest tokens; default: all. */
+  /** Draws among this many likeliest tokens, at least 1. Default: all. */
   readonly topK?: number;
-  /** Draws among the fewest likeliest tokens whose probabilities sum to at least this, in (0, 1]; default 1: all. */
+  /** Draws among the fewest likeliest tokens whose probabilities sum to at least this, in (0, 1]. Default 1: all. */
   readonly topP?: number;
 }
 
-/** @throws InputError for an option out of range. */
+/** Checks settings. @throws InputError naming the option that is out of range. */
 export function checkSampling({ temperature = 0, topK, topP = 1 }: SamplingOptions): void {
   if (!(temperature >= 0 && Number.isFinite(temperature))) {
     throw new InputError(`temperature is ${temperature}, expected a number of at least 0`);
@@ -23,11 +23,11 @@ export function checkSampling({ temperature = 0, topK, topP = 1 }: SamplingOptio
 }
 
 /**
- * Draws a token: temperature first, then top-k, then top-p among those, as Hugging Face does. Ties go to the lower id.
+ * Draws a token as Hugging Face does: first temperature, then top-k, then top-p among those. Ties go to the lower id.
  *
  * @param logits [vocabSize].
- * @param uniform in [0, 1); the same gives the same token. Not read at temperature 0.
- * @throws InputError for an option out of range, and for logits without a finite greatest.
+ * @param uniform in [0, 1); the same number gives the same token. Not used at temperature 0.
+ * @throws InputError for an option out of range, and when the greatest logit is not finite.
  */
 export function sampleToken(logits: ArrayLike<number>, options: SamplingOptions, uniform: number): number {
   checkSampling(options);

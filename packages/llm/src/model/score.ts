@@ -1,4 +1,4 @@
-// Scores of many sequences in batches of bounded size, and of many candidates behind one prefix that is computed once.
+// Scores of many sequences in batches of bounded size, and of many candidates after one prefix, which is computed once.
 import type { Device } from '@crossgate/gpu';
 import { embedding, reshape, type Tensor, withoutTape } from '@crossgate/tensor';
 import { KeyValueCache } from './cache';
@@ -6,22 +6,23 @@ import { checkVocabulary } from './generate';
 import type { LlamaModel } from './llama';
 import { lastTokens, packSequences } from './packing';
 
+/** Settings of {@link computeInBatches} and {@link score}. */
 export interface BatchOptions {
   /** Most tokens of one batch. Default 16,384: enough to fill a device, little beside the weights. */
   readonly batchTokens?: number;
-  /** Called with the sequences done so far. */
+  /** Called after each batch with the number of sequences done so far. */
   readonly onProgress?: (done: number) => void;
-  /** Stops between batches. */
+  /** Aborting it ends the computation between two batches and throws its reason. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * Computes values of sequences, batch by batch in steps of their own; the result of one batch is fetched while the next one
- * runs. A sequence longer than a batch is one by itself.
+ * Computes values of sequences, one batch per step. The result of one batch is fetched while the next one runs. A
+ * sequence longer than `batchTokens` is a batch by itself.
  *
- * @param sequences taken one by one, when their batch is made.
- * @param lengthOf tokens of a sequence.
- * @param compute gives as many values for each sequence of a batch.
+ * @param sequences read one by one, when their batch is made.
+ * @param lengthOf number of tokens of a sequence.
+ * @param compute gives, inside a step, the same number of values for each sequence of a batch.
  * @returns the values of all sequences, in their order.
  */
 export async function computeInBatches<Sequence>(
@@ -74,13 +75,15 @@ function* batchesOf<Sequence>(
 }
 
 /**
- * Logits of some tokens after each candidate behind the same prefix: those of whole sequences, but the prefix is computed once.
+ * Logits of some tokens after each candidate behind the same prefix. They are those of whole sequences, but the prefix
+ * is computed only once.
  *
  * @param prefix tokens that every sequence begins with.
  * @param candidates the rest of each sequence, at least one token each.
- * @param answers the tokens whose logits at the last position are wanted, such as Yes and No.
+ * @param answers tokens whose logits after the last position are wanted, such as Yes and No.
  * @returns [candidates, answers].
- * @throws InputError for an empty prefix or candidate, tokens outside the vocabulary, and sequences beyond the context.
+ * @throws InputError for an empty prefix, candidate or list of answers, tokens outside the vocabulary, and sequences
+ * longer than the context.
  */
 export async function score(
   model: LlamaModel,

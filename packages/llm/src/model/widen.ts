@@ -1,9 +1,12 @@
-// Stored weights as f32 tensors: the file's bytes travel, and the device widens them.
+// Turns stored weights into f32 tensors: the file's bytes are uploaded, and the device widens them.
 import type { Device } from '@crossgate/gpu';
 import { defaultChunkBytes, dequantize, type StoredFormatName, storedFormats, type Tensor } from '@crossgate/tensor';
 import type { ReadBuffers, WeightSource } from '../formats/source';
 
-/** The type that the device widens for this weight; undefined where the host must: odd shapes, rows beyond a binding. */
+/**
+ * The type from which the device widens this weight; undefined if the host must: odd shapes, rows larger than a
+ * binding.
+ */
 function formatOnDevice(
   dtype: string,
   [columns = 0]: readonly number[],
@@ -15,7 +18,7 @@ function formatOnDevice(
   return columns % blockSize === 0 && columns % 4 === 0 && 4 * columns <= chunkBytes ? format : undefined;
 }
 
-/** Bytes of f32 of a chunk that takes 4 MiB as it is stored. */
+/** Bytes of f32 of a chunk that takes 4 MiB as stored. */
 export function chunkOf(dtype: string): number {
   if (!Object.hasOwn(storedFormats, dtype)) return defaultChunkBytes;
   const { blockSize, blockBytes } = storedFormats[dtype as StoredFormatName];
@@ -25,7 +28,7 @@ export function chunkOf(dtype: string): number {
 /**
  * Fills a tensor with a weight of its shape.
  *
- * @param advance told of f32 bytes as they are on their way.
+ * @param advance called with numbers of f32 bytes as they are written.
  * @throws InputError from the source; OutOfMemoryError when not even a chunk of stored bytes fits.
  */
 export async function fillWide(
@@ -60,7 +63,7 @@ export async function fillWide(
   } else for await (const { offset, data } of source.read(name)) write(offset, data);
 }
 
-/** Lends a buffer of at least so many bytes to `body`. */
+/** Lends `body` a buffer of at least this many bytes. */
 async function withBuffer(
   device: Device,
   bytes: number,

@@ -1,4 +1,4 @@
-/** Brings a language model to the device: checks that it fits, shows progress, stops when the user asks. */
+/** Loads a language model to the device: checks that it fits, shows progress, stops when the user asks. */
 import { InputError, type Progress, throwIfInterrupted } from '@crossgate/core';
 import { type Device, formatBytes } from '@crossgate/gpu';
 import type { DeviceBudget } from '@crossgate/gpu/node';
@@ -6,26 +6,36 @@ import type { WeightSource } from '../formats/source';
 import { contextOf, LlamaModel } from '../model/llama';
 import { type WeightStorage, weightBytes } from '../model/load-weights';
 
-/** Ways to keep weights in less memory, the most exact first. */
+/** Ways to store weights in less memory, the most exact first. */
 export const smallerWeights = ['f16', 'int8', 'int4'] as const satisfies readonly WeightStorage[];
 
+/** Settings of {@link loadModel}. */
 export interface LoadModelOptions {
+  /** How matrices are stored on the device. */
   readonly weights: WeightStorage;
-  /** How the user chooses other weights, for messages: `--weights`, `llm.weights`. */
+  /** The setting by which the user chooses `weights`, for messages: `--weights`, `llm.weights`. */
   readonly setting: string;
+  /** Shows a task "loading weights", in bytes. */
   readonly progress: Progress;
+  /** Aborting it ends the loading after the current chunk. */
   readonly signal: AbortSignal;
 }
 
 type Described = Pick<WeightSource, 'config' | 'tensors'>;
 
-/** Bytes that a model takes on the device once it is loaded: its weights and the angles of its positions. */
+/**
+ * Bytes that a model takes on the device once it is loaded: its weights and the rotary table. Only shapes and stored
+ * types are read.
+ */
 export function loadedBytes({ config, tensors }: Described, weights: WeightStorage): number {
   const angles = 4 * contextOf(config) * config.headDim;
   return weightBytes(config, weights, (name) => tensors.get(name)?.dtype ?? 'F32') + angles;
 }
 
 /**
+ * Checks that a model fits into the memory budget, before any weight is read.
+ *
+ * @param setting the setting by which the user chooses `weights`, for messages.
  * @returns bytes of the model on the device
  * @throws InputError when they exceed the budget, with what other weights would take and how to choose them
  */
@@ -51,9 +61,10 @@ export function checkModelFits(
 }
 
 /**
- * Loads a model.
- * @throws InputError before any weight is read when the model is too large, and for damaged weights; InterruptedError on
- * Ctrl-C; OutOfMemoryError with the sizes
+ * Loads a model to the device.
+ *
+ * @throws InputError before any weight is read when the model is too large, and for damaged weights; InterruptedError
+ * on Ctrl-C; OutOfMemoryError with the sizes
  */
 export async function loadModel(
   device: Device,

@@ -1,4 +1,4 @@
-/** Writing a language model as a Hugging Face folder: weights, configuration, and the tokenizer beside them. */
+/** Writes a language model as a Hugging Face folder: weights, configuration, and the tokenizer beside them. */
 
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -10,7 +10,7 @@ import type { WeightSource } from '../formats/source';
 import { encodeWeights, huggingFaceConfig } from '../model/merge';
 import { ggufTokenizerFiles } from './open-model';
 
-/** Files that stand beside the weights of a Hugging Face model and do not change with them. */
+/** Files beside the weights of a Hugging Face model that do not change with them. */
 const COMPANIONS = [
   'tokenizer.json',
   'tokenizer_config.json',
@@ -23,27 +23,43 @@ const COMPANIONS = [
   'generation_config.json',
 ];
 
+/** What {@link writeModelFolder} writes. */
 export interface ModelFolderSettings {
   /** Folder or GGUF file that the tokenizer comes from. */
   readonly base: string;
-  /** New folder; an absolute path. */
+  /** Absolute path of the new folder. */
   readonly out: string;
+  /** Type that vectors are stored in, and matrices unless `bits` is given. */
   readonly dtype: FloatDtype;
-  /** Bits of the linear layers; undefined: they are floats. */
+  /** Bits per value of the linear layers; embeddings and head then get 8. Undefined: they are stored as `dtype`. */
   readonly bits?: QuantizedBits;
-  /** What the progress bar says. */
+  /** Label of the progress bar. */
   readonly label: string;
 }
 
 /**
- * Writes a model; the folder appears when it is whole.
+ * Writes a model. The folder appears only once it is complete. If a GGUF file has no tokenizer that can be read, the
+ * folder gets none, and the log warns.
+ *
  * @returns the names of its files
- * @throws InputError from the source, for a folder that is in use, and for a configuration without a config.json
+ * @throws InputError from the source, for a folder that is in use, and for a configuration that config.json cannot
+ * express
  */
 export async function writeModelFolder(
   source: WeightSource,
   { base, out, dtype, bits, label }: ModelFolderSettings,
-  { log, progress, signal }: { readonly log: Log; readonly progress: Progress; readonly signal: AbortSignal },
+  {
+    log,
+    progress,
+    signal,
+  }: {
+    /** Gets a warning when the folder has no tokenizer. */
+    readonly log: Log;
+    /** Shows how many values are written. */
+    readonly progress: Progress;
+    /** Aborting it ends the writing; no folder appears. */
+    readonly signal: AbortSignal;
+  },
 ): Promise<string[]> {
   const total = [...source.tensors.values()].reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
   const task = progress.start(label, total, 'values');
@@ -66,7 +82,7 @@ export async function writeModelFolder(
   return [...content.keys()];
 }
 
-/** The tokenizer of a GGUF file, as files; none, and a warning, where it is not one that we read. */
+/** The tokenizer of a GGUF file, as files; none, and a warning, if it cannot be read. */
 async function ggufTokenizer(base: string, out: string, log: Log): Promise<Map<string, string>> {
   try {
     return await ggufTokenizerFiles(base);

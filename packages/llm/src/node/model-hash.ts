@@ -1,4 +1,4 @@
-/** Tells one language model from another by a hash that takes seconds even for large ones. */
+/** A hash that tells language models apart. It takes seconds even for large ones. */
 import { createHash, type Hash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -10,24 +10,29 @@ import { ggufParts } from '../formats/gguf-model';
 import { weightFiles } from '../formats/hugging-face';
 import { openFolder } from './open-model';
 
-/** Bytes of a tensor that are read at its beginning, and again at its end. */
+/** Number of bytes of a tensor that are read at its beginning, and again at its end. */
 const SAMPLE_BYTES = 65_536;
 
-/** Files of a model folder that change what is computed, besides the weights; hashed whole. */
+/** Files of a model folder, besides the weights, that change the results. They are hashed as a whole. */
 const SMALL_FILES = ['config.json', 'tokenizer.json', 'tokenizer_config.json'];
 
-/** What the tokenizer comes from where there is no tokenizer.json. */
+/** Files of the tokenizer when there is no tokenizer.json. */
 const PIECES = ['tokenizer.model', 'added_tokens.json'];
 
 /**
- * SHA-256 of a model: of a Hugging Face folder config.json, tokenizer.json (else tokenizer.model) and tokenizer_config.json, and of every weight
- * file (safetensors, in the order of their names, or the GGUF file or its parts) its size, its whole header (which in GGUF holds the
- * configuration and the tokenizer), and the first and last 64 KiB of every tensor. It does not depend on where the model
- * lies. Of a tensor of more than 128 KiB a change in the middle alone is not seen: training changes every row, and reading
- * all of a 7B model would take longer than opening it.
+ * SHA-256 of a model. It does not depend on where the model is stored. It covers
+ *
+ * - of a Hugging Face folder: config.json, tokenizer.json (else tokenizer.model and added_tokens.json) and
+ *   tokenizer_config.json, as a whole;
+ * - of every weight file (safetensors in the order of their names, or the GGUF file or its parts): its size, its whole
+ *   header (which in GGUF has the configuration and the tokenizer), and the first and last 64 KiB of every tensor.
+ *
+ * A change that is only in the middle of a tensor of more than 128 KiB is not noticed. Training changes every row, and
+ * reading all of a 7B model would take longer than opening it.
+ *
  * @param path a folder or a GGUF file that `openModel` has accepted
  * @returns 64 hexadecimal digits
- * @throws InputError when a file is gone or damaged
+ * @throws InputError when a file is missing or damaged
  */
 export async function modelHash(path: string): Promise<string> {
   const hash = createHash('sha256');
@@ -49,7 +54,7 @@ export async function modelHash(path: string): Promise<string> {
   return hash.digest('hex');
 }
 
-/** Adds bytes with their length, so that no two lists of files give the same stream. */
+/** Adds bytes with their length, so that different lists of files never give the same stream. */
 function addBytes(hash: Hash, name: string, bytes: Uint8Array): void {
   hash.update(`${name} ${bytes.length}\n`).update(bytes);
 }

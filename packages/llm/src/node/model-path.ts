@@ -1,10 +1,10 @@
-/** Where in a folder on disk a model lies: beside config.json, as a GGUF file, or in a snapshot of the Hub's cache. */
+/** Where in a folder on disk a model is: beside config.json, as a GGUF file, or in a snapshot of the Hub's cache. */
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { InputError } from '@crossgate/tensor';
 import { ggufParts } from '../formats/gguf-model';
 
-/** Whether a path is a folder. @throws {InputError} when there is nothing */
+/** Whether a path is a folder. @throws {InputError} when nothing is there */
 export async function isFolder(path: string): Promise<boolean> {
   const status = await stat(path).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT' || error.code === 'ENOTDIR') {
@@ -20,9 +20,11 @@ export async function isFolder(path: string): Promise<boolean> {
 }
 
 /**
- * Finds the model that a path leads to. A folder may hold config.json and safetensors, one GGUF model in place of these, or, as a
- * repository in the cache of Hugging Face's programs (`models--ORG--NAME`), snapshots: then it stands for that of `main`.
- * @returns the path of a folder with config.json, or of a GGUF file (of several parts the first)
+ * Finds the model that a path leads to. A folder may have config.json and safetensors, or one GGUF model. It may also
+ * be a repository in the cache of Hugging Face's programs (`models--ORG--NAME`); it then stands for its snapshot of
+ * `main`.
+ *
+ * @returns the path of a folder with config.json, or of a GGUF file (the first of several parts)
  * @throws {InputError} when there is no model, or several
  */
 export async function findModel(path: string): Promise<string> {
@@ -30,7 +32,7 @@ export async function findModel(path: string): Promise<string> {
   const names = await readdir(path);
   const ggufs = names.filter((name) => name.endsWith('.gguf') && ggufParts(name)[0] === name).sort();
   const hasConfig = names.includes('config.json');
-  // Beside a GGUF file config.json is often there too, with no more than the architecture.
+  // A config.json beside a GGUF file often has no more than the architecture.
   if (hasConfig && (ggufs.length === 0 || names.some((name) => name.endsWith('.safetensors')))) return path;
   if (ggufs.length === 1) return join(path, ggufs[0]!);
   if (ggufs.length > 1)

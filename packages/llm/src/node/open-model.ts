@@ -13,12 +13,15 @@ import type { WeightSource } from '../formats/source';
 import type { Tokenizer } from '../tokenizer';
 import { findModel, isFolder } from './model-path';
 
-/** A model that was found and checked; its weights are still on disk. */
+/** A model that was found and checked. Its weights are still on disk. */
 export interface OpenModel {
+  /** The shape of the model. */
   readonly config: LlamaConfig;
+  /** Its weights, read when they are asked for. */
   readonly source: WeightSource;
   /**
-   * Builds the tokenizer on the first call. A model need not have one: weights alone serve for token ids.
+   * Builds the tokenizer on the first call. A model need not have one, since weights can be used with token ids alone.
+   *
    * @throws {InputError} when it is missing, malformed, not supported, or has ids beyond the model's vocabulary.
    */
   tokenizer(): Promise<Tokenizer>;
@@ -26,13 +29,14 @@ export interface OpenModel {
   close(): Promise<void>;
 }
 
-/** A folder on disk. */
+/** A folder on disk, as the readers of models take it. */
 export function openFolder(path: string): ModelFolder {
   return { name: path, list: () => readdir(path), open: (file) => openFile(join(path, file)) };
 }
 
 /**
- * Opens a Hugging Face folder or a GGUF model: one file, or any of its parts. Reads headers only.
+ * Opens a Hugging Face folder or a GGUF model (one file, or any of its parts). Only headers are read.
+ *
  * @param path as {@link findModel} takes it
  * @throws {InputError} naming the file and what is wrong with it.
  */
@@ -48,7 +52,12 @@ export async function openModel(path: string): Promise<OpenModel> {
   return opened(path, source, async () => tokenizerFromGguf(header.metadata, path));
 }
 
-/** The files that hold a model's weights. @param path as {@link findModel} takes it; @throws InputError when there are none */
+/**
+ * Paths of the files with a model's weights.
+ *
+ * @param path as {@link findModel} takes it
+ * @throws InputError when there are none
+ */
 export async function modelFiles(path: string): Promise<string[]> {
   const found = await findModel(path);
   if (!(await isFolder(found))) return [...ggufParts(found)];
@@ -71,7 +80,8 @@ async function openParts(paths: readonly string[]): Promise<ByteSource[]> {
 }
 
 /**
- * Opens only the tokenizer of a folder or GGUF file; the weights may be of any kind, or absent.
+ * Opens only the tokenizer of a folder or GGUF file. The weights may be of any kind, or absent.
+ *
  * @throws {InputError} naming the file and what is wrong with it.
  */
 export async function openTokenizer(path: string): Promise<Tokenizer> {
@@ -85,7 +95,8 @@ export async function openTokenizer(path: string): Promise<Tokenizer> {
 }
 
 /**
- * The tokenizer of a GGUF file as files of a Hugging Face folder: name → content.
+ * The tokenizer of a GGUF file, as files of a Hugging Face folder: name → content.
+ *
  * @throws {InputError} when the file has none, or one that is malformed or not supported.
  */
 export async function ggufTokenizerFiles(path: string): Promise<Map<string, string>> {
