@@ -340,7 +340,7 @@ export class AsymmetricSvd extends PairScores implements CfModel {
       }
       offsets[row + 1] = items.length;
       own[row * cfDim] = 1;
-      // The factors' column of ones adds the sum of weights; it is taken off here.
+      // The factors' column of ones adds the sum of weights; it is subtracted here.
       own[row * cfDim + 1] = levelScale * level - sum;
     });
     // WebGPU has no empty buffers; the offsets keep the filler from being read.

@@ -39,7 +39,7 @@ export function clickHistories(dataset: Dataset, information: 'H' | 'P'): UserHi
     }
   }
   for (const clicks of clicksOf) clicks.sort((a, b) => a.time - b.time);
-  /** The clicks of a user before a time, and of H what is positive since train. */
+  /** The clicks of a user before a time and, in class H, the positives since train. */
   const join = (user: number, time: number, positives: Int32Array | null, limit: number) => {
     const clicks = clicksOf[user]!;
     const known = countBefore(clicks, time);

@@ -36,8 +36,8 @@ export interface NormReport {
 }
 
 /**
- * Builds a model: the LLM, which stays as it is, with LoRA adapters; ALG and GATE where there is a CF backend; learned
- * vectors where slots have some. The model's `release` frees these additions.
+ * Builds a model: the LLM with LoRA adapters; ALG and GATE if there is a CF backend; learned vectors if slots have
+ * some. The weights of the LLM are shared and do not change. The model's `release` frees the additions.
  *
  * @param base stays its owner's.
  * @param backend stays its owner's; null for methods on text alone.

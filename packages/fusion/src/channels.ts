@@ -18,8 +18,8 @@ import type { GroupName } from './methods/method';
 import type { Kind } from './template';
 
 /**
- * Which whole users and items a training step replaces by the zero vector, as unseen ones have it. The seed and the
- * counter (the step) determine the mask.
+ * Dropout of CF vectors: a training step replaces whole users and items by the zero vector, which unseen ones have. The
+ * seed and the counter (the step) determine which.
  */
 export interface CfDropout extends DropoutContext {
   /** Share of the items of a batch that become zero, in [0, 1). */

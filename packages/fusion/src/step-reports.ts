@@ -31,7 +31,7 @@ export function diverged(what: string, stage: number, step: number): NonFiniteLo
   );
 }
 
-/** What is read back of a step. */
+/** Values that are read back of a step. */
 export interface StepValues {
   readonly losses: Float32Array;
   readonly lossScale: LossScalerState | null;

@@ -274,7 +274,7 @@ class Trainer {
     if (this.#options.activations !== 'f16') return undefined;
     const resumed = resumedSteps !== undefined;
     const fresh = { scale: 2 ** 16, goodSteps: 0, skippedSteps: 0, skippedInRow: 0, updates: 0 };
-    // A state of a training in f32 has no scale, but its moments are of so many updates.
+    // A state of a training in f32 has no scale, but its moments are those of this many updates.
     const before = this.#lossScale ?? (resumed ? { ...fresh, updates: resumedSteps } : undefined);
     return new LossScaler(
       this.#options.model.llm.device,
@@ -297,7 +297,7 @@ class Trainer {
     const labels = Float32Array.from(batch, (row) => dataset.splits.train.label[row]!);
     using _ = model.llm.device.step();
     for (const group of optimizer.groups) group.zeroGradients();
-    // Dropout belongs to LoRA's training: a frozen adapter is used as it is. Every step of every stage has its mask.
+    // Dropout belongs to LoRA's training: a frozen adapter has none. Every step of every stage has its own mask.
     const lora = model.groups().get('lora');
     const counter = at.stage * 0x1000000 + at.step;
     const noise: TrainingNoise = {

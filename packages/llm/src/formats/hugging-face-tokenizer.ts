@@ -68,7 +68,7 @@ async function describeJson(folder: ModelFolder, config: JsonObject, ids: Specia
   };
 }
 
-/** SentencePiece's own file, as Vicuna has it, and the tokens that were added beside it. */
+/** Reads SentencePiece's own file, which is all that Vicuna has, and the tokens that were added beside it. */
 async function describeModel(folder: ModelFolder, config: JsonObject) {
   const file = await folder.open('tokenizer.model');
   const source = file.name;

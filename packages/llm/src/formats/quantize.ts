@@ -18,7 +18,7 @@ export function bitsOfType(dtype: string): QuantizedBits | undefined {
 
 /**
  * Bits per value of a weight when linear layers get `bits`; undefined for vectors. Embeddings and head always get 8:
- * what enters and leaves the model is commonly kept finer than what is between.
+ * the input and output of a model are commonly kept finer than its layers.
  */
 export function bitsOfWeight(name: string, bits: QuantizedBits): QuantizedBits | undefined {
   if (isTokenWeight(name)) return 8;

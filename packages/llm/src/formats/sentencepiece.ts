@@ -1,5 +1,5 @@
 /**
- * Reads tokenizer.model: SentencePiece's own file, a message of protocol buffers, as LLaMA, Vicuna and Mistral have it.
+ * Reads tokenizer.model, SentencePiece's own file, which LLaMA, Vicuna and Mistral have: a message of protocol buffers.
  */
 import { InputError, quoted } from '@crossgate/tensor';
 
@@ -29,7 +29,7 @@ interface Field {
 }
 
 /**
- * Parses a model of byte-pair encoding, as the LLaMA family has it.
+ * Parses a model of byte-pair encoding, the kind that the LLaMA family uses.
  *
  * @param source name of the file in messages.
  * @throws {InputError} for damaged files, and for kinds of models and of normalization that are not supported.

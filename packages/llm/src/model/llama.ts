@@ -272,7 +272,7 @@ export class LlamaModel {
     return add(middle, project(gated, 'mlp.down_proj'));
   }
 
-  /** RMSNorm of every head by itself, if the model has such norms. */
+  /** RMSNorm of each head separately, if the model has such norms. */
   #normalizeHeads(x: Tensor, name: string): Tensor {
     const { queryKeyNorm, headDim, rmsNormEpsilon } = this.config;
     if (!queryKeyNorm) return x;
