@@ -26,6 +26,7 @@ export {
   scoreBaseline,
 } from './baselines';
 export { type ClickHistory, clickHistories, positiveHistories, type UserHistories } from './click-history';
+export { type CfControl, type ControlBackend, cfControls, controlBackend } from './controls';
 export { type CfCreateOptions, type CfDefinition, type CfSizes, noMemory } from './definition';
 export { type CfModelName, cfDefinitionOfState, cfDefinitions, findCfDefinition } from './definitions';
 export { epochOrder } from './device-batches';

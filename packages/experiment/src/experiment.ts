@@ -170,7 +170,7 @@ async function trainAndScore(experiment: Experiment): Promise<ExperimentResult> 
     run: shown,
     name: config.name,
     method: runner.name,
-    information: runner.information(config),
+    information: opened.information ?? runner.information(config),
     seed: config.seed,
     adapter: opened.adapter,
     dataset: { name: dataset.name, hash: dataset.hash },

@@ -1,6 +1,14 @@
 /** The memory that a training is predicted to take: the tables of its own CF model, and the stage that takes most. */
 import { sasRecShapes } from '@crossgate/cf';
-import { ccf, type HybridModel, type PromptBuilder, stagesOf, tallrec } from '@crossgate/fusion';
+import {
+  ccf,
+  fusionParameterShapes,
+  type HybridModel,
+  type PromptBuilder,
+  stagesOf,
+  tallrec,
+  usesCf,
+} from '@crossgate/fusion';
 import type { Device } from '@crossgate/gpu';
 import { expectedTensors, type LlamaConfig } from '@crossgate/llm';
 import { describe, expect, it } from 'vitest';
@@ -29,8 +37,14 @@ function configOf(cf: object = {}, training: object = {}) {
     training,
   });
 }
+const predictWith = (
+  config: ReturnType<typeof configOf>,
+  source: Parameters<typeof predictTraining>[2],
+  method = ccf,
+  contexts = usesCf(method) ? [{ config }] : [],
+) => predictTraining({ dataset }, config, source, builders, method, contexts)!;
 const plan = (cf: object = {}, training: object = {}, method = ccf) =>
-  predictTraining({ config: configOf(cf, training), dataset }, { config: llm, tensors: new Map() }, builders, method);
+  predictWith(configOf(cf, training), { config: llm, tensors: new Map() }, method);
 
 describe('predictTraining', () => {
   it('counts the tables of the CF model that is trained', () => {
@@ -64,6 +78,19 @@ describe('predictTraining', () => {
     expect(lightGcn.total).toBe(weights + parameters + optimizer + lightGcn.cf + step);
   });
 
+  it('adds up both backends of a method', () => {
+    const config = configOf();
+    const [one, two] = [1, 2].map((count) =>
+      predictWith(config, { config: llm, tensors: new Map() }, ccf, Array(count).fill({ config })),
+    );
+    const fusion = fusionParameterShapes({ cfDim, hiddenSize: llm.hiddenSize }, config.alg, config.gate);
+    const values = [...fusion.values()].reduce(
+      (sum, shape) => sum + shape.reduce((product, length) => product * length, 1),
+      0,
+    );
+    expect(two!.parameters - one!.parameters).toBe(8 * (values + cfDim * (users + 1 + items + 1)));
+  });
+
   it('counts moments of what one stage trains together', () => {
     const frozen = plan({}, { stage2: { trainCf: false } });
     const two = plan();
@@ -77,7 +104,7 @@ describe('predictTraining', () => {
 it('knows layers that are kept as they are stored', () => {
   const predict = (dtype: string, config = llm) => {
     const tensors = new Map([...expectedTensors(config)].map(([name, shape]) => [name, { shape, dtype }]));
-    return predictTraining({ config: configOf(), dataset }, { config, tensors }, builders, ccf);
+    return predictWith(configOf(), { config, tensors });
   };
   // The embeddings; two layers: q and o, k and v, three of the feed-forward.
   const values = 64 * 16 + 2 * (2 * 16 * 16 + 2 * 16 * 8 + 3 * 16 * 24);
@@ -121,10 +148,10 @@ describe('predictBatches', () => {
   const group = (count: number) => ({ sections: [{ count }] });
   const model = {
     llm: { config: llm, maxPositions: 64, weightBytes: 4000 },
-    groups: () => new Map(Object.entries({ lora: group(1000), fusion: group(500), cf: group(100_000) })),
+    groups: () => new Map(Object.entries({ lora: [group(1000)], fusion: [group(500)], cf: [group(100_000)] })),
   } as unknown as HybridModel;
   const stages = stagesOf(ccf, 'two-stage');
-  const predict = (tokens: [number, number][]) => predictBatches(model, stages, configOf(), new Map(tokens), null);
+  const predict = (tokens: [number, number][]) => predictBatches(model, stages, configOf(), new Map(tokens), []);
 
   it('takes the stage with the largest total, not the one with most tokens', () => {
     const [first, second] = [predict([[0, 40]])!, predict([[1, 30]])!];

@@ -14,7 +14,7 @@ it("is the method's own strategy and loss", async () => {
     return [training.strategy, loss.name, loss.k];
   };
   expect(await of('ccf')).toEqual(['two-stage', 'eq5', 2]);
-  expect(await of('tallrec')).toEqual(['stage1-only', 'eq5', 2]);
+  expect(await of('tallrec')).toEqual(['stage1-only', 'yes-logit-bce', 2]);
   expect(await of('ccf', 'training: { strategy: end-to-end }\nloss: { name: answer-ce }\n')).toEqual([
     'end-to-end',
     'answer-ce',

@@ -90,6 +90,7 @@ describe('readsOf', () => {
   it('leaves no key that no config of any method reads', async () => {
     const choices = [
       ...METHOD_NAMES.map(minimal),
+      'method: instruct\nllm: { path: m }\nprompt: { neighbors: true }\n',
       ...['lightgcn', 'sasrec', 'asvd'].map((model) => `method: ccf\nllm: { path: m }\ncf: { model: ${model} }\n`),
     ];
     const reads = new Set<string>();

@@ -40,7 +40,10 @@ await files.close();
 const { user, item } = dataset.splits.test;
 console.log(builder.describe({ user: user[9], item: item[9], history: dataset.history('test', 9, 5) }));
 
-const { model, norms } = await buildHybridModel(llm, factors, {
+const {
+  model,
+  norms: [norms],
+} = await buildHybridModel(llm, [factors], {
   seed,
   lora: { rank: 8, alpha: 16, dropout: 0.05, targets: ['q_proj', 'v_proj'] },
   alg: { hiddenFactor: 10, init: 'matchTokenNorm' },

@@ -5,7 +5,7 @@ import { RandomStream, readGroup, writeGroup } from '@crossgate/tensor';
 import type { AlignmentOptions, GateOptions } from './alignment';
 import { AlignmentAndGate } from './alignment';
 import { CfChannel, type Channel, LearnedChannel } from './channels';
-import { learnedVectors, type Slots } from './methods/method';
+import { learnedVectors, type Slots, usesGate } from './methods/method';
 import { HybridModel } from './model';
 
 /** Settings of {@link buildHybridModel}. */
@@ -21,7 +21,7 @@ export interface BuildOptions {
   readonly alg: AlignmentOptions;
   /** Settings of GATE (Θ_G). Read only with a CF backend. */
   readonly gate: GateOptions;
-  /** Slots of the method, which say how many learned vectors it has. Default: no learned vectors. */
+  /** Of the method: how many learned vectors it has, and whether it has a gate. Default: no learned vectors, and a gate. */
   readonly slots?: Slots;
 }
 
@@ -35,50 +35,81 @@ export interface NormReport {
   readonly scale: number;
 }
 
+/** The prefix of the names of a backend's values in states, where there are several: none for the first. */
+export const backendPrefix = (index: number): string => (index === 0 ? '' : `backend${index + 1}.`);
+
 /**
- * Builds a model: the LLM with LoRA adapters; ALG and GATE if there is a CF backend; learned vectors if slots have
- * some. The weights of the LLM are shared and do not change. The model's `release` frees the additions.
+ * Builds a model: the LLM with LoRA adapters; an ALG and a GATE for each CF backend (eq. 7); learned vectors if slots
+ * have some. The weights of the LLM are shared and do not change. The model's `release` frees the additions.
  *
  * @param base stays its owner's.
- * @param backend stays its owner's; null for methods on text alone.
- * @returns the model, and the norms of its vectors; these are null without a backend.
+ * @param backends stay their owners'; none for methods on text alone. In states, names of the second begin with
+ * `backend2.`
+ * @returns the model, and the norms of each backend's vectors.
  * @throws InputError for options of LoRA or ALG out of range; OutOfMemoryError. Nothing is left allocated then.
  */
 export async function buildHybridModel(
   base: LlamaModel,
-  backend: CfBackend | null,
+  backends: readonly CfBackend[],
   options: BuildOptions,
-): Promise<{ model: HybridModel; norms: NormReport | null }> {
-  const { seed, lora, alg, gate } = options;
+): Promise<{ model: HybridModel; norms: readonly NormReport[] }> {
+  const { seed, lora, slots = {} } = options;
   const adapters = new LoraAdapters(base.device, base.config, lora, new RandomStream(seed, 'lora'));
   const llm = base.with({ adapters });
-  const made: { release(): void }[] = [adapters];
+  const channels: Channel[] = [];
   try {
-    const learned = learnedVectors(options.slots ?? {});
-    const channels: Channel[] = [];
-    if (learned > 0) channels.push(new LearnedChannel(llm.device, learned, llm.config.hiddenSize, seed));
-    made.push(...channels);
-    if (backend === null) return { model: new HybridModel(llm, channels), norms: null };
-    const shape = { cfDim: backend.cfDim, hiddenSize: llm.config.hiddenSize };
-    const networks = new AlignmentAndGate(llm.device, shape, alg, gate, new RandomStream(seed, 'fusion'));
-    made.push(networks.group);
-    const norms = await measureNorms(llm, backend, networks);
-    if (norms.scale !== 1) {
-      const state = await readGroup(networks.group);
-      for (const name of ['alg.output.weight', 'alg.output.bias']) {
-        const { shape, data } = state.get(name)!;
-        state.set(name, { shape, data: data.map((value) => value * norms.scale) });
-      }
-      writeGroup(networks.group, state, 'alg.init');
+    const norms: NormReport[] = [];
+    for (const [index, backend] of backends.entries()) {
+      const channel = cfChannel(backend, llm.config.hiddenSize, index, options);
+      channels.push(channel);
+      norms.push(await scaleToTokens(llm, channel));
     }
-    return { model: new HybridModel(llm, [new CfChannel(backend, networks), ...channels]), norms };
+    const learned = learnedVectors(slots);
+    if (learned > 0) channels.push(new LearnedChannel(llm.device, learned, llm.config.hiddenSize, seed));
+    return { model: new HybridModel(llm, channels), norms };
   } catch (error) {
-    for (const part of made) part.release();
+    for (const part of [adapters, ...channels]) part.release();
     throw error;
   }
 }
 
-/** Most rows from which a mean norm is estimated. */
+/**
+ * A backend with an ALG and a GATE at their initial values.
+ * @param index of the backend, from 0: it draws the initial values, and says how names in states begin
+ */
+export function cfChannel(
+  backend: CfBackend,
+  hiddenSize: number,
+  index: number,
+  { seed, alg, gate, slots }: Pick<BuildOptions, 'seed' | 'alg' | 'gate' | 'slots'>,
+): CfChannel {
+  const { device } = backend.group;
+  const random = new RandomStream(seed, `${backendPrefix(index)}fusion`);
+  const shape = { cfDim: backend.cfDim, hiddenSize };
+  const networks = new AlignmentAndGate(device, shape, alg, gateOf(gate, slots), random);
+  for (const group of [networks.group, backend.group]) group.statePrefix = backendPrefix(index);
+  return new CfChannel(backend, networks);
+}
+
+/** The gate of a method: none where no title is fused. */
+export function gateOf(gate: GateOptions, slots: Slots | undefined): GateOptions {
+  return slots === undefined || usesGate({ slots }) ? gate : { ...gate, width: 'one' };
+}
+
+/** Measures how long vectors are, and makes ALG's as long as tokens where `alg.init` asks for it. */
+async function scaleToTokens(llm: LlamaModel, { backend, networks }: CfChannel): Promise<NormReport> {
+  const norms = await measureNorms(llm, backend, networks);
+  if (norms.scale === 1) return norms;
+  const state = await readGroup(networks.group);
+  for (const name of ['alg.output.weight', 'alg.output.bias']) {
+    const { shape, data } = state.get(`${networks.group.statePrefix}${name}`)!;
+    state.set(`${networks.group.statePrefix}${name}`, { shape, data: data.map((value) => value * norms.scale) });
+  }
+  writeGroup(networks.group, state, 'alg.init');
+  return norms;
+}
+
+/** Rows from which mean norms are estimated. */
 const sampledRows = 1024;
 
 async function measureNorms(llm: LlamaModel, backend: CfBackend, networks: AlignmentAndGate): Promise<NormReport> {

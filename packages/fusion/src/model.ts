@@ -31,9 +31,9 @@ export class HybridModel {
     readonly channels: readonly Channel[] = [],
   ) {}
 
-  /** The channel of the CF backend; null in methods without one. */
-  get cf(): CfChannel | null {
-    return this.channels.find((channel) => channel instanceof CfChannel) ?? null;
+  /** The channels of CF backends; none in methods without one. */
+  get cf(): readonly CfChannel[] {
+    return this.channels.filter((channel) => channel instanceof CfChannel);
   }
 
   /**
@@ -45,12 +45,19 @@ export class HybridModel {
     for (const channel of this.channels) channel.release();
   }
 
-  /** The parameter groups of the model, by name. */
-  groups(): ReadonlyMap<GroupName, ParameterGroup> {
-    const groups = new Map<GroupName, ParameterGroup>();
-    if (this.llm.adapters) groups.set('lora', this.llm.adapters.group);
-    for (const channel of this.channels) for (const [name, group] of channel.groups) groups.set(name, group);
+  /** The parameter groups that exist, by name; with several CF backends, a name has a group of each. */
+  groups(): ReadonlyMap<GroupName, readonly ParameterGroup[]> {
+    const groups = new Map<GroupName, ParameterGroup[]>();
+    if (this.llm.adapters) groups.set('lora', [this.llm.adapters.group]);
+    for (const channel of this.channels) {
+      for (const [name, group] of channel.groups) groups.set(name, [...(groups.get(name) ?? []), group]);
+    }
     return groups;
+  }
+
+  /** All parameter groups, in the order of {@link groups}. */
+  allGroups(): ParameterGroup[] {
+    return [...this.groups().values()].flat();
   }
 
   /**

@@ -45,6 +45,18 @@ export interface PromptOptions {
   readonly userHistoryLength?: number;
   /** Histories for CF models that read more than positives: see `CfModel.histories` of `@crossgate/cf`. */
   readonly userHistories?: UserHistories;
+  /** What fills slots of the titles of `neighbors`, where a prompt's input does not say. */
+  readonly neighbors?: NeighborOptions;
+}
+
+/** Items that CF recommends, for prompts that name them. */
+export interface NeighborOptions {
+  /** The items of a user, best first. */
+  readonly of: (user: number) => ArrayLike<number>;
+  /** Most of them that a prompt names. */
+  readonly count: number;
+  /** Whether the candidate is left out of them. */
+  readonly excludeTarget: boolean;
 }
 
 /** Makes hybrid prompts from a user, an item and a history. Every title and every piece of text is tokenized once. */
@@ -79,8 +91,9 @@ export class PromptBuilder {
   build(input: PromptInput): HybridPrompt {
     const { historyLength, maxLength } = this.options;
     const longest = Math.min(historyLength, input.history.length);
+    const filled = this.#withNeighbors(input);
     for (let length = longest; ; length--) {
-      const segments = this.#segments(this.template.pieces(input, length));
+      const segments = this.#segments(this.template.pieces(filled, length));
       const tokens = segments.reduce((sum, { tokens: ids }) => sum + ids.length, 0);
       if (tokens <= maxLength) return join(segments, tokens);
       if (length === 0) {
@@ -93,7 +106,15 @@ export class PromptBuilder {
 
   /** The prompt as text, vectors in brackets: for reports and tests. It is not shortened to `maxLength`. */
   describe(input: PromptInput): string {
-    return this.template.text(input, this.options.historyLength, (id) => this.#title(id));
+    return this.template.text(this.#withNeighbors(input), this.options.historyLength, (id) => this.#title(id));
+  }
+
+  #withNeighbors(input: PromptInput): PromptInput {
+    const { neighbors } = this.options;
+    if (!neighbors || input.neighbors) return input;
+    const { of, count, excludeTarget } = neighbors;
+    const named = Array.from(of(input.user)).filter((item) => !excludeTarget || item !== input.item);
+    return { ...input, neighbors: named.slice(0, count), neighborsVary: excludeTarget };
   }
 
   #segments(pieces: readonly Piece[]): Segment[] {

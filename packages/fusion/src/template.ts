@@ -12,10 +12,9 @@ export interface PromptInput {
   readonly history: ArrayLike<number>;
   /** Dense ids of further items, for slots with the titles of `neighbors`. Default: none. */
   readonly neighbors?: ArrayLike<number>;
-  /**
-   * What the CF model computes the user's vector from, where it is more than `history`; already cut to
-   * `userHistoryLength`.
-   */
+  /** Whether the neighbors depend on the candidate. Default false. */
+  readonly neighborsVary?: boolean;
+  /** What the CF model makes the user's vector of, where it is more than `history`; cut to `userHistoryLength` already. */
   readonly userHistory?: Int32Array;
 }
 
@@ -72,7 +71,7 @@ export class Template {
    *
    * @param length number of history items that it names, the last ones.
    */
-  pieces({ user, item, history, neighbors = [] }: PromptInput, length: number): Piece[] {
+  pieces({ user, item, history, neighbors = [], neighborsVary = false }: PromptInput, length: number): Piece[] {
     const pieces: Piece[] = [];
     const text = (value: string) => {
       const last = pieces.at(-1);
@@ -84,11 +83,11 @@ export class Template {
       pieces.push({ kind: 'title', id, fused, candidate });
       text('"');
     };
-    const list = (ids: ArrayLike<number>, from: number, fused: boolean) => {
+    const list = (ids: ArrayLike<number>, from: number, fused: boolean, candidate = false) => {
       if (from >= ids.length) text('unknown');
       for (let i = from; i < ids.length; i++) {
         if (i > from) text(', ');
-        quoted(ids[i]!, fused);
+        quoted(ids[i]!, fused, candidate);
       }
     };
     for (const part of this.#parts) {
@@ -97,7 +96,7 @@ export class Template {
       else if (part.kind === 'user') pieces.push({ kind: 'user', id: user, candidate: false });
       else if (part.kind === 'item') pieces.push({ kind: 'item', id: item, candidate: true });
       else if (part.of === 'item') quoted(item, part.fused, true);
-      else if (part.of === 'neighbors') list(neighbors, 0, part.fused);
+      else if (part.of === 'neighbors') list(neighbors, 0, part.fused, neighborsVary);
       else list(history, history.length - length, part.fused);
     }
     return pieces;

@@ -6,6 +6,7 @@ import type {
   ActivationStorage,
   HostState,
   LossScalerState,
+  ParameterGroup,
   ScheduleOptions,
   YesNoLossOptions,
 } from '@crossgate/tensor';
@@ -194,7 +195,7 @@ class Trainer {
   async run(): Promise<BestState | null> {
     const { model, stages, resume } = this.#options;
     if (resume) {
-      for (const group of model.groups().values()) writeGroup(group, resume.parameters, 'checkpoint');
+      for (const group of model.allGroups()) writeGroup(group, resume.parameters, 'checkpoint');
       this.#best = resume.best;
       this.#sinceBest = resume.evaluationsSinceBest;
       this.#lossScale = resume.lossScale ?? undefined;
@@ -204,8 +205,7 @@ class Trainer {
       if (stages[stage]!.best === 'own' && resume?.stage !== stage) this.#best = null;
       await this.#runStage(stage, resume?.stage === stage ? resume : undefined);
       // The next stage starts from the best parameters, and so does whoever uses the model.
-      if (this.#best)
-        for (const group of model.groups().values()) writeGroup(group, this.#best.parameters, 'best state');
+      if (this.#best) for (const group of model.allGroups()) writeGroup(group, this.#best.parameters, 'best state');
       this.#sinceBest = 0;
     }
     return this.#best;
@@ -216,8 +216,11 @@ class Trainer {
     const declaration = stages[stage]!;
     const settings = this.#options.settings[declaration.settings];
     const trains = new Set<GroupName>(declaration.trains.filter((name) => name !== 'cf' || trainCf));
-    for (const [name, group] of model.groups()) group.trainable = trains.has(name);
-    const groups = [...model.groups()].filter(([name]) => trains.has(name)).map(([, group]) => group);
+    const groups: ParameterGroup[] = [];
+    for (const [name, named] of model.groups()) {
+      for (const group of named) group.trainable = trains.has(name);
+      if (trains.has(name)) groups.push(...named);
+    }
     const optimizer = new Adam(groups, { kind: 'adamw', ...settings });
     const scaler = this.#openScaler(resume?.optimizerSteps);
     const train = dataset.splits.train;
@@ -263,7 +266,7 @@ class Trainer {
       await reports.settle().catch(() => {}); // The error that is being thrown explains more.
       optimizer.release();
       scaler?.release();
-      for (const group of model.groups().values()) group.trainable = false;
+      for (const group of model.allGroups()) group.trainable = false;
     }
   }
 
@@ -297,12 +300,12 @@ class Trainer {
     const labels = Float32Array.from(batch, (row) => dataset.splits.train.label[row]!);
     using _ = model.llm.device.step();
     for (const group of optimizer.groups) group.zeroGradients();
-    // Dropout belongs to LoRA's training: a frozen adapter has none. Every step of every stage has its own mask.
-    const lora = model.groups().get('lora');
+    // Dropout belongs to LoRA's training: a frozen adapter is used as it is. Every step of every stage has its mask.
+    const isTrained = (name: GroupName) => model.groups().get(name)?.[0]?.trainable === true;
     const counter = at.stage * 0x1000000 + at.step;
     const noise: TrainingNoise = {
-      lora: lora?.trainable ? { seed, counter } : undefined,
-      cf: model.groups().get('fusion')?.trainable ? { seed, counter, ...cfDropout } : undefined,
+      lora: isTrained('lora') ? { seed, counter } : undefined,
+      cf: isTrained('fusion') ? { seed, counter, ...cfDropout } : undefined,
     };
     using tape = new Tape({ ...(activations && { activations }), lossScale: scaler?.scale });
     const { losses } = tape.record(() => model.loss(prompts, labels, this.#loss, 1 / batch.length, noise));
@@ -369,7 +372,7 @@ class Trainer {
 
   async #readParameters(): Promise<HostState> {
     const state: HostState = new Map();
-    for (const group of this.#options.model.groups().values()) {
+    for (const group of this.#options.model.allGroups()) {
       for (const [name, value] of await readGroup(group)) state.set(name, value);
     }
     return state;

@@ -72,7 +72,7 @@ describe('CandidateScorer', () => {
       ...{ cfDim: 6, historyLength: 4, blocks: 1, heads: 1, norm: 'post', dropout: 0, seed: 1 },
       ...{ userSeen: seen(dataset.users.length), itemSeen: seen(dataset.items.length) },
     });
-    const model = new HybridModel(system.model.llm, [new CfChannel(backend, system.model.cf!.networks)]);
+    const model = new HybridModel(system.model.llm, [new CfChannel(backend, system.model.cf[0]!.networks)]);
     await compare({ ...system, model }, { userHistoryLength: 4 }, items, 'sasrec');
     backend.release();
     system.release();

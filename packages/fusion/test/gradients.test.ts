@@ -121,7 +121,7 @@ describe.each(cases)('CCF-LLM with %s', (_, gate, variant, activations = 'f32') 
       userSeen: seen(users),
       itemSeen: seen(items),
     });
-    const { model: hybrid } = await buildHybridModel(llm, backend, {
+    const { model: hybrid } = await buildHybridModel(llm, [backend], {
       seed: 1,
       lora,
       alg: { hiddenFactor: 2, init: 'torch' },
@@ -131,7 +131,7 @@ describe.each(cases)('CCF-LLM with %s', (_, gate, variant, activations = 'f32') 
     const referenceName = (name: string) =>
       name === 'user_embedding.weight' ? 'encoder.user' : name === 'item_embedding.weight' ? 'encoder.item' : name;
     const covered = new Set<string>();
-    for (const group of hybrid.groups().values()) {
+    for (const group of hybrid.allGroups()) {
       const state = await readGroup(group);
       for (const [name, { shape }] of state) {
         const values = parameters[referenceName(name)] as Reference;
@@ -173,7 +173,7 @@ describe.each(cases)('CCF-LLM with %s', (_, gate, variant, activations = 'f32') 
       label: 'scores',
     });
 
-    for (const group of hybrid.groups().values()) {
+    for (const group of hybrid.allGroups()) {
       for (const parameter of group.parameters) {
         const name = referenceName(parameter.name);
         const { data } = parameters[name]!;

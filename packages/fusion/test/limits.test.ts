@@ -47,21 +47,21 @@ async function runModel(options: OpenOptions, storage: WeightStorage = 'stored')
       userSeen: seen(users),
       itemSeen: seen(items),
     });
-    const { model } = await buildHybridModel(llm, backend, {
+    const { model } = await buildHybridModel(llm, [backend], {
       seed: 1,
       lora: { rank: 3, alpha: 6, dropout: 0, targets: ['q_proj', 'v_proj'] },
       alg: { hiddenFactor: 10, init: 'torch' },
       gate: { hidden: 64, activation: 'none', init: 'default', width: 'dimension' },
     });
-    const lora = model.groups().get('lora')!;
+    const lora = model.groups().get('lora')![0]!;
     const state = await readGroup(lora);
     for (const [index, [name, { shape }]] of [...state].entries()) {
       state.set(name, { shape, data: toFloat32(randomNormal([...shape], index, 0.3)) });
     }
     writeGroup(lora, state, 'test');
-    const sections = [...model.groups().values()].reduce((sum, group) => sum + group.sections.length, 0);
+    const sections = model.allGroups().reduce((sum, group) => sum + group.sections.length, 0);
     using _ = device.step();
-    for (const group of model.groups().values()) {
+    for (const group of model.allGroups()) {
       group.trainable = true;
       group.zeroGradients();
     }
@@ -71,7 +71,7 @@ async function runModel(options: OpenOptions, storage: WeightStorage = 'stored')
     const values = { losses: await losses.read(), scores: await scores.read() };
     tape.backward();
     const gradients = new Map<string, Float32Array>();
-    for (const { name, gradient } of [...model.groups().values()].flatMap((group) => group.parameters)) {
+    for (const { name, gradient } of [...model.allGroups()].flatMap((group) => group.parameters)) {
       gradients.set(name, new Float32Array(await device.recorder.read(gradient)));
     }
     return { ...values, gradients, sections };

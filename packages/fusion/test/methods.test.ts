@@ -70,7 +70,9 @@ describe('CoLLM, declared here', () => {
     const { model } = system;
     const groups = async () =>
       Object.fromEntries(
-        await Promise.all([...model.groups()].map(async ([name, group]) => [name, hashState(await readGroup(group))])),
+        await Promise.all(
+          [...model.groups()].map(async ([name, [group]]) => [name, hashState(await readGroup(group!))]),
+        ),
       );
     const before = await groups();
     const states: TrainerState[] = [];
@@ -140,7 +142,7 @@ describe('learned vectors', () => {
     const { model } = system;
     const prompt = system.builder.build({ user: 3, item: 2, history: [1] });
     expect([...prompt.entities].filter((_, i) => prompt.kinds[i] === kinds.learned)).toEqual([1, 2, 3]);
-    const learned = model.groups().get('learned')!;
+    const learned = model.groups().get('learned')![0]!;
     const before = (await readGroup(learned)).get('learned.vectors')!;
     expect(before.shape).toEqual([3, 16]);
     const loss = { ...yesLogit, yesToken: 2, noToken: 3 };
@@ -169,7 +171,7 @@ describe('learned vectors', () => {
     using _ = device.step();
     const values = await model.embed(batch).read();
     const row = (position: number) => [...values.subarray(16 * position, 16 * (position + 1))];
-    const learned = (await readGroup(model.groups().get('learned')!)).get('learned.vectors')!.data;
+    const learned = (await readGroup(model.groups().get('learned')![0]!)).get('learned.vectors')!.data;
     const first = batch.learnedRows.indexOf(0);
     expect(row(first)).toEqual([...learned.subarray(0, 16)]);
     // A title token differs from its embedding by the fused vector.
@@ -193,7 +195,7 @@ describe('what a declaration cannot say', () => {
   it('another prompt in a later stage that keeps the best of the one before', () => {
     const [first, second] = collm.strategies['two-stage']!;
     const wrong: Method = { ...collm, strategies: { 'two-stage': [first!, { ...second!, best: 'carry' }] } };
-    expect(() => stagesOf(wrong, 'two-stage')).toThrow('stage2 has another prompt; choose its own best');
+    expect(() => stagesOf(wrong, 'two-stage')).toThrow('stage2 has another prompt; it must choose its own best');
   });
 
   it('of the shipped ones, every strategy and prompt fits its slots', () => {

@@ -142,7 +142,7 @@ describe('slots', () => {
   it('say whether a method needs CF vectors, and which strategies it has', () => {
     expect([usesCf(ccf), usesCf(tallrec)]).toEqual([true, false]);
     expect(stagesOf(ccf, 'end-to-end')).toEqual([
-      { settings: 'stage1', trains: ['lora', 'fusion', 'cf'], template: ccf.template },
+      { settings: 'stage1', trains: ['lora', 'fusion', 'cf'], best: 'carry', template: ccf.template },
     ]);
     expect(() => stagesOf(tallrec, 'end-to-end')).toThrow(
       'training.strategy: tallrec cannot be trained end-to-end; choose stage1-only',

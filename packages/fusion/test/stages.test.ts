@@ -46,7 +46,7 @@ async function watch(method: Method, strategy: TrainingStrategy, changes: Partia
     }),
   );
   const after = await hashModel(system.model);
-  const trainable = [...system.model.groups().values()].map((group) => group.trainable);
+  const trainable = system.model.allGroups().map((group) => group.trainable);
   system.release();
   return { before, snapshots, evaluations, after, best, trainable };
 }
@@ -116,7 +116,7 @@ it('stage 2 starts from the best parameters of stage 1, not from its last', asyn
   const system = await tinySystem(device, dataset, ccf);
   const start = await hashModel(system.model);
   const parameters: HostState = new Map();
-  for (const group of system.model.groups().values()) {
+  for (const group of system.model.allGroups()) {
     for (const [name, value] of await readGroup(group)) parameters.set(name, value);
   }
   // A finished first stage: the last parameters differ from the best in every value.
@@ -124,7 +124,7 @@ it('stage 2 starts from the best parameters of stage 1, not from its last', asyn
     [...parameters].map(([name, { shape, data }]) => [name, { shape, data: data.map((value) => value + 0.25) }]),
   );
   const moments: HostState = new Map();
-  for (const { name, shape, size } of system.model.groups().get('lora')!.parameters) {
+  for (const { name, shape, size } of system.model.groups().get('lora')![0]!.parameters) {
     for (const moment of ['first', 'second']) moments.set(`${name}.${moment}`, { shape, data: new Float32Array(size) });
   }
   const resume: TrainerState = {

@@ -52,7 +52,7 @@ export async function tinySystem(device: Device, dataset: Dataset, method: Metho
         itemSeen: seen(dataset.items.length),
       })
     : null;
-  const { model } = await buildHybridModel(llm, backend, {
+  const { model } = await buildHybridModel(llm, backend ? [backend] : [], {
     seed,
     lora: { rank: 3, alpha: 6, dropout: 0.2, targets: ['q_proj', 'v_proj'] },
     alg: { hiddenFactor: 2, init: 'torch' },
@@ -76,7 +76,7 @@ export async function tinySystem(device: Device, dataset: Dataset, method: Metho
 
 /** LoRA starts at zero; after this it takes part. */
 export async function randomizeLora(model: HybridModel): Promise<void> {
-  const lora = model.groups().get('lora')!;
+  const lora = model.groups().get('lora')![0]!;
   const state = await readGroup(lora);
   for (const [name, { shape }] of state)
     state.set(name, { shape, data: toFloat32(randomNormal([...shape], name.length, 0.3)) });
@@ -123,6 +123,9 @@ export async function hashModel(
   const base: Record<string, string> = {};
   for (const name of model.llm.weightNames) base[name] = digest(await model.llm.weight(name).read());
   const groups: Partial<Record<GroupName, Record<string, string>>> = {};
-  for (const [name, group] of model.groups()) groups[name] = hashState(await readGroup(group));
+  for (const [name, named] of model.groups()) {
+    groups[name] = {};
+    for (const group of named) Object.assign(groups[name], hashState(await readGroup(group)));
+  }
   return { base, ...groups };
 }

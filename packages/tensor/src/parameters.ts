@@ -66,6 +66,8 @@ export class ParameterGroup {
   readonly parameters: readonly Parameter[];
   /** The arenas, in parts that each fit one binding and either decay or do not. */
   readonly sections: readonly ArenaSection[];
+  /** Stands before the names of its parameters in states: '' unless groups with the same names are trained together. */
+  statePrefix = '';
   readonly #byName: ReadonlyMap<string, Parameter>;
   #trainable = false;
   #version = 0;

@@ -38,9 +38,12 @@ function writeEntries(device: Device, entries: readonly Entry[], state: HostStat
   for (const { name, slice } of entries) device.recorder.write(slice, state.get(name)!.data);
 }
 
-/** Waits for the device and reads the values of all parameters of a group. */
+const entriesOf = ({ parameters, statePrefix }: ParameterGroup): Entry[] =>
+  parameters.map(({ name, slice, shape }) => ({ name: `${statePrefix}${name}`, slice, shape }));
+
+/** Waits for the device and reads the values of all parameters of a group, each under its name behind the group's prefix. */
 export function readGroup(group: ParameterGroup): Promise<HostState> {
-  return readEntries(group.device, group.parameters);
+  return readEntries(group.device, entriesOf(group));
 }
 
 /**
@@ -51,7 +54,7 @@ export function readGroup(group: ParameterGroup): Promise<HostState> {
  * changed then.
  */
 export function writeGroup(group: ParameterGroup, state: HostState, source: string): void {
-  writeEntries(group.device, group.parameters, state, source);
+  writeEntries(group.device, entriesOf(group), state, source);
   group.changed();
 }
 

@@ -65,7 +65,7 @@ export async function measureScoring(
   try {
     const lora = { rank: 8, alpha: 16, dropout: 0, targets: ['q_proj', 'v_proj'] };
     const gate = { hidden: 256, activation: 'none', init: 'default', width: 'dimension' } as const;
-    const { model: hybrid } = await buildHybridModel(llm, backend, {
+    const { model: hybrid } = await buildHybridModel(llm, [backend], {
       ...{ seed, lora, gate, alg: { hiddenFactor: 10, init: 'matchTokenNorm' } },
     });
     const titles = inventedTitles(items, seed);
@@ -73,7 +73,7 @@ export async function measureScoring(
     for (const method of [tallrec, ccf]) {
       results.push(...(await measureMethod(hybrid, tokenizer, titles, method, `${model}, ${method.name}`, options)));
     }
-    hybrid.cf?.networks.group.release();
+    hybrid.cf[0]!.networks.group.release();
     return results;
   } finally {
     backend.release();

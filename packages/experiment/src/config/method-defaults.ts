@@ -1,5 +1,5 @@
 /** What a config leaves to its method: the strategy of training and the loss. */
-import { defaultStrategy, type Method, methods, stagesOf } from '@crossgate/fusion/methods';
+import { defaultStrategy, type Method, methods, stagesOf, withNeighbors } from '@crossgate/fusion/methods';
 import { isPlain, type Plain } from './plain';
 import type { ExperimentConfig } from './schema';
 
@@ -20,10 +20,12 @@ export function fillMethodDefaults(tree: Plain): void {
   setDefault(tree, 'loss', 'name', declaration.loss);
 }
 
-/** @throws InputError for a strategy that the method lacks, with those it has */
-export function checkStrategy({ method, training }: ExperimentConfig): void {
+/** @throws InputError for a strategy and for neighbors that the method lacks, with what it has */
+export function checkStrategy({ method, training, prompt }: ExperimentConfig): void {
   const declaration = declarationOf(method);
-  if (declaration !== undefined) stagesOf(declaration, training.strategy);
+  if (declaration === undefined) return;
+  stagesOf(declaration, training.strategy);
+  withNeighbors(declaration, prompt.neighbors);
 }
 
 /** In the config of a run of before: a strategy that the method lacks had no effect, so it goes. */

@@ -1,5 +1,5 @@
 /** Which keys of a config a run of its method reads, as data: sections (`lora`) and single keys (`evaluation.validRows`). */
-import { methods as hybridMethods, type Method, usesCf } from '@crossgate/fusion/methods';
+import { methods as hybridMethods, type Method, usesCf, usesGate } from '@crossgate/fusion/methods';
 import { cfMethods, type ExperimentConfig, STAGE_KEYS } from './schema';
 
 /** Read by every run. The seed is part of its name, whatever is drawn. */
@@ -37,7 +37,9 @@ const CF_TRAINING: readonly string[] = [
 const LANGUAGE_MODEL: readonly string[] = [
   'llm',
   'lora',
-  'prompt',
+  'prompt.noun',
+  'prompt.historyLength',
+  'prompt.template',
   'loss',
   'training.strategy',
   'training.checkpointing',
@@ -59,6 +61,8 @@ const GROUP_KEYS = {
 const NOT_DRAWN: ReadonlySet<string> = new Set(['asvd']);
 
 function cfReads({ cf }: ExperimentConfig): string[] {
+  // Each of two runs brings its own keys.
+  if (Array.isArray(cf.run)) return ['cf.run'];
   const drawn = NOT_DRAWN.has(cf.model) ? [] : ['cf.initStd'];
   return [...CF_VECTORS, `cf.${cf.model}`, ...(cf.run === null ? [...CF_TRAINING, ...drawn] : [])];
 }
@@ -87,8 +91,14 @@ export function readsOf(config: ExperimentConfig): readonly string[] {
     return [...EVERY_RUN, ...cfReads(config), `cf.${method}`, ...trained, 'evaluation.ranking'];
   }
   const declaration = hybridMethods.find(({ name }) => name === method)!;
-  const fused = usesCf(declaration) ? [...cfReads(config), 'alg', 'gate'] : [];
-  return [...EVERY_RUN, ...LANGUAGE_MODEL, ...stageReads(declaration, config), ...fused];
+  const fused = usesCf(declaration) ? [...cfReads(config), 'alg', 'control'] : [];
+  const gated = usesGate(declaration) ? ['gate'] : [];
+  const neighbors = declaration.neighborsTemplate === undefined ? [] : ['prompt.neighbors'];
+  const named = config.prompt.neighbors ? [...cfReads(config), 'prompt.neighborCount', 'prompt.excludeTarget'] : [];
+  return [
+    ...[...EVERY_RUN, ...LANGUAGE_MODEL, ...stageReads(declaration, config)],
+    ...[...fused, ...gated, ...neighbors, ...named],
+  ];
 }
 
 /** Those of some dotted paths that a run of this config does not read, in their order. */

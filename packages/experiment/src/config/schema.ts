@@ -1,5 +1,5 @@
 /** The experiment config: every key with its type, default and meaning. Defaults follow the paper unless the text says otherwise. */
-import type { CfModelName } from '@crossgate/cf';
+import type { CfControl, CfModelName } from '@crossgate/cf';
 import { addedCfModels } from '@crossgate/cf/registry';
 import { InputError } from '@crossgate/core';
 import { methods as hybridMethods } from '@crossgate/fusion/methods';
@@ -58,6 +58,7 @@ const stageKeys = {
     .nullable()
     .default(null)
     .describe('Stop after this many validations without a better AUC; null: never'),
+  template: optional(word).describe('Prompt of this stage alone; null: that of the method, see prompt.template'),
 };
 
 /** One training stage of an LLM-based method. */
@@ -232,14 +233,22 @@ const cfKeys = {
     .describe('Learning rate after the warm-up; a cosine ends with the last of epochs'),
   minLearningRate: nonNegative.default(0).describe('Where the cosine ends'),
   run: z
-    .string()
-    .min(1)
+    .union([word, z.array(word).length(2, 'must be the folder of a run, or a list of two')], 'must be the folder of a run, or a list of two')
     .nullable()
     .default(null)
-    .describe('Finished CF run to take the vectors from; null: train one first'),
+    .meta({
+      description:
+        'Finished CF run to take the vectors from; two of them: both are fused (eq. 7), each with the cf keys of its own run; null: train one first',
+    }),
   ...cfSections,
 };
 const cf = z.strictObject(cfKeys);
+
+/** What may stand in the place of CF vectors, to see what these are worth. */
+const CONTROLS = ['none', 'permuted-items', 'permuted-users', 'random-vectors'] as const satisfies readonly (
+  | CfControl
+  | 'none'
+)[];
 
 /** How training may keep what its backward pass reads. */
 export const ACTIVATION_STORAGES = ['f32', 'f16'] as const satisfies readonly ActivationStorage[];
@@ -286,7 +295,13 @@ const prompt = z.strictObject({
     .max(10_000)
     .default(10)
     .describe('Last positives of the user that the prompt names'),
-  template: z.string().min(1).nullable().default(null).describe("Prompt text with its slots; null: the method's own"),
+  template: optional(word).describe("Prompt text with its slots; null: the method's own"),
+  neighbors: z
+    .boolean()
+    .default(false)
+    .describe('instruct, zero-shot: also name the items that the CF model recommends to the user (Table 2)'),
+  neighborCount: count(1000).default(10).describe('Items that are named as neighbors'),
+  excludeTarget: z.boolean().default(false).describe('Leave the candidate out of the neighbors'),
 });
 
 const alg = z.strictObject({
@@ -323,7 +338,7 @@ const loss = z.strictObject({
 
 const training = z.strictObject({
   strategy: z
-    .enum(['two-stage', 'stage1-only', 'end-to-end'])
+    .enum(['two-stage', 'stage1-only', 'end-to-end', 'untrained'])
     .default('two-stage')
     .describe("Order of training (Table 4); one that the method lacks is refused; default: the method's first"),
   checkpointing: z
@@ -388,6 +403,12 @@ export const configSchema = z.strictObject({
     .default(1)
     .describe('Seed of every random choice'),
   data: data.prefault({}).describe('Data set'),
+  control: z
+    .enum(CONTROLS)
+    .default('none')
+    .describe(
+      'Gives methods with CF vectors the vectors of other items or users, or random ones: what is gained by them is not collaborative filtering',
+    ),
   baseline: baseline.prefault({}).describe('item-mean, mean and running-mean'),
   cf: cf.prefault({}).describe('Collaborative-filtering model'),
   llm: llm.prefault({}).describe('Language model'),

@@ -18,13 +18,17 @@ import type { Device } from '@crossgate/gpu';
 import { encodeState, parseState, readSafetensorsHeader } from '@crossgate/tensor';
 import { openFile } from '@crossgate/tensor/node';
 import { z } from 'zod';
+import { loadConfig } from '../config/load';
 import { readResult } from '../runs/result';
 import type { RunFolder } from '../runs/run-folder';
 import { cfOptions } from './parameter-sizes';
 import type { RunnerContext } from './runner';
 
-/** The vectors of a run, with the flags of what was trained. */
+/** The vectors of a CF run, with the flags of what was trained. */
 export const CF_FILE = 'cf.safetensors';
+
+/** The file of a backend of a run, by its number from 0: `cf.safetensors`, `cf-2.safetensors`. */
+export const cfFile = (index: number): string => (index === 0 ? CF_FILE : `cf-${index + 1}.safetensors`);
 
 /** Facts of the CF part for result.json. */
 export type CfDetails = Readonly<Record<string, string | number | boolean | null>>;
@@ -34,33 +38,36 @@ export const cfCheckpoint = z.strictObject({ phase: z.literal('cf') });
 type CfCheckpoint = z.output<typeof cfCheckpoint>;
 
 /**
- * Gives the CF model of the run: from its own `cf.safetensors`, from the run `cf.run` names, or by training.
+ * Gives a CF model of the run: from its own file, from the run `cf.run` names, or by training.
+ * @param index of the backend, from 0
  * @throws InputError for a `cf.run` that cannot be used; InterruptedError after saving a checkpoint
  */
-export async function prepareCf(context: RunnerContext, run: RunFolder, device: Device): Promise<Prepared> {
-  const own = join(run.path, CF_FILE);
+export async function prepareCf(context: RunnerContext, run: RunFolder, device: Device, index = 0): Promise<Prepared> {
+  const own = join(run.path, cfFile(index));
   if ((await kindOf(own)) === 'file') return load(context, device, own, own);
   const { cf } = context.config;
-  if (cf.run !== null) {
-    const path = join(resolve(context.session.cwd, cf.run), CF_FILE);
-    const { model, details } = await load(context, device, path, `cf.run: ${cf.run}`);
-    return await stored(run, { model, details: { ...details, run: cf.run } });
+  const named = singleRun(cf);
+  if (named !== null) {
+    const path = join(resolve(context.session.cwd, named), CF_FILE);
+    const { model, details } = await load(context, device, path, `cf.run: ${named}`);
+    return await stored(run, cf, index, { model, details: { ...details, run: named } });
   }
   const model = create(context, device);
   const details = await train(context, run, model).catch((error: unknown) => {
     model.release();
     throw error;
   });
-  return await stored(run, { model, details });
+  return await stored(run, cf, index, { model, details });
 }
 
 /**
- * The CF model that a finished run left.
+ * A CF model that a finished run left.
  * @param run absolute path of the run folder
+ * @param index of the backend, from 0
  * @throws InputError when it is missing, damaged, or of other data
  */
-export async function loadCf(context: RunnerContext, device: Device, run: string): Promise<{ model: CfModel }> {
-  const path = join(run, CF_FILE);
+export async function loadCf(context: RunnerContext, device: Device, run: string, index = 0): Promise<Prepared> {
+  const path = join(run, cfFile(index));
   if ((await kindOf(path)) !== 'file') throw new InputError(`${path}: is missing; the run folder is not whole`);
   return load(context, device, path, path);
 }
@@ -70,23 +77,63 @@ export async function loadCf(context: RunnerContext, device: Device, run: string
  * @throws InputError when it is no complete CF run on the same data with vectors of width `cf.cfDim`
  */
 export async function checkCfRun({ config, dataset, session }: RunnerContext): Promise<void> {
-  if (config.cf.run === null) return;
-  const path = resolve(session.cwd, config.cf.run);
+  const named = singleRun(config.cf);
+  if (named === null) return;
+  const path = resolve(session.cwd, named);
   const result = await readResult(path);
   if (result.dataset.hash !== dataset.hash) {
-    throw new InputError(
-      `cf.run: ${config.cf.run} was trained on other data than this run; train it again on this data`,
-    );
+    throw new InputError(`cf.run: ${named} was trained on other data than this run; train it again on this data`);
   }
   if ((await kindOf(join(path, CF_FILE))) !== 'file') {
-    throw new InputError(`cf.run: ${config.cf.run} has no ${CF_FILE}; name a run of a CF method such as mf`);
+    throw new InputError(`cf.run: ${named} has no ${CF_FILE}; name a run of a CF method such as mf`);
   }
   const source = await openFile(join(path, CF_FILE));
   const { tensors } = await readSafetensorsHeader(source).finally(() => source.close());
   const vectors = tensors.get(cfDefinitionOfState(tensors).stateVectors);
   const width = vectors?.shape[1] ?? config.cf.cfDim;
   const problem = widthMismatch(width, config.cf.cfDim);
-  if (problem !== null) throw new InputError(`cf.run: ${config.cf.run} ${problem}`);
+  if (problem !== null) throw new InputError(`cf.run: ${named} ${problem}`);
+}
+
+/** The keys of `cf`. */
+type CfSection = RunnerContext['config']['cf'];
+
+/** The one run of `cf.run`, or null. @throws InputError where there are two, for what can use one alone */
+function singleRun({ run }: CfSection): string | null {
+  if (!Array.isArray(run)) return run;
+  throw new InputError(`names ${run.length} runs, but this method uses one`, {
+    code: 'config.value',
+    place: 'cf.run',
+    fix: 'name one run; ccf and collm can use two',
+  });
+}
+
+/**
+ * The keys of `cf` that a CF run was trained with; `run` names it.
+ * @throws InputError when it is no complete run
+ */
+export async function sectionOfRun(session: RunnerContext['session'], run: string, own: CfSection): Promise<CfSection> {
+  const path = resolve(session.cwd, run);
+  await readResult(path);
+  const { cf } = await loadConfig(join(path, 'config.yaml'), { cwd: session.cwd });
+  return { ...own, ...cf, run };
+}
+
+/** What the file of a backend says of the keys of `cf` that it was made with. */
+const storedSection = z.looseObject({ model: z.string(), cfDim: z.int().positive() });
+
+/**
+ * The keys of `cf` of a backend that a run stored.
+ * @throws InputError when its file is missing or says nothing of them
+ */
+export async function sectionOfState(run: string, index: number, own: CfSection): Promise<CfSection> {
+  const path = join(run, cfFile(index));
+  if ((await kindOf(path)) !== 'file') throw new InputError(`${path}: is missing; the run folder is not whole`);
+  const source = await openFile(path);
+  const { metadata } = await readSafetensorsHeader(source).finally(() => source.close());
+  const section = storedSection.safeParse(parseObject(metadata.section, path, 'settings'));
+  if (section.success) return { ...own, ...(section.data as Partial<CfSection>), run: null };
+  throw new InputError(`${path}: does not say which model it holds; the file was changed or damaged`);
 }
 
 /** The untrained model that the config asks for. */
@@ -170,11 +217,17 @@ interface Prepared {
   readonly details: CfDetails;
 }
 
-/** Writes `cf.safetensors`. @returns what it was given; released where writing fails */
-async function stored(run: RunFolder, prepared: Prepared): Promise<Prepared> {
+/** Writes the file of a backend. @returns what it was given; released where writing fails */
+async function stored(run: RunFolder, cf: CfSection, index: number, prepared: Prepared): Promise<Prepared> {
   const { model, details } = prepared;
   try {
-    await run.write(CF_FILE, encodeState(await model.state(), { details: JSON.stringify(details) }));
+    const { run: named, ...section } = cf;
+    // Of vectors that come from elsewhere, the config of this run need not say what they are.
+    const metadata = {
+      details: JSON.stringify(details),
+      ...(named !== null && { section: JSON.stringify(section) }),
+    };
+    await run.write(cfFile(index), encodeState(await model.state(), metadata));
     return prepared;
   } catch (error) {
     model.release();
@@ -190,7 +243,7 @@ async function load({ config, dataset }: RunnerContext, device: Device, path: st
   const source = await openFile(path);
   try {
     const { state, metadata } = await parseState(source);
-    const details = parseDetails(metadata.details, path);
+    const details = parseObject(metadata.details, path, 'details') as CfDetails;
     const model = cfModelFromState(device, state, path);
     const problem = mismatch(model, config.cf, dataset);
     if (problem === null) return { model, details };
@@ -221,12 +274,12 @@ function mismatch(model: CfModel, cf: RunnerContext['config']['cf'], dataset: Da
   return `has ${users} users and ${items} items, but the data set has ${dataset.userCount} and ${dataset.itemCount}; train it again on this data`;
 }
 
-function parseDetails(text: string | undefined, path: string): CfDetails {
+function parseObject(text: string | undefined, path: string, what: string): Readonly<Record<string, unknown>> {
   try {
     const value: unknown = JSON.parse(text ?? '{}');
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as CfDetails;
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
   } catch {
     // Said below.
   }
-  throw new InputError(`${path}: its details are not a JSON object; the file was changed or damaged`);
+  throw new InputError(`${path}: its ${what} are not a JSON object; the file was changed or damaged`);
 }

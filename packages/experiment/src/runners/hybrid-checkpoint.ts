@@ -93,13 +93,16 @@ export async function writeModelFiles(run: RunFolder, model: HybridModel, config
     const state: HostState = new Map();
     const groups = model.groups();
     for (const name of ['cf', 'fusion', 'learned'] as const) {
-      const group = groups.get(name);
-      for (const [parameter, value] of group ? await readGroup(group) : []) state.set(parameter, value);
+      for (const group of groups.get(name) ?? []) {
+        for (const [parameter, value] of await readGroup(group)) state.set(parameter, value);
+      }
     }
-    if (model.cf) {
-      const { userSeen, itemSeen } = model.cf.backend;
-      state.set('user_seen', { shape: [userSeen.length], data: Float32Array.from(userSeen) });
-      state.set('item_seen', { shape: [itemSeen.length], data: Float32Array.from(itemSeen) });
+    for (const { backend } of model.cf) {
+      const { userSeen, itemSeen, group } = backend;
+      const flags = { user_seen: userSeen, item_seen: itemSeen };
+      for (const [name, seen] of Object.entries(flags)) {
+        state.set(`${group.statePrefix}${name}`, { shape: [seen.length], data: Float32Array.from(seen) });
+      }
     }
     await run.write('fusion.safetensors', encodeState(state));
   }

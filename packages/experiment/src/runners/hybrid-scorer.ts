@@ -1,30 +1,32 @@
 /** Scores by a finished run on a language model: many items of a user share what their prompts begin with. */
 
 import { join } from 'node:path';
-import type { CfModel } from '@crossgate/cf';
+import type { CfBackend } from '@crossgate/cf';
 import { InputError } from '@crossgate/core';
 import { kindOf } from '@crossgate/files';
 import {
-  AlignmentAndGate,
   CandidateScorer,
-  CfChannel,
   type Channel,
-  findMethod,
+  cfChannel,
   HybridModel,
   LearnedChannel,
   learnedVectors,
+  type Method,
   promptFor,
   type ScoredUser,
   scorePrompts,
+  usesCf,
+  usesNeighbors,
 } from '@crossgate/fusion';
 import { withPeftAdapter } from '@crossgate/llm';
 import { openAdapter } from '@crossgate/llm/node';
-import { type HostState, parseState, RandomStream, writeGroup, type YesNoLossOptions } from '@crossgate/tensor';
+import { type HostState, parseState, writeGroup, type YesNoLossOptions } from '@crossgate/tensor';
 import { openFile } from '@crossgate/tensor/node';
 import type { Scores } from '../predictions';
+import { loadBackends } from './backends';
 import { logitsToScores } from './cf';
-import { loadCf } from './cf-phase';
 import type { HybridParts } from './hybrid-parts';
+import { neighborLists } from './neighbors';
 import type { RunnerContext } from './runner';
 import { bestOf, historyOfPair, newItems, type Pairs, pairsOf, type Scorer } from './scorer';
 
@@ -40,17 +42,24 @@ const SHARED = 4;
 export async function hybridScorer(
   context: RunnerContext,
   run: string,
-  { llm, builders, device, usesCf }: HybridParts,
+  { method, llm, device, contexts, prompts }: HybridParts,
 ): Promise<Scorer> {
   const { config, dataset } = context;
   const { signal } = context.session;
-  const builder = builders.at(-1)!;
   const adapter = await openAdapter(join(run, 'adapter'), llm.config);
-  const cf = usesCf ? (await loadCf(context, device, run)).model : null;
-  const channels = await loadChannels(context, run, device, llm.config.hiddenSize, cf).catch((error: unknown) => {
-    cf?.release();
+  const cf = await loadBackends(contexts, run, device);
+  const { channels, builder } = await open().catch((error: unknown) => {
+    cf.release();
     throw error;
   });
+  async function open() {
+    const [first] = cf.models;
+    const { neighborCount } = config.prompt;
+    const neighbors =
+      first && usesNeighbors(method) ? await neighborLists(first, dataset, neighborCount + 1) : undefined;
+    const { final } = prompts(neighbors);
+    return { channels: await loadChannels(context, run, method, llm, cf.backends), builder: final };
+  }
   const model = new HybridModel(withPeftAdapter(llm, adapter), channels);
   const { yes, no } = builder.answers;
   const { name, k, bprOn } = config.loss;
@@ -116,7 +125,7 @@ export async function hybridScorer(
     },
     async close() {
       model.release();
-      cf?.release();
+      cf.release();
     },
   };
 }
@@ -126,30 +135,26 @@ const isEqual = (a: Int32Array | undefined, b: Int32Array | undefined): boolean 
 
 /** ENC, ALG and GATE, and learned vectors, as the last stage left them. */
 async function loadChannels(
-  context: RunnerContext,
+  { config }: RunnerContext,
   run: string,
-  device: HybridParts['device'],
-  hiddenSize: number,
-  backend: CfModel | null,
+  method: Method,
+  { device, config: { hiddenSize } }: HybridParts['llm'],
+  backends: readonly CfBackend[],
 ): Promise<Channel[]> {
-  const { config } = context;
-  const learned = learnedVectors(findMethod(config.method).slots);
-  if (!backend && learned === 0) return [];
+  const learned = learnedVectors(method.slots);
+  const fused = usesCf(method) ? backends : [];
+  if (fused.length === 0 && learned === 0) return [];
   const file = join(run, 'fusion.safetensors');
   if ((await kindOf(file)) !== 'file') throw new InputError(`${file}: is missing; the run folder is not whole`);
   const source = await openFile(file);
   const { state } = await parseState(source).finally(() => source.close());
+  const { seed, alg, gate } = config;
   const channels: Channel[] = [];
-  if (learned > 0) channels.push(new LearnedChannel(device, learned, hiddenSize, config.seed));
-  if (!backend) return restore(channels, state, file);
-  const networks = new AlignmentAndGate(
-    device,
-    { cfDim: backend.cfDim, hiddenSize },
-    config.alg,
-    config.gate,
-    new RandomStream(config.seed, 'fusion'),
-  );
-  return restore([new CfChannel(backend, networks), ...channels], state, file);
+  for (const [index, backend] of fused.entries()) {
+    channels.push(cfChannel(backend, hiddenSize, index, { seed, alg, gate, slots: method.slots }));
+  }
+  if (learned > 0) channels.push(new LearnedChannel(device, learned, hiddenSize, seed));
+  return restore(channels, state, file);
 }
 
 /** Writes what was learned. @throws InputError for a file that does not fit; the channels are then freed */

@@ -5,6 +5,7 @@ import { InputError } from '@crossgate/core';
 import {
   fusionParameterShapes,
   type GroupName,
+  gateOf,
   type HybridModel,
   learnedShapes,
   learnedVectors,
@@ -45,8 +46,8 @@ interface Training {
   readonly maxPositions: number;
   readonly stages: readonly StageDeclaration[];
   readonly sizes: GroupSizes;
-  /** Of the CF model beside its parameters; null without one. */
-  readonly cf: CfMemory | null;
+  /** Of the CF models beside their parameters. */
+  readonly cf: readonly CfMemory[];
 }
 
 /**
@@ -72,7 +73,13 @@ function largestStage(
       trained: sum([...sizes].map(([name, size]) => (trains(stage, name) ? size : 0))),
       loraRank: config.lora.rank,
       loraTargets: config.lora.targets,
-      ...(cf && { cf: { ...cf, held: trains(stage, 'cf') ? cf.held : 0 } }),
+      ...(cf.length > 0 && {
+        cf: {
+          persistent: sum(cf.map(({ persistent }) => persistent)),
+          held: trains(stage, 'cf') ? sum(cf.map(({ held }) => held)) : 0,
+          peak: sum(cf.map(({ peak }) => peak)),
+        },
+      }),
       tokens,
       prompts: config.training[stage.settings].batchSize,
       checkpointing: config.training.checkpointing,
@@ -83,13 +90,21 @@ function largestStage(
   return largest;
 }
 
-/** Predicts the memory of a training from its config, for batches of prompts of mean length. */
+/**
+ * Predicts the memory of a training from its config, for batches of prompts of mean length.
+ * @param config the run's, or the same with other keys of `training` and `llm`
+ * @param builders of the prompts of each stage
+ * @param contexts of the CF backends
+ * @returns null for a method that is not trained
+ */
 export function predictTraining(
-  { config, dataset }: Pick<RunnerContext, 'config' | 'dataset'>,
+  { dataset }: Pick<RunnerContext, 'dataset'>,
+  config: ExperimentConfig,
   { config: llm, tensors }: Pick<WeightSource, 'config' | 'tensors'>,
   builders: readonly PromptBuilder[],
   declaration: MethodDeclaration,
-): MemoryPlan {
+  contexts: readonly Pick<RunnerContext, 'config'>[],
+): MemoryPlan | null {
   const { rows } = dataset.splits.train;
   const sampled = Math.min(rows, SAMPLE);
   /** Tokens of the sampled prompts of a stage. */
@@ -101,30 +116,32 @@ export function predictTraining(
     return tokens;
   };
   const sizes = new Map<GroupName, number>([['lora', valuesOf(loraParameterShapes(llm, config.lora))]]);
-  const hasCf = usesCf(declaration);
   const learned = learnedShapes(learnedVectors(declaration.slots), llm.hiddenSize);
   if (learned.size > 0) sizes.set('learned', valuesOf(learned));
-  if (hasCf) {
-    const { hiddenSize } = llm;
-    sizes.set('fusion', valuesOf(fusionParameterShapes({ ...config.cf, hiddenSize }, config.alg, config.gate)));
-    sizes.set('cf', valuesOf(cfShapes(config.cf, dataset)));
+  const add = (name: GroupName, values: number) => sizes.set(name, (sizes.get(name) ?? 0) + values);
+  for (const { cf } of contexts.map((context) => context.config)) {
+    const shape = { cfDim: cf.cfDim, hiddenSize: llm.hiddenSize };
+    const gate = gateOf(config.gate, declaration.slots);
+    if (usesCf(declaration)) add('fusion', valuesOf(fusionParameterShapes(shape, config.alg, gate)));
+    add('cf', valuesOf(cfShapes(cf, dataset)));
   }
   const declared = stagesOf(declaration, config.training.strategy);
   const training = {
-    ...{ config, llm, sizes, stages: declared, cf: hasCf ? cfMemory(config.cf, dataset) : null },
+    ...{ config, llm, sizes, stages: declared },
+    cf: contexts.map((context) => cfMemory(context.config.cf, dataset)),
     weightBytes: weightBytes(llm, config.llm.weights, (name) => tensors.get(name)?.dtype ?? 'F32'),
     maxPositions: contextOf(llm),
   };
   const batchSize = (stage: number) => config.training[declared[stage]!.settings].batchSize;
   return largestStage(training, (stage) =>
     Math.ceil((tokensOf(builders[stage]!) / Math.max(1, sampled)) * batchSize(stage)),
-  )!;
+  );
 }
 
 /**
  * What the largest batches of a training should have taken, from shapes alone.
  * @param tokens tokens of each stage's largest batch
- * @param cf memory of the CF model beside its parameters
+ * @param cf memory of each CF model beside its parameters
  * @returns null when no stage has run
  */
 export function predictBatches(
@@ -132,9 +149,11 @@ export function predictBatches(
   stages: readonly StageDeclaration[],
   config: ExperimentConfig,
   tokens: ReadonlyMap<number, number>,
-  cf: CfMemory | null,
+  cf: readonly CfMemory[],
 ): MemoryPlan | null {
-  const sizes = new Map([...model.groups()].map(([name, group]) => [name, valuesOfGroup(group)]));
+  const sizes = new Map(
+    [...model.groups()].map(([name, groups]) => [name, groups.reduce((sum, group) => sum + valuesOfGroup(group), 0)]),
+  );
   const { config: llm, weightBytes, maxPositions } = model.llm;
   return largestStage({ config, llm, weightBytes, maxPositions, stages, sizes, cf }, (stage) => tokens.get(stage));
 }
@@ -161,13 +180,13 @@ function frugalConfigs(config: ExperimentConfig): [string, ExperimentConfig][] {
 export function checkBudget(
   device: Pick<Device, 'memory' | 'capabilities'>,
   config: ExperimentConfig,
-  predict: (config: ExperimentConfig) => MemoryPlan,
+  predict: (config: ExperimentConfig) => MemoryPlan | null,
 ): void {
   const { bytes: budget, origin } = deviceBudget(device);
   const plan = predict(config);
-  if (plan.total <= budget) return;
+  if (plan === null || plan.total <= budget) return;
   const fitting = frugalConfigs(config)
-    .map(([words, changed]) => [words, predict(changed).total] as const)
+    .map(([words, changed]) => [words, predict(changed)!.total] as const)
     .find(([, total]) => total <= budget);
   const hint = fitting ? `with ${fitting[0]} it would take ${formatBytes(fitting[1])}; or ` : '';
   const parts = (['weights', 'parameters', 'optimizer', 'cf', 'step'] as const)

@@ -40,6 +40,8 @@ export interface Outcome {
 export interface OpenRunner {
   /** Name of the GPU adapter in use, or null. */
   readonly adapter: string | null;
+  /** The class of the run, where the config alone does not tell it. */
+  readonly information?: Information;
   /** Further lines for `provenance` in config.yaml, such as the hash of the model. */
   readonly provenance?: Readonly<Record<string, unknown>>;
   /** Trains and scores. With checkpoints in `run`, continues from the last one to the same numbers. */

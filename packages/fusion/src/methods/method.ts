@@ -13,8 +13,8 @@ export type InformationClass = 'T' | 'H' | 'P';
  */
 export type GroupName = 'lora' | 'fusion' | 'cf' | 'learned';
 
-/** How training is divided into stages (CCF-LLM §3.4 and Table 4). */
-export type TrainingStrategy = 'two-stage' | 'stage1-only' | 'end-to-end';
+/** Order of training (Table 4 of CCF-LLM); `untrained` scores with the language model as it is. */
+export type TrainingStrategy = 'two-stage' | 'stage1-only' | 'end-to-end' | 'untrained';
 
 /**
  * Losses on the answer: `eq5` (CCF-LLM), `yes-logit-bce` (CoLLM), `answer-ce` (cross entropy of the answer token). See
@@ -48,9 +48,9 @@ export interface StageDeclaration {
   /** Prompt of this stage, if it is not that of the method. */
   readonly template?: string;
   /**
-   * Which states the best one is chosen from: `carry` (default) includes those of earlier stages, `own` only those of
-   * this stage. A stage with a different prompt from the one before must choose `own`, since their scores cannot be
-   * compared.
+   * Which states the best one is chosen from: `carry` also those of earlier stages, `own` of this stage alone. A stage with
+   * another prompt than the one before has scores of another kind, and must choose its own. Default: `own` with another
+   * prompt, else `carry`.
    */
   readonly best?: 'own' | 'carry';
 }
@@ -65,6 +65,8 @@ export interface Method {
   readonly information: InformationClass;
   /** Text with slots in braces. `{nouns}` and `{noun}` stand for the kind of items: see {@link fillNoun}. */
   readonly template: string;
+  /** Prompt in place of `template` where items that CF recommends are named: it has a slot of the titles of `neighbors`. */
+  readonly neighborsTemplate?: string;
   /** What fills each slot of its templates. */
   readonly slots: Slots;
   /** Stages of every strategy that the method has. The first strategy is the default. */
@@ -78,7 +80,35 @@ export function usesCf({ slots }: Pick<Method, 'slots'>): boolean {
   return Object.values(slots).some((slot) => 'vector' in slot || ('titles' in slot && slot.fused === true));
 }
 
-/** Number of learned vectors of a method, all slots together. */
+/** Whether titles are fused with CF vectors, so that there is something to gate. */
+export function usesGate({ slots }: Pick<Method, 'slots'>): boolean {
+  return Object.values(slots).some((slot) => 'titles' in slot && slot.fused === true);
+}
+
+/** Whether a prompt names items that CF recommends to the user (Table 2, with CF). */
+export function usesNeighbors({ slots }: Pick<Method, 'slots'>): boolean {
+  return Object.values(slots).some((slot) => 'titles' in slot && slot.titles === 'neighbors');
+}
+
+/**
+ * The method as it is run: with the prompt that names what CF recommends, or without the slot for it.
+ * @throws InputError for a method without such a prompt
+ */
+export function withNeighbors(method: Method, neighbors: boolean): Method {
+  if (!neighbors) {
+    const slots = Object.entries(method.slots).filter(([, slot]) => !('titles' in slot && slot.titles === 'neighbors'));
+    return { ...method, slots: Object.fromEntries(slots) };
+  }
+  const { neighborsTemplate: template } = method;
+  if (template !== undefined) return { ...method, template };
+  throw new InputError(`the prompt of ${method.name} names no neighbors`, {
+    code: 'config.value',
+    place: 'prompt.neighbors',
+    fix: 'leave it out, or choose the method instruct or zero-shot',
+  });
+}
+
+/** How many learned vectors a method has, all slots together. */
 export function learnedVectors(slots: Slots): number {
   return Object.values(slots).reduce((sum, slot) => sum + ('learned' in slot ? slot.learned : 0), 0);
 }
@@ -88,18 +118,29 @@ export function defaultStrategy({ strategies }: Pick<Method, 'strategies'>): Tra
   return Object.keys(strategies)[0] as TrainingStrategy;
 }
 
+/** Prompts in place of a method's own: of all stages that have none of their own, and of single stages. */
+export interface Templates {
+  /** Of stages that have none of their own. */
+  readonly template?: string | null;
+  /** Of the stage with these settings. */
+  readonly stage1?: string | null;
+  /** Of the stage with these settings. */
+  readonly stage2?: string | null;
+}
+
+/** A stage with everything filled in. */
+export type Stage = StageDeclaration & Required<Pick<StageDeclaration, 'template' | 'best'>>;
+
 /**
- * The stages of a strategy, each with its prompt.
- *
- * @param template replaces the method's own, for stages without a prompt of their own.
- * @throws InputError for a strategy that the method lacks, listing those it has; Error for a faulty declaration, in
- * which a stage with a different prompt does not choose its own best state.
+ * The stages of a strategy, each with its prompt; none for `untrained`.
+ * @throws InputError for a strategy that the method lacks, with those it has; Error for a declaration in which a stage of
+ * another prompt keeps the best state of the one before
  */
 export function stagesOf(
   { name, strategies, template: own }: Pick<Method, 'name' | 'strategies' | 'template'>,
   strategy: TrainingStrategy,
-  template: string = own,
-): readonly (StageDeclaration & { readonly template: string })[] {
+  templates: Templates = {},
+): readonly Stage[] {
   const declared = strategies[strategy];
   if (!declared) {
     throw new InputError(`${name} cannot be trained ${strategy}`, {
@@ -108,13 +149,24 @@ export function stagesOf(
       fix: `choose ${Object.keys(strategies).join(' or ')}`,
     });
   }
-  const stages = declared.map((stage) => ({ ...stage, template: stage.template ?? template }));
-  stages.forEach((stage, index) => {
-    const other = index > 0 && stage.template !== stages[index - 1]!.template;
-    if (other && stage.best !== 'own')
-      throw new Error(`${name}: ${stage.settings} has another prompt; choose its own best`);
+  let before: string | undefined;
+  return declared.map((stage) => {
+    const template = templates[stage.settings] ?? stage.template ?? templates.template ?? own;
+    const other = before !== undefined && template !== before;
+    before = template;
+    if (other && stage.best === 'carry')
+      throw new Error(`${name}: ${stage.settings} has another prompt; it must choose its own best`);
+    return { ...stage, template, best: stage.best ?? (other ? 'own' : 'carry') };
   });
-  return stages;
+}
+
+/** The prompt that a finished run reads: that of its last stage. */
+export function finalTemplate(
+  method: Pick<Method, 'name' | 'strategies' | 'template'>,
+  strategy: TrainingStrategy,
+  templates: Templates = {},
+): string {
+  return stagesOf(method, strategy, templates).at(-1)?.template ?? templates.template ?? method.template;
 }
 
 /** Puts the noun into a template: `movies` gives "movies" for `{nouns}` and "movie" for `{noun}`. */

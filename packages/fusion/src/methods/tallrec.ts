@@ -12,5 +12,5 @@ export const tallrec: Method = {
     'whether the user would enjoy the {noun} titled {item}? Answer with "Yes" or "No". \\n#Answer:',
   slots: { history: { titles: 'history' }, item: { titles: 'item' } },
   strategies: { 'stage1-only': [{ settings: 'stage1', trains: ['lora'] }] },
-  loss: 'eq5',
+  loss: 'yes-logit-bce',
 };

@@ -127,7 +127,8 @@ export class Adam {
   state(): { name: string; slice: BufferSlice; shape: readonly number[] }[] {
     const entries: { name: string; slice: BufferSlice; shape: readonly number[] }[] = [];
     for (const [group, moments] of this.#moments) {
-      for (const { name, shape, slice } of group.parameters) {
+      for (const { name: own, shape, slice } of group.parameters) {
+        const name = `${group.statePrefix}${own}`;
         const section = group.sections.findIndex(({ value }) => value.storage === slice.storage);
         const { first, second } = moments[section]!;
         const range = (moment: BufferSlice): BufferSlice => ({
