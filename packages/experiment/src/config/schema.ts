@@ -233,7 +233,10 @@ const cfKeys = {
     .describe('Learning rate after the warm-up; a cosine ends with the last of epochs'),
   minLearningRate: nonNegative.default(0).describe('Where the cosine ends'),
   run: z
-    .union([word, z.array(word).length(2, 'must be the folder of a run, or a list of two')], 'must be the folder of a run, or a list of two')
+    .union(
+      [word, z.array(word).length(2, 'must be the folder of a run, or a list of two')],
+      'must be the folder of a run, or a list of two',
+    )
     .nullable()
     .default(null)
     .meta({
