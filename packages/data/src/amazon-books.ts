@@ -6,7 +6,7 @@ import type { DatasetDefinition } from './definition';
 import { assembleEvents, EventTable } from './events';
 import { readJsonLines } from './json-lines';
 import type { Place, SourceFolder } from './source';
-import { maximumTimestamp } from './time';
+import { maximumTimestamp } from './time-format';
 
 const reviewFile = 'Books_5.json';
 const metaFile = 'meta_Books.json';

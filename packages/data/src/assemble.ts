@@ -1,6 +1,7 @@
 /** Builds a `Dataset` from events in their final order: dense ids, seen flags, histories, hash. */
 import { Dataset, type Item, type Recipe, type Split, type SplitName, splitNames } from './dataset';
 import { hashDataset } from './format';
+import { garbledWarnings } from './garbled';
 
 /**
  * Events as columns of equal length, in the order of the data set. The events of each user must be in time order, since
@@ -58,7 +59,7 @@ function denseIds(values: ArrayLike<number>): { ids: Int32Array; values: number[
  * positives of its user before it, in all splits or, with `histories: 'train'`, in train. A row is `seen` when its user
  * and its item both have train rows. Repeated (user, item) pairs are kept, since each is an event of its own.
  *
- * @returns the data set, with further warnings for repeated pairs, empty splits, and a train split of one class.
+ * @returns the data set, with further warnings for titles in a wrong encoding, repeated pairs, empty splits, and a train split of one class.
  */
 export async function assembleDataset(assembly: Assembly): Promise<Dataset> {
   const { events } = assembly;
@@ -112,12 +113,14 @@ export async function assembleDataset(assembly: Assembly): Promise<Dataset> {
   }
 
   const [train, valid, test] = splits as [Split, Split, Split];
+  const items = [{ id: '', title: '' }, ...item.values.map((value) => assembly.itemOf(value))];
+  const garbled = garbledWarnings(items.map(({ title }) => title));
   const parts = {
     name: assembly.name,
     recipe: assembly.recipe,
-    warnings: [...(assembly.warnings ?? []), ...remarks({ train, valid, test }, user.ids, item.ids)],
+    warnings: [...(assembly.warnings ?? []), ...garbled, ...remarks({ train, valid, test }, user.ids, item.ids)],
     users: ['', ...user.values.map((value) => assembly.userId(value))],
-    items: [{ id: '', title: '' }, ...item.values.map((value) => assembly.itemOf(value))],
+    items,
     splits: { train, valid, test },
     positiveOffset,
     positiveItem,

@@ -1,17 +1,20 @@
 /** The data set `csv`: a user's own events and titles, from two CSV files. */
 
 import { InputError } from '@crossgate/core';
-import { readCsv } from './csv';
+import { excerpt, readId, readLabel, readRating, TimeColumn } from './csv-values';
 import type { Dataset, Recipe } from './dataset';
 import type { DatasetDefinition } from './definition';
 import { assembleEvents, EventTable } from './events';
 import { type DatasetOptions, planEvents, recipeOf } from './options';
+import { type CsvKeys, readCsv } from './read-csv';
 import type { SourceFolder } from './source';
-import { parseTime } from './time';
+import { requireEncoding } from './text-encoding';
+import { requireTimeFormat } from './time-format';
 
 const defaultFile = 'interactions.csv';
 const defaultItems = 'items.csv';
-const maximumId = 256;
+
+const isNamed = (column: string | number | null | undefined) => column !== null && column !== undefined;
 
 /** Files and columns with their defaults. */
 function columnsOf(options: DatasetOptions) {
@@ -35,18 +38,29 @@ function columnsOf(options: DatasetOptions) {
       place: `${unread[0]}`,
       fix: 'leave one out',
     });
+  const decimal = csv.decimal ?? undefined;
+  if (decimal !== undefined && decimal !== '.' && decimal !== ',')
+    throw new InputError('must be "." or ","', { code: 'data.option', place: 'data.csv.decimal' });
+  if (csv.encoding !== null && csv.encoding !== undefined) requireEncoding(csv.encoding, 'data.csv.encoding');
+  if (csv.timeFormat !== null && csv.timeFormat !== undefined) requireTimeFormat(csv.timeFormat, 'data.csv.timeFormat');
   return {
     implicit,
     interactions: csv.interactions ?? defaultFile,
     items: csv.items ?? defaultItems,
     separator,
-    user: csv.user ?? 'user',
-    item: csv.item ?? 'item',
-    rating: csv.rating ?? 'rating',
-    label: csv.label ?? 'label',
-    timestamp: csv.timestamp ?? 'timestamp',
-    itemId: csv.itemId ?? 'item',
-    title: csv.title ?? 'title',
+    user: String(csv.user ?? 'user'),
+    item: String(csv.item ?? 'item'),
+    rating: String(csv.rating ?? 'rating'),
+    label: String(csv.label ?? 'label'),
+    timestamp: String(csv.timestamp ?? 'timestamp'),
+    itemId: String(csv.itemId ?? 'item'),
+    title: String(csv.title ?? 'title'),
+    // Keys that are not given are absent, so that recipes of older data sets stay what they are.
+    ...(csv.header === null || csv.header === undefined ? {} : { header: csv.header }),
+    ...(csv.encoding === null || csv.encoding === undefined ? {} : { encoding: csv.encoding }),
+    ...(csv.timeFormat === null || csv.timeFormat === undefined ? {} : { timeFormat: csv.timeFormat }),
+    ...(decimal === undefined ? {} : { decimal }),
+    ...(csv.missing === null || csv.missing === undefined ? {} : { missing: csv.missing }),
   };
 }
 
@@ -64,51 +78,33 @@ function recipe(options: DatasetOptions = {}): Recipe {
   };
 }
 
-const decimal = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
-
-function excerpt(text: string): string {
-  return JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}…` : text);
+/** What messages advise for the columns of the events. */
+function keysOf(columns: ReturnType<typeof columnsOf>, of: 'events' | 'titles'): CsvKeys {
+  const roles =
+    of === 'titles'
+      ? ([
+          ['itemId', 'item'],
+          ['title', 'title'],
+        ] as const)
+      : (['user', 'item', 'rating', 'label', 'timestamp'] as const).map((role) => [role, role] as const);
+  return {
+    parent: 'data.csv',
+    columns: Object.fromEntries(roles.map(([key, role]) => [columns[key], { key: `data.csv.${key}`, role }])),
+  };
 }
 
-function readId(text: string, column: string, place: string): string {
-  const id = text.trim();
-  if (id === '') throw new InputError(`${column} is empty`, { code: 'csv.value', place });
-  if (id.length > maximumId) {
-    throw new InputError(`${column} has ${id.length} characters; an id may have ${maximumId}`, {
-      code: 'csv.value',
-      place,
-    });
-  }
-  return id;
-}
-
-function readRating(text: string, column: string, place: string): number {
-  const value = decimal.test(text.trim()) ? Number(text) : Number.NaN;
-  if (Number.isFinite(value)) return value;
-  throw new InputError(`${column} must be a finite number, got ${excerpt(text)}`, { code: 'csv.value', place });
-}
-
-function readLabel(text: string, column: string, place: string): boolean {
-  const value = decimal.test(text.trim()) ? Number(text) : Number.NaN;
-  if (value === 0 || value === 1) return value === 1;
-  throw new InputError(`${column} must be 0 or 1, got ${excerpt(text)}`, { code: 'csv.value', place });
-}
-
-function readTime(text: string, column: string, place: string): number {
-  const seconds = parseTime(text);
-  if (seconds !== undefined) return seconds;
-  // From 1978 on, milliseconds lie past what is taken for seconds.
-  const hint = /^\d{12,}$/.test(text.trim()) ? '; it looks like milliseconds: divide by 1000' : '';
-  throw new InputError(
-    `${column} must be seconds since 1970 or a time such as 2024-01-31T12:00:00Z, got ${excerpt(text)}${hint}`,
-    { code: 'csv.value', place },
-  );
-}
-
+/** Titles by item id; undefined where there is no file of them. */
 async function readTitles(source: SourceFolder, columns: ReturnType<typeof columnsOf>, required: boolean) {
   const titles = new Map<string, string>();
   if (!required && !(await source.has(columns.items))) return undefined;
-  const format = { name: columns.items, columns: [columns.itemId, columns.title], separator: columns.separator };
+  const { separator, encoding, header } = columns;
+  // Without a header in the events, the file of titles has none either if its columns are numbers.
+  const isNumbered = header === false && /^\d+$/.test(columns.itemId) && /^\d+$/.test(columns.title);
+  const format = {
+    ...{ name: columns.items, columns: [columns.itemId, columns.title], separator, encoding },
+    header: header === false && !isNumbered ? undefined : header,
+    keys: keysOf(columns, 'titles'),
+  };
   for await (const rows of readCsv(await source.open(columns.items), format)) {
     for (const { line, values } of rows) {
       const place = `${columns.items}:${line}`;
@@ -141,19 +137,30 @@ export async function buildCsv(source: SourceFolder, options: DatasetOptions = {
   // A column that is named must be there; of the usual ones, those that are.
   const optional: string[] = [];
   for (const key of columns.implicit ? (['timestamp'] as const) : (['label', 'rating', 'timestamp'] as const)) {
-    (typeof csv?.[key] === 'string' ? required : optional).push(columns[key]);
+    (isNamed(csv?.[key]) ? required : optional).push(columns[key]);
   }
   const order = [...required, ...optional];
   const at = (name: string) => order.indexOf(name);
   // A rating column that is named wins over a label column that happens to be there.
-  const ratingOnly = typeof csv?.rating === 'string' && typeof csv.label !== 'string';
+  const ratingOnly = isNamed(csv?.rating) && !isNamed(csv?.label);
   const file = columns.interactions;
-  const format = { name: file, columns: required, optional, separator: columns.separator };
+  const { decimal = '.', encoding, header, separator } = columns;
+  const missing = new Set(columns.missing);
+  const isMissing = (text: string | undefined) => text !== undefined && missing.has(text.trim());
+  const leftOut = { rows: 0, first: 0 };
+  const times = new TimeColumn(file, columns.timestamp, columns.timeFormat, decimal);
+  const format = {
+    name: file,
+    columns: required,
+    optional,
+    separator,
+    encoding,
+    header,
+    keys: keysOf(columns, 'events'),
+  };
   for await (const rows of readCsv(await source.open(file), format)) {
     for (const { line, values } of rows) {
       const place = `${file}:${line}`;
-      const user = readId(values[at(columns.user)] as string, columns.user, place);
-      const item = readId(values[at(columns.item)] as string, columns.item, place);
       const labelText = ratingOnly ? undefined : values[at(columns.label)];
       const ratingText = values[at(columns.rating)];
       const timeText = values[at(columns.timestamp)];
@@ -161,16 +168,25 @@ export async function buildCsv(source: SourceFolder, options: DatasetOptions = {
         throw new InputError(`needs a column ${columns.rating} or ${columns.label}`, {
           code: 'csv.column',
           place: `${file}:1`,
-          fix: 'name yours by data.csv, or set data.csv.implicit where every row is a positive',
+          fix: 'name yours by data.csv.rating or data.csv.label, or set data.csv.implicit where every row is a positive',
         });
       }
       if (timeText === undefined && plan.split.by !== 'ratio') {
         throw new InputError(`a split by ${plan.split.by} needs a column ${columns.timestamp}`, {
           code: 'csv.column',
           place: `${file}:1`,
-          fix: 'name yours by data.csv, or split by ratio',
+          fix: 'name yours by data.csv.timestamp, or split by ratio',
         });
       }
+      if (
+        missing.size > 0 &&
+        (isMissing(labelText) || (labelText === undefined && isMissing(ratingText)) || isMissing(timeText))
+      ) {
+        if (leftOut.rows++ === 0) leftOut.first = line;
+        continue;
+      }
+      const user = readId(values[at(columns.user)] as string, columns.user, place);
+      const item = readId(values[at(columns.item)] as string, columns.item, place);
       if (titles !== undefined && !titles.has(item)) {
         throw new InputError(`item ${excerpt(item)} is not in ${columns.items}`, {
           code: 'csv.value',
@@ -180,12 +196,29 @@ export async function buildCsv(source: SourceFolder, options: DatasetOptions = {
       }
       let label = true;
       if (labelText !== undefined) label = readLabel(labelText, columns.label, place);
-      else if (ratingText !== undefined) label = readRating(ratingText, columns.rating, place) > plan.threshold;
-      events.add(user, item, label, timeText === undefined ? 0 : readTime(timeText, columns.timestamp, place));
+      else if (ratingText !== undefined)
+        label = readRating(ratingText, columns.rating, place, decimal) > plan.threshold;
+      events.add(user, item, label, timeText === undefined ? 0 : times.read(timeText, line));
     }
   }
-  if (events.rows === 0) throw new InputError('holds no rows below its header', { code: 'csv.empty', place: file });
-  const warnings = titles === undefined ? [`no ${columns.items}: the ids stand for the titles`] : [];
+  const warnings = times.finish();
+  if (leftOut.rows > 0) {
+    const first = `${file}:${leftOut.first}`;
+    if (events.rows === 0)
+      throw new InputError(`all ${leftOut.rows} rows lack a value (data.csv.missing)`, {
+        code: 'csv.empty',
+        place: first,
+      });
+    warnings.push(
+      `${leftOut.rows} rows are left out, whose value is missing (data.csv.missing); the first is ${first}`,
+    );
+  }
+  if (events.rows === 0)
+    throw new InputError(`holds no rows${header === false ? '' : ' below its header'}`, {
+      code: 'csv.empty',
+      place: file,
+    });
+  if (titles === undefined) warnings.push(`no ${columns.items}: the ids stand for the titles`);
   return assembleEvents({
     name: 'csv',
     recipe: recipe(options),

@@ -7,7 +7,7 @@ export { InputError } from '@crossgate/core';
 export { buildAmazonBooks } from './amazon-books';
 export { type Assembly, assembleDataset, type Events } from './assemble';
 export { batchRows, sampleRows, shuffledRows } from './batches';
-export { type CsvColumns, type CsvRecord, type CsvRow, CsvSplitter, csvField, readCsv } from './csv';
+export { type CsvRecord, CsvSplitter, csvField } from './csv';
 export { buildCsv } from './csv-dataset';
 export {
   Dataset,
@@ -59,6 +59,7 @@ export {
   type SplitOptions,
 } from './options';
 export { RandomStream } from './random-stream';
+export { type CsvColumns, type CsvKeys, type CsvRow, readCsv } from './read-csv';
 export { findDataset, listDatasets } from './registry';
 export { type RowPlace, rowFinder } from './row-finder';
 export { memorySource, type Place, parseInteger, type RowFormat, readRows, type SourceFolder } from './source';

@@ -6,7 +6,7 @@ import type { DatasetDefinition } from './definition';
 import { assembleEvents, EventTable } from './events';
 import { type DatasetOptions, planEvents, recipeOf } from './options';
 import { parseInteger, readRows, type SourceFolder } from './source';
-import { maximumTimestamp } from './time';
+import { maximumTimestamp } from './time-format';
 
 const maximumId = 0x7fffffff;
 const itemFields = ['movie id', 'movie title', 'release date', 'video release date', 'IMDb URL'];
@@ -55,7 +55,7 @@ export async function buildMl100k(source: SourceFolder, options: DatasetOptions 
   const events = new EventTable();
   const file = 'u.data';
   const fields = ['user id', 'item id', 'rating', 'timestamp'];
-  await readRows(await source.open(file), { file, separator: '\t', fields, encoding: 'latin1' }, (row, place) => {
+  await readRows(await source.open(file), { file, separator: '\t', fields, encoding: 'utf-8' }, (row, place) => {
     const user = parseInteger(row[0] as string, 'user id', place, 1, maximumId);
     const item = parseInteger(row[1] as string, 'item id', place, 1, maximumId);
     const rating = parseInteger(row[2] as string, 'rating', place, 1, 5);

@@ -5,7 +5,7 @@ import { type Assembly, assembleDataset } from './assemble';
 import type { Dataset, Recipe } from './dataset';
 import type { DatasetDefinition } from './definition';
 import { parseInteger, readRows, type SourceFolder } from './source';
-import { maximumTimestamp } from './time';
+import { maximumTimestamp } from './time-format';
 
 const recipe: Recipe = {
   name: 'ml-1m',
@@ -68,7 +68,7 @@ async function readRatings(source: SourceFolder, titles: ReadonlyMap<number, str
   const file = 'ratings.dat';
   const fields = ['UserID', 'MovieID', 'Rating', 'Timestamp'];
   const bounds = slots.map(([first, last]) => [slotStart(first), slotStart(last + 1)] as const);
-  await readRows(await source.open(file), { file, separator: '::', fields, encoding: 'latin1' }, (row, place) => {
+  await readRows(await source.open(file), { file, separator: '::', fields, encoding: 'utf-8' }, (row, place) => {
     const userId = parseInteger(row[0] as string, 'UserID', place, 1, maximumId);
     const itemId = parseInteger(row[1] as string, 'MovieID', place, 1, maximumId);
     const rating = parseInteger(row[2] as string, 'Rating', place, 1, 5);

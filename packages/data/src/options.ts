@@ -2,7 +2,7 @@
 
 import { InputError } from '@crossgate/core';
 import type { Recipe } from './dataset';
-import { parseTime } from './time';
+import { otherTimeForm, parseTime } from './time';
 
 /** An option: null or absent stands for the default. */
 type Given<Value> = Value | null | undefined;
@@ -50,22 +50,44 @@ export interface CsvOptions {
   readonly items?: Given<string>;
   /** One character between fields. Default: a comma. */
   readonly separator?: Given<string>;
+  /** A label of the Encoding Standard that both files are written in, such as `windows-1252`. Default: UTF-8. */
+  readonly encoding?: Given<string>;
+  /**
+   * Whether the first line names the columns. Without a header, columns are numbers from 1; the file of titles has none
+   * either if `itemId` and `title` are numbers. Default: there is one, and a first line that seems to be a row is
+   * refused.
+   */
+  readonly header?: Given<boolean>;
+  /** The sign before fractions in ratings and times. Default: a point. */
+  readonly decimal?: Given<'.' | ','>;
+  /**
+   * Texts that stand for a missing value, such as `N/A` or nothing. Rows whose rating, label or time is one of them are
+   * left out, and counted in a warning. Default: none, so that such a row is refused.
+   */
+  readonly missing?: Given<readonly string[]>;
   /** Column of users in the events. Default `user`. */
-  readonly user?: Given<string>;
+  readonly user?: Given<string | number>;
   /** Column of items in the events. Default `item`. */
-  readonly item?: Given<string>;
+  readonly item?: Given<string | number>;
   /** Column of ratings in the events. Default `rating`. */
-  readonly rating?: Given<string>;
-  /** Column of labels, 0 or 1, in the events. Default `label`. */
-  readonly label?: Given<string>;
-  /** Column of times in the events: seconds since 1970 or ISO 8601. Default `timestamp`. */
-  readonly timestamp?: Given<string>;
+  readonly rating?: Given<string | number>;
+  /** Column of labels, 0 or 1 (or true and false), in the events. Default `label`. */
+  readonly label?: Given<string | number>;
+  /** Column of times in the events. Default `timestamp`. */
+  readonly timestamp?: Given<string | number>;
+  /**
+   * How times are written: `seconds`, `milliseconds`, `microseconds` or `nanoseconds` since 1970, `excel-days`, or a
+   * pattern of YYYY, YY, MM, MMM (Jan), DD, ddd (Mon), hh, mm, ss, AM and Z (a zone), with brackets around what may be
+   * absent: `DD.MM.YYYY[ hh:mm]`. Default: seconds or ISO 8601, UTC without a zone; numbers that can't be seconds are
+   * refused.
+   */
+  readonly timeFormat?: Given<string>;
   /** Whether every row is a positive, such as a purchase or a click. No rating or label is read then. Default false. */
   readonly implicit?: Given<boolean>;
   /** Column of item ids in the titles. Default `item`. */
-  readonly itemId?: Given<string>;
+  readonly itemId?: Given<string | number>;
   /** Column of titles. Default `title`. */
-  readonly title?: Given<string>;
+  readonly title?: Given<string | number>;
 }
 
 /** All options of a data set: the keys under `data` in a config. A data set with a fixed recipe takes none. */
@@ -120,7 +142,7 @@ const known = {
   filter: { minUserRows: 1, minItemRows: 1, kCore: 1 } satisfies Record<keyof FilterOptions, 1>,
   csv: {
     ...{ interactions: 1, items: 1, separator: 1, user: 1, item: 1, rating: 1, label: 1, timestamp: 1 },
-    ...{ implicit: 1, itemId: 1, title: 1 },
+    ...{ implicit: 1, itemId: 1, title: 1, encoding: 1, header: 1, decimal: 1, missing: 1, timeFormat: 1 },
   } satisfies Record<keyof CsvOptions, 1>,
 };
 
@@ -209,9 +231,13 @@ function planSplit(options: SplitOptions): SplitPlan {
       throw new InputError('give both validFrom and testFrom', { code: 'data.option', place: 'data.split' });
     const [from, until] = [validFrom, testFrom].map((value, index) => {
       const seconds = parseTime(String(value));
-      if (seconds !== undefined) return seconds;
+      // A file may count its rows from 1 on; 20240131 is a date all the same.
+      const form = otherTimeForm(String(value));
+      const isDate = form?.format === 'YYYYMMDD' || form?.certain === true;
+      if (seconds !== undefined && !isDate) return seconds;
       const key = index === 0 ? 'validFrom' : 'testFrom';
-      throw new InputError(`must be seconds since 1970 or a date such as 2024-01-31, got ${value}`, {
+      const hint = isDate ? `, which looks like ${form.format}` : '';
+      throw new InputError(`must be seconds since 1970 or a date such as 2024-01-31, got ${value}${hint}`, {
         code: 'data.option',
         place: `data.split.${key}`,
       });

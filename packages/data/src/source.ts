@@ -1,5 +1,6 @@
 /** Reads source files as streams of bytes and their rows as fields. All errors name file and line. */
 import { InputError } from '@crossgate/core';
+import { decodeLatin1, decodeText, joinBytes, requireText, Utf8Check } from './text-encoding';
 
 /** A folder of source files: on disk, in memory or from a browser's file picker. */
 export interface SourceFolder {
@@ -37,31 +38,43 @@ export interface RowFormat {
   readonly separator: string;
   /** Names of the fields, for messages. Every row must have this many fields. */
   readonly fields: readonly string[];
-  /** `latin1` is ISO 8859-1: each byte is the code point of that number. */
+  /**
+   * `latin1` is ISO 8859-1: each byte is the code point of that number. A file that somebody saved again as UTF-8 is
+   * read as that: letters beyond ASCII are hardly ever UTF-8 by chance. So that this is known before the first row, the
+   * whole file is read into memory.
+   */
   readonly encoding: 'latin1' | 'utf-8';
 }
 
 /** Returns the place of the current row for messages: `ratings.dat:17`. */
 export type Place = () => string;
 
-/** Decodes chunks of bytes. In `TextDecoder` "latin1" means windows-1252, so ISO 8859-1 is decoded by hand. */
-function decoder(format: RowFormat): (chunk: Uint8Array | undefined) => string {
-  if (format.encoding === 'latin1') {
-    const wide = new TextDecoder('utf-16le', { ignoreBOM: true });
-    return (chunk) => (chunk === undefined ? '' : wide.decode(Uint16Array.from(chunk)));
+/** The text of a file in pieces. */
+async function* decodeRows(chunks: AsyncIterable<Uint8Array>, { file, encoding }: RowFormat): AsyncGenerator<string> {
+  const refuse = (problem: string, fix?: string) => new InputError(problem, { code: 'data.source', place: file, fix });
+  if (encoding === 'utf-8') {
+    yield* decodeText(chunks, { refuse });
+    return;
   }
-  const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-  return (chunk) => {
-    try {
-      return chunk === undefined ? utf8.decode() : utf8.decode(chunk, { stream: true });
-    } catch {
-      throw new InputError('not valid UTF-8', { code: 'data.source', place: format.file });
-    }
-  };
+  const check = new Utf8Check();
+  const pieces: Uint8Array[] = [];
+  for await (const piece of chunks) {
+    check.add(piece);
+    pieces.push(piece);
+  }
+  const bytes = joinBytes(pieces);
+  if (check.isUtf8()) {
+    yield new TextDecoder().decode(bytes);
+    return;
+  }
+  const { encoding: marked } = requireText(bytes, refuse);
+  if (marked === 'utf-16le' || marked === 'utf-16be') {
+    throw refuse(`is ${marked.toUpperCase()} text`, 'save it as UTF-8, or fetch it again');
+  }
+  const text = decodeLatin1(bytes);
+  // A byte order mark before bytes that are not UTF-8 after all.
+  yield text.startsWith('ï»¿') ? text.slice(3) : text;
 }
-
-/** A UTF-8 byte order mark as the encoding shows it. */
-const byteOrderMark = { latin1: 'ï»¿', 'utf-8': '\uFEFF' } as const;
 
 /** Shortens a row for a message. */
 function excerpt(line: string): string {
@@ -83,16 +96,13 @@ export async function readRows(
   format: RowFormat,
   visit: (fields: readonly string[], place: Place) => void,
 ): Promise<number> {
-  const decode = decoder(format);
   let rows = 0;
   let lineNumber = 0;
   let blankLine = 0;
   const place: Place = () => `${format.file}:${lineNumber}`;
   const takeLine = (raw: string): void => {
     lineNumber++;
-    let line = raw.endsWith('\r') ? raw.slice(0, -1) : raw;
-    const mark = byteOrderMark[format.encoding];
-    if (lineNumber === 1 && line.startsWith(mark)) line = line.slice(mark.length);
+    const line = raw.endsWith('\r') ? raw.slice(0, -1) : raw;
     if (line.trim() === '') {
       if (blankLine === 0) blankLine = lineNumber;
       return;
@@ -120,8 +130,7 @@ export async function readRows(
     }
     rest += text.slice(start);
   };
-  for await (const chunk of chunks) takeText(decode(chunk));
-  takeText(decode(undefined));
+  for await (const text of decodeRows(chunks, format)) takeText(text);
   if (rest !== '') takeLine(rest);
   if (rows === 0) throw new InputError('the file is empty', { code: 'data.source', place: format.file });
   return rows;

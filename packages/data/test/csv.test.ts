@@ -265,7 +265,12 @@ describe('adversarial folders', () => {
       items,
       /^interactions\.csv: is not UTF-8/,
     ],
-    ['no header', 'a,p,5,10\n', items, /^interactions\.csv:1: column user is missing.* 10\)$/],
+    [
+      'no header',
+      'a,p,5,10\n',
+      items,
+      /^interactions\.csv:1: seems to have no header: its first line is a row \(a, p, 5, 10\); set data\.csv\.header: false/,
+    ],
     ['semicolons', good.replaceAll(',', ';'), items, /:1: column user is missing.*parted by a semicolon: set the sep/],
     ['milliseconds of 2001', `${good}a,p,5,978300760000\n`, items, /:8: .* it looks like milliseconds/],
     [
@@ -291,7 +296,12 @@ describe('adversarial folders', () => {
     ['no rating', `${good}a,p,,10\n`, items, /:8: rating must be a finite number, got ""/],
     ['a time that is none', `${good}a,p,5,soon\n`, items, /:8: timestamp must be seconds .* got "soon"$/],
     ['a negative time', `${good}a,p,5,-4\n`, items, /:8: timestamp must be seconds/],
-    ['milliseconds', `${good}a,p,5,1700000000000\n`, items, /:8: .* it looks like milliseconds: divide by 1000/],
+    [
+      'milliseconds',
+      `${good}a,p,5,1700000000000\n`,
+      items,
+      /:8: .* it looks like milliseconds since 1970: set data\.csv\.timeFormat: milliseconds/,
+    ],
     ['an item twice', good, `${items}p,Again\n`, /^items\.csv:5: item "p" appears twice/],
     ['an empty title', good, `${items}s, \n`, /^items\.csv:5: title is empty/],
     ['one moment for all', `${header}a,p,5,1\nb,q,1,1\n`, items, /the split by time leaves no row to train on/],

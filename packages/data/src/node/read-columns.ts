@@ -1,7 +1,7 @@
-/** Reads CSV files on disk as streams. Node only; `../csv` parses the format. */
+/** Reads CSV files on disk as streams. Node only; `../read-csv` parses the format. */
 import { createReadStream } from 'node:fs';
 import { requireFile } from '@crossgate/files';
-import { readCsv } from '../csv';
+import { readCsv } from '../read-csv';
 
 /**
  * Reads columns of a CSV file by the names in its header. Yields one row at a time: its line, from 1, and the values of

@@ -33,6 +33,8 @@ const nonNegative = z.number().nonnegative();
 /** A key that is null unless it is given. */
 const optional = <T extends z.ZodType>(type: T) => type.nullable().default(null);
 const word = z.string().min(1);
+/** A column: its name, or its number where there is no header. */
+const column = z.union([word, z.int().positive()], 'must be the name of a column, or its number');
 /** A moment in time. */
 const moment = z.union([z.number().nonnegative(), z.string().min(1)], 'must be seconds since 1970 or a date');
 
@@ -118,14 +120,25 @@ const data = z.strictObject({
       interactions: optional(word).describe('File of the events; null: interactions.csv'),
       items: optional(word).describe('File of the titles; null: items.csv where there is one'),
       separator: optional(z.string().length(1)).describe('Between fields; null: a comma'),
-      user: optional(word).describe('Column of users; null: user'),
-      item: optional(word).describe('Column of items; null: item'),
-      rating: optional(word).describe('Column of ratings; null: rating'),
-      label: optional(word).describe('Column of labels, 0 or 1, used before ratings; null: label'),
+      encoding: optional(word).describe('Encoding of both files, such as windows-1252; null: UTF-8'),
+      header: optional(z.boolean()).describe(
+        'Whether the first line names the columns; false: columns are numbers from 1; null: yes, and a row is refused',
+      ),
+      decimal: optional(z.enum(['.', ','])).describe('Sign before fractions of ratings and times; null: a point'),
+      missing: optional(z.array(z.string())).describe(
+        'Texts of missing values, such as N/A: rows whose rating, label or time is one are left out; null: none',
+      ),
+      user: optional(column).describe('Column of users; null: user'),
+      item: optional(column).describe('Column of items; null: item'),
+      rating: optional(column).describe('Column of ratings; null: rating'),
+      label: optional(column).describe('Column of labels, 0 or 1, used before ratings; null: label'),
       implicit: optional(z.boolean()).describe('Every row is a positive, such as a purchase: no ratings, no labels'),
-      timestamp: optional(word).describe('Column of times, seconds since 1970 or ISO 8601; null: timestamp'),
-      itemId: optional(word).describe('Column of items in the file of titles; null: item'),
-      title: optional(word).describe('Column of titles; null: title'),
+      timestamp: optional(column).describe('Column of times; null: timestamp'),
+      timeFormat: optional(word).describe(
+        'How times are written: seconds, milliseconds, microseconds, nanoseconds, excel-days, or a pattern such as DD.MM.YYYY[ hh:mm]; null: seconds or ISO 8601',
+      ),
+      itemId: optional(column).describe('Column of items in the file of titles; null: item'),
+      title: optional(column).describe('Column of titles; null: title'),
     })
     .prefault({})
     .describe('Files and columns of the data set csv'),

@@ -1,0 +1,141 @@
+/** Files without a header, decimal commas, and what messages advise: following it never eats a row. */
+import { describe, expect, it } from 'vitest';
+import { buildCsv, type CsvOptions, type DatasetOptions, memorySource, readCsv } from '../src/index';
+
+const rows = 'a,p,5,1000\na,q,1,2000\nb,p,4,3000\nb,q,2,4000\n';
+const everything = { split: { by: 'ratio', valid: 0, test: 0 } } as const;
+const build = (
+  interactions: string,
+  csv: CsvOptions = {},
+  files: Record<string, string> = {},
+  options: DatasetOptions = everything,
+) => buildCsv(memorySource({ 'interactions.csv': interactions, ...files }), { ...options, csv });
+const byNumber = { header: false, user: 1, item: 2, rating: 3, timestamp: 4 } as const;
+
+describe('without a header', () => {
+  it('reads columns by number, the first line too', async () => {
+    const named = await build(`user,item,rating,timestamp\n${rows}`);
+    const numbered = await build(rows, byNumber);
+    expect(numbered.hash).toBe(named.hash);
+    expect((await build(rows, { header: false, user: '1', item: '2', implicit: true })).splits.train.rows).toBe(4);
+    const titled = await build(rows, { ...byNumber, itemId: 2, title: 1 }, { 'items.csv': 'P,p\nQ,q\n' });
+    expect(titled.items.map(({ title }) => title)).toEqual(['', 'P', 'Q']);
+    const headed = await build(rows, byNumber, { 'items.csv': 'item,title\np,P\nq,Q\n' });
+    expect(headed.hash).toBe(titled.hash);
+  });
+
+  it.each<[string, string, CsvOptions, RegExp]>([
+    [
+      'names',
+      rows,
+      {},
+      /:1: seems to have no header.*\(a, p, 5, 1000\); set data\.csv\.header: false and .*data\.csv\.user: 1, data\.csv\.item: 2/,
+    ],
+    [
+      'its values as names',
+      '1,31,2.5,1260759144\n1,32,3,1260759145\n',
+      { user: '1', item: '31', rating: '2.5' },
+      /:1: seems to have no header.* or data\.csv\.header: true if these are names/,
+    ],
+    ['numbers as names', '1,2,3\n1,2,3\n', { user: 1, item: 2, rating: 3 }, /seems to have no header/],
+    [
+      'words alone',
+      'ann,apple\nbob,pear\n',
+      { implicit: true },
+      /:1: column user is missing.*if that line is a row, set data\.csv\.header: false/,
+    ],
+    [
+      'a column beyond',
+      rows,
+      { ...byNumber, rating: 9 },
+      /a column is a number from 1 to 4, not 9; set data\.csv\.rating/,
+    ],
+    ['a name', rows, { ...byNumber, user: 'user' }, /a column is a number from 1 to 4, not user; set data\.csv\.user/],
+    ['no rating', rows, { header: false, user: 1, item: 2 }, /needs a column rating or label/],
+  ])('refuses %s', async (_, text, csv, message) => {
+    await expect(build(text, csv)).rejects.toMatchObject({
+      name: 'InputError',
+      message: expect.stringMatching(message),
+    });
+  });
+
+  it('takes numbers for names where the config says so', async () => {
+    const pandas = '0,1,2\nu,p,5\nu,q,1\n';
+    expect((await build(pandas, { header: true, user: '0', item: '1', rating: '2' })).splits.train.rows).toBe(2);
+    await expect(build(pandas, { user: '0', item: '1', rating: '2' })).rejects.toThrow(
+      /header: true if these are names/,
+    );
+  });
+
+  it('names a file of titles without a header', async () => {
+    await expect(build(`user,item,rating\na,p,5\n`, {}, { 'items.csv': '1,Toy Story\n2,Heat\n' })).rejects.toThrow(
+      /^items\.csv:1: seems to have no header: .*data\.csv\.itemId: 1, data\.csv\.title: 2/,
+    );
+  });
+
+  it('advises a line above where no key helps', async () => {
+    const read = async () => {
+      const bytes = (async function* () {
+        yield new TextEncoder().encode('1,31\n2,32\n');
+      })();
+      for await (const _ of readCsv(bytes, { name: 'pairs.csv', columns: ['user', 'item'] }));
+    };
+    await expect(read()).rejects.toThrow(/^pairs\.csv:1: seems to have no header.*add a line above it .*: user,item$/);
+  });
+});
+
+describe('advice', () => {
+  it.each<[string, string, CsvOptions, RegExp]>([
+    [
+      'a column that looks like it',
+      'User-ID,ISBN,Book-Rating\n1,2,3\n',
+      {},
+      /column user is missing.*set data\.csv\.user: User-ID/,
+    ],
+    [
+      'one that is misspelled',
+      'user,item,stars\n1,2,3\n',
+      { rating: 'star' },
+      /column star is missing.*set data\.csv\.rating: stars/,
+    ],
+    ['the separator', 'user;item;rating\n1;2;3\n', {}, /data\.csv\.separator: ";"/],
+    [
+      'decimal commas',
+      'user;item;rating\n1;2;3,5\n',
+      { separator: ';' },
+      /got "3,5" with a decimal comma; set data\.csv\.decimal: ","/,
+    ],
+    [
+      'decimal commas between commas',
+      'user,item,rating\n1,2,3,5\n',
+      {},
+      /4 fields where the header has 3; .*a comma in it stands in quotes/,
+    ],
+    [
+      'a header that comes again',
+      'user,item,rating\n1,2,3\nuser,item,rating\n',
+      {},
+      /:3: is the header again; remove the line/,
+    ],
+    ['no rating', 'user,item,rating\n1,2,N/A\n', {}, /data\.csv\.missing: \["N\/A"\]/],
+    ['a decimal sign', rows, { decimal: ';' as ',' }, /data\.csv\.decimal: must be/],
+  ])('names %s', async (_, text, csv, message) => {
+    await expect(build(text, csv)).rejects.toMatchObject({
+      name: 'InputError',
+      message: expect.stringMatching(message),
+    });
+  });
+
+  it('is right about decimal commas and missing ratings', async () => {
+    const text = 'user;item;rating\na;p;3,5\na;q;2,5\nb;p;NULL\n';
+    const dataset = await build(text, { separator: ';', decimal: ',', missing: ['NULL'] });
+    expect([...dataset.splits.train.label]).toEqual([1, 0]);
+  });
+
+  it('takes true and false for labels', async () => {
+    const dataset = await build('user,item,is_recommended\na,p,True\na,q,false\nb,p,1.0\n', {
+      label: 'is_recommended',
+    });
+    expect([...dataset.splits.train.label]).toEqual([1, 0, 1]);
+  });
+});
