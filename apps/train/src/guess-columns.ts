@@ -1,127 +1,114 @@
-/** Guesses what the columns of a CSV file are, from their names and first rows. */
+/** Guesses what the columns of a CSV file are, from their names and from all their values. */
 import { InputError } from '@crossgate/core';
-import { CsvSplitter, parseTime } from '@crossgate/data';
+import type { ColumnFacts, CsvSurvey } from '@crossgate/data';
+import { guessTimes } from './guess-times';
+import { type GuessedValue, guessValue } from './guess-value';
+import { list, OpenColumns, type ToldColumns } from './open-columns';
 
-/** What `init` found out about a file of events. */
+/** What `init` found out about a file of events. Keys of `data.csv` that need no line are absent. */
 export interface GuessedColumns {
   readonly separator: string;
-  readonly header: readonly string[];
+  readonly encoding?: string;
+  /** Absent: the first line names the columns; else they are numbers from 1. */
+  readonly header?: false;
   readonly user: string;
   readonly item: string;
-  /** A column of ratings, or of labels that are 0 or 1; `implicit` where none is called so: every row is a positive. */
-  readonly value:
-    | { readonly kind: 'rating' | 'label'; readonly column: string; readonly range: [number, number] }
-    | { readonly kind: 'implicit' };
+  /** What makes a row a positive. */
+  readonly value: GuessedValue;
+  /** What parts the positives: the middle of the range of ratings, or the median of counts. */
+  readonly threshold?: number;
   /** Null where no column holds times. */
   readonly timestamp: string | null;
+  readonly timeFormat?: string;
+  readonly decimal?: ',';
+  readonly missing?: readonly string[];
+  /** What is left out or doubtful, each with the key that would change it. */
+  readonly notes: readonly string[];
 }
 
-/** Words that name a column, most telling first; compared without case, spaces, dashes and underscores. */
-const words = {
-  user: [
-    'user',
-    'userid',
-    'username',
-    'customer',
-    'customerid',
-    'member',
-    'memberid',
-    'client',
-    'reviewerid',
-    'account',
-    'visitorid',
-    'uid',
-  ],
-  item: [
-    'item',
-    'itemid',
-    'product',
-    'productid',
-    'movieid',
-    'movie',
-    'bookid',
-    'book',
-    'asin',
-    'sku',
-    'articleid',
-    'article',
-    'isbn',
-    'iid',
-  ],
-  label: ['label', 'clicked', 'click', 'liked', 'like', 'purchased', 'positive'],
-  rating: ['rating', 'ratings', 'stars', 'score', 'overall', 'value', 'grade'],
-  timestamp: ['timestamp', 'time', 'datetime', 'date', 'ts', 'createdat', 'unixreviewtime', 'when', 'boughtat'],
-} as const;
-
-const plain = (name: string) => name.toLowerCase().replaceAll(/[^a-z0-9]/g, '');
-
-function named(header: readonly string[], kind: keyof typeof words): string | undefined {
-  const known = header.map(plain);
-  const word = words[kind].find((candidate) => known.includes(candidate));
-  return word === undefined ? undefined : header[known.indexOf(word)];
+/** Columns for a file without names, in the order in which most such files have them. */
+function numberedAdvice(survey: CsvSurvey): string {
+  const of = (index: number) => survey.columns[index];
+  const numbers = survey.columns.map((_, index) => index + 1);
+  const time = numbers.find((column) => of(column - 1)?.times.form()?.certain);
+  const [user = 1, item = 2, ...rest] = numbers.filter((column) => column !== time);
+  const rating = rest.find((column) => of(column - 1)?.isNumeric);
+  const flags = [
+    `--user ${user} --item ${item}`,
+    rating === undefined ? '--implicit' : `--rating ${rating}`,
+    ...(time === undefined ? [] : [`--timestamp ${time}`]),
+  ];
+  return flags.join(' ');
 }
 
-/** The separator that the first line has most of. */
-function guessSeparator(line: string): string {
-  const count = (separator: string) => line.split(separator).length;
-  return [',', ';', '\t', '|'].reduce((best, candidate) => (count(candidate) > count(best) ? candidate : best));
-}
-
-function rangeOf(values: readonly string[]): [number, number] | undefined {
-  const numbers = values.map((value) => (value.trim() === '' ? Number.NaN : Number(value)));
-  if (numbers.length === 0 || !numbers.every(Number.isFinite)) return undefined;
-  return [Math.min(...numbers), Math.max(...numbers)];
+function thresholdOf(value: GuessedValue, facts: (name: string) => ColumnFacts): number | undefined {
+  if (value.kind !== 'rating') return undefined;
+  const [low, high] = value.range;
+  if (low === high) return low - 0.5;
+  const { median } = facts(value.column);
+  // Above the largest there is nothing.
+  return value.counts && median < high ? median : (low + high) / 2;
 }
 
 /**
- * Guesses from the beginning of a file.
- * @param text whole lines from the start, the header first
- * @param place names the file in messages
- * @throws InputError naming the columns there are, where user or item is not among them, or a rating is called so but is no number
+ * Guesses what the columns are.
+ *
+ * @param place names the file in messages; @param told is believed
+ * @throws InputError naming the columns there are, and the option and key that decide: where user or item is not among
+ *   them, where the first line seems to be a row, where numbers might be the rating, and where times may be read in two
+ *   ways
  */
-export function guessColumns(text: string, place: string): GuessedColumns {
-  const first = text.split('\n', 1)[0] as string;
-  const separator = guessSeparator(first);
-  const splitter = new CsvSplitter(place, separator);
-  const [head, ...records] = [...splitter.push(text.endsWith('\n') ? text : `${text}\n`), ...splitter.end()];
-  const header = (head?.fields ?? []).map((field) => field.trim());
-  if (header.length < 2 || records.length === 0) {
+export function guessColumns(survey: CsvSurvey, place: string, told: ToldColumns = {}): GuessedColumns {
+  const { separator, encoding, firstLine, header } = survey;
+  if (firstLine.length < 2 || survey.rows === 0) {
     throw new InputError('needs a header with user, item and, if there is one, rating or label, and rows below it', {
       code: 'csv.empty',
       place,
     });
   }
-  const valuesOf = (column: string) => {
-    const index = header.indexOf(column);
-    return records.slice(0, 1000).map(({ fields }) => fields[index] ?? '');
-  };
-  const need = (kind: 'user' | 'item'): string => {
-    const column = named(header, kind);
-    if (column !== undefined) return column;
-    throw new InputError(`no column looks like the ${kind} (it has ${header.join(', ')})`, {
+  const byNumber = `${numberedAdvice(survey)} (data.csv.header: false, data.csv.user: 1, …)`;
+  if (header === undefined) {
+    throw new InputError(`seems to have no header: its first line is a row (${list(firstLine.slice(0, 6))})`, {
       code: 'csv.column',
       place: `${place}:1`,
-      fix: `rename it to ${kind}, or write data.csv.${kind} yourself`,
-    });
-  };
-  const [user, item] = [need('user'), need('item')];
-  const label = named(header, 'label');
-  const labels = label === undefined ? undefined : rangeOf(valuesOf(label));
-  const rating = named(header, 'rating');
-  const ratings = rating === undefined ? undefined : rangeOf(valuesOf(rating));
-  const isFlag = label !== undefined && valuesOf(label).every((value) => value.trim() === '0' || value.trim() === '1');
-  let value: GuessedColumns['value'];
-  if (isFlag && labels !== undefined) value = { kind: 'label', column: label, range: labels };
-  else if (rating !== undefined && ratings !== undefined) value = { kind: 'rating', column: rating, range: ratings };
-  else if (label === undefined && rating === undefined) value = { kind: 'implicit' };
-  else {
-    throw new InputError(`no column holds ratings (numbers) or labels (0 or 1) (it has ${header.join(', ')})`, {
-      code: 'csv.column',
-      place: `${place}:1`,
-      fix: 'add one named rating or label',
+      fix: `say --no-header and name the columns by number, such as --no-header ${byNumber}, or --header if these are names`,
     });
   }
-  const time = named(header, 'timestamp');
-  const isTime = time !== undefined && valuesOf(time).every((text) => parseTime(text) !== undefined);
-  return { separator, header, user, item, value, timestamp: isTime ? time : null };
+  if (header === false && (told.user === undefined || told.item === undefined)) {
+    throw new InputError('without a header, user and item must be named by number', {
+      code: 'csv.column',
+      place,
+      fix: `say which columns they are, such as ${byNumber}`,
+    });
+  }
+  const guess = new OpenColumns(survey, place, told);
+  const [user, item] = [guess.entity('user'), guess.entity('item')];
+  // A column that is to be the value is no time, whatever its name.
+  const value = told.rating !== undefined || told.label !== undefined ? guessValue(guess) : undefined;
+  const times = guessTimes(guess);
+  const found = value ?? guessValue(guess);
+  const { left, notes, missing } = guess;
+  if (left.length > 0) {
+    const keys = found.kind === 'implicit' ? ' (data.csv.rating or data.csv.label would use one)' : ' (data.csv)';
+    notes.push(`not used: ${list(left)}${keys}`);
+  }
+  const threshold = thresholdOf(found, (name) => guess.facts(name));
+  const timeFormat = times?.form.format ?? undefined;
+  const hasCommas = [found.kind === 'implicit' ? undefined : found.column, times?.name].some(
+    (name) => name !== undefined && guess.facts(name).commas > 0,
+  );
+  if (hasCommas) notes.push('numbers have a decimal comma: data.csv.decimal: ","');
+  if (encoding !== undefined) notes.push(`read as ${encoding}: data.csv.encoding: ${encoding}`);
+  return {
+    separator,
+    ...(encoding === undefined ? {} : { encoding }),
+    ...(header === false ? { header } : {}),
+    ...{ user, item, value: found },
+    ...(threshold === undefined ? {} : { threshold }),
+    timestamp: times?.name ?? null,
+    ...(timeFormat === undefined ? {} : { timeFormat }),
+    ...(hasCommas ? { decimal: ',' as const } : {}),
+    ...(missing.size === 0 ? {} : { missing: [...missing] }),
+    notes,
+  };
 }

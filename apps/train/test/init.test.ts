@@ -5,8 +5,8 @@ import { gzipSync } from 'node:zlib';
 import { loadConfig } from '@crossgate/experiment';
 import { folderWith, listing } from '@crossgate/testing/node';
 import { describe, expect, it } from 'vitest';
-import { guessColumns } from '../src/guess-columns';
 import { runCli } from './cli';
+import { guessOf } from './guess-of';
 
 const rows = (separator: string, time: (row: number) => string | number) =>
   Array.from({ length: 200 }, (_, row) =>
@@ -78,10 +78,95 @@ describe('init', () => {
     expect(await readFile(join(cwd, 'crossgate.yaml'), 'utf8')).toMatch(/^# An experiment on your own data/);
   });
 
-  it('finds the column that its name tells most of', () => {
-    const guess = guessColumns('date,movieId,userId,title,rating,timestamp\nx,1,2,t,4,10\n', 'x.csv');
+  it('finds the column that its name tells most of', async () => {
+    const guess = await guessOf('date,movieId,userId,title,rating,timestamp\nx,1,2,t,4,10\n');
     expect(guess).toMatchObject({ user: 'userId', item: 'movieId', timestamp: 'timestamp', value: { range: [4, 4] } });
-    expect(guessColumns('user,item,label,rating\na,b,good,3\n', 'x.csv').value).toMatchObject({ kind: 'rating' });
+    expect((await guessOf('user,item,label,rating\na,b,good,3\n')).value).toMatchObject({ kind: 'rating' });
+  });
+
+  it('names what it leaves out, takes titles that lie beside, and writes a config that trains', async () => {
+    const lines = Array.from({ length: 90 }, (_, row) =>
+      [row % 9, `m${(row * 7) % 13}`, (row % 5) + 1, row === 40 ? 'N/A' : `${1 + (row % 28)}.12.2023`, 'so-so'].join(
+        '\t',
+      ),
+    );
+    const cwd = await folderWith({
+      'd/ratings.tsv': `userId\tmovieId\tBook-Rating\treview_date\tremark\n${lines.join('\n')}\n`,
+      'd/movies.csv': `movieId\ttitle\tgenres\n${Array.from({ length: 13 }, (_, row) => `m${row}\tFilm, ${row}\tx`).join('\n')}\n`,
+      'd/tags.csv': 'userId\tmovieId\ttag\n1\tm1\tgood\n',
+      'd/old.csv': 'movieId\tname\nm1\tOne\n',
+    });
+    const { code, stdout, stderr } = await runCli(['init', '--csv', 'd/ratings.tsv', '--json'], { cwd });
+    expect(code, stderr).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({
+      value: { kind: 'rating', column: 'Book-Rating', range: [1, 5] },
+      timestamp: 'review_date',
+      timeFormat: 'DD.MM.YYYY',
+      missing: ['N/A'],
+      items: 'movies.csv',
+      itemId: 'movieId',
+      title: 'title',
+    });
+    for (const warning of [/1 of 90 rows have no time .* line 42/, /not used: remark/]) expect(stderr).toMatch(warning);
+    expect(stderr.match(/^warning: /gm)).toHaveLength(JSON.parse(stdout).notes.length);
+    const { data } = await loadConfig('crossgate.yaml', { cwd });
+    expect(data.csv).toMatchObject({
+      separator: '\t',
+      timeFormat: 'DD.MM.YYYY',
+      missing: ['N/A'],
+      items: 'movies.csv',
+    });
+    const trained = await runCli(['train', 'crossgate.yaml', '--set', 'method=mean', '--json'], { cwd });
+    expect(trained.code, trained.stderr).toBe(0);
+    expect(trained.stderr).toMatch(/1 rows are left out/);
+    expect(trained.stderr).not.toMatch(/the ids stand for the titles/);
+  });
+
+  it('writes columns by number for a file without a header', async () => {
+    const lines = Array.from({ length: 60 }, (_, row) => `${row % 6},${row % 7},${(row % 5) + 1},${881_250_949 + row}`);
+    const cwd = await folderWith({ 'u.data': lines.join('\n') });
+    const refused = await runCli(['init', '--csv', 'u.data'], { cwd });
+    expect(refused.code).toBe(2);
+    const advised = /say --no-header .* such as (--no-header [^(]+) \(data\.csv\.header: false/.exec(
+      refused.stderr,
+    )?.[1];
+    const { code, stderr } = await runCli(['init', '--csv', 'u.data', ...(advised as string).split(' ')], { cwd });
+    expect(code, stderr).toBe(0);
+    const trained = await runCli(['train', 'crossgate.yaml', '--set', 'method=mean', '--json'], { cwd });
+    expect(trained.code, trained.stderr).toBe(0);
+    // No row was taken for a header.
+    const prepared = await runCli(
+      ['data', 'prepare', 'csv', '--source', 'u.data', '--out', 'p', '--json']
+        .concat(['data.csv.header=false', 'data.csv.user=1', 'data.csv.item=2'].flatMap((each) => ['--set', each]))
+        .concat(['data.csv.rating=3', 'data.csv.timestamp=4'].flatMap((each) => ['--set', each])),
+      { cwd },
+    );
+    expect(prepared.code, prepared.stderr).toBe(0);
+    const { splits } = JSON.parse(prepared.stdout);
+    expect(splits.train.rows + splits.valid.rows + splits.test.rows).toBe(60);
+  });
+
+  it('names files of titles that cannot be used', async () => {
+    const events = 'user,item,rating\na,p,1\na,q,5\n';
+    const notesOf = async (items: Record<string, string>) => {
+      const cwd = await folderWith({ 'e.csv': events, ...items });
+      const { code, stdout, stderr } = await runCli(['init', '--csv', 'e.csv', '--json'], { cwd });
+      expect(code, stderr).toBe(0);
+      return JSON.parse(stdout).notes?.join('\n') ?? '';
+    };
+    expect(await notesOf({ 'movies.csv': 'item,title\np,P\n' })).toMatch(
+      /movies\.csv may hold titles, but 1 of 2 items have no title in it, such as "q": not used \(data\.csv\.items/,
+    );
+    expect(await notesOf({ 'items.csv': 'item,title\np,P\nq,\n' })).toMatch(
+      /items\.csv lies beside and will be refused: line 3 has no title/,
+    );
+    expect(await notesOf({ 'items.csv': 'x,y\np,P\n' })).toMatch(
+      /items\.csv lies beside and will be read, but no columns/,
+    );
+    expect(await notesOf({ 'movies.csv': 'item,title\np,P\nq,Q\n', 'books.csv': 'item,title\np,P\nq,Q\n' })).toMatch(
+      /movies\.csv may hold titles too: not used/,
+    );
+    expect(await notesOf({ 'users.csv': 'id,name\n1,Ann\n' })).toBe('');
   });
 
   it.each<[string, string[], RegExp]>([
@@ -96,11 +181,30 @@ describe('init', () => {
       /c\.csv: needs a header with user, item and, if there is one, rating or label, and rows/,
     ],
     ['an empty file', ['--csv', 'd/empty.csv'], /d\/empty\.csv: needs a header/],
+    [
+      'two kinds of value',
+      ['--csv', 'e.csv', '--implicit', '--rating', 'x'],
+      /--rating: choose one of --rating, --label/,
+    ],
+    ['a column without a file', ['--user', 'x'], /--user: says something of a file; name it by --csv/],
+    [
+      'an unknown form of times',
+      ['--csv', 'e.csv', '--time-format', 'foo'],
+      /--time-format: "foo" is no form of times/,
+    ],
+    ['an unknown encoding', ['--csv', 'e.csv', '--encoding', 'foo'], /--encoding: unknown encoding "foo"/],
+    ['a long separator', ['--csv', 'e.csv', '--separator', '::'], /--separator: must be one character/],
+    [
+      'numbers that might be the rating',
+      ['--csv', 'e.csv'],
+      /e\.csv:1: x \(1 to 5\) might be the rating or the label; say --r/,
+    ],
   ])('refuses %s and writes nothing', async (_, args, message) => {
     const cwd = await folderWith({
       'a.csv': 'x,item,rating\n1,2,3\n',
       'b.csv': 'user,item,rating\n1,2,good\n',
       'c.csv': 'user,item,rating\n',
+      'e.csv': 'user,item,x\n1,1,1\n1,2,5\n',
       'd/empty.csv': '',
     });
     const before = await listing(cwd);

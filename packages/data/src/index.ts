@@ -7,6 +7,7 @@ export { InputError } from '@crossgate/core';
 export { buildAmazonBooks } from './amazon-books';
 export { type Assembly, assembleDataset, type Events } from './assemble';
 export { batchRows, sampleRows, shuffledRows } from './batches';
+export { type ColumnRole, columnRole, columnsFor, type NamedColumn, nameParts } from './column-names';
 export { type CsvRecord, CsvSplitter, csvField } from './csv';
 export { buildCsv } from './csv-dataset';
 export {
@@ -63,4 +64,7 @@ export { type CsvColumns, type CsvKeys, type CsvRow, readCsv } from './read-csv'
 export { findDataset, listDatasets } from './registry';
 export { type RowPlace, rowFinder } from './row-finder';
 export { memorySource, type Place, parseInteger, type RowFormat, readRows, type SourceFolder } from './source';
+export { type ColumnFacts, type CsvSurvey, type FoundValue, type SurveyOptions, surveyCsv } from './survey';
 export { parseTime } from './time';
+export { timeReader, timeUnits } from './time-format';
+export type { TimeForm } from './time-survey';

@@ -137,19 +137,27 @@ export function looksLikeValue(field: string): boolean {
   return decimalNumber.test(text.replace(',', '.')) || parseIso(text) !== undefined;
 }
 
+/** Whether a field of the first line says what its column is for. */
+function isTellingName(field: string): boolean {
+  const role = looksLikeValue(field) ? undefined : columnRole(field)?.role;
+  return role !== undefined && role !== 'other';
+}
+
+/** Whether one of the fields says what its column is for, so that they are a header. */
+export function looksLikeHeader(fields: readonly string[]): boolean {
+  return fields.some(isTellingName);
+}
+
 /**
  * Whether the first line of a file seems to be a row, not a header: it has a number or a time in it, and no name that
  * says what its column is for.
  */
 export function looksLikeRow(fields: readonly string[]): boolean {
-  const says = (field: string) => {
-    const role = looksLikeValue(field) ? undefined : columnRole(field)?.role;
-    return role !== undefined && role !== 'other';
-  };
-  return fields.some(looksLikeValue) && !fields.some(says);
+  return fields.some(looksLikeValue) && !looksLikeHeader(fields);
 }
 
-function sample(fields: readonly string[], most = 6): string {
+/** Fields of a line in a message. */
+export function sample(fields: readonly string[], most = 6): string {
   const shown = fields.slice(0, most).map((field) => (field.length > 30 ? `${field.slice(0, 30)}…` : field.trim()));
   return `${shown.join(', ')}${fields.length > most ? ', …' : ''}`;
 }
@@ -215,6 +223,7 @@ function separatorHint(names: readonly string[], keys: CsvKeys | undefined): str
   const found =
     names.length === 1 ? Object.entries(separators).find(([separator]) => only.includes(separator)) : undefined;
   if (found === undefined) return '';
-  const key = keys === undefined ? '' : ` (${keys.parent}.separator: ${JSON.stringify(found[0])})`;
-  return `; its fields seem to be parted by ${found[1]}: set the separator${key}`;
+  const advice =
+    keys === undefined ? 'put commas' : `set the separator (${keys.parent}.separator: ${JSON.stringify(found[0])})`;
+  return `; its fields seem to be parted by ${found[1]}: ${advice}`;
 }

@@ -118,7 +118,9 @@ export async function* decodeText(chunks: AsyncIterable<Uint8Array>, source: Tex
   const { refuse, encodingKey } = source;
   const encoding = requireEncoding(source.encoding ?? 'utf-8', encodingKey ?? '--encoding');
   const setTo = (label: string) =>
-    encodingKey === undefined ? 'save it as UTF-8' : `set ${encodingKey}: ${label}, or save it as UTF-8`;
+    encodingKey === undefined
+      ? 'save it as UTF-8'
+      : `${encodingKey.startsWith('--') ? `say ${encodingKey} ${label}` : `set ${encodingKey}: ${label}`}, or save it as UTF-8`;
   const check = (head: Uint8Array) => {
     const { encoding: found = encoding } = requireText(head, refuse);
     if (found === encoding) return;
@@ -167,7 +169,10 @@ export async function* decodeText(chunks: AsyncIterable<Uint8Array>, source: Tex
   }
   yield decode(undefined);
   if (unlikely?.isUtf8()) {
-    throw refuse(`is UTF-8 text, not ${encoding}`, encodingKey === undefined ? undefined : `leave out ${encodingKey}; all files of a data set have one encoding`);
+    throw refuse(
+      `is UTF-8 text, not ${encoding}`,
+      encodingKey === undefined ? undefined : `leave out ${encodingKey}; all files of a data set have one encoding`,
+    );
   }
 }
 

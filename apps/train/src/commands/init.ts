@@ -1,49 +1,35 @@
 /** `crossgate init`: a commented config for the user's own data. */
 
-import { dirname, resolve } from 'node:path';
+import { readdir, stat } from 'node:fs/promises';
+import { basename, dirname, resolve } from 'node:path';
 import { InputError } from '@crossgate/core';
+import { surveyCsv, timeReader, timeUnits } from '@crossgate/data';
 import { folderSource } from '@crossgate/data/node';
 import { kindOf, makeFolders, removeFolders, requireFile, writeAtomic } from '@crossgate/files';
 import type { Host } from '@crossgate/terminal';
 import type { Command } from 'commander';
 import { stringify } from 'yaml';
+import { type FoundTitles, findTitles } from '../find-titles';
 import { type GuessedColumns, guessColumns } from '../guess-columns';
+import type { ToldColumns } from '../open-columns';
 
-/** Bytes of the file that are looked at. */
-const LOOKED_AT = 1 << 18;
-
-/** The first whole lines of a CSV file, gzip or not. */
-async function readBeginning(path: string, shown: string): Promise<string> {
-  const decoder = new TextDecoder('utf-8', { fatal: true });
-  const base = path.slice(dirname(path).length + 1);
-  let text = '';
-  let whole = true;
-  try {
-    for await (const chunk of await folderSource(dirname(path)).open(base.replace(/\.gz$/, ''))) {
-      text += decoder.decode(chunk, { stream: true });
-      if (text.length < LOOKED_AT) continue;
-      whole = false;
-      break;
-    }
-  } catch (error) {
-    if (error instanceof TypeError)
-      throw new InputError('is not UTF-8 text', { code: 'csv.encoding', place: shown, fix: 'save the CSV as UTF-8' });
-    throw error;
-  }
-  if (text.includes('\0')) throw new InputError('is a binary file, not CSV', { code: 'csv.encoding', place: shown });
-  return whole ? text : text.slice(0, text.lastIndexOf('\n') + 1);
+/** What a config is made of: the columns, and the titles if there are some. */
+interface Findings extends GuessedColumns {
+  readonly titles: FoundTitles | undefined;
 }
 
 /** A value as YAML writes it. */
-const yaml = (value: string | number) => stringify(value).trim();
+const yaml = (value: string | number | readonly string[]) =>
+  stringify(value, { collectionStyle: 'flow', lineWidth: 0 }).trim();
 
-function thresholdLines(value: GuessedColumns['value']): string[] {
+function thresholdLines({ value, threshold = 3 }: Pick<GuessedColumns, 'value' | 'threshold'>): string[] {
   if (value.kind === 'implicit') return [];
   if (value.kind === 'label') return [`  # ${value.column} is 0 or 1: no threshold is needed`];
   const [low, high] = value.range;
-  return [
-    `  threshold: ${(low + high) / 2}   # a rating above it is a positive; ratings run from ${low} to ${high} here`,
-  ];
+  const what = value.counts
+    ? `a count above it is a positive; counts run`
+    : 'a rating above it is a positive; ratings run';
+  return [`  threshold: ${threshold}   # ${what} from ${low} to ${high} here`];
 }
 
 /** Positives alone teach nothing by their labels: lists are learned, and the epoch is chosen by them. */
@@ -58,28 +44,57 @@ const implicitLines = [
   '    k: 10   # length of the lists',
 ];
 
-function dataLines(path: string, guess: GuessedColumns | undefined): string[] {
-  const value = guess?.value ?? { kind: 'rating' as const, range: [1, 5] as const, column: 'rating' };
-  const separator = guess?.separator ?? ',';
+/** The lines of `data.csv`: the names of the columns, and how they are written. */
+function csvLines(guess: Findings | undefined): string[] {
+  const { separator = ',', encoding, header, timeFormat, decimal, missing, titles } = guess ?? {};
+  // Without a header a column is a number, and is written as one.
+  const column = (name: string) => (header === false ? name : yaml(name));
+  const value = guess?.value ?? { kind: 'rating' as const, column: 'rating' };
+  const timestamp = guess === undefined ? 'timestamp' : guess.timestamp;
+  const format =
+    timeFormat === undefined
+      ? ['seconds since 1970, or ISO 8601']
+      : [timeUnits.includes(timeFormat) ? 'unit of the times' : 'how the times are written'];
+  return [
+    `  csv:   # ${header === false ? 'the first line is a row: columns by number' : 'the names of your columns'}`,
+    ...(header === false ? ['    header: false'] : []),
+    ...(separator === ',' ? [] : [`    separator: ${JSON.stringify(separator)}`]),
+    ...(encoding === undefined ? [] : [`    encoding: ${yaml(encoding)}`]),
+    ...(decimal === undefined ? [] : [`    decimal: "${decimal}"`]),
+    ...(missing === undefined
+      ? []
+      : [`    missing: ${yaml(missing)}   # rows with one of these for a value are left out`]),
+    `    user: ${column(guess?.user ?? 'user')}`,
+    `    item: ${column(guess?.item ?? 'item')}`,
+    value.kind === 'implicit'
+      ? '    implicit: true   # no column of ratings or labels: every row is a positive'
+      : `    ${value.kind}: ${column(value.column)}`,
+    ...(timestamp === null
+      ? ['    # timestamp: no column is taken for times, so the split below is at random']
+      : [`    timestamp: ${column(timestamp)}${timeFormat === undefined ? `   # ${format}` : ''}`]),
+    ...(timestamp === null || timeFormat === undefined ? [] : [`    timeFormat: ${yaml(timeFormat)}   # ${format}`]),
+    ...(titles === undefined
+      ? [
+          '    # items: items.csv   # beside the events: item and title, for methods that read titles',
+          '    # itemId: item',
+          '    # title: title',
+        ]
+      : [
+          `    items: ${yaml(titles.items)}   # beside the events: titles, for methods that read them`,
+          `    itemId: ${yaml(titles.itemId)}`,
+          `    title: ${yaml(titles.title)}`,
+        ]),
+  ];
+}
+
+function dataLines(path: string, guess: Findings | undefined): string[] {
   const isTimed = guess === undefined || guess.timestamp !== null;
   return [
     'data:',
     '  name: csv',
     `  path: ${yaml(path)}${guess === undefined ? '   # a folder with interactions.csv (and items.csv), or the CSV file' : ''}`,
-    ...thresholdLines(value),
-    '  csv:   # the names of your columns',
-    ...(separator === ',' ? [] : [`    separator: ${JSON.stringify(separator)}`]),
-    `    user: ${yaml(guess?.user ?? 'user')}`,
-    `    item: ${yaml(guess?.item ?? 'item')}`,
-    value.kind === 'implicit'
-      ? '    implicit: true   # no column of ratings or labels: every row is a positive'
-      : `    ${value.kind}: ${yaml(value.column)}`,
-    ...(isTimed
-      ? [`    timestamp: ${yaml(guess?.timestamp ?? 'timestamp')}   # seconds since 1970, or ISO 8601`]
-      : ['    # no column holds times (seconds since 1970, or ISO 8601): the split below is at random']),
-    '    # items: items.csv   # beside the events: item and title, for methods that read titles',
-    '    # itemId: item',
-    '    # title: title',
+    ...thresholdLines(guess ?? { value: { kind: 'rating', range: [1, 5], column: 'rating' } }),
+    ...csvLines(guess),
     '  filter:',
     '    kCore: 1   # 5 leaves out users and items with fewer than 5 rows, until none is left',
     '  split:',
@@ -89,7 +104,7 @@ function dataLines(path: string, guess: GuessedColumns | undefined): string[] {
   ];
 }
 
-function configText(path: string, guess: GuessedColumns | undefined): string {
+function configText(path: string, guess: Findings | undefined): string {
   const isImplicit = guess?.value.kind === 'implicit';
   return [
     '# An experiment on your own data. All keys: crossgate config show FILE; their meaning: crossgate config schema.',
@@ -111,24 +126,102 @@ function configText(path: string, guess: GuessedColumns | undefined): string {
   ].join('\n');
 }
 
+/** Options as the command line gives them. */
+interface InitOptions extends ToldColumns {
+  readonly csv?: string;
+  readonly out: string;
+  readonly header?: boolean;
+  readonly separator?: string;
+  readonly encoding?: string;
+}
+
+/** Bytes of a file that takes seconds to read. */
+const LONG = 1e8;
+
+/** Options that say something of the file. */
+const columnOptions = [
+  'user',
+  'item',
+  'rating',
+  'label',
+  'implicit',
+  'timestamp',
+  'timeFormat',
+  'header',
+  'separator',
+].concat('encoding');
+
+/** Reads the whole file, so that what is found holds for all of it. */
+async function examine(path: string, shown: string, options: InitOptions): Promise<Findings> {
+  const { timeFormat } = options;
+  if (timeFormat !== undefined && timeReader(timeFormat) === undefined) {
+    throw new InputError(`${JSON.stringify(timeFormat)} is no form of times`, {
+      code: 'usage',
+      place: '--time-format',
+      fix: `use ${timeUnits.join(', ')}, or a pattern such as DD.MM.YYYY[ hh:mm]`,
+    });
+  }
+  if (options.separator !== undefined && (options.separator.length !== 1 || /["\r\n]/.test(options.separator)))
+    throw new InputError('must be one character, not a quote or a line end', { code: 'usage', place: '--separator' });
+  const source = folderSource(dirname(path));
+  const file = basename(path).replace(/\.gz$/, '');
+  const guess = guessColumns(await surveyCsv(source, file, shown, options), shown, options);
+  const { titles, notes } = await findTitles(source, await readdir(dirname(path)), file, guess);
+  return { ...guess, titles, notes: [...guess.notes, ...notes] };
+}
+
+/** What was found, in one line. */
+function describeFindings(guess: Findings): string {
+  const { value, timestamp, timeFormat, titles } = guess;
+  const kind = value.kind === 'implicit' ? 'every row a positive' : `${value.kind} ${value.column}`;
+  const format = timeFormat === undefined ? '' : ` (${timeFormat})`;
+  const times = timestamp === null ? 'no times' : `times ${timestamp}${format}`;
+  const named = titles === undefined ? '' : `, titles ${titles.title} of ${titles.items}`;
+  return `user ${guess.user}, item ${guess.item}, ${kind}, ${times}${named}; check them`;
+}
+
 export function registerInit(program: Command, host: Host): void {
   const command = host
     .add(program, 'init', 'Write a config with comments for your own data', [
       'init --csv shop/purchases.csv',
       'init --csv ratings.tsv --out configs/mine.yaml',
+      'init --csv visits.csv --user visitor --rating minutes --time-format "DD.MM.YYYY[ hh:mm]"',
+      'init --csv u.data --no-header --user 1 --item 2 --rating 3 --timestamp 4',
     ])
     .option('--csv <file>', 'your events: columns, threshold and split are guessed from them')
-    .option('--out <file>', 'config to write; it must not exist yet', 'crossgate.yaml');
-  host.handle<{ csv?: string; out: string }>(command, async (context, { csv, out }) => {
+    .option('--out <file>', 'config to write; it must not exist yet', 'crossgate.yaml')
+    .option('--user <column>', 'column of users, by name or, without a header, by number')
+    .option('--item <column>', 'column of items')
+    .option('--rating <column>', 'column of ratings, numbers')
+    .option('--label <column>', 'column of labels, 0 or 1')
+    .option('--implicit', 'every row is a positive: no ratings, no labels')
+    .option('--timestamp <column>', 'column of times')
+    .option('--no-timestamp', 'use no times: the split is at random')
+    .option('--time-format <format>', 'how times are written, such as milliseconds or DD.MM.YYYY')
+    .option('--header', 'the first line names the columns, whatever it looks like')
+    .option('--no-header', 'the first line is a row: columns are numbers from 1')
+    .option('--separator <character>', 'character between fields')
+    .option('--encoding <name>', 'encoding of the file, such as windows-1252; default: UTF-8');
+  host.handle<InitOptions>(command, async (context, options) => {
     const { cwd } = context.io;
+    const { csv, out } = options;
+    const chosen = [options.rating, options.label, options.implicit].filter((each) => each !== undefined);
+    if (chosen.length > 1)
+      throw new InputError('choose one of --rating, --label and --implicit', { code: 'usage', place: '--rating' });
+    const { csv: _csv, out: _out, ...told } = options;
+    const idle = Object.keys(told).find((key) => columnOptions.includes(key));
+    if (csv === undefined && idle !== undefined)
+      throw new InputError('says something of a file', { code: 'usage', place: `--${idle}`, fix: 'name it by --csv' });
     const target = resolve(cwd, out);
     if ((await kindOf(target)) !== 'absent')
       throw new InputError('is there already', { code: 'file.exists', place: out, fix: 'choose another --out' });
-    let guess: GuessedColumns | undefined;
+    let guess: Findings | undefined;
     if (csv !== undefined) {
       const path = resolve(cwd, csv);
       await requireFile(path, 'CSV');
-      guess = guessColumns(await readBeginning(path, csv), csv);
+      const { size } = await stat(path);
+      if (size > LONG) context.log.info(`reading all of ${csv} (${Math.round(size / 1e6)} MB)`);
+      guess = await examine(path, csv, options);
     }
     const parent = dirname(target);
     const made = await makeFolders(parent, 'choose another --out');
@@ -136,12 +229,11 @@ export function registerInit(program: Command, host: Host): void {
       if (made !== undefined) await removeFolders(parent, made);
       throw error;
     });
-    const { header: _, ...columns } = guess ?? { header: [] };
-    await context.emit({ config: out, ...columns }, () => {
-      const found =
-        guess === undefined
-          ? 'name your file and columns in it'
-          : `user ${guess.user}, item ${guess.item}, ${guess.value.kind === 'implicit' ? 'every row a positive' : `${guess.value.kind} ${guess.value.column}`}, ${guess.timestamp === null ? 'no times' : `times ${guess.timestamp}`}; check them`;
+    const { notes = [], threshold: _, titles, ...columns } = guess ?? {};
+    for (const note of notes) context.log.warn(note);
+    const remarks = notes.length === 0 ? {} : { notes };
+    await context.emit({ config: out, ...columns, ...titles, ...remarks }, () => {
+      const found = guess === undefined ? 'name your file and columns in it' : describeFindings(guess);
       return `wrote ${out} (${found}), then: crossgate train ${out}`;
     });
   });

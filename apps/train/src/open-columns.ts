@@ -1,0 +1,114 @@
+/** What is known of the columns of a CSV file while `init` guesses what they are. */
+import { InputError } from '@crossgate/core';
+import { type ColumnFacts, type ColumnRole, type CsvSurvey, columnRole, columnsFor } from '@crossgate/data';
+
+/** What the user says about the columns; absent: to be guessed. */
+export interface ToldColumns {
+  readonly user?: string | undefined;
+  readonly item?: string | undefined;
+  readonly rating?: string | undefined;
+  readonly label?: string | undefined;
+  /** Every row is a positive. */
+  readonly implicit?: boolean | undefined;
+  /** False: times are not to be used. */
+  readonly timestamp?: string | false | undefined;
+  readonly timeFormat?: string | undefined;
+}
+
+/** Of rows without a value there may be this share before a column counts as none. */
+export const mostMissing = 0.5;
+/** Of values that are not what the others are, there may be this share before nobody knows what the column is. */
+export const mostOdd = 0.2;
+
+/** Names in a message. */
+export const list = (columns: readonly string[]) => columns.join(', ');
+/** A number in a message. */
+export const number = (value: number) => String(Number(value.toPrecision(6)));
+
+/** The columns of a file while they are guessed: which are taken, and what is to be said of the others. */
+export class OpenColumns {
+  readonly notes: string[] = [];
+  readonly missing = new Set<string>();
+  private readonly taken = new Set<string>();
+
+  constructor(
+    readonly survey: CsvSurvey,
+    private readonly place: string,
+    readonly told: ToldColumns,
+  ) {}
+
+  get names(): string[] {
+    return this.survey.columns.map(({ name }) => name);
+  }
+
+  get isNamed(): boolean {
+    return this.survey.header !== false;
+  }
+
+  facts(name: string): ColumnFacts {
+    return this.survey.columns.find((column) => column.name === name) as ColumnFacts;
+  }
+
+  /** Columns whose names say that they are for this and that nothing else took, the most telling first. */
+  named(role: ColumnRole): string[] {
+    return this.isNamed ? columnsFor(role, this.names).filter((name) => !this.taken.has(name)) : [];
+  }
+
+  /** Columns that nothing took and whose names say nothing. */
+  get unnamed(): string[] {
+    return this.names.filter((name) => !this.taken.has(name) && !(this.isNamed && columnRole(name) !== undefined));
+  }
+
+  get left(): string[] {
+    return this.names.filter((name) => !this.taken.has(name) && name !== '');
+  }
+
+  refusal(problem: string, fix: string): InputError {
+    return new InputError(problem, { code: 'csv.column', place: `${this.place}:1`, fix });
+  }
+
+  /** A column that the user named. */
+  toldColumn(option: string, name: string): string {
+    if (this.names.includes(name)) return name;
+    throw new InputError(`no column ${name} (it has ${list(this.names)})`, { code: 'csv.column', place: option });
+  }
+
+  /** Rows without a value in a column in use are left out, which is said. */
+  use(name: string, key: string): string {
+    this.taken.add(name);
+    const { missing, missingCount } = this.facts(name);
+    if (missingCount > 0) this.leaveOut(name, key, missing);
+    return name;
+  }
+
+  leaveOut(name: string, key: string, texts: ReadonlyMap<string, { count: number; line: number }>): void {
+    let [count, line] = [0, Number.POSITIVE_INFINITY];
+    for (const [text, each] of texts) {
+      this.missing.add(text);
+      count += each.count;
+      line = Math.min(line, each.line);
+    }
+    const shown = [...texts.keys()].map((text) => JSON.stringify(text)).join(', ');
+    const rows = `${count} of ${this.survey.rows} rows`;
+    this.notes.push(
+      `${rows} have no ${key} (${name} is ${shown}, first in line ${line}): left out by data.csv.missing`,
+    );
+  }
+
+  entity(role: 'user' | 'item'): string {
+    const told = this.told[role];
+    if (told !== undefined) return this.use(this.toldColumn(`--${role}`, told), role);
+    const [best, ...others] = this.named(role);
+    if (best === undefined) {
+      const open = this.isNamed && this.survey.columns.every(({ name }) => columnRole(name) === undefined);
+      throw this.refusal(
+        `no column looks like the ${role} (it has ${list(this.names)})`,
+        `say --${role} COLUMN (data.csv.${role})${open ? '; if that line is a row, say --no-header (data.csv.header: false)' : ''}`,
+      );
+    }
+    if (others.length > 0) {
+      this.notes.push(`${list(others)} may be the ${role} as well as ${best}: --${role} or data.csv.${role} chooses`);
+    }
+    return this.use(best, role);
+  }
+}

@@ -1,0 +1,308 @@
+/** What `init` makes of the columns that users bring: ratings stay ratings, times stay times, and doubts are named. */
+import { describe, expect, it } from 'vitest';
+import { guessOf } from './guess-of';
+
+/** A file of rows whose columns are functions of the row. */
+function table(columns: Record<string, (row: number) => string | number>, rows = 12, separator = ','): string {
+  const lines = Array.from({ length: rows }, (_, row) =>
+    Object.values(columns)
+      .map((of) => of(row))
+      .join(separator),
+  );
+  return `${[Object.keys(columns).join(separator), ...lines].join('\n')}\n`;
+}
+
+const user = (row: number) => `u${row % 4}`;
+const item = (row: number) => `i${row % 5}`;
+const stars = (row: number) => 1 + (row % 5);
+const seconds = (row: number) => 1_700_000_000 + 40_000 * row;
+
+describe('a rating', () => {
+  it.each([
+    ...['user_rating', 'Book-Rating', 'star_rating', 'rating:float', 'rate', 'points', 'userRating', 'bookrating'],
+    ...['Stars', 'score', 'overall', 'review_overall', 'my_score', 'RATING', 'rating_value', 'Grade'],
+  ])('is a column called %s', async (name) => {
+    const guess = await guessOf(table({ user, item, [name]: stars }));
+    expect(guess).toMatchObject({ value: { kind: 'rating', column: name, range: [1, 5] }, threshold: 3, notes: [] });
+  });
+
+  it('is a count above its median, which is said', async () => {
+    for (const name of ['playcount', 'play_count', 'plays', 'listens', 'hours', 'Weight']) {
+      const guess = await guessOf(table({ user, item, [name]: (row) => (row === 3 ? 5000 : 1 + (row % 4)) }));
+      expect(guess).toMatchObject({ value: { kind: 'rating', column: name, counts: true }, threshold: 2 });
+      expect(guess.notes.join()).toMatch(/is a count: .*data\.threshold.*data\.csv\.implicit/);
+    }
+  });
+
+  it('is asked for where a column of numbers might be one', async () => {
+    const text = table({ user, item, x: stars, y: (row) => row % 2 });
+    await expect(guessOf(text)).rejects.toThrow(
+      /^x\.csv:1: x \(1 to 5\), y \(0 to 1\) might be the rating or the label; say --rating x .*data\.csv\.rating.*data\.csv\.implicit/,
+    );
+    expect((await guessOf(text, { rating: 'x' })).value).toMatchObject({ kind: 'rating', column: 'x' });
+    expect((await guessOf(text, { label: 'y' })).value).toMatchObject({ kind: 'label', column: 'y' });
+    const implicit = await guessOf(text, { implicit: true });
+    expect(implicit.value).toEqual({ kind: 'implicit' });
+    expect(implicit.notes.join()).toMatch(/not used: x, y \(data\.csv\.rating/);
+    await expect(guessOf(text, { label: 'x' })).rejects.toThrow(/x holds other values than 0 or 1/);
+    await expect(guessOf(text, { rating: 'z' })).rejects.toThrow(/^--rating: no column z \(it has user, item, x, y\)/);
+    await expect(guessOf(table({ user, item, flag: (row) => String(row % 2 === 0) }))).rejects.toThrow(
+      /flag \(true or false\) might be/,
+    );
+  });
+
+  it('is none of the numbers that are known to be something else, which are named', async () => {
+    const prices = {
+      price: stars,
+      Quantity: stars,
+      'Year-Of-Publication': () => 1999,
+      avg_rating: stars,
+      order_id: stars,
+    };
+    const guess = await guessOf(table({ user, item, ...prices }));
+    expect(guess.value).toEqual({ kind: 'implicit' });
+    expect(guess.notes.join()).toMatch(/not used: price, Quantity, Year-Of-Publication, avg_rating, order_id/);
+  });
+
+  it('with decimal commas, missing values, or one value', async () => {
+    const commas = await guessOf(table({ user, item, rating: (row) => `${row % 5},5` }, 12, ';'));
+    expect(commas).toMatchObject({ separator: ';', decimal: ',', value: { range: [0.5, 4.5] } });
+    expect(commas.notes.join()).toMatch(/decimal comma: data\.csv\.decimal/);
+    const gaps = await guessOf(table({ user, item, rating: (row) => (row === 7 ? 'N/A' : row % 5) }));
+    expect(gaps).toMatchObject({ missing: ['N/A'], value: { kind: 'rating' } });
+    expect(gaps.notes.join()).toMatch(
+      /1 of 12 rows have no rating \(rating is "N\/A", first in line 9\): .*data\.csv\.missing/,
+    );
+    const empty = table({ user, item, rating: (row) => (row < 9 ? '' : row) });
+    await expect(guessOf(empty)).rejects.toThrow(/9 of 12 rows have no rating; say --rating rating .* --implicit/);
+    const one = await guessOf(table({ user, item, rating: () => 1 }));
+    expect(one.threshold).toBeLessThan(1);
+    expect(one.notes.join()).toMatch(/rating is 1 in every row.*data\.csv\.implicit/);
+    await expect(guessOf(table({ user, item, rating: () => 'good' }))).rejects.toThrow(/rating is "good" in line 2/);
+  });
+
+  it('gives way to labels, and is named then', async () => {
+    const guess = await guessOf(
+      table({ user, item, rating: stars, is_recommended: (row) => (row % 2 ? 'True' : 'False') }),
+    );
+    expect(guess.value).toMatchObject({ kind: 'label', column: 'is_recommended' });
+    expect(guess.notes.join()).toMatch(/rating may be meant instead of is_recommended/);
+  });
+});
+
+describe('users and items', () => {
+  it.each<[string, string]>([
+    ['user_id:token', 'item_id:token'],
+    ['User-ID', 'ISBN'],
+    ['reviewerID', 'asin'],
+    ['userid', 'track_id'],
+    ['user_id', 'parent_asin'],
+    ['CustomerID', 'StockCode'],
+    ['visitorid', 'itemid'],
+    ['review_profilename', 'beer_beerid'],
+    ['user-mboxsha1', 'musicbrainz-artist-id'],
+    ['customer', 'sku'],
+  ])('are %s and %s', async (first, second) => {
+    const guess = await guessOf(table({ 'Unnamed: 0': (row) => row, [second]: item, [first]: user, rating: stars }));
+    expect(guess).toMatchObject({ user: first, item: second });
+  });
+
+  it('are named where there are several, and asked for where there are none', async () => {
+    const guess = await guessOf(table({ user, parent_asin: item, asin: item, rating: stars }));
+    expect(guess.item).toBe('parent_asin');
+    expect(guess.notes.join()).toMatch(/asin may be the item as well as parent_asin: --item or data\.csv\.item/);
+    await expect(guessOf(table({ who: user, item, rating: stars }))).rejects.toThrow(
+      /no column looks like the user .*say --user/,
+    );
+    expect((await guessOf(table({ who: user, item, rating: stars }), { user: 'who' })).user).toBe('who');
+  });
+
+  it('leave out rows without one', async () => {
+    const guess = await guessOf(table({ CustomerID: (row) => (row === 2 ? '' : row % 3), item }));
+    expect(guess).toMatchObject({
+      missing: [''],
+      notes: [expect.stringMatching(/1 of 12 rows have no user .* line 4/)],
+    });
+  });
+});
+
+describe('a time', () => {
+  const at = (row: number) => new Date(1000 * seconds(row)).toISOString();
+  it.each<[string, (row: number) => string | number, string | undefined]>([
+    ['review_time', seconds, undefined],
+    ['event_time', at, undefined],
+    ['timestamp:float', seconds, undefined],
+    ['unix_timestamp', seconds, undefined],
+    ['unixReviewTime', seconds, undefined],
+    ['created_at', (row) => at(row).replace('T', ' ').replace('.000Z', ' UTC'), undefined],
+    ['date', (row) => at(row).slice(0, 10), undefined],
+    ['ts', (row) => `${seconds(row)}.0`, undefined],
+    ['timestamp', (row) => seconds(row) * 1e3, 'milliseconds'],
+    ['time', (row) => seconds(row) * 1e6, 'microseconds'],
+    ['time', (row) => `${seconds(row)}000000000`, 'nanoseconds'],
+    ['date', (row) => at(row).slice(0, 10).replaceAll('-', ''), 'YYYYMMDD'],
+    ['date', (row) => `${at(row).slice(0, 10).replaceAll('-', '')}.0`, 'YYYYMMDD'],
+    ['date', (row) => at(row).slice(0, 13).replaceAll(/[-T]/g, ''), 'YYYYMMDDhh'],
+    ['date', (row) => at(row).slice(0, 16).replaceAll(/[-T:]/g, ''), 'YYYYMMDDhhmm'],
+    ['date', (row) => at(row).slice(0, 19).replaceAll(/[-T:]/g, ''), 'YYYYMMDDhhmmss'],
+    ['date', (row) => `${20 + row}.12.2023`, 'DD.MM.YYYY'],
+    ['date', (row) => `${1 + row}.1.2023`, 'DD.MM.YYYY'],
+    ['date', (row) => `${20 + (row % 9)}/12/2023 10:30`, 'DD/MM/YYYY hh:mm'],
+    ['date', (row) => `12/${20 + (row % 9)}/23`, 'MM/DD/YY'],
+    ['date', (row) => `1/${20 + (row % 9)}/2023, ${1 + row}:30:00 PM`, 'MM/DD/YYYY[[,] hh:mm[:ss][ AM]][ Z]'],
+    ['reviewTime', (row) => `09 ${10 + row}, 2013`, 'MM DD, YYYY'],
+    ['date', (row) => `Jan ${1 + row}, 2013`, 'MMM DD, YYYY'],
+    ['time', (row) => `Tue Apr ${10 + row} 18:00:06 +0000 2012`, 'ddd MMM DD hh:mm:ss Z YYYY'],
+    ['year', (row) => 2010 + (row % 9), 'YYYY'],
+    ['date', (row) => 45_000 + row, 'excel-days'],
+  ])('is %s (%#)', async (name, of, format) => {
+    const guess = await guessOf(
+      table({ user, item, rating: stars, [name]: (row) => (/,/.test(String(of(row))) ? `"${of(row)}"` : of(row)) }),
+    );
+    expect([guess.timestamp, guess.timeFormat]).toEqual([name, format]);
+  });
+
+  it('is found by its values where its name says nothing', async () => {
+    for (const of of [seconds, at, (row: number) => seconds(row) * 1000]) {
+      const guess = await guessOf(table({ user, item, rating: stars, moment: of }));
+      expect(guess.timestamp).toBe('moment');
+      expect(guess.notes.join()).toMatch(/moment is taken for the time by its values \(data\.csv\.timestamp\)/);
+    }
+  });
+
+  it('leaves out a missing value among good ones, and says so', async () => {
+    const guess = await guessOf(
+      table({ user, item, rating: stars, time: (row) => (row === 5 ? 'N/A' : seconds(row)) }),
+    );
+    expect(guess).toMatchObject({ timestamp: 'time', missing: ['N/A'] });
+    expect(guess.notes.join()).toMatch(/1 of 12 rows have no time \(time is "N\/A", first in line 7\)/);
+    const zero = await guessOf(
+      table({ user, item, rating: stars, time: (row) => (row === 5 ? 0 : seconds(row) * 1000) }),
+    );
+    expect(zero).toMatchObject({ timeFormat: 'milliseconds', missing: ['0'] });
+    const word = await guessOf(table({ user, item, rating: stars, time: (row) => (row === 5 ? 'soon' : at(row)) }));
+    expect(word).toMatchObject({ timestamp: 'time', missing: ['soon'] });
+  });
+
+  it('is asked for where day and month may be exchanged, or where values are of several forms', async () => {
+    const either = table({ user, item, rating: stars, date: (row) => `0${1 + (row % 9)}/02/2023` });
+    await expect(guessOf(either)).rejects.toThrow(
+      /day or the month first \(01\/02\/2023\); say --time-format "DD\/MM\/YYYY" or "MM\/DD\/YYYY"/,
+    );
+    expect(await guessOf(either, { timeFormat: 'DD/MM/YYYY' })).toMatchObject({
+      timestamp: 'date',
+      timeFormat: 'DD/MM/YYYY',
+    });
+    expect((await guessOf(either, { timestamp: false })).timestamp).toBeNull();
+    const mixed = table({
+      user,
+      item,
+      rating: stars,
+      date: (row) => (row % 3 ? `${10 + row}/12/2023` : `12/${10 + row}/2023`),
+    });
+    await expect(guessOf(mixed)).rejects.toThrow(/values of date are no times as the others are.*--time-format/);
+    const half = table({ user, item, rating: stars, date: (row) => (row % 3 ? at(row) : `soon ${row}`) });
+    await expect(guessOf(half)).rejects.toThrow(/4 of 12 values of date are no times as the others are/);
+  });
+
+  it('is another column where one can be relied on', async () => {
+    const guess = await guessOf(table({ user, item, rating: stars, date: () => '01/02/2023', timestamp: seconds }));
+    expect(guess.timestamp).toBe('timestamp');
+    expect(guess.notes.join()).toMatch(/date is called a time, but "01\/02\/2023" in line 2 is none that is known/);
+    const text = table({ user, item, rating: stars, date: at });
+    await expect(guessOf(text, { timeFormat: 'DD.MM.YYYY' })).rejects.toThrow(/date holds no times that are known/);
+    await expect(guessOf(table({ user, item }), { timeFormat: 'YYYY' })).rejects.toThrow(/say --timestamp COLUMN/);
+  });
+
+  it('that is none is named, with the key', async () => {
+    const guess = await guessOf(table({ user, item, rating: stars, date: () => 'Monday' }));
+    expect(guess.timestamp).toBeNull();
+    expect(guess.notes.join()).toMatch(
+      /date is called a time, but "Monday" in line 2 is none .*data\.csv\.timestamp: date/,
+    );
+    await expect(
+      guessOf(table({ user, item, rating: stars, date: () => 'Monday' }), { timestamp: 'date' }),
+    ).rejects.toThrow(/date holds no times that are known \(line 2 has "Monday"\)/);
+  });
+
+  it('that may be an order, or lacks some zones, is doubtful', async () => {
+    expect((await guessOf(table({ user, item, rating: stars, time: (row) => row }))).notes.join()).toMatch(
+      /time runs from 0 to 11: taken for seconds of 1970 to 1973, or an order/,
+    );
+    const zones = await guessOf(
+      table({ user, item, rating: stars, time: (row) => (row % 2 ? at(row) : at(row).replace('.000Z', '')) }),
+    );
+    expect(zones.timestamp).toBe('time');
+    expect(zones.notes.join()).toMatch(/some times have a zone and others have none/);
+    const two = await guessOf(table({ user, item, rating: stars, date: at, timestamp: seconds }));
+    expect(two.timestamp).toBe('timestamp');
+    expect(two.notes.join()).toMatch(/date holds times too: not used \(data\.csv\.timestamp: date\)/);
+  });
+});
+
+describe('a file', () => {
+  it('without a header is named as one, with the option and the key', async () => {
+    const text = '196,242,3,881250949\n186,302,3,891717742\n196,377,1,878887116\n';
+    await expect(guessOf(text)).rejects.toThrow(
+      /^x\.csv:1: seems to have no header: its first line is a row \(196, 242, 3, 881250949\); say --no-header .*--user 1 --item 2 --rating 3 --timestamp 4 \(data\.csv\.header: false/,
+    );
+    const told = { header: false, user: '1', item: '2', rating: '3', timestamp: '4' };
+    expect(await guessOf(text, told)).toMatchObject({
+      header: false,
+      user: '1',
+      value: { column: '3', range: [1, 3] },
+      timestamp: '4',
+    });
+    await expect(guessOf(text, { header: false })).rejects.toThrow(/user and item must be named by number/);
+    await expect(guessOf('ann,pear\nbob,fig\nann,fig\n')).rejects.toThrow(/seems to have no header/);
+    await expect(guessOf('ann,pear\nbob,fig\n')).rejects.toThrow(/no column looks like the user .*say --no-header/);
+    expect(await guessOf('0,1,2\na,b,5\na,c,1\n', { header: true, user: '0', item: '1', rating: '2' })).toMatchObject({
+      user: '0',
+    });
+  });
+
+  it('is read whole, with quoted fields of any length and line ends in them', async () => {
+    const long = `"${'a,b\n'.repeat(100_000)}"`;
+    const quoted = `user,text,item,rating,time\n${Array.from({ length: 6 }, (_, row) => `u${row},${long},i${row},${row},${seconds(row)}`).join('\n')}\n`;
+    expect(await guessOf(quoted)).toMatchObject({ separator: ',', value: { range: [0, 5] }, timestamp: 'time' });
+    const late = table(
+      {
+        user,
+        item,
+        rating: (row) => (row === 39_999 ? -3 : stars(row)),
+        time: (row) => (row === 39_998 ? 'N/A' : seconds(row)),
+      },
+      40_000,
+    );
+    expect(await guessOf(late)).toMatchObject({ value: { range: [-3, 5] }, missing: ['N/A'], timestamp: 'time' });
+    const open = `${table({ user, item, rating: stars })}u,"never`;
+    await expect(guessOf(open)).rejects.toThrow(/x\.csv:14: a quoted field is never closed/);
+  });
+
+  it('has the separator by which its rows agree', async () => {
+    expect((await guessOf('user;item;rating\nu;i;3,5\nv;j;4,5\n')).separator).toBe(';');
+    expect((await guessOf('user|item|rating\nu|a, b, c|3\n')).separator).toBe('|');
+    expect((await guessOf('user item rating\nu i 3\n')).separator).toBe(' ');
+    await expect(guessOf('1::1193::5::978300760\n1::661::3::978302109\n')).rejects.toThrow(
+      /parted by "::"; data\.name: ml-1m/,
+    );
+  });
+
+  it('in another encoding is named, or read in the one that is told', async () => {
+    const text = 'user,item,rating\nu,caf\xe9,3\nv,b,4\n';
+    const bytes = Uint8Array.from(text, (character) => character.charCodeAt(0));
+    await expect(guessOf(bytes)).rejects.toThrow(
+      /is not UTF-8 text \(line 2: .*"u,café,3".*say --encoding windows-1252/,
+    );
+    expect(await guessOf(bytes, { encoding: 'windows-1252' })).toMatchObject({ encoding: 'windows-1252' });
+    const wide = new Uint8Array(Uint16Array.from(`\ufeff${text}`, (character) => character.charCodeAt(0)).buffer);
+    const guess = await guessOf(wide);
+    expect(guess).toMatchObject({ encoding: 'utf-16le', user: 'user' });
+    expect(guess.notes.join()).toMatch(/data\.csv\.encoding: utf-16le/);
+  });
+
+  it('with its header again in the middle is refused', async () => {
+    const text = table({ user, item, rating: stars });
+    await expect(guessOf(text + text)).rejects.toThrow(/x\.csv:14: is the header again; remove the line/);
+  });
+});
