@@ -66,6 +66,9 @@ class TimeGuess {
     if (odd !== undefined) this.columns.leaveOut(name, 'time', odd);
     if (this.columns.facts(name).times.mixesZones)
       this.columns.notes.push(`${name}: some times have a zone and others have none, and are taken for UTC`);
+    const { rounded } = this.columns.facts(name).times;
+    if (rounded > 0)
+      this.columns.notes.push(`${name}: ${rounded} times are rounded (1.7E+12); export them with all their digits`);
     return { name, form };
   }
 

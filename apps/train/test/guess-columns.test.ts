@@ -234,6 +234,8 @@ describe('a time', () => {
     );
     expect(zones.timestamp).toBe('time');
     expect(zones.notes.join()).toMatch(/some times have a zone and others have none/);
+    const rounded = await guessOf(table({ user, item, rating: stars, time: (row) => `1.704${row}E+12` }));
+    expect(rounded.notes.join()).toMatch(/time: 12 times are rounded/);
     const two = await guessOf(table({ user, item, rating: stars, date: at, timestamp: seconds }));
     expect(two.timestamp).toBe('timestamp');
     expect(two.notes.join()).toMatch(/date holds times too: not used \(data\.csv\.timestamp: date\)/);

@@ -22,8 +22,8 @@ const vocabulary = {
     ...['item', 'product', 'movie', 'parentasin', 'asin', 'sku', 'stock', 'article', 'isbn', 'iid', 'book', 'track'],
     ...['song', 'video', 'film', 'anime', 'game', 'recipe', 'business', 'venue', 'restaurant', 'hotel', 'place'],
     ...['location', 'poi', 'listing', 'course', 'news', 'post', 'content', 'podcast', 'episode', 'show', 'series'],
-    ...['joke', 'beer', 'wine', 'paper', 'document', 'doc', 'url', 'page', 'app', 'ad', 'job', 'coupon', 'photo'],
-    ...['image', 'pin', 'event', 'artist', 'album', 'playlist', 'artikel', 'produkt', 'producto', 'produit'],
+    ...['joke', 'beer', 'wine', 'paper', 'document', 'doc', 'url', 'page', 'app', 'ad', 'job', 'coupon', 'pin'],
+    ...['event', 'artist', 'album', 'playlist', 'artikel', 'produkt', 'producto', 'produit'],
   ],
   rating: [
     ...['rating', 'star', 'score', 'overall', 'rate', 'grade', 'point', 'mark', 'preference', 'pref', 'evaluation'],

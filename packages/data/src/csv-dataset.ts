@@ -1,6 +1,7 @@
 /** The data set `csv`: a user's own events and titles, from two CSV files. */
 
 import { InputError } from '@crossgate/core';
+import { columnsFor } from './column-names';
 import { excerpt, readId, readLabel, readRating, TimeColumn } from './csv-values';
 import type { Dataset, Recipe } from './dataset';
 import type { DatasetDefinition } from './definition';
@@ -148,6 +149,22 @@ export async function buildCsv(source: SourceFolder, options: DatasetOptions = {
   const missing = new Set(columns.missing);
   const isMissing = (text: string | undefined) => text !== undefined && missing.has(text.trim());
   const leftOut = { rows: 0, first: 0 };
+  let names: readonly string[] = [];
+  const onHeader = (found: readonly string[]) => {
+    names = found;
+  };
+  /** Advises the key of a column whose name says that it is for this. */
+  const named = (...roles: ('rating' | 'label' | 'count' | 'timestamp')[]) => {
+    for (const role of roles) {
+      const [found] = columnsFor(role, names);
+      if (found !== undefined)
+        return `set data.csv.${role === 'count' ? 'rating' : role}: ${found}, which looks like it`;
+    }
+    return `name yours by ${roles
+      .filter((role) => role !== 'count')
+      .map((role) => `data.csv.${role}`)
+      .join(' or ')}`;
+  };
   const times = new TimeColumn(file, columns.timestamp, columns.timeFormat, decimal);
   const format = {
     name: file,
@@ -156,6 +173,7 @@ export async function buildCsv(source: SourceFolder, options: DatasetOptions = {
     separator,
     encoding,
     header,
+    onHeader,
     keys: keysOf(columns, 'events'),
   };
   for await (const rows of readCsv(await source.open(file), format)) {
@@ -168,14 +186,14 @@ export async function buildCsv(source: SourceFolder, options: DatasetOptions = {
         throw new InputError(`needs a column ${columns.rating} or ${columns.label}`, {
           code: 'csv.column',
           place: `${file}:1`,
-          fix: 'name yours by data.csv.rating or data.csv.label, or set data.csv.implicit where every row is a positive',
+          fix: `${named('rating', 'label', 'count')}, or set data.csv.implicit where every row is a positive`,
         });
       }
       if (timeText === undefined && plan.split.by !== 'ratio') {
         throw new InputError(`a split by ${plan.split.by} needs a column ${columns.timestamp}`, {
           code: 'csv.column',
           place: `${file}:1`,
-          fix: 'name yours by data.csv.timestamp, or split by ratio',
+          fix: `${named('timestamp')}, or split by ratio`,
         });
       }
       if (
@@ -218,6 +236,9 @@ export async function buildCsv(source: SourceFolder, options: DatasetOptions = {
       code: 'csv.empty',
       place: file,
     });
+  const [unread] = names.includes(columns.timestamp) ? [] : columnsFor('timestamp', names);
+  if (unread !== undefined)
+    warnings.push(`column ${unread} is not read; data.csv.timestamp: ${unread} takes it for times`);
   if (titles === undefined) warnings.push(`no ${columns.items}: the ids stand for the titles`);
   return assembleEvents({
     name: 'csv',

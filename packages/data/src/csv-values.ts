@@ -1,7 +1,7 @@
 /** Reads the values of a user's own files: ids, ratings, labels and times. All errors name file and line. */
 
 import { InputError } from '@crossgate/core';
-import { otherTimeForm, parseTime, SecondsCheck } from './time';
+import { isRounded, otherTimeForm, parseTime, SecondsCheck } from './time';
 import { decimalNumber, requireTimeFormat, type TimeReader } from './time-format';
 
 const maximumId = 256;
@@ -78,6 +78,7 @@ function missingHint(text: string): string {
 export class TimeColumn {
   private readonly reader: TimeReader;
   private readonly check: SecondsCheck | undefined;
+  private rounded = 0;
 
   /**
    * @param file and @param column are for messages. @param format a unit or pattern; undefined: seconds or ISO 8601.
@@ -98,6 +99,7 @@ export class TimeColumn {
     const plain = this.decimal === ',' && hasDecimalComma(text) ? text.replace(',', '.') : text;
     const seconds = this.reader(plain);
     if (seconds === undefined) throw this.refusal(plain, `${this.file}:${line}`);
+    if (/e/i.test(plain) && isRounded(plain)) this.rounded++;
     // Of dates, nothing can be mistaken.
     const code = plain.charCodeAt(4);
     if (this.check !== undefined && (Number.isNaN(code) || code === 46 || (code >= 48 && code <= 57)))
@@ -121,10 +123,13 @@ export class TimeColumn {
         `set data.csv.timeFormat: ${format}, or seconds if it is`,
       );
     }
+    const warnings: string[] = [];
     const doubt = this.check?.doubt();
-    return doubt === undefined
-      ? []
-      : [`${this.column}: ${doubt}; are they seconds since 1970? data.csv.timeFormat names other forms`];
+    if (doubt !== undefined)
+      warnings.push(`${this.column}: ${doubt}; are they seconds since 1970? data.csv.timeFormat names other forms`);
+    if (this.rounded > 0)
+      warnings.push(`${this.column}: ${this.rounded} times are rounded (1.7E+09); export them with all their digits`);
+    return warnings;
   }
 
   private refusal(text: string, place: string): InputError {

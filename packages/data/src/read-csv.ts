@@ -26,6 +26,8 @@ export interface CsvColumns {
    * be lost.
    */
   readonly header?: boolean | undefined;
+  /** Takes the names in the header, before the first row; not called without a header. */
+  readonly onHeader?: ((names: readonly string[]) => void) | undefined;
   /** The config keys that messages advise, by column; absent where the names of the columns are fixed. */
   readonly keys?: CsvKeys | undefined;
 }
@@ -74,7 +76,10 @@ export async function* readCsv(
     for (const record of records) {
       if (header === undefined) {
         header = format.header === false ? numberedHeader(record, format) : namedHeader(record, format);
-        if (format.header !== false) continue;
+        if (header.names !== undefined) {
+          format.onHeader?.(header.names);
+          continue;
+        }
       }
       requireWidth(record, header, name, separator);
       const { indices } = header;

@@ -1,6 +1,6 @@
 /** Finds the form in which the values of a column are times. */
 
-import { hasZone, parseIso } from './time';
+import { hasZone, isRounded, parseIso } from './time';
 import { timeReader } from './time-format';
 
 /** How the values of a column are times. */
@@ -63,6 +63,8 @@ export class TimeSurvey {
   private unzoned = 0;
   private years = 0;
   private days = 0;
+  /** Numbers that are written with an exponent and without all their digits. */
+  rounded = 0;
 
   private put(group: string, text: string, line: number): void {
     let present = this.groups.get(group);
@@ -82,6 +84,7 @@ export class TimeSurvey {
 
   /** Takes in a number, with a point before its fraction. */
   addNumber(text: string, value: number, line: number): void {
+    if (/e/i.test(text) && isRounded(text)) this.rounded++;
     const digits = text.endsWith('.0') ? text.length - 2 : text.length;
     const pattern = compactPatterns[digits];
     if (pattern !== undefined && timeReader(pattern)?.(text) !== undefined)

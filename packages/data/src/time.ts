@@ -63,6 +63,12 @@ export function otherTimeForm(text: string): { format: string; certain: boolean 
   return value >= 25_569 && value < 73_050 ? { format: 'excel-days', certain: false } : undefined;
 }
 
+/** Whether a number is written with an exponent and fewer digits than it has, as programs for tables show long ones. */
+export function isRounded(text: string): boolean {
+  const match = /^(\d+)\.?(\d*)e\+?(\d+)$/i.exec(text.trim());
+  return match !== null && (match[2] as string).length < Number(match[3]);
+}
+
 /**
  * Parses a time: a number of seconds since 1970 (fractions allowed), or an ISO 8601 date or time (UTC unless it has an
  * offset).

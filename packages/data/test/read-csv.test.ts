@@ -117,6 +117,12 @@ describe('advice', () => {
       {},
       /:3: is the header again; remove the line/,
     ],
+    [
+      'the rating',
+      'user,item,Book-Rating\n1,2,3\n',
+      {},
+      /set data\.csv\.rating: Book-Rating, which looks like it, or set data\.csv\.i/,
+    ],
     ['no rating', 'user,item,rating\n1,2,N/A\n', {}, /data\.csv\.missing: \["N\/A"\]/],
     ['a decimal sign', rows, { decimal: ';' as ',' }, /data\.csv\.decimal: must be/],
   ])('names %s', async (_, text, csv, message) => {
@@ -124,6 +130,16 @@ describe('advice', () => {
       name: 'InputError',
       message: expect.stringMatching(message),
     });
+  });
+
+  it('names times that are not read or that are needed', async () => {
+    const text = 'user,item,rating,review_time\na,p,5,1700000000\n';
+    expect((await build(text)).warnings.join()).toMatch(/review_time is not read; data\.csv\.timestamp: review_time/);
+    await expect(build(text, {}, {}, {})).rejects.toThrow(
+      /by time needs .* set data\.csv\.timestamp: review_time, which/,
+    );
+    const rounded = await build('user,item,rating,timestamp\na,p,5,1.7E+09\na,q,5,1700000000\n');
+    expect(rounded.warnings.join()).toMatch(/timestamp: 1 times are rounded/);
   });
 
   it('is right about decimal commas and missing ratings', async () => {
