@@ -43,8 +43,9 @@ describe('init', () => {
     const text = `uid\titem_id\tclicked\tdate\n${Array.from({ length: 50 }, (_, row) => `${row % 5}\t${row % 7}\t${row % 2}\tMonday`).join('\n')}`;
     const cwd = await folderWith();
     await writeFile(join(cwd, 'e.tsv.gz'), gzipSync(text));
-    const { code, stderr } = await runCli(['init', '--csv', 'e.tsv.gz'], { cwd });
+    const { code, stderr } = await runCli(['init', '--csv', 'e.tsv.gz', '--separator', '\\t'], { cwd });
     expect(code, stderr).toBe(0);
+    expect(stderr).toMatch(/^warning: date is called a time, but "Monday" in line 2 is none .*data\.csv\.timestamp/);
     const { data } = await loadConfig('crossgate.yaml', { cwd });
     expect(data).toMatchObject({
       split: { by: 'ratio' },
@@ -187,6 +188,7 @@ describe('init', () => {
       /--rating: choose one of --rating, --label/,
     ],
     ['a column without a file', ['--user', 'x'], /--user: says something of a file; name it by --csv/],
+    ['a form of times without a file', ['--time-format', 'YYYY'], /--time-format: says something of a file/],
     [
       'an unknown form of times',
       ['--csv', 'e.csv', '--time-format', 'foo'],

@@ -11,7 +11,9 @@ import { TimeSurvey } from './time-survey';
 
 /** A value and the line of the row where it stands first. */
 export interface FoundValue {
+  /** The value, without outer blanks. */
   readonly text: string;
+  /** The line on which its row starts, from 1. */
   readonly line: number;
 }
 

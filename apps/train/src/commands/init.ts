@@ -138,18 +138,12 @@ interface InitOptions extends ToldColumns {
 /** Bytes of a file that takes seconds to read. */
 const LONG = 1e8;
 
-/** Options that say something of the file. */
-const columnOptions = [
-  'user',
-  'item',
-  'rating',
-  'label',
-  'implicit',
-  'timestamp',
-  'timeFormat',
-  'header',
-  'separator',
-].concat('encoding');
+/** Options that say something of the file, by their names in the handler. */
+const fileOptions: Readonly<Record<string, string>> = {
+  ...{ user: '--user', item: '--item', rating: '--rating', label: '--label', implicit: '--implicit' },
+  ...{ timestamp: '--timestamp', timeFormat: '--time-format', header: '--header' },
+  ...{ separator: '--separator', encoding: '--encoding' },
+};
 
 /** Reads the whole file, so that what is found holds for all of it. */
 async function examine(path: string, shown: string, options: InitOptions): Promise<Findings> {
@@ -161,11 +155,13 @@ async function examine(path: string, shown: string, options: InitOptions): Promi
       fix: `use ${timeUnits.join(', ')}, or a pattern such as DD.MM.YYYY[ hh:mm]`,
     });
   }
-  if (options.separator !== undefined && (options.separator.length !== 1 || /["\r\n]/.test(options.separator)))
+  // A shell gives no tab for it.
+  const separator = options.separator === '\\t' ? '\t' : options.separator;
+  if (separator !== undefined && (separator.length !== 1 || /["\r\n]/.test(separator)))
     throw new InputError('must be one character, not a quote or a line end', { code: 'usage', place: '--separator' });
   const source = folderSource(dirname(path));
   const file = basename(path).replace(/\.gz$/, '');
-  const guess = guessColumns(await surveyCsv(source, file, shown, options), shown, options);
+  const guess = guessColumns(await surveyCsv(source, file, shown, { ...options, separator }), shown, options);
   const { titles, notes } = await findTitles(source, await readdir(dirname(path)), file, guess);
   return { ...guess, titles, notes: [...guess.notes, ...notes] };
 }
@@ -208,10 +204,13 @@ export function registerInit(program: Command, host: Host): void {
     const chosen = [options.rating, options.label, options.implicit].filter((each) => each !== undefined);
     if (chosen.length > 1)
       throw new InputError('choose one of --rating, --label and --implicit', { code: 'usage', place: '--rating' });
-    const { csv: _csv, out: _out, ...told } = options;
-    const idle = Object.keys(told).find((key) => columnOptions.includes(key));
+    const idle = Object.keys(fileOptions).find((key) => options[key as keyof InitOptions] !== undefined);
     if (csv === undefined && idle !== undefined)
-      throw new InputError('says something of a file', { code: 'usage', place: `--${idle}`, fix: 'name it by --csv' });
+      throw new InputError('says something of a file', {
+        code: 'usage',
+        place: fileOptions[idle],
+        fix: 'name it by --csv',
+      });
     const target = resolve(cwd, out);
     if ((await kindOf(target)) !== 'absent')
       throw new InputError('is there already', { code: 'file.exists', place: out, fix: 'choose another --out' });
