@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
 /** Paths from the root of the checkout; the program looks for the same names beside itself. */
-export const shipped = ['configs/base.yaml', 'configs/demo', 'assets/demo-llm'];
+export const shipped = ['configs/base.yaml', 'configs/demo', 'configs/ml-1m', 'configs/paper', 'assets/demo-llm'];
 
 /** Copies to `target`. */
 export async function copyShipped(/** @type {string} */ target, source = root) {

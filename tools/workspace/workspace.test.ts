@@ -31,13 +31,14 @@ it('finds the packages of the workspace', async () => {
 
 it('copies what comes with the program into its dist, and takes it back', async () => {
   const kept = ['dist/main.js'];
-  const files = ['configs/base.yaml', 'configs/demo/demo.yaml', 'assets/demo-llm/config.json'];
-  for (const path of [...kept, ...files, 'configs/ml-1m/mf.yaml']) await write(path, path);
+  const configs = ['base.yaml', 'demo/demo.yaml', 'ml-1m/mf.yaml', 'paper/smoke.yaml'].map((path) => `configs/${path}`);
+  const files = [...configs, 'assets/demo-llm/config.json'];
+  for (const path of [...kept, ...files, 'configs/ml-100k/bpr-mf.yaml']) await write(path, path);
   const dist = join(root, 'dist');
   const there = (path: string) => existsSync(join(dist, path));
   await copyShipped(dist, root);
-  expect(files.map(there)).toEqual([true, true, true]);
-  expect(there('configs/ml-1m')).toBe(false);
+  expect(files.filter((path) => !there(path))).toEqual([]);
+  expect(there('configs/ml-100k')).toBe(false);
   await removeShipped(dist);
   expect(readdirSync(dist)).toEqual(['main.js']);
 });

@@ -14,6 +14,7 @@ import { registerMetrics } from './commands/metrics';
 import { registerModel } from './commands/model';
 import { registerPredict } from './commands/predict';
 import { registerRecommend } from './commands/recommend';
+import { registerReproduce } from './commands/reproduce';
 import { registerTokenize } from './commands/tokenize';
 import { registerTrain } from './commands/train';
 import { version } from './version';
@@ -35,6 +36,7 @@ export const crossgate: ProgramDeclaration = {
     registerPredict,
     registerRecommend,
     registerCompare,
+    registerReproduce,
     registerMetrics,
     registerGenerate,
     registerLogits,

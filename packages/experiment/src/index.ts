@@ -8,6 +8,7 @@ export { type GridCell, type GridOptions, gridCells, runGrid } from './grid';
 export type { LentModel } from './lent-model';
 export { dataHome, locateDataset, locateModel, openDataFolder, type Surroundings } from './locate';
 export { type OpenRun, openRun } from './open-run';
+export * from './paper';
 export {
   evaluatePredictions,
   formatPredictions,

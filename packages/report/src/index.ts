@@ -3,4 +3,5 @@ export { type IntervalRow, intervalPanel } from './charts/interval-panel';
 export { linePanel, type Point, type Series, smooth } from './charts/line-panel';
 export { ink, type Panel, type Plot, palette, picture } from './charts/picture';
 export { drawRun, type RunCurves, runCurves } from './charts/run-curves';
+export { costTable, figure3, formatPaperTable, type PaperTable, paperCsv, paperTables } from './paper';
 export { metricsTable, rankingTable } from './tables';

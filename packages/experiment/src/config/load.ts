@@ -13,6 +13,8 @@ import { FORBIDDEN_KEYS, readYaml } from './yaml';
 
 /** What a config is built from besides its file. */
 export interface LoadOptions {
+  /** Trees of keys that win over the file, later ones over earlier; `set` wins over all of them. */
+  readonly overrides?: readonly Plain[];
   /** `--set` arguments, `a.b=value`, applied in order; values are YAML. */
   readonly set?: readonly string[];
   /** `--seed`, which wins over the file. */
@@ -76,6 +78,7 @@ export async function loadConfigWithNotes(path: string, options: LoadOptions): P
   const file = resolve(options.cwd, path);
   const layer = await readLayer(file, options.cwd, []);
   const { own } = layer;
+  for (const tree of options.overrides ?? []) mergeInto(layer.value, structuredClone(tree));
   for (const argument of options.set ?? []) {
     applySet(layer, argument);
     applySet(own, argument);

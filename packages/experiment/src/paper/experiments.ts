@@ -1,0 +1,88 @@
+/** The experiments of the paper (CCF-LLM, CIKM '24) as data: every method, variant and control that a table or figure shows. */
+import type { CfModelName } from '@crossgate/cf';
+import type { Plain } from '../config/plain';
+
+/** One experiment: a method with its settings, whatever the data set and the language model. */
+export interface PaperExperiment {
+  /** Unique; the name of its runs. */
+  readonly key: string;
+  /** As tables name it. */
+  readonly label: string;
+  /** Name of the method. */
+  readonly method: string;
+  /** CF experiments whose vectors, or recommendations in words, it is given. */
+  readonly backends: readonly CfModelName[];
+  /** Keys of the config that make the variant. */
+  readonly settings: Plain;
+  /** For a baseline of equal cost: how many times the passes of a stage are made. */
+  readonly passes?: number;
+}
+
+/** The names of the paper's figures for backends, and ours for asymmetric SVD. */
+export const backendLabels: Readonly<Record<CfModelName, string>> = {
+  mf: 'MF',
+  lightgcn: 'LightGCN',
+  sasrec: 'SASRec',
+  asvd: 'asymmetric SVD',
+};
+
+const define = (
+  key: string,
+  label: string,
+  method: string,
+  backends: readonly CfModelName[] = [],
+  settings: Plain = {},
+): PaperExperiment => ({ key, label, method, backends, settings });
+
+const cfModels = Object.keys(backendLabels) as CfModelName[];
+const papers = ['mf', 'lightgcn', 'sasrec'] as const;
+
+const cf = cfModels.map((name) => define(name, backendLabels[name], name));
+const fused = cfModels.map((name) => define(`ccf-${name}`, `CCF-LLM (${backendLabels[name]})`, 'ccf', [name]));
+const collm = papers.map((name) => define(`collm-${name}`, `CoLLM (${backendLabels[name]})`, 'collm', [name]));
+const pairs = (
+  [
+    ['L+M', 'lightgcn', 'mf'],
+    ['L+S', 'lightgcn', 'sasrec'],
+    ['M+S', 'mf', 'sasrec'],
+  ] as const
+).map(([label, a, b]) => define(`ccf-${a}-${b}`, `CCF-LLM (${label})`, 'ccf', [a, b]));
+const controls = (['permuted-items', 'permuted-users', 'random-vectors'] as const).map((control) =>
+  define(`ccf-lightgcn-${control}`, `CCF-LLM (LightGCN), ${control.replace('-', ' ')}`, 'ccf', ['lightgcn'], {
+    control,
+  }),
+);
+
+/** All experiments. Those that others take vectors from come first. */
+export const paperExperiments: readonly PaperExperiment[] = [
+  define('item-mean', 'item mean', 'item-mean'),
+  define('mean', 'item and user mean', 'mean'),
+  define('running-mean', 'running mean', 'running-mean'),
+  ...cf,
+  define('zero-shot', 'LLM zero-shot, w/o CF', 'zero-shot'),
+  define('zero-shot-cf', 'LLM zero-shot, w/ CF', 'zero-shot', ['mf'], { prompt: { neighbors: true } }),
+  define('instruct', 'LLM instruct-tuned, w/o CF', 'instruct'),
+  define('instruct-cf', 'LLM instruct-tuned, w/ CF', 'instruct', ['mf'], { prompt: { neighbors: true } }),
+  define('softprompt', 'Softprompt', 'softprompt'),
+  define('tallrec', 'TALLRec', 'tallrec'),
+  { ...define('tallrec-twice', 'TALLRec, as many steps as two stages', 'tallrec'), passes: 2 },
+  ...collm,
+  ...fused,
+  define('ccf-lightgcn-alpha-1', 'CCF-LLM (LightGCN), α = 1', 'ccf', ['lightgcn'], { gate: { width: 'one' } }),
+  define('ccf-lightgcn-alpha-r', 'CCF-LLM (LightGCN), α ∈ R', 'ccf', ['lightgcn'], { gate: { width: 'token' } }),
+  ...pairs,
+  define('ccf-lightgcn-stage-1', 'CCF-LLM (LightGCN), stage 1 only', 'ccf', ['lightgcn'], {
+    training: { strategy: 'stage1-only' },
+  }),
+  define('ccf-lightgcn-end-to-end', 'CCF-LLM (LightGCN), end to end', 'ccf', ['lightgcn'], {
+    training: { strategy: 'end-to-end' },
+  }),
+  ...controls,
+];
+
+/** An experiment by its key. @throws Error for a key that is not one */
+export function paperExperiment(key: string): PaperExperiment {
+  const found = paperExperiments.find((experiment) => experiment.key === key);
+  if (found === undefined) throw new Error(`no experiment of the paper is named ${key}`);
+  return found;
+}

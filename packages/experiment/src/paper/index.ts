@@ -1,0 +1,16 @@
+/** @crossgate/experiment/paper: every table and figure of the paper as experiments that run, each once. */
+export type { CaseItem, CaseStudy } from './case-study';
+export { backendLabels, type PaperExperiment, paperExperiments } from './experiments';
+export { type PaperCell, type PaperPlan, rowsOf } from './plan';
+export { type PaperProfile, paperProfiles } from './profiles';
+export {
+  type ControlledClaim,
+  type DatasetStatistics,
+  type PaperCost,
+  paperCosts,
+  type ReproducedRow,
+  type ReproduceOptions,
+  type Reproduction,
+  reproducePaper,
+} from './reproduce';
+export { type PaperDataset, type PaperPart, type PaperRow, paperParts, paperRows } from './tables';

@@ -1,0 +1,109 @@
+/** Runs each experiment of the paper once, under a name that tells when it was run before. */
+import { join } from 'node:path';
+import { describeError, InterruptedError, isInputError } from '@crossgate/core';
+import type { Dataset } from '@crossgate/data';
+import type { ExperimentConfig } from '../config/schema';
+import { type ExperimentResult, runExperiment } from '../experiment';
+import { locateModel } from '../locate';
+import type { Session } from '../session';
+import type { PaperExperiment } from './experiments';
+import { cellHash, type PaperCell, type PaperPlan, paperCell, withBackends } from './plan';
+
+/** What came of an experiment on one data set, over its seeds. */
+export type PaperOutcome =
+  | {
+      readonly status: 'done';
+      readonly results: readonly { readonly run: string; readonly result: ExperimentResult }[];
+    }
+  | { readonly status: 'absent' | 'failed'; readonly reason: string };
+
+/** Runs each experiment once. */
+export class Laboratory {
+  readonly #outcomes = new Map<string, Promise<PaperOutcome>>();
+  /** The language model of the experiments that were run. */
+  model: string | null = null;
+  /** The adapter of the last run that used one. */
+  adapter: string | null = null;
+
+  /** @param out folder of the runs, as the user gave it */
+  constructor(
+    readonly plan: PaperPlan,
+    readonly session: Session,
+    readonly out: string,
+  ) {}
+
+  /** The outcome of an experiment: run now, or before. @throws InterruptedError */
+  outcome(key: string, dataset: PaperCell['dataset']): Promise<PaperOutcome> {
+    const name = `${dataset.name}/${key}`;
+    let outcome = this.#outcomes.get(name);
+    if (outcome === undefined) {
+      outcome = this.#run(key, dataset);
+      this.#outcomes.set(name, outcome);
+    }
+    return outcome;
+  }
+
+  async #run(key: string, dataset: PaperCell['dataset']): Promise<PaperOutcome> {
+    const { plan, session } = this;
+    const results: { run: string; result: ExperimentResult }[] = [];
+    try {
+      for (const seed of plan.seeds ?? plan.profile.seeds) {
+        const made = await this.#prepare(key, dataset, seed);
+        if ('status' in made) return made;
+        const { config, run } = made;
+        session.log.info(`${key}, ${dataset.name}, seed ${seed}`);
+        const result = await runExperiment(config, session, { run, resume: 'if-begun' });
+        if (result.adapter !== null) this.adapter = result.adapter;
+        results.push({ run, result });
+      }
+      return { status: 'done', results };
+    } catch (error) {
+      if (error instanceof InterruptedError || session.signal.aborted) throw error;
+      const absent = isInputError(error) && ['data.not-found', 'model.not-found'].includes(codeOf(error));
+      const reason = describeError(error);
+      session.log.warn(`${key}, ${dataset.name}: ${reason}`);
+      return { status: absent ? 'absent' : 'failed', reason };
+    }
+  }
+
+  /** The config of one run with its folder, once the runs it is given vectors of are there. */
+  async #prepare(
+    key: string,
+    dataset: PaperCell['dataset'],
+    seed: number,
+  ): Promise<{ config: ExperimentConfig; run: string; hash: string } | PaperOutcome> {
+    const { plan, session, out } = this;
+    const cell = await paperCell(plan, key, dataset, seed);
+    const backends: { cell: PaperCell; run: string; hash: string }[] = [];
+    for (const name of cell.experiment.backends) {
+      const outcome = await this.outcome(name, dataset);
+      if (outcome.status !== 'done') return outcome;
+      const prepared = await this.#prepare(name, dataset, seed);
+      if ('status' in prepared) return prepared;
+      backends.push({ ...prepared, cell: await paperCell(plan, name, dataset, seed) });
+    }
+    const { hash: data } = await session.dataset(cell.config.data);
+    const { path } = cell.config.llm;
+    const hasModel = path !== null && isLanguageModel(cell.experiment);
+    if (hasModel) this.model = path;
+    const model = hasModel ? (await session.model(await locateModel(path, 'llm.path', session))).hash : null;
+    const hash = cellHash(cell.config, { dataHash: data, model, backends: backends.map((backend) => backend.hash) });
+    return {
+      config: withBackends(cell, backends),
+      run: join(out, 'runs', `${key}-${dataset.name}-${seed}-${hash}`),
+      hash,
+    };
+  }
+
+  /** The data set of the plan's experiments. @throws InputError where it is not there */
+  async dataset(dataset: PaperCell['dataset']): Promise<Dataset> {
+    const { config } = await paperCell(this.plan, 'item-mean', dataset, 1);
+    return this.session.dataset(config.data);
+  }
+}
+
+/** Whether an experiment needs a language model. */
+export const isLanguageModel = ({ method }: PaperExperiment): boolean =>
+  ['ccf', 'collm', 'softprompt', 'tallrec', 'instruct', 'zero-shot'].includes(method);
+
+const codeOf = (error: unknown): string => String((error as { readonly code?: unknown }).code);

@@ -1,0 +1,132 @@
+/** From a profile to configs: what an experiment of the paper is on one data set with one seed. */
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import { loadConfig } from '../config/load';
+import type { Plain } from '../config/plain';
+import type { ExperimentConfig } from '../config/schema';
+import { type PaperExperiment, paperExperiment } from './experiments';
+import type { PaperProfile } from './profiles';
+import { type PaperPart, type PaperRow, paperCase, paperRows } from './tables';
+
+/** What a reproduction is made of. */
+export interface PaperPlan {
+  /** How large the reproduction is. */
+  readonly profile: PaperProfile;
+  /** The folder `configs` that came with the program. */
+  readonly configs: string;
+  /** Where relative paths start. */
+  readonly cwd: string;
+  /** In place of the profile's model. */
+  readonly model?: string | undefined;
+  /** In place of the profile's seeds. */
+  readonly seeds?: readonly number[] | undefined;
+  /** `--set` arguments for every experiment. */
+  readonly set?: readonly string[] | undefined;
+}
+
+/** One experiment on one data set with one seed. */
+export interface PaperCell {
+  /** What is run. */
+  readonly experiment: PaperExperiment;
+  /** The data set, as the profile names it. */
+  readonly dataset: PaperProfile['datasets'][number];
+  /** Seed of every random choice. */
+  readonly seed: number;
+  /** Without the runs whose vectors it is given. */
+  readonly config: ExperimentConfig;
+}
+
+/** Methods that train no language model: their config is one of the profile's `cf`. */
+const configOfMethod = ({ cf, llm }: PaperProfile, method: string): string => {
+  if (method in cf) return cf[method as keyof typeof cf];
+  return ['item-mean', 'mean', 'running-mean'].includes(method) ? cf.baseline : llm;
+};
+
+/** @throws InputError for a config of the profile, or an argument of `set`, that cannot be used */
+export async function paperCell(
+  { profile, configs, cwd, model, set }: PaperPlan,
+  key: string,
+  dataset: PaperProfile['datasets'][number],
+  seed: number,
+): Promise<PaperCell> {
+  const experiment = paperExperiment(key);
+  const { method, settings, passes = 1 } = experiment;
+  const file = configOfMethod(profile, method);
+  const hasLanguageModel = file === profile.llm;
+  const neighbors = (settings.prompt as Plain | undefined)?.neighbors === true;
+  const config = await loadConfig(join(configs, file), {
+    ...{ cwd, seed, set: [...(set ?? [])] },
+    overrides: [
+      { method, name: key, data: { name: dataset.name } },
+      profile.common,
+      dataset.settings,
+      ...(hasLanguageModel ? [profile.methods[method] ?? {}] : []),
+      ...(neighbors ? [profile.neighbors] : []),
+      settings,
+      ...(hasLanguageModel && model !== undefined ? [{ llm: { path: model } }] : []),
+    ],
+  });
+  const { stage1, stage2 } = config.training;
+  const longer = <T extends { readonly epochs: number }>(stage: T): T => ({ ...stage, epochs: stage.epochs * passes });
+  const training = { ...config.training, stage1: longer(stage1), stage2: longer(stage2) };
+  return { experiment, dataset, seed, config: passes === 1 ? config : { ...config, training } };
+}
+
+/**
+ * The config of a cell with the vectors of other runs.
+ * @param backends the cells whose runs these are, with the runs' folders
+ */
+export function withBackends(
+  cell: PaperCell,
+  backends: readonly { readonly cell: PaperCell; readonly run: string }[],
+): ExperimentConfig {
+  const [first] = backends;
+  if (first === undefined) return cell.config;
+  const runs = backends.map(({ run }) => run);
+  const cf = { ...first.cell.config.cf, run: runs.length > 1 ? (runs as [string, string]) : first.run };
+  return { ...cell.config, cf };
+}
+
+/**
+ * A hash of all that decides what an experiment gives: its config without names and places, its data, its model, and the same of
+ * the runs that it is given vectors of.
+ */
+export function cellHash(
+  config: ExperimentConfig,
+  parts: { readonly dataHash: string; readonly model: string | null; readonly backends: readonly string[] },
+): string {
+  const { name: _, data, llm, cf, ...rest } = config;
+  const content = {
+    ...rest,
+    data: { ...data, path: null },
+    llm: { ...llm, path: null },
+    cf: { ...cf, run: null },
+    ...parts,
+  };
+  return createHash('sha256').update(JSON.stringify(content)).digest('hex').slice(0, 12);
+}
+
+/**
+ * The rows of some parts, those whose id matches alone.
+ * @param only words of which one must be part of the id; all rows without any
+ */
+export function rowsOf(parts: readonly PaperPart[], only: readonly string[] = []): PaperRow[] {
+  return paperRows.filter(
+    ({ id, part }) => parts.includes(part) && (only.length === 0 || only.some((word) => id.includes(word))),
+  );
+}
+
+/** The experiments that some parts need, those with the vectors of others behind these. */
+export function experimentsOf(parts: readonly PaperPart[], rows: readonly PaperRow[]): string[] {
+  const wanted = new Set<string>();
+  const add = (key: string) => {
+    for (const backend of paperExperiment(key).backends) add(backend);
+    wanted.add(key);
+  };
+  for (const { experiment, base } of rows) {
+    if (base !== undefined) add(base);
+    if (experiment !== null) add(experiment);
+  }
+  if (parts.includes('table5')) for (const key of paperCase.experiments) add(key);
+  return [...wanted];
+}

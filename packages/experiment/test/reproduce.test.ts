@@ -1,0 +1,120 @@
+/** A reproduction of a few rows on a tiny world: each experiment runs once, what is absent is named, and nothing runs twice. */
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { listAdapters } from '@crossgate/gpu/node';
+import { LlamaModel } from '@crossgate/llm';
+import { folderWith, inventedMl1m, writeTinyModel } from '@crossgate/testing/node';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { openSession, type PaperPlan, type PaperProfile, paperCosts, reproducePaper, type Session } from '../src';
+
+const adapters = await listAdapters();
+
+const stages = { rows: 12, batchSize: 4 };
+const files = {
+  ...inventedMl1m(14, 9),
+  'configs/cf.yaml': `method: mf
+data: { path: ml-1m }
+cf: { cfDim: 8, epochs: 2, batchSize: 16 }
+`,
+  'configs/lightgcn.yaml': 'extends: cf.yaml\nmethod: lightgcn\ncf: { model: lightgcn }\n',
+  'configs/llm.yaml': `extends: cf.yaml
+method: ccf
+llm: { path: model }
+lora: { rank: 2 }
+alg: { hiddenFactor: 2 }
+gate: { hidden: 8 }
+prompt: { historyLength: 2 }
+training: ${JSON.stringify({ stage1: stages, stage2: stages })}
+`,
+};
+const profile: PaperProfile = {
+  ...{ name: 'tiny', summary: 'a test', seeds: [1, 2], common: {}, llm: 'llm.yaml', methods: {}, neighbors: {} },
+  datasets: [
+    { name: 'ml-1m', published: 'ml-1m', settings: {} },
+    { name: 'amazon-books', published: 'amazon-books', settings: { data: { path: 'nowhere' } } },
+  ],
+  cf: { baseline: 'cf.yaml', mf: 'cf.yaml', lightgcn: 'lightgcn.yaml', sasrec: 'cf.yaml', asvd: 'cf.yaml' },
+};
+
+async function world(): Promise<{ plan: PaperPlan; session: Session; cwd: string }> {
+  const cwd = await folderWith(files);
+  await writeTinyModel(join(cwd, 'model'));
+  return { cwd, plan: { profile, configs: join(cwd, 'configs'), cwd }, session: openSession({ cwd }) };
+}
+
+afterEach(() => vi.restoreAllMocks());
+
+describe.skipIf(adapters.length === 0)('reproducePaper', { timeout: 240_000 }, () => {
+  it('gives each row our numbers beside the published ones, and runs nothing twice', async () => {
+    const { cwd, plan, session } = await world();
+    const options = {
+      parts: ['table4', 'figure3'],
+      only: ['stage-1', 'mean', 'figure3/ccf-lightgcn'],
+      out: 'out',
+    } as const;
+    const ids: string[] = [];
+    const made = await reproducePaper(plan, session, { ...options, onRow: ({ id }) => ids.push(id) });
+    expect(made.rows.map(({ id }) => id)).toEqual(ids);
+    const row = (id: string, dataset = 'ml-1m') =>
+      made.rows.find((each) => each.id === id && each.dataset === dataset)!;
+    const stage1 = row('table4/ccf-lightgcn-stage-1');
+    expect(stage1).toMatchObject({ status: 'done', seeds: [1, 2], information: 'H', published: 0.7025 });
+    expect(stage1.auc!.runs).toBe(2);
+    expect(stage1.difference).toBeCloseTo(stage1.auc!.mean! - 0.7025, 12);
+    const base = row('figure3/ccf-lightgcn').auc!.mean!;
+    expect(stage1.relativeImprovement).toBeCloseTo((stage1.auc!.mean! - 0.5) / (base - 0.5) - 1, 12);
+    expect(row('table4/mean')).toMatchObject({ status: 'done', information: 'T', published: null, difference: null });
+    // The other data set is not there: its rows say so.
+    expect(row('figure3/ccf-lightgcn', 'amazon-books')).toMatchObject({ status: 'absent', auc: null, seeds: [] });
+    expect(row('figure3/ccf-lightgcn', 'amazon-books').reason).toMatch(/nowhere/);
+    const runs = await readdir(join(cwd, 'out', 'runs'));
+    // Once for all rows that show it, and once for each seed.
+    expect(runs.filter((name) => /^ccf-lightgcn-ml-1m-1-/.test(name))).toHaveLength(1);
+    expect(runs.filter((name) => name.startsWith('lightgcn-'))).toHaveLength(2);
+    await session.close();
+
+    const again = openSession({ cwd });
+    const load = vi.spyOn(LlamaModel, 'load');
+    expect(await reproducePaper(plan, again, options)).toEqual({ ...made, adapter: made.adapter });
+    expect(load).not.toHaveBeenCalled();
+    expect(await readdir(join(cwd, 'out', 'runs'))).toEqual(runs);
+    await again.close();
+  });
+
+  it('claims something of CF only after the controls, names a training that fails, and ranks the items of a case', async () => {
+    const { plan, session } = await world();
+    const one = { ...plan, seeds: [1] };
+    const controlled = await reproducePaper(one, session, {
+      ...{ parts: ['table3'], only: ['ccf-lightgcn', 'tallrec-twice'], out: 'out' },
+    });
+    expect(controlled.claims).toHaveLength(1);
+    const [claim] = controlled.claims;
+    expect(claim!.comparison.tests.map(({ a }) => a).sort()).toEqual([
+      'ccf-lightgcn-permuted-items',
+      'ccf-lightgcn-permuted-users',
+      'ccf-lightgcn-random-vectors',
+      'tallrec-twice',
+    ]);
+    const beaten = claim!.comparison.tests.every(({ auc }) => auc !== null && auc.difference < 0 && auc.pHolm < 0.05);
+    expect(claim!.holds).toBe(beaten);
+    const failed = await reproducePaper({ ...one, set: ['training.stage1.learningRate=1e30'] }, session, {
+      ...{ parts: ['table2'], only: ['table2/instruct', 'closed'], out: 'out' },
+    });
+    const of = (id: string) => failed.rows.find((row) => row.id === id)!;
+    expect(of('table2/instruct')).toMatchObject({ status: 'failed', auc: null });
+    expect(of('table2/instruct').reason).toMatch(/loss|finite/);
+    expect(of('table2/closed-zero-shot-w-cf')).toMatchObject({ status: 'missing', published: 0.5902 });
+    await session.close();
+  });
+
+  it('tells what it costs before it starts', async () => {
+    const { plan, session } = await world();
+    const costs = await paperCosts(plan, session, { parts: ['table4'], only: ['stage-1'] });
+    expect(costs.filter(({ dataset }) => dataset === 'ml-1m')).toMatchObject([
+      { experiment: 'lightgcn', seeds: 2, trainedPrompts: 0, scoredPrompts: 0, rows: [] },
+      { experiment: 'ccf-lightgcn', seeds: 2, trainedPrompts: 2 * 2 * 12 },
+      { experiment: 'ccf-lightgcn-stage-1', seeds: 2, trainedPrompts: 2 * 12, rows: ['table4/ccf-lightgcn-stage-1'] },
+    ]);
+    await session.close();
+  });
+});

@@ -1,0 +1,126 @@
+/** Tables of a reproduction: every format, groups, what is missing, and numbers as they are. */
+import type { ReproducedRow, Reproduction } from '@crossgate/experiment';
+import { describe, expect, it } from 'vitest';
+import { figure3, formatPaperTable, paperCsv, paperTables } from '../src';
+
+const summary = (mean: number, standardDeviation: number | null = null) => ({
+  ...{ runs: standardDeviation === null ? 1 : 2, mean, standardDeviation },
+});
+const done = (id: string, changes: Partial<ReproducedRow> = {}): ReproducedRow => ({
+  ...{
+    id,
+    part: 'figure3',
+    group: 'a: how to fuse',
+    label: `label of ${id}`,
+    dataset: 'ml-1m',
+    status: 'done',
+    reason: null,
+  },
+  ...{ information: 'H', seeds: [1], auc: summary(0.74), auc95: [0.72, 0.76], uauc: summary(0.68), warmAuc: null },
+  ...{ coldAuc: summary(0.5), relativeImprovement: 0.25, base: 'mf', published: 0.7427, publishedOn: 'ml-1m' },
+  ...{ difference: -0.0027, seconds: 3, runs: ['r'] },
+  ...changes,
+});
+const absent = {
+  status: 'absent',
+  reason: 'no data, "really"',
+  auc: null,
+  auc95: null,
+  uauc: null,
+  seeds: [],
+} as const;
+const reproduction: Reproduction = {
+  ...{ profile: 'small', model: 'stories260K', adapter: 'a', out: 'runs/x', claims: [] },
+  statistics: [
+    {
+      dataset: 'ml-1m',
+      publishedOn: 'ml-1m',
+      ours: { users: 839 },
+      published: { users: 839, items: 3256 },
+      reason: null,
+    },
+  ],
+  rows: [
+    done('one'),
+    done('two', { ...absent, coldAuc: null, relativeImprovement: null, difference: null, published: null }),
+    done('three', { group: 'b: what to fuse', auc: summary(0.7, 0.01), seeds: [1, 2] }),
+  ],
+  cases: [
+    {
+      ...{ dataset: 'ml-1m', user: '36', history: ['Rocky'], experiments: ['lightgcn', 'zero-shot'], reason: null },
+      items: [{ title: 'Big & <Daddy>', label: 0, ranks: [2, 1], published: [4, 1, 4] }],
+    },
+  ],
+};
+
+describe('paperTables', () => {
+  const tables = paperTables(reproduction);
+  it('have one table a part and data set, the published numbers beside ours', () => {
+    expect(tables.map(({ title }) => title)).toEqual([
+      'Table 1. Statistics of the data sets, ml-1m',
+      'Figure 3. What to fuse, and how, ml-1m',
+      'Table 5. Ranks of five items of one user, ml-1m',
+    ]);
+    const [statistics, scores, ranks] = tables;
+    expect(statistics!.rows).toEqual([
+      ['users', 839, 839],
+      ['items', null, 3256],
+    ]);
+    const one = scores!.rows[0]!;
+    expect(one).toEqual([
+      ...[
+        'a: how to fuse',
+        'label of one',
+        'H',
+        '0.7400',
+        '0.7200–0.7600',
+        '0.6800',
+        '–',
+        '0.5000',
+        '+25.0 %',
+        '0.7427',
+        '−0.0027',
+      ],
+    ]);
+    // A group is named once; what is absent has no numbers, but a note.
+    expect(scores!.rows.map(([group]) => group)).toEqual(['a: how to fuse', '', 'b: what to fuse']);
+    expect(scores!.rows[1]!.slice(3)).toEqual(Array(8).fill('–'));
+    expect(scores!.notes).toContain('label of two: no data, "really"');
+    expect(scores!.rows[2]![3]).toMatch(/0\.7000 ± 0\.0100/);
+    expect(ranks!.rows).toEqual([['Big & <Daddy>', 0, 2, 1, '4 / 1 / 4']]);
+  });
+
+  it('say when the published numbers cannot be compared', () => {
+    const rows = reproduction.rows.map((row) => ({ ...row, dataset: 'demo' }));
+    const [, scores] = paperTables({ ...reproduction, rows });
+    expect(scores!.notes.join(' ')).toContain(
+      'are of ml-1m and a model of 7 billion parameters: they cannot be compared',
+    );
+  });
+
+  it('come as text, Markdown and LaTeX', () => {
+    const [, scores, ranks] = tables;
+    expect(formatPaperTable(scores!, 'text')).toContain('label of one');
+    expect(formatPaperTable(scores!, 'markdown')).toMatch(/^## Figure 3\..*\n\n\| group/);
+    const latex = formatPaperTable(ranks!, 'latex');
+    expect(latex).toContain('Big \\& \\textless{}Daddy');
+    expect(latex.split('\n')[0]).toMatch(/^% Table 5/);
+  });
+});
+
+it('paperCsv has a line a row, quoted where it must be', () => {
+  const [head, ...lines] = paperCsv(reproduction).trim().split('\n');
+  expect(lines).toHaveLength(3);
+  expect(lines[1]).toContain('"no data, ""really"""');
+  const columns = head!.split(',');
+  expect(lines[0]!.split(',')[columns.indexOf('auc')]).toBe('0.74');
+  expect(lines[2]!.split(',')[columns.indexOf('aucSd')]).toBe('0.01');
+});
+
+it('figure3 draws what there is, and nothing of nothing', async () => {
+  const svg = (await figure3(reproduction))!;
+  expect(svg).toContain('AUC, a: how to fuse, ml-1m');
+  expect(svg).toContain('label of three');
+  expect(svg).not.toContain('label of two');
+  expect(figure3({ ...reproduction, rows: [] })).toBeNull();
+});
