@@ -67,7 +67,7 @@ export const quantizationMethod = 'crossgate';
 const most = { vocabSize: 2 ** 24, width: 2 ** 20, layers: 4096, heads: 8192, positions: 2 ** 31 };
 
 /** The widest head that the attention kernels of `@crossgate/kernels` take. */
-const widestHead = 128;
+const widestHead = 256;
 
 function checked(reader: KeyReader, config: LlamaConfig): LlamaConfig {
   if (config.heads % config.keyValueHeads !== 0) {

@@ -120,6 +120,7 @@ describe('attention', () => {
       await check(device, { lengths: [20, 19], heads: 4, keyValueHeads: 2, headDim: 32 });
       await check(device, { lengths: [37, 9], heads: 3, keyValueHeads: 1, headDim: 64 });
       await check(device, { lengths: [18], heads: 2, keyValueHeads: 1, headDim: 128 });
+      await check(device, { lengths: [9, 3], heads: 2, keyValueHeads: 1, headDim: 256 });
       await check(device, { lengths: [18, 2], heads: 1, keyValueHeads: 1, headDim: 3 });
     }));
 
@@ -169,7 +170,7 @@ describe('attention', () => {
       >;
       const args = { ...slices, tokens: 2, heads: 4, keyValueHeads: 2, headDim: 8, scale: 1 };
       expect(() => attention(device, { ...args, keyValueHeads: 3 })).toThrow('no multiple of 3');
-      expect(() => attention(device, { ...args, headDim: 132 })).toThrow('at most 128');
+      expect(() => attention(device, { ...args, headDim: 260 })).toThrow('at most 256');
       expect(() => attention(device, { ...args, tokens: 3 })).toThrow('"query" holds 256 bytes, 384 are needed');
     }));
 });
@@ -234,6 +235,7 @@ describe('attentionCached', () => {
       await checkCached(device, { lengths: [3, 1, 0, 17], heads: 2, keyValueHeads: 1, headDim: 6, cached: 7 });
       await checkCached(device, { lengths: [40, 33, 2], heads: 4, keyValueHeads: 2, headDim: 8, cached: 33 });
       await checkCached(device, { lengths: [5, 9], heads: 3, keyValueHeads: 1, headDim: 64, cached: 12 });
+      await checkCached(device, { lengths: [1], heads: 2, keyValueHeads: 1, headDim: 256, cached: 40 });
     }));
 
   it('agrees with the reference under a window, shorter or longer than what a sequence has of its own', () =>
@@ -275,6 +277,7 @@ describe('attentionCached', () => {
     const few = { tokens: 1, headDim: 64, cacheLength: 500 };
     expect(planDecode(few, { software: false })).toEqual({ workgroupSize: 64, sharedQuery: true });
     expect(planDecode({ ...few, headDim: 128 }, { software: false })?.workgroupSize).toBe(32);
+    expect(planDecode({ ...few, headDim: 256 }, { software: false })?.workgroupSize).toBe(16);
     expect(planDecode(few, { software: true })).toEqual({ workgroupSize: 8, sharedQuery: false });
     expect(planDecode({ ...few, tokens: 64 }, { software: false })).toBeNull();
     expect(planDecode({ ...few, tokens: 4 }, { software: true })).toBeNull();

@@ -165,7 +165,8 @@ export interface AttentionArguments extends AttentionShape {
   readonly plan?: AttentionPlan;
 }
 
-const maximumHeadDim = 128;
+/** What one invocation holds of a wider head would fill the registers many times over. */
+const maximumHeadDim = 256;
 /** Above this, kernels have one loop over all keys instead of one with and one without a mask: half the text to compile. */
 const longestSplitHead = 32;
 
@@ -200,7 +201,7 @@ function tileArguments(tile: AttentionTile, shape: AttentionShape, side: 'query'
  * out_i = Σ_j softmax_j(scale · q_i·k_j) v_j over the tokens j ≤ i of i's own sequence, with an online softmax (Dao et
  * al., "FlashAttention", 2022).
  *
- * @throws InputError for heads that do not group, a headDim above 128, and slices smaller than their shape or larger
+ * @throws InputError for heads that do not group, a headDim above 256, and slices smaller than their shape or larger
  * than one binding.
  */
 export function attention(device: Device, args: AttentionArguments): void {

@@ -9,7 +9,7 @@ export interface AttentionShape {
   readonly heads: number;
   /** Key/value heads, each read by as many query heads. */
   readonly keyValueHeads: number;
-  /** Elements per head, 1 to 128. */
+  /** Elements per head, 1 to 256. */
   readonly headDim: number;
   /** Factor of the scores, usually 1/√headDim. */
   readonly scale: number;
@@ -76,5 +76,6 @@ export function planDecode(
   // On lavapipe a single token is 1.4 to 1.9 times as fast, but four take twice as long as in a block of eight.
   if (tokens > (software ? 1 : 4) || cacheLength < 32) return null;
   // At most 8 KiB of workgroup memory for the sums that are handed on.
-  return { workgroupSize: software ? softwareWorkgroupSize : headDim <= 64 ? 64 : 32, sharedQuery: !software };
+  const wide = headDim <= 64 ? 64 : headDim <= 128 ? 32 : 16;
+  return { workgroupSize: software ? softwareWorkgroupSize : wide, sharedQuery: !software };
 }
