@@ -36,6 +36,16 @@ MODELS = {
     "mistral-window": MistralConfig(**SHAPE, sliding_window=5),
     "qwen2": Qwen2Config(**SHAPE, tie_word_embeddings=True),
     "qwen3": Qwen3Config(**SHAPE, head_dim=8),
+    "llama-yarn": LlamaConfig(**{**SHAPE, "head_dim": 12}, rope_parameters=dict(
+        rope_type="yarn", rope_theta=100.0, factor=4.0, original_max_position_embeddings=16, beta_fast=4.0, beta_slow=0.5)),
+    "qwen2-yarn": Qwen2Config(**{**SHAPE, "head_dim": 16}, rope_parameters=dict(
+        rope_type="yarn", rope_theta=50.0, factor=2.0, original_max_position_embeddings=32, beta_fast=3.0, truncate=False,
+        mscale=1.5, mscale_all_dim=0.5)),
+    # Longer than its context, which stretches the base, and shorter, which does not.
+    "llama-dynamic": LlamaConfig(**{**SHAPE, "max_position_embeddings": 12}, rope_parameters=dict(
+        rope_type="dynamic", rope_theta=100.0, factor=3.0)),
+    "llama-dynamic-short": LlamaConfig(**{**SHAPE, "max_position_embeddings": 19}, rope_parameters=dict(
+        rope_type="dynamic", rope_theta=100.0, factor=3.0)),
 }
 ADAPTERS = {
     "llama": peft.LoraConfig(r=3, lora_alpha=6, target_modules=["q_proj", "down_proj"], task_type="CAUSAL_LM"),

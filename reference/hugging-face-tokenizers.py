@@ -76,6 +76,55 @@ def pieces(pre: object, normalizer: object = None) -> Tokenizer:
     return tokenizer
 
 
+def unigram(pre: object) -> Tokenizer:
+    tokenizer = Tokenizer(models.Unigram())
+    tokenizer.pre_tokenizer = pre
+    tokenizer.decoder = decoders.Metaspace()
+    trainer = trainers.UnigramTrainer(vocab_size=300, special_tokens=["<unk>", "<s>"], unk_token="<unk>", show_progress=False)
+    tokenizer.train_from_iterator(texts(2000, 1), trainer)
+    return tokenizer
+
+
+def altered(tokenizer: Tokenizer, **changes: object) -> Tokenizer:
+    """With other entries of tokenizer.json."""
+    return Tokenizer.from_str(json.dumps({**json.loads(tokenizer.to_str()), **changes}))
+
+
+def with_added(tokenizer: Tokenizer, *added: AddedToken) -> Tokenizer:
+    tokenizer.add_tokens(list(added))
+    return tokenizer
+
+
+GPT2 = pre_tokenizers.ByteLevel(add_prefix_space=False)
+IN_SEQUENCE = lambda *steps: pre_tokenizers.Sequence([*steps, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
+FORMS = {
+    "prefix-space": lambda: byte_level(pre_tokenizers.ByteLevel(add_prefix_space=True)),
+    "digits-together": lambda: byte_level(IN_SEQUENCE(pre_tokenizers.Digits(individual_digits=False))),
+    "punctuation": lambda: byte_level(IN_SEQUENCE(pre_tokenizers.Punctuation("isolated"))),
+    "punctuation-contiguous": lambda: byte_level(IN_SEQUENCE(pre_tokenizers.Punctuation("contiguous"))),
+    "split-removed": lambda: byte_level(IN_SEQUENCE(pre_tokenizers.Split(Regex(r"\d+"), "removed"))),
+    "white-space": lambda: byte_level(IN_SEQUENCE(pre_tokenizers.WhitespaceSplit())),
+    "words": lambda: byte_level(IN_SEQUENCE(pre_tokenizers.Whitespace())),
+    "gpt-2": lambda: byte_level(GPT2),
+    "metaspace": lambda: pieces(pre_tokenizers.Metaspace(replacement="▁", prepend_scheme="always", split=True)),
+    "metaspace-never": lambda: pieces(pre_tokenizers.Metaspace(replacement="▁", prepend_scheme="never", split=False)),
+    "metaspace-old": lambda: altered(
+        pieces(pre_tokenizers.Metaspace()),
+        pre_tokenizer={"type": "Metaspace", "replacement": "▁", "add_prefix_space": False, "prepend_scheme": "never"},
+    ),
+    "unigram": lambda: unigram(pre_tokenizers.Metaspace(replacement="▁", prepend_scheme="always", split=True)),
+    "added": lambda: with_added(
+        byte_level(GPT2),
+        AddedToken("garden", special=False, normalized=False, single_word=True),
+        AddedToken("<|turn|>", special=False, normalized=False, lstrip=True, rstrip=True),
+        AddedToken("<|turn|>!", special=True, normalized=False),
+        AddedToken("river bank", special=False, normalized=True),
+        AddedToken("    ", special=False, normalized=False),
+    ),
+}
+CONTROL = ["a<tool>b </s> c", "a\ufeff\ufeff!b\x85c² _d", "<s>", "</s>a<unk>", "garden gardens <|turn|> a  <|turn|>!b river bank    x", "<0x0A> <0x41>"]
+
+
 KINDS = {
     "llama-3": lambda: byte_level(gpt4_like(r"\p{N}{1,3}"), ignore_merges=True),
     "qwen-2": lambda: byte_level(gpt4_like(r"\p{N}"), normalizers.NFC()),
@@ -86,22 +135,44 @@ KINDS = {
 }
 
 
+def without_control(tokenizer: Tokenizer) -> Tokenizer:
+    """Without the added tokens that hold a sign: every text is text. Words that were added stay words."""
+    content = json.loads(tokenizer.to_str())
+    is_word = lambda token: not token["special"] and all(c.isalnum() or c.isspace() for c in token["content"])
+    kept = []
+    for token in content["added_tokens"]:
+        # Ids go by the order of what is no piece: another name that no text spells holds the place.
+        if is_word(token):
+            kept.append(token)
+        elif token["content"] not in dict(tokenizer.get_vocab(with_added_tokens=False)):
+            kept.append({**token, "content": "\ue000" * (1 + token["id"])})
+    if content["model"]["type"] == "Unigram":
+        control = {token["content"] for token in content["added_tokens"]} - {token["content"] for token in kept}
+        pieces_of = enumerate(content["model"]["vocab"])
+        content["model"]["vocab"] = [["\ue000" * (1 + id) if piece in control else piece, score] for id, (piece, score) in pieces_of]
+    return Tokenizer.from_str(json.dumps({**content, "added_tokens": kept}))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--strings", type=int, default=150)
     arguments = parser.parse_args()
-    for name, make in KINDS.items():
+    by = f"tokenizers {tokenizers.__version__}"
+    write = lambda file, content: file.write_text(json.dumps(content, ensure_ascii=False, separators=(",", ":")) + "\n")
+    for name, make in {**KINDS, **FORMS}.items():
         tokenizer = make()
+        plain = without_control(tokenizer)
         folder = arguments.out / name
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "tokenizer.json").write_text(tokenizer.to_str(pretty=False) + "\n")
         encoded = []
-        for text in [*texts(arguments.strings, 2), "a<tool>b </s> c"]:
+        for text in [*texts(arguments.strings if name in KINDS else arguments.strings // 3, 2), *CONTROL]:
             ids = tokenizer.encode(text, add_special_tokens=False).ids
-            encoded.append({"text": text, "ids": ids, "decoded": tokenizer.decode(ids, skip_special_tokens=False)})
-        content = {"by": f"tokenizers {tokenizers.__version__}", "encoded": encoded}
-        (folder / "expected.json").write_text(json.dumps(content, ensure_ascii=False, separators=(",", ":")) + "\n")
+            as_text = plain.encode(text, add_special_tokens=False).ids
+            decoded = tokenizer.decode(ids, skip_special_tokens=False)
+            encoded.append({"text": text, "ids": ids, "decoded": decoded, **({} if ids == as_text else {"asText": as_text})})
+        write(folder / "expected.json", {"by": by, "encoded": encoded})
 
 
 main()

@@ -23,6 +23,7 @@ const opened = await openModel(path);
 const tokenizer = await opened.tokenizer();
 const { config, tensors } = opened.source;
 const bos = tokenizer.bosTokenId;
+const vocabulary = Math.min(config.vocabSize, tokenizer.vocabSize);
 if (bos === null) throw new Error(`${path}: the tokenizer has no token that begins a text`);
 const device = await openDevice();
 
@@ -51,7 +52,8 @@ async function logProbabilities(model, tokens) {
   const values = await model.logits(model.forward(model.embed(Uint32Array.from(tokens)), batch, rows)).read();
   step[Symbol.dispose]();
   for (let first = 0; first < values.length; first += config.vocabSize) {
-    const row = values.subarray(first, first + config.vocabSize);
+    // Rows of the model beyond the tokens of its tokenizer are no outcomes.
+    const row = values.subarray(first, first + vocabulary);
     const greatest = row.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
     const normalizer = greatest + Math.log(row.reduce((sum, logit) => sum + Math.exp(logit - greatest), 0));
     for (let token = 0; token < row.length; token++) row[token] = (row[token] ?? 0) - normalizer;
@@ -74,7 +76,7 @@ for (const weights of storages) {
     const reference = exact[index] ?? values;
     exact[index] = reference;
     for (let position = 0; position < tokens.length - 1; position++) {
-      const range = /** @type {const} */ ([position * config.vocabSize, (position + 1) * config.vocabSize]);
+      const range = /** @type {const} */ ([position * config.vocabSize, position * config.vocabSize + vocabulary]);
       const [ours, theirs] = [values.subarray(...range), reference.subarray(...range)];
       loss -= ours[tokens[position + 1] ?? 0] ?? 0;
       divergence += theirs.reduce((sum, value, token) => sum + Math.exp(value) * (value - (ours[token] ?? 0)), 0);

@@ -3,7 +3,7 @@
 import { resolve } from 'node:path';
 import { InputError } from '@crossgate/core';
 import { locateAdapter } from '@crossgate/experiment';
-import type { LlamaConfig, WeightStorage } from '@crossgate/llm';
+import type { LlamaConfig, Tokenizer, WeightStorage } from '@crossgate/llm';
 import type { OpenModel } from '@crossgate/llm/node';
 import type { CommandContext } from '@crossgate/terminal';
 import { openRunnableModel } from './runnable-model';
@@ -85,6 +85,7 @@ export async function lastLogits(
   const files = await openModelFiles(path);
   try {
     await checkTokens(tokens, files.config);
+    tellWarnings(files.config, context);
     const model = await openRunnableModel(files, context, await adapterOf(lora, files, context), weights);
     try {
       return await model.lastLogits(tokens);
@@ -96,23 +97,44 @@ export async function lastLogits(
   }
 }
 
+/** Says what the files of a model contradict one another in, and what was made of it. */
+function tellWarnings({ warnings = [] }: { readonly warnings?: readonly string[] }, { log }: CommandContext): void {
+  for (const warning of warnings) log.warn(warning);
+}
+
+/** How a text becomes tokens. */
+export interface EncodingSettings {
+  /** Control tokens that the text spells are read as tokens. */
+  readonly control?: boolean;
+}
+
+/** Says once that what looks like a control token is text, and how it would be none. */
+function tellSpelled(tokenizer: Tokenizer, text: string, { control }: EncodingSettings, { log }: CommandContext): void {
+  const spelled = control ? [] : [...new Set(tokenizer.controlTokensIn(text))];
+  if (spelled.length === 0) return;
+  log.warn(`the text spells ${spelled.join(', ')}, which stays text; --control reads control tokens`);
+}
+
 /**
- * Token ids of a text and how they are spelled. Weights are not needed.
+ * Token ids of a text and how they are spelled, as a prompt begins with them. Weights are not needed.
  * @param bos begin with the beginning-of-text token where the model was trained with one
  */
 export async function tokenizeText(
   path: string,
   text: string,
-  bos: boolean,
+  { bos, control = false }: EncodingSettings & { readonly bos: boolean },
+  context: CommandContext,
 ): Promise<{ tokens: number[]; pieces: string[] }> {
   const { openTokenizer } = await import('@crossgate/llm/node');
   const tokenizer = await openTokenizer(path);
-  const tokens = tokenizer.encode(text, { bos: bos && tokenizer.addsBos });
+  tellWarnings(tokenizer, context);
+  tellSpelled(tokenizer, text, { control }, context);
+  const tokens = tokenizer.encode(text, { bos: bos && tokenizer.addsBos, control });
   return { tokens, pieces: tokenizer.pieces(tokens) };
 }
 
 /** How to generate. */
-export interface GenerateSettings extends DeviceSettings {
+export interface GenerateSettings extends DeviceSettings, EncodingSettings {
   readonly prompt: string;
   readonly maxNewTokens: number;
   /** 0 takes the likeliest token. */
@@ -140,16 +162,12 @@ export async function generateText(
   const files = await openModelFiles(path);
   try {
     const tokenizer = await files.tokenizer();
-    const prompt = tokenizer.encode(settings.prompt, { bos: tokenizer.addsBos || settings.prompt === '' });
-    if (prompt.length === 0) {
-      throw new InputError('is empty and the model has no beginning-of-text token', {
-        code: 'prompt.empty',
-        place: '--prompt',
-        fix: 'give a text',
-      });
-    }
+    tellWarnings(files.config, context);
+    tellWarnings(tokenizer, context);
+    tellSpelled(tokenizer, settings.prompt, settings, context);
+    const { contextOf, contextWords, encodePrompt } = await import('@crossgate/llm');
+    const prompt = encodePrompt(tokenizer, settings.prompt, settings.control);
     await checkTokens(prompt, files.config, '--prompt');
-    const { contextOf, contextWords } = await import('@crossgate/llm');
     const room = contextOf(files.config) - prompt.length;
     if (room === 0) {
       throw new InputError(`its ${prompt.length} tokens fill ${contextWords(files.config)}`, {

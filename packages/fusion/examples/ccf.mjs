@@ -3,7 +3,7 @@
 import { CfTrainer, MatrixFactorization, seenInTrain } from '@crossgate/cf';
 import { loadSource } from '@crossgate/data/node';
 import { evaluateClicks } from '@crossgate/eval';
-import { buildHybridModel, ccf, fillNoun, PromptBuilder, scoreRows, stagesOf, trainHybrid } from '@crossgate/fusion';
+import { buildHybridModel, ccf, PromptBuilder, scoreRows, stagesOf, trainHybrid } from '@crossgate/fusion';
 import { openDevice } from '@crossgate/gpu/node';
 import { LlamaModel } from '@crossgate/llm';
 import { openModel } from '@crossgate/llm/node';
@@ -34,7 +34,7 @@ const llm = await LlamaModel.load(device, files.source);
 const builder = new PromptBuilder(
   await files.tokenizer(),
   dataset.items.map(({ title }) => title),
-  { template: fillNoun(ccf.template, 'movies'), historyLength: 5, maxLength: llm.maxPositions, slots: ccf.slots },
+  { template: ccf.template, nouns: 'movies', historyLength: 5, maxLength: llm.maxPositions, slots: ccf.slots },
 );
 await files.close();
 const { user, item } = dataset.splits.test;

@@ -1,6 +1,6 @@
 // Builds a method's model from its parts.
 import type { CfBackend } from '@crossgate/cf';
-import { type LlamaModel, LoraAdapters, type LoraOptions } from '@crossgate/llm';
+import { type LlamaModel, LoraAdapters, type LoraOptions, type Tokenizer } from '@crossgate/llm';
 import { RandomStream, readGroup, writeGroup } from '@crossgate/tensor';
 import type { AlignmentOptions, GateOptions } from './alignment';
 import { AlignmentAndGate } from './alignment';
@@ -23,6 +23,8 @@ export interface BuildOptions {
   readonly gate: GateOptions;
   /** Of the method: how many learned vectors it has, and whether it has a gate. Default: no learned vectors, and a gate. */
   readonly slots?: Slots;
+  /** Of the LLM: rows of its embeddings without a token count for no norm. Default: every row counts. */
+  readonly tokenizer?: Pick<Tokenizer, 'has'>;
 }
 
 /** Mean lengths (Euclidean norms) of vectors, worth logging: they say how strongly CF vectors enter the LLM. */
@@ -62,7 +64,7 @@ export async function buildHybridModel(
     for (const [index, backend] of backends.entries()) {
       const channel = cfChannel(backend, llm.config.hiddenSize, index, options);
       channels.push(channel);
-      norms.push(await scaleToTokens(llm, channel));
+      norms.push(await scaleToTokens(llm, channel, options.tokenizer));
     }
     const learned = learnedVectors(slots);
     if (learned > 0) channels.push(new LearnedChannel(llm.device, learned, llm.config.hiddenSize, seed));
@@ -97,8 +99,12 @@ export function gateOf(gate: GateOptions, slots: Slots | undefined): GateOptions
 }
 
 /** Measures how long vectors are, and makes ALG's as long as tokens where `alg.init` asks for it. */
-async function scaleToTokens(llm: LlamaModel, { backend, networks }: CfChannel): Promise<NormReport> {
-  const norms = await measureNorms(llm, backend, networks);
+async function scaleToTokens(
+  llm: LlamaModel,
+  { backend, networks }: CfChannel,
+  tokenizer: BuildOptions['tokenizer'],
+): Promise<NormReport> {
+  const norms = await measureNorms(llm, backend, networks, tokenizer);
   if (norms.scale === 1) return norms;
   const state = await readGroup(networks.group);
   for (const name of ['alg.output.weight', 'alg.output.bias']) {
@@ -112,7 +118,12 @@ async function scaleToTokens(llm: LlamaModel, { backend, networks }: CfChannel):
 /** Rows from which mean norms are estimated. */
 const sampledRows = 1024;
 
-async function measureNorms(llm: LlamaModel, backend: CfBackend, networks: AlignmentAndGate): Promise<NormReport> {
+async function measureNorms(
+  llm: LlamaModel,
+  backend: CfBackend,
+  networks: AlignmentAndGate,
+  tokenizer: BuildOptions['tokenizer'],
+): Promise<NormReport> {
   using _ = llm.device.step();
   const spread = (count: number) => {
     const rows = Math.min(count, sampledRows);
@@ -120,7 +131,11 @@ async function measureNorms(llm: LlamaModel, backend: CfBackend, networks: Align
   };
   const seen = Uint32Array.from(backend.itemSeen.keys()).filter((item) => backend.itemSeen[item] === 1);
   const items = spread(seen.length).map((i) => seen[i]!);
-  const tokenNorm = meanNorm(await llm.embed(spread(llm.config.vocabSize)).read(), llm.config.hiddenSize);
+  const known = Uint32Array.from({ length: llm.config.vocabSize }, (_, id) => id).filter(
+    (id) => tokenizer?.has(id) ?? true,
+  );
+  const tokens = spread(known.length).map((i) => known[i]!);
+  const tokenNorm = meanNorm(await llm.embed(tokens).read(), llm.config.hiddenSize);
   if (items.length === 0) return { tokenNorm, alignedNorm: 0, scale: 1 };
   const aligned = await networks.align(backend.itemVectors(items)).read();
   const alignedNorm = meanNorm(aligned, llm.config.hiddenSize);

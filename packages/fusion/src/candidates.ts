@@ -1,5 +1,5 @@
 // Scores of many items for one user: prompts that differ only in the candidate share everything before it.
-import { computeInBatches, KeyValueCache } from '@crossgate/llm';
+import { computeInBatches, KeyValueCache, rotatesByLength } from '@crossgate/llm';
 import { withoutTape, type YesNoLossOptions } from '@crossgate/tensor';
 import { packPrompts } from './batch';
 import type { HybridModel } from './model';
@@ -50,7 +50,9 @@ export class CandidateScorer implements Disposable {
       const groups = new Map<number, { index: number; prompt: HybridPrompt }[]>();
       for (let index = start; index < end; index++) {
         const prompt = promptFor(this.builder, { ...this.user, item: items[index]! });
-        const length = prompt.sharedLength ?? 0;
+        // What is shared must not depend on how long the whole is.
+        const alone = rotatesByLength(this.model.llm.config, prompt.tokenIds.length);
+        const length = alone ? 0 : (prompt.sharedLength ?? 0);
         if (!groups.has(length)) groups.set(length, []);
         groups.get(length)!.push({ index, prompt });
       }

@@ -35,6 +35,8 @@ export interface PromptOptions {
   readonly template: string;
   /** What fills each slot. */
   readonly slots: Slots;
+  /** What the items are, in the plural: fills `{nouns}` and `{noun}`. Default: the template says it already. */
+  readonly nouns?: string;
   /** Most history items that a prompt names; the last ones are taken. */
   readonly historyLength: number;
   /** Most tokens of a prompt. A longer prompt loses its oldest history items. The paper has 700. */
@@ -48,6 +50,8 @@ export interface PromptOptions {
   /** What fills slots of the titles of `neighbors`, where a prompt's input does not say. */
   readonly neighbors?: NeighborOptions;
 }
+
+type TextPiece = Extract<Piece, { readonly kind: 'text' }>;
 
 /** Items that CF recommends, for prompts that name them. */
 export interface NeighborOptions {
@@ -74,12 +78,12 @@ export class PromptBuilder {
    * tokenizer cannot tell Yes from No.
    */
   constructor(
-    private readonly tokenizer: Tokenizer,
+    readonly tokenizer: Tokenizer,
     private readonly titles: readonly string[],
     /** The settings of the prompts. */
     readonly options: PromptOptions,
   ) {
-    this.template = new Template(options.template, options.slots);
+    this.template = new Template(options.template, options.slots, options.nouns);
     this.answers = findAnswerTokens(tokenizer);
   }
 
@@ -119,7 +123,7 @@ export class PromptBuilder {
 
   #segments(pieces: readonly Piece[]): Segment[] {
     const segments = pieces.map((piece, i): Segment => {
-      if (piece.kind === 'text') return plain(this.#textTokens(piece.text, i === 0));
+      if (piece.kind === 'text') return plain(this.#textTokens(piece, i === 0));
       if (piece.kind === 'title') {
         const { id, fused, candidate } = piece;
         const tokens = this.#titleTokens(id);
@@ -131,16 +135,21 @@ export class PromptBuilder {
       }
       return { tokens: vector, kind: piece.kind, entity: piece.id, candidate: piece.candidate };
     });
+    // A prompt that begins with a vector begins as every text does all the same.
+    if (pieces[0]?.kind !== 'text') segments.unshift(plain(this.#textTokens({ text: '' }, true)));
     const { prefix } = this.answers;
     if (prefix.length > 0) segments.push(plain(prefix));
     return segments;
   }
 
-  #textTokens(text: string, first: boolean): Int32Array {
-    const key = `${first}${text}`;
+  #textTokens({ text, data = [] }: Omit<TextPiece, 'kind'>, first: boolean): Int32Array {
+    const key = JSON.stringify([first, text, data]);
     let tokens = this.#texts.get(key);
     if (tokens === undefined) {
-      tokens = Int32Array.from(this.tokenizer.encode(text, { bos: first, dummyPrefix: first }));
+      const bos = first && this.tokenizer.addsBos;
+      // Control tokens that the template spells are meant; those that data spells are text.
+      const control = (start: number, end: number) => data.every(([from, to]) => end <= from || to <= start);
+      tokens = Int32Array.from(this.tokenizer.encode(text, { bos, dummyPrefix: first, control }));
       this.#texts.set(key, tokens);
     }
     return tokens;

@@ -1,6 +1,6 @@
 // Templates of prompts as text, and the pieces of a filled one. prompt.ts makes tokens of them.
 import { InputError } from '@crossgate/core';
-import type { Slots } from './methods/method';
+import { nounSlots, type Slots } from './methods/method';
 
 /** What a prompt is made from. */
 export interface PromptInput {
@@ -28,7 +28,8 @@ export type Kind = keyof typeof kinds;
 
 /** A piece of a filled template. */
 export type Piece =
-  | { readonly kind: 'text'; readonly text: string }
+  /** `data`: from where to where it holds what is not the template's own; control tokens that this spells are text. */
+  | { readonly kind: 'text'; readonly text: string; readonly data?: readonly (readonly [number, number])[] }
   /** The title of an item; `fused`: with its CF vector; `candidate`: it is the item to predict. */
   | { readonly kind: 'title'; readonly id: number; readonly fused: boolean; readonly candidate: boolean }
   /** One aligned CF vector of an item or a user. */
@@ -37,7 +38,7 @@ export type Piece =
   | { readonly kind: 'learned'; readonly first: number; readonly count: number };
 
 type Part =
-  | { readonly kind: 'text'; readonly text: string }
+  | { readonly kind: 'text'; readonly text: string; readonly isData: boolean }
   | { readonly kind: 'titles'; readonly of: 'history' | 'item' | 'neighbors'; readonly fused: boolean }
   | { readonly kind: 'item' }
   | { readonly kind: 'user' }
@@ -48,14 +49,20 @@ export class Template {
   readonly #parts: readonly Part[];
 
   /**
-   * @param text with slots in braces; `{nouns}` and `{noun}` must be filled before, see `fillNoun`.
+   * @param text with slots in braces.
    * @param slots what fills each slot; the text may leave slots out.
+   * @param nouns what `{nouns}` and `{noun}` become, see {@link nounSlots}; default: they are filled already.
    * @throws InputError for a slot that nothing fills, and for a text without any slot of the candidate.
    */
-  constructor(text: string, slots: Slots) {
+  constructor(text: string, slots: Slots, nouns?: string) {
+    const words = nouns === undefined ? {} : nounSlots(nouns);
     this.#parts = text
       .split(/\{(\w+)\}/)
-      .map((part, i): Part => (i % 2 === 0 ? { kind: 'text', text: part } : partOf(part, slots)))
+      .map((part, i): Part => {
+        if (i % 2 === 0) return { kind: 'text', text: part, isData: false };
+        const noun = Object.hasOwn(words, part) ? words[part] : undefined;
+        return noun === undefined ? partOf(part, slots) : { kind: 'text', text: noun, isData: true };
+      })
       .filter((part) => part.kind !== 'text' || part.text !== '');
     const names = (part: Part) => part.kind === 'item' || (part.kind === 'titles' && part.of === 'item');
     if (!this.#parts.some(names)) {
@@ -73,10 +80,13 @@ export class Template {
    */
   pieces({ user, item, history, neighbors = [], neighborsVary = false }: PromptInput, length: number): Piece[] {
     const pieces: Piece[] = [];
-    const text = (value: string) => {
+    const text = (value: string, isData = false) => {
       const last = pieces.at(-1);
-      if (last?.kind === 'text') pieces[pieces.length - 1] = { kind: 'text', text: last.text + value };
-      else pieces.push({ kind: 'text', text: value });
+      const before = last?.kind === 'text' ? last : { text: '', data: [] };
+      if (last?.kind === 'text') pieces.pop();
+      const start = before.text.length;
+      const data = [...(before.data ?? []), ...(isData ? [[start, start + value.length] as const] : [])];
+      pieces.push({ kind: 'text', text: before.text + value, ...(data.length > 0 && { data }) });
     };
     const quoted = (id: number, fused: boolean, candidate = false) => {
       text('"');
@@ -91,7 +101,7 @@ export class Template {
       }
     };
     for (const part of this.#parts) {
-      if (part.kind === 'text') text(part.text);
+      if (part.kind === 'text') text(part.text, part.isData);
       else if (part.kind === 'learned') pieces.push(part);
       else if (part.kind === 'user') pieces.push({ kind: 'user', id: user, candidate: false });
       else if (part.kind === 'item') pieces.push({ kind: 'item', id: item, candidate: true });

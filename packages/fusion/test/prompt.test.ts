@@ -1,6 +1,17 @@
 // Hybrid prompts: text, slots, truncation, answers.
+import type { Tokenizer } from '@crossgate/llm';
 import { describe, expect, it } from 'vitest';
-import { ccf, fillNoun, findAnswerTokens, PromptBuilder, packPrompts, stagesOf, tallrec, usesCf } from '../src';
+import {
+  ccf,
+  fillNoun,
+  findAnswerTokens,
+  PromptBuilder,
+  type PromptOptions,
+  packPrompts,
+  stagesOf,
+  tallrec,
+  usesCf,
+} from '../src';
 import { marks, tinyTokenizer } from './tiny';
 
 const titles = ['', ' Calm Story ', 'Loud, "Loud" Story', 'Third', 'Fourth'];
@@ -147,5 +158,53 @@ describe('slots', () => {
     expect(() => stagesOf(tallrec, 'end-to-end')).toThrow(
       'training.strategy: tallrec cannot be trained end-to-end; choose stage1-only',
     );
+  });
+});
+
+describe('a prompt keeps to the rules of its tokenizer', () => {
+  /** A token per letter; `<c>` is 2 where it may be read as a token, 1 begins a text. */
+  const tokenizer = (addsBos: boolean): Tokenizer => ({
+    ...tinyTokenizer,
+    addsBos,
+    encode: (text, { bos = false, control = false } = {}) => {
+      const mayRead = typeof control === 'function' ? control : () => control;
+      const ids: number[] = bos ? [1] : [];
+      for (let at = 0; at < text.length; at++) {
+        if (text.startsWith('<c>', at) && mayRead(at, at + 3)) {
+          ids.push(2);
+          at += 2;
+        } else ids.push(1000 + text.charCodeAt(at));
+      }
+      return ids;
+    },
+  });
+  const template = '<c>What {nouns}, {noun} {history}? <c>{item}';
+  const build = (given: Partial<PromptOptions> & { addsBos?: boolean } = {}) => {
+    const { addsBos = true, ...changes } = given;
+    const titles = ['', 'A<c>', '<c>'];
+    const builder = new PromptBuilder(tokenizer(addsBos), titles, { ...options, template, nouns: 'films', ...changes });
+    return Array.from(builder.build({ user: 1, item: 2, history: [1] }).tokenIds);
+  };
+  const count = (tokens: readonly number[], id: number) => tokens.filter((token) => token === id).length;
+
+  it('control tokens of the template are read, those of titles and nouns are text', () => {
+    expect(count(build(), 2)).toBe(2);
+    expect(count(build({ nouns: '<c>s' }), 2)).toBe(2);
+    // Nothing is made of a sign of the template and one of the noun.
+    expect(count(build({ template: 'a <c{noun} {item}', nouns: '>x' }), 2)).toBe(0);
+    const spelled = build({ nouns: '<c>s' }).filter((id) => id === 1000 + '<'.charCodeAt(0));
+    expect(spelled).toHaveLength(4);
+  });
+
+  it('nouns that look like slots are text', () => {
+    const text = build({ nouns: '{user}s' }).map((id) => String.fromCharCode(id - 1000));
+    expect(text.join('')).toContain('What {user}s, {user} "');
+  });
+
+  it('begins as the model was trained, whatever stands first', () => {
+    expect(build()[0]).toBe(1);
+    expect(count(build({ addsBos: false }), 1)).toBe(0);
+    expect(build({ template: '{user} {item}' }).slice(0, 2)).toEqual([1, -1]);
+    expect(build({ template: '{user} {item}', addsBos: false })[0]).toBe(-1);
   });
 });

@@ -37,6 +37,8 @@ export const tinyTokenizer: Tokenizer = {
   decode: (ids) => ids.join(' '),
   pieces: (ids) => ids.map(String),
   tokenToId: () => undefined,
+  has: (id) => id < 40,
+  controlTokensIn: () => [],
 };
 
 /** Users who like items of their own parity; titles tell the parity of some. */

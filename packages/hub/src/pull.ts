@@ -33,7 +33,7 @@ export interface PullOptions extends Patience {
 
 /** What is read of a model folder beside its weights, and its terms. */
 const COMPANION =
-  /^(config|generation_config|tokenizer|tokenizer_config)\.json$|^(LICENSE|NOTICE|README|USE_POLICY)(\.\w+)?$/i;
+  /^(config|generation_config|tokenizer|tokenizer_config|special_tokens_map)\.json$|^(LICENSE|NOTICE|README|USE_POLICY)(\.\w+)?$/i;
 /** What serves for a tokenizer.json that is not there. */
 const PIECES = ['tokenizer.model', 'added_tokens.json'];
 const INDEX = 'model.safetensors.index.json';

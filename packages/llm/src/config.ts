@@ -45,10 +45,12 @@ export interface LlamaConfig {
   readonly maxPositions: number;
   /** Whether the head shares the embedding table. */
   readonly tieWordEmbeddings: boolean;
-  /** Id of the beginning-of-text token; null where the model has none. */
+  /** Beginning-of-text id of the configuration. A tokenizer knows better. */
   readonly bosTokenId: number | null;
-  /** Ids of the tokens that end a text; may be empty. */
+  /** Ids of the configuration that end a text. A tokenizer knows better. */
   readonly eosTokenIds: readonly number[];
+  /** What the configuration leaves open, and what is assumed; a sentence each. Absent: nothing. */
+  readonly warnings?: readonly string[];
 }
 
 const architectures: Readonly<Record<string, Architecture>> = {
@@ -90,7 +92,7 @@ export function configFromHuggingFace(json: unknown, source: string): LlamaConfi
   const kind = architectureOf(reader);
   refuseUnsupported(reader);
 
-  const maxPositions = reader.count('max_position_embeddings', most.positions, defaultPositions[kind]);
+  const { maxPositions, warnings } = positionsOf(reader, kind);
   const vocabSize = reader.count('vocab_size', most.vocabSize);
   const hiddenSize = reader.count('hidden_size', most.width);
   const heads = reader.count('num_attention_heads', most.heads);
@@ -112,7 +114,7 @@ export function configFromHuggingFace(json: unknown, source: string): LlamaConfi
     keyValueHeads: reader.count('num_key_value_heads', most.heads, heads),
     headDim,
     rmsNormEpsilon: reader.positive('rms_norm_eps', 1e-6),
-    ...rotaryFromHuggingFace(reader),
+    ...rotaryFromHuggingFace(reader, maxPositions),
     ...(slidingWindow !== undefined && { slidingWindow }),
     ...((bias || kind === 'qwen2') && { attentionBias: true }),
     ...(bias && { outputBias: true }),
@@ -122,10 +124,22 @@ export function configFromHuggingFace(json: unknown, source: string): LlamaConfi
     tieWordEmbeddings: reader.flag('tie_word_embeddings', false),
     bosTokenId: reader.tokenIds('bos_token_id', vocabSize)[0] ?? null,
     eosTokenIds: reader.tokenIds('eos_token_id', vocabSize),
+    ...(warnings.length > 0 && { warnings }),
   });
 }
 
-/** Value of `max_position_embeddings` if config.json does not give it. */
+/** The longest sequence, under its name or that of the first LLaMA configurations, or what Hugging Face assumes. */
+function positionsOf(reader: KeyReader, kind: Architecture): { maxPositions: number; warnings: string[] } {
+  const key = 'max_position_embeddings';
+  if (reader.value(key) !== undefined) return { maxPositions: reader.count(key, most.positions), warnings: [] };
+  const early = 'max_sequence_length';
+  const given = reader.value(early) !== undefined;
+  const maxPositions = reader.count(early, most.positions, defaultPositions[kind]);
+  const source = given ? `its ${early}` : `the ${kind} model's default`;
+  return { maxPositions, warnings: [`config.json has no ${key}; ${maxPositions} is assumed, ${source}`] };
+}
+
+/** `max_position_embeddings` where config.json does not give it. */
 const defaultPositions: Readonly<Record<Architecture, number>> = {
   llama: 2048,
   mistral: 131072,
@@ -133,17 +147,19 @@ const defaultPositions: Readonly<Record<Architecture, number>> = {
   qwen3: 32768,
 };
 
+/** The architecture. Its names count in any spelling: the first LLaMA folders have `LLaMAForCausalLM`. */
 function architectureOf(reader: KeyReader): Architecture {
   const modelType = reader.value('model_type');
   const list = reader.value('architectures');
   const named = Array.isArray(list) ? String(list[0]) : undefined;
-  const kind = Object.values(architectures).find((known) =>
-    named === undefined ? known === modelType : Object.hasOwn(architectures, named) && architectures[named] === known,
+  const same = (a: unknown, b: string) => typeof a === 'string' && a.toLowerCase() === b.toLowerCase();
+  const found = Object.entries(architectures).find(([name, kind]) =>
+    named === undefined ? same(modelType, kind) : same(named, name),
   );
-  if (kind === undefined || (modelType !== undefined && modelType !== kind)) {
+  if (found === undefined || (modelType !== undefined && !same(modelType, found[1]))) {
     return reader.fail(`the architecture ${shown(named ?? modelType ?? 'none')} is not supported; ${supported}.`);
   }
-  return kind;
+  return found[1];
 }
 
 /** The attention window in tokens; undefined if every earlier token is seen. */
@@ -242,7 +258,7 @@ export function configFromGguf(metadata: ReadonlyMap<string, unknown>, facts: Gg
     headDim,
     rmsNormEpsilon: reader.positive(key('attention.layer_norm_rms_epsilon')),
     ropeTheta: reader.positive(key('rope.freq_base'), 10000),
-    ...rotaryFromGguf(reader, key, headDim, facts.ropeFactors),
+    ...rotaryFromGguf(reader, key, { headDim, maxPositions }, facts.ropeFactors),
     ...(window > 0 && window < maxPositions && { slidingWindow: window }),
     ...(facts.has('blk.0.attn_q.bias') && { attentionBias: true }),
     ...(facts.has('blk.0.attn_output.bias') && { outputBias: true }),

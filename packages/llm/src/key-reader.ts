@@ -51,14 +51,13 @@ export class KeyReader {
     return typeof value === 'boolean' ? value : this.fail(`${key} is ${shown(value)}, but must be true or false.`);
   }
 
-  /** Token ids given as one number, a list, or not at all. */
+  /** Token ids given as one number, a list, or not at all. Those that are none are left out: the tokenizer tells of them. */
   tokenIds(key: string, vocabSize: number): number[] {
     const value = this.value(key);
     const list: unknown[] = value === undefined ? [] : Array.isArray(value) ? value : [value];
-    return list.map((id) => {
-      if (typeof id === 'number' && Number.isInteger(id) && id >= 0 && id < vocabSize) return id;
-      return this.fail(`${key} holds ${shown(id)}, but must hold token ids from 0 to ${vocabSize - 1}.`);
-    });
+    const wrong = list.find((id) => !Number.isInteger(id));
+    if (wrong !== undefined) this.fail(`${key} holds ${shown(wrong)}, but must hold token ids.`);
+    return (list as number[]).filter((id) => id >= 0 && id < vocabSize);
   }
 }
 

@@ -1,6 +1,7 @@
 /** Rotary frequencies: their base, and how configurations stretch them for longer contexts. */
 import { ropeFrequencies } from '@crossgate/tensor';
 import { isRecord, KeyReader, shown } from './key-reader';
+import { type YarnScaling, yarnFrequencies, yarnFromGguf, yarnFromHuggingFace } from './yarn';
 
 /** How rotary frequencies differ from theta^(−2i/headDim) (Su et al. 2021). */
 export type RopeScaling =
@@ -15,23 +16,42 @@ export type RopeScaling =
       /** Context length that the model was first trained with, in tokens. */
       readonly originalMaxPositions: number;
     }
-  /** Each of the headDim / 2 frequencies is divided by its own factor, as GGUF files store LLaMA 3.1's scaling. */
-  | { readonly type: 'factors'; readonly factors: readonly number[] };
+  /** Each frequency divided by its own factor, headDim / 2 of them: how GGUF files keep LLaMA 3.1's scaling. */
+  | { readonly type: 'factors'; readonly factors: readonly number[] }
+  /** See {@link YarnScaling}. */
+  | YarnScaling
+  /** A longer base for sequences beyond the context, by their length: "dynamic NTK". The context is `factor` times as long. */
+  | { readonly type: 'dynamic'; readonly factor: number };
 
 interface Rotary {
   readonly ropeTheta: number;
   readonly ropeScaling?: RopeScaling;
 }
 
+/** What {@link rotaryFrequencies} reads of a configuration. */
+interface RotaryShape extends Rotary {
+  /** Width of one head; even. */
+  readonly headDim: number;
+  /** Longest sequence the model was made for; read for `dynamic` scaling alone. */
+  readonly maxPositions?: number;
+}
+
 /**
- * Rotation angle per position of each pair of components, in radians: [headDim / 2].
- *
+ * Angle per position of each pair of components, [headDim / 2].
+ * @param length tokens of the sequence; counts under `dynamic` scaling alone
  * @throws InputError for an odd headDim.
  */
-export function rotaryFrequencies(config: Rotary & { readonly headDim: number }): Float64Array {
+export function rotaryFrequencies(config: RotaryShape, length = 0): Float64Array {
   const plain = ropeFrequencies(config.headDim, config.ropeTheta);
   const scaling = config.ropeScaling;
   if (!scaling) return plain;
+  if (scaling.type === 'yarn') return yarnFrequencies(plain, config.ropeTheta, scaling);
+  if (scaling.type === 'dynamic') {
+    const { headDim, maxPositions = 0 } = config;
+    if (length <= maxPositions) return plain;
+    const stretch = (scaling.factor * length) / maxPositions - (scaling.factor - 1);
+    return ropeFrequencies(headDim, config.ropeTheta * stretch ** (headDim / (headDim - 2)));
+  }
   if (scaling.type === 'linear') return plain.map((frequency) => frequency / scaling.factor);
   if (scaling.type === 'factors') return plain.map((frequency, i) => frequency / scaling.factors[i]!);
   const { factor, lowFrequencyFactor: low, highFrequencyFactor: high, originalMaxPositions } = scaling;
@@ -43,12 +63,25 @@ export function rotaryFrequencies(config: Rotary & { readonly headDim: number })
   });
 }
 
+/** What rotated queries and keys are multiplied with: more than 1 under YaRN. */
+export function rotaryScale({ ropeScaling }: Pick<Rotary, 'ropeScaling'>): number {
+  return ropeScaling?.type === 'yarn' ? ropeScaling.attentionFactor : 1;
+}
+
+/** Tokens of the longest sequence of a model: under `dynamic` scaling it goes beyond what the model was made for. */
+export function stretchedPositions({
+  maxPositions,
+  ropeScaling,
+}: Pick<RotaryShape, 'ropeScaling'> & { readonly maxPositions: number }): number {
+  return ropeScaling?.type === 'dynamic' ? Math.floor(maxPositions * Math.max(1, ropeScaling.factor)) : maxPositions;
+}
+
 /**
- * Reads `rope_theta` and `rope_scaling`, or both from `rope_parameters`, where newer releases write them.
- *
+ * `rope_theta` and `rope_scaling`, or, in files of newer releases, both in `rope_parameters`.
+ * @param maxPositions the length that the configuration gives
  * @throws {InputError} naming the key, for kinds of scaling that are not supported.
  */
-export function rotaryFromHuggingFace(reader: KeyReader): Rotary {
+export function rotaryFromHuggingFace(reader: KeyReader, maxPositions: number): Rotary {
   const [key, parameters] =
     reader.value('rope_parameters') === undefined
       ? (['rope_scaling', reader.value('rope_scaling')] as const)
@@ -66,6 +99,10 @@ export function rotaryFromHuggingFace(reader: KeyReader): Rotary {
       return { ropeTheta };
     case 'linear':
       return { ropeTheta, ropeScaling: { type: 'linear', factor: inner.positive('factor') } };
+    case 'yarn':
+      return { ropeTheta, ropeScaling: yarnFromHuggingFace(inner, reader, maxPositions) };
+    case 'dynamic':
+      return { ropeTheta, ropeScaling: { type: 'dynamic', factor: inner.positive('factor') } };
     case 'llama3': {
       const scaling = {
         type: 'llama3' as const,
@@ -81,7 +118,7 @@ export function rotaryFromHuggingFace(reader: KeyReader): Rotary {
     }
     default:
       return reader.fail(
-        `${key} asks for the rotary scaling ${shown(kind)}, which is not supported; supported: default, linear, llama3.`,
+        `${key} asks for the rotary scaling ${shown(kind)}, which is not supported; supported: default, linear, llama3, yarn, dynamic.`,
       );
   }
 }
@@ -94,12 +131,15 @@ export function rotaryFromHuggingFace(reader: KeyReader): Rotary {
 export function rotaryFromGguf(
   reader: KeyReader,
   key: (name: string) => string,
-  headDim: number,
+  { headDim, maxPositions }: { readonly headDim: number; readonly maxPositions: number },
   factors: readonly number[] | undefined,
 ): { ropeScaling?: RopeScaling } {
   const kind = reader.value(key('rope.scaling.type')) ?? 'none';
+  if (kind === 'yarn' && factors === undefined) return { ropeScaling: yarnFromGguf(reader, key, maxPositions) };
   if (kind !== 'none' && kind !== 'linear') {
-    return reader.fail(`${key('rope.scaling.type')} is ${shown(kind)}, which is not supported; supported: linear.`);
+    return reader.fail(
+      `${key('rope.scaling.type')} is ${shown(kind)}, which is not supported; supported: linear, and yarn without rope_freqs.weight.`,
+    );
   }
   const old = reader.value(key('rope.scale_linear')) === undefined ? 1 : reader.positive(key('rope.scale_linear'));
   const factor = kind === 'linear' ? reader.positive(key('rope.scaling.factor')) : old;

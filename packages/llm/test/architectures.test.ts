@@ -53,6 +53,16 @@ const llama3 = {
   originalMaxPositions: 64,
 };
 
+const yarn = {
+  type: 'yarn' as const,
+  factor: 4,
+  originalMaxPositions: 16,
+  betaFast: 4,
+  betaSlow: 0.5,
+  truncate: true,
+  attentionFactor: 0.1 * Math.log(4) + 1,
+};
+
 /** The name, the model, and its config.json beyond what every model has. */
 interface Case {
   readonly name: string;
@@ -116,6 +126,22 @@ const cases: Case[] = [
         high_freq_factor: 4,
         original_max_position_embeddings: 64,
       },
+    },
+  },
+  {
+    name: 'YaRN',
+    model: { ...base, ropeScaling: yarn, headDim: 12 },
+    architecture: 'llama',
+    json: {
+      ...{ max_position_embeddings: 64, original_max_position_embeddings: 16 },
+      rope_scaling: { type: 'yarn', factor: 4, beta_fast: 4, beta_slow: 0.5 },
+    },
+    gguf: {
+      'llama.rope.scaling.type': { type: 'string', value: 'yarn' },
+      'llama.rope.scaling.factor': { type: 'f32', value: 4 },
+      'llama.rope.scaling.original_context_length': { type: 'u32', value: 16 },
+      'llama.rope.scaling.yarn_beta_fast': { type: 'f32', value: 4 },
+      'llama.rope.scaling.yarn_beta_slow': { type: 'f32', value: 0.5 },
     },
   },
   {
@@ -333,8 +359,21 @@ describe('configurations', () => {
   });
 
   it.each<[string, Record<string, unknown>, RegExp]>([
-    ['dynamic', { rope_scaling: { type: 'dynamic', factor: 2 } }, /rope_scaling asks for.*"dynamic".*linear, llama3/],
-    ['yarn', { rope_parameters: { rope_type: 'yarn' } }, /rope_parameters asks for.*"yarn"/],
+    [
+      'another kind',
+      { rope_scaling: { type: 'longrope', factor: 2 } },
+      /rope_scaling asks for.*"longrope".*yarn, dynamic/,
+    ],
+    [
+      'yarn without a factor',
+      { rope_parameters: { rope_type: 'yarn' } },
+      /rope_parameters of config\.json: factor is missing/,
+    ],
+    [
+      'dynamic without a factor',
+      { rope_scaling: { type: 'dynamic' } },
+      /rope_scaling of config\.json: factor is missing/,
+    ],
     ['a missing factor', { rope_scaling: { type: 'linear' } }, /the rope_scaling of config\.json: factor is missing/],
     [
       'factors that cross',

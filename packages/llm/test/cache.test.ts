@@ -188,4 +188,23 @@ describe('a cache', () => {
       await generate(model, prefix, { maxNewTokens: 12 }),
     );
   });
+
+  it('draws among the tokens of a tokenizer alone, and ends with its ends', async () => {
+    const free = await generate(model, prefix, { maxNewTokens: 8 });
+    const only = [3, 8, 20, 29];
+    const tokenizer = { eosTokenIds: [], has: (id: number) => only.includes(id) };
+    for (const drawn of [{}, { temperature: 2, seed: 3 }, { temperature: 50, topK: 30 }]) {
+      const tokens = await generate(model, prefix, { maxNewTokens: 8, tokenizer, ...drawn });
+      expect(tokens).toHaveLength(8);
+      expect(tokens.filter((token) => !only.includes(token))).toEqual([]);
+    }
+    // The likeliest of those that are left, by the logits themselves.
+    const logits = await lastLogits(model, prefix);
+    const best = only.reduce((a, b) => (logits[b]! > logits[a]! ? b : a));
+    expect(await generate(model, prefix, { maxNewTokens: 1, tokenizer })).toEqual([best]);
+    // A tokenizer with a token for every row changes nothing but the end.
+    const whole = { eosTokenIds: [free[0]!], has: () => true };
+    expect(await generate(model, prefix, { maxNewTokens: 8, tokenizer: { ...whole, eosTokenIds: [] } })).toEqual(free);
+    expect(await generate(model, prefix, { maxNewTokens: 8, tokenizer: whole })).toEqual([]);
+  });
 });

@@ -167,7 +167,11 @@ describe('Hugging Face folders that are refused', () => {
     ['an absurd size', { config: { vocab_size: 1e12 } }, /vocab_size is 1000000000000/],
     ['heads that do not divide', { config: { num_key_value_heads: 2 } }, /5 attention heads cannot share 2/],
     ['an odd head', { config: { head_dim: 7 } }, /7 wide/],
-    ['an end token outside', { config: { eos_token_id: 999 } }, /eos_token_id holds 999/],
+    [
+      'an end that is no token id',
+      { config: { eos_token_id: 'end' } },
+      /eos_token_id holds "end", but must hold token ids/,
+    ],
     [
       'a missing tensor',
       { weights: without('model.layers.1.mlp.up_proj.weight') },
@@ -241,6 +245,36 @@ describe('Hugging Face folders that are refused', () => {
   });
 });
 
+test('ids of no token are left out, and the tokenizer tells of them', async () => {
+  const config = { bos_token_id: -1, eos_token_id: [999, -1, 2] };
+  const source = await openHuggingFaceModel(memoryFolder('m', await encodeHfFolder(randomModel(odd), { config })));
+  expect([source.config.bosTokenId, source.config.eosTokenIds]).toEqual([null, [2]]);
+});
+
+test.each([
+  [
+    { max_position_embeddings: undefined },
+    2048,
+    /config\.json has no max_position_embeddings; 2048 is assumed, the llama model's default/,
+  ],
+  [{ max_position_embeddings: null, max_sequence_length: 512 }, 512, /512 is assumed, its max_sequence_length/],
+])('a length that is not given is said: %j', async (config, length, warning) => {
+  const { config: read } = await openHuggingFaceModel(
+    memoryFolder('m', await encodeHfFolder(randomModel(odd), { config })),
+  );
+  expect([read.maxPositions, read.warnings]).toEqual([length, [expect.stringMatching(warning)]]);
+});
+
+test('the first LLaMA folders spell it otherwise', async () => {
+  const open = async (config: Record<string, unknown>) =>
+    (await openHuggingFaceModel(memoryFolder('m', await encodeHfFolder(randomModel(odd), { config })))).config;
+  expect((await open({ architectures: ['LLaMAForCausalLM'] })).architecture).toBe('llama');
+  expect((await open({ architectures: undefined, model_type: 'LLaMA' })).architecture).toBe('llama');
+  await expect(open({ architectures: ['LLaMAModel'] })).rejects.toThrow(
+    /the architecture "LLaMAModel" is not supported/,
+  );
+});
+
 test('generation_config.json adds end tokens to those of config.json', async () => {
   const files = (eos_token_id: unknown) =>
     encodeHfFolder(randomModel(odd), { extra: { 'generation_config.json': { eos_token_id } } });
@@ -273,8 +307,8 @@ describe('GGUF files that are refused', () => {
     ],
     [
       'rotary scaling',
-      { 'llama.rope.scaling.type': { type: 'string', value: 'yarn' } },
-      /rope\.scaling\.type is "yarn", which is not supported; supported: linear/,
+      { 'llama.rope.scaling.type': { type: 'string', value: 'longrope' } },
+      /rope\.scaling\.type is "longrope", which is not supported; supported: linear, and yarn/,
     ],
     ['experts', { 'llama.expert_count': u32(8) }, /experts are not supported/],
     ['partial rotation', { 'llama.rope.dimension_count': u32(4) }, /rope\.dimension_count is 4, but a head is 6 wide/],

@@ -41,18 +41,27 @@ describe('beside it', () => {
       eos_token: '<pad>',
       added_tokens_decoder: { 1: { content: '<s>', special: true }, 480: { content: '<pad>', special: true } },
     };
-    const tokenizer = await tokenizerFromFolder(folder(bytes, { 'tokenizer_config.json': config }), {
-      eosTokenIds: [7],
-    });
+    const tokenizer = await tokenizerFromFolder(folder(bytes, { 'tokenizer_config.json': config }));
     expect([tokenizer.vocabSize, tokenizer.addsBos, tokenizer.bosTokenId]).toEqual([481, false, 2]);
-    expect(tokenizer.eosTokenIds).toEqual([480, 7]);
-    expect(tokenizer.encode('<pad>')).toEqual([480]);
+    expect(tokenizer.eosTokenIds).toEqual([480]);
+    expect(tokenizer.encode('<pad>', { control: true })).toEqual([480]);
   });
 
   test('added_tokens.json adds some', async () => {
     const tokenizer = await tokenizerFromFolder(folder(bytes, { 'added_tokens.json': { '[PAD]': 480 } }));
     expect(tokenizer.tokenToId('[PAD]')).toBe(480);
-    expect(tokenizer.encode('the[PAD]').at(-1)).toBe(480);
+    expect(tokenizer.encode('the[PAD]', { control: true }).at(-1)).toBe(480);
+  });
+
+  test('tokens beyond the rows of the model are refused by name where they are used', async () => {
+    const files = { 'added_tokens.json': { '<pad>': 480 }, 'config.json': { vocab_size: 480 } };
+    const tokenizer = await tokenizerFromFolder(folder(bytes, files));
+    expect(tokenizer.encode('the <pad> garden')).not.toContain(480);
+    expect(() => tokenizer.encode('the <pad> garden', { control: true })).toThrow(
+      /no row for the token "<pad>" \(480\), only 480 rows; leave it out/,
+    );
+    const fewer = tokenizerFromFolder(folder(bytes, { 'config.json': { vocab_size: 479 } }));
+    await expect(fewer).rejects.toThrow(/has 480 tokens, but the model only 479/);
   });
 
   test('tokenizer.json comes first', async () => {

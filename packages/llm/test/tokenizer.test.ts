@@ -317,7 +317,7 @@ describe('byte-level BPE from GGUF metadata', () => {
 
   test('splits, merges and decodes', async () => {
     const tokenizer = await fromMetadata(metadata('gpt-2'));
-    const ids = tokenizer.encode('Hello world12é<|end|>');
+    const ids = tokenizer.encode('Hello world12é<|end|>', { control: true });
     expect(tokenizer.pieces(ids)).toEqual(['He', 'll', 'o', 'Ġw', 'o', 'r', 'l', 'd', '12', 'Ã', '©', '<|end|>']);
     expect(tokenizer.decode(ids)).toBe('Hello world12é<|end|>');
     expect(tokenizer.decode(ids, { skipSpecial: true })).toBe('Hello world12é');
@@ -345,17 +345,29 @@ describe('byte-level BPE from GGUF metadata', () => {
     }
   });
 
+  // What llama.cpp reads as one: the same splits, whether merges are passed over, and the beginning.
   test.each([
-    ['llama3', 'llama-bpe'],
-    ['llama-v3', 'llama-bpe'],
-    ['deepseek-r1-qwen', 'qwen2'],
-  ])('%s is another name of %s', async (pre, known) => {
+    ['llama3', 'llama-bpe', 'llama-bpe'],
+    ['falcon3', 'llama-bpe', 'llama-bpe'],
+    ['lfm2', 'llama-bpe', 'llama-bpe'],
+    ['deepseek-r1-qwen', 'qwen2', 'qwen2'],
+    ['megrez', 'qwen2', 'qwen2'],
+    ['smaug-bpe', 'dbrx', 'llama-bpe'],
+    ['glm4', 'dbrx', 'llama-bpe'],
+    ['stablelm2', 'grok-2', 'qwen2'],
+    ['starcoder', 'smollm', 'smollm'],
+    ['command-r', 'smollm', 'smollm'],
+    ['phi-2', 'gpt-2', 'gpt-2'],
+    ['olmo', 'gpt-2', 'gpt-2'],
+  ])('%s is another name of %s, which splits as %s', async (pre, known, splits) => {
     const bos: GgufField = { type: 'u32', value: 18 };
-    const [other, one] = await Promise.all(
-      [pre, known].map((name) => fromMetadata({ ...metadata(name), 'tokenizer.ggml.bos_token_id': bos })),
-    );
-    expectSame(other!, one!, ['Hello world12', 'e\u0301 1212 \n\n', "he'll"]);
+    const open = (name: string) => fromMetadata({ ...metadata(name), 'tokenizer.ggml.bos_token_id': bos });
+    const [other, one, like] = await Promise.all([pre, known, splits].map(open));
+    const texts = ['Hello world12', 'e\u0301 1212 \n\n', "he'll"];
+    expectSame(other!, one!, texts);
     expect(other!.addsBos).toBe(known === 'llama-bpe');
+    for (const text of ['Hello world12', ' 1212 \n\n', "he'll"])
+      expect(other!.encode(text)).toEqual(like!.encode(text));
   });
 
   test('refuses an unknown way of splitting by name', async () => {
@@ -391,4 +403,133 @@ describe('tokenizer.json', () => {
       expect.objectContaining({ name: 'InputError' }),
     );
   });
+});
+
+describe('a text that spells control tokens', () => {
+  const texts = ['<s>', 'a</s>b', '<unk>', 'x <pad> y', '<|im_start|>user', '[INST] a [/INST]', '<0x41>', '</s>'];
+
+  test('is text in a GGUF file of SentencePiece, and in the folder that is written of it', async () => {
+    const metadata = sentencePieceMetadata(420);
+    const control = new Set([0, 1, 2]);
+    for (const tokenizer of [await fromMetadata(metadata), await fromWrittenFiles(metadata)]) {
+      for (const text of texts) {
+        const ids = tokenizer.encode(text);
+        expect(
+          ids.some((id) => control.has(id)),
+          text,
+        ).toBe(false);
+        expect(tokenizer.decode(ids)).toBe(text);
+      }
+      expect(tokenizer.encode('a<s>b', { control: true })).toContain(1);
+      // The byte of "A", not what a text spells.
+      expect(tokenizer.encode('<0x41>', { control: true })).not.toContain(tokenizer.tokenToId('<0x41>'));
+      expect(tokenizer.controlTokensIn('a<s>b</s>')).toEqual(['<s>', '</s>']);
+      expect(tokenizer.controlTokensIn('a<b>')).toEqual([]);
+    }
+  });
+
+  test('is read at the places that are ours alone', async () => {
+    const tokenizer = await fromMetadata(sentencePieceMetadata(420));
+    const template = 'a<s>b<s>';
+    const ids = tokenizer.encode(template, { control: (start) => start === 1 });
+    expect(ids.filter((id) => id === 1)).toHaveLength(1);
+    expect(tokenizer.decode(ids)).toBe('a<s> b<s>');
+  });
+
+  // The merges give each of the tokens that are added beside them.
+  const letters = Object.fromEntries([...'<s>/im[INST]01 '].map((letter, id) => [letter, id]));
+  const vocab = { ...letters, 's>': 20, '<s>': 21, '[I': 22, NS: 23, NST: 24, '[INST': 25, '[INST]': 26 };
+  const merges = [
+    ...[
+      ['s', '>'],
+      ['<', 's>'],
+      ['[', 'I'],
+      ['N', 'S'],
+      ['NS', 'T'],
+    ],
+    ...[
+      ['[I', 'NST'],
+      ['[INST', ']'],
+    ],
+  ];
+  const token = (content: string, special: boolean) => ({ id: vocab[content as keyof typeof vocab], content, special });
+
+  test.each([true, false])('is text where merges make a token of it (special: %s)', (special) => {
+    const model = { type: 'BPE', vocab, merges, ignore_merges: true };
+    const json = { pre_tokenizer: null, normalizer: null, post_processor: null, decoder: { type: 'Fuse' }, model };
+    const added_tokens = [token('<s>', special), token('[INST]', special)];
+    const tokenizer = createTokenizer({ source: 't', json: { ...json, added_tokens }, config: {} });
+    expect(tokenizer.pieces(tokenizer.encode('<s>[INST]'))).toEqual(['<', 's>', '[INST', ']']);
+    expect(tokenizer.pieces(tokenizer.encode('<s>'))).toEqual(['<', 's>']);
+    expect(tokenizer.pieces(tokenizer.encode('<s>[INST]', { control: true }))).toEqual(['<s>', '[INST]']);
+  });
+});
+
+describe('merges', () => {
+  const json = (merges: unknown[], more: object = {}) => ({
+    ...{ normalizer: null, pre_tokenizer: null, post_processor: null, decoder: { type: 'Fuse' }, added_tokens: [] },
+    model: { type: 'BPE', vocab: { a: 0, b: 1, c: 2, ab: 3, abc: 4, '<u>': 5 }, merges, ...more },
+  });
+  const open = (merges: unknown[], more?: object) =>
+    createTokenizer({ source: 't.json', json: json(merges, more), config: {} });
+
+  test.each([
+    [['a b', ['ab', 'c']]],
+    [[['a', 'b'], 'ab c']],
+    [['a b', 'ab c']],
+    [
+      [
+        ['a', 'b'],
+        ['ab', 'c'],
+      ],
+    ],
+  ])('are pairs, strings or both: %j', (merges) => expect(open(merges).encode('abc')).toEqual([4]));
+
+  test.each([
+    [['a b c'], {}, /"merges" must hold pairs of pieces, but holds "a b c"/],
+    [['ab'], {}, /but holds "ab"/],
+    [[['a', 3]], {}, /but holds \["a",3\]/],
+    [['b a'], {}, /"merges" joins "b" and "a", but the vocabulary has no "ba"/],
+    [['a b'], { dropout: 0.1 }, /"model\.dropout" is 0\.1/],
+    [['a b'], { continuing_subword_prefix: '##' }, /continuing_subword_prefix" is "##"/],
+    [['a b'], { unk_token: '<unk>' }, /"model\.unk_token" is "<unk>", which is not in the vocabulary/],
+  ])('%j with %j are refused', (merges, more, message) => {
+    expect(() => open(merges, more)).toThrow(message);
+    expect(() => open(merges, more)).toThrow(expect.objectContaining({ name: 'InputError' }));
+  });
+
+  test.each([
+    [{ type: 'Split', pattern: { String: ' ' }, behavior: 'MergedWithNext', invert: false }],
+    [{ type: 'Split', pattern: { String: ' ' }, behavior: 'Isolated', invert: true }],
+    [{ type: 'Punctuation', behavior: 'MergedWithPrevious' }],
+  ])('behind %j are refused, which the library would misread', (pre_tokenizer) => {
+    const split = { ...json(['a b']), pre_tokenizer };
+    expect(() => createTokenizer({ source: 't', json: split, config: {} })).toThrow(
+      /the pre-tokenizer .* not supported/,
+    );
+  });
+});
+
+test('an added token without a row in the embeddings is refused where it is used', () => {
+  const added = [{ id: 3, content: '<pad>', special: true }];
+  const model = { type: 'BPE', vocab: { a: 0, b: 1, ab: 2 }, merges: ['a b'] };
+  const json = {
+    normalizer: null,
+    pre_tokenizer: null,
+    post_processor: null,
+    decoder: null,
+    added_tokens: added,
+    model,
+  };
+  const tokenizer = createTokenizer({ source: 't', json, config: { bos_token: '<pad>' }, rows: 3 });
+  expect(tokenizer.vocabSize).toBe(4);
+  expect(tokenizer.encode('ab')).toEqual([2]);
+  expect(() => tokenizer.encode('a<pad>', { control: true })).toThrow(
+    /no row for the token "<pad>" \(3\), only 3 rows/,
+  );
+  expect(() => tokenizer.encode('a', { bos: true })).toThrow(/no row for the token "<pad>"/);
+  expect([0, 3, 4].map((id) => tokenizer.has(id))).toEqual([true, true, false]);
+  expect(() => createTokenizer({ source: 't', json, config: {}, rows: 2 })).toThrow(
+    /has 3 tokens, but the model only 2/,
+  );
 });

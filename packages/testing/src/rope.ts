@@ -20,12 +20,46 @@ export type ReferenceRopeScaling =
       highFrequencyFactor: number;
       originalMaxPositions: number;
     }
-  | { type: 'factors'; factors: readonly number[] };
+  | { type: 'factors'; factors: readonly number[] }
+  | {
+      type: 'yarn';
+      factor: number;
+      originalMaxPositions: number;
+      betaFast: number;
+      betaSlow: number;
+      truncate: boolean;
+      attentionFactor: number;
+    }
+  /** By the length of each sequence: beyond `maxPositions` the base grows. */
+  | { type: 'dynamic'; factor: number; maxPositions: number };
 
 /** Hugging Face's `modeling_rope_utils`, step by step: angle per position of pair `pair`. */
-function frequencyOf(pair: number, headDim: number, theta: number, scaling: ReferenceRopeScaling | undefined): number {
+function frequencyOf(
+  pair: number,
+  headDim: number,
+  theta: number,
+  scaling: ReferenceRopeScaling | undefined,
+  length: number,
+): number {
   const frequency = theta ** ((-2 * pair) / headDim);
   if (!scaling) return frequency;
+  if (scaling.type === 'dynamic') {
+    const { factor, maxPositions } = scaling;
+    const longest = Math.max(length, maxPositions);
+    const base = theta * ((factor * longest) / maxPositions - (factor - 1)) ** (headDim / (headDim - 2));
+    return base ** ((-2 * pair) / headDim);
+  }
+  if (scaling.type === 'yarn') {
+    const { factor, originalMaxPositions, betaFast, betaSlow, truncate } = scaling;
+    const correction = (rotations: number) =>
+      (headDim * Math.log(originalMaxPositions / (rotations * 2 * Math.PI))) / (2 * Math.log(theta));
+    let [low, high] = [correction(betaFast), correction(betaSlow)];
+    if (truncate) [low, high] = [Math.floor(low), Math.ceil(high)];
+    [low, high] = [Math.max(low, 0), Math.min(high, headDim - 1)];
+    if (low === high) high += 0.001;
+    const extrapolation = 1 - Math.min(Math.max((pair - low) / (high - low), 0), 1);
+    return (frequency / factor) * (1 - extrapolation) + frequency * extrapolation;
+  }
   if (scaling.type === 'linear') return frequency / scaling.factor;
   if (scaling.type === 'factors') return frequency / scaling.factors[pair]!;
   const { factor, lowFrequencyFactor, highFrequencyFactor, originalMaxPositions } = scaling;
@@ -48,12 +82,19 @@ function rotate(
   if (headDim % 2 !== 0) throw new RangeError(`rope: headDim ${headDim} is odd`);
   const half = headDim / 2;
   const y = zeros(x.shape);
-  const frequencies = Array.from({ length: half }, (_, pair) => frequencyOf(pair, headDim, theta, scaling));
+  const scale = scaling?.type === 'yarn' ? scaling.attentionFactor : 1;
+  let frequencies: number[] = [];
   for (let token = 0; token < tokens; token++) {
+    if (token === 0 || positions[token]! <= positions[token - 1]!) {
+      let last = token;
+      while (last + 1 < tokens && positions[last + 1]! > positions[last]!) last++;
+      const length = positions[last]! + 1;
+      frequencies = Array.from({ length: half }, (_, pair) => frequencyOf(pair, headDim, theta, scaling, length));
+    }
     for (let pair = 0; pair < half; pair++) {
       const angle = direction * positions[token]! * frequencies[pair]!;
-      const cosine = Math.cos(angle);
-      const sine = Math.sin(angle);
+      const cosine = scale * Math.cos(angle);
+      const sine = scale * Math.sin(angle);
       for (let head = 0; head < heads; head++) {
         const at = (token * heads + head) * headDim + pair;
         const first = x.data[at]!;

@@ -4,7 +4,6 @@ import {
   buildHybridModel,
   CandidateScorer,
   ccf,
-  fillNoun,
   type HybridModel,
   type Method,
   PromptBuilder,
@@ -89,7 +88,8 @@ async function measureMethod(
   { candidates, history, repeats, signal }: ScoringCase,
 ): Promise<ScoringResult[]> {
   const builder = new PromptBuilder(tokenizer, titles, {
-    template: fillNoun(method.template, 'movies'),
+    template: method.template,
+    nouns: 'movies',
     historyLength: history,
     maxLength: model.llm.maxPositions,
     slots: method.slots,

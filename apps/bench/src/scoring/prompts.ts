@@ -34,5 +34,7 @@ export function pairTokenizer(vocabSize: number): Tokenizer {
     decode: (ids) => ids.join(' '),
     pieces: (ids) => ids.map(String),
     tokenToId: () => undefined,
+    has: (id) => id < vocabSize,
+    controlTokensIn: () => [],
   };
 }

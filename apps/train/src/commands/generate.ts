@@ -6,7 +6,7 @@ import { collect, write } from '@crossgate/terminal';
 import { type Command, InvalidArgumentError } from 'commander';
 import { type GenerateSettings, generateText } from '../language-model';
 import { surroundingsOf } from '../session';
-import { parseCount, weightsOption } from './options';
+import { controlOption, parseCount, weightsOption } from './options';
 
 function parseTemperature(text: string): number {
   const value = /^\d*\.?\d+$/.test(text) ? Number(text) : Number.NaN;
@@ -44,6 +44,7 @@ export function registerGenerate(program: Command, host: Host): void {
     .option('--top-p <p>', 'draw among the likeliest tokens that together have this probability', parseShare)
     .option('--stop <text>', 'stop before this text (repeatable)', collectText)
     .option('--lora <dir>', 'PEFT folder, or run, whose LoRA adapter the model uses')
+    .addOption(controlOption())
     .addOption(weightsOption());
   host.handle<GenerateOptions>(command, async (context, options) => {
     const path = await locateModel(options.model, '--model', surroundingsOf(context.io));

@@ -90,6 +90,7 @@ export function registerModel(program: Command, host: Host): void {
         context.log.warn((error as Error).message);
         return null;
       });
+      for (const warning of [...(config.warnings ?? []), ...(tokenizer?.warnings ?? [])]) context.log.warn(warning);
       const maxPositions = contextOf(config);
       if (options.plan && options.length > maxPositions) {
         throw new InputError(`${options.length} tokens exceed ${contextWords(config)}`, {
@@ -122,7 +123,13 @@ export function registerModel(program: Command, host: Host): void {
         features: featuresOf(config),
         parameters,
         types,
-        tokenizer: tokenizer && { vocabSize: tokenizer.vocabSize, addsBos: tokenizer.addsBos },
+        tokenizer: tokenizer && {
+          vocabSize: tokenizer.vocabSize,
+          addsBos: tokenizer.addsBos,
+          bosTokenId: tokenizer.bosTokenId,
+          eosTokenIds: tokenizer.eosTokenIds,
+          warnings: tokenizer.warnings ?? [],
+        },
         weights: options.weights,
         deviceBytes: plan.weights,
         ...(options.plan && { plan: { prompts: options.prompts, length: options.length, ...plan } }),

@@ -17,6 +17,11 @@ export function weightsOption(): Option {
     .default('stored');
 }
 
+/** What a text becomes: control tokens that it spells are text without this. */
+export function controlOption(): Option {
+  return new Option('--control', 'read control tokens that the text spells, such as <|im_start|>, as tokens');
+}
+
 /** How training keeps what the backward pass reads. */
 export function activationsOption(): Option {
   return new Option('--activations <type>', 'with --plan: value of training.activations')

@@ -1,7 +1,6 @@
 /** What a runner with a language model works with: the method as it is run, the base model, and what makes prompts. */
 import { findCfDefinition } from '@crossgate/cf';
 import {
-  fillNoun,
   finalTemplate,
   findMethod,
   type Method,
@@ -86,7 +85,8 @@ export function makePrompts(
     const known = builders.get(template);
     if (known) return known;
     const builder = new PromptBuilder(tokenizer, titles, {
-      template: fillNoun(template, config.prompt.noun),
+      template,
+      nouns: config.prompt.noun,
       historyLength: config.prompt.historyLength,
       maxLength: Math.min(config.llm.maxLength, contextLength),
       slots: method.slots,

@@ -87,6 +87,7 @@ async function borrow(
   const { config, session } = context;
   const lent = await session.model(await locateModel(config.llm.path!, 'llm.path', session));
   const tokenizer = await lent.tokenizer();
+  for (const warning of [...(lent.config.warnings ?? []), ...(tokenizer.warnings ?? [])]) session.log.warn(warning);
   const prompts: HybridParts['prompts'] = (neighbors) =>
     makePrompts(context, method, contexts, tokenizer, contextOf(lent.config), neighbors);
   // Prompts are built once before the GPU is opened: a template that does not fit is found at once.
@@ -144,16 +145,18 @@ async function train(context: RunnerContext, run: RunFolder, parts: HybridParts)
     const { neighborCount } = config.prompt;
     const neighbors =
       first && usesNeighbors(method) ? await neighborLists(first, dataset, neighborCount + 1) : undefined;
+    const made = parts.prompts(neighbors);
     const { model, norms } = await buildHybridModel(llm, usesCf(method) ? cf.backends : [], {
       seed: config.seed,
       lora: config.lora,
       alg: config.alg,
       gate: config.gate,
       slots: method.slots,
+      tokenizer: made.final.tokenizer,
     });
     try {
       for (const norm of norms) session.log.info({ ...norm }, 'mean vector norms');
-      return await trainStages(context, run, { ...parts, ...{ model, norms, cf, made: parts.prompts(neighbors) } });
+      return await trainStages(context, run, { ...parts, ...{ model, norms, cf, made } });
     } finally {
       model.release();
     }

@@ -169,7 +169,15 @@ export function finalTemplate(
   return stagesOf(method, strategy, templates).at(-1)?.template ?? templates.template ?? method.template;
 }
 
-/** Puts the noun into a template: `movies` gives "movies" for `{nouns}` and "movie" for `{noun}`. */
+/** What `{nouns}` and `{noun}` stand for: `movies` gives "movies" and "movie". */
+export function nounSlots(nouns: string): Readonly<Record<string, string>> {
+  return { nouns, noun: nouns.replace(/s$/, '') };
+}
+
+/**
+ * Puts the noun into a template: `movies` gives "movies" for `{nouns}` and "movie" for `{noun}`. It is the template's own text
+ * then; a noun of others is given as `nouns` to `PromptBuilder`, which keeps it text whatever it spells.
+ */
 export function fillNoun(template: string, nouns: string): string {
-  return template.replaceAll('{nouns}', nouns).replaceAll('{noun}', nouns.replace(/s$/, ''));
+  return Object.entries(nounSlots(nouns)).reduce((text, [slot, noun]) => text.replaceAll(`{${slot}}`, noun), template);
 }

@@ -32,14 +32,20 @@ export function ropeFrequencies(headDim: number, theta: number): Float64Array {
 /**
  * Cosine and sine of position · frequency, computed in float64: [maxPositions, frequencies, 2]. For scaled rotary
  * embeddings, whose frequencies the model's configuration changes.
+ *
+ * @param scale what both are multiplied with.
  */
-export function ropeTableOf(maxPositions: number, frequencies: ArrayLike<number>): Float32Array<ArrayBuffer> {
+export function ropeTableOf(
+  maxPositions: number,
+  frequencies: ArrayLike<number>,
+  scale = 1,
+): Float32Array<ArrayBuffer> {
   const table = new Float32Array(2 * maxPositions * frequencies.length);
   for (let position = 0, at = 0; position < maxPositions; position++) {
     for (let i = 0; i < frequencies.length; i++) {
       const angle = position * frequencies[i]!;
-      table[at++] = Math.cos(angle);
-      table[at++] = Math.sin(angle);
+      table[at++] = scale * Math.cos(angle);
+      table[at++] = scale * Math.sin(angle);
     }
   }
   return table;

@@ -2,7 +2,13 @@
  * The tokenizer in the metadata of a GGUF file, SentencePiece (`llama`) or byte-level BPE (`gpt2`): built, or as files.
  */
 import { InputError, quoted } from '@crossgate/tensor';
-import { createTokenizer, type JsonObject, type Tokenizer, type TokenizerDescription } from '../tokenizer';
+import {
+  createTokenizer,
+  type JsonObject,
+  type SpecialTokens,
+  type Tokenizer,
+  type TokenizerDescription,
+} from '../tokenizer';
 import type { GgufValue } from './gguf';
 import { GgufStrings } from './gguf-strings';
 import type { SentencePieceModel } from './sentencepiece';
@@ -23,13 +29,19 @@ interface Vocabulary {
 }
 
 /**
- * Builds the tokenizer of a GGUF file.
- *
- * @param source name of the file in messages.
- * @throws {InputError} when there is none, or it is malformed or of a kind that is not supported.
+ * Builds the tokenizer that a GGUF file carries.
+ * @param source what to call the file in messages
+ * @param rows of the model's embeddings, as {@link TokenizerDescription.rows}
+ * @throws {InputError} when there is none, it is malformed, or of a kind that is not supported.
  */
-export function tokenizerFromGguf(metadata: Metadata, source: string): Tokenizer {
-  return createTokenizer(describe(metadata, source));
+export function tokenizerFromGguf(metadata: Metadata, source: string, rows?: number): Tokenizer {
+  const { special, ...description } = describe(metadata, source);
+  return createTokenizer({ ...description, special: () => special, ...(rows !== undefined && { rows }) });
+}
+
+/** What a file describes, and what begins and ends a text. */
+interface Described extends Omit<TokenizerDescription, 'special' | 'rows'> {
+  readonly special: SpecialTokens;
 }
 
 /** Key of tokenizer_config.json for {@link TokenizerDescription.mergeRanks}, which tokenizer.json has no place for. */
@@ -44,9 +56,10 @@ export const mergeRanksKey = 'crossgate_merge_ranks';
  * @throws {InputError} as {@link tokenizerFromGguf} does.
  */
 export function tokenizerFilesFromGguf(metadata: Metadata, source: string): Map<string, string> {
-  const description = describe(metadata, source);
-  createTokenizer(description);
-  const { json, bosTokenId, eosTokenIds, addsBos, mergeRanks } = description;
+  tokenizerFromGguf(metadata, source);
+  const { json, special, mergeRanks } = describe(metadata, source);
+  const { bosTokenId, eosTokenIds } = special;
+  const addsBos = special.beginning.length > 0;
   const pieces = strings(metadata, 'tokens')!;
   const pieceOf = (id: number | null | undefined) => (typeof id === 'number' ? (pieces[id] ?? null) : null);
   const bos = pieceOf(bosTokenId);
@@ -55,7 +68,7 @@ export function tokenizerFilesFromGguf(metadata: Metadata, source: string): Map<
     clean_up_tokenization_spaces: false,
     add_bos_token: addsBos,
     bos_token: bos,
-    eos_token: pieceOf(eosTokenIds?.[0]),
+    eos_token: pieceOf(eosTokenIds[0]),
     unk_token: (json.model as JsonObject).unk_token,
     [mergeRanksKey]: mergeRanks,
   };
@@ -81,7 +94,7 @@ function bosTemplate(bos: string, id: number) {
   };
 }
 
-function describe(metadata: Metadata, source: string): TokenizerDescription {
+function describe(metadata: Metadata, source: string): Described {
   const fail = (problem: string): never => {
     throw new InputError(problem, { code: 'tokenizer.invalid', place: source });
   };
@@ -115,27 +128,27 @@ function isNumbers(value: unknown): value is ArrayLike<number> & Iterable<number
   return ArrayBuffer.isView(value) && !(value instanceof BigInt64Array) && !(value instanceof BigUint64Array);
 }
 
-/** A token id of the metadata; undefined if the key is absent. */
-function tokenId({ source, metadata, pieces }: Vocabulary, name: string): number | undefined {
+/** What llama.cpp writes for a token that there is not. */
+const noToken = 0xffffffff;
+
+/** A token id of the metadata; undefined where the key is absent or, which is noted, names no token. */
+function tokenId({ metadata, pieces }: Vocabulary, name: string, warnings: string[] = []): number | undefined {
   const key = `tokenizer.ggml.${name}_token_id`;
   const id = metadata.get(key);
-  if (id === undefined) return undefined;
+  if (id === undefined || id === noToken || id === -1) return undefined;
   if (typeof id === 'number' && Number.isInteger(id) && id >= 0 && id < pieces.length) return id;
-  throw new InputError(`${key} is ${String(id).slice(0, 40)}, outside the vocabulary of ${pieces.length}.`, {
-    code: 'tokenizer.invalid',
-    place: source,
-  });
+  warnings.push(`${key} is ${String(id).slice(0, 40)}, outside the vocabulary of ${pieces.length}; it is passed over`);
+  return undefined;
 }
 
-function specialTokens(vocabulary: Vocabulary, addsBosByDefault: boolean) {
+function specialTokens(vocabulary: Vocabulary, addsBosByDefault: boolean): SpecialTokens {
+  const warnings: string[] = [];
   const flag = vocabulary.metadata.get('tokenizer.ggml.add_bos_token');
-  const bos = tokenId(vocabulary, 'bos');
-  const eosTokenIds = ['eos', 'eot'].map((name) => tokenId(vocabulary, name)).filter((id) => id !== undefined);
-  return {
-    bosTokenId: bos ?? null,
-    eosTokenIds,
-    addsBos: bos !== undefined && (typeof flag === 'boolean' ? flag : addsBosByDefault),
-  };
+  const bos = tokenId(vocabulary, 'bos', warnings);
+  const adds = typeof flag === 'boolean' ? flag : addsBosByDefault;
+  const ends = ['eos', 'eot', 'eom'].map((name) => tokenId(vocabulary, name, warnings));
+  const eosTokenIds = [...new Set(ends.filter((id) => id !== undefined))];
+  return { bosTokenId: bos ?? null, beginning: adds && bos !== undefined ? [bos] : [], eosTokenIds, warnings };
 }
 
 /** Tokens that are matched whole in the text, before anything else. */
@@ -154,7 +167,7 @@ function vocabularyRecord(pieces: readonly string[]): Record<string, number> {
   return record;
 }
 
-function describeSentencePiece(vocabulary: Vocabulary): TokenizerDescription {
+function describeSentencePiece(vocabulary: Vocabulary): Described {
   const { source, metadata, pieces, types } = vocabulary;
   const scores = metadata.get('tokenizer.ggml.scores');
   if (!isNumbers(scores) || scores.length !== pieces.length) {
@@ -168,7 +181,7 @@ function describeSentencePiece(vocabulary: Vocabulary): TokenizerDescription {
   return {
     source,
     config: {},
-    ...specialTokens(vocabulary, true),
+    special: specialTokens(vocabulary, true),
     ...sentencePieceSteps({ pieces, types, scores: Array.from(scores), dummyPrefix, unknown }),
   };
 }
@@ -268,20 +281,25 @@ interface PreTokenizer {
   readonly addsBos?: boolean;
 }
 
+const gpt2: PreTokenizer = { steps: gpt2Splits };
+const smollm: PreTokenizer = { steps: digitsThenGpt2 };
 const llama3: PreTokenizer = { steps: splitBy('\\p{N}{1,3}'), ignoreMerges: true, addsBos: true };
+const dbrx: PreTokenizer = { steps: splitBy('\\p{N}{1,3}') };
 const qwen2: PreTokenizer = { steps: splitBy('\\p{N}'), normalizer: { type: 'NFC' } };
-/** By the names that llama.cpp's converter gives them. */
-const preTokenizers: Readonly<Record<string, PreTokenizer>> = {
-  'gpt-2': { steps: gpt2Splits },
-  smollm: { steps: digitsThenGpt2 },
-  'llama-bpe': llama3,
-  llama3,
-  'llama-v3': llama3,
-  qwen2,
-  'deepseek-r1-qwen': qwen2,
-};
+const stablelm2: PreTokenizer = { steps: splitBy('\\p{N}') };
+const named = (names: string, pre: PreTokenizer) => names.split(' ').map((name) => [name, pre] as const);
+/** By the names that llama.cpp's converter gives them; those on a line split texts in the same way there. */
+const preTokenizers: ReadonlyMap<string, PreTokenizer> = new Map([
+  ...named('gpt-2 phi-2 mpt olmo jais trillion exaone4 gigachat a.x-4.0 mellum modern-bert granite-docling', gpt2),
+  ...named('jina-es jina-de jina-v2-es jina-v2-de', gpt2),
+  ...named('smollm starcoder refact command-r codeshell exaone minerva-7b mellum2', smollm),
+  ...named('llama-bpe llama3 llama-v3 falcon3 falcon-h1 pixtral midm-2.0 lfm2 jina-v5-nano', llama3),
+  ...named('dbrx smaug-bpe chatglm-bpe glm4', dbrx),
+  ...named('qwen2 deepseek-r1-qwen megrez kormo f2llmv2', qwen2),
+  ...named('stablelm2 hunyuan solar-open grok-2', stablelm2),
+]);
 
-function describeByteLevel(vocabulary: Vocabulary): TokenizerDescription {
+function describeByteLevel(vocabulary: Vocabulary): Described {
   const { source, metadata, pieces } = vocabulary;
   const merges = strings(metadata, 'merges');
   if (!merges)
@@ -290,10 +308,10 @@ function describeByteLevel(vocabulary: Vocabulary): TokenizerDescription {
       place: source,
     });
   const pre = String(metadata.get('tokenizer.ggml.pre') ?? 'none');
-  const steps = Object.hasOwn(preTokenizers, pre) ? preTokenizers[pre] : undefined;
+  const steps = preTokenizers.get(pre);
   if (!steps) {
-    const known = Object.keys(preTokenizers).join(', ');
-    // An older file, or one by a converter that did not know the model: how it splits texts is not known.
+    const known = [...preTokenizers.keys()].join(', ');
+    // Files from before the key was there, or by a converter that did not know the model: how they split is not known.
     const advice = pre === 'none' || pre === 'default' ? '; convert the model with a newer llama.cpp' : '';
     throw new InputError(`tokenizer.ggml.pre ${quoted(pre)} is not supported${advice}; supported: ${known}.`, {
       code: 'tokenizer.invalid',
@@ -303,7 +321,7 @@ function describeByteLevel(vocabulary: Vocabulary): TokenizerDescription {
   return {
     source,
     config: {},
-    ...specialTokens(vocabulary, steps.addsBos ?? false),
+    special: specialTokens(vocabulary, steps.addsBos ?? false),
     json: {
       normalizer: steps.normalizer ?? null,
       pre_tokenizer: steps.steps,
@@ -313,10 +331,20 @@ function describeByteLevel(vocabulary: Vocabulary): TokenizerDescription {
       model: {
         type: 'BPE',
         vocab: vocabularyRecord(pieces),
-        merges: merges.map((merge) => merge.split(' ', 2)),
+        merges: merges.map((merge) => pairOf(merge, source)),
         unk_token: null,
         ignore_merges: steps.ignoreMerges ?? false,
       },
     },
   };
+}
+
+/** The two pieces of a merge, which a space parts: pieces that begin with one are written with the sign for it. */
+function pairOf(merge: string, source: string): readonly string[] {
+  const pair = merge.split(' ');
+  if (pair.length === 2) return pair;
+  throw new InputError(`tokenizer.ggml.merges holds ${quoted(merge)}, which is no pair of pieces.`, {
+    code: 'tokenizer.invalid',
+    place: source,
+  });
 }

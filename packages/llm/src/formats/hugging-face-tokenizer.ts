@@ -3,46 +3,59 @@
  * is one.
  */
 import { InputError } from '@crossgate/tensor';
-import { createTokenizer, isJsonObject, type JsonObject, type Tokenizer } from '../tokenizer';
+import { specialTokensOf } from '../special-tokens';
+import {
+  createTokenizer,
+  isJsonObject,
+  type JsonObject,
+  type Tokenizer,
+  type TokenizerDescription,
+} from '../tokenizer';
 import { mergeRanksKey, sentencePieceSteps } from './gguf-tokenizer';
 import { type ModelFolder, readJson } from './hugging-face';
 import { orDescribed } from './recognize';
-import { parseSentencePiece } from './sentencepiece';
+import { parseSentencePiece, type SentencePieceModel } from './sentencepiece';
 
 /** The largest tokenizers today take about 35 MB. */
 const maxTokenizerBytes = 256 * 1024 * 1024;
 
-/** What a model's configuration says about special tokens. */
-interface SpecialIds {
-  readonly bosTokenId?: number | null;
-  readonly eosTokenIds?: readonly number[];
-}
-
 /**
- * Opens the tokenizer of a model folder: tokenizer.json or, without it, tokenizer.model.
- *
- * @param ids special tokens by the model's configuration: its end-of-text ids are added; its beginning-of-text id is
- * used if tokenizer_config.json names none.
+ * Opens the tokenizer of a model folder: tokenizer.json, or where there is none tokenizer.model. What begins and ends a
+ * text is read from tokenizer_config.json, config.json and generation_config.json too, where they are there.
  * @throws {InputError} when both are missing, and for one that is malformed or of a kind that is not supported.
  */
-export async function tokenizerFromFolder(folder: ModelFolder, ids: SpecialIds = {}): Promise<Tokenizer> {
+export async function tokenizerFromFolder(folder: ModelFolder): Promise<Tokenizer> {
   const files = await folder.list();
-  const config = files.includes('tokenizer_config.json') ? await readJson(folder, 'tokenizer_config.json') : {};
-  if (!isJsonObject(config))
-    throw new InputError(`${folder.name}/tokenizer_config.json must hold a JSON object.`, {
-      code: 'tokenizer.invalid',
-    });
+  const optional = async (file: string): Promise<JsonObject> => {
+    const json = files.includes(file) ? await readJson(folder, file) : {};
+    if (isJsonObject(json)) return json;
+    throw new InputError(`${folder.name}/${file} must hold a JSON object.`, { code: 'tokenizer.invalid' });
+  };
+  const settings = await optional('tokenizer_config.json');
+  // Folders from before added_tokens_decoder keep the names of special tokens in a file of their own.
+  const config = settings.added_tokens_decoder
+    ? settings
+    : { ...settings, ...(await optional('special_tokens_map.json')) };
+  const [model, generation] = [await optional('config.json'), await optional('generation_config.json')];
   const own = files.includes('tokenizer.json')
-    ? await describeJson(folder, config, ids)
+    ? await describeJson(folder, config)
     : files.includes('tokenizer.model')
       ? await describeModel(folder, config)
       : refuse(folder);
+  const { sentencePiece, ...description } = own;
+  const claims = { json: own.json, config, model, generation, ...(sentencePiece && { sentencePiece }) };
+  const rows = model.vocab_size;
   return createTokenizer({
-    ...own,
+    ...description,
     config,
-    ...(ids.eosTokenIds ? { eosTokenIds: ids.eosTokenIds } : {}),
-    ...(typeof config.add_bos_token === 'boolean' ? { addsBos: config.add_bos_token } : {}),
+    special: (vocabulary) => specialTokensOf(claims, vocabulary),
+    ...(typeof rows === 'number' && { rows }),
   });
+}
+
+/** What a tokenizer is read from. */
+interface Described extends Pick<TokenizerDescription, 'source' | 'json' | 'mergeRanks'> {
+  readonly sentencePiece?: Pick<SentencePieceModel, 'bos' | 'eos'>;
 }
 
 function refuse(folder: ModelFolder): never {
@@ -53,23 +66,17 @@ function refuse(folder: ModelFolder): never {
   });
 }
 
-async function describeJson(folder: ModelFolder, config: JsonObject, ids: SpecialIds) {
+async function describeJson(folder: ModelFolder, config: JsonObject): Promise<Described> {
   const source = `${folder.name}/tokenizer.json`;
   const json = await readJson(folder, 'tokenizer.json', maxTokenizerBytes);
   if (!isJsonObject(json)) throw new InputError(`${source} must hold a JSON object.`, { code: 'tokenizer.invalid' });
   const complete = { normalizer: null, pre_tokenizer: null, post_processor: null, decoder: null, ...json };
-  const named = 'bos_token' in config;
   const mergeRanks = mergeRanksOf(json, config, `${folder.name}/tokenizer_config.json`);
-  return {
-    source,
-    json: complete,
-    ...(named || ids.bosTokenId === undefined ? {} : { bosTokenId: ids.bosTokenId }),
-    ...(mergeRanks ? { mergeRanks } : {}),
-  };
+  return { source, json: complete, ...(mergeRanks && { mergeRanks }) };
 }
 
-/** Reads SentencePiece's own file, which is all that Vicuna has, and the tokens that were added beside it. */
-async function describeModel(folder: ModelFolder, config: JsonObject) {
+/** SentencePiece's own file, as Vicuna comes with it, and the tokens that were added beside it. */
+async function describeModel(folder: ModelFolder, config: JsonObject): Promise<Described> {
   const file = await folder.open('tokenizer.model');
   const source = file.name;
   try {
@@ -86,9 +93,7 @@ async function describeModel(folder: ModelFolder, config: JsonObject) {
       source,
       json: { ...json, added_tokens: [...json.added_tokens, ...more] },
       mergeRanks,
-      ...('bos_token' in config ? {} : { bosTokenId: model.bos }),
-      eosTokenIds: model.eos === null ? [] : [model.eos],
-      addsBos: true,
+      sentencePiece: model,
     };
   } finally {
     await file.close();

@@ -7,8 +7,9 @@ export {
   isTokenWeight,
   type LlamaConfig,
 } from '../config';
-export { type RopeScaling, rotaryFrequencies } from '../rotary';
+export { type RopeScaling, rotaryFrequencies, rotaryScale } from '../rotary';
 export * from '../tokenizer';
+export type { YarnScaling } from '../yarn';
 export { type StoredType, storedTypes } from './dequantize';
 export * from './gguf';
 export { type GgufModel, ggufParts, huggingFaceName, openGgufModel } from './gguf-model';

@@ -4,10 +4,12 @@ import type { Tokenizer } from '../tokenizer';
 import { type GenerateOptions, generateTokens } from './generate';
 import type { LlamaModel } from './llama';
 
-/** Settings of {@link generateText}. */
-export interface GenerateTextOptions extends GenerateOptions {
-  /** Strings that end the generation; they are not part of the result. Default: none. */
+/** How a text is continued. */
+export interface GenerateTextOptions extends Omit<GenerateOptions, 'tokenizer'> {
+  /** Texts that end the generation; they are not part of the result. */
   readonly stop?: readonly string[];
+  /** Whether control tokens that a prompt spells, such as `<|im_start|>`, are read as tokens. Default false. */
+  readonly control?: boolean;
 }
 
 /**
@@ -104,12 +106,12 @@ export async function* generateText(
   model: LlamaModel,
   tokenizer: Tokenizer,
   prompt: string | readonly number[],
-  { stop = [], onToken, ...options }: GenerateTextOptions = {},
+  { stop = [], control = false, onToken, ...options }: GenerateTextOptions = {},
 ): AsyncGenerator<string, number[], undefined> {
-  const before = typeof prompt === 'string' ? encodePrompt(tokenizer, prompt) : prompt;
+  const before = typeof prompt === 'string' ? encodePrompt(tokenizer, prompt, control) : prompt;
   const [text, stops] = [new TextOfTokens(tokenizer, before), new StopTexts(stop)];
   const tokens: number[] = [];
-  for await (const token of generateTokens(model, before, options)) {
+  for await (const token of generateTokens(model, before, { ...options, tokenizer })) {
     tokens.push(token);
     onToken?.(token);
     const { text: piece, stopped } = stops.push(text.push(token));
@@ -126,10 +128,11 @@ export async function* generateText(
  * The tokens of a text to continue. They begin with the beginning-of-text token if the model was trained with it, or if
  * the text is empty.
  *
- * @throws InputError for an empty text when there is no such token.
+ * @param control whether control tokens that the text spells are read as tokens
+ * @throws InputError for an empty text where there is no such token.
  */
-export function encodePrompt(tokenizer: Tokenizer, prompt: string): number[] {
-  const tokens = tokenizer.encode(prompt, { bos: tokenizer.addsBos || prompt === '' });
+export function encodePrompt(tokenizer: Tokenizer, prompt: string, control = false): number[] {
+  const tokens = tokenizer.encode(prompt, { bos: tokenizer.addsBos || prompt === '', control });
   if (tokens.length === 0) {
     throw new InputError('the prompt is empty and the model has no beginning-of-text token', {
       code: 'prompt.empty',

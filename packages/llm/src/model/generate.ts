@@ -1,7 +1,8 @@
 // Generates tokens, one after the other. A cache keeps what was computed for earlier ones.
 import { InputError } from '@crossgate/gpu';
 import type { Tensor } from '@crossgate/tensor';
-import { argmax, RandomStream, sum, withoutTape } from '@crossgate/tensor';
+import { add, argmax, fromHost, RandomStream, sum, withoutTape } from '@crossgate/tensor';
+import type { Tokenizer } from '../tokenizer';
 import { KeyValueCache } from './cache';
 import { contextWords, type LlamaModel } from './llama';
 import { lastTokens, packSequences } from './packing';
@@ -17,6 +18,11 @@ export interface GenerateOptions extends SamplingOptions {
   readonly onToken?: (token: number) => void;
   /** Aborting it ends the generation between two tokens and throws its reason. */
   readonly signal?: AbortSignal | undefined;
+  /**
+   * The model's tokenizer: its end tokens end the text, and rows of the model without a token of it are never chosen.
+   * Default: the ends of the model's configuration, and every row.
+   */
+  readonly tokenizer?: Pick<Tokenizer, 'eosTokenIds' | 'has'>;
 }
 
 /** Checks that tokens can be embedded. @throws InputError for no tokens, and for tokens outside the vocabulary. */
@@ -82,7 +88,7 @@ export async function generate(
 export async function* generateTokens(
   model: LlamaModel,
   prompt: readonly number[],
-  { maxNewTokens = 128, seed = 0, onToken, signal, ...sampling }: GenerateOptions = {},
+  { maxNewTokens = 128, seed = 0, onToken, signal, tokenizer, ...sampling }: GenerateOptions = {},
 ): AsyncGenerator<number, void, undefined> {
   checkVocabulary(model, prompt);
   checkSampling(sampling);
@@ -92,14 +98,18 @@ export async function* generateTokens(
     });
   }
   const random = new RandomStream(seed, 'generate');
+  const { eosTokenIds } = tokenizer ?? model.config;
+  const penalties = tokenizer ? penaltiesOf(tokenizer, model.config.vocabSize) : undefined;
   // The last token is never followed, so its keys are not needed.
   const most = Math.min(maxNewTokens, model.maxPositions - prompt.length);
   using cache = new KeyValueCache(model, prompt.length + Math.max(0, most - 1));
   let next = prompt;
   for (let count = 0; count < most; count++) {
     signal?.throwIfAborted();
-    const token = await nextToken(model, cache, next, (logits) => choose(logits, count + 1, sampling, random));
-    if (model.config.eosTokenIds.includes(token)) return;
+    const token = await nextToken(model, cache, next, (logits) =>
+      choose(logits, count + 1, sampling, random, penalties),
+    );
+    if (eosTokenIds.includes(token)) return;
     onToken?.(token);
     yield token;
     next = [token];
@@ -120,18 +130,35 @@ async function nextToken(
   return await use(logits);
 }
 
+/** Below every logit of a model, and finite: what is added to the logits of rows without a token. */
+const never = Math.fround(-1e30);
+
+/** What is added to each logit; undefined where every row has a token. */
+function penaltiesOf({ has }: Pick<Tokenizer, 'has'>, rows: number): Float32Array | undefined {
+  const penalties = Float32Array.from({ length: rows }, (_, id) => (has(id) ? 0 : never));
+  return penalties.includes(never) ? penalties : undefined;
+}
+
 /** @param step 1 for the first new token; for messages */
-async function choose(logits: Tensor, step: number, sampling: SamplingOptions, random: RandomStream): Promise<number> {
+async function choose(
+  logits: Tensor,
+  step: number,
+  sampling: SamplingOptions,
+  random: RandomStream,
+  penalties: Float32Array | undefined,
+): Promise<number> {
   const problem = `the logits of new token ${step} are not finite`;
   if ((sampling.temperature ?? 0) === 0) {
-    // The likeliest token is found on the device, so that eight bytes travel instead of the vocabulary. Argmax ignores
-    // NaN; a sum does not.
-    const [token, total] = [argmax(logits), sum(logits)];
+    // The likeliest token is found on the device, so that eight bytes travel instead of the vocabulary. Argmax passes over NaN; a
+    // sum does not.
+    const held = penalties ? add(logits, fromHost(logits.device, logits.shape, penalties)) : logits;
+    const [token, total] = [argmax(held), sum(logits)];
     const [[likeliest], [value]] = await Promise.all([token.readIntegers(), total.read()]);
     if (!Number.isFinite(value)) throw brokenOutput(problem);
     return likeliest!;
   }
   const values = await logits.read();
   requireFinite(values, problem);
+  if (penalties) for (const [id, penalty] of penalties.entries()) values[id]! += penalty;
   return sampleToken(values, sampling, random.uniform());
 }

@@ -1,7 +1,7 @@
 // The LLaMA forward pass on packed batches. Its backward pass comes from the tape.
 import type { Device } from '@crossgate/gpu';
 import { InputError } from '@crossgate/gpu';
-import type { LinearWeight, PackedSequences } from '@crossgate/tensor';
+import type { LinearWeight } from '@crossgate/tensor';
 import {
   activeTape,
   add,
@@ -25,11 +25,12 @@ import {
 } from '@crossgate/tensor';
 import { expectedTensors, type LlamaConfig } from '../config';
 import type { WeightSource } from '../formats/source';
-import { rotaryFrequencies } from '../rotary';
+import { rotaryFrequencies, rotaryScale, stretchedPositions } from '../rotary';
 import type { KeyValueCache, Past } from './cache';
 import { type LoadOptions, loadWeights } from './load-weights';
 import type { DropoutContext, LoraAdapters } from './lora';
 import { lastTokens, type PackedBatch, packSequences, windowed } from './packing';
+import { type Rotation, rotationOf } from './rotation';
 
 /** Attention of a layer: to the batch's own tokens, and to cached ones. */
 type Attend = (layer: number, query: Tensor, key: Tensor, value: Tensor) => Tensor;
@@ -37,16 +38,17 @@ type Attend = (layer: number, query: Tensor, key: Tensor, value: Tensor) => Tens
 /** Most positions that any model computes here, whatever its config says: the size of the rotary table. */
 export const mostPositions = 8192;
 
-/** Number of tokens of the longest sequence that a model takes here. */
-export function contextOf({ maxPositions }: Pick<LlamaConfig, 'maxPositions'>): number {
-  return Math.min(maxPositions, mostPositions);
+/** What the context of a model depends on. */
+type ContextConfig = Pick<LlamaConfig, 'maxPositions' | 'ropeScaling'>;
+
+/** Tokens of the longest sequence that a model takes here. */
+export function contextOf(config: ContextConfig): number {
+  return Math.min(stretchedPositions(config), mostPositions);
 }
 
-/**
- * The same in words, for messages: "the model's context of 4096", or that only the first 8192 tokens of it are
- * computed.
- */
-export function contextWords({ maxPositions }: Pick<LlamaConfig, 'maxPositions'>): string {
+/** The same in words: "the model's context of 4096", or that it is ours which ends earlier. */
+export function contextWords(config: ContextConfig): string {
+  const maxPositions = stretchedPositions(config);
   return maxPositions <= mostPositions
     ? `the model's context of ${maxPositions}`
     : `the ${mostPositions} tokens that are computed here of the model's context of ${maxPositions}`;
@@ -90,7 +92,7 @@ export class LlamaModel {
     // A rotary table for longer contexts than any prompt here would only cost memory.
     const maxPositions = contextOf(config);
     this.maxPositions = maxPositions;
-    const angles = () => ropeTableOf(maxPositions, rotaryFrequencies(config));
+    const angles = () => ropeTableOf(maxPositions, rotaryFrequencies(config), rotaryScale(config));
     this.#ropeTable = base ? base.#ropeTable : persistent(device, [maxPositions, config.headDim], 'weights', angles());
   }
 
@@ -198,6 +200,7 @@ export class LlamaModel {
       }
     }
     const visible = windowed(device, batch, config.slidingWindow);
+    const rotation = rotationOf(device, config, batch, this.#ropeTable);
     const attend: Attend = (layer, query, key, value) => {
       if (past?.keep) past.cache.store(layer, key, value);
       return firstPosition > 0
@@ -207,10 +210,10 @@ export class LlamaModel {
     let hidden = embeddings;
     for (let layer = 0; layer < config.layers; layer++) {
       const last = layer === config.layers - 1;
-      const run = (x: Tensor) => this.#layer(layer, x, batch, last ? rows : null, dropout, attend);
-      // The layer's input, and all that its second run reads, must outlive the scopes around this one.
+      const run = (x: Tensor) => this.#layer(layer, x, rotation, last ? rows : null, dropout, attend);
+      // Beside the layer's input, what its second run reads must outlive the scopes around this one.
       const input = hidden;
-      const kept = [input, batch.positions, visible.offsets, visible.sequenceOfToken];
+      const kept = [input, ...rotation.kept, visible.offsets, visible.sequenceOfToken];
       hidden = this.checkpointing && activeTape() ? checkpoint(device, kept, run) : tidy(device, () => run(input));
       // The tape holds what the backward pass reads of a layer's result, maybe in fewer bits.
       if (layer > 0) device.memory.releaseEarly(input.slice);
@@ -239,19 +242,18 @@ export class LlamaModel {
   #layer(
     layer: number,
     x: Tensor,
-    batch: PackedSequences,
+    { sequences, table }: Rotation,
     rows: Uint32Array | null,
     dropout: DropoutContext | undefined,
     attend: Attend,
   ): Tensor {
     const { heads, keyValueHeads, headDim, rmsNormEpsilon } = this.config;
     const prefix = `model.layers.${layer}`;
-    const table = this.#ropeTable;
     const project = (input: Tensor, name: string) => this.#project(`${prefix}.${name}`, input, dropout);
     const normalized = rmsNorm(x, this.weight(`${prefix}.input_layernorm.weight`), rmsNormEpsilon);
     const rotated = (name: 'q' | 'k', count: number) => {
       const projected = project(normalized, `self_attn.${name}_proj`);
-      return rope(this.#normalizeHeads(projected, `${prefix}.self_attn.${name}_norm.weight`), batch, {
+      return rope(this.#normalizeHeads(projected, `${prefix}.self_attn.${name}_norm.weight`), sequences, {
         heads: count,
         headDim,
         table,

@@ -3,6 +3,7 @@ import { bytesFromFloats, encodeSafetensors, type FloatDtype, InputError, isFloa
 import { type LlamaConfig, quantizationMethod } from '../config';
 import { bitsOfWeight, type QuantizedBits, quantizedType } from '../formats/quantize';
 import type { WeightSource } from '../formats/source';
+import { writtenYarn } from '../yarn';
 import { quantizedRows } from './load-weights';
 import { loraScale } from './lora';
 import type { PeftAdapter } from './peft';
@@ -164,13 +165,17 @@ export function huggingFaceConfig(
         ? null
         : scaling.type === 'linear'
           ? { rope_type: 'linear', factor: scaling.factor }
-          : {
-              rope_type: 'llama3',
-              factor: scaling.factor,
-              low_freq_factor: scaling.lowFrequencyFactor,
-              high_freq_factor: scaling.highFrequencyFactor,
-              original_max_position_embeddings: scaling.originalMaxPositions,
-            },
+          : scaling.type === 'dynamic'
+            ? { rope_type: 'dynamic', factor: scaling.factor }
+            : scaling.type === 'yarn'
+              ? writtenYarn(scaling)
+              : {
+                  rope_type: 'llama3',
+                  factor: scaling.factor,
+                  low_freq_factor: scaling.lowFrequencyFactor,
+                  high_freq_factor: scaling.highFrequencyFactor,
+                  original_max_position_embeddings: scaling.originalMaxPositions,
+                },
     ...(kind === 'mistral' && { sliding_window: config.slidingWindow ?? null }),
     ...(kind !== 'qwen2' && { attention_bias: attentionBias }),
     ...(kind === 'llama' && { mlp_bias: config.feedForwardBias ?? false }),

@@ -5,6 +5,7 @@ import { KeyValueCache } from './cache';
 import { checkVocabulary } from './generate';
 import type { LlamaModel } from './llama';
 import { lastTokens, packSequences } from './packing';
+import { rotatesByLength } from './rotation';
 
 /** Settings of {@link computeInBatches} and {@link score}. */
 export interface BatchOptions {
@@ -94,24 +95,28 @@ export async function score(
 ): Promise<Float32Array<ArrayBuffer>> {
   checkVocabulary(model, prefix);
   for (const candidate of [...candidates, answers]) checkVocabulary(model, candidate);
-  const { device } = model;
-  const { vocabSize } = model.config;
-  using cache = new KeyValueCache(model, prefix.length);
-  {
+  const { device, config } = model;
+  const { vocabSize } = config;
+  // Where angles depend on the length of the whole, the prefix of one sequence is not that of another.
+  const alone = candidates.some(({ length }) => rotatesByLength(config, prefix.length + length));
+  using cache = new KeyValueCache(model, alone ? 1 : prefix.length);
+  if (!alone) {
     using _ = device.step();
     withoutTape(() => model.extend(cache, model.embed(Uint32Array.from(prefix))));
   }
   return await computeInBatches(
     device,
-    candidates,
+    alone ? candidates.map((candidate) => [...prefix, ...candidate]) : candidates,
     ({ length }) => length,
     (batch) => {
       const lengths = batch.map(({ length }) => length);
       const packed = packSequences(device, lengths, cache.length);
-      const hidden = model.forward(model.embed(Uint32Array.from(batch.flat())), packed, lastTokens(packed), undefined, {
-        cache,
-      });
-      const logits = reshape(model.logits(hidden), [batch.length * vocabSize, 1]);
+      const embedded = model.embed(Uint32Array.from(batch.flat()));
+      const past = alone ? undefined : { cache };
+      const logits = reshape(model.logits(model.forward(embedded, packed, lastTokens(packed), undefined, past)), [
+        batch.length * vocabSize,
+        1,
+      ]);
       return embedding(
         logits,
         Uint32Array.from(lengths.flatMap((_, row) => answers.map((token) => row * vocabSize + token))),

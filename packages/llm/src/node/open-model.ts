@@ -20,9 +20,8 @@ export interface OpenModel {
   /** Its weights, read when they are asked for. */
   readonly source: WeightSource;
   /**
-   * Builds the tokenizer on the first call. A model need not have one, since weights can be used with token ids alone.
-   *
-   * @throws {InputError} when it is missing, malformed, not supported, or has ids beyond the model's vocabulary.
+   * Builds the tokenizer on the first call. A model need not have one: weights alone serve for token ids.
+   * @throws {InputError} when it is missing, malformed, not supported, or has more pieces than the model has rows.
    */
   tokenizer(): Promise<Tokenizer>;
   /** Closes the model's files. */
@@ -45,11 +44,11 @@ export async function openModel(path: string): Promise<OpenModel> {
   if (await isFolder(found)) {
     const folder = openFolder(found);
     const source = await openHuggingFaceModel(folder);
-    return opened(path, source, () => tokenizerFromFolder(folder, source.config));
+    return opened(source, () => tokenizerFromFolder(folder));
   }
   const [first, ...more] = await openParts(ggufParts(found));
   const { source, header } = await openGgufModel(first!, more);
-  return opened(path, source, async () => tokenizerFromGguf(header.metadata, path));
+  return opened(source, async () => tokenizerFromGguf(header.metadata, path, source.config.vocabSize));
 }
 
 /**
@@ -112,21 +111,14 @@ async function ggufMetadata(path: string): Promise<GgufHeader['metadata']> {
   }
 }
 
-function opened(path: string, source: WeightSource, build: () => Promise<Tokenizer>): OpenModel {
+function opened(source: WeightSource, build: () => Promise<Tokenizer>): OpenModel {
   const { config } = source;
   let tokenizer: Promise<Tokenizer> | undefined;
   return {
     config,
     source,
     tokenizer: () => {
-      tokenizer ??= build().then((built) => {
-        if (built.vocabSize <= config.vocabSize) return built;
-        throw new InputError(`the tokenizer has ${built.vocabSize} tokens, but the model only ${config.vocabSize}`, {
-          code: 'tokenizer.invalid',
-          place: path,
-          fix: 'give it the tokenizer that it was trained with.',
-        });
-      });
+      tokenizer ??= build();
       return tokenizer;
     },
     close: () => source.close(),
