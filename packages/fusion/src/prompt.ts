@@ -78,6 +78,7 @@ export class PromptBuilder {
    * tokenizer cannot tell Yes from No.
    */
   constructor(
+    /** What turns the text of prompts into tokens. */
     readonly tokenizer: Tokenizer,
     private readonly titles: readonly string[],
     /** The settings of the prompts. */

@@ -8,77 +8,86 @@ import { isJsonObject, type JsonObject, readStructure } from './tokenizer-struct
 export type { SpecialTokens, VocabularyView } from './special-tokens';
 export { isJsonObject, type JsonObject } from './tokenizer-structure';
 
-/** How a text is encoded. */
+/** Settings of {@link Tokenizer.encode}. */
 export interface EncodeOptions {
   /**
-   * Put what begins a text first: the token or tokens that the model was trained with before every text, or where it was
-   * trained without, its beginning-of-text token if it has one. Default false.
+   * Whether what begins a text comes first: the tokens that the model was trained with before every text or, if it was
+   * trained without, its beginning-of-text token, if it has one. Default false.
    */
   readonly bos?: boolean;
   /**
-   * Whether the space that SentencePiece models put before a text is added. Default true; false for segments that
-   * continue a text. Without effect where the model adds none.
+   * Whether to add the space that SentencePiece models put before a text. Default true; use false for segments that
+   * continue a text. No effect if the model adds none.
    */
   readonly dummyPrefix?: boolean;
   /**
-   * Whether control tokens that the text spells, such as `<s>`, are read as those tokens; or, for some places alone,
-   * whether the one that it spells at [start, end) is. Default false: a text is text, whatever it spells.
+   * Whether control tokens that the text spells, such as `<s>`, are read as tokens; or a function that says so of the
+   * one at [start, end). Default false: a text is text, whatever it spells.
    */
   readonly control?: boolean | MayRead;
 }
 
-/** How ids are decoded. */
+/** Settings of {@link Tokenizer.decode}. */
 export interface DecodeOptions {
-  /** Leave out special tokens. Default false. */
+  /** Whether special tokens are left out. Default false. */
   readonly skipSpecial?: boolean;
-  /** Whether the ids begin with the space that `encode` adds, which is then taken off again. Default true. */
+  /** Whether the ids begin with the space that `encode` adds; it is then removed. Default true. */
   readonly dummyPrefix?: boolean;
 }
 
-/** Text to token ids and back. */
+/** Turns text into token ids and back. */
 export interface Tokenizer {
-  /** One more than the largest id. */
+  /** The largest id plus one. */
   readonly vocabSize: number;
-  /** Beginning-of-text id, or null where the model has none. */
+  /** Id of the beginning-of-text token; null where the model has none. */
   readonly bosTokenId: number | null;
-  /** Ids that end a text; may be empty. */
+  /** Ids of the tokens that end a text; may be empty. */
   readonly eosTokenIds: readonly number[];
-  /** The model was trained with the beginning-of-text token before every text. */
+  /** Whether the model was trained with the beginning-of-text token before every text. */
   readonly addsBos: boolean;
-  /** What its files say in contradiction, and what was made of it; one sentence each. Absent: nothing. */
+  /** Where the model's files contradict one another, and which is followed; a sentence each. Absent if nowhere. */
   readonly warnings?: readonly string[];
-  /** @throws {InputError} for a token that has no row in the model's embeddings, by its name. */
+  /**
+   * The token ids of a text.
+   *
+   * @throws {InputError} for a token that has no row in the model's embeddings, by its name.
+   */
   encode(text: string, options?: EncodeOptions): number[];
-  /** @throws {InputError} for an id outside the vocabulary. */
+  /** The text of token ids. @throws {InputError} for an id outside the vocabulary. */
   decode(ids: readonly number[], options?: DecodeOptions): string;
-  /** The vocabulary's own spelling of each id. @throws {InputError} for an id outside the vocabulary. */
+  /**
+   * The vocabulary's own spelling of each id, such as `▁Yes`.
+   *
+   * @throws {InputError} for an id outside the vocabulary.
+   */
   pieces(ids: readonly number[]): string[];
-  /** The id of a piece in the vocabulary's own spelling (`▁Yes`), or undefined. */
+  /** The id of a piece in the vocabulary's own spelling (`▁Yes`); undefined if there is none. */
   tokenToId(piece: string): number | undefined;
-  /** Whether an id is one of a token: models may have more rows than there are tokens. */
+  /** Whether an id is one of a token. A model may have more rows than there are tokens. */
   has(id: number): boolean;
-  /** The control tokens that a text spells, in order: what `control` would read. */
+  /** The control tokens that a text spells, in order: those that `control` would read. */
   controlTokensIn(text: string): string[];
 }
 
-/** What a tokenizer is made of. */
+/** What {@link createTokenizer} builds a tokenizer from. */
 export interface TokenizerDescription {
-  /** What to call the tokenizer in messages: usually a path. */
+  /** Name of the tokenizer in messages, usually a path. */
   readonly source: string;
-  /** The structure of a tokenizer.json. */
+  /** The content of a tokenizer.json. */
   readonly json: JsonObject;
-  /** The structure of a tokenizer_config.json. */
+  /** The content of a tokenizer_config.json. */
   readonly config: JsonObject;
-  /** What begins and ends a text; default: what `json` and `config` say. */
+  /** What begins and ends a text. Default: what `json` and `config` say. */
   readonly special?: (vocabulary: VocabularyView) => SpecialTokens;
-  /** Gives merges equal ranks where they are equally good; index = merge, value = rank. */
+  /** [merges] rank of each merge, so that equally good merges can have the same rank. Default: their order. */
   readonly mergeRanks?: readonly number[];
-  /** Rows of the model's embeddings; default: enough. Added tokens may lie beyond, and are refused where they are used. */
+  /** Rows of the model's embeddings. Default: enough. Added tokens beyond them are refused where they are used. */
   readonly rows?: number;
 }
 
 /**
- * Builds a tokenizer from the structure of a tokenizer.json.
+ * Builds a tokenizer from the content of a tokenizer.json.
+ *
  * @throws {InputError} when the structure is malformed or one that is not read as Hugging Face reads it, and for a
  * vocabulary of more pieces than the model has rows.
  */

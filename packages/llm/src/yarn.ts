@@ -3,6 +3,7 @@ import type { KeyReader } from './key-reader';
 
 /** What YaRN is given. */
 export interface YarnScaling {
+  /** Tells it from the other kinds of scaling. */
   readonly type: 'yarn';
   /** How many times longer the context is than the original one. */
   readonly factor: number;
