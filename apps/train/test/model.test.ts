@@ -48,9 +48,9 @@ describe('tokens', () => {
     await expect(checkTokens([1, 1, 1], limits)).rejects.toThrow(/--tokens: 3 tokens exceed the model's context of 2/);
     // Refused before a model is loaded, in the words of whose limit it is.
     const long = { vocabSize: 10, maxPositions: 131_072 };
-    await checkTokens(Array(8192).fill(1), long);
-    await expect(checkTokens(Array(8193).fill(1), long)).rejects.toThrow(
-      /8193 tokens exceed the 8192 tokens that are computed here of the model's context of 131072$/,
+    await checkTokens(Array(131_072).fill(1), long);
+    await expect(checkTokens(Array(131_073).fill(1), long)).rejects.toThrow(
+      /131073 tokens exceed the model's context of 131072$/,
     );
   });
 });

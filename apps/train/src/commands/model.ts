@@ -72,7 +72,7 @@ export function registerModel(program: Command, host: Host): void {
     .option('--checkpointing', 'with --plan: training.checkpointing is true')
     .addOption(activationsOption());
   host.handle<InfoOptions>(info, async (context, options, [name]) => {
-    const [{ openModel }, { contextOf, contextWords, loraParameterShapes, weightBytes }, { planMemory }] =
+    const [{ openModel }, { contextOf, contextWords, loraParameterShapes, rotaryRows, weightBytes }, { planMemory }] =
       await Promise.all([import('@crossgate/llm/node'), import('@crossgate/llm'), import('@crossgate/fusion')]);
     const path = await locateModel(name!, '<path>', surroundingsOf(context.io));
     const files = await openModel(path);
@@ -105,7 +105,7 @@ export function registerModel(program: Command, host: Host): void {
       const plan = planMemory({
         llm: config,
         weightBytes: weightBytes(config, options.weights, (tensor) => source.tensors.get(tensor)!.dtype),
-        maxPositions,
+        maxPositions: rotaryRows(config, options.length),
         parameters: adapted,
         trained: adapted,
         loraRank: options.rank,

@@ -20,7 +20,7 @@ import {
 } from '@crossgate/fusion';
 import { type Device, formatBytes } from '@crossgate/gpu';
 import { deviceBudget } from '@crossgate/gpu/node';
-import { contextOf, type LlamaConfig, loraParameterShapes, type WeightSource, weightBytes } from '@crossgate/llm';
+import { type LlamaConfig, loraParameterShapes, rotaryRows, type WeightSource, weightBytes } from '@crossgate/llm';
 import { smallerWeights } from '@crossgate/llm/node';
 import type { ParameterGroup } from '@crossgate/tensor';
 import type { ExperimentConfig } from '../config/schema';
@@ -130,7 +130,7 @@ export function predictTraining(
     ...{ config, llm, sizes, stages: declared },
     cf: contexts.map((context) => cfMemory(context.config.cf, dataset)),
     weightBytes: weightBytes(llm, config.llm.weights, (name) => tensors.get(name)?.dtype ?? 'F32'),
-    maxPositions: contextOf(llm),
+    maxPositions: rotaryRows(llm, config.llm.maxLength),
   };
   const batchSize = (stage: number) => config.training[declared[stage]!.settings].batchSize;
   return largestStage(training, (stage) =>
@@ -154,7 +154,8 @@ export function predictBatches(
   const sizes = new Map(
     [...model.groups()].map(([name, groups]) => [name, groups.reduce((sum, group) => sum + valuesOfGroup(group), 0)]),
   );
-  const { config: llm, weightBytes, maxPositions } = model.llm;
+  const { config: llm, weightBytes } = model.llm;
+  const maxPositions = rotaryRows(llm, config.llm.maxLength);
   return largestStage({ config, llm, weightBytes, maxPositions, stages, sizes, cf }, (stage) => tokens.get(stage));
 }
 

@@ -4,8 +4,9 @@ import type { Tensor } from '@crossgate/tensor';
 import { add, argmax, fromHost, RandomStream, sum, withoutTape } from '@crossgate/tensor';
 import type { Tokenizer } from '../tokenizer';
 import { KeyValueCache } from './cache';
-import { contextWords, type LlamaModel } from './llama';
+import type { LlamaModel } from './llama';
 import { lastTokens, packSequences } from './packing';
+import { contextWords } from './rotation';
 import { checkSampling, type SamplingOptions, sampleToken } from './sampling';
 
 /** Settings of {@link generate} and {@link generateTokens}. */

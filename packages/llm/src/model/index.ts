@@ -8,6 +8,6 @@ export * from './lora';
 export * from './merge';
 export * from './packing';
 export * from './peft';
-export { rotatesByLength } from './rotation';
+export { contextOf, contextWords, rotaryRows, rotatesByLength } from './rotation';
 export * from './sampling';
 export * from './score';

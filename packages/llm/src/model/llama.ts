@@ -12,47 +12,24 @@ import {
   expectShape,
   linear,
   loraLinear,
-  persistent,
-  releasePersistent,
   releaseWeight,
   reshape,
   rmsNorm,
   rope,
-  ropeTableOf,
   swiglu,
   Tensor,
   tidy,
 } from '@crossgate/tensor';
 import { expectedTensors, type LlamaConfig } from '../config';
 import type { WeightSource } from '../formats/source';
-import { rotaryFrequencies, rotaryScale, stretchedPositions } from '../rotary';
 import type { KeyValueCache, Past } from './cache';
 import { type LoadOptions, loadWeights } from './load-weights';
 import type { DropoutContext, LoraAdapters } from './lora';
 import { lastTokens, type PackedBatch, packSequences, windowed } from './packing';
-import { type Rotation, rotationOf } from './rotation';
+import { contextOf, contextWords, RotaryTable, type Rotation, rotationOf } from './rotation';
 
 /** Attention of a layer: to the batch's own tokens, and to cached ones. */
 type Attend = (layer: number, query: Tensor, key: Tensor, value: Tensor) => Tensor;
-
-/** Most positions that any model computes here, whatever its config says: the size of the rotary table. */
-export const mostPositions = 8192;
-
-/** What the context of a model depends on. */
-type ContextConfig = Pick<LlamaConfig, 'maxPositions' | 'ropeScaling'>;
-
-/** Tokens of the longest sequence that a model takes here. */
-export function contextOf(config: ContextConfig): number {
-  return Math.min(stretchedPositions(config), mostPositions);
-}
-
-/** The same in words: "the model's context of 4096", or that it is ours which ends earlier. */
-export function contextWords(config: ContextConfig): string {
-  const maxPositions = stretchedPositions(config);
-  return maxPositions <= mostPositions
-    ? `the model's context of ${maxPositions}`
-    : `the ${mostPositions} tokens that are computed here of the model's context of ${maxPositions}`;
-}
 
 /** How a model computes, beside its weights. */
 export interface LlamaOptions {
@@ -70,9 +47,9 @@ export interface LlamaOptions {
  * so one model can serve many trainings, one after another or at once.
  */
 export class LlamaModel {
-  /** Number of tokens of the longest sequence it takes: the rows of the rotary table. */
+  /** Number of tokens of the longest sequence it takes. */
   readonly maxPositions: number;
-  readonly #ropeTable: Tensor;
+  readonly #rotary: RotaryTable;
 
   private constructor(
     /** The GPU that the model lives on. */
@@ -89,11 +66,8 @@ export class LlamaModel {
     /** Whether layers are recomputed in the backward pass: see {@link LlamaOptions.checkpointing}. */
     readonly checkpointing: boolean = false,
   ) {
-    // A rotary table for longer contexts than any prompt here would only cost memory.
-    const maxPositions = contextOf(config);
-    this.maxPositions = maxPositions;
-    const angles = () => ropeTableOf(maxPositions, rotaryFrequencies(config), rotaryScale(config));
-    this.#ropeTable = base ? base.#ropeTable : persistent(device, [maxPositions, config.headDim], 'weights', angles());
+    this.maxPositions = contextOf(config);
+    this.#rotary = base ? base.#rotary : new RotaryTable(device, config);
   }
 
   /**
@@ -200,7 +174,7 @@ export class LlamaModel {
       }
     }
     const visible = windowed(device, batch, config.slidingWindow);
-    const rotation = rotationOf(device, config, batch, this.#ropeTable);
+    const rotation = rotationOf(device, config, batch, this.#rotary);
     const attend: Attend = (layer, query, key, value) => {
       if (past?.keep) past.cache.store(layer, key, value);
       return firstPosition > 0
@@ -296,6 +270,6 @@ export class LlamaModel {
   release(): void {
     if (this.base) return;
     if (this.ownsWeights) for (const weight of this.weights.values()) releaseWeight(weight);
-    releasePersistent(this.#ropeTable);
+    this.#rotary.release();
   }
 }

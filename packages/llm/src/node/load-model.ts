@@ -3,8 +3,9 @@ import { InputError, type Progress, throwIfInterrupted } from '@crossgate/core';
 import { type Device, formatBytes } from '@crossgate/gpu';
 import type { DeviceBudget } from '@crossgate/gpu/node';
 import type { WeightSource } from '../formats/source';
-import { contextOf, LlamaModel } from '../model/llama';
+import { LlamaModel } from '../model/llama';
 import { type WeightStorage, weightBytes } from '../model/load-weights';
+import { rotaryRows } from '../model/rotation';
 
 /** Ways to store weights in less memory, the most exact first. */
 export const smallerWeights = ['f16', 'int8', 'int4'] as const satisfies readonly WeightStorage[];
@@ -28,7 +29,7 @@ type Described = Pick<WeightSource, 'config' | 'tensors'>;
  * types are read.
  */
 export function loadedBytes({ config, tensors }: Described, weights: WeightStorage): number {
-  const angles = 4 * contextOf(config) * config.headDim;
+  const angles = 4 * rotaryRows(config) * config.headDim;
   return weightBytes(config, weights, (name) => tensors.get(name)?.dtype ?? 'F32') + angles;
 }
 
