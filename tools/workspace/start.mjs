@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { moment, startWitness } from './witness.mjs';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
@@ -13,7 +14,8 @@ export function signalExitCode(/** @type {NodeJS.Signals} */ signal) {
 }
 
 /**
- * Runs a program to its end, handing on signals, and returns its exit code.
+ * Runs a program to its end and returns its exit code. Hands on every signal that the program does not have already: one
+ * that came to the whole process group (Ctrl-C in a terminal) reached it too, and npm passes on what came to the group.
  * @param {string} command
  * @param {string[]} args
  * @param {import('node:child_process').SpawnOptions} options
@@ -22,24 +24,30 @@ export function signalExitCode(/** @type {NodeJS.Signals} */ signal) {
 export function runToEnd(command, args, options) {
   return new Promise((resolve) => {
     const child = spawn(command, args, options);
-    const handlers = /** @type {NodeJS.Signals[]} */ (['SIGINT', 'SIGTERM', 'SIGHUP']).map((signal) => {
-      const handler = () => {
-        // A terminal sends Ctrl-C to the whole group, so the child has it already; a second would look like impatience.
-        if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal);
-      };
-      process.on(signal, handler);
-      return /** @type {const} */ ([signal, handler]);
-    });
+    const witness = startWitness();
+    /** Signals that the child got a moment ago. @type {Set<NodeJS.Signals>} */
+    const recent = new Set();
+    let asked = false;
+    const pass = async (/** @type {NodeJS.Signals} */ signal) => {
+      asked = true;
+      if (recent.has(signal)) return;
+      recent.add(signal);
+      setTimeout(() => recent.delete(signal), moment).unref();
+      if (!(await witness.saw(signal))) child.kill(signal);
+    };
+    const signals = /** @type {NodeJS.Signals[]} */ (['SIGINT', 'SIGTERM', 'SIGHUP']);
+    for (const signal of signals) process.on(signal, pass);
     // Ended by a signal, npm takes only its shell along, so the program would run on unseen.
     const parent = process.ppid;
     const watch = setInterval(() => {
       if (!process.env.npm_lifecycle_event || process.ppid === parent) return;
       clearInterval(watch);
-      child.kill('SIGTERM');
+      if (!asked) void pass('SIGTERM');
     }, 250);
     const finish = (/** @type {number} */ code) => {
       clearInterval(watch);
-      for (const [signal, handler] of handlers) process.off(signal, handler);
+      witness.end();
+      for (const signal of signals) process.off(signal, pass);
       resolve(code);
     };
     child.on('error', (error) => {

@@ -116,20 +116,56 @@ describe('runToEnd', () => {
     expect(await node('process.kill(process.pid, "SIGINT"); setInterval(() => {}, 9)')).toBe(130);
     expect(await node('process.kill(process.pid, "SIGTERM"); setInterval(() => {}, 9)')).toBe(143);
   });
-  it('hands a signal on and waits for the program to clean up', async () => {
-    const child = 'process.on("SIGINT", () => { console.log("cleaned up"); process.exit(130); }); console.log("up");';
+
+  /** A program that counts its signals and ends half a second after the first, started by `runToEnd` in a group of its own. */
+  async function signalled(send: (pid: number) => Promise<void> | void): Promise<{ output: string; code: unknown }> {
+    const child = `for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => {
+        console.log(signal);
+        setTimeout(() => { console.log('cleaned up'); process.exit(130); }, 500);
+      });
+      console.log('up'); setInterval(() => {}, 9);`;
     const parent = `import { runToEnd } from ${JSON.stringify(new URL('./start.mjs', import.meta.url).href)};
-      const script = ${JSON.stringify(`${child} setInterval(() => {}, 9)`)};
+      const script = ${JSON.stringify(child)};
       process.exit(await runToEnd(process.execPath, ['-e', script], { stdio: ['ignore', 'inherit', 'inherit'] }));`;
     const started = spawn(process.execPath, ['--input-type=module', '-e', parent], {
       stdio: ['ignore', 'pipe', 'inherit'],
+      detached: true,
     });
     let output = '';
     started.stdout.setEncoding('utf8').on('data', (text: string) => {
-      if (text.includes('up\n') && output === '') started.kill('SIGINT');
+      if (text.includes('up\n') && output === '') void send(started.pid!);
       output += text;
     });
     const code = await new Promise((resolve) => started.on('close', resolve));
-    expect([output, code]).toEqual(['up\ncleaned up\n', 130]);
-  });
+    return { output, code };
+  }
+  const soon = () => new Promise<void>((resolve) => setTimeout(resolve, 60));
+
+  it.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
+    'hands %s on and waits for the program to clean up',
+    async (signal) => {
+      const ended = await signalled((pid) => void process.kill(pid, signal));
+      expect(ended).toEqual({ output: `up\n${signal}\ncleaned up\n`, code: 130 });
+    },
+  );
+
+  it.skipIf(process.platform === 'win32').each(['SIGINT', 'SIGTERM'] as const)(
+    'hands %s on to nobody who has it: from the whole group, and passed on by npm as well',
+    async (signal) => {
+      const group = await signalled((pid) => void process.kill(-pid, signal));
+      expect(group).toEqual({ output: `up\n${signal}\ncleaned up\n`, code: 130 });
+      const both = await signalled(async (pid) => {
+        process.kill(-pid, signal);
+        await soon();
+        process.kill(pid, signal);
+      });
+      expect(both).toEqual(group);
+      const other = await signalled(async (pid) => {
+        process.kill(pid, signal);
+        await soon();
+        process.kill(pid, signal);
+      });
+      expect(other).toEqual(group);
+    },
+  );
 });

@@ -112,6 +112,7 @@ describe('on a GPU', () => {
     for (const [index, lines] of stops.entries()) {
       const part = await trainUntil(cwd, `${name}.yaml`, 'parts', lines, index === 0 ? [] : ['--resume']);
       expect(part.code, part.stderr).toBe(130);
+      expect(part.stderr).toMatch(/^interrupted; with --resume /m);
       expect(existsSync(join(cwd, 'parts', 'result.json'))).toBe(false);
     }
     const rest = await runCli(['train', `${name}.yaml`, '--run', 'parts', '--resume', '--json'], { cwd });

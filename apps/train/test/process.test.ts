@@ -1,9 +1,13 @@
 /** The built program as a process: exit codes, pipes that close, Ctrl-C. Needs `dist/`, which `npm test` builds first. */
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { listAdapters } from '@crossgate/gpu/node';
 import { folderWith, inventedMl1m, listing } from '@crossgate/testing/node';
 import { describe, expect, it } from 'vitest';
 import { built, startProgram } from './program';
+import { tinyRuns } from './tiny-runs';
 
+const adapters = await listAdapters();
 const configs = join(import.meta.dirname, '../../../configs/ml-1m');
 
 function start(argv: string[], cwd: string) {
@@ -44,5 +48,26 @@ describe.skipIf(!built)('the built program (dist/main.js)', () => {
     expect(code, stderr).toBe(130);
     expect(stderr).toMatch(/^interrupted$/m);
     expect(await listing(cwd)).toEqual(before);
+  });
+
+  it.skipIf(adapters.length === 0)('takes one Ctrl-C that comes several times for one', async () => {
+    const cwd = await tinyRuns();
+    const run = ['train', 'mf.yaml', '--run', 'out', '--set', 'cf.epochs=100000', '--set', 'cf.patience=100000'];
+    const { child, done } = start(run, cwd);
+    const running = done.then(() => expect.unreachable('the training ended by itself'));
+    const begun = async () => {
+      while (!existsSync(join(cwd, 'out/checkpoints/last.json')))
+        await new Promise((resolve) => setTimeout(resolve, 5));
+    };
+    await Promise.race([begun(), running]);
+    for (const signal of ['SIGINT', 'SIGINT', 'SIGTERM'] as const) {
+      child.kill(signal);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    const { code, stderr } = await done;
+    expect(code, stderr).toBe(130);
+    expect(stderr).toMatch(/^stopping \(once more to stop at once\)$/m);
+    expect(stderr).toMatch(/^interrupted; with --resume the run goes on from its last checkpoint$/m);
+    expect(existsSync(join(cwd, 'out/run.lock'))).toBe(false);
   });
 });

@@ -97,7 +97,9 @@ export async function runExperiment(
       return await trainAndScore({ config, dataset, session, runner, opened, run, shown });
     } catch (error) {
       await run.abandon();
-      throw run.hasCheckpoint && canGoOn(error) ? new ResumableError(error) : error;
+      if (!run.hasCheckpoint) throw error;
+      if (isInterruption(error)) throw new InterruptedError('interrupted', { fix: HOW_TO_GO_ON, cause: error });
+      throw canGoOn(error) ? new ResumableError(error) : error;
     } finally {
       await run.close();
     }
@@ -106,6 +108,8 @@ export async function runExperiment(
   }
 }
 
+const HOW_TO_GO_ON = 'with --resume the run goes on from its last checkpoint';
+
 /** A run that failed after a checkpoint: the words of the cause, and that it can go on. */
 export class ResumableError extends CrossgateError {
   override name = 'ResumableError';
@@ -113,7 +117,7 @@ export class ResumableError extends CrossgateError {
   constructor(cause: unknown) {
     super(describeError(cause), {
       code: 'run.broken-off',
-      fix: 'with --resume the run goes on from its last checkpoint',
+      fix: HOW_TO_GO_ON,
       cause,
     });
     // With --verbose, the place where it happened is of interest, not this one.
@@ -121,13 +125,17 @@ export class ResumableError extends CrossgateError {
   }
 }
 
-/** Failures that come again: wrong input, a training that diverges, mistakes in the program; and what the user ended. */
-const lasting = [InterruptedError, NoAdapterError, NonFiniteLossError, TypeError, ReferenceError];
+/** Failures that come again: wrong input, a training that diverges, mistakes in the program. */
+const lasting = [NoAdapterError, NonFiniteLossError, TypeError, ReferenceError];
 
 /** Whether the same run may get further another time. */
 function canGoOn(error: unknown): boolean {
-  const stopped = error instanceof Error && error.name === 'AbortError';
-  return !stopped && !isInputError(error) && !lasting.some((kind) => error instanceof kind);
+  return !isInputError(error) && !lasting.some((kind) => error instanceof kind);
+}
+
+/** Whether the user ended the work. */
+function isInterruption(error: unknown): boolean {
+  return error instanceof InterruptedError || (error instanceof Error && error.name === 'AbortError');
 }
 
 interface Experiment {

@@ -1,5 +1,5 @@
 /** A program: builds its command line, runs one command in-process, turns every error into an exit code. */
-import { describeError, explainError, InputError } from '@crossgate/core';
+import { describeError, explainError, InputError, InterruptedError } from '@crossgate/core';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { registerCompletion } from './completion';
 import { createContext, type GlobalOptions } from './context';
@@ -122,10 +122,10 @@ export async function runProgram(declaration: ProgramDeclaration, argv: readonly
     if (failure === null) return ExitCode.done;
     const interrupted = io.signal.aborted || exitCodeOf(failure) === ExitCode.interrupted;
     const code = interrupted ? ExitCode.interrupted : exitCodeOf(failure);
-    const { message, ...described } = interrupted
-      ? { code: 'interrupted', message: 'interrupted' }
-      : explainError(failure);
-    await write(io.stderr, `${interrupted ? message : `error: ${describeError(failure)}`}\n`);
+    // Work that is stopped may fail in other words than ours; how to go on is in ours.
+    const shown = interrupted && !(failure instanceof InterruptedError) ? new InterruptedError() : failure;
+    const { message, ...described } = explainError(shown);
+    await write(io.stderr, `${interrupted ? '' : 'error: '}${describeError(shown)}\n`);
     const verbose = argv.includes('--verbose') && !(error instanceof CommanderError);
     if (verbose && failure instanceof Error) await write(io.stderr, `${failure.stack ?? ''}\n`);
     if (argv.includes('--json')) {

@@ -1,6 +1,7 @@
 /** Connects a program to its process: signals, closed pipes, the exit code. */
 import { ExitCode } from './exit-codes';
 import type { Io } from './io';
+import { listenForStop } from './stop-signals';
 
 /**
  * Runs a program as this process. Does not return.
@@ -11,13 +12,11 @@ export async function startProcess(
   load: () => Promise<(argv: readonly string[], io: Io) => Promise<number>>,
 ): Promise<never> {
   const interrupt = new AbortController();
-  const onSignal = () => {
-    if (interrupt.signal.aborted) process.exit(ExitCode.interrupted);
+  const stop = () => {
     interrupt.abort();
     process.stderr.write('\nstopping (once more to stop at once)\n');
   };
-  process.on('SIGINT', onSignal);
-  process.on('SIGTERM', onSignal);
+  listenForStop(process, stop, () => process.exit(ExitCode.interrupted));
   // A reader such as `head` that has seen enough is not an error; a full disk is.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(ExitCode.done);

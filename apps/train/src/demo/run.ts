@@ -1,7 +1,7 @@
 /** The demo: its experiments one after the other through the ordinary experiment code, then table, report and picture. */
 
 import { join, resolve } from 'node:path';
-import { decimals, formatDuration, InputError } from '@crossgate/core';
+import { decimals, formatDuration, InputError, InterruptedError } from '@crossgate/core';
 import type { Dataset } from '@crossgate/data';
 import type { ExperimentConfig } from '@crossgate/experiment';
 import { loadConfig, readMetrics, runGrid, type Session } from '@crossgate/experiment';
@@ -60,9 +60,10 @@ export async function runDemo(context: CommandContext, options: DemoOptions): Pr
     return await finish(experiments, dataset, shown, io.cwd);
   } catch (error) {
     const lasting = error instanceof InputError;
-    if (!lasting && (await kindOf(resolve(io.cwd, shown))) === 'folder') {
-      log.info(`to go on: the same command with --resume --run ${shown}`);
-    }
+    if (lasting || (await kindOf(resolve(io.cwd, shown))) !== 'folder') throw error;
+    const fix = `to go on: the same command with --resume --run ${shown}`;
+    if (io.signal.aborted) throw new InterruptedError('interrupted', { fix, cause: error });
+    log.info(fix);
     throw error;
   }
 }
