@@ -9,9 +9,10 @@ if (major < 20 || (major === 20 && minor < 19)) {
 
 // Loaded only now: older versions of Node cannot read these files.
 const { prepareCheckout } = await import('./workspace/prepare.mjs');
+const { mayNeedGpu } = await import('./workspace/gpu-free.mjs');
 const { runPnpm, start } = await import('./workspace/start.mjs');
 const { setupCommand } = await import('./setup/command.mjs');
-const { resolveGpu } = await import('./setup/index.mjs');
+const { NoGpuError, resolveGpu } = await import('./setup/index.mjs');
 const { testCommand } = await import('./workspace/test.mjs');
 
 /** Programs of the checkout by the name of their script, with the arguments that come first. */
@@ -49,8 +50,19 @@ async function main(/** @type {string} */ name, /** @type {string[]} */ args) {
     return 2;
   }
   await prepareCheckout({ build: true });
-  const { gpu } = await resolveGpu();
-  return start(gpu, program, rest);
+  const plain = { node: process.execPath, env: {} };
+  return start(mayNeedGpu(name, args) ? await findGpu(plain) : plain, program, rest);
+}
+
+/** The GPU, or without one `plain`: the program itself knows whether it needs one, and says so in its own way. */
+async function findGpu(/** @type {{ node: string, env: Record<string, string> }} */ plain) {
+  try {
+    return (await resolveGpu()).gpu;
+  } catch (error) {
+    if (!(error instanceof NoGpuError)) throw error;
+    process.stderr.write(`setup: ${error.message}\n`);
+    return plain;
+  }
 }
 
 try {

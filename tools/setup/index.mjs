@@ -1,7 +1,7 @@
 // Finds or builds a GPU for Dawn on this machine: the Node binary to start and the environment to start it with.
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { installedDrivers, installedLavapipe, installMesa } from './installed.mjs';
+import { installedDrivers, installedLavapipe } from './installed.mjs';
 import { ensurePrefix } from './prefix.mjs';
 import { isRecentMesa, probe } from './probe.mjs';
 import { ensureSwiftShader } from './swiftshader.mjs';
@@ -12,7 +12,7 @@ import { cacheFolder, exists, readJson, SetupError, say, withLock, writeJson } f
  * @typedef {{ kind: Kind, node: string, env: Record<string, string>, label: string, adapter: string,
  *   software: boolean, mesa: string | null, f16: boolean, subgroupMatrix: boolean, forced: boolean,
  *   machine: string }} Gpu
- * @typedef {'hardware' | 'system' | 'prefix' | 'installed' | 'backports' | 'distribution' | 'swiftshader'} Kind
+ * @typedef {'hardware' | 'system' | 'prefix' | 'installed' | 'swiftshader'} Kind
  * @typedef {{ node: string, env: Record<string, string>, label: string }} Candidate
  */
 
@@ -22,21 +22,30 @@ export class NoGpuError extends Error {
   name = 'NoGpuError';
 }
 
+/** Dawn's add-on does not load: a driver is not what is missing. */
+export class AddOnError extends SetupError {
+  /** @override */
+  name = 'AddOnError';
+
+  /** Whether another C library than the machine's may help. */
+  get needsLibrary() {
+    return /GLIBC(XX)?_[\d.]+' not found/.test(this.message);
+  }
+}
+
 /**
  * The ways of getting a GPU, best first. `system` takes an installed software driver only when it has Mesa 26 or newer,
  * `installed` takes any.
  * @type {Kind[]}
  */
-export const kinds = ['hardware', 'system', 'prefix', 'installed', 'backports', 'distribution', 'swiftshader'];
+export const kinds = ['hardware', 'system', 'prefix', 'installed', 'swiftshader'];
 
 /** @returns {Promise<Candidate>} */
 async function prepare(/** @type {Kind} */ kind, /** @type {string} */ cache) {
   if (kind === 'hardware') return { node: process.execPath, env: {}, label: 'the drivers of this machine' };
   if (kind === 'system' || kind === 'installed') return installedLavapipe();
   if (process.platform !== 'linux') throw new SetupError(`nothing is installed on ${process.platform}`);
-  if (kind === 'prefix') return ensurePrefix(cache);
-  if (kind === 'swiftshader') return ensureSwiftShader(cache);
-  return installMesa(kind, cache);
+  return kind === 'prefix' ? ensurePrefix(cache) : ensureSwiftShader(cache);
 }
 
 /** Why `found` is not what `kind` promises; empty when it is. */
@@ -54,6 +63,7 @@ function objection(/** @type {Kind} */ kind, /** @type {import('./probe.mjs').Pr
 async function attempt(/** @type {Kind} */ kind, /** @type {string} */ cache, /** @type {string} */ machine) {
   const { node, env, label } = await prepare(kind, cache);
   const found = await probe({ node, env });
+  if (!found.addOn) throw new AddOnError(`Dawn's add-on does not load: ${found.reason}`);
   const problem = objection(kind, found);
   if (problem || !found.adapter) throw new SetupError(problem);
   const { mesa, f16, subgroupMatrix, software, adapter } = found;
@@ -89,13 +99,21 @@ export async function stillHolds(/** @type {Gpu | undefined} */ gpu, /** @type {
   return (await Promise.all(paths.map(exists))).every(Boolean);
 }
 
+/** A search in vain, as it is kept. @typedef {{ failure: string, at: string, machine: string }} Failure */
+
+/** Why a kept search says that there is no GPU; undefined when it found one, or the machine has changed since. */
+export function keptFailure(/** @type {Failure | undefined} */ kept, /** @type {string} */ machine) {
+  if (!kept || typeof kept.failure !== 'string' || kept.machine !== machine) return undefined;
+  return `${kept.failure} (tried on ${kept.at}; to try again: npm run setup -- --refresh)`;
+}
+
 /**
- * Finds a GPU, building a software one where there is none. The choice is kept per user and checked again cheaply, so
- * only the first call on a machine takes long.
+ * Finds a GPU, making a software one where there is none. The outcome is kept per user and checked again cheaply, so only
+ * the first call on a machine takes long.
  * @param {{ force?: Kind | undefined, refresh?: boolean }} [options] `force` tries that way alone and keeps it;
- *   `refresh` forgets the earlier choice, forced or not
+ *   `refresh` forgets the earlier outcome, forced or not
  * @returns {Promise<{ gpu: Gpu, fresh: boolean }>} `fresh` when the choice was made now
- * @throws {NoGpuError} when nothing works; the message lists what was tried and what to install
+ * @throws {NoGpuError} when nothing works, now or in the search that is kept; the message says what to do
  */
 export async function resolveGpu({ force, refresh = false } = {}) {
   const cache = cacheFolder();
@@ -105,8 +123,11 @@ export async function resolveGpu({ force, refresh = false } = {}) {
   }
   const file = join(cache, `choice-${process.version}-${process.arch}.json`);
   const kept = async () => {
-    const gpu = await readJson(file);
-    return !force && !refresh && (await stillHolds(gpu, await describeMachine())) ? gpu : undefined;
+    if (force || refresh) return undefined;
+    const [outcome, machine] = [await readJson(file), await describeMachine()];
+    const failure = keptFailure(outcome, machine);
+    if (failure) throw new NoGpuError(failure);
+    return (await stillHolds(outcome, machine)) ? outcome : undefined;
   };
   const earlier = await kept();
   if (earlier) return { gpu: earlier, fresh: false };
@@ -117,9 +138,16 @@ export async function resolveGpu({ force, refresh = false } = {}) {
       const meanwhile = await kept();
       if (meanwhile) return { gpu: meanwhile, fresh: false };
       await removeLeftovers(cache);
-      const gpu = await choose(force ? [force] : kinds, cache);
+      const gpu = await choose(force ? [force] : kinds, cache).catch(async (error) => {
+        // A broken add-on is found in no time, and whoever mends it need not tell us.
+        const quick = error.cause instanceof AddOnError && !error.cause.needsLibrary;
+        if (error instanceof NoGpuError && !quick && !force) {
+          const failure = { failure: error.message, at: new Date().toISOString(), machine: await describeMachine() };
+          await writeJson(file, failure);
+        }
+        throw error;
+      });
       gpu.forced = force !== undefined;
-      // Installing a driver changes the machine, so it is described after the attempt.
       gpu.machine = await describeMachine();
       await writeJson(file, gpu);
       return { gpu, fresh: true };
@@ -136,18 +164,27 @@ async function removeLeftovers(/** @type {string} */ cache) {
   }
 }
 
-async function choose(/** @type {Kind[]} */ ways, /** @type {string} */ cache) {
+/** @param {Kind[]} ways @param {string} cache */
+async function choose(ways, cache) {
+  /** @type {AddOnError | undefined} */
+  let addOn;
   for (const kind of process.platform === 'linux' ? ways : ways.slice(0, 1)) {
+    // Only the prefix brings a C library of its own.
+    if (addOn && kind !== 'prefix') continue;
     try {
       const gpu = await attempt(kind, cache, '');
       say(`${kind}: using ${gpu.label}: ${gpu.adapter}`);
+      if (kind === 'swiftshader') say(`this is the slowest way. ${advice()}`);
       return gpu;
     } catch (error) {
       if (!(error instanceof Error)) throw error;
       say(`${kind}: ${error.message}`);
+      if (error instanceof AddOnError) addOn = error;
+      if (addOn && !addOn.needsLibrary) break;
     }
   }
-  throw new NoGpuError(`no usable GPU. ${advice()}`);
+  if (!addOn) throw new NoGpuError(`no usable GPU. ${advice()}`);
+  throw new NoGpuError(`no usable GPU. ${addOn.message}. That is no fault of a driver`, { cause: addOn });
 }
 
 /** What to install where nothing works. */
@@ -156,8 +193,10 @@ export function advice(platform = process.platform) {
   if (platform === 'win32') return 'Dawn needs a GPU driver with Direct3D 12.';
   return [
     'Install the Vulkan driver of your GPU, or a software driver:',
-    'Debian and Ubuntu: apt install mesa-vulkan-drivers libvulkan1;',
-    'Fedora: dnf install mesa-vulkan-drivers vulkan-loader; Arch: pacman -S vulkan-swrast vulkan-icd-loader.',
+    'Debian and Ubuntu: sudo apt-get install mesa-vulkan-drivers libvulkan1',
+    '(Debian 12: sudo apt-get install -t bookworm-backports mesa-vulkan-drivers, its own is too old);',
+    'Fedora: sudo dnf install mesa-vulkan-drivers vulkan-loader;',
+    'Arch: sudo pacman -S vulkan-swrast vulkan-icd-loader.',
     'Mesa 25 works, Mesa 26 is faster.',
   ].join(' ');
 }

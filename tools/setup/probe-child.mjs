@@ -2,7 +2,13 @@
 // broken driver can end the process. Arguments: the path of the `webgpu` package's entry.
 import { pathToFileURL } from 'node:url';
 
-const { create, globals } = await import(pathToFileURL(process.argv[2] ?? '').href);
+// What is loaded here may end the process; the last of these lines tells what it was.
+console.log(JSON.stringify({ addOn: 'loading' }));
+const { create, globals } = await import(pathToFileURL(process.argv[2] ?? '').href).catch((error) => {
+  console.log(JSON.stringify({ adapter: null, reason: error.message.split('\n')[0], addOn: 'failed' }));
+  process.exit(0);
+});
+console.log(JSON.stringify({ addOn: 'loaded' }));
 Object.assign(globalThis, globals);
 const options = ['enable-dawn-features=allow_unsafe_apis,vulkan_enable_f16_on_nvidia'];
 if (process.platform === 'linux') options.unshift('backend=vulkan');

@@ -7,7 +7,8 @@ import { execute } from './system.mjs';
  * @typedef {{ vendor: string, architecture: string, name: string, description: string, fallback: boolean }} Adapter
  * @typedef {{ node: string, env: Record<string, string> }} Environment the Node binary to start and the variables to add
  * @typedef {{ adapter: Adapter | null, software: boolean, mesa: string | null, f16: boolean, subgroupMatrix: boolean,
- *   reason: string }} Probe `adapter` is null when no shader ran, and `reason` says why
+ *   reason: string, addOn: boolean }} Probe `adapter` is null when no shader ran, and `reason` says why; `addOn` is false
+ *   when it was not the driver's fault: Dawn's add-on did not load
  */
 
 const child = fileURLToPath(new URL('./probe-child.mjs', import.meta.url));
@@ -15,25 +16,31 @@ const root = new URL('../../', import.meta.url);
 
 /** Runs the test shader under `environment` in a child process. @returns {Promise<Probe>} */
 export async function probe(/** @type {Environment} */ environment) {
-  const failed = (/** @type {string} */ reason) => ({
+  const failed = (/** @type {string} */ reason, /** @type {boolean} */ addOn) => ({
     adapter: null,
     software: false,
     mesa: null,
     f16: false,
     subgroupMatrix: false,
     reason,
+    addOn,
   });
   let webgpu;
   try {
     webgpu = createRequire(new URL('packages/gpu/package.json', root)).resolve('webgpu');
   } catch {
-    return failed('the webgpu package is not installed');
+    return failed('the webgpu package is not installed', false);
   }
   const result = await execute(environment.node, [child, webgpu], {
     env: { ...process.env, ...environment.env },
     timeout: 60_000,
   });
-  return parseProbe(result) ?? failed(probeFailure(result));
+  return parseProbe(result) ?? failed(probeFailure(result), !endedLoading(result));
+}
+
+/** Whether a test process ended while it loaded Dawn's add-on, before any driver. */
+export function endedLoading(/** @type {{ stdout: string }} */ { stdout }) {
+  return stdout.includes('{"addOn":"loading"}') && !stdout.includes('{"addOn":"loaded"}');
 }
 
 /** @param {{ stdout: string }} result @returns {Probe | undefined} */
@@ -52,6 +59,7 @@ export function parseProbe(result) {
         f16: Boolean(found.f16),
         subgroupMatrix: Boolean(found.subgroupMatrix),
         reason: found.reason ?? '',
+        addOn: found.addOn !== 'failed',
       };
     } catch {}
   }

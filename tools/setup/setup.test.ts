@@ -1,11 +1,11 @@
 // Tests of the set-up's decisions: versions, probe results, kept choices, locks and arguments.
-import { mkdtemp, rm, utimes, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parseArguments } from './command.mjs';
-import { type Gpu, stillHolds } from './index.mjs';
-import { isRecentMesa, mesaVersion, parseProbe } from './probe.mjs';
+import { advice, type Gpu, keptFailure, kinds, stillHolds } from './index.mjs';
+import { endedLoading, isRecentMesa, mesaVersion, parseProbe } from './probe.mjs';
 import { cacheFolder, execute, readJson, withLock, writeJson } from './system.mjs';
 
 let folder = '';
@@ -42,6 +42,18 @@ describe('parseProbe', () => {
     };
     expect(parseProbe({ stdout: JSON.stringify({ adapter: gpu }) })).toMatchObject({ software: false, mesa: null });
   });
+  it('tells an add-on that does not load from a driver that does not work', () => {
+    expect(parseProbe({ stdout: JSON.stringify({ adapter, f16: true }) })).toMatchObject({ addOn: true });
+    expect(parseProbe({ stdout: '{"addOn":"loading"}\n{"adapter":null,"reason":"r","addOn":"failed"}' })).toMatchObject(
+      {
+        addOn: false,
+        reason: 'r',
+      },
+    );
+    expect(endedLoading({ stdout: '{"addOn":"loading"}\n' })).toBe(true);
+    expect(endedLoading({ stdout: '{"addOn":"loading"}\n{"addOn":"loaded"}\n' })).toBe(false);
+    expect(endedLoading({ stdout: '' })).toBe(false);
+  });
   it('knows no adapter, and no result at all', () => {
     expect(parseProbe({ stdout: '{"adapter":null,"reason":"none"}' })).toMatchObject({ adapter: null, reason: 'none' });
     expect(parseProbe({ stdout: 'crashed\n{"other":1}' })).toBeUndefined();
@@ -60,6 +72,82 @@ describe('stillHolds', () => {
     expect(await stillHolds(undefined, 'm')).toBe(false);
     await rm(driver);
     expect(await stillHolds(gpu, 'm')).toBe(false);
+  });
+});
+
+describe('a search in vain', () => {
+  it('holds as long as the machine is the same', () => {
+    const kept = { failure: 'no usable GPU.', at: '2026-01-02', machine: 'm' };
+    expect(keptFailure(kept, 'm')).toBe(
+      'no usable GPU. (tried on 2026-01-02; to try again: npm run setup -- --refresh)',
+    );
+    expect(keptFailure(kept, 'other')).toBeUndefined();
+    expect(keptFailure({ machine: 'm', node: 'n' } as never, 'm')).toBeUndefined();
+    expect(keptFailure(undefined, 'm')).toBeUndefined();
+  });
+});
+
+// Package managers that only keep what they were asked stand in for the machine's.
+describe.skipIf(process.platform !== 'linux')('the set-up of a machine without a GPU', () => {
+  async function machineWith(webgpu: string) {
+    await cp(import.meta.dirname, join(folder, 'tools', 'setup'), { recursive: true });
+    await mkdir(join(folder, 'packages/gpu/node_modules/webgpu'), { recursive: true });
+    await writeFile(join(folder, 'packages/gpu/package.json'), '{}');
+    await writeFile(join(folder, 'packages/gpu/node_modules/webgpu/package.json'), '{"type":"module","main":"i.js"}');
+    await writeFile(join(folder, 'packages/gpu/node_modules/webgpu/i.js'), webgpu);
+    await mkdir(join(folder, 'bin'));
+    for (const name of ['apt-get', 'apt-cache', 'dpkg', 'npm']) {
+      const script = `#!/bin/sh\necho ${name} "$@" >> ${join(folder, 'asked')}\n[ "$1" = --version ]\n`;
+      await writeFile(join(folder, 'bin', name), script, { mode: 0o755 });
+    }
+    const env = { ...process.env, XDG_CACHE_HOME: join(folder, 'cache'), VK_DRIVER_FILES: '', npm_execpath: '' };
+    return async (...args: string[]) => {
+      await rm(join(folder, 'asked'), { force: true });
+      const script = `import { setupCommand } from ${JSON.stringify(join(folder, 'tools/setup/command.mjs'))};
+        process.exit(await setupCommand(${JSON.stringify(args)}));`;
+      const { code, stderr } = await execute(process.execPath, ['--input-type=module', '-e', script], {
+        env: { ...env, PATH: `${join(folder, 'bin')}:${process.env.PATH}` },
+      });
+      const asked = await readFile(join(folder, 'asked'), 'utf8').catch(() => '');
+      return { code, stderr, asked: asked.replace(/building-\d+/g, 'building') };
+    };
+  }
+
+  it.each([
+    [
+      'says why it does not load',
+      "throw new Error('dawn.node: invalid ELF header');",
+      /dawn\.node: invalid ELF header/,
+    ],
+    ['ends the process', "process.kill(process.pid, 'SIGBUS'); await new Promise(() => {});", /ended with SIGBUS/],
+  ])('installs no driver where the add-on %s', async (_name, webgpu, reason) => {
+    const setUp = await machineWith(webgpu);
+    for (let time = 0; time < 2; time++) {
+      const { code, stderr, asked } = await setUp();
+      expect({ code, asked }).toEqual({ code: 3, asked: '' });
+      expect(stderr).toMatch(reason);
+      expect(stderr).toMatch(/no usable GPU\. .* no fault of a driver/);
+    }
+  });
+
+  it('installs nothing on the machine, remembers that it failed, and tries again when told to', async () => {
+    const setUp = await machineWith(
+      'export const globals = {}; export const create = () => ({ requestAdapter() {} });',
+    );
+    const first = await setUp();
+    expect(first.code).toBe(3);
+    expect(first.stderr).toContain(advice('linux'));
+    // Of a package manager, only what stays in the private folder.
+    for (const line of first.asked
+      .split('\n')
+      .filter((each) => each.startsWith('apt-get') && !each.includes('--version')))
+      expect(line).toContain(`-c ${join(folder, 'cache')}`);
+    const second = await setUp();
+    expect({ code: second.code, asked: second.asked }).toEqual({ code: 3, asked: '' });
+    expect(second.stderr).toMatch(/tried on 20\d\d-.*; to try again: npm run setup -- --refresh/);
+    const third = await setUp('--refresh');
+    expect({ code: third.code, asked: third.asked }).toEqual({ code: 3, asked: first.asked });
+    expect(kinds).not.toContain('distribution');
   });
 });
 

@@ -5,6 +5,10 @@ import { mkdir, mkdtemp, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { bench } from '../../apps/bench/src/cli';
+import { crossgate } from '../../apps/train/src/cli';
+import { buildProgram, type Io } from '../../packages/terminal/src';
+import { gpuFree, mayNeedGpu } from './gpu-free.mjs';
 import { buildKey, installKey, workspaceFolders } from './prepare.mjs';
 import { copyShipped, removeShipped } from './shipped.mjs';
 import { runToEnd } from './start.mjs';
@@ -41,6 +45,36 @@ it('copies what comes with the program into its dist, and takes it back', async 
   expect(there('configs/ml-100k')).toBe(false);
   await removeShipped(dist);
   expect(readdirSync(dist)).toEqual(['main.js']);
+});
+
+describe('command lines that need no GPU', () => {
+  it.each([
+    ['crossgate', ['--help'], false],
+    ['crossgate', ['-h'], false],
+    ['crossgate', ['--version'], false],
+    ['crossgate', [], false],
+    ['crossgate', ['help', 'train'], false],
+    ['crossgate', ['train', '--help'], false],
+    ['crossgate', ['--json', 'metrics', 'scores.csv'], false],
+    ['crossgate', ['model', 'info', 'train'], false],
+    ['crossgate', ['train', 'mf.yaml', '--set', 'data.path=x'], true],
+    ['crossgate', ['generate', '--prompt', '-h'], true],
+    ['crossgate', ['doctor'], true],
+    ['crossgate', ['a-command-of-tomorrow'], true],
+    ['bench', ['kernels'], true],
+    ['bench', ['kernels', '-h'], false],
+    ['demo', [], true],
+    ['example', ['file.mjs', '--help'], true],
+  ] as const)('%s %j: %s', (program, args, expected) => {
+    expect(mayNeedGpu(program, [...args])).toBe(expected);
+  });
+  it('are of commands that there are', () => {
+    const io = { stdout: process.stdout, stderr: process.stderr } as unknown as Io;
+    for (const [name, declaration] of Object.entries({ crossgate, bench })) {
+      const names = buildProgram(declaration, io).commands.map((command) => command.name());
+      expect(names).toEqual(expect.arrayContaining(gpuFree[name]!));
+    }
+  });
 });
 
 describe('installKey', () => {

@@ -34,4 +34,4 @@ for (const name of ['valid', 'test']) {
     `${name}: AUC ${auc?.toFixed(4)}, UAUC ${uauc?.toFixed(4)}, warm ${warm?.auc?.toFixed(4)}, cold ${cold?.auc?.toFixed(4)}`,
   );
 }
-device.destroy();
+await device.destroy();

@@ -14,4 +14,4 @@ const exclude = (user) => dataset.positives(user);
 for await (const { user, items } of topItems(model, [1, 2, 3, 4], { count: 3, exclude })) {
   console.log(`${dataset.users[user]}: ${Array.from(items, (item) => dataset.items[item].title).join(', ')}`);
 }
-device.destroy();
+await device.destroy();

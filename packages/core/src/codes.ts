@@ -55,6 +55,7 @@ export const errorCodes = {
   'prompt.too-long': 'A prompt or sequence that is longer than the context of the model.',
 
   'gpu.none': 'No GPU adapter that fits.',
+  'gpu.addon': 'The add-on that drives GPUs does not load on this machine.',
   'gpu.lost': 'The GPU was lost (driver reset, removal).',
   'gpu.memory': 'GPU memory that ran out, or a buffer beyond the limits of the adapter.',
   'gpu.validation': 'The driver rejected a command, which is a fault of Crossgate.',

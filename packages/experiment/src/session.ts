@@ -8,7 +8,7 @@ import { locateDataset, type Surroundings } from './locate';
 
 /** What a session works with; everything has a default. */
 export interface SessionOptions extends Partial<Surroundings> {
-  /** GPU to use: `software`, `hardware`, or a part of its name. Default: CROSSGATE_ADAPTER, else the fastest. */
+  /** GPU to use: `software`, `hardware`, a part of its name, or its number. Default: as `openDevice` chooses. */
   readonly adapter?: string | undefined;
   /** Where the adapter in use, warnings about data, and validation metrics are reported. Default: nowhere. */
   readonly log?: Log;
@@ -64,7 +64,7 @@ export function openSession(options: SessionOptions = {}): Session {
           // What was on it is gone too; whoever asks again gets another.
           device = undefined;
           shelf.forget();
-          opened.destroy();
+          return opened.destroy();
         }),
       () => {
         if (device === opening) device = undefined;
@@ -78,7 +78,7 @@ export function openSession(options: SessionOptions = {}): Session {
     await shelf.close();
     device = dataset = undefined;
     // A device that could not be opened was an error of whoever asked for it.
-    (await opened?.catch(() => undefined))?.destroy();
+    await (await opened?.catch(() => undefined))?.destroy();
   };
   return {
     ...surroundings,

@@ -85,4 +85,4 @@ const { yes, no } = builder.answers;
 const score = await scoreRows(model, builder, dataset, 'test', some, { ...loss, yesToken: yes, noToken: no });
 const column = (values) => Array.from(some, (row) => values[row]);
 console.log(evaluateClicks({ user: column(test.user), label: column(test.label), seen: column(test.seen), score }));
-device.destroy();
+await device.destroy();

@@ -19,4 +19,4 @@ device.recorder.write(x, new Float32Array([1, 2, 3]));
 device.recorder.dispatch(double, { bindings: { x }, parameters: { count: 3 }, workgroups: 1 });
 console.log(new Float32Array(await device.recorder.read(x)));
 step.end();
-device.destroy();
+await device.destroy();

@@ -38,13 +38,14 @@ export interface Step extends Disposable {
 }
 
 /** An opened GPU: what it can do, its memory, and the recorder of its work. Lives until {@link Device.destroy}. */
-export class Device {
+export class Device implements AsyncDisposable {
   /** Records and submits work; the only way to the queue. */
   readonly recorder: Recorder;
   /** Allocates and returns buffers. */
   readonly memory: Memory;
   #keepAlive: unknown;
-  #destroyed = false;
+  #ended: Promise<void> | undefined;
+  readonly #wait: Wait;
 
   /** Use {@link createDevice}, or `openDevice` of `@crossgate/gpu/node`. */
   constructor(
@@ -55,6 +56,7 @@ export class Device {
     options: DeviceOptions,
   ) {
     this.#keepAlive = options.keepAlive;
+    this.#wait = options.wait ?? ((promise) => promise);
     this.recorder = new Recorder(gpu, capabilities, options.wait);
     this.memory = new Memory(gpu, capabilities, this.recorder, options.memoryBudget, options.debug);
     gpu.addEventListener('uncapturederror', (event) => {
@@ -67,7 +69,7 @@ export class Device {
       );
     });
     void gpu.lost.then((info) => {
-      if (!this.#destroyed) this.recorder.fail(new DeviceLostError(`the GPU was lost: ${info.message || info.reason}`));
+      if (!this.#ended) this.recorder.fail(new DeviceLostError(`the GPU was lost: ${info.message || info.reason}`));
     });
   }
 
@@ -100,20 +102,27 @@ export class Device {
   /**
    * Ends the device: further use fails, and its memory goes as soon as submitted commands have finished. Needed for Node
    * to exit.
+   *
+   * @returns resolves when the memory is given back; need not be waited for. A second call gives the same promise.
    */
-  destroy(): void {
-    if (this.#destroyed) return;
-    this.#destroyed = true;
+  destroy(): Promise<void> {
+    this.#ended ??= this.#end();
+    return this.#ended;
+  }
+
+  async #end(): Promise<void> {
     this.recorder.fail(new DeviceLostError('the device was destroyed by its owner'));
     // Dawn crashes when a device or its instance goes while commands run (after an error or an interrupt, say), so both
     // go when the queue is idle. A lost device is idle.
-    const instance = this.#keepAlive;
+    await this.#wait(this.gpu.queue.onSubmittedWorkDone()).catch(() => {});
+    this.gpu.destroy();
+    await this.gpu.lost;
     this.#keepAlive = undefined;
-    const release = () => {
-      this.gpu.destroy();
-      return instance;
-    };
-    void this.gpu.queue.onSubmittedWorkDone().then(release, release);
+  }
+
+  /** As {@link destroy}, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.destroy();
   }
 
   /** @internal For tests: whether Dawn's instance is still referenced. */

@@ -12,4 +12,4 @@ device.recorder.write(weight, Float32Array.of(1, 1, 1, 1));
 rmsNorm(device, { x, weight, out, rows: 2, columns: 4, epsilon: 1e-5 });
 console.log(new Float32Array(await device.recorder.read(out)));
 step.end();
-device.destroy();
+await device.destroy();

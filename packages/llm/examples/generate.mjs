@@ -16,4 +16,4 @@ const prompt = tokenizer.encode(text, { bos: true });
 const added = await generate(model, prompt, { maxNewTokens: Number(tokens) });
 console.log(tokenizer.decode([...prompt, ...added], { skipSpecial: true }));
 model.release();
-device.destroy();
+await device.destroy();

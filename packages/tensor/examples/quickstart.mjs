@@ -47,4 +47,4 @@ for await (const piece of encodeState(await readGroup(group))) bytes += piece.le
 console.log(`${bytes} bytes of safetensors`);
 optimizer.release();
 group.release();
-device.destroy();
+await device.destroy();

@@ -12,7 +12,7 @@ export interface GlobalOptions {
   readonly quiet?: boolean;
   /** Log details too, and print the stack of an error. Default false. */
   readonly verbose?: boolean;
-  /** `software`, `hardware` or a part of an adapter's name. */
+  /** `software`, `hardware`, a part of an adapter's name, or its number. */
   readonly adapter?: string;
   /** Whole number from 0 to 2³² − 1; absent where `--seed` is not given. */
   readonly seed?: number;
@@ -32,8 +32,11 @@ export interface CommandContext {
   emit(value: unknown, text: () => string): Promise<void>;
 }
 
-/** Builds the context of a command run. */
-export function createContext(io: Io, options: GlobalOptions): CommandContext {
+/**
+ * Builds the context of a command run.
+ * @param onEmit called when the result has been printed
+ */
+export function createContext(io: Io, options: GlobalOptions, onEmit: () => void = () => {}): CommandContext {
   const log = createLogger(io.stderr, options);
   const progress = createProgress(io.stderr, { terminal: io.stderrIsTerminal, quiet: options.quiet ?? false });
   return {
@@ -44,6 +47,7 @@ export function createContext(io: Io, options: GlobalOptions): CommandContext {
     async emit(value, text) {
       const output = options.json ? JSON.stringify(value, null, 2) : text();
       await write(io.stdout, output.endsWith('\n') ? output : `${output}\n`);
+      onEmit();
     },
   };
 }

@@ -44,7 +44,7 @@ function addGlobalOptions(command: Command, { seed }: ProgramDeclaration): Comma
     new Option('--json', 'print one JSON document on standard output'),
     new Option('-q, --quiet', 'only warnings and errors on standard error'),
     new Option('--verbose', 'more detail, and a stack trace after an error'),
-    new Option('--adapter <name>', 'GPU to use: software, hardware, or a part of its name'),
+    new Option('--adapter <name>', 'GPU to use: software, hardware, a part of its name, or its number'),
     new Option('--seed <n>', seed).argParser(wholeNumber(0, 2 ** 32 - 1)),
   ];
   for (const option of options) command.addOption(option.helpGroup(group));
@@ -70,8 +70,11 @@ function refuseEmptyPaths(command: Command): void {
   });
 }
 
-/** Builds the command line of a program. */
-export function buildProgram(declaration: ProgramDeclaration, io: Io): Command {
+/**
+ * Builds the command line of a program.
+ * @param onEmit called when a command has printed its result
+ */
+export function buildProgram(declaration: ProgramDeclaration, io: Io, onEmit: () => void = () => {}): Command {
   const { name, description, version, examples, commands } = declaration;
   const program = new Command(name);
   const output = {
@@ -98,7 +101,7 @@ export function buildProgram(declaration: ProgramDeclaration, io: Io): Command {
       return command.action(async () => {
         const options = command.optsWithGlobals();
         refuseEmptyPaths(command);
-        const context = createContext(io, options as GlobalOptions);
+        const context = createContext(io, options as GlobalOptions, onEmit);
         await handler(context, options as never, command.processedArgs as string[]);
       });
     },
@@ -111,11 +114,15 @@ export function buildProgram(declaration: ProgramDeclaration, io: Io): Command {
  * Runs one command.
  * @param argv arguments without the program's name
  * @returns the exit code; everything the command says is on `io`. With `--json`, a failure is `{error: {code, message,
- *   fix}}` on standard output beside its line on standard error
+ *   fix}}` on standard output beside its line on standard error, unless the command printed its result before it failed
  */
 export async function runProgram(declaration: ProgramDeclaration, argv: readonly string[], io: Io): Promise<number> {
+  let emitted = false;
+  const onEmit = () => {
+    emitted = true;
+  };
   try {
-    await buildProgram(declaration, io).parseAsync([...argv], { from: 'user' });
+    await buildProgram(declaration, io, onEmit).parseAsync([...argv], { from: 'user' });
     return io.signal.aborted ? ExitCode.interrupted : ExitCode.done;
   } catch (error) {
     const failure = error instanceof CommanderError ? usageError(error) : error;
@@ -128,7 +135,7 @@ export async function runProgram(declaration: ProgramDeclaration, argv: readonly
     await write(io.stderr, `${interrupted ? '' : 'error: '}${describeError(shown)}\n`);
     const verbose = argv.includes('--verbose') && !(error instanceof CommanderError);
     if (verbose && failure instanceof Error) await write(io.stderr, `${failure.stack ?? ''}\n`);
-    if (argv.includes('--json')) {
+    if (argv.includes('--json') && !emitted) {
       const { code: kind, ...rest } = described;
       await write(io.stdout, `${JSON.stringify({ error: { code: kind, message, ...rest } }, null, 2)}\n`);
     }

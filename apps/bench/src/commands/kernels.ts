@@ -107,7 +107,7 @@ async function runBenchmarks(
   } finally {
     ceilingSteps.finish();
     kernelSteps.finish();
-    device.destroy();
+    await device.destroy();
   }
 }
 

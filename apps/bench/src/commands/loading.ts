@@ -63,7 +63,7 @@ export async function runLoadingCommand(
     const report: LoadingReport = { machine: describeMachine(), adapter, results };
     await emitReport(context, report, options.out, formatLoadingReport);
   } finally {
-    device?.destroy();
+    await device?.destroy();
   }
 }
 

@@ -61,7 +61,7 @@ export async function runScoringCommand(context: CommandContext, options: Scorin
     await emitReport(context, report, options.out, formatScoringReport);
   } finally {
     await files?.close();
-    device.destroy();
+    await device.destroy();
   }
 }
 

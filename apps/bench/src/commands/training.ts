@@ -61,7 +61,7 @@ export async function runTrainingCommand(context: CommandContext, options: Train
     const report: TrainingReport = { machine: describeMachine(), adapter, results, pytorch };
     await emitReport(context, report, options.out, formatTrainingReport);
   } finally {
-    device.destroy();
+    await device.destroy();
   }
 }
 

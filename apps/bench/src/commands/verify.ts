@@ -2,8 +2,8 @@
 
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { CrossgateError, InputError, NoAdapterError, significant } from '@crossgate/core';
-import { chooseAdapter, listAdapters } from '@crossgate/gpu/node';
+import { CrossgateError, InputError, significant } from '@crossgate/core';
+import { findAdapter, preferenceOf } from '@crossgate/gpu/node';
 import type { CommandContext, GlobalOptions } from '@crossgate/terminal';
 import { columnTable } from '../column-table';
 import { type Adapter, describeAdapter, describeMachine, findCommit, type Machine } from '../machine';
@@ -53,20 +53,21 @@ export async function runVerifyCommand(
   worker = builtWorker,
 ): Promise<void> {
   const start = performance.now();
+  const preference = preferenceOf(options.adapter, context.io.env.CROSSGATE_ADAPTER);
+  // First, since the workers need one even to say which kernels they have.
+  const { capabilities } = await findAdapter(preference);
+  const adapter = describeAdapter(capabilities);
   const all = (await listKernels({ worker, signal: context.io.signal })).map(({ kernel }) => kernel);
   const wanted = options.filter?.toLowerCase() ?? '';
   const kernels = all.filter((kernel) => kernel.includes(wanted));
   if (kernels.length === 0) throw new InputError(`no kernel matches "${options.filter}"; there are: ${all.join(', ')}`);
-  const { chosen, reason } = chooseAdapter(await listAdapters(), options.adapter ?? context.io.env.CROSSGATE_ADAPTER);
-  if (chosen === null) throw new NoAdapterError(`no usable GPU: ${reason}; \`crossgate doctor\` shows what is there`);
-  const adapter = describeAdapter(chosen.capabilities);
   // A software adapter takes all cores for one kernel; on hardware most of the time goes into references on the CPU.
   const jobs = options.jobs ?? (adapter.type === 'software' ? 1 : Math.min(8, availableParallelism()));
   context.log.info(`verifying ${kernels.length} kernels on ${adapter.name}`);
   const steps = new Steps(context, 'verify', 'kernels');
   const results = await verifyKernels(kernels, {
     ...{ worker, jobs, signal: context.io.signal },
-    ...(options.adapter !== undefined && { adapter: options.adapter }),
+    ...(preference !== undefined && { adapter: preference }),
     onKernel: (kernel, rows, done, total) => {
       const failed = rows.filter(({ ok }) => !ok).length;
       const verdict = failed === 0 ? 'ok' : `${failed} FAILED`;

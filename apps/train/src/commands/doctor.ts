@@ -13,10 +13,17 @@ export function registerDoctor(program: Command, host: Host): void {
     ['doctor', 'doctor --adapter software --json'],
   );
   host.handle(command, async (context) => {
-    // Loaded here, so that commands without a GPU start without loading Dawn.
-    const { chooseAdapter, listAdapters } = await import('@crossgate/gpu/node');
-    const found = await listAdapters();
-    const { chosen, reason } = chooseAdapter(found, context.options.adapter ?? context.io.env.CROSSGATE_ADAPTER);
+    // Loaded here, so that commands without a GPU start without loading what drives it.
+    const { chooseAdapter, listAdapters, NO_GPU_FIX, preferenceOf } = await import('@crossgate/gpu/node');
+    // An add-on that does not load is a finding like others.
+    let failure: NoAdapterError | undefined;
+    const found = await listAdapters().catch((error: unknown) => {
+      if (!(error instanceof NoAdapterError)) throw error;
+      failure = error;
+      return [];
+    });
+    const preference = preferenceOf(context.options.adapter, context.io.env.CROSSGATE_ADAPTER);
+    const { chosen, reason } = chooseAdapter(found, preference);
     const adapters = found.map(({ capabilities, ...adapter }) => ({
       ...adapter,
       memory: {
@@ -27,17 +34,15 @@ export function registerDoctor(program: Command, host: Host): void {
     const report = {
       adapters,
       chosen: chosen?.name ?? null,
-      reason,
+      reason: failure?.message ?? reason,
       node: process.version,
       platform: `${process.platform}-${process.arch}`,
       hostMemoryBytes: totalmem(),
     };
     await context.emit(report, () => describe(report));
-    if (chosen === null) {
-      throw new NoAdapterError(`no usable GPU: ${reason}`, {
-        fix: 'install a Vulkan driver, or mesa-vulkan-drivers 26 or newer',
-      });
-    }
+    if (chosen !== null) return;
+    const fix = found.length > 0 ? 'ask for one of those above' : NO_GPU_FIX;
+    throw failure ?? new NoAdapterError(`no usable GPU: ${reason}`, { fix });
   });
 }
 
@@ -62,11 +67,11 @@ interface Report {
 function describe(report: Report): string {
   const mebibytes = (bytes: number) => `${Math.floor(bytes / 2 ** 20)} MiB`;
   const lines = [`node ${report.node}, ${report.platform}, ${mebibytes(report.hostMemoryBytes)} of memory`];
-  for (const adapter of report.adapters) {
+  for (const [number, adapter] of report.adapters.entries()) {
     const matrix = adapter.matrix.map(({ m, n, k, component, result }) => `${m}x${n}x${k} ${component}->${result}`);
     lines.push(
       '',
-      `${adapter.name} (${adapter.type}, ${adapter.vendor})`,
+      `${number} ${adapter.name} (${adapter.type}, ${adapter.vendor})`,
       `  driver    ${adapter.driver}`,
       `  subgroups ${adapter.subgroupSize.join(' to ')}`,
       `  matrix    ${matrix.join(', ') || 'none'}`,

@@ -1,0 +1,119 @@
+/** The adapters that Dawn finds on this machine. */
+import { isSoftwareAdapter, readCapabilities } from '../capabilities';
+import { immediateSize } from '../device';
+import type { AdapterSummary } from './choose-adapter';
+import { loadDawn } from './dawn';
+
+const backends: Readonly<Record<string, readonly string[]>> = {
+  darwin: ['metal'],
+  win32: ['d3d12', 'vulkan'],
+  linux: ['vulkan'],
+};
+
+type Create = typeof import('webgpu')['create'];
+
+function createInstance(create: Create, backend: string, robustness: boolean, adapter?: string): GPU {
+  const enabled = ['allow_unsafe_apis', 'vulkan_enable_f16_on_nvidia', ...(robustness ? [] : ['disable_robustness'])];
+  // One option of each kind: Dawn takes the last.
+  return create([
+    `backend=${backend}`,
+    `enable-dawn-features=${enabled.join(',')}`,
+    'disable-dawn-features=timestamp_quantization',
+    ...(adapter === undefined ? [] : [`adapter=${adapter}`]),
+  ]);
+}
+
+/** An adapter with what is needed to open it. */
+export interface Candidate {
+  readonly instance: GPU;
+  readonly adapter: GPUAdapter;
+  readonly summary: AdapterSummary;
+  /** False for a second adapter of a name: Dawn finds adapters by name, and `adapter` is the first. */
+  readonly reachable: boolean;
+}
+
+/** Dawn's name of an adapter: it turns every mark of the driver's name into a dash. */
+const dashed = (name: string) =>
+  name
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '-')
+    .replace(/^-|-$/g, '');
+
+/** No adapter is called so, and Dawn answers a name that it does not find with those that there are. */
+const NOBODY = 'a name of no adapter';
+
+/** Names of all adapters of a backend as the driver gives them, equal ones included. */
+async function driverNames(create: Create, backend: string): Promise<string[]> {
+  const instance = createInstance(create, backend, true, NOBODY);
+  let message = '';
+  await instance.requestAdapter({ powerPreference: 'high-performance' }).catch((error: unknown) => {
+    message = error instanceof Error ? error.message : String(error);
+  });
+  const entries = message.matchAll(/^ *\* *backend: '([^']*)', name: '(.*)'$/gm);
+  return [...entries].filter(([, of]) => of === backend).map(([, , name = '']) => name);
+}
+
+/**
+ * Finds every adapter: those that Dawn prefers first, then the others in the driver's order.
+ * @throws NoAdapterError when Dawn's add-on does not load
+ */
+export async function findCandidates(robustness: boolean): Promise<Candidate[]> {
+  const { create } = await loadDawn();
+  const candidates: Candidate[] = [];
+  for (const backend of backends[process.platform] ?? ['vulkan']) {
+    const instance = createInstance(create, backend, robustness);
+    const found: { instance: GPU; adapter: GPUAdapter }[] = [];
+    const add = (from: GPU, adapter: GPUAdapter | null) => {
+      const known = found.some((other) => other.adapter.info.device === adapter?.info.device);
+      if (adapter !== null && !known) found.push({ instance: from, adapter });
+    };
+    for (const options of [
+      { powerPreference: 'high-performance' },
+      { powerPreference: 'low-power' },
+      { forceFallbackAdapter: true },
+    ] as const) {
+      add(instance, await instance.requestAdapter(options));
+    }
+    // Preferences reach three adapters at most.
+    const names = await driverNames(create, backend);
+    const isFound = (name: string) => found.some(({ adapter }) => dashed(adapter.info.device) === dashed(name));
+    for (const name of names.filter((each) => !isFound(each))) {
+      const own = createInstance(create, backend, robustness, name);
+      add(own, await own.requestAdapter());
+    }
+    for (const each of found) {
+      const summary = summarize(each.instance, each.adapter, backend);
+      const equal = names.filter((name) => dashed(name) === dashed(each.adapter.info.device)).length;
+      candidates.push({ ...each, summary, reachable: true });
+      for (let ordinal = 2; ordinal <= equal; ordinal++) {
+        const numbered = { ...summary, name: `${summary.name}#${ordinal}` };
+        // Equal software adapters are one program on the same cores.
+        candidates.push({ ...each, summary: numbered, reachable: summary.type === 'software' });
+      }
+    }
+  }
+  return candidates;
+}
+
+function summarize(instance: GPU, adapter: GPUAdapter, backend: string): AdapterSummary {
+  const capabilities = readCapabilities(adapter, immediateSize(instance, adapter));
+  return {
+    name: capabilities.name,
+    vendor: capabilities.vendor,
+    driver: capabilities.driver,
+    backend,
+    type: isSoftwareAdapter(adapter.info) ? 'software' : 'hardware',
+    features: capabilities.features,
+    subgroupSize: capabilities.subgroupSize,
+    matrix: capabilities.matrixConfigurations,
+    capabilities,
+  };
+}
+
+/**
+ * Every adapter that Dawn finds on this machine, in the order of their numbers.
+ * @throws NoAdapterError when Dawn's add-on does not load
+ */
+export async function listAdapters(): Promise<AdapterSummary[]> {
+  return (await findCandidates(true)).map(({ summary }) => summary);
+}
