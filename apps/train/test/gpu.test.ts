@@ -54,6 +54,16 @@ training: { strategy: stage1-only, stage1: { rows: 8 } }
 };
 
 describe('on a GPU', () => {
+  it('doctor shows in one document what there is when nothing fits, and how to ask', async () => {
+    const { code, stdout, stderr } = await runCli(['doctor', '--json', '--adapter', '99'], { cwd: process.cwd() });
+    expect(code).toBe(3);
+    const { adapters, chosen, reason } = JSON.parse(stdout);
+    expect(adapters.length).toBeGreaterThan(0);
+    expect(chosen).toBeNull();
+    expect(reason).toMatch(/there is no adapter 99, .* \(found: 0 /);
+    expect(stderr).toBe(`error: ${reason}\n`);
+  });
+
   it('doctor says what there is and what is chosen', async () => {
     const { code, stdout } = await runCli(['doctor', '--json'], { cwd: process.cwd() });
     expect(code).toBe(0);

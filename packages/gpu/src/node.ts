@@ -1,10 +1,10 @@
 // Opening GPUs in Node through Dawn: lists adapters, chooses one and can say why.
 import type { Device, DeviceOptions } from './device';
 import { createDevice } from './device';
-import { InputError, NoAdapterError } from './errors';
+import { InputError } from './errors';
 import { parseBytes } from './memory';
-import { type Candidate, findCandidates } from './node/adapters';
-import { type AdapterPreference, type AdapterSummary, chooseAdapter, preferenceOf } from './node/choose-adapter';
+import { findCandidates, pickCandidate } from './node/adapters';
+import { type AdapterPreference, type AdapterSummary, preferenceOf } from './node/choose-adapter';
 import { waitInSlices } from './node/waiting';
 
 export { listAdapters } from './node/adapters';
@@ -28,33 +28,6 @@ function environmentBudget(): number | undefined {
   } catch (error) {
     throw new InputError(`CROSSGATE_MEMORY_BUDGET: ${(error as Error).message}`, { code: 'memory.size' });
   }
-}
-
-/** What to do where there is no GPU. */
-export const NO_GPU_FIX = 'install a Vulkan driver, or mesa-vulkan-drivers 26 or newer for software Vulkan';
-
-/** The adapter that is meant. @throws NoAdapterError when none fits, listing what was found */
-export function pickCandidate<Found extends Pick<Candidate, 'summary' | 'reachable'>>(
-  candidates: readonly Found[],
-  preference: AdapterPreference | undefined,
-): Found {
-  const summaries = candidates.map(({ summary }) => summary);
-  const { chosen, reason } = chooseAdapter(summaries, preference);
-  const candidate = candidates.find(({ summary }) => summary === chosen);
-  if (candidate === undefined) {
-    const found = summaries.map(({ name, type }, number) => `${number} ${name} (${type})`).join(', ') || 'none';
-    const fix = summaries.length > 0 ? 'ask for one of these with --adapter or CROSSGATE_ADAPTER' : NO_GPU_FIX;
-    throw new NoAdapterError(`no usable GPU: ${reason} (found: ${found})`, { fix });
-  }
-  if (!candidate.reachable) {
-    const { name } = candidate.summary;
-    throw new NoAdapterError(`${name} cannot be opened: of adapters with the same name, Dawn opens the first`, {
-      fix:
-        'make it the first or the only one that the driver shows: hand only this card into the container, or set ' +
-        "DRI_PRIME where Mesa's device selection is installed",
-    });
-  }
-  return candidate;
 }
 
 /**

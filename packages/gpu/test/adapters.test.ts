@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { folderWith } from '@crossgate/testing/node';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { InputError, NoAdapterError } from '../src';
-import { type AdapterSummary, chooseAdapter, findAdapter, listAdapters, openDevice, pickCandidate } from '../src/node';
+import { type AdapterSummary, chooseAdapter, findAdapter, listAdapters, openDevice } from '../src/node';
+import { pickCandidate } from '../src/node/adapters';
 
 const adapters = await listAdapters();
 const card = (name: string, type: AdapterSummary['type'] = 'hardware') => ({ name, type });

@@ -1,4 +1,4 @@
-/** @crossgate/terminal: what the programs of this repository have in common. Node only, private. */
+/** @crossgate/terminal: what the programs of this repository have in common. Node only. */
 export { completionScript, type Shell } from './completion';
 export { type CommandContext, createContext, type GlobalOptions } from './context';
 export { ExitCode, exitCodeOf } from './exit-codes';

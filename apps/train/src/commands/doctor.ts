@@ -14,15 +14,16 @@ export function registerDoctor(program: Command, host: Host): void {
   );
   host.handle(command, async (context) => {
     // Loaded here, so that commands without a GPU start without loading what drives it.
-    const { chooseAdapter, listAdapters, NO_GPU_FIX, preferenceOf } = await import('@crossgate/gpu/node');
-    // An add-on that does not load is a finding like others.
-    let failure: NoAdapterError | undefined;
-    const found = await listAdapters().catch((error: unknown) => {
-      if (!(error instanceof NoAdapterError)) throw error;
-      failure = error;
-      return [];
-    });
+    const { chooseAdapter, findAdapter, listAdapters, preferenceOf } = await import('@crossgate/gpu/node');
+    // That there is none, or that it cannot be used, is a finding like others.
+    const unusable = (error: unknown) => {
+      if (error instanceof NoAdapterError) return error;
+      throw error;
+    };
     const preference = preferenceOf(context.options.adapter, context.io.env.CROSSGATE_ADAPTER);
+    const failure = await findAdapter(preference).then(() => undefined, unusable);
+    const listed = await listAdapters().catch(unusable);
+    const found = listed instanceof NoAdapterError ? [] : listed;
     const { chosen, reason } = chooseAdapter(found, preference);
     const adapters = found.map(({ capabilities, ...adapter }) => ({
       ...adapter,
@@ -33,16 +34,14 @@ export function registerDoctor(program: Command, host: Host): void {
     }));
     const report = {
       adapters,
-      chosen: chosen?.name ?? null,
+      chosen: failure ? null : (chosen?.name ?? null),
       reason: failure?.message ?? reason,
       node: process.version,
       platform: `${process.platform}-${process.arch}`,
       hostMemoryBytes: totalmem(),
     };
     await context.emit(report, () => describe(report));
-    if (chosen !== null) return;
-    const fix = found.length > 0 ? 'ask for one of those above' : NO_GPU_FIX;
-    throw failure ?? new NoAdapterError(`no usable GPU: ${reason}`, { fix });
+    if (failure) throw failure;
   });
 }
 

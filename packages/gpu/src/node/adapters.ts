@@ -1,7 +1,8 @@
 /** The adapters that Dawn finds on this machine. */
 import { isSoftwareAdapter, readCapabilities } from '../capabilities';
 import { immediateSize } from '../device';
-import type { AdapterSummary } from './choose-adapter';
+import { NoAdapterError } from '../errors';
+import { type AdapterPreference, type AdapterSummary, chooseAdapter } from './choose-adapter';
 import { loadDawn } from './dawn';
 
 const backends: Readonly<Record<string, readonly string[]>> = {
@@ -116,4 +117,31 @@ function summarize(instance: GPU, adapter: GPUAdapter, backend: string): Adapter
  */
 export async function listAdapters(): Promise<AdapterSummary[]> {
   return (await findCandidates(true)).map(({ summary }) => summary);
+}
+
+/** What to do where there is no GPU. */
+const NO_GPU_FIX = 'install a Vulkan driver, or mesa-vulkan-drivers 26 or newer for software Vulkan';
+
+/** The adapter that is meant. @throws NoAdapterError when none fits, listing what was found */
+export function pickCandidate<Found extends Pick<Candidate, 'summary' | 'reachable'>>(
+  candidates: readonly Found[],
+  preference: AdapterPreference | undefined,
+): Found {
+  const summaries = candidates.map(({ summary }) => summary);
+  const { chosen, reason } = chooseAdapter(summaries, preference);
+  const candidate = candidates.find(({ summary }) => summary === chosen);
+  if (candidate === undefined) {
+    const found = summaries.map(({ name, type }, number) => `${number} ${name} (${type})`).join(', ') || 'none';
+    const fix = summaries.length > 0 ? 'ask for one of these with --adapter or CROSSGATE_ADAPTER' : NO_GPU_FIX;
+    throw new NoAdapterError(`no usable GPU: ${reason} (found: ${found})`, { fix });
+  }
+  if (!candidate.reachable) {
+    const { name } = candidate.summary;
+    throw new NoAdapterError(`${name} cannot be opened: of adapters with the same name, Dawn opens the first`, {
+      fix:
+        'make it the first or the only one that the driver shows: hand only this card into the container, or set ' +
+        "DRI_PRIME where Mesa's device selection is installed",
+    });
+  }
+  return candidate;
 }
