@@ -31,6 +31,14 @@ export class AddOnError extends SetupError {
   get needsLibrary() {
     return /GLIBC(XX)?_[\d.]+' not found/.test(this.message);
   }
+
+  /** What to do about it. */
+  get advice() {
+    const needed =
+      'It needs glibc 2.34 and the C++ library of GCC 12 or newer, as Debian 12 and Ubuntu 22.04 have them';
+    const damaged = 'Delete node_modules and run again; on a system without glibc, such as Alpine, use another';
+    return `That is no fault of a driver. ${this.needsLibrary ? needed : damaged}.`;
+  }
 }
 
 /**
@@ -184,7 +192,7 @@ async function choose(ways, cache) {
     }
   }
   if (!addOn) throw new NoGpuError(`no usable GPU. ${advice()}`);
-  throw new NoGpuError(`no usable GPU. ${addOn.message}. That is no fault of a driver`, { cause: addOn });
+  throw new NoGpuError(`no usable GPU. ${addOn.message}. ${addOn.advice}`, { cause: addOn });
 }
 
 /** What to install where nothing works. */

@@ -126,7 +126,7 @@ describe.skipIf(process.platform !== 'linux')('the set-up of a machine without a
       const { code, stderr, asked } = await setUp();
       expect({ code, asked }).toEqual({ code: 3, asked: '' });
       expect(stderr).toMatch(reason);
-      expect(stderr).toMatch(/no usable GPU\. .* no fault of a driver/);
+      expect(stderr).toMatch(/no usable GPU\. .* no fault of a driver\. Delete node_modules and run again/);
     }
   });
 

@@ -35,7 +35,8 @@ describe('a device that is lost', () => {
     await expect(device.recorder.synchronize()).rejects.toBeInstanceOf(DeviceLostError);
     step.end();
     expect(device.report().step.current).toBe(0);
-    device.destroy();
+    await device.destroy();
+    expect(device.holdsInstance).toBe(false);
   });
 });
 
