@@ -116,8 +116,8 @@ export function keptFailure(/** @type {Failure | undefined} */ kept, /** @type {
 }
 
 /**
- * Finds a GPU, making a software one where there is none. The outcome is kept per user and checked again cheaply, so only
- * the first call on a machine takes long.
+ * Finds a GPU, making a software one where there is none. The outcome is kept per user and checked again cheaply, so
+ * only the first call on a machine takes long.
  * @param {{ force?: Kind | undefined, refresh?: boolean }} [options] `force` tries that way alone and keeps it;
  *   `refresh` forgets the earlier outcome, forced or not
  * @returns {Promise<{ gpu: Gpu, fresh: boolean }>} `fresh` when the choice was made now

@@ -1,4 +1,5 @@
-// Makes a package's manifest one for other people's projects while npm packs it: no sources, no links into this workspace.
+// Makes a package's manifest one for other people's projects while npm packs it: no sources, no links into this
+// workspace.
 // Run by npm in the package's folder, before and after: pack.mjs before|after
 import { copyFile, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -14,8 +14,9 @@ export function signalExitCode(/** @type {NodeJS.Signals} */ signal) {
 }
 
 /**
- * Runs a program to its end and returns its exit code. Hands on every signal that the program does not have already: one
- * that came to the whole process group (Ctrl-C in a terminal) reached it too, and npm passes on what came to the group.
+ * Runs a program to its end and returns its exit code. Hands on every signal that the program does not have already:
+ * one that came to the whole process group (Ctrl-C in a terminal) reached it too, and npm passes on what came to the
+ * group.
  * @param {string} command
  * @param {string[]} args
  * @param {import('node:child_process').SpawnOptions} options

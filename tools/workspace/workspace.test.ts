@@ -151,7 +151,7 @@ describe('runToEnd', () => {
     expect(await node('process.kill(process.pid, "SIGTERM"); setInterval(() => {}, 9)')).toBe(143);
   });
 
-  /** A program that counts its signals and ends half a second after the first, started by `runToEnd` in a group of its own. */
+  /** A program that shows its signals and ends half a second after the first, started in a process group of its own. */
   async function signalled(send: (pid: number) => Promise<void> | void): Promise<{ output: string; code: unknown }> {
     const child = `for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => {
         console.log(signal);

@@ -1,4 +1,4 @@
-/** The built program as a process: a Ctrl-C that arrives several times. Needs `dist/`, which `npm test` builds first. */
+/** The built program as a process: a Ctrl-C that arrives several times. Needs `dist/`, which `npm test` builds. */
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';

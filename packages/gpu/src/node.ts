@@ -41,8 +41,8 @@ export async function findAdapter(preference?: AdapterPreference): Promise<Adapt
 /**
  * Opens a device through Dawn. Its memory budget falls back to CROSSGATE_MEMORY_BUDGET, e.g. `6GiB`.
  *
- * @throws NoAdapterError when no adapter fits, listing what was found, and when Dawn's add-on does not load; InputError for
- *   a budget that is no size.
+ * @throws NoAdapterError when no adapter fits, listing what was found, and when Dawn's add-on does not load; InputError
+ *   for a budget that is no size.
  */
 export async function openDevice(options: OpenOptions = {}): Promise<Device> {
   const memoryBudget = options.memoryBudget ?? environmentBudget();

@@ -22,8 +22,8 @@ export function listenForStop(source: SignalSource, onRequest: () => void, onRep
     if (state === 'asked') onRepeat();
     if (state !== 'running') return;
     state = 'just-asked';
-    // A process that computes gets its signals late, and together. They come between timers and immediates, so those that
-    // arrived within the moment are still seen within it.
+    // A process that computes gets its signals late, and together. They come between timers and immediates, so those
+    // that arrived within the moment are still seen within it.
     setTimeout(() => setImmediate(() => (state = 'asked')), MOMENT_MS).unref();
     onRequest();
   };

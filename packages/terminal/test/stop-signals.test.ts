@@ -1,4 +1,4 @@
-/** Signals that ask a process to stop: copies within a moment, a deliberate second one, a process that is busy meanwhile. */
+/** Signals that ask a process to stop: copies within a moment, a deliberate second one, a busy process. */
 import { EventEmitter } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { listenForStop } from '../src/stop-signals';

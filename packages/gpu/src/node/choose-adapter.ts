@@ -83,7 +83,8 @@ export function chooseAdapter<Adapter extends Pick<AdapterSummary, 'name' | 'typ
   const matches = wanted === '' && ordinal === undefined ? [] : adapters.filter(isMeant);
   const chosen = matches[Number(ordinal ?? 1) - 1] ?? null;
   if (ordinal !== undefined) {
-    const count = `${matches.length} ${matches.length === 1 ? "adapter's name contains" : "adapters' names contain"} "${name}"`;
+    const contain = matches.length === 1 ? "adapter's name contains" : "adapters' names contain";
+    const count = `${matches.length} ${contain} "${name}"`;
     return { chosen, reason: chosen ? `number ${ordinal} of those whose name contains "${name}"` : count };
   }
   const others = matches.length > 1 ? `, the first of ${matches.length}` : '';
