@@ -28,14 +28,30 @@ const recipe: Recipe = {
   order: 'user by first appearance, timestamp, file order',
 };
 
-function readText(value: unknown, key: string, place: Place): string {
-  if (typeof value === 'string' && value !== '') return value;
-  throw new InputError(`${key} must be a text that is not empty`, { code: 'data.source', place: place() });
+type Row = Readonly<Record<string, unknown>>;
+
+/** A value for a message; a key that is missing, with those that are there. */
+function shown(row: Row, key: string): string {
+  const value = row[key];
+  if (value === undefined) return `nothing; the object has ${Object.keys(row).slice(0, 12).join(', ')}`;
+  // JSON has no NaN and no infinity: it would say null.
+  const text = typeof value === 'number' ? String(value) : JSON.stringify(value);
+  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
 }
 
-function readNumber(value: unknown, key: string, place: Place, minimum: number, maximum: number): number {
+function readText(row: Row, key: string, place: Place): string {
+  const value = row[key];
+  if (typeof value === 'string' && value !== '') return value;
+  throw new InputError(`${key} must be a text that is not empty, got ${shown(row, key)}`, {
+    code: 'data.source',
+    place: place(),
+  });
+}
+
+function readNumber(row: Row, key: string, place: Place, minimum: number, maximum: number): number {
+  const value = row[key];
   if (typeof value === 'number' && value >= minimum && value <= maximum) return value;
-  throw new InputError(`${key} must be a number from ${minimum} to ${maximum}, got ${JSON.stringify(value)}`, {
+  throw new InputError(`${key} must be a number from ${minimum} to ${maximum}, got ${shown(row, key)}`, {
     code: 'data.source',
     place: place(),
   });
@@ -56,8 +72,9 @@ function halveDecember(timestamp: Float64Array, fileRow: Int32Array): Uint8Array
 /** Titles of the wanted items; of a repeated one the first. */
 async function readTitles(source: SourceFolder, wanted: ReadonlySet<string>): Promise<Map<string, string>> {
   const titles = new Map<string, string>();
-  await readJsonLines(await source.open(metaFile), metaFile, ({ asin, title }, place) => {
-    const id = readText(asin, 'asin', place);
+  await readJsonLines(await source.open(metaFile), metaFile, (row, place) => {
+    const { title } = row;
+    const id = readText(row, 'asin', place);
     if (!wanted.has(id) || titles.has(id) || typeof title !== 'string' || title.trim() === '') return;
     titles.set(id, title.trim());
   });
@@ -75,10 +92,10 @@ async function readTitles(source: SourceFolder, wanted: ReadonlySet<string>): Pr
 export async function buildAmazonBooks(source: SourceFolder): Promise<Dataset> {
   const events = new EventTable();
   await readJsonLines(await source.open(reviewFile), reviewFile, (review, place) => {
-    const time = readNumber(review.unixReviewTime, 'unixReviewTime', place, 0, maximumTimestamp);
-    const user = readText(review.reviewerID, 'reviewerID', place);
-    const item = readText(review.asin, 'asin', place);
-    const rating = readNumber(review.overall, 'overall', place, 1, 5);
+    const time = readNumber(review, 'unixReviewTime', place, 0, maximumTimestamp);
+    const user = readText(review, 'reviewerID', place);
+    const item = readText(review, 'asin', place);
+    const rating = readNumber(review, 'overall', place, 1, 5);
     if (time >= start && time < end) events.add(user, item, rating > 4, time);
   });
   if (events.rows === 0) throw new InputError('no rating falls in 2017', { code: 'data.empty', place: reviewFile });

@@ -86,12 +86,53 @@ describe('amazon-books', () => {
     }
   });
 
+  it('reads what Python and pandas write to the same data', async () => {
+    const all = reviews();
+    const expected = await buildAmazonBooks(
+      memorySource({ 'Books_5.json': lines(all), 'meta_Books.json': lines(meta.map((row) => ({ ...row, title: 5 }))) }),
+    );
+    // No title is one that pandas makes NaN, and Python None.
+    const titles = ['NaN', 'None', 'nan'];
+    const literal = (row: object, index: number) =>
+      `${JSON.stringify(row)
+        .replaceAll("'", "\\'")
+        .replaceAll(/(?<!\\)"/g, "'")
+        .slice(0, -1)}, 'title': ${titles[index % 3]}}`;
+    for (const [events, rows] of [
+      [JSON.stringify(all), meta.map(({ asin }, index) => literal({ asin }, index)).join('\n')],
+      [all.map((row) => JSON.stringify(row, null, 1)).join('\n'), `[${meta.map(({ asin }) => `{"asin": "${asin}"}`)}]`],
+    ] as const) {
+      const dataset = await buildAmazonBooks(memorySource({ 'Books_5.json': events, 'meta_Books.json': rows }));
+      expect(dataset.hash).toBe(expected.hash);
+    }
+  });
+
+  it('keeps ids letter by letter', async () => {
+    const spaced = reviews().map((row) => ({ ...row, reviewerID: ` ${row.reviewerID}`, asin: `${row.asin}\t` }));
+    const rows = meta.map((row) => ({ ...row, asin: `${row.asin}\t` }));
+    const dataset = await buildAmazonBooks(
+      memorySource({ 'Books_5.json': lines(spaced), 'meta_Books.json': lines(rows) }),
+    );
+    expect(dataset.users[1]).toMatch(/^ A\d/);
+    expect(dataset.items[1]).toMatchObject({
+      id: expect.stringMatching(/^B\d+\t$/),
+      title: expect.stringMatching(/^Book/),
+    });
+  });
+
   const good = reviews()[0] as Review;
   it.each<[string, string, RegExp]>([
     ['an empty file', '', /^Books_5\.json: the file is empty/],
     ['a line cut short', `${lines([good])}{"asin": "B`, /^Books_5\.json:2: is not valid JSON/],
     ['a list', '[1]\n', /^Books_5\.json:1: is not a JSON object/],
-    ['no user', lines([{ ...good, reviewerID: undefined }]), /:1: reviewerID must be a text/],
+    [
+      'no user',
+      lines([{ ...good, reviewerID: undefined }]),
+      /:1: reviewerID must be a text .* got nothing; .* has asin,/,
+    ],
+    ['an id that became a number', lines([{ ...good, asin: 7 }]), /:1: asin must be a text that is not empty, got 7/],
+    ['a rating that is NaN', `{"reviewerID":"a","asin":"b","unixReviewTime":1,"overall":NaN}`, /overall .* got NaN/],
+    ['a table by columns', '{"asin":{"0":"b"},"overall":{"0":5}}', /:1: is one object for the whole table; write one/],
     ['a rating of 0', lines([good, { ...good, overall: 0 }]), /:2: overall must be a number from 1 to 5, got 0/],
     ['a rating as text', lines([{ ...good, overall: '5.0' }]), /:1: overall must be a number from 1 to 5, got "5\.0"/],
     ['milliseconds', lines([{ ...good, unixReviewTime: 1.5e12 }]), /:1: unixReviewTime must be a number from 0/],
