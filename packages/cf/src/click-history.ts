@@ -19,6 +19,14 @@ export interface UserHistories {
   latest(user: number, limit?: number): ClickHistory;
 }
 
+/** An item with the sign of its label, and when. */
+interface Click {
+  readonly time: number;
+  readonly entry: number;
+}
+
+const none = new Int32Array(0);
+
 /**
  * Histories with labels, as far as an information class allows.
  *
@@ -27,34 +35,39 @@ export interface UserHistories {
  * - `P`: the user's rows of earlier seconds with their labels, whatever their split.
  */
 export function clickHistories(dataset: Dataset, information: 'H' | 'P'): UserHistories {
-  const clicksOf: { time: number; entry: number }[][] = dataset.users.map(() => []);
+  const clicksOf: Click[][] = dataset.users.map(() => []);
+  /** Of class H: what is liked outside of train. */
+  const laterOf: Click[][] = dataset.users.map(() => []);
   const trainPositives = new Int32Array(dataset.users.length);
   for (const split of splitNames) {
-    if (information === 'H' && split !== 'train') continue;
     const { rows, user, item, label, timestamp } = dataset.splits[split];
+    const isTold = information === 'P' || split === 'train';
     for (let row = 0; row < rows; row++) {
       const [id, liked] = [user[row]!, label[row]!];
-      clicksOf[id]!.push({ time: timestamp[row]!, entry: liked ? item[row]! : -item[row]! });
+      const click = { time: timestamp[row]!, entry: liked ? item[row]! : -item[row]! };
+      if (isTold) clicksOf[id]!.push(click);
+      else if (liked) laterOf[id]!.push(click);
       if (split === 'train') trainPositives[id]! += liked;
     }
   }
-  for (const clicks of clicksOf) clicks.sort((a, b) => a.time - b.time);
-  /** The clicks of a user before a time and, in class H, the positives since train. */
-  const join = (user: number, time: number, positives: Int32Array | null, limit: number) => {
+  for (const clicks of [...clicksOf, ...laterOf]) clicks.sort((a, b) => a.time - b.time);
+  /** The clicks of a user before a time, and in class H the positives outside of train. */
+  const join = (user: number, time: number, positives: Int32Array, limit: number) => {
     const clicks = clicksOf[user]!;
     const known = countBefore(clicks, time);
-    const later = last(positives?.subarray(trainPositives[user]) ?? new Int32Array(0), limit);
+    const later = last(positives, limit);
     const kept = clicks.slice(Math.max(0, known + later.length - limit), known);
     return Int32Array.from([...kept.map(({ entry }) => entry), 0, ...later]);
   };
   return {
     before(split, row, limit = Number.POSITIVE_INFINITY) {
       const { user, timestamp } = dataset.splits[split];
-      const positives = information === 'H' && split !== 'train' ? dataset.history(split, row) : null;
+      const told = information === 'P' || split === 'train';
+      const positives = told ? none : dataset.history(split, row).subarray(trainPositives[user[row]!]);
       return join(user[row]!, timestamp[row]!, positives, limit);
     },
     latest(user, limit = Number.POSITIVE_INFINITY) {
-      const positives = information === 'H' ? dataset.positives(user) : null;
+      const positives = Int32Array.from(laterOf[user]!, ({ entry }) => entry);
       return join(user, Number.POSITIVE_INFINITY, positives, limit);
     },
   };

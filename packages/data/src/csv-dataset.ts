@@ -6,6 +6,7 @@ import { excerpt, readId, readLabel, readRating, TimeColumn } from './csv-values
 import type { Dataset, Recipe } from './dataset';
 import type { DatasetDefinition } from './definition';
 import { assembleEvents, EventTable } from './events';
+import { hasOuterSpace, idBesideSpace } from './id-lookup';
 import { type DatasetOptions, planEvents, recipeOf } from './options';
 import { type CsvKeys, readCsv } from './read-csv';
 import type { SourceFolder } from './source';
@@ -120,6 +121,19 @@ async function readTitles(source: SourceFolder, columns: ReturnType<typeof colum
   return titles;
 }
 
+/** A remark on ids with white space at their ends, which may be meant or not. */
+function spacedIds(kind: 'user' | 'item', ids: readonly string[]): string[] {
+  const spaced = ids.filter(hasOuterSpace);
+  const [first] = spaced;
+  if (first === undefined) return [];
+  const bare = new Set<string>();
+  const twin = ids.find((id) => bare.size === bare.add(id.trim()).size)?.trim();
+  const words = `${spaced.length} of ${ids.length} ${kind} ids have white space at an end, such as ${excerpt(first)}; it is kept`;
+  if (twin === undefined) return [words];
+  const alike = ids.filter((id) => id.trim() === twin).map(excerpt);
+  return [`${words}, so ${alike.join(' and ')} are ${alike.length} ${kind}s`];
+}
+
 /**
  * Builds a data set from `interactions.csv` and, if it exists, `items.csv`. The first has the columns user, item,
  * timestamp, and rating or label (neither with `csv.implicit`); the second has item and title.
@@ -206,10 +220,14 @@ export async function buildCsv(source: SourceFolder, options: DatasetOptions = {
       const user = readId(values[at(columns.user)] as string, columns.user, place);
       const item = readId(values[at(columns.item)] as string, columns.item, place);
       if (titles !== undefined && !titles.has(item)) {
+        const spaced = idBesideSpace(item, titles.keys());
         throw new InputError(`item ${excerpt(item)} is not in ${columns.items}`, {
           code: 'csv.value',
           place,
-          fix: `add its title there, or leave out ${columns.items} if you need no titles`,
+          fix:
+            spaced === undefined
+              ? `add its title there, or leave out ${columns.items} if you need no titles`
+              : `${excerpt(spaced)} is, but white space is part of an id: write it alike in both files`,
         });
       }
       let label = true;
@@ -240,6 +258,7 @@ export async function buildCsv(source: SourceFolder, options: DatasetOptions = {
   if (unread !== undefined)
     warnings.push(`column ${unread} is not read; data.csv.timestamp: ${unread} takes it for times`);
   if (titles === undefined) warnings.push(`no ${columns.items}: the ids stand for the titles`);
+  warnings.push(...spacedIds('user', events.userIds), ...spacedIds('item', events.itemIds));
   return assembleEvents({
     name: 'csv',
     recipe: recipe(options),

@@ -16,10 +16,9 @@ const refusal = (problem: string, place: string, fix?: string) =>
 
 /** An id without outer blanks. @throws InputError for one that is empty or longer than 256 characters */
 export function readId(text: string, column: string, place: string): string {
-  const id = text.trim();
-  if (id === '') throw refusal(`${column} is empty`, place);
-  if (id.length > maximumId) throw refusal(`${column} has ${id.length} characters; an id may have ${maximumId}`, place);
-  return id;
+  if (text.trim() === '') throw refusal(`${column} is empty`, place);
+  if (text.length > maximumId) throw refusal(`${column} has ${text.length} characters; an id may have ${maximumId}`, place);
+  return text;
 }
 
 /** Whether a text is a number with a decimal comma, such as `3,5`. */

@@ -79,10 +79,12 @@ export class Dataset implements DatasetParts {
   readonly items: readonly Item[];
   /** The rows of each split. */
   readonly splits: Readonly<Record<SplitName, Split>>;
-  /** [users.length + 1]: where the positives of each user begin in `positiveItem`; use {@link positives}. */
+  /** [users.length + 1]: where the positives of each user begin in `positiveItem`; use {@link history}. */
   readonly positiveOffset: Int32Array;
-  /** Dense item ids of the positives that make up histories, user after user; use {@link positives}. */
+  /** Dense item ids of the positives that make up histories, user after user; use {@link history}. */
   readonly positiveItem: Int32Array;
+  /** The positives of all splits, once they are asked for. */
+  #known: Pick<DatasetParts, 'positiveOffset' | 'positiveItem'> | undefined;
 
   /** Takes parts that fit together; {@link assembleDataset} and {@link decodeDataset} make such. Nothing is copied. */
   constructor(parts: DatasetParts) {
@@ -108,18 +110,20 @@ export class Dataset implements DatasetParts {
   }
 
   /**
-   * The positives that make up a user's histories, oldest first: those of all splits, or only those of train after a
-   * random split.
+   * All positives of a user, oldest first, in whichever split they are: what is known of the user when all rows are
+   * past. After a random split, {@link history} knows those of train alone; this knows the others too.
    *
    * @param user dense id; 0, the padding, has no positives.
-   * @returns dense item ids, as a view that must not be changed.
+   * @returns dense item ids, as a view that must not be changed. An item liked twice is there twice.
    * @throws RangeError for a `user` that is no dense id.
    */
   positives(user: number): Int32Array {
     if (!Number.isInteger(user) || user < 0 || user > this.userCount) {
       throw new RangeError(`user ${user} is not a dense id from 0 to ${this.userCount}`);
     }
-    return this.positiveItem.subarray(this.positiveOffset[user], this.positiveOffset[user + 1]);
+    this.#known ??= positivesOfAllSplits(this);
+    const { positiveOffset, positiveItem } = this.#known;
+    return positiveItem.subarray(positiveOffset[user], positiveOffset[user + 1]);
   }
 
   /**
@@ -138,6 +142,41 @@ export class Dataset implements DatasetParts {
     const start = this.positiveOffset[user[row] as number] as number;
     return this.positiveItem.subarray(start + Math.max(0, length - limit), start + length);
   }
+}
+
+/**
+ * The positives of all splits by user, oldest first; of one moment, those of train come first, then those of valid.
+ * Where histories hold them all already, nothing is copied.
+ */
+function positivesOfAllSplits(dataset: Dataset): Pick<DatasetParts, 'positiveOffset' | 'positiveItem'> {
+  const { splits, userCount } = dataset;
+  const positiveOffset = new Int32Array(userCount + 2);
+  for (const name of splitNames) {
+    const { rows, user, label } = splits[name];
+    for (let row = 0; row < rows; row++) if (label[row] === 1) positiveOffset[(user[row] as number) + 1]!++;
+  }
+  for (let user = 0; user <= userCount; user++) positiveOffset[user + 1]! += positiveOffset[user] as number;
+  const total = positiveOffset[userCount + 1] as number;
+  if (total === dataset.positiveItem.length) return dataset;
+  const next = positiveOffset.slice();
+  const [item, time] = [new Int32Array(total), new Float64Array(total)];
+  for (const name of splitNames) {
+    const split = splits[name];
+    for (let row = 0; row < split.rows; row++) {
+      if (split.label[row] !== 1) continue;
+      const place = next[split.user[row] as number]!++;
+      item[place] = split.item[row] as number;
+      time[place] = split.timestamp[row] as number;
+    }
+  }
+  const positiveItem = new Int32Array(total);
+  for (let user = 1; user <= userCount; user++) {
+    const [start, end] = [positiveOffset[user] as number, positiveOffset[user + 1] as number];
+    const order = Array.from({ length: end - start }, (_, index) => start + index);
+    order.sort((a, b) => (time[a] as number) - (time[b] as number) || a - b);
+    for (const [index, place] of order.entries()) positiveItem[start + index] = item[place] as number;
+  }
+  return { positiveOffset, positiveItem };
 }
 
 /** Counts of one split. */

@@ -71,6 +71,11 @@ export class EventTable {
     this.rows++;
   }
 
+  /** Source ids of all users so far. */
+  get userIds(): readonly string[] {
+    return this.users.texts;
+  }
+
   /** Source ids of all items so far. */
   get itemIds(): readonly string[] {
     return this.items.texts;

@@ -1,8 +1,20 @@
-/** Finds dense ids by the ids of the source. */
+/** Finds dense ids by the ids of the source, letter by letter. */
 import { didYouMean, InputError } from '@crossgate/core';
 
 /** With more ids than this, messages suggest no similar one: the search would take too long. */
 const MANY = 20_000;
+
+/** Whether an id begins or ends with white space, which is part of it. */
+export function hasOuterSpace(id: string): boolean {
+  return id !== id.trim();
+}
+
+/** The id that differs from another in white space at its ends alone, for messages. */
+export function idBesideSpace(id: string, ids: Iterable<string>): string | undefined {
+  const bare = id.trim();
+  for (const other of ids) if (other !== id && other.trim() === bare) return other;
+  return undefined;
+}
 
 /** Finds the dense ids of users or items by the ids of the source. */
 export class IdLookup {
@@ -22,19 +34,25 @@ export class IdLookup {
   }
 
   /**
-   * The dense id of a source id; spaces around it are ignored.
+   * The dense id of a source id. Ids are compared letter by letter; white space at their ends is part of them.
    *
    * @param place where the id comes from: the message begins with it.
    * @throws InputError for an id that the data set does not have, with the most similar one.
    */
   find(id: string, place: string): number {
-    const found = this.dense.get(id.trim());
+    const found = this.dense.get(id);
     if (found !== undefined) return found;
     const count = this.ids.length - 1;
-    const hint = count > MANY ? '' : didYouMean(id, this.ids.slice(1));
+    const known = this.ids.slice(1);
+    const spaced = idBesideSpace(id, known);
+    const hint = spaced === undefined && count <= MANY ? didYouMean(id, known) : '';
     throw new InputError(
       `${this.kind} ${JSON.stringify(id.slice(0, 40))} is not among the ${count} ${this.kind}s of ${this.dataset}${hint}`,
-      { code: 'data.unknown-id', place },
+      {
+        code: 'data.unknown-id',
+        place,
+        fix: spaced === undefined ? undefined : `write ${JSON.stringify(spaced)}: white space is part of an id`,
+      },
     );
   }
 }

@@ -137,14 +137,14 @@ export async function readRows(
 }
 
 /**
- * Parses a field that must be a whole number in plain digits.
+ * Parses a field that must be a whole number in plain digits, without leading zeros: two ids must not become one.
  *
  * @param field its name, for messages; @param place of its row, for messages.
  * @throws InputError naming place and field for anything else, such as signs, fractions and exponents, and for a number
  * outside minimum … maximum.
  */
 export function parseInteger(text: string, field: string, place: Place, minimum: number, maximum: number): number {
-  const value = /^[0-9]+$/.test(text) ? Number(text) : Number.NaN;
+  const value = /^(0|[1-9][0-9]*)$/.test(text) ? Number(text) : Number.NaN;
   if (!(value >= minimum && value <= maximum)) {
     throw new InputError(`${field} must be a whole number from ${minimum} to ${maximum}, got ${excerpt(text)}`, {
       code: 'data.source',

@@ -78,7 +78,7 @@ async function readCandidates(dataset: Dataset, path: string): Promise<Int32Arra
     dataset.name,
   );
   const found = new Set<number>();
-  const lines = (await readText(path, 'list of candidates', LIMIT)).split(/\r?\n/);
+  const lines = (await readText(path, 'list of candidates', LIMIT)).split(/\r?\n|\r$/);
   if (/(^|,)\s*"?item"?\s*(,|$)/.test(lines[0]!.replace(/^\ufeff/, ''))) {
     for await (const { line, values } of readColumns(path, ['item']))
       found.add(lookup.find(values[0]!, `${path}:${line}`));
