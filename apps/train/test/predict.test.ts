@@ -204,3 +204,86 @@ describe.skipIf(adapters.length === 0)('a model on a GPU', () => {
     expect(damaged.stderr).toMatch(/cf\.safetensors/);
   });
 });
+
+describe.skipIf(adapters.length === 0)('the users of a shop', () => {
+  let cwd: string;
+  // Each user has three of eight items; u7 dislikes them, the others like them. "u9" and " u1" come after train.
+  const rows = Array.from({ length: 24 }, (_, n) => [
+    `u${n % 8}`,
+    `i${(n + 3 * Math.floor(n / 8)) % 8}`,
+    n % 8 === 7 ? 0 : 1,
+  ]);
+  beforeAll(async () => {
+    cwd = await sharedFolder();
+    const lines = rows.map(([user, item, label], n) => `${user},${item},${label},${n}`);
+    await writeFile(join(cwd, 'p.csv'), `user,item,label,timestamp\n${lines.join('\n')}\n`);
+    const late = ['u9,i1,1,90', ' u1,i2,1,91', 'u9,i3,0,92'];
+    await writeFile(join(cwd, 'late.csv'), `user,item,label,timestamp\n${[...lines, ...late].join('\n')}\n`);
+    const cf = 'cf: { cfDim: 4, learningRate: 0.02, batchSize: 16, epochs: 2, selectBy: last }\n';
+    for (const method of ['mf', 'sasrec', 'mean', 'running-mean', 'item-mean']) {
+      const model = method === 'sasrec' ? cf.replace('}', ', model: sasrec }') : cf;
+      const data = (file: string, split: string) =>
+        `method: ${method}\ndata: { name: csv, path: ${file}, split: { ${split} } }\n${method.includes('mean') ? '' : model}`;
+      await writeFile(join(cwd, 'drawn.yaml'), data('p.csv', 'by: ratio, valid: 0.3, test: 0.3'));
+      await writeFile(join(cwd, 'timed.yaml'), data('late.csv', 'by: time, validFrom: 20, testFrom: 90'));
+      for (const kind of ['drawn', 'timed'])
+        await run(cwd, 'train', `${kind}.yaml`, '--run', `${kind}-${method}`, '--quiet');
+    }
+  });
+
+  it.each(['mf', 'sasrec', 'mean', 'running-mean', 'item-mean'])(
+    '%s recommends nothing that a user likes in any part of a random split',
+    async (method) => {
+      for (const user of ['u0', 'u3', 'u6']) {
+        const liked = rows.filter((row) => row[0] === user).map((row) => row[1]);
+        expect(new Set(liked).size).toBe(3);
+        const { items } = await recommend(cwd, `drawn-${method}`, '--user', user, '--top', '20');
+        expect(items.length).toBeGreaterThan(0);
+        for (const { item } of items) expect(liked).not.toContain(item);
+      }
+    },
+  );
+
+  it.each(['mf', 'mean', 'item-mean'])(
+    '%s offers the popular items to who is not in train, as what they are',
+    async (method) => {
+      const { code, stdout, stderr } = await runCli(['recommend', `timed-${method}`, '--user', 'u9', '--json'], {
+        cwd,
+      });
+      expect(code).toBe(0);
+      expect(stderr).toMatch(
+        /nothing is known of user u9 that .* could go by: the popular items follow, the same for everybody/,
+      );
+      const { items, basis } = JSON.parse(stdout);
+      expect(basis).toBe('popularity');
+      const likes = (item: string) =>
+        new Set([...rows, [' u1', 'i2', 1]].filter((row) => row[1] === item && row[2] === 1).map(([user]) => user))
+          .size;
+      const expected = ['i0', 'i2', 'i3', 'i4', 'i5', 'i6', 'i7'].map(likes).sort((a, b) => b - a);
+      expect(items.map(({ score }: { score: number }) => score)).toEqual(expected.filter((count) => count > 0));
+      for (const { item, score } of items) expect(score).toBe(likes(item));
+      const known = await recommend(cwd, `timed-${method}`, '--user', 'u1');
+      expect(known).not.toHaveProperty('basis');
+      const text = await run(cwd, 'recommend', `timed-${method}`, '--user', 'u9', '--top', '1');
+      expect(text).toMatch(/users +item/);
+    },
+  );
+
+  it.each(['sasrec', 'running-mean'])('%s knows a user by what came after train', async (method) => {
+    expect(await recommend(cwd, `timed-${method}`, '--user', 'u9')).not.toHaveProperty('basis');
+  });
+
+  it('finds a user by the letters of the id, white space among them', async () => {
+    expect((await recommend(cwd, 'timed-mean', '--user', ' u1')).user).toBe(' u1');
+    const { code, stderr } = await runCli(['recommend', 'timed-mean', '--user', 'u2 '], { cwd });
+    expect({ code, stderr }).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/write "u2": white space is part/),
+    });
+    await writeFile(join(cwd, 'some.txt'), 'i1\ni2 \n');
+    const bad = await runCli(['recommend', 'timed-mean', '--user', 'u1', '--candidates', 'some.txt'], { cwd });
+    expect(bad.stderr).toMatch(/some\.txt:2: item "i2 " .*; write "i2": white space is part of an id/);
+    const { rows: scored } = await predict(cwd, 'timed-mean', [{ user: ' u1', item: 'i2' }]);
+    expect(scored[0]).toMatchObject({ user: ' u1', item: 'i2' });
+  });
+});

@@ -45,9 +45,80 @@ it.each([
     /mf\.yaml:2:\d+: evaluation\.ranking is for mf.*method is mean/,
   ],
   ['method: mf\ncf: { selectBy: recall }\n', /mf\.yaml:2:\d+: cf\.selectBy recall needs evaluation\.ranking\.k/],
+  ['method: mf\nevaluation: { ranking: { repeats: often } }\n', /repeats: "often" is not one of exclude, allow/],
 ])('refuses %j', async (text, message) => {
   const cwd = await folderWith({ 'mf.yaml': text });
   const { code, stderr } = await runCli(['train', 'mf.yaml'], { cwd });
   expect(code).toBe(2);
   expect(stderr).toMatch(message);
+});
+
+/** Purchases: everybody buys some things again, and u0 nothing else. */
+function purchases(): string {
+  const lines = ['user,item,timestamp'];
+  for (let user = 0; user < 8; user++) {
+    for (let n = 0; n < 10; n++) lines.push(`u${user},i${(user * 3 + (user === 0 ? n % 2 : n % 7)) % 12},${n}`);
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+const shop = `method: mf
+data: { name: csv, path: ., csv: { interactions: p.csv, implicit: true }, split: { valid: 0.2, test: 0.2 } }
+cf: { cfDim: 4, loss: bpr, learningRate: 0.02, batchSize: 16, epochs: 2, warmupEpochs: 0 }
+`;
+
+it('leaves out what was bought before, in the table, in result.json and where the epoch is chosen', async () => {
+  const cwd = await folderWith({ 'p.csv': purchases(), 'mf.yaml': shop });
+  const train = async (run: string, ...sets: string[]) => {
+    const argv = ['evaluation.ranking.k=12', 'cf.selectBy=ndcg', ...sets].flatMap((set) => ['--set', set]);
+    const { code, stdout, stderr } = await runCli(['train', 'mf.yaml', '--run', run, ...argv], { cwd });
+    expect(code, stderr).toBe(0);
+    const { ranking, details } = JSON.parse(await readFile(join(cwd, run, 'result.json'), 'utf8'));
+    expect(details.cf.validBest).toBe(ranking.valid.ndcg);
+    return { ranking, stdout };
+  };
+  const { ranking, stdout } = await train('r');
+  expect(ranking.valid).toMatchObject({ repeats: 'exclude', users: 7, usersLeftOut: 1, targetsLeftOut: 9, recall: 1 });
+  expect(ranking.test).toMatchObject({ users: 0, usersLeftOut: 8, ndcg: null });
+  expect(stdout).toMatch(/left out.*\n.*valid.* 7 +1 users, 9 targets/);
+  const sampled = await train('s', 'evaluation.ranking.negatives=2');
+  expect(sampled.ranking.valid).toMatchObject({ users: 7, usersLeftOut: 1, targetsLeftOut: 9 });
+  const allowed = await train('a', 'evaluation.ranking.repeats=allow');
+  expect(allowed.ranking.valid).toMatchObject({ repeats: 'allow', users: 8, usersLeftOut: 0, recall: 1 });
+  expect(allowed.ranking.test).toMatchObject({ users: 8, usersLeftOut: 0, recall: 1 });
+  const { stdout: compared } = await runCli(['compare', 'r', 's', '--split', 'valid'], { cwd });
+  expect(compared).toContain('evaluation.ranking is not the same');
+});
+
+it('refuses a criterion that valid does not define, before anything is trained', async () => {
+  const cwd = await folderWith({ 'p.csv': purchases(), 'mf.yaml': shop });
+  for (const [sets, words] of [
+    [
+      [],
+      /cf\.selectBy: auc is not defined on valid, which has only positives; set it to ndcg with evaluation\.ranking\.k: 10, or set it to last/,
+    ],
+    [['evaluation.ranking.k=3'], /has only positives; set it to ndcg, or/],
+    [
+      ['cf.loss=softmax', 'data.split.by=leave-one-out', 'data.split.valid=null', 'data.split.test=null'],
+      /auc is not defined/,
+    ],
+  ] as const) {
+    const argv = ['train', 'mf.yaml', '--run', 'r', ...sets.flatMap((set) => ['--set', set])];
+    const { code, stdout, stderr } = await runCli(argv, { cwd });
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toMatch(words);
+    await expect(readFile(join(cwd, 'r/config.yaml'))).rejects.toThrow(/ENOENT/);
+  }
+  for (const [set, words] of [
+    ['cf.selectBy=last', /cf\.selectBy is last: the last epoch stands/],
+    ['data.split.valid=0', /valid has no rows to choose an epoch by: the last epoch stands/],
+  ] as const) {
+    const run = set.split('=')[0]!;
+    const { code, stderr } = await runCli(['train', 'mf.yaml', '--run', run, '--set', set], { cwd });
+    expect(code, stderr).toBe(0);
+    expect(stderr).toMatch(words);
+    expect(stderr).not.toMatch(/best validation/);
+    const { details } = JSON.parse(await readFile(join(cwd, run, 'result.json'), 'utf8'));
+    expect(details.cf).toMatchObject({ selectBy: 'last', bestEpoch: 2, epochs: 2 });
+  }
 });

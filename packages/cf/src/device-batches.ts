@@ -11,6 +11,7 @@ import {
   sortedSegments,
 } from '@crossgate/kernels';
 import { allOrNothing, type DeviceIndices, RandomStream, Tensor } from '@crossgate/tensor';
+import { type KnownPositives, negativePool } from './negative-pool';
 
 /** Number of elements of each array that are made at once: megabytes, whatever the number of rows. */
 const windowElements = 2 ** 18;
@@ -23,13 +24,6 @@ export interface DeviceBatchOptions {
   readonly userGradients: boolean;
   /** Items that negatives are drawn from, and the pairs that are none; null when the loss needs no negatives. */
   readonly negatives: { readonly itemSeen: Uint8Array; readonly known: KnownPositives } | null;
-}
-
-/** Pairs that must not be drawn as negatives: the rows with label 1. */
-export interface KnownPositives {
-  readonly user: ArrayLike<number>;
-  readonly item: ArrayLike<number>;
-  readonly label: ArrayLike<number>;
 }
 
 /** One batch, on the device. Valid until the next one is asked for. */
@@ -220,21 +214,12 @@ interface NegativeTables {
   readonly positives: BufferSlice;
 }
 
-/** Seen items, and every user's positives in ascending order. */
+/** Uploads what negatives are drawn from. */
 function negativeTables(
-  { itemSeen, known: { user, item, label } }: NonNullable<DeviceBatchOptions['negatives']>,
+  { itemSeen, known }: NonNullable<DeviceBatchOptions['negatives']>,
   upload: (values: Uint32Array) => BufferSlice,
 ): NegativeTables {
-  const candidates = Uint32Array.from(itemSeen.keys()).filter((id) => itemSeen[id] === 1);
-  let users = 0;
-  for (let row = 0; row < user.length; row++) users = Math.max(users, user[row]! + 1);
-  const offsets = new Uint32Array(users + 1);
-  for (let row = 0; row < user.length; row++) if (label[row] === 1) offsets[user[row]! + 1]!++;
-  for (let u = 0; u < users; u++) offsets[u + 1]! += offsets[u]!;
-  const next = offsets.slice();
-  const positives = new Uint32Array(offsets[users]!);
-  for (let row = 0; row < user.length; row++) if (label[row] === 1) positives[next[user[row]!]!++] = item[row]!;
-  for (let u = 0; u < users; u++) positives.subarray(offsets[u], offsets[u + 1]).sort();
+  const { candidates, offsets, positives } = negativePool(itemSeen, known);
   return {
     candidates: upload(candidates),
     candidateCount: candidates.length,

@@ -21,10 +21,7 @@ export interface CfProgress {
   readonly steps: number;
   /** Epoch (from 1) of the best validation AUC, or criterion; 0 before the first epoch ends. */
   readonly bestEpoch: number;
-  /**
-   * The best validation AUC, or criterion. Null where it is not defined, such as AUC without validation rows of both
-   * classes. Then the last epoch is the best.
-   */
+  /** The best validation AUC, or criterion. Null where no epoch is chosen: the last epoch then counts as the best. */
   readonly bestAuc: number | null;
 }
 

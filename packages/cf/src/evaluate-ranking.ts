@@ -5,12 +5,15 @@ import {
   type ItemList,
   type RankingMetrics,
   type RankingOptions,
+  type RepeatRule,
   rankingMetrics,
+  repeatRules,
   sampleCandidates,
   seededRandom,
 } from '@crossgate/eval';
 import { InputError } from '@crossgate/gpu';
 import type { CfModel } from './backend';
+import { positivesOf, rankingTargets } from './ranking-targets';
 import { topItems } from './top-items';
 
 /** How a model's ranking is evaluated. */
@@ -20,32 +23,42 @@ export interface RankingProtocol extends Pick<RankingOptions, 'k' | 'mapDivisor'
    * items are ranked.
    */
   readonly negatives?: number | null;
-  /** Evaluate a seeded sample of this many users with positives in the split. Null (default): all of them. */
+  /** Evaluate a seeded sample of this many users with targets in the split. Null (default): all of them. */
   readonly users?: number | null;
   /**
    * Seed of the negatives and of the users; default 0. It is not the seed of the run, so that runs are compared on the
    * same draws.
    */
   readonly seed?: number;
+  /** Whether items that a user has a positive with in an earlier split are ranked and may be targets. Default `exclude`. */
+  readonly repeats?: RepeatRule;
 }
 
 /** Ranking metrics, and the protocol they belong to. */
 export interface RankingResult extends RankingMetrics {
   /** Number of sampled negatives per user. Null: all items were ranked. */
   readonly negatives: number | null;
+  /** Whether items known before were ranked and targets. */
+  readonly repeats: RepeatRule;
+  /** Users left out, since all their positives in the split were known before; of the whole split. */
+  readonly usersLeftOut: number;
+  /** Positives of the split left out, since they were known before; each pair once. */
+  readonly targetsLeftOut: number;
 }
 
 /** Number of users per step with sampled candidates. */
 const batchUsers = 512;
 
 /**
- * Ranks items for each user with a positive in the split, and compares the ranking with these positives. Histories are
+ * Ranks items for each user with a target in the split, and compares the ranking with these targets. Histories are
  * those before the user's first positive of the split.
  *
- * Without `negatives`, all items are ranked but those that the user has positives with in an earlier split (for test:
- * train and valid), as RecBole does. An item that the user liked before and again in the split therefore counts as
- * missed. With `negatives`, the user's positives of the split are ranked with that many distinct other items, drawn
- * uniformly from those that the user has no positive with in train or in the split.
+ * With `repeats: 'exclude'`, an item that the user has a positive with in an earlier split (for test: train and valid)
+ * is neither ranked, as in RecBole, nor a target, whether all items are ranked or sampled ones. Users without another
+ * target are left out. `usersLeftOut` and `targetsLeftOut` count what is left out. With `'allow'`, such an item is both.
+ *
+ * With `negatives`, the targets are ranked with that many distinct other items, drawn uniformly from those that the
+ * user has no positive with in train or in the split; with `'allow'`, from those without one in the split.
  *
  * @throws InputError as {@link checkRanking} does
  */
@@ -56,30 +69,23 @@ export async function evaluateRanking(
   protocol: RankingProtocol,
 ): Promise<RankingResult> {
   checkRanking(dataset, split, protocol);
-  const { k, mapDivisor, negatives = null, seed = 0 } = protocol;
-  const { relevant, firstRow } = positivesOf(dataset, split);
-  const users = rankedUsers(relevant, protocol);
+  const { k, mapDivisor, negatives = null, seed = 0, repeats = 'exclude' } = protocol;
+  const { targets, known, firstRow, usersLeftOut, targetsLeftOut, positives } = rankingTargets(dataset, split, repeats);
+  const users = rankedUsers(targets, protocol);
   const histories = model.histories(dataset);
   const history = (user: number, limit: number) => histories.before(split, firstRow.get(user)!, limit);
   const recommended: ItemList[] = [];
   if (negatives === null) {
-    const known = [positivesOf(dataset, 'train').relevant];
-    if (split === 'test') known.push(positivesOf(dataset, 'valid').relevant);
-    const exclude = (user: number) => known.flatMap((items) => items.get(user) ?? []);
+    const exclude = (user: number) => known.get(user) ?? [];
     for await (const { items } of topItems(model, users, { count: k, exclude, history })) recommended.push(items);
   } else {
-    const { relevant: trained } = positivesOf(dataset, 'train');
+    const trained = trainedItems(dataset, repeats, targets);
     const random = seededRandom(seed);
     for (let start = 0; start < users.length; start += batchUsers) {
       const batch = users.subarray(start, start + batchUsers);
       const candidates = Array.from(batch, (user) => {
-        const exclude = trained.get(user) ?? [];
-        return sampleCandidates([...new Set(relevant.get(user)!)], {
-          items: dataset.itemCount,
-          negatives,
-          exclude,
-          random,
-        });
+        const exclude = [...positives.get(user)!, ...(trained.get(user) ?? [])];
+        return sampleCandidates(targets.get(user)!, { items: dataset.itemCount, negatives, exclude, random });
       });
       const scores = await scoreCandidates(model, batch, candidates, history);
       candidates.forEach((items, row) => {
@@ -87,9 +93,9 @@ export async function evaluateRanking(
       });
     }
   }
-  const lists = { recommended, relevant: Array.from(users, (user) => relevant.get(user)!) };
+  const lists = { recommended, relevant: Array.from(users, (user) => targets.get(user)!) };
   const options = { k, items: dataset.itemCount, ...(mapDivisor && { mapDivisor }) };
-  return { negatives, ...rankingMetrics(lists, options) };
+  return { negatives, repeats, usersLeftOut, targetsLeftOut, ...rankingMetrics(lists, options) };
 }
 
 /**
@@ -99,17 +105,20 @@ export async function evaluateRanking(
  * negatives from
  */
 export function checkRanking(dataset: Dataset, split: 'valid' | 'test', protocol: RankingProtocol): void {
-  const { k, negatives = null, users = null } = protocol;
+  const { k, negatives = null, users = null, repeats = 'exclude' } = protocol;
   for (const [name, value] of Object.entries({ k, negatives, users })) {
     if (value !== null && (!Number.isSafeInteger(value) || value < 1)) {
       throw new InputError(`ranking: ${name} ${value} is not a whole number of at least 1`);
     }
   }
+  if (!repeatRules.includes(repeats)) {
+    throw new InputError(`ranking: repeats ${JSON.stringify(repeats)} is not one of ${repeatRules.join(', ')}`);
+  }
   if (negatives === null) return;
-  const { relevant: trained } = positivesOf(dataset, 'train');
-  const { relevant } = positivesOf(dataset, split);
-  for (const user of rankedUsers(relevant, protocol)) {
-    const left = dataset.itemCount - new Set([...relevant.get(user)!, ...(trained.get(user) ?? [])]).size;
+  const { targets, positives } = rankingTargets(dataset, split, repeats);
+  const trained = trainedItems(dataset, repeats, targets);
+  for (const user of rankedUsers(targets, protocol)) {
+    const left = dataset.itemCount - new Set([...positives.get(user)!, ...(trained.get(user) ?? [])]).size;
     if (left >= negatives) continue;
     throw new InputError(
       `ranking: ${negatives} negatives, but user ${JSON.stringify(dataset.users[user])} has no positive with only ` +
@@ -118,27 +127,19 @@ export function checkRanking(dataset: Dataset, split: 'valid' | 'test', protocol
   }
 }
 
-/** Users with positives in the split, or a sample of them. */
-function rankedUsers(relevant: ReadonlyMap<number, unknown>, { users = null, seed = 0 }: RankingProtocol): Int32Array {
-  const all = Int32Array.from(relevant.keys());
-  return users === null ? all : sampleRows(all.length, users, seed).map((index) => all[index]!);
+/** Items of train that are no negatives: where repeats are allowed, only targets are none. */
+function trainedItems(
+  dataset: Dataset,
+  repeats: RepeatRule,
+  users: ReadonlyMap<number, unknown>,
+): ReadonlyMap<number, ReadonlySet<number>> {
+  return positivesOf(dataset, repeats === 'exclude' ? ['train'] : [], users).positives;
 }
 
-/** Items of each user's positives in a split, in the order of the rows, and the row of the first of them. */
-function positivesOf(dataset: Dataset, split: 'train' | 'valid' | 'test') {
-  const { rows, user, item, label } = dataset.splits[split];
-  const relevant = new Map<number, number[]>();
-  const firstRow = new Map<number, number>();
-  for (let row = 0; row < rows; row++) {
-    if (label[row] !== 1) continue;
-    const items = relevant.get(user[row]!);
-    if (items) items.push(item[row]!);
-    else {
-      relevant.set(user[row]!, [item[row]!]);
-      firstRow.set(user[row]!, row);
-    }
-  }
-  return { relevant, firstRow };
+/** Users with targets in the split, or a sample of them. */
+function rankedUsers(targets: ReadonlyMap<number, unknown>, { users = null, seed = 0 }: RankingProtocol): Int32Array {
+  const all = Int32Array.from(targets.keys());
+  return users === null ? all : sampleRows(all.length, users, seed).map((index) => all[index]!);
 }
 
 /** Logits of each user's own candidates. The users' vectors are computed once, however many candidates there are. */

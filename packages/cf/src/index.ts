@@ -42,6 +42,8 @@ export {
   matrixFactorizationShapes,
 } from './matrix-factorization';
 export { PairScores, vectorScorer } from './pair-scores';
+export { itemPopularity, knowsUser } from './popularity';
+export { type RankingTargets, rankingTargets } from './ranking-targets';
 export { addedCfModels, registerCfModel } from './registry';
 export { SasRec, type SasRecOptions, type SasRecShape, sasRecShapes } from './sas-rec';
 export { positiveEdges, type SeenFlags, seenInTrain } from './seen';
@@ -55,6 +57,6 @@ export {
   type CfTrainHooks,
   type CfTrainingResult,
 } from './trainer';
-export type { CfTrainerOptions } from './trainer-options';
+export type { CfTrainerOptions, Criterion } from './trainer-options';
 export type { CfTrainingData, ClickColumns } from './training-data';
 export { type CfTrainingState, encodeTrainingState, parseTrainingState } from './training-state';

@@ -3,6 +3,7 @@ import { InputError } from '@crossgate/gpu';
 import type { Tensor } from '@crossgate/tensor';
 import { bceWithLogits, RandomStream } from '@crossgate/tensor';
 import type { CfModel, UserBatch } from './backend';
+import { noNegatives } from './negative-pool';
 import { SasRec } from './sas-rec';
 import type { CfTrainingData } from './training-data';
 
@@ -56,6 +57,8 @@ export class TrainSequences {
   readonly #history: NonNullable<CfTrainingData['history']>;
   readonly #known = new Map<number, Set<number>>();
   readonly #seenItems: Uint32Array;
+  /** Users who like every seen item, and so have no negatives: they are left out. */
+  readonly usersLeftOut: number;
 
   /** @throws InputError for another model than SASRec, and where no user has two positives. */
   constructor(
@@ -76,12 +79,15 @@ export class TrainSequences {
       const known = this.#known.get(user[row]!) ?? new Set();
       this.#known.set(user[row]!, known.add(item[row]!));
     }
-    this.rows = Int32Array.from(last.values()).filter((row) => this.#read(row).length > 0);
-    if (this.rows.length === 0) {
+    this.#seenItems = Uint32Array.from(model.itemSeen.keys()).filter((id) => model.itemSeen[id] === 1);
+    const sequences = Int32Array.from(last.values()).filter((row) => this.#read(row).length > 0);
+    if (sequences.length === 0) {
       throw new InputError(`no user has two positives in train, which ${sequenceLossName} needs`);
     }
+    this.rows = sequences.filter((row) => this.#known.get(user[row]!)!.size < this.#seenItems.length);
+    this.usersLeftOut = sequences.length - this.rows.length;
+    if (this.rows.length === 0) throw noNegatives(sequenceLossName, this.#seenItems.length);
     this.tokens = this.rows.reduce((sum, row) => sum + this.#read(row).length, 0);
-    this.#seenItems = Uint32Array.from(model.itemSeen.keys()).filter((id) => model.itemSeen[id] === 1);
   }
 
   #read(row: number): Int32Array {
@@ -106,15 +112,20 @@ export class TrainSequences {
       sequences.push(sequence);
       next.push(...sequence.subarray(1), item[row]!);
       for (let position = 0; position < sequence.length; position++) {
-        let drawn = 0;
-        // For a user who likes nearly everything the search ends; the last draw then stands.
-        for (let attempt = 0; attempt < 100; attempt++) {
-          drawn = this.#seenItems[Math.floor(random.uniform() * this.#seenItems.length)]!;
-          if (!known.has(drawn)) break;
-        }
-        negatives.push(drawn);
+        negatives.push(this.#draw(random, known));
       }
     }
     return { sequences, next: Uint32Array.from(next), negatives: Uint32Array.from(negatives) };
+  }
+
+  /** A seen item that is not known. */
+  #draw(random: RandomStream, known: ReadonlySet<number>): number {
+    const oneOf = (items: Uint32Array) => items[Math.floor(random.uniform() * items.length)]!;
+    for (let attempt = 0; attempt < 100; attempt++) {
+      const drawn = oneOf(this.#seenItems);
+      if (!known.has(drawn)) return drawn;
+    }
+    // Who likes nearly everything has few left.
+    return oneOf(this.#seenItems.filter((item) => !known.has(item)));
   }
 }

@@ -3,6 +3,7 @@ import { InputError } from '@crossgate/gpu';
 import { topK } from '@crossgate/kernels';
 import { empty, fromHost } from '@crossgate/tensor';
 import type { CfModel } from './backend';
+import { knowsUser } from './popularity';
 import { denseIds } from './tables';
 
 /** Settings of {@link topItems}. */
@@ -25,13 +26,15 @@ export interface TopItems {
   readonly items: Uint32Array;
   /** [n] logits, without the term that depends on the user alone (the user's bias). */
   readonly scores: Float32Array;
+  /** False where the model knows nothing of the user, so that the list says nothing of the user's taste; see `knowsUser`. */
+  readonly personal: boolean;
 }
 
 /**
  * Ranks all seen items for each user by logit; ties go to the lower id. Padding and items without train rows are never
- * given. All logits of an unseen user are equal (MF without biases, LightGCN), so the list has simply the first items;
- * see `userSeen`. Scores are compared where they are computed, so memory grows with `batchSize` · `count`, not with the
- * number of items.
+ * given. All logits of a user of whom the model knows nothing are equal (MF without biases, LightGCN), so the list has
+ * simply the first items, and is not `personal`; `itemPopularity` tells what to offer such a user instead. Scores are
+ * compared where they are computed, so memory grows with `batchSize` · `count`, not with the number of items.
  *
  * @param users dense ids.
  * @throws InputError for a count, batch size or user out of range, and without histories where the model reads them.
@@ -84,6 +87,7 @@ async function rank(
     user: ids[row]!,
     items: new Uint32Array(best).slice(row * k, row * k + number),
     scores: new Float32Array(values).slice(row * k, row * k + number),
+    personal: knowsUser(model, ids[row]!, history),
   }));
 }
 

@@ -1,10 +1,15 @@
 /** The settings of a CF model's training, and their check. */
+import { whyNoAuc } from '@crossgate/eval';
 import { InputError } from '@crossgate/gpu';
 import type { ScheduleOptions } from '@crossgate/tensor';
 import type { CfModel } from './backend';
 import type { EarlyStoppingOptions } from './early-stopping';
 import { type CfLoss, cfLosses } from './losses';
 import { sequenceLossName } from './sequence-loss';
+import type { ClickColumns } from './training-data';
+
+/** A number of the model after an epoch, higher is better; or `last`, which chooses no epoch. */
+export type Criterion = ((model: CfModel) => Promise<number | null>) | 'last';
 
 /** Settings of a `CfTrainer`. */
 export interface CfTrainerOptions
@@ -33,10 +38,10 @@ export interface CfTrainerOptions
   /** Decay rates of the first and the second moment, each in [0, 1). Default .9 and .999. */
   readonly betas?: readonly [number, number];
   /**
-   * Chooses the best epoch instead of validation AUC; higher is better. For example NDCG, where all labels are 1 and
-   * AUC is not defined. Null makes the epoch the best so far.
+   * Chooses the best epoch; higher is better. For example NDCG, where all labels are 1 and AUC is not defined. `last`
+   * chooses none: the last epoch stands. Default: the validation AUC; without validation rows `last`.
    */
-  readonly criterion?: (model: CfModel) => Promise<number | null>;
+  readonly criterion?: Criterion;
   /** Seed of the order of rows, of the negatives and of the dropout; every epoch draws anew. */
   readonly seed: number;
 }
@@ -81,4 +86,19 @@ export function checkOptions(options: CfTrainerOptions): void {
   if (!(weightDecay >= 0 && Number.isFinite(weightDecay))) {
     throw new InputError(`weightDecay ${weightDecay} is not at least 0`);
   }
+}
+
+/**
+ * What an epoch is chosen by, where the default is filled in.
+ *
+ * @throws InputError where validation rows are of one class, so that their AUC is not defined
+ */
+export function criterionOf({ label }: ClickColumns, criterion: Criterion | undefined): Criterion | 'auc' {
+  if (criterion !== undefined) return criterion;
+  if (label.length === 0) return 'last';
+  const why = whyNoAuc(label);
+  if (why === null) return 'auc';
+  throw new InputError(`valid ${why}: the AUC that the best epoch is chosen by is not defined`, {
+    fix: "give a criterion, such as NDCG by evaluateRanking, or 'last' to keep the last epoch",
+  });
 }

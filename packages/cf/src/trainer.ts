@@ -18,8 +18,9 @@ import type { CfModel } from './backend';
 import { type DeviceBatch, DeviceBatches, epochOrder } from './device-batches';
 import { type CfProgress, isBest, stopReason } from './early-stopping';
 import { type CfLoss, cfLoss, lossParts } from './losses';
+import { hasNegatives, negativePool, noNegatives } from './negative-pool';
 import { sequenceLoss, sequenceLossName, TrainSequences } from './sequence-loss';
-import { type CfTrainerOptions, checkOptions } from './trainer-options';
+import { type CfTrainerOptions, type Criterion, checkOptions, criterionOf } from './trainer-options';
 import { type CfTrainingData, type ClickColumns, checkRows } from './training-data';
 import { type CfTrainingSettings, type CfTrainingState, readProgress, trainingMetadata } from './training-state';
 
@@ -35,9 +36,9 @@ export interface CfEpochReport {
    * UAUC of the validation rows, 0 … 1: the mean AUC over users with rows of both classes. Null without any such user.
    */
   readonly validUauc: number | null;
-  /** Value of `CfTrainerOptions.criterion`; absent when there is none. */
-  readonly criterion?: number | null;
-  /** Best criterion so far or, without a criterion, best validation AUC. */
+  /** Value of `CfTrainerOptions.criterion`; absent when it is no function. */
+  readonly criterion?: number;
+  /** Best criterion so far or, without a criterion, best validation AUC; null where no epoch is chosen. */
   readonly bestAuc: number | null;
   /** Epoch of {@link bestAuc}, from 1. */
   readonly bestEpoch: number;
@@ -79,13 +80,17 @@ export class CfTrainer {
   readonly #sequences: TrainSequences | null;
   /** The train rows that the loss learns from. */
   readonly #rows: Int32Array;
+  /** Users who like every item that negatives are sampled from: a loss with sampled negatives learns nothing from them. */
+  readonly usersLeftOut: number;
   readonly #batches: DeviceBatches;
+  readonly #criterion: Criterion | 'auc';
   #progress: CfProgress = { epoch: 0, steps: 0, bestEpoch: 0, bestAuc: null };
   #best: HostState | null = null;
 
   /**
    * @throws InputError for options out of range, an empty train split, train rows that the model counts as unseen, and
-   * a model that reads histories without any; OutOfMemoryError. Nothing is left allocated then.
+   * a model that reads histories without any, and validation rows of one class without a criterion; OutOfMemoryError.
+   * Nothing is left allocated then.
    */
   constructor(
     /** The model that is trained. It belongs to the caller. */
@@ -96,15 +101,20 @@ export class CfTrainer {
     readonly options: CfTrainerOptions,
   ) {
     checkOptions(options);
+    this.#criterion = criterionOf(data.valid, options.criterion);
     checkRows(model, data.train);
     if (model.historyLength > 0 && !data.history) throw new InputError(`${model.name} needs histories: data.history`);
     this.#loss = options.loss ?? 'bce';
     const { rows, label } = data.train;
     const all = Int32Array.from({ length: rows }, (_, row) => row);
     this.#sequences = this.#loss === sequenceLossName ? new TrainSequences(model, data, options.seed) : null;
-    this.#rows = this.#sequences?.rows ?? (this.#loss === 'bce' ? all : all.filter((row) => label[row] === 1));
-    if (this.#rows.length === 0)
+    const rowsOfLoss = this.#sequences?.rows ?? (this.#loss === 'bce' ? all : all.filter((row) => label[row] === 1));
+    if (rowsOfLoss.length === 0)
       throw new InputError(`the train split has no positive rows, which ${this.#loss} needs`);
+    const sampled = isSampled(this.#loss) ? withNegatives(model, data.train, rowsOfLoss) : undefined;
+    this.#rows = sampled?.rows ?? rowsOfLoss;
+    this.usersLeftOut = this.#sequences?.usersLeftOut ?? sampled?.usersLeftOut ?? 0;
+    if (this.#rows.length === 0) throw noNegatives(this.#loss, model.itemSeen.filter((flag) => flag === 1).length);
     this.#device = model.group.device;
     const { learningRate, weightDecay, optimizer = 'adam', betas: [beta1, beta2] = [0.9, 0.999] } = options;
     this.#batches = trainBatches(model, data.train, this.#rows, this.#loss, options);
@@ -181,8 +191,9 @@ export class CfTrainer {
       );
     }
     const validAuc = valid.rows > 0 ? auc(label, score) : null;
-    const criterion = await this.options.criterion?.(this.model);
-    const value = criterion === undefined ? validAuc : criterion;
+    const criterion = typeof this.#criterion === 'function' ? await this.#criterion(this.model) : undefined;
+    if (criterion === null) throw new InputError(`epoch ${epoch}: the criterion that chooses the epoch is not defined`);
+    const value = criterion ?? (this.#criterion === 'auc' ? validAuc : null);
     const best = isBest(this.#progress, value);
     if (best) this.#best = await readGroup(this.model.group);
     this.#progress = {
@@ -327,6 +338,7 @@ export class CfTrainer {
       sampling: 'device',
       // Only what differs from the default, since older states do not name these.
       ...(this.#loss !== 'bce' && { loss: this.#loss }),
+      ...(this.usersLeftOut > 0 && { usersLeftOut: this.usersLeftOut }),
       ...(optimizer !== 'adam' && { optimizer }),
       ...(warmupSteps > 0 && { warmupSteps, warmupStart }),
       ...(schedule !== 'constant' && { schedule, minLearningRate, epochs }),
@@ -343,6 +355,19 @@ function isSubmitted(step: number): boolean {
   return Number.isInteger(Math.log2(step)) || step % 16 === 0;
 }
 
+/** Whether a loss of single rows compares them with sampled negatives. */
+function isSampled(loss: CfTrainerOptions['loss']): boolean {
+  return loss === 'sampled-bce' || loss === 'bpr';
+}
+
+/** The rows of users who can be shown a negative, and how many users cannot. */
+function withNegatives(model: CfModel, train: ClickColumns, rows: Int32Array) {
+  const pool = negativePool(model.itemSeen, train);
+  const kept = rows.filter((row) => hasNegatives(pool, train.user[row]!));
+  const usersOf = (some: Int32Array) => new Set(some.map((row) => train.user[row]!)).size;
+  return { rows: kept, usersLeftOut: kept.length === rows.length ? 0 : usersOf(rows) - usersOf(kept) };
+}
+
 /** The rows that the loss learns from, on the device. */
 function trainBatches(
   model: CfModel,
@@ -357,9 +382,8 @@ function trainBatches(
     item: Uint32Array.from(rows, (row) => item[row]!),
     label: Float32Array.from(rows, (row) => label[row]!),
   };
-  const sampled = loss === 'sampled-bce' || loss === 'bpr';
   return new DeviceBatches(model.group.device, columns, {
     ...{ batchSize, seed, userGradients: model.historyLength === 0 },
-    negatives: sampled ? { itemSeen: model.itemSeen, known: train } : null,
+    negatives: isSampled(loss) ? { itemSeen: model.itemSeen, known: train } : null,
   });
 }

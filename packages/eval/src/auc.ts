@@ -1,5 +1,5 @@
 /** Area under the ROC curve, over all rows and per user. */
-import { checkColumns, checkLength, type NumberColumn, scoresByClass } from './columns';
+import { checkColumns, checkLength, countPositives, type NumberColumn, scoresByClass } from './columns';
 
 /**
  * AUC of sorted scores: the share of (positive, negative) pairs that are in order, ties counting half.
@@ -32,6 +32,14 @@ export function auc(label: NumberColumn, score: NumberColumn): number | null {
   checkColumns(label, score);
   const { positive, negative } = scoresByClass(label, score);
   return aucOfSorted(positive.sort(), negative.sort());
+}
+
+/** Why the AUC of rows with these labels is undefined, in words that follow their name; null where it is defined. */
+export function whyNoAuc(label: NumberColumn): string | null {
+  if (label.length === 0) return 'has no rows';
+  const positives = countPositives(label);
+  if (positives === 0) return 'has only negatives';
+  return positives === label.length ? 'has only positives' : null;
 }
 
 /** AUC of one user's rows. */

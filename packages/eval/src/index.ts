@@ -1,7 +1,7 @@
 /** @crossgate/eval: click and ranking metrics, intervals, tests, tables. Pure. */
 
 export { InputError } from '@crossgate/core';
-export { auc, gauc, perUserAuc, type ScoredRows, type UserAuc, uauc } from './auc';
+export { auc, gauc, perUserAuc, type ScoredRows, type UserAuc, uauc, whyNoAuc } from './auc';
 export {
   type BootstrapOptions,
   type BootstrapResult,
@@ -29,7 +29,9 @@ export {
   type RankingLists,
   type RankingMetrics,
   type RankingOptions,
+  type RepeatRule,
   rankingMetrics,
+  repeatRules,
   type UserRanking,
 } from './ranking';
 export {

@@ -12,6 +12,16 @@ export interface RankingLists {
   readonly relevant: readonly ItemList[];
 }
 
+/**
+ * What becomes of an item that a user has a positive with in an earlier split (test: train and valid).
+ *
+ * - `exclude`: it is neither ranked nor a target, so lists are of new items.
+ * - `allow`: it is ranked and may be a target, as where people buy the same again.
+ */
+export const repeatRules = ['exclude', 'allow'] as const;
+/** One of {@link repeatRules}. */
+export type RepeatRule = (typeof repeatRules)[number];
+
 /** Settings of the ranking metrics. */
 export interface RankingOptions {
   /** Number of list entries that count, at least 1. */

@@ -83,6 +83,20 @@ export interface ComparedPair {
   readonly uauc: (SignedRankTest & { readonly users: number; readonly pHolm: number }) | null;
 }
 
+/** How lists were made and judged. */
+export interface ComparedLists {
+  /** Length of the lists. */
+  readonly k: number;
+  /** Sampled negatives; null: all items were ranked. */
+  readonly negatives: number | null;
+  /** Users whose means the metrics are. */
+  readonly users: number;
+  /** Users left out, since all their targets were known before; absent where nothing is left out. */
+  readonly usersLeftOut?: number;
+  /** Targets left out, since they were known before; absent where there are none. */
+  readonly targetsLeftOut?: number;
+}
+
 /** What `compareRuns` found: the methods side by side, and the tests between them. */
 export interface Comparison {
   /** The split whose rows were scored. */
@@ -97,7 +111,7 @@ export interface Comparison {
    * How the lists were made and judged; null where no run has any, `mixed` where runs differ, so that they are not
    * compared.
    */
-  readonly ranking: { readonly k: number; readonly negatives: number | null; readonly users: number } | 'mixed' | null;
+  readonly ranking: ComparedLists | 'mixed' | null;
   /** The methods in the order of their first runs. */
   readonly methods: readonly ComparedMethod[];
   /** Each pair that was tested: all pairs in the order of `methods`, or every other method against the base. */
@@ -106,6 +120,9 @@ export interface Comparison {
 
 /** Keys that say where things lie or what a run is called, not what it is. */
 const NOT_THE_METHOD = new Set(['seed', 'name', 'data.path', 'llm.path', 'provenance']);
+
+/** What earlier versions did, for keys that they did not have. */
+const AS_BEFORE = new Set(['repeats="exclude"', 'evaluation.ranking.repeats="exclude"']);
 
 /** One text for a config without its seed. A CF run to start from counts as present or not: seeds have one each. */
 function keyOf(config: Plain): string {
@@ -117,7 +134,10 @@ function keyOf(config: Plain): string {
       // Null is what a key says that an earlier version did not have.
       if (NOT_THE_METHOD.has(path) || value === null) continue;
       if (isPlain(value)) walk(value, path);
-      else lines.push(`${path}=${path === 'cf.run' ? 'given' : JSON.stringify(value)}`);
+      else {
+        const line = `${path}=${path === 'cf.run' ? 'given' : JSON.stringify(value)}`;
+        if (!AS_BEFORE.has(line)) lines.push(line);
+      }
     }
   };
   walk(config, '');
@@ -213,9 +233,12 @@ function rankingOf(runs: readonly ComparedRun[], split: SplitName): Comparison['
   const ranked = runs.filter(({ result }) => result.ranking?.[split] !== undefined);
   const found = ranked[0]?.result.ranking?.[split];
   if (found === undefined) return null;
-  if (new Set(ranked.map(({ rankingKey }) => rankingKey)).size > 1) return 'mixed';
-  const { k, negatives, users } = found;
-  return { k, negatives, users };
+  // An earlier version counted as missed what is left out today: where it is none, there is no difference.
+  const ruleOf = ({ rankingKey, result }: ComparedRun) =>
+    `${rankingKey}\n${result.ranking?.[split]?.targetsLeftOut ?? 0}`;
+  if (new Set(ranked.map(ruleOf)).size > 1) return 'mixed';
+  const { k, negatives, users, usersLeftOut = 0, targetsLeftOut = 0 } = found;
+  return { k, negatives, users, ...(targetsLeftOut > 0 && { usersLeftOut, targetsLeftOut }) };
 }
 
 function describeRanking(group: readonly ComparedRun[], split: SplitName): ComparedMethod['ranking'] {

@@ -1,7 +1,8 @@
 // The one training loop of all methods: stages, batches, evaluation, best state, checkpoints, resume.
+import { InputError } from '@crossgate/core';
 import type { Dataset } from '@crossgate/data';
 import { sampleRows, shuffledRows } from '@crossgate/data';
-import { auc, uauc } from '@crossgate/eval';
+import { auc, uauc, whyNoAuc } from '@crossgate/eval';
 import type {
   ActivationStorage,
   HostState,
@@ -163,13 +164,41 @@ export interface TrainerOptions {
 export { NonFiniteLossError } from '@crossgate/tensor';
 export type { StepReport } from './step-reports';
 
+/** The validation rows that states are chosen by: all, or the seeded sample of `validRows`. */
+function chosenRows({ dataset, validRows, seed }: Pick<TrainerOptions, 'dataset' | 'validRows' | 'seed'>): Int32Array {
+  const { rows } = dataset.splits.valid;
+  return sampleRows(rows, validRows ?? rows, seed);
+}
+
 /**
- * Trains through all stages and leaves the model with the parameters of the best validation AUC. Each stage starts from
- * the best parameters so far.
+ * Checks, before anything is trained, that the validation AUC which chooses the best state is defined. Without
+ * validation rows none is chosen: the last state stands.
  *
- * @returns that best state; null only when no evaluation gave an AUC.
- * @throws NonFiniteLossError when a loss or a score is not finite, and after 20 skipped steps in a row; the reason of
- * `signal`.
+ * @throws InputError where the validation rows are of one class.
+ */
+export function checkValidation(options: Pick<TrainerOptions, 'dataset' | 'validRows' | 'seed'>): void {
+  const { label } = options.dataset.splits.valid;
+  const rows = chosenRows(options);
+  const why = whyNoAuc(Uint8Array.from(rows, (row) => label[row]!));
+  if (why === null || rows.length === 0) return;
+  const isSample = rows.length < label.length && whyNoAuc(label) === null;
+  const what = isSample ? `the sample of ${rows.length} rows of valid` : 'valid';
+  throw new InputError(`${what} ${why}: the AUC that the best state is chosen by is not defined`, {
+    code: isSample ? 'config.value' : 'input',
+    place: isSample ? 'evaluation.validRows' : undefined,
+    fix: isSample
+      ? 'raise it'
+      : 'use data with likes and dislikes there, or none there (data.split.valid: 0) to keep the last state',
+  });
+}
+
+/**
+ * Trains through all stages and leaves the model with the parameters of the best validation AUC; without validation
+ * rows, with the last ones. Each stage starts from the best parameters so far.
+ *
+ * @returns that best state; null without validation rows.
+ * @throws InputError as {@link checkValidation} does; NonFiniteLossError when a loss or a score is not finite, and
+ * after 20 skipped steps in a row; the reason of `signal`.
  */
 export async function trainHybrid(options: TrainerOptions): Promise<BestState | null> {
   return new Trainer(options).run();
@@ -188,8 +217,8 @@ class Trainer {
     this.#options = options;
     const { answers } = options.builders[0]!;
     this.#loss = { ...options.loss, yesToken: answers.yes, noToken: answers.no };
-    const { rows } = options.dataset.splits.valid;
-    this.#validRows = sampleRows(rows, options.validRows ?? rows, options.seed);
+    checkValidation(options);
+    this.#validRows = chosenRows(options);
   }
 
   async run(): Promise<BestState | null> {
@@ -335,7 +364,7 @@ class Trainer {
     if (better) {
       this.#best = { stage, step, auc: validAuc, parameters: await this.#readParameters() };
       this.#sinceBest = 0;
-    } else this.#sinceBest++;
+    } else if (validAuc !== null) this.#sinceBest++;
     onEvaluation?.({ stage, step, validAuc, validUauc, best: better });
   }
 

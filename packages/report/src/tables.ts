@@ -3,13 +3,18 @@ import { decimals, textTable } from '@crossgate/core';
 import type { ClickMetrics, SplitMetrics } from '@crossgate/eval';
 import type { RankingOfSplits } from '@crossgate/experiment';
 
-/** Ranking metrics of splits as a table. */
+/** Ranking metrics of splits as a table; "left out" counts the users and targets that were known before. */
 export function rankingTable(ranking: RankingOfSplits): string {
-  const rows = [['', 'k', 'users', 'negatives', 'recall', 'precision', 'NDCG', 'MRR', 'MAP', 'hit', 'coverage']];
+  const rows = [
+    ['', 'k', 'users', 'left out', 'negatives', 'recall', 'precision', 'NDCG', 'MRR', 'MAP', 'hit', 'coverage'],
+  ];
   for (const [split, value] of Object.entries(ranking)) {
-    const { k, users, negatives, recall, precision, ndcg, mrr, map, hit, coverage } = value;
+    const { k, users, usersLeftOut, targetsLeftOut, negatives, recall, precision, ndcg, mrr, map, hit, coverage } =
+      value;
     const shares = [recall, precision, ndcg, mrr, map, hit, coverage].map((share) => decimals(share));
-    rows.push([split, String(k), String(users), String(negatives ?? 'all'), ...shares]);
+    // Results of earlier versions do not say.
+    const leftOut = targetsLeftOut === undefined ? '-' : `${usersLeftOut} users, ${targetsLeftOut} targets`;
+    rows.push([split, String(k), String(users), leftOut, String(negatives ?? 'all'), ...shares]);
   }
   return textTable(rows);
 }

@@ -31,7 +31,8 @@ export function feistelOrder(rows: number, keys: readonly number[]): number[] {
 }
 
 /**
- * The item drawn for one row: the first of `attempts` draws from `candidates` that is not in `positives`, else the last.
+ * The item drawn for one row: the first of `attempts` draws from `candidates` that is not in `positives`, else one draw
+ * among those that are not; the last of the attempts where there are none.
  *
  * @param position of the row in the epoch; with `epoch` and `seed` all that the draws depend on.
  */
@@ -46,9 +47,11 @@ export function drawNegative(
     const words = philox4x32([position, Math.floor(attempt / 4), epoch, 1], [seed, 0x43524f53]);
     const word = BigInt(words[(attempt % 4) as 0 | 1 | 2 | 3]);
     item = candidates[Number((word * BigInt(candidates.length)) >> 32n)]!;
-    if (!positives.has(item)) break;
+    if (!positives.has(item)) return item;
   }
-  return item;
+  const left = candidates.filter((candidate) => !positives.has(candidate));
+  const [word] = philox4x32([position, attempts, epoch, 1], [seed, 0x43524f53]);
+  return left.length === 0 ? item : left[Number((BigInt(word) * BigInt(left.length)) >> 32n)]!;
 }
 
 /** Indices of the k largest scores among those allowed, best first; the lower index wins ties. */

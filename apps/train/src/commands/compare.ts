@@ -117,10 +117,11 @@ function describe(comparison: Comparison, format: Format): string {
   }
   if (ranking === 'mixed') notes.push('Lists are not compared: evaluation.ranking is not the same in all runs.');
   else if (ranking !== null) {
+    const { users, usersLeftOut = 0, targetsLeftOut = 0 } = ranking;
+    const out =
+      targetsLeftOut > 0 ? ` (${usersLeftOut} users and ${targetsLeftOut} targets known before left out)` : '';
     const against = ranking.negatives === null ? 'all items' : `${ranking.negatives} sampled negatives`;
-    notes.push(
-      `Lists: means over ${ranking.users} users, against ${against}; runs keep no lists, so there is no test.`,
-    );
+    notes.push(`Lists: means over ${users} users${out}, against ${against}; runs keep no lists, so there is no test.`);
   }
   const head = `${dataset.name}, split ${split}: ${rows} rows, ${users} users`;
   const comment = (text: string) => (format === 'latex' ? `% ${text.replaceAll('%', '\\%')}` : text);

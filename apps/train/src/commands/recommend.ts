@@ -36,19 +36,20 @@ export function registerRecommend(program: Command, host: Host): void {
     .addHelpText(
       'after',
       '\nWithout --candidates, recommend ranks all items that the user has no positive with. CF methods leave out items' +
-        '\nwithout train rows.',
+        '\nwithout train rows. A user of whom the model knows nothing is given the popular items; --json then has' +
+        '\n"basis": "popularity", and a score is the number of users who like the item.',
     );
   host.handle<RecommendOptions>(command, async (context, { user: id, top, candidates: file, set }, [run]) => {
     const asked: { user: number; candidates: Int32Array | null } = { user: 0, candidates: null };
     await using session = sessionOf(context);
-    const { dataset, scorer } = await openRun(session, run!, set ?? [], async (data) => {
+    const { dataset, method, scorer } = await openRun(session, run!, set ?? [], async (data) => {
       asked.user = new IdLookup('user', data.users, data.name).find(id, '--user');
       if (file !== undefined) asked.candidates = await readCandidates(data, resolve(context.io.cwd, file));
     });
     const { user, candidates } = asked;
     try {
       const task = context.progress.start('scoring items', candidates?.length ?? dataset.itemCount, 'items');
-      const { items, scores } = await scorer.best(user, {
+      const { items, scores, basis } = await scorer.best(user, {
         count: top,
         candidates,
         onProgress: (done) => task.update(done),
@@ -58,10 +59,15 @@ export function registerRecommend(program: Command, host: Host): void {
         const { id: itemId, title } = dataset.items[item]!;
         return { item: itemId, title, score: scores.score[rank]! };
       });
-      await context.emit({ user: id, items: found }, () =>
+      const isPopular = basis === 'popularity';
+      const unknown = `nothing is known of user ${id} that ${method} could go by: the popular items follow, the same for everybody`;
+      if (isPopular) context.log.warn(`${unknown}; a score is the number of users who like the item`);
+      await context.emit({ user: id, items: found, ...(isPopular && { basis }) }, () =>
         textTable([
-          ['', 'score', 'item', 'title'],
-          ...found.map(({ item, title, score }, rank) => [String(rank + 1), score.toFixed(4), item, title]),
+          ['', isPopular ? 'users' : 'score', 'item', 'title'],
+          ...found.map(({ item, title, score }, rank) => {
+            return [String(rank + 1), isPopular ? String(score) : score.toFixed(4), item, title];
+          }),
         ]),
       );
     } finally {

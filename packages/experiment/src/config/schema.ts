@@ -2,6 +2,7 @@
 import type { CfControl, CfModelName } from '@crossgate/cf';
 import { addedCfModels } from '@crossgate/cf/registry';
 import { InputError } from '@crossgate/core';
+import { repeatRules } from '@crossgate/eval';
 import { methods as hybridMethods } from '@crossgate/fusion/methods';
 import type { WeightStorage } from '@crossgate/llm';
 import type { ActivationStorage } from '@crossgate/tensor';
@@ -229,9 +230,11 @@ const cfKeys = {
   epochs: count(1e6).default(1000).describe('Most epochs'),
   patience: count(LONGEST).default(100).describe('Stop after this many epochs without a better validation AUC'),
   selectBy: z
-    .enum(['auc', ...RANKING_METRICS])
+    .enum(['auc', ...RANKING_METRICS, 'last'])
     .default('auc')
-    .describe('What the best epoch is chosen by, on valid; all but auc need evaluation.ranking.k'),
+    .describe(
+      'What the best epoch is chosen by, on valid; recall … hit need evaluation.ranking.k; last: the last epoch stands',
+    ),
   warmupEpochs: z
     .int()
     .nonnegative()
@@ -382,6 +385,12 @@ const ranking = z.strictObject({
   users: optional(count(LONGEST)).describe(
     'A sample of this many users, the same for every method and seed; null: all',
   ),
+  repeats: z
+    .enum(repeatRules)
+    .default('exclude')
+    .describe(
+      'Items that a user has a positive with in an earlier split: neither ranked nor targets (exclude), or both (allow)',
+    ),
   mapDivisor: z
     .enum(['reachable', 'relevant'])
     .default('reachable')

@@ -97,11 +97,11 @@ function checkRanking({ method, cf, evaluation }: ExperimentConfig, place: (key:
       fix: 'leave it out',
     });
   }
-  if (k === null && cf.selectBy !== 'auc') {
+  if (k === null && cf.selectBy !== 'auc' && cf.selectBy !== 'last') {
     throw new InputError(`cf.selectBy ${cf.selectBy} needs evaluation.ranking.k`, {
       code: 'config.value',
       place: place('cf.selectBy'),
-      fix: 'set it, or select by auc',
+      fix: 'set it, or select by auc or last',
     });
   }
 }

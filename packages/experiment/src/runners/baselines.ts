@@ -7,7 +7,7 @@ import type { SplitName } from '../config/schema';
 import { evaluatedRows, pick } from '../evaluated-rows';
 import type { Scores } from '../predictions';
 import type { Runner } from './runner';
-import { bestOf, newItems, type Pairs, pairsOf } from './scorer';
+import { bestOf, newItems, type Pairs, pairsOf, popularItems } from './scorer';
 
 /** Logits and probabilities from what a baseline gives: a probability, or a sum of log-odds, read as the logit of one. */
 function toScores(values: Float64Array, probability: boolean): Scores {
@@ -74,6 +74,9 @@ export function baselineRunner(name: BaselineName): Runner {
       const ofSplits = new Map(
         splitNames.map((split) => [split, scoreBaseline(name, dataset, split, config.baseline)]),
       );
+      // Of whom the rows that the baseline reads are.
+      const told = baseline.information === 'P' ? splitNames : (['train'] as const);
+      const known = new Set(told.flatMap((split) => [...dataset.splits[split].user]));
       const scorePairs = async ({ user, item, place }: Pairs) => {
         // New pairs are rows after all others: what a baseline knows of their users is everything.
         const later = scoreBaseline(name, withRows(dataset, user, item), 'test', config.baseline);
@@ -86,6 +89,7 @@ export function baselineRunner(name: BaselineName): Runner {
       return {
         scorePairs,
         async best(user, { count, candidates }) {
+          if (!known.has(user)) return popularItems(dataset, user, { count, candidates });
           const items = candidates ?? newItems(dataset, user);
           return bestOf(items, await scorePairs(pairsOf(user, items)), count);
         },

@@ -23,6 +23,7 @@ import { readResult } from '../runs/result';
 import type { RunFolder } from '../runs/run-folder';
 import { cfOptions } from './parameter-sizes';
 import type { RunnerContext } from './runner';
+import { selectionOf } from './selection';
 
 /** The vectors of a CF run, with the flags of what was trained. */
 export const CF_FILE = 'cf.safetensors';
@@ -150,18 +151,26 @@ async function train(context: RunnerContext, run: RunFolder, model: CfModel): Pr
   const { cf, seed } = config;
   const { train: trainRows, valid } = dataset.splits;
   const data = { train: trainRows, valid, history: model.histories(dataset).before };
-  const { selectBy } = cf;
+  const selection = selectionOf(context);
   const { k, ...protocol } = config.evaluation.ranking;
+  const metric = selection === 'auc' || selection === 'last' ? null : selection;
+  const rank = async (by: NonNullable<typeof metric>) =>
+    (await evaluateRanking(model, dataset, 'valid', { k: k!, ...protocol }))[by];
   const trainer = new CfTrainer(model, data, {
     ...cf,
     seed,
-    // A split without validation rows leaves nothing to choose by: the last epoch stands.
-    ...(selectBy !== 'auc' &&
-      k !== null && {
-        criterion: async () => (await evaluateRanking(model, dataset, 'valid', { k, ...protocol }))[selectBy],
-      }),
+    ...(selection === 'last' && { criterion: 'last' }),
+    ...(metric && { criterion: () => rank(metric) }),
   });
-  const chosenBy = selectBy === 'auc' ? 'AUC' : `${selectBy}@${k}`;
+  const chosenBy = selection === 'auc' ? 'AUC' : selection === 'last' ? 'last' : `${selection}@${k}`;
+  const { usersLeftOut } = trainer;
+  if (usersLeftOut > 0) {
+    log.warn(`${usersLeftOut} users like every item, so that ${cf.loss} has no negatives for them: they are left out`);
+  }
+  if (selection === 'last') {
+    const why = valid.rows === 0 ? 'valid has no rows to choose an epoch by' : 'cf.selectBy is last';
+    log.info(`${why}: the last epoch stands`);
+  }
   try {
     const checkpoint = await run.readCheckpoint('last', cfCheckpoint);
     if (checkpoint !== undefined) {
@@ -179,10 +188,11 @@ async function train(context: RunnerContext, run: RunFolder, model: CfModel): Pr
     let saved = trainer.progress.steps;
     while (trainer.stopped === null) {
       const { epoch, loss, validAuc, validUauc, criterion, bestAuc, seconds } = await trainer.runEpoch();
-      const chosen = criterion === undefined ? {} : { [chosenBy]: criterion };
+      const chosen = metric === null ? {} : { [chosenBy]: criterion };
       run.appendMetrics({ phase: 'cf', step: epoch, loss, validAuc, validUauc, ...chosen, seconds });
-      const latest = criterion === undefined ? validAuc : criterion;
-      task.update(epoch, `valid ${chosenBy} ${latest?.toFixed(4) ?? '-'}, best ${bestAuc?.toFixed(4) ?? '-'}`);
+      const latest = criterion ?? validAuc;
+      const best = selection === 'last' ? '' : `, best ${bestAuc?.toFixed(4) ?? '-'}`;
+      task.update(epoch, `valid ${metric === null ? 'AUC' : chosenBy} ${latest?.toFixed(4) ?? '-'}${best}`);
       const due = trainer.progress.steps - saved >= config.training.checkpointEvery;
       if (due || signal.aborted || trainer.stopped !== null) {
         await save();
@@ -200,11 +210,15 @@ async function train(context: RunnerContext, run: RunFolder, model: CfModel): Pr
       epochs: epoch,
       steps,
       bestEpoch,
-      ...(selectBy === 'auc' ? { validAuc: bestAuc } : { selectBy: chosenBy, validBest: bestAuc }),
+      ...(selection === 'auc' ? { validAuc: bestAuc } : { selectBy: chosenBy }),
+      ...(metric && { validBest: bestAuc }),
+      ...(usersLeftOut > 0 && { usersLeftOut }),
       stopped,
     };
     log.info(
-      `${cf.model}: best validation ${chosenBy} ${bestAuc?.toFixed(4) ?? '-'} after epoch ${bestEpoch} of ${epoch}`,
+      selection === 'last'
+        ? `${cf.model}: the values of epoch ${epoch}, the last`
+        : `${cf.model}: best validation ${chosenBy} ${bestAuc?.toFixed(4) ?? '-'} after epoch ${bestEpoch} of ${epoch}`,
     );
     return details;
   } finally {

@@ -5,6 +5,7 @@ import {
   checkRanking,
   evaluateRanking,
   findCfDefinition,
+  knowsUser,
   type RankingResult,
   topItems,
 } from '@crossgate/cf';
@@ -16,7 +17,8 @@ import { checkCfRun, loadCf, prepareCf } from './cf-phase';
 import { cfOptions, checkCfSizes } from './parameter-sizes';
 import { memoryBeside } from './run-memory';
 import type { Runner, RunnerContext } from './runner';
-import { bestOf, type Pairs, pairsOf, type Scorer } from './scorer';
+import { bestOf, type Pairs, pairsOf, popularItems, type Scorer } from './scorer';
+import { checkSelection, type Selection } from './selection';
 
 /** The runner that trains one model and scores by it. */
 export function cfRunner(name: string): Runner {
@@ -31,6 +33,7 @@ export function cfRunner(name: string): Runner {
       }
       await checkCfRun(context);
       checkLists(context);
+      checkSelection(context);
       const device = await session.device();
       checkCfSizes(device, config, dataset);
       const before = device.report().persistent;
@@ -80,10 +83,12 @@ function checkLists({ config, dataset }: RunnerContext): void {
   const { k, ...protocol } = config.evaluation.ranking;
   if (k === null) return;
   for (const split of ['valid', 'test'] as const) {
-    const isUsed = config.evaluation.splits.includes(split) || (split === 'valid' && config.cf.selectBy !== 'auc');
+    const isUsed = config.evaluation.splits.includes(split) || (split === 'valid' && isRanking(config.cf.selectBy));
     if (isUsed) checkRanking(dataset, split, { k, ...protocol });
   }
 }
+
+const isRanking = (selection: Selection) => selection !== 'auc' && selection !== 'last';
 
 function cfScorer({ dataset }: RunnerContext, model: CfModel): Omit<Scorer, 'close'> {
   const histories = model.histories(dataset);
@@ -97,6 +102,7 @@ function cfScorer({ dataset }: RunnerContext, model: CfModel): Omit<Scorer, 'clo
   return {
     scorePairs,
     async best(user, { count, candidates }) {
+      if (!knowsUser(model, user, histories.latest)) return popularItems(dataset, user, { count, candidates });
       if (candidates) return bestOf(candidates, await scorePairs(pairsOf(user, candidates)), count);
       const positives = dataset.positives(user);
       let items = new Int32Array();

@@ -1,7 +1,7 @@
 /** Scores by a finished run on a language model: many items of a user share what their prompts begin with. */
 
 import { join } from 'node:path';
-import type { CfBackend } from '@crossgate/cf';
+import { type CfBackend, knowsUser } from '@crossgate/cf';
 import { InputError } from '@crossgate/core';
 import { kindOf } from '@crossgate/files';
 import {
@@ -28,7 +28,7 @@ import { logitsToScores } from './cf';
 import type { HybridParts } from './hybrid-parts';
 import { neighborLists } from './neighbors';
 import type { RunnerContext } from './runner';
-import { bestOf, historyOfPair, newItems, type Pairs, pairsOf, type Scorer } from './scorer';
+import { bestOf, historyOfPair, newItems, type Pairs, pairsOf, popularItems, type Scorer } from './scorer';
 
 /** From this many pairs of one user and history on, their prefix is computed by itself: below, batches of whole prompts are faster. */
 const SHARED = 4;
@@ -79,6 +79,18 @@ export async function hybridScorer(
     return { user, history, userHistory };
   };
 
+  /** Whether the prompt can hold anything of a user: titles of likes, or what a CF model makes of the user. */
+  const knows = (user: number): boolean => {
+    const { template, slots, historyLength } = builder.options;
+    const used = Object.entries(slots).flatMap(([slot, filled]) => (template.includes(`{${slot}}`) ? [filled] : []));
+    const named = historyLength > 0 && used.some((slot) => 'titles' in slot && slot.titles === 'history');
+    if (named && dataset.positives(user).length > 0) return true;
+    const isModeled = used.some(
+      (slot) => ('vector' in slot && slot.vector === 'user') || ('titles' in slot && slot.titles === 'neighbors'),
+    );
+    return isModeled && cf.models.some((each) => knowsUser(each, user, each.histories(dataset).latest));
+  };
+
   async function scorePairs(pairs: Pairs): Promise<Scores> {
     const values = new Float32Array(pairs.user.length);
     // Histories of one user and length are the same; those with labels have to be looked at.
@@ -117,6 +129,7 @@ export async function hybridScorer(
   return {
     scorePairs,
     async best(user, { count, candidates, onProgress }) {
+      if (!knows(user)) return popularItems(dataset, user, { count, candidates });
       const items = candidates ?? newItems(dataset, user);
       if (items.length === 0) return bestOf(items, logitsToScores(new Float32Array()), count); // Who has a positive for every item is shown nothing new.
       using scorer = candidatesOf(userOf(pairsOf(user, items), 0));

@@ -4,6 +4,7 @@ import { findCfDefinition } from '@crossgate/cf';
 import { InputError, InterruptedError, type ProgressTask } from '@crossgate/core';
 import {
   buildHybridModel,
+  checkValidation,
   findMethod,
   fusionParameterShapes,
   gateOf,
@@ -36,6 +37,7 @@ import { checkBudget, predictBatches, predictTraining } from './memory-budget';
 import { neighborLists } from './neighbors';
 import { cfMemory, cfOptions, checkCfSizes, checkParameterSizes } from './parameter-sizes';
 import type { Information, Outcome, Runner, RunnerContext } from './runner';
+import { checkSelection } from './selection';
 
 /** The runner of a method that is declared in `@crossgate/fusion`. */
 export function hybridRunner(name: string): Runner {
@@ -47,7 +49,11 @@ export function hybridRunner(name: string): Runner {
     async open(context) {
       const method = declaredMethod(context.config);
       const contexts = await backendContexts(context, method);
-      for (const each of contexts) await checkCfRun(each);
+      for (const each of contexts) {
+        await checkCfRun(each);
+        checkSelection(each);
+      }
+      checkBest(context, method);
       const { parts, provenance } = await borrow(context, method, contexts, true);
       return {
         adapter: parts.device.capabilities.name,
@@ -65,6 +71,14 @@ export function hybridRunner(name: string): Runner {
       return hybridScorer(context, run, parts);
     },
   };
+}
+
+/** Checks what the best state of a training is chosen by. @throws InputError where valid has rows of one class alone */
+function checkBest({ config, dataset, session }: RunnerContext, method: Method): void {
+  // What is not trained chooses nothing.
+  if (stagesOfConfig(method, config).length === 0) return;
+  checkValidation({ dataset, validRows: config.evaluation.validRows, seed: config.seed });
+  if (dataset.splits.valid.rows === 0) session.log.info('valid has no rows to choose a state by: the last one stands');
 }
 
 /** The class of a method on these backends: vectors that are made of dislikes bring them into the prompt. */

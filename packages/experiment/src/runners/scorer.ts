@@ -1,4 +1,5 @@
 /** What a finished run can do besides its splits: score any pairs, and find the best items of a user. */
+import { itemPopularity } from '@crossgate/cf';
 import type { Dataset, RowPlace } from '@crossgate/data';
 import type { Scores } from '../predictions';
 
@@ -31,6 +32,11 @@ export interface BestItems {
   readonly items: Int32Array;
   /** Logit and score of each of `items`. */
   readonly scores: Scores;
+  /**
+   * What the list is made by. `user`: the model, for this user. `popularity`: nothing is known of the user that the model
+   * could go by, so these are the popular items, the same for everybody; a score is the number of users who like the item.
+   */
+  readonly basis: 'user' | 'popularity';
 }
 
 /** A finished run with its device, model and files open. */
@@ -63,18 +69,27 @@ export function newItems(dataset: Dataset, user: number): Int32Array {
   return Int32Array.from({ length: dataset.itemCount }, (_, i) => i + 1).filter((item) => !known.has(item));
 }
 
-/** The first `count` items by logit; ties keep their order. */
+/** The first `count` items by the logit of a model; ties keep their order. */
 export function bestOf(items: Int32Array, { logit, score }: Scores, count: number): BestItems {
   const order = Int32Array.from(items.keys())
     .sort((a, b) => logit[b]! - logit[a]! || a - b)
     .subarray(0, count);
   return {
+    basis: 'user',
     items: order.map((index) => items[index]!),
     scores: {
       logit: Float64Array.from(order, (index) => logit[index]!),
       score: Float64Array.from(order, (index) => score[index]!),
     },
   };
+}
+
+/** The items that most users like, of those asked for, for a user of whom nothing is known. */
+export function popularItems(dataset: Dataset, user: number, { count, candidates }: BestOptions): BestItems {
+  const liked = itemPopularity(dataset);
+  const items = candidates ?? newItems(dataset, user).filter((item) => liked[item]! > 0);
+  const score = Float64Array.from(items, (item) => liked[item]!);
+  return { ...bestOf(items, { logit: score, score }, count), basis: 'popularity' };
 }
 
 /** Pairs of one user with items, none of them as a row. */

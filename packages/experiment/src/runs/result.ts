@@ -23,6 +23,9 @@ const rankingMetrics = z.looseObject({
   k: z.int().positive(),
   negatives: z.int().positive().nullable(),
   users: z.int().nonnegative(),
+  // Runs of earlier versions have none.
+  usersLeftOut: z.int().nonnegative().optional(),
+  targetsLeftOut: z.int().nonnegative().optional(),
   ...{ recall: metric, precision: metric, ndcg: metric, mrr: metric, map: metric, hit: metric, coverage: metric },
 });
 

@@ -6,11 +6,13 @@ import { batchStride } from '../batches';
 import { negativeAttempts, sampleNegatives } from './sample-negatives';
 
 const candidates = Array.from({ length: 40 }, (_, i) => 3 * i + 2);
-/** User 0 likes nothing, user 1 everything, user 2 all but one, the others some. */
+/** User 0 likes nothing, user 1 everything, the next all but one in the middle, the first and the last two, the others some. */
 const positives = [
   [],
   candidates,
   candidates.filter((item) => item !== 50),
+  candidates.slice(1),
+  candidates.slice(0, -2),
   ...Array.from({ length: 5 }, (_, u) => candidates.filter((item) => item % (u + 2) === 0)),
 ];
 
@@ -46,11 +48,34 @@ describe.each(deviceConfigurations)('sampleNegatives, $name', ({ options }) => {
           const own = new Set(positives[users[placeOf(row)]!]!);
           const item = got[placeOf(row)]!;
           expect(item).toBe(drawNegative(first + row, { ...random, attempts: negativeAttempts }, candidates, own));
-          if (own.size < 39) expect(own.has(item)).toBe(false);
+          if (own.size < 40) expect(own.has(item)).toBe(false);
         }
         expect(got[placeOf(batchSize - 1) + 1]).toBe(999);
       }
     }, options);
+  });
+});
+
+it('chooses evenly among the few that are left to who likes nearly everything', async () => {
+  await withDevice(async (device) => {
+    const count = 3000;
+    const items = Uint32Array.from({ length: 5000 }, (_, i) => 2 * i + 1);
+    const left = [1, 4999, 9999];
+    const own = items.filter((item) => !left.includes(item));
+    const out = upload(device, new Uint32Array(count + 1));
+    sampleNegatives(device, {
+      users: upload(device, new Uint32Array(count + 1)),
+      candidates: upload(device, items),
+      candidateCount: items.length,
+      positiveOffsets: upload(device, Uint32Array.of(0, own.length)),
+      positives: upload(device, own),
+      ...{ out, count, first: 0, epoch: 0, seed: 3, batches: 1, batchSize: count, stride: count + 1 },
+    });
+    const drawn = [...(await downloadIntegers(device, out)).subarray(0, count)];
+    const counts = left.map((item) => drawn.filter((other) => other === item).length);
+    expect(counts.reduce((sum, value) => sum + value)).toBe(count);
+    // Five standard deviations.
+    for (const value of counts) expect(Math.abs(value - count / 3)).toBeLessThan(5 * Math.sqrt((count * 2) / 9));
   });
 });
 

@@ -8,7 +8,7 @@ import { planInvocations } from '../plan';
 import { requireElements, requireSizes } from '../slices';
 import source from './sample-negatives.wgsl';
 
-/** Draws for one row before the last one stands. */
+/** Draws for one row before it is chosen among the candidates that are left. */
 export const negativeAttempts = 100;
 
 const sampleNegativesKernel = defineKernel({
@@ -33,13 +33,13 @@ const sampleNegativesKernel = defineKernel({
 export interface SampleNegativesArguments extends BatchLayout {
   /** u32 [batches, stride]: the user of each row. */
   readonly users: BufferSlice;
-  /** u32 [candidateCount]: the items to draw from. */
+  /** u32 [candidateCount]: the items to draw from, ascending. */
   readonly candidates: BufferSlice;
   /** Items to draw from, at least 1. */
   readonly candidateCount: number;
   /** u32 [users + 1]: where each user's positives begin and end. */
   readonly positiveOffsets: BufferSlice;
-  /** u32: items, ascending for each user. */
+  /** u32: items that are candidates too, ascending for each user, each once. */
   readonly positives: BufferSlice;
   /** u32 [batches, stride], written. */
   readonly out: BufferSlice;
@@ -54,8 +54,8 @@ export interface SampleNegativesArguments extends BatchLayout {
 }
 
 /**
- * out[b, j] = an item drawn uniformly from the candidates that are no positives of users[b, j]. After
- * {@link negativeAttempts} draws that were positives the last one stands.
+ * out[b, j] = an item drawn uniformly from the candidates that are no positives of users[b, j]. A user to whom all
+ * candidates are positives has none: out[b, j] is then one of the positives, so leave such rows out.
  *
  * @throws InputError for a slice that is too small.
  */
