@@ -269,6 +269,17 @@ describe.skipIf(adapters.length === 0)('the users of a shop', () => {
     },
   );
 
+  it('knows what a loss on positives learned: nothing of who only dislikes', async () => {
+    await writeFile(
+      join(cwd, 'likes.yaml'),
+      'extends: timed.yaml\nmethod: mf\ncf: { model: mf, cfDim: 4, epochs: 1, selectBy: last }\n',
+    );
+    await run(cwd, 'train', 'likes.yaml', '--run', 'likes', '--quiet', '--set', 'cf.loss=bpr');
+    expect(await recommend(cwd, 'likes', '--user', 'u7')).toMatchObject({ basis: 'popularity' });
+    expect(await recommend(cwd, 'timed-mf', '--user', 'u7')).not.toHaveProperty('basis');
+    expect(await recommend(cwd, 'likes', '--user', 'u1')).not.toHaveProperty('basis');
+  });
+
   it.each(['sasrec', 'running-mean'])('%s knows a user by what came after train', async (method) => {
     expect(await recommend(cwd, `timed-${method}`, '--user', 'u9')).not.toHaveProperty('basis');
   });

@@ -90,6 +90,22 @@ it('leaves out what was bought before, in the table, in result.json and where th
   expect(compared).toContain('evaluation.ranking is not the same');
 });
 
+it.each([
+  [
+    'tallrec',
+    [],
+    /error: valid has only positives: the AUC that the best state is chosen by is not defined; use data with/,
+  ],
+  ['ccf', [], /cf\.selectBy: auc is not defined on valid, which has only positives; set it to last, which keeps/],
+  ['ccf', ['cf.selectBy=last'], /error: valid has only positives: the AUC that the best state is chosen by/],
+])('refuses %s on positives alone, %j, before it looks for the model', async (method, sets, words) => {
+  const cwd = await folderWith({ 'p.csv': purchases(), 'mf.yaml': shop });
+  const argv = [`method=${method}`, 'llm.path=none', ...sets].flatMap((set) => ['--set', set]);
+  const { code, stdout, stderr } = await runCli(['train', 'mf.yaml', '--run', 'r', ...argv], { cwd });
+  expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+  expect(stderr).toMatch(words);
+});
+
 it('refuses a criterion that valid does not define, before anything is trained', async () => {
   const cwd = await folderWith({ 'p.csv': purchases(), 'mf.yaml': shop });
   for (const [sets, words] of [

@@ -34,6 +34,7 @@ export { type CfProgress, type EarlyStoppingOptions, isBest, stopReason } from '
 export { exportEmbeddings } from './embeddings';
 export { checkRanking, evaluateRanking, type RankingProtocol, type RankingResult } from './evaluate-ranking';
 export { cfModelFromState } from './from-state';
+export { learnedRows } from './learned-rows';
 export { type InteractionGraph, LightGcn, type LightGcnOptions, lightGcnMemory } from './light-gcn';
 export { type CfLoss, cfLosses } from './losses';
 export {

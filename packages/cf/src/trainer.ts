@@ -17,8 +17,9 @@ import {
 import type { CfModel } from './backend';
 import { type DeviceBatch, DeviceBatches, epochOrder } from './device-batches';
 import { type CfProgress, isBest, stopReason } from './early-stopping';
+import { countLeftOut, isSampled, learnedRows } from './learned-rows';
 import { type CfLoss, cfLoss, lossParts } from './losses';
-import { hasNegatives, negativePool, noNegatives } from './negative-pool';
+import { noNegatives } from './negative-pool';
 import { sequenceLoss, sequenceLossName, TrainSequences } from './sequence-loss';
 import { type CfTrainerOptions, type Criterion, checkOptions, criterionOf } from './trainer-options';
 import { type CfTrainingData, type ClickColumns, checkRows } from './training-data';
@@ -105,15 +106,12 @@ export class CfTrainer {
     checkRows(model, data.train);
     if (model.historyLength > 0 && !data.history) throw new InputError(`${model.name} needs histories: data.history`);
     this.#loss = options.loss ?? 'bce';
-    const { rows, label } = data.train;
-    const all = Int32Array.from({ length: rows }, (_, row) => row);
+    const { label } = data.train;
     this.#sequences = this.#loss === sequenceLossName ? new TrainSequences(model, data, options.seed) : null;
-    const rowsOfLoss = this.#sequences?.rows ?? (this.#loss === 'bce' ? all : all.filter((row) => label[row] === 1));
-    if (rowsOfLoss.length === 0)
+    if (this.#sequences === null && this.#loss !== 'bce' && !label.includes(1))
       throw new InputError(`the train split has no positive rows, which ${this.#loss} needs`);
-    const sampled = isSampled(this.#loss) ? withNegatives(model, data.train, rowsOfLoss) : undefined;
-    this.#rows = sampled?.rows ?? rowsOfLoss;
-    this.usersLeftOut = this.#sequences?.usersLeftOut ?? sampled?.usersLeftOut ?? 0;
+    this.#rows = this.#sequences?.rows ?? learnedRows(model, data.train, this.#loss);
+    this.usersLeftOut = this.#sequences?.usersLeftOut ?? countLeftOut(data.train, this.#rows, this.#loss);
     if (this.#rows.length === 0) throw noNegatives(this.#loss, model.itemSeen.filter((flag) => flag === 1).length);
     this.#device = model.group.device;
     const { learningRate, weightDecay, optimizer = 'adam', betas: [beta1, beta2] = [0.9, 0.999] } = options;
@@ -355,25 +353,12 @@ function isSubmitted(step: number): boolean {
   return Number.isInteger(Math.log2(step)) || step % 16 === 0;
 }
 
-/** Whether a loss of single rows compares them with sampled negatives. */
-function isSampled(loss: CfTrainerOptions['loss']): boolean {
-  return loss === 'sampled-bce' || loss === 'bpr';
-}
-
-/** The rows of users who can be shown a negative, and how many users cannot. */
-function withNegatives(model: CfModel, train: ClickColumns, rows: Int32Array) {
-  const pool = negativePool(model.itemSeen, train);
-  const kept = rows.filter((row) => hasNegatives(pool, train.user[row]!));
-  const usersOf = (some: Int32Array) => new Set(some.map((row) => train.user[row]!)).size;
-  return { rows: kept, usersLeftOut: kept.length === rows.length ? 0 : usersOf(rows) - usersOf(kept) };
-}
-
 /** The rows that the loss learns from, on the device. */
 function trainBatches(
   model: CfModel,
   train: ClickColumns,
   rows: Int32Array,
-  loss: CfTrainerOptions['loss'],
+  loss: CfLoss | typeof sequenceLossName,
   { batchSize, seed }: CfTrainerOptions,
 ): DeviceBatches {
   const { user, item, label } = train;

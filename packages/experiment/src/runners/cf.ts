@@ -6,6 +6,7 @@ import {
   evaluateRanking,
   findCfDefinition,
   knowsUser,
+  learnedRows,
   type RankingResult,
   topItems,
 } from '@crossgate/cf';
@@ -90,8 +91,13 @@ function checkLists({ config, dataset }: RunnerContext): void {
 
 const isRanking = (selection: Selection) => selection !== 'auc' && selection !== 'last';
 
-function cfScorer({ dataset }: RunnerContext, model: CfModel): Omit<Scorer, 'close'> {
+function cfScorer({ dataset, config }: RunnerContext, model: CfModel): Omit<Scorer, 'close'> {
   const histories = model.histories(dataset);
+  const { train } = dataset.splits;
+  // A loss on positives leaves the vector of who only dislikes as it was drawn, which says nothing of the user.
+  const learned = new Set(learnedRows(model, train, config.cf.loss).map((row) => train.user[row]!));
+  const knows = (user: number) =>
+    model.historyLength > 0 ? knowsUser(model, user, histories.latest) : learned.has(user);
   const scorePairs = async (pairs: Pairs) => {
     const last = (index: number, limit: number) => {
       const at = pairs.place[index];
@@ -102,7 +108,7 @@ function cfScorer({ dataset }: RunnerContext, model: CfModel): Omit<Scorer, 'clo
   return {
     scorePairs,
     async best(user, { count, candidates }) {
-      if (!knowsUser(model, user, histories.latest)) return popularItems(dataset, user, { count, candidates });
+      if (!knows(user)) return popularItems(dataset, user, { count, candidates });
       if (candidates) return bestOf(candidates, await scorePairs(pairsOf(user, candidates)), count);
       const positives = dataset.positives(user);
       let items = new Int32Array();
