@@ -30,7 +30,7 @@ export interface RankingProtocol extends Pick<RankingOptions, 'k' | 'mapDivisor'
    * same draws.
    */
   readonly seed?: number;
-  /** Whether items that a user has a positive with in an earlier split are ranked and may be targets. Default `exclude`. */
+  /** Whether items that a user has a positive with in an earlier split are ranked and targets. Default `exclude`. */
   readonly repeats?: RepeatRule;
 }
 
@@ -55,7 +55,8 @@ const batchUsers = 512;
  *
  * With `repeats: 'exclude'`, an item that the user has a positive with in an earlier split (for test: train and valid)
  * is neither ranked, as in RecBole, nor a target, whether all items are ranked or sampled ones. Users without another
- * target are left out. `usersLeftOut` and `targetsLeftOut` count what is left out. With `'allow'`, such an item is both.
+ * target are left out. `usersLeftOut` and `targetsLeftOut` count what is left out. With `'allow'`, such an item is
+ * both.
  *
  * With `negatives`, the targets are ranked with that many distinct other items, drawn uniformly from those that the
  * user has no positive with in train or in the split; with `'allow'`, from those without one in the split.

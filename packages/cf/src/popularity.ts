@@ -16,8 +16,8 @@ export function itemPopularity(dataset: Dataset): Int32Array {
 }
 
 /**
- * Whether a model has anything of a user to go by: train rows or, where it reads histories, an entry of the user's. A list
- * for another user is not personal.
+ * Whether a model has anything of a user to go by: train rows or, where it reads histories, an entry of the user's. A
+ * list for another user is not personal.
  *
  * @param user dense id.
  * @param history of the user, at most `limit` entries; needed where the model reads histories.

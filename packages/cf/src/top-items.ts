@@ -26,7 +26,7 @@ export interface TopItems {
   readonly items: Uint32Array;
   /** [n] logits, without the term that depends on the user alone (the user's bias). */
   readonly scores: Float32Array;
-  /** False where the model knows nothing of the user, so that the list says nothing of the user's taste; see `knowsUser`. */
+  /** False where the model knows nothing of the user, so the list says nothing of the user's taste; see `knowsUser`. */
   readonly personal: boolean;
 }
 

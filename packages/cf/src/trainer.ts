@@ -81,7 +81,7 @@ export class CfTrainer {
   readonly #sequences: TrainSequences | null;
   /** The train rows that the loss learns from. */
   readonly #rows: Int32Array;
-  /** Users who like every item that negatives are sampled from: a loss with sampled negatives learns nothing from them. */
+  /** Number of users who like every seen item: a loss with sampled negatives learns nothing from them. */
   readonly usersLeftOut: number;
   readonly #batches: DeviceBatches;
   readonly #criterion: Criterion | 'auc';

@@ -1,4 +1,4 @@
-/** Items that were chosen before and again in a split: one rule for all items and sampled negatives, and counts of it. */
+/** Items that were chosen before and again in a split: one rule for all items and sampled negatives, and its counts. */
 import type { Dataset } from '@crossgate/data';
 import type { Device } from '@crossgate/gpu';
 import { openDevice } from '@crossgate/gpu/node';

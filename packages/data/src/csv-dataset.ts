@@ -128,7 +128,8 @@ function spacedIds(kind: 'user' | 'item', ids: readonly string[]): string[] {
   if (first === undefined) return [];
   const bare = new Set<string>();
   const twin = ids.find((id) => bare.size === bare.add(id.trim()).size)?.trim();
-  const words = `${spaced.length} of ${ids.length} ${kind} ids have white space at an end, such as ${excerpt(first)}; it is kept`;
+  const count = `${spaced.length} of ${ids.length} ${kind} ids`;
+  const words = `${count} have white space at an end, such as ${excerpt(first)}; it is kept`;
   if (twin === undefined) return [words];
   const alike = ids.filter((id) => id.trim() === twin).map(excerpt);
   return [`${words}, so ${alike.join(' and ')} are ${alike.length} ${kind}s`];

@@ -1,4 +1,4 @@
-/** Rows of JSON as a stream: one object a line, objects over several lines, or one array of all; as JSON or Python writes them. */
+/** Rows of JSON as a stream: one object a line or over several lines, or one array of all, as JSON or Python has it. */
 import { InputError } from '@crossgate/core';
 import { LiteralError, parseLiteral } from './literal';
 import type { Place } from './source';

@@ -60,8 +60,12 @@ export function registerRecommend(program: Command, host: Host): void {
         return { item: itemId, title, score: scores.score[rank]! };
       });
       const isPopular = basis === 'popularity';
-      const unknown = `nothing is known of user ${id} that ${method} could go by: the popular items follow, the same for everybody`;
-      if (isPopular) context.log.warn(`${unknown}; a score is the number of users who like the item`);
+      if (isPopular) {
+        context.log.warn(
+          `nothing is known of user ${id} that ${method} could go by: the popular items follow, the same for everybody; ` +
+            'a score is the number of users who like the item',
+        );
+      }
       await context.emit({ user: id, items: found, ...(isPopular && { basis }) }, () =>
         textTable([
           ['', isPopular ? 'users' : 'score', 'item', 'title'],

@@ -389,7 +389,7 @@ const ranking = z.strictObject({
     .enum(repeatRules)
     .default('exclude')
     .describe(
-      'Items that a user has a positive with in an earlier split: neither ranked nor targets (exclude), or both (allow)',
+      'Items that a user has a positive with in an earlier split: neither ranked nor targets (exclude), or both',
     ),
   mapDivisor: z
     .enum(['reachable', 'relevant'])

@@ -33,8 +33,9 @@ export interface BestItems {
   /** Logit and score of each of `items`. */
   readonly scores: Scores;
   /**
-   * What the list is made by. `user`: the model, for this user. `popularity`: nothing is known of the user that the model
-   * could go by, so these are the popular items, the same for everybody; a score is the number of users who like the item.
+   * What the list is made by. `user`: the model, for this user. `popularity`: nothing is known of the user that the
+   * model could go by, so these are the popular items, the same for everybody; a score is the number of users who like
+   * the item.
    */
   readonly basis: 'user' | 'popularity';
 }

@@ -6,7 +6,7 @@ import { batchStride } from '../batches';
 import { negativeAttempts, sampleNegatives } from './sample-negatives';
 
 const candidates = Array.from({ length: 40 }, (_, i) => 3 * i + 2);
-/** User 0 likes nothing, user 1 everything, the next all but one in the middle, the first and the last two, the others some. */
+/** User 0 likes nothing, user 1 everything, three all but one in the middle, the first, the last two; others some. */
 const positives = [
   [],
   candidates,
