@@ -141,9 +141,9 @@ describe('compare', () => {
     const { cwd } = await withRuns();
     const shares = { precision: 0.1, ndcg: 0.2, mrr: 0.3, map: 0.15, hit: 0.5, coverage: 0.6 };
     /** Gives a run the lists that a CF method would have. */
-    const rank = async (run: string, recall: number, k = 5) => {
+    const rank = async (run: string, recall: number, k = 5, more: object = {}) => {
       const [result, config] = [join(cwd, run, 'result.json'), join(cwd, run, 'config.yaml')];
-      const lists = { k, negatives: null, users: 7, usersWithoutRelevant: 0, recall, ...shares };
+      const lists = { k, negatives: null, users: 7, usersWithoutRelevant: 0, recall, ...shares, ...more };
       const value = JSON.parse(await readFile(result, 'utf8'));
       await writeFile(result, JSON.stringify({ ...value, ranking: { test: lists } }));
       await writeFile(
@@ -166,6 +166,16 @@ describe('compare', () => {
     expect(text).toMatch(/mean +1 +0\.2500 +0\.1000 +0\.2000 +0\.3000 +0\.1500 +0\.5000 +0\.6000\n/);
     expect(text).toMatch(/running-mean +1( +–){7}\n/);
     expect(text).toContain('Lists: means over 7 users, against all items');
+    // A run of before repeats could be left out is like one of today that left out none.
+    const today = join(cwd, runs[1]!, 'config.yaml');
+    await writeFile(today, (await readFile(today, 'utf8')).replace(/ *repeats: exclude\n/, ''));
+    expect(JSON.parse((await runCli(['compare', ...compared, '--json'], { cwd })).stdout).ranking).toEqual(ranking);
+    const leftOut = { usersLeftOut: 1, targetsLeftOut: 4 };
+    await rank(runs[1]!, 0.25, 5, leftOut);
+    expect(JSON.parse((await runCli(['compare', ...compared, '--json'], { cwd })).stdout).ranking).toBe('mixed');
+    for (const run of compared.slice(0, 2)) await rank(run, 0.2, 5, leftOut);
+    const alike = (await runCli(['compare', ...compared], { cwd })).stdout;
+    expect(alike).toContain('means over 7 users (left out as known before: users 1, targets 4), against all items');
     await rank(runs[1]!, 0.25, 10);
     const mixed = (await runCli(['compare', ...compared], { cwd })).stdout;
     expect(mixed).toContain('Lists are not compared: evaluation.ranking is not the same');

@@ -3,18 +3,17 @@ import { decimals, textTable } from '@crossgate/core';
 import type { ClickMetrics, SplitMetrics } from '@crossgate/eval';
 import type { RankingOfSplits } from '@crossgate/experiment';
 
-/** Ranking metrics of splits as a table; "left out" counts the users and targets that were known before. */
+/** Ranking metrics of splits as a table; users and targets that were known before are left out, and counted. */
 export function rankingTable(ranking: RankingOfSplits): string {
-  const rows = [
-    ['', 'k', 'users', 'left out', 'negatives', 'recall', 'precision', 'NDCG', 'MRR', 'MAP', 'hit', 'coverage'],
-  ];
+  const counts = ['k', 'users', 'users left out', 'targets left out', 'negatives'];
+  const rows = [['', ...counts, 'recall', 'precision', 'NDCG', 'MRR', 'MAP', 'hit', 'coverage']];
   for (const [split, value] of Object.entries(ranking)) {
     const { k, users, usersLeftOut, targetsLeftOut, negatives, recall, precision, ndcg, mrr, map, hit, coverage } =
       value;
     const shares = [recall, precision, ndcg, mrr, map, hit, coverage].map((share) => decimals(share));
     // Results of earlier versions do not say.
-    const leftOut = targetsLeftOut === undefined ? '-' : `${usersLeftOut} users, ${targetsLeftOut} targets`;
-    rows.push([split, String(k), String(users), leftOut, String(negatives ?? 'all'), ...shares]);
+    const [usersOut, targetsOut] = [usersLeftOut ?? '-', targetsLeftOut ?? '-'];
+    rows.push([split, ...[k, users, usersOut, targetsOut, negatives ?? 'all'].map(String), ...shares]);
   }
   return textTable(rows);
 }

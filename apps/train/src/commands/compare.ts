@@ -119,7 +119,7 @@ function describe(comparison: Comparison, format: Format): string {
   else if (ranking !== null) {
     const { users, usersLeftOut = 0, targetsLeftOut = 0 } = ranking;
     const out =
-      targetsLeftOut > 0 ? ` (${usersLeftOut} users and ${targetsLeftOut} targets known before left out)` : '';
+      targetsLeftOut > 0 ? ` (left out as known before: users ${usersLeftOut}, targets ${targetsLeftOut})` : '';
     const against = ranking.negatives === null ? 'all items' : `${ranking.negatives} sampled negatives`;
     notes.push(`Lists: means over ${users} users${out}, against ${against}; runs keep no lists, so there is no test.`);
   }
