@@ -11,3 +11,4 @@ export * from './prompt';
 export * from './scoring';
 export * from './template';
 export * from './trainer';
+export { checkValidation, type ValidationOptions } from './validation';

@@ -1,8 +1,7 @@
 // The one training loop of all methods: stages, batches, evaluation, best state, checkpoints, resume.
-import { InputError } from '@crossgate/core';
 import type { Dataset } from '@crossgate/data';
 import { sampleRows, shuffledRows } from '@crossgate/data';
-import { auc, uauc, whyNoAuc } from '@crossgate/eval';
+import { auc, uauc } from '@crossgate/eval';
 import type {
   ActivationStorage,
   HostState,
@@ -29,6 +28,7 @@ import type { HybridModel, TrainingNoise } from './model';
 import type { PromptBuilder } from './prompt';
 import { promptOfRow, scoreRows } from './scoring';
 import { diverged, readStep, type StepReport, StepReports, type StepValues } from './step-reports';
+import { checkValidation, chosenRows } from './validation';
 
 /** How one stage trains: its data, AdamW, learning rate and evaluation. */
 export interface StageSettings extends Omit<ScheduleOptions, 'totalSteps'> {
@@ -163,34 +163,6 @@ export interface TrainerOptions {
 
 export { NonFiniteLossError } from '@crossgate/tensor';
 export type { StepReport } from './step-reports';
-
-/** The validation rows that states are chosen by: all, or the seeded sample of `validRows`. */
-function chosenRows({ dataset, validRows, seed }: Pick<TrainerOptions, 'dataset' | 'validRows' | 'seed'>): Int32Array {
-  const { rows } = dataset.splits.valid;
-  return sampleRows(rows, validRows ?? rows, seed);
-}
-
-/**
- * Checks, before anything is trained, that the validation AUC which chooses the best state is defined. Without
- * validation rows none is chosen: the last state stands.
- *
- * @throws InputError where the validation rows are of one class.
- */
-export function checkValidation(options: Pick<TrainerOptions, 'dataset' | 'validRows' | 'seed'>): void {
-  const { label } = options.dataset.splits.valid;
-  const rows = chosenRows(options);
-  const why = whyNoAuc(Uint8Array.from(rows, (row) => label[row]!));
-  if (why === null || rows.length === 0) return;
-  const isSample = rows.length < label.length && whyNoAuc(label) === null;
-  const what = isSample ? `the sample of ${rows.length} rows of valid` : 'valid';
-  throw new InputError(`${what} ${why}: the AUC that the best state is chosen by is not defined`, {
-    code: isSample ? 'config.value' : 'input',
-    place: isSample ? 'evaluation.validRows' : undefined,
-    fix: isSample
-      ? 'raise it'
-      : 'use data with likes and dislikes there, or none there (data.split.valid: 0) to keep the last state',
-  });
-}
 
 /**
  * Trains through all stages and leaves the model with the parameters of the best validation AUC; without validation
