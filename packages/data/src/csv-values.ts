@@ -14,10 +14,11 @@ export function excerpt(text: string): string {
 const refusal = (problem: string, place: string, fix?: string) =>
   new InputError(problem, { code: 'csv.value', place, fix });
 
-/** An id without outer blanks. @throws InputError for one that is empty or longer than 256 characters */
+/** An id, letter by letter: white space at its ends is part of it. @throws InputError for one that is empty or longer than 256 characters */
 export function readId(text: string, column: string, place: string): string {
   if (text.trim() === '') throw refusal(`${column} is empty`, place);
-  if (text.length > maximumId) throw refusal(`${column} has ${text.length} characters; an id may have ${maximumId}`, place);
+  if (text.length > maximumId)
+    throw refusal(`${column} has ${text.length} characters; an id may have ${maximumId}`, place);
   return text;
 }
 
