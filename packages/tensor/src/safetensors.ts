@@ -91,7 +91,7 @@ export async function readSafetensorsHeader(source: ByteSource): Promise<Safeten
   let metadata: Record<string, string> = {};
   for (const [name, entry] of Object.entries(parsed)) {
     if (name === '__metadata__') metadata = parseMetadata(entry, fail);
-    else tensors.set(name, parseTensor(name, entry, dataBegin, source.size, fail));
+    else tensors.set(name, parseTensor(name, entry, dataBegin, source, fail));
   }
   checkCover([...tensors.values()], dataBegin, source.size, fail);
   return { metadata, tensors };
@@ -113,12 +113,22 @@ function parseMetadata(entry: unknown, fail: Fail): Record<string, string> {
   return Object.fromEntries(metadata);
 }
 
-function parseTensor(name: string, entry: unknown, dataBegin: number, size: number, fail: Fail): SafetensorsTensor {
+function parseTensor(
+  name: string,
+  entry: unknown,
+  dataBegin: number,
+  { name: source, size }: ByteSource,
+  fail: Fail,
+): SafetensorsTensor {
   const label = `tensor ${quoted(name)}`;
   if (!isRecord(entry)) return fail(`${label} is not an object`);
   const { dtype, shape, data_offsets: offsets } = entry;
-  if (typeof dtype !== 'string' || !Object.hasOwn(safetensorsDtypeBytes, dtype)) {
-    return fail(`${label} has the unknown dtype ${quoted(String(dtype))}`);
+  if (typeof dtype !== 'string') return fail(`${label} has the dtype ${JSON.stringify(dtype) ?? 'none'}`);
+  if (!Object.hasOwn(safetensorsDtypeBytes, dtype)) {
+    throw new InputError(
+      `${label} has the unknown dtype ${quoted(dtype)}, which is newer than this version; known: ${Object.keys(safetensorsDtypeBytes).join(', ')}.`,
+      { place: source },
+    );
   }
   const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
   if (!Array.isArray(shape) || shape.length > 32 || !shape.every(isCount)) {
