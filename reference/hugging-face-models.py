@@ -52,11 +52,45 @@ ADAPTERS = {
     "qwen2": peft.LoraConfig(r=4, lora_alpha=6, use_rslora=True, task_type="CAUSAL_LM",
                              target_modules=r".*\.1\.(self_attn|mlp)\..*_proj"),
 }
+# What else an adapter may have: the head, ranks and alphas by layer, layers left out, weights of its own.
+MORE_ADAPTERS = {
+    "llama": {
+        "head": peft.LoraConfig(r=2, lora_alpha=6, target_modules=["q_proj", "lm_head"], task_type="CAUSAL_LM"),
+        "saved-head": peft.LoraConfig(r=2, target_modules=["v_proj"], modules_to_save=["lm_head"],
+                                      task_type="CAUSAL_LM"),
+    },
+    "llama3": {
+        "patterns": peft.LoraConfig(
+            r=3, lora_alpha=6, use_rslora=True, target_modules=["q_proj", "down_proj", "lm_head"],
+            rank_pattern={"q_proj": 1, r"layers\.1\.mlp\.down_proj": 5}, alpha_pattern={"down_proj": 9, "lm_head": 1},
+            task_type="CAUSAL_LM"),
+    },
+    "qwen2": {
+        "saved-embeddings": peft.LoraConfig(r=2, target_modules=["v_proj"], modules_to_save=["embed_tokens"],
+                                            task_type="CAUSAL_LM"),
+    },
+    "qwen3": {
+        "layers": peft.LoraConfig(
+            r=2, target_modules=["q_proj", "up_proj"], exclude_modules=["up_proj"], layers_to_transform=[1],
+            modules_to_save=["embed_tokens", "lm_head", "norm"], task_type="CAUSAL_LM"),
+    },
+}
 
 
 def logits_of(model, tokens: list[int]) -> list[list[float]]:
     with torch.no_grad():
         return model.double().eval()(input_ids=torch.tensor([tokens])).logits[0].tolist()
+
+
+def adapt(original, settings: peft.LoraConfig, folder: Path, tokens: list[int]) -> list[list[float]]:
+    """Writes an adapter of random values; the model stays as it is."""
+    model = peft.get_peft_model(copy.deepcopy(original), settings)
+    for key, parameter in model.named_parameters():
+        if "lora_" in key or "modules_to_save" in key:
+            parameter.data = (torch.randn(parameter.shape) * 0.2 + (1 if ".norm." in key else 0)).half().float()
+    model.save_pretrained(folder)
+    (folder / "README.md").unlink(missing_ok=True)
+    return logits_of(model, tokens)
 
 
 def main() -> None:
@@ -80,14 +114,12 @@ def main() -> None:
             "tokens": tokens,
             "logits": logits_of(model, tokens),
         }
+        original = copy.deepcopy(model).float()
         if name in ADAPTERS:
-            model = peft.get_peft_model(model.float(), ADAPTERS[name])
-            for key, parameter in model.named_parameters():
-                if "lora_" in key:
-                    parameter.data = (torch.randn(parameter.shape) * 0.2).half().float()
-            model.save_pretrained(folder / "adapter")
-            (folder / "adapter" / "README.md").unlink(missing_ok=True)
-            expected["adapterLogits"] = logits_of(model, tokens)
+            expected["adapterLogits"] = adapt(original, ADAPTERS[name], folder / "adapter", tokens)
+        for kind, settings in MORE_ADAPTERS.get(name, {}).items():
+            logits = adapt(original, settings, folder / f"adapter-{kind}", tokens)
+            expected.setdefault("moreAdapterLogits", {})[kind] = logits
         (folder / "expected.json").write_text(json.dumps(expected) + "\n")
 
 

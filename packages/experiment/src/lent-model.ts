@@ -1,5 +1,5 @@
 /** A language model that a session lends: found and checked once, its weights loaded when they are first wanted. */
-import type { Progress } from '@crossgate/core';
+import type { Log, Progress } from '@crossgate/core';
 import type { Device } from '@crossgate/gpu';
 import type { LlamaConfig, LlamaModel, Tokenizer, WeightSource, WeightStorage } from '@crossgate/llm';
 import type { OpenModel } from '@crossgate/llm/node';
@@ -23,6 +23,7 @@ export interface LentModel {
 
 /** What loading works with. */
 export interface Loading {
+  readonly log: Log;
   readonly device: () => Promise<Device>;
   readonly progress: Progress;
   readonly signal: AbortSignal;
@@ -49,6 +50,7 @@ export class ModelShelf {
         return this.#last.model;
       }
       await this.close();
+      for (const warning of files.source.warnings) this.loading.log.warn(warning);
       this.#last = { path, model: new OpenedModel(files, hash, this.loading) };
       return this.#last.model;
     } catch (error) {

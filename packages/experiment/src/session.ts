@@ -72,7 +72,7 @@ export function openSession(options: SessionOptions = {}): Session {
     );
     return opening;
   };
-  const shelf = new ModelShelf({ device: lendDevice, progress, signal });
+  const shelf = new ModelShelf({ log, device: lendDevice, progress, signal });
   const close = async () => {
     const opened = device;
     await shelf.close();

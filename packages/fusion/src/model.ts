@@ -98,7 +98,7 @@ export class HybridModel {
     const batch = packPrompts(prompts);
     const packed = packSequences(this.llm.device, batch.lengths, past?.cache.length);
     const hidden = this.llm.forward(this.embed(batch, noise.cf), packed, lastTokens(packed), noise.lora, past);
-    return this.llm.logits(hidden);
+    return this.llm.logits(hidden, noise.lora);
   }
 
   /**

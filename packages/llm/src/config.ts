@@ -1,7 +1,9 @@
 /** The shape of a LLaMA-family model, read from a Hugging Face config.json or from GGUF metadata. */
 import { InputError } from '@crossgate/tensor';
-import { isRecord, KeyReader, shown } from './key-reader';
+import { isRecord, KeyReader, shown, type Warn } from './key-reader';
+import { quantizationKeys } from './quantization';
 import { type RopeScaling, rotaryFromGguf, rotaryFromHuggingFace } from './rotary';
+import { checkSettings } from './settings';
 
 export { KeyReader } from './key-reader';
 
@@ -49,8 +51,6 @@ export interface LlamaConfig {
   readonly bosTokenId: number | null;
   /** Ids of the configuration that end a text. A tokenizer knows better. */
   readonly eosTokenIds: readonly number[];
-  /** What the configuration leaves open, and what is assumed; a sentence each. Absent: nothing. */
-  readonly warnings?: readonly string[];
 }
 
 const architectures: Readonly<Record<string, Architecture>> = {
@@ -61,9 +61,6 @@ const architectures: Readonly<Record<string, Architecture>> = {
 };
 type Architecture = 'llama' | 'mistral' | 'qwen2' | 'qwen3';
 const supported = `supported: ${Object.keys(architectures).join(', ')}`;
-
-/** Value of `quantization_config.quant_method` in config.json for weights that `encodeWeights` quantized. */
-export const quantizationMethod = 'crossgate';
 
 /** Larger sizes come from damaged files, not from models. */
 const most = { vocabSize: 2 ** 24, width: 2 ** 20, layers: 4096, heads: 8192, positions: 2 ** 31 };
@@ -81,18 +78,19 @@ function checked(reader: KeyReader, config: LlamaConfig): LlamaConfig {
 }
 
 /**
- * Reads a parsed config.json. Absent optional keys take Hugging Face's defaults.
+ * Reads a parsed config.json. Absent optional keys take Hugging Face's defaults. How the weights are stored is not
+ * read.
  *
  * @param source name of the file in messages.
+ * @param warn is told of settings that are not known.
  * @throws {InputError} naming the key, for malformed values and for architectures and features that are not supported.
  */
-export function configFromHuggingFace(json: unknown, source: string): LlamaConfig {
+export function configFromHuggingFace(json: unknown, source: string, warn?: Warn): LlamaConfig {
   if (!isRecord(json)) throw new InputError('it must hold a JSON object.', { code: 'model.damaged', place: source });
-  const reader = new KeyReader(source, (key) => (Object.hasOwn(json, key) ? json[key] : undefined));
+  const reader = new KeyReader(source, (key) => (Object.hasOwn(json, key) ? json[key] : undefined), warn);
   const kind = architectureOf(reader);
-  refuseUnsupported(reader);
 
-  const { maxPositions, warnings } = positionsOf(reader, kind);
+  const maxPositions = positionsOf(reader, kind);
   const vocabSize = reader.count('vocab_size', most.vocabSize);
   const hiddenSize = reader.count('hidden_size', most.width);
   const heads = reader.count('num_attention_heads', most.heads);
@@ -104,7 +102,7 @@ export function configFromHuggingFace(json: unknown, source: string): LlamaConfi
   // Qwen2 always has biases on q, k and v and never on o; elsewhere one key stands for all four.
   const bias = kind !== 'qwen2' && reader.flag('attention_bias', false);
   const slidingWindow = windowOf(reader, kind, maxPositions, Object.hasOwn(json, 'sliding_window'));
-  return checked(reader, {
+  const config = checked(reader, {
     architecture: kind,
     vocabSize,
     hiddenSize,
@@ -124,19 +122,32 @@ export function configFromHuggingFace(json: unknown, source: string): LlamaConfi
     tieWordEmbeddings: reader.flag('tie_word_embeddings', false),
     bosTokenId: reader.tokenIds('bos_token_id', vocabSize)[0] ?? null,
     eosTokenIds: reader.tokenIds('eos_token_id', vocabSize),
-    ...(warnings.length > 0 && { warnings }),
   });
+  const stored = quantizationKeys as readonly string[];
+  checkSettings(
+    reader,
+    Object.keys(json).filter((key) => !stored.includes(key)),
+    config,
+  );
+  const { ropeScaling } = config;
+  if (ropeScaling?.type === 'factors' && ropeScaling.factors.length !== headDim / 2) {
+    reader.fail(
+      `${ropeScaling.factors.length} rotary factors are given, but a head of ${headDim} has ${headDim / 2} pairs.`,
+    );
+  }
+  return config;
 }
 
 /** The longest sequence, under its name or that of the first LLaMA configurations, or what Hugging Face assumes. */
-function positionsOf(reader: KeyReader, kind: Architecture): { maxPositions: number; warnings: string[] } {
+function positionsOf(reader: KeyReader, kind: Architecture): number {
   const key = 'max_position_embeddings';
-  if (reader.value(key) !== undefined) return { maxPositions: reader.count(key, most.positions), warnings: [] };
+  if (reader.value(key) !== undefined) return reader.count(key, most.positions);
   const early = 'max_sequence_length';
   const given = reader.value(early) !== undefined;
   const maxPositions = reader.count(early, most.positions, defaultPositions[kind]);
   const source = given ? `its ${early}` : `the ${kind} model's default`;
-  return { maxPositions, warnings: [`config.json has no ${key}; ${maxPositions} is assumed, ${source}`] };
+  reader.warn(`there is no ${key}; ${maxPositions} is assumed, ${source}`);
+  return maxPositions;
 }
 
 /** `max_position_embeddings` where config.json does not give it. */
@@ -164,9 +175,29 @@ function architectureOf(reader: KeyReader): Architecture {
 
 /** The attention window in tokens; undefined if every earlier token is seen. */
 function windowOf(reader: KeyReader, kind: Architecture, maxPositions: number, given: boolean): number | undefined {
+  const window = windowByKeys(reader, kind, maxPositions, given);
+  const types = reader.value('layer_types');
+  if (types === undefined) return window;
+  const layers = reader.count('num_hidden_layers', most.layers);
+  const expected = window === undefined ? 'full_attention' : 'sliding_attention';
+  if (!Array.isArray(types) || types.length !== layers) {
+    return reader.fail(`layer_types is ${shown(types)}, but must name the kind of each of the ${layers} layers.`);
+  }
+  const other = types.findIndex((type) => type !== expected);
+  // A window that no sequence exceeds is none.
+  const whole = window === undefined && types.every((type) => type === 'sliding_attention') && kind === 'mistral';
+  if (other < 0 || whole) return window;
+  const why = `the other settings make every layer ${expected}`;
+  return reader.refuse(
+    `layer_types has ${shown(types[other])} for layer ${other}, but ${why}; windows that differ by layer are not supported.`,
+  );
+}
+
+function windowByKeys(reader: KeyReader, kind: Architecture, maxPositions: number, given: boolean): number | undefined {
   if (kind === 'qwen2' || kind === 'qwen3') {
     // Qwen's window, if it is on, holds for the layers from max_window_layers on; often there are none.
     const withoutWindow = Number(reader.value('max_window_layers') ?? 28);
+    reader.value('sliding_window');
     if (reader.flag('use_sliding_window', false) && withoutWindow < reader.count('num_hidden_layers', most.layers)) {
       reader.fail('use_sliding_window is true; windows that differ by layer are not supported.');
     }
@@ -177,24 +208,12 @@ function windowOf(reader: KeyReader, kind: Architecture, maxPositions: number, g
   if (reader.value('sliding_window') === undefined) return undefined;
   const window = reader.count('sliding_window', most.positions);
   if (window >= maxPositions) return undefined;
-  return kind === 'mistral' ? window : reader.fail(`sliding_window is ${window}, but a ${kind} model has no window.`);
-}
-
-/** Refuses, by its key, everything that would change the result if it were ignored. */
-function refuseUnsupported(reader: KeyReader): void {
-  if (reader.flag('use_qk_norm', false)) reader.fail('use_qk_norm is true; q/k norms are supported for Qwen3 only.');
-  const activation = reader.value('hidden_act') ?? 'silu';
-  if (activation !== 'silu' && activation !== 'swish') {
-    reader.fail(`hidden_act is ${shown(activation)}; only silu is supported.`);
-  }
-  if (reader.positive('partial_rotary_factor', 1) !== 1)
-    reader.fail('partial_rotary_factor other than 1 is not supported.');
-  const quantization = reader.value('quantization_config');
-  if (quantization !== undefined && !(isRecord(quantization) && quantization.quant_method === quantizationMethod)) {
+  if (reader.value('use_sliding_window') === false) {
     reader.fail(
-      'quantization_config is set; give the model in F32, F16 or BF16, as a quantised GGUF file, or as model quantize writes it.',
+      `sliding_window is ${window}, but use_sliding_window is false; set sliding_window to null for no window.`,
     );
   }
+  return kind === 'mistral' ? window : reader.fail(`sliding_window is ${window}, but a ${kind} model has no window.`);
 }
 
 /** What the tensors of a GGUF file say about its model. */
@@ -214,10 +233,16 @@ const ggufArchitectures = ['llama', 'qwen2', 'qwen3'];
  *
  * @param metadata key → value, integers as numbers.
  * @param source name of the file in messages.
+ * @param warn is told of settings that are not known.
  * @throws {InputError} naming the key, for malformed values and for architectures and features that are not supported.
  */
-export function configFromGguf(metadata: ReadonlyMap<string, unknown>, facts: GgufFacts, source: string): LlamaConfig {
-  const reader = new KeyReader(source, (key) => metadata.get(key));
+export function configFromGguf(
+  metadata: ReadonlyMap<string, unknown>,
+  facts: GgufFacts,
+  source: string,
+  warn?: Warn,
+): LlamaConfig {
+  const reader = new KeyReader(source, (key) => metadata.get(key), warn);
   const architecture = reader.value('general.architecture');
   if (typeof architecture !== 'string' || !ggufArchitectures.includes(architecture)) {
     return reader.fail(
@@ -225,9 +250,6 @@ export function configFromGguf(metadata: ReadonlyMap<string, unknown>, facts: Gg
     );
   }
   const key = (name: string) => `${architecture}.${name}`;
-  if (Number(reader.value(key('expert_count')) ?? 0) > 0)
-    reader.fail(`${key('expert_count')}: experts are not supported.`);
-
   const maxPositions = reader.count(key('context_length'), most.positions);
   const window = Number(reader.value(key('attention.sliding_window')) ?? 0);
   if (window !== 0 && !(Number.isInteger(window) && window > 0)) {
@@ -247,7 +269,7 @@ export function configFromGguf(metadata: ReadonlyMap<string, unknown>, facts: Gg
   const eos = ['tokenizer.ggml.eos_token_id', 'tokenizer.ggml.eot_token_id'].flatMap((name) =>
     reader.tokenIds(name, vocabSize),
   );
-  return checked(reader, {
+  const config = checked(reader, {
     architecture,
     vocabSize,
     hiddenSize,
@@ -269,6 +291,9 @@ export function configFromGguf(metadata: ReadonlyMap<string, unknown>, facts: Gg
     bosTokenId: reader.tokenIds('tokenizer.ggml.bos_token_id', vocabSize)[0] ?? null,
     eosTokenIds: [...new Set(eos)],
   });
+  const own = [...metadata.keys()].filter((name) => name.startsWith(key('')));
+  checkSettings(reader, own, config, (name) => name.slice(key('').length).replaceAll('.', '_'));
+  return config;
 }
 
 /**

@@ -1,25 +1,65 @@
 /** Reads typed keys of configurations. Every complaint names the file and the key. */
 import { InputError } from '@crossgate/tensor';
 
+/** Number of unknown settings that a warning lists. */
+const mostListed = 8;
+
+/** Is told what a user should know of a file that is read all the same. */
+export type Warn = (warning: string) => void;
+
 /** Reads typed keys from a record of unknown content. Every complaint names the source and the key. */
 export class KeyReader {
   /** Name of the file in messages. */
   readonly source: string;
   readonly #get: (key: string) => unknown;
+  readonly #warn: Warn;
+  readonly #read = new Set<string>();
 
-  constructor(source: string, get: (key: string) => unknown) {
+  /** @param warn told of what may be meant otherwise than it is read */
+  constructor(source: string, get: (key: string) => unknown, warn: Warn = () => {}) {
     this.source = source;
     this.#get = get;
+    this.#warn = warn;
   }
 
-  /** @throws {InputError} always. */
+  /** @throws {InputError} always: the file is damaged, or contradicts itself. */
   fail(problem: string): never {
     throw new InputError(problem, { code: 'model.damaged', place: this.source });
   }
 
+  /** @throws {InputError} always: the file is valid, but asks for what is not supported. */
+  refuse(problem: string): never {
+    throw new InputError(problem, { code: 'model.unsupported', place: this.source });
+  }
+
+  /** Tells the user something about the file. */
+  warn(problem: string): void {
+    this.#warn(`${this.source}: ${problem}`);
+  }
+
+  /**
+   * Tells the user which settings are not known.
+   *
+   * @param unknown each with its value.
+   * @param what they might change.
+   */
+  warnOfUnknown(unknown: readonly string[], what: string): void {
+    if (unknown.length === 0) return;
+    const rest = unknown.length > mostListed ? ` and ${unknown.length - mostListed} more` : '';
+    this.warn(
+      `not known here: ${unknown.slice(0, mostListed).join(', ')}${rest}; if that changes what ${what}, results differ.`,
+    );
+  }
+
   /** The value; undefined if it is absent or null. */
   value(key: string): unknown {
+    this.#read.add(key);
     return this.#get(key) ?? undefined;
+  }
+
+  /** Those of the keys that nothing has asked for yet: what the reader does not know. */
+  unread(keys: Iterable<string>): string[] {
+    return [...keys].filter((key) => !this.#read.has(key));
   }
 
   #number(key: string, fallback: number | undefined, valid: (value: number) => boolean, expected: string): number {
@@ -70,6 +110,13 @@ export function shown(value: unknown): string {
   }
   const text = JSON.stringify(value, (_, item) => (typeof item === 'bigint' ? String(item) : item)) ?? String(value);
   return text.length > 60 ? `${text.slice(0, 60)}…` : text;
+}
+
+/** Whether a value is what a setting has that is off: absent, false, 0, or empty. */
+export function isOff(value: unknown): boolean {
+  if (Array.isArray(value)) return value.length === 0;
+  if (isRecord(value)) return Object.keys(value).length === 0;
+  return value === undefined || value === null || value === false || value === 0 || value === '';
 }
 
 /** True for an object that is no list. */

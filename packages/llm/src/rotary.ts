@@ -1,6 +1,7 @@
 /** Rotary frequencies: their base, and how configurations stretch them for longer contexts. */
 import { ropeFrequencies } from '@crossgate/tensor';
-import { isRecord, KeyReader, shown } from './key-reader';
+import { type KeyReader, shown } from './key-reader';
+import { rotarySettings } from './rotary-settings';
 import { type YarnScaling, yarnFrequencies, yarnFromGguf, yarnFromHuggingFace } from './yarn';
 
 /** How rotary frequencies differ from theta^(−2i/headDim) (Su et al. 2021). */
@@ -77,23 +78,14 @@ export function stretchedPositions({
 }
 
 /**
- * `rope_theta` and `rope_scaling`, or, in files of newer releases, both in `rope_parameters`.
+ * Reads `rope_theta` and `rope_scaling`, or both from `rope_parameters`, where newer releases write them.
+ *
  * @param maxPositions the length that the configuration gives
- * @throws {InputError} naming the key, for kinds of scaling that are not supported.
+ * @throws {InputError} naming the key, for kinds of scaling that are not supported, and for places that contradict one
+ * another.
  */
 export function rotaryFromHuggingFace(reader: KeyReader, maxPositions: number): Rotary {
-  const [key, parameters] =
-    reader.value('rope_parameters') === undefined
-      ? (['rope_scaling', reader.value('rope_scaling')] as const)
-      : (['rope_parameters', reader.value('rope_parameters')] as const);
-  if (parameters === undefined) return { ropeTheta: reader.positive('rope_theta', 10000) };
-  if (!isRecord(parameters)) return reader.fail(`${key} is ${shown(parameters)}, but must be an object.`);
-  const inner = new KeyReader(`the ${key} of ${reader.source}`, (name) => parameters[name]);
-  const ropeTheta =
-    key === 'rope_parameters' && inner.value('rope_theta') !== undefined
-      ? inner.positive('rope_theta')
-      : reader.positive('rope_theta', 10000);
-  const kind = inner.value('rope_type') ?? inner.value('type') ?? 'default';
+  const { key, kind, ropeTheta, parameters: inner } = rotarySettings(reader);
   switch (kind) {
     case 'default':
       return { ropeTheta };
@@ -116,11 +108,30 @@ export function rotaryFromHuggingFace(reader: KeyReader, maxPositions: number): 
       }
       return { ropeTheta, ropeScaling: scaling };
     }
+    case 'longrope':
+      return { ropeTheta, ropeScaling: equalFactors(reader, inner, key) };
     default:
       return reader.fail(
         `${key} asks for the rotary scaling ${shown(kind)}, which is not supported; supported: default, linear, llama3, yarn, dynamic.`,
       );
   }
+}
+
+/**
+ * LongRoPE whose factors do not depend on the length of the sequence: the general form of factors in config.json.
+ * @throws {InputError} where they do, and where queries and keys are scaled, too
+ */
+function equalFactors(reader: KeyReader, inner: KeyReader, key: string): RopeScaling {
+  const [short, long] = [inner.value('short_factor'), inner.value('long_factor')];
+  if (inner.value('attention_factor') !== 1 || JSON.stringify(short) !== JSON.stringify(long)) {
+    return reader.refuse(
+      `${key} asks for the rotary scaling "longrope", which is not supported but with equal short_factor and long_factor and an attention_factor of 1.`,
+    );
+  }
+  if (!Array.isArray(short) || !short.every((value) => typeof value === 'number' && value > 0)) {
+    return reader.fail(`${key} has the short_factor ${shown(short)}, but it must be a list of numbers above 0.`);
+  }
+  return { type: 'factors', factors: short };
 }
 
 /**
@@ -134,15 +145,29 @@ export function rotaryFromGguf(
   { headDim, maxPositions }: { readonly headDim: number; readonly maxPositions: number },
   factors: readonly number[] | undefined,
 ): { ropeScaling?: RopeScaling } {
-  const kind = reader.value(key('rope.scaling.type')) ?? 'none';
+  const kind = reader.value(key('rope.scaling.type'));
   if (kind === 'yarn' && factors === undefined) return { ropeScaling: yarnFromGguf(reader, key, maxPositions) };
-  if (kind !== 'none' && kind !== 'linear') {
-    return reader.fail(
+  if (kind !== undefined && kind !== 'none' && kind !== 'linear') {
+    return reader.refuse(
       `${key('rope.scaling.type')} is ${shown(kind)}, which is not supported; supported: linear, and yarn without rope_freqs.weight.`,
     );
   }
-  const old = reader.value(key('rope.scale_linear')) === undefined ? 1 : reader.positive(key('rope.scale_linear'));
-  const factor = kind === 'linear' ? reader.positive(key('rope.scaling.factor')) : old;
+  const [now, old] = ['rope.scaling.factor', 'rope.scale_linear'].map((name) =>
+    reader.value(key(name)) === undefined ? undefined : reader.positive(key(name)),
+  );
+  if (now !== undefined && old !== undefined && now !== old) {
+    reader.fail(`${key('rope.scaling.factor')} is ${now}, but ${key('rope.scale_linear')} is ${old}.`);
+  }
+  if (kind === 'linear' && now === undefined) reader.positive(key('rope.scaling.factor'));
+  // Without a type a factor is that of linear scaling, as llama.cpp has it.
+  const factor = now ?? old ?? 1;
+  if (kind === 'none' && factor !== 1) {
+    reader.fail(`${key('rope.scaling.type')} is "none", but the factor of the scaling is ${factor}.`);
+  }
+  const attention = reader.value(key('rope.scaling.attn_factor'));
+  if (attention !== undefined && attention !== 1) {
+    reader.refuse(`${key('rope.scaling.attn_factor')} is ${shown(attention)}; linear scaling has none here.`);
+  }
   if (factors === undefined) return factor === 1 ? {} : { ropeScaling: { type: 'linear', factor } };
   if (factors.length !== headDim / 2 || !factors.every((value) => Number.isFinite(value) && value > 0)) {
     return reader.fail(`tensor rope_freqs.weight must hold ${headDim / 2} numbers above 0, one per rotated pair.`);

@@ -15,6 +15,7 @@ import {
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   configFromHuggingFace,
+  huggingFaceConfig,
   LlamaModel,
   LoraAdapters,
   lastTokens,
@@ -200,10 +201,10 @@ describe.each(cases)('$name', ({ model: config, architecture, json, gguf }) => {
 
   it('has the logits and gradients of the float64 model', async () => {
     const plain = await LlamaModel.load(device, weightsInMemory(file.config, file.weights));
-    const options = { rank: 2, alpha: 4, dropout: 0, targets: ['q_proj', 'k_proj', 'down_proj'] };
+    const options = { rank: 2, alpha: 4, dropout: 0, targets: ['q_proj', 'k_proj', 'down_proj', 'lm_head'] };
     const adapters = new LoraAdapters(device, plain.config, options, new RandomStream(1, 'lora'));
     const model = plain.with({ adapters });
-    const { group, scale } = adapters;
+    const { group } = adapters;
     const state = await readGroup(group);
     const values = new Map(
       [...state].map(([name, { shape }], index) => [name, randomNormal([...shape], 90 + index, 0.3)] as const),
@@ -218,7 +219,7 @@ describe.each(cases)('$name', ({ model: config, architecture, json, gguf }) => {
       const lora = new Map<string, ReferenceLora>();
       for (const [name, b] of parameters) {
         const module = name.replace('.lora_B.weight', '');
-        if (module !== name) lora.set(module, { a: parameters.get(`${module}.lora_A.weight`)!, b, scale });
+        if (module !== name) lora.set(module, { a: parameters.get(`${module}.lora_A.weight`)!, b, scale: 2 });
       }
       return lora;
     };
@@ -312,6 +313,48 @@ describe('rotary frequencies', () => {
     expect(ratios[63]).toBe(8);
     expect(ratios.some((ratio) => ratio > 1.01 && ratio < 7.99)).toBe(true);
     expect(ratios).toEqual(ratios.toSorted((a, b) => a - b));
+  });
+
+  describe('of GGUF files, whose factors are all that is kept', () => {
+    const wide: ReferenceLlamaConfig = { ...base, layers: 1, headDim: 64, ropeTheta: 500000 };
+    const weights = randomLlamaWeights(wide, 5);
+    /** As llama.cpp's converter computes them, in f32. */
+    const factorsOf = (scaling: typeof llama3) => {
+      const own = rotaryFrequencies({ ...wide, ropeScaling: scaling });
+      return Float32Array.from(rotaryFrequencies(wide), (frequency, i) => frequency / own[i]!);
+    };
+    const opened = async (factors: Float32Array) => {
+      const model = tiny(wide, 'llama', weights);
+      const extended = new Map([...model.weights, ['rope_freqs.weight', { shape: [32], data: factors }] as const]);
+      const { source } = await openGgufModel(memorySource('m.gguf', encodeGguf({ ...model, weights: extended })));
+      return source;
+    };
+
+    it.each([
+      [8, 1, 4, 8192],
+      [32, 1, 4, 8192],
+      [4, 1, 8, 4096],
+      [16, 2, 8, 2000],
+    ])("are written as LLaMA 3.1's rule: factor %d, %d to %d turns of %d", async (factor, low, high, original) => {
+      const rule = { lowFrequencyFactor: low, highFrequencyFactor: high, originalMaxPositions: original };
+      const source = await opened(factorsOf({ ...llama3, factor, ...rule }));
+      const json = huggingFaceConfig(source.config, 'F32');
+      expect(json.rope_scaling).toMatchObject({ rope_type: 'llama3', factor, low_freq_factor: 1 });
+      if (low === 1) {
+        expect(json.rope_scaling).toMatchObject({ high_freq_factor: high, original_max_position_embeddings: original });
+      }
+      const again = rotaryFrequencies(configFromHuggingFace(json, 'config.json'));
+      const expected = rotaryFrequencies(source.config);
+      for (const [i, frequency] of again.entries()) expect(Math.abs(frequency / expected[i]! - 1)).toBeLessThan(1e-6);
+    });
+
+    it('are written one by one where no rule gives them', async () => {
+      const source = await opened(Float32Array.from({ length: 32 }, (_, i) => 1 + ((7 * i) % 11)));
+      const json = huggingFaceConfig(source.config, 'F32');
+      expect(json.rope_scaling).toMatchObject({ rope_type: 'longrope', attention_factor: 1 });
+      const again = configFromHuggingFace(json, 'config.json');
+      expect(rotaryFrequencies(again)).toEqual(rotaryFrequencies(source.config));
+    });
   });
 
   it('of GGUF files are divided by rope_freqs.weight', async () => {

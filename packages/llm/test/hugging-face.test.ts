@@ -17,13 +17,15 @@ import {
   memoryFolder,
   mergedWeights,
   openHuggingFaceModel,
-  type PeftAdapter,
   packSequences,
   readPeftAdapter,
   storedDtype,
+  type WeightSource,
+  type WrittenAdapter,
   withPeftAdapter,
+  withSavedWeights,
 } from '../src';
-import { openFolder } from '../src/node';
+import { openAdapter, openFolder } from '../src/node';
 import { collect } from './fixtures';
 
 let device: Device;
@@ -38,6 +40,7 @@ interface Expected {
   readonly tokens: number[];
   readonly logits: number[][];
   readonly adapterLogits?: number[][];
+  readonly moreAdapterLogits?: Readonly<Record<string, number[][]>>;
 }
 const expectedOf = (name: string) =>
   JSON.parse(readFileSync(join(fixtures, name, 'expected.json'), 'utf8')) as Expected;
@@ -48,6 +51,16 @@ async function logitsOf(model: LlamaModel, tokens: readonly number[]): Promise<F
   const batch = packSequences(device, [tokens.length]);
   const rows = Uint32Array.from(tokens, (_, i) => i);
   return await model.logits(model.forward(model.embed(Uint32Array.from(tokens)), batch, rows)).read();
+}
+
+/** The files of an adapter, with keys put over those of its configuration. */
+async function filesOf(adapter: WrittenAdapter, keys: Record<string, unknown> = {}): Promise<Map<string, Uint8Array>> {
+  const files = new Map<string, Uint8Array>();
+  for (const [file, content] of encodePeftAdapter(adapter)) {
+    if (typeof content !== 'string') files.set(file, await collect(content));
+    else files.set(file, new TextEncoder().encode(JSON.stringify({ ...JSON.parse(content), ...keys })));
+  }
+  return files;
 }
 
 /** max|Δ| / max|logit| */
@@ -87,6 +100,65 @@ describe.each(readdirSync(fixtures))('%s', (name) => {
     expect(copy.config).toEqual(source.config);
     for (const tensor of source.tensors.keys()) {
       expect(await copy.readAll(tensor), tensor).toEqual(await source.readAll(tensor));
+    }
+    await source.close();
+  });
+});
+
+const more = readdirSync(fixtures).flatMap((name) =>
+  Object.entries(expectedOf(name).moreAdapterLogits ?? {}).map(([kind, logits]) => ({ name, kind, logits })),
+);
+
+describe.each(more)('the adapter $kind of peft on $name', ({ name, kind, logits }) => {
+  const { tokens, logits: plain } = expectedOf(name);
+  const open = () => openHuggingFaceModel(openFolder(join(fixtures, name)));
+  const read = (config: WeightSource['config']) => openAdapter(join(fixtures, name, `adapter-${kind}`), config);
+
+  it('gives the logits of peft, put on, merged in, and written and read again', async () => {
+    const source = await open();
+    const adapter = await read(source.config);
+    expect(adapter.warnings).toEqual([]);
+    expect(adapter.tensors.unused).toEqual([]);
+    const base = await LlamaModel.load(device, withSavedWeights(source, adapter));
+    const model = withPeftAdapter(base, { ...adapter, saved: new Map() });
+    expect(difference(await logitsOf(model, tokens), logits.flat())).toBeLessThan(tolerance);
+    expect(difference(plain.flat(), logits.flat())).toBeGreaterThan(0.05);
+    model.adapters!.release();
+    base.release();
+
+    const merged = mergedWeights(source, adapter);
+    const files = new Map([
+      ['config.json', new TextEncoder().encode(JSON.stringify(huggingFaceConfig(merged.config, 'F32')))],
+      ['model.safetensors', await collect(encodeWeights(merged, 'F32'))],
+    ]);
+    const copy = await openHuggingFaceModel(memoryFolder('merged', files));
+    expect(copy.warnings).toEqual([]);
+    const alone = await LlamaModel.load(device, copy);
+    expect(difference(await logitsOf(alone, tokens), logits.flat())).toBeLessThan(tolerance);
+    alone.release();
+
+    const again = await readPeftAdapter(memoryFolder('again', await filesOf(adapter)), source.config);
+    expect(again.warnings).toEqual([]);
+    expect(again.options).toEqual(adapter.options);
+    expect(again.state).toEqual(adapter.state);
+    expect(again.saved).toEqual(adapter.saved);
+    await source.close();
+  });
+
+  it('is refused without one of its tensors', async () => {
+    const source = await open();
+    const adapter = await read(source.config);
+    for (const part of ['state', 'saved'] as const) {
+      for (const missing of adapter[part].keys()) {
+        // What peft writes of a head that is adapted, beside its adapter, may be left out.
+        if (missing === 'lm_head.weight' && adapter.state.has('lm_head.lora_A.weight')) continue;
+        const rest = { ...adapter, [part]: new Map([...adapter[part]].filter(([name]) => name !== missing)) };
+        const config = JSON.parse(new TextDecoder().decode((await filesOf(adapter)).get('adapter_config.json')));
+        const files = await filesOf(rest, config);
+        await expect(readPeftAdapter(memoryFolder('part', files), source.config), missing).rejects.toThrow(
+          `tensor "base_model.model.${missing}" is missing`,
+        );
+      }
     }
     await source.close();
   });
@@ -174,10 +246,10 @@ describe.each(adapted)('an adapter of peft on %s', (name) => {
       [
         'with other trained modules',
         { config: { modules_to_save: ['lm_head'] } },
-        /modules_to_save is \["lm_head"\], which/,
+        /"base_model\.model\.lm_head\.weight" is missing, modules_to_save asks for it/,
       ],
       ['with trained biases', { config: { bias: 'all' } }, /bias is "all"/],
-      ['with ranks by layer', { config: { rank_pattern: { q_proj: 2 } } }, /rank_pattern is/],
+      ['with a rank that is none', { config: { rank_pattern: { q_proj: 0 } } }, /rank_pattern gives q_proj 0, but/],
       ['on a changed base', { config: { init_lora_weights: 'pissa' } }, /init_lora_weights is "pissa"/],
       ['without a rank', { config: { r: undefined } }, /r is missing/],
       ['of another rank', { config: { r: 7 } }, /has shape \[\d+,\d+\], but this model and r make it \[7,16\]/],
@@ -191,12 +263,7 @@ describe.each(adapted)('an adapter of peft on %s', (name) => {
       const source = await open();
       const adapter = await readPeftAdapter(folder, source.config);
       change?.(adapter.state);
-      const files = new Map<string, Uint8Array>();
-      for (const [file, content] of encodePeftAdapter(adapter)) {
-        if (typeof content !== 'string') files.set(file, await collect(content));
-        else files.set(file, new TextEncoder().encode(JSON.stringify({ ...JSON.parse(content), ...config })));
-      }
-      const reading = readPeftAdapter(memoryFolder('a', files), source.config);
+      const reading = readPeftAdapter(memoryFolder('a', await filesOf(adapter, config)), source.config);
       await expect(reading).rejects.toThrow(message);
       await expect(reading).rejects.toThrow(expect.objectContaining({ name: 'InputError' }));
       await source.close();
@@ -244,17 +311,13 @@ describe('targets', () => {
     const model = await LlamaModel.load(device, source);
     const options = { rank: 4, alpha: 6, dropout: 0, targets: 'all-linear', rankStabilized: true };
     const adapters = new LoraAdapters(device, model.config, options, new RandomStream(1, 'lora'));
-    expect(adapters.scale).toBe(3);
-    const adapter: PeftAdapter = {
-      source: 'made here',
+    expect(adapters.get('model.layers.0.self_attn.q_proj')?.scale).toBe(3);
+    const adapter: WrittenAdapter = {
       options,
       state: await readGroup(adapters.group),
       baseModel: 'llama',
     };
-    const files = new Map<string, Uint8Array>();
-    for (const [file, content] of encodePeftAdapter(adapter)) {
-      files.set(file, typeof content === 'string' ? new TextEncoder().encode(content) : await collect(content));
-    }
+    const files = await filesOf(adapter);
     const again = await readPeftAdapter(memoryFolder('again', files), source.config);
     expect(again.options).toMatchObject({ rank: 4, alpha: 6, rankStabilized: true });
     expect(again.state).toEqual(adapter.state);

@@ -55,7 +55,7 @@ describe.each(shapes)('a model with %s', (_, config) => {
     const options = { rank: 3, alpha: 6, dropout: 0, targets: ['q_proj', 'v_proj', 'down_proj'] };
     const adapters = new LoraAdapters(device, base.config, options, new RandomStream(1, 'lora'));
     const model = base.with({ adapters });
-    const { group, scale } = adapters;
+    const { group } = adapters;
     const state = await readGroup(group);
     const lora = new Map<
       string,
@@ -65,7 +65,7 @@ describe.each(shapes)('a model with %s', (_, config) => {
       const values = randomNormal([...shape], name.length + name.charCodeAt(13), 0.3);
       state.set(name, { shape, data: toFloat32(values) });
       const [module, part] = name.split('.lora_') as [string, string];
-      const entry = lora.get(module) ?? { a: values, b: values, scale };
+      const entry = lora.get(module) ?? { a: values, b: values, scale: 2 };
       lora.set(module, part.startsWith('A') ? { ...entry, a: values } : { ...entry, b: values });
     }
     writeGroup(group, state, 'test');

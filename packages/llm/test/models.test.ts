@@ -157,7 +157,6 @@ describe('Hugging Face folders that are refused', () => {
     ['biases that are not there', { config: { attention_bias: true } }, /q_proj\.bias is missing/],
     ['a window', { config: { sliding_window: 64 } }, /sliding_window is 64, but a llama model has no window/],
     ['another activation', { config: { hidden_act: 'gelu' } }, /hidden_act is "gelu"/],
-    ['quantised weights', { config: { quantization_config: {} } }, /quantization_config/],
     ['a missing size', { config: { hidden_size: undefined } }, /config\.json: hidden_size is missing/],
     [
       'a size that is a string',

@@ -230,7 +230,9 @@ describe('a model with quantised layers', () => {
     );
     const other = { ...huggingFaceConfig(source.config, 'F32'), quantization_config: { quant_method: 'gptq' } };
     const refused = new Map([...files, ['config.json', encode(other)]] as const);
-    await expect(openHuggingFaceModel(memoryFolder('other', refused))).rejects.toThrow(/quantization_config is set/);
+    await expect(openHuggingFaceModel(memoryFolder('other', refused))).rejects.toThrow(
+      /config\.json: quantization_config says that the weights are quantized, method gptq, and tensor .* \(U8\) shows it/,
+    );
   });
 
   it('names a weight that cannot be quantised, and gives its memory back', async () => {

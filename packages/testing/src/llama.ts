@@ -138,10 +138,13 @@ export function referenceLlama(
   const { hiddenSize, heads, keyValueHeads, headDim, rmsNormEpsilon, ropeTheta } = config;
   const shapes = llamaWeightShapes(config);
   const weight = (name: string) => weightOf(weights, name, shapes.get(name) ?? []);
-  const project = (x: Reference, name: string): Reference => {
-    const y = linear(x, weight(`${name}.weight`), shapes.has(`${name}.bias`) ? weight(`${name}.bias`) : undefined);
+  const adapted = (y: Reference, x: Reference, name: string): Reference => {
     const lora = input.lora?.get(name);
     return lora ? add(y, scale(linear(linear(x, lora.a), lora.b), lora.scale)) : y;
+  };
+  const project = (x: Reference, name: string): Reference => {
+    const bias = shapes.has(`${name}.bias`) ? weight(`${name}.bias`) : undefined;
+    return adapted(linear(x, weight(`${name}.weight`), bias), x, name);
   };
 
   let x = embeddingsOf(input, weight('model.embed_tokens.weight'));
@@ -176,7 +179,7 @@ export function referenceLlama(
   const hidden = rmsNorm(x, weight('model.norm.weight'), rmsNormEpsilon);
   const head = weight(config.tieWordEmbeddings ? 'model.embed_tokens.weight' : 'lm_head.weight');
   const wanted = gatherRows(hidden, input.logitPositions ?? lastPositions(offsets));
-  return { hidden, logits: linear(wanted, head) };
+  return { hidden, logits: adapted(linear(wanted, head), wanted, 'lm_head') };
 }
 
 function embeddingsOf(input: ReferenceLlamaInput, table: Reference): Reference {

@@ -90,7 +90,7 @@ export function registerModel(program: Command, host: Host): void {
         context.log.warn((error as Error).message);
         return null;
       });
-      for (const warning of [...(config.warnings ?? []), ...(tokenizer?.warnings ?? [])]) context.log.warn(warning);
+      for (const warning of tokenizer?.warnings ?? []) context.log.warn(warning);
       const maxPositions = contextOf(config);
       if (options.plan && options.length > maxPositions) {
         throw new InputError(`${options.length} tokens exceed ${contextWords(config)}`, {

@@ -47,6 +47,7 @@ export async function hybridScorer(
   const { config, dataset } = context;
   const { signal } = context.session;
   const adapter = await openAdapter(join(run, 'adapter'), llm.config);
+  for (const warning of adapter.warnings) context.session.log.warn(warning);
   const cf = await loadBackends(contexts, run, device);
   const { channels, builder } = await open().catch((error: unknown) => {
     cf.release();

@@ -49,3 +49,13 @@ export const ggmlTypes: ReadonlyMap<number, GgmlType> = new Map(
     ] as const
   ).map(([id, name, blockSize, blockBytes]) => [id, { name, blockSize, blockBytes }]),
 );
+
+/** Types that ggml has dropped: their numbers stay unused. */
+const droppedTypes: ReadonlySet<number> = new Set([4, 5, 31, 32, 33, 36, 37, 38]);
+
+/** What a type is that has no name here, to stand behind "type N". */
+export function describeUnknownType(number: number): string {
+  return droppedTypes.has(number)
+    ? 'which ggml no longer has; convert the model anew'
+    : 'which is newer than this version, or of another program';
+}

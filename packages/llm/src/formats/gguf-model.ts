@@ -1,6 +1,7 @@
 /** Opens the weights of a LLaMA model stored as GGUF. */
 import { type ByteSource, InputError, quoted } from '@crossgate/tensor';
-import { configFromGguf, type LlamaConfig } from '../config';
+import { configFromGguf, expectedTensors, type LlamaConfig } from '../config';
+import type { Warn } from '../key-reader';
 import { type StoredType, storedTypes } from './dequantize';
 import { type GgufHeader, type GgufTensor, readGgufHeader } from './gguf';
 import { checkWeights, type StoredWeight, type WeightSource, weightSource } from './source';
@@ -75,13 +76,16 @@ export async function openGgufModel(file: ByteSource, more: readonly ByteSource[
   try {
     const header = await readGgufHeader(file);
     const tensors = await placedTensors(files, header);
-    const config = await ggufConfig(header, tensors, file);
+    const warnings: string[] = [];
+    const config = await ggufConfig(header, tensors, file, (warning) => warnings.push(warning));
+    const expected = expectedTensors(config);
     const weights = new Map<string, StoredWeight>();
     // Only LLaMA's files have q and k in rotated pairs; Qwen's keep Hugging Face's order.
     const rotated = config.architecture === 'llama' ? /\.self_attn\.[qk]_proj\.(weight|bias)$/ : undefined;
     for (const [ggufName, tensor] of tensors) {
       if (ggufName === ropeFactors) continue;
       const name = huggingFaceName(ggufName);
+      if (tensor.shape.includes(0) && !expected.has(name)) continue;
       const { shape, begin } = tensor;
       const type = typeOf(tensor);
       weights.set(name, {
@@ -93,7 +97,7 @@ export async function openGgufModel(file: ByteSource, more: readonly ByteSource[
       });
     }
     checkWeights(config, weights, file.name);
-    return { source: weightSource(config, weights, files), header };
+    return { source: weightSource(config, weights, files, warnings), header };
   } catch (error) {
     await Promise.all(files.map((opened) => opened.close()));
     throw error;
@@ -144,6 +148,7 @@ async function ggufConfig(
   { metadata }: GgufHeader,
   tensors: ReadonlyMap<string, PlacedTensor>,
   { name }: ByteSource,
+  warn: Warn,
 ): Promise<LlamaConfig> {
   const factors = tensors.get(ropeFactors);
   // Half a head is a few hundred bytes; more would be refused anyway and need not be read.
@@ -155,5 +160,5 @@ async function ggufConfig(
       ...(readable ? typeOf(factors).decode(await factors.file.read(factors.begin, factors.byteLength)) : []),
     ],
   };
-  return configFromGguf(metadata, facts, name);
+  return configFromGguf(metadata, facts, name, warn);
 }

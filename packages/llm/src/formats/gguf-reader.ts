@@ -29,6 +29,11 @@ export class HeaderReader {
     });
   }
 
+  /** @throws {InputError} always, naming the file: it is whole as far as one can tell, but is not supported. */
+  refuse(problem: string): never {
+    throw new InputError(problem, { code: 'model.unsupported', place: this.source.name });
+  }
+
   /** Number of bytes of the file after the cursor. */
   get remaining(): number {
     return this.source.size - this.position;

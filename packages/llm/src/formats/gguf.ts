@@ -1,6 +1,7 @@
 /** Parses the header of GGUF files, versions 2 and 3: metadata, and the place of each tensor. */
 import { type ByteSource, InputError, quoted } from '@crossgate/tensor';
-import { type GgmlType, ggmlTypes } from './ggml-types';
+import { storedTypes } from './dequantize';
+import { describeUnknownType, type GgmlType, ggmlTypes } from './ggml-types';
 import { HeaderReader } from './gguf-reader';
 import type { GgufStrings } from './gguf-strings';
 import { describeOther } from './recognize';
@@ -49,6 +50,7 @@ export interface GgufHeader {
 
 /** Bytes of one element, by the number of the value type in the file. */
 const scalarBytes: readonly number[] = [1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8, 8];
+const newerValue = 'which is newer than this version; types 0 to 12 are read.';
 const typeBoolean = 7;
 const typeString = 8;
 const typeArray = 9;
@@ -109,7 +111,7 @@ async function readValue(reader: HeaderReader, type: number, key: string, depth:
   if (type === typeString) return reader.string(`metadata ${quoted(key)}`);
   if (type === typeArray) return readArray(reader, key, depth);
   const bytes = scalarBytes[type];
-  if (bytes === undefined) return reader.fail(`metadata ${quoted(key)} has the unknown type ${type}`);
+  if (bytes === undefined) return reader.refuse(`metadata ${quoted(key)} has the unknown type ${type}, ${newerValue}`);
   const value = numbersOf(type, await reader.take(bytes))[0]!;
   if (type === typeBoolean) return value !== 0;
   if (typeof value !== 'bigint') return value;
@@ -133,7 +135,7 @@ async function readArray(reader: HeaderReader, key: string, depth: number): Prom
     return arrays;
   }
   const bytes = scalarBytes[type];
-  if (bytes === undefined) return reader.fail(`${label} is an array of the unknown type ${type}`);
+  if (bytes === undefined) return reader.refuse(`${label} is an array of the unknown type ${type}, ${newerValue}`);
   return numbersOf(type, await reader.take(reader.checkCount(declared, bytes, label) * bytes));
 }
 
@@ -190,7 +192,10 @@ async function readTensorEntry(reader: HeaderReader): Promise<TensorEntry> {
   }
   const typeNumber = await reader.uint32();
   const type = ggmlTypes.get(typeNumber);
-  if (!type) return reader.fail(`${label} has the unknown ggml type ${typeNumber}`);
+  if (!type) {
+    const what = `${label} has the unknown ggml type ${typeNumber}, ${describeUnknownType(typeNumber)}`;
+    return reader.refuse(`${what}; weights are read as ${[...storedTypes.keys()].join(', ')}.`);
+  }
   const rowLength = shape.at(-1) ?? 1;
   if (rowLength % type.blockSize !== 0) {
     reader.fail(`${label} has rows of ${rowLength}, no multiple of the ${type.blockSize} of ${type.name}`);

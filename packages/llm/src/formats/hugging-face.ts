@@ -10,10 +10,12 @@ import {
   type SafetensorsTensor,
 } from '@crossgate/tensor';
 import { configFromHuggingFace, expectedTensors, type LlamaConfig } from '../config';
+import { type ForeignQuantization, foreignQuantization, refuseQuantized } from '../quantization';
 import { storedTypes } from './dequantize';
+import { renamed, renamingOf } from './names';
 import { bitsOfWeight, quantizedType } from './quantize';
 import { findPickle, orDescribed, pickleAdvice } from './recognize';
-import { checkWeights, type StoredWeight, type WeightSource, weightSource } from './source';
+import { checkWeights, readRows, type StoredWeight, type WeightSource, weightSource } from './source';
 
 /** A folder of files, wherever it is: on disk, in a browser's file system, in memory. */
 export interface ModelFolder {
@@ -64,12 +66,26 @@ export async function readJson(folder: ModelFolder, file: string, maxBytes = max
   }
 }
 
+interface FolderConfig {
+  readonly config: LlamaConfig;
+  /** What config.json says of weights that another program quantized. */
+  readonly quantization: ForeignQuantization | undefined;
+  readonly warnings: string[];
+}
+
 /**
  * Reads a folder's config.json, and the end-of-text ids that generation_config.json may add.
  *
- * @throws {InputError} when it is missing or malformed, or describes a model that is not supported.
+ * @throws {InputError} when it is missing or malformed, or describes a model that is not supported, such as one that
+ * another program quantized.
  */
 export async function readConfig(folder: ModelFolder): Promise<LlamaConfig> {
+  const { config, quantization } = await readFolderConfig(folder);
+  if (quantization) refuseQuantized(quantization, `${folder.name}/config.json`);
+  return config;
+}
+
+async function readFolderConfig(folder: ModelFolder): Promise<FolderConfig> {
   const files = await folder.list();
   if (!files.includes('config.json')) {
     throw new InputError('there is no config.json', {
@@ -78,60 +94,175 @@ export async function readConfig(folder: ModelFolder): Promise<LlamaConfig> {
       fix: 'give a Hugging Face model folder or a .gguf file.',
     });
   }
-  const config = configFromHuggingFace(await readJson(folder, 'config.json'), `${folder.name}/config.json`);
-  if (!files.includes('generation_config.json')) return config;
+  const source = `${folder.name}/config.json`;
+  const json = await readJson(folder, 'config.json');
+  const warnings: string[] = [];
+  const config = configFromHuggingFace(json, source, (warning) => warnings.push(warning));
+  const quantization = foreignQuantization(json, source);
+  if (!files.includes('generation_config.json')) return { config, quantization, warnings };
   const generation = await readJson(folder, 'generation_config.json');
   const more = (generation as { eos_token_id?: unknown } | null)?.eos_token_id;
   const ids = (Array.isArray(more) ? more : [more]).filter(
     (id): id is number => Number.isInteger(id) && id >= 0 && id < config.vocabSize,
   );
-  return { ...config, eosTokenIds: [...new Set([...config.eosTokenIds, ...ids])] };
+  const eosTokenIds = [...new Set([...config.eosTokenIds, ...ids])];
+  return { config: { ...config, eosTokenIds }, quantization, warnings };
 }
 
 /** Tensors in old files that no computation needs. */
 const derived = /(^|\.)rotary_emb\.inv_freq$|(^|\.)self_attn\.(masked_)?bias$/;
 
+const [embeddings, head] = ['model.embed_tokens.weight', 'lm_head.weight'];
+
+/** A tensor under the name that it is read by, in the file that has it. */
+interface PlacedTensor extends SafetensorsTensor {
+  readonly file: ByteSource;
+}
+
 /**
- * Opens a model folder. Only headers are read.
+ * Opens a model folder. Reads headers only, and the values of embeddings and head if the configuration ties them and
+ * the files have both.
  *
  * @throws {InputError} for missing or damaged files, unsupported architectures and types, and tensors that do not fit
  * the configuration.
  */
 export async function openHuggingFaceModel(folder: ModelFolder): Promise<WeightSource> {
-  const config = await readConfig(folder);
+  const { config: declared, quantization, warnings } = await readFolderConfig(folder);
   const files: ByteSource[] = [];
   try {
-    const weights = new Map<string, StoredWeight>();
+    const wanted = new Set(expectedTensors({ ...declared, tieWordEmbeddings: false }).keys());
+    const tensors = placedTensors(await openShards(folder, files), declared, wanted, folder.name, warnings);
+    if (quantization) checkPlain(quantization, tensors, wanted, folder.name, warnings);
+    const config = await tiedAsStored(declared, tensors, folder.name, warnings);
     const expected = expectedTensors(config);
-    const ignored = (name: string) => derived.test(name) || (config.tieWordEmbeddings && name === 'lm_head.weight');
-    for (const { file, tensors } of await openShards(folder, files)) {
-      for (const tensor of tensors) addWeight(weights, file, tensor, expected, ignored);
+    const weights = new Map<string, StoredWeight>();
+    for (const tensor of tensors) {
+      if (expected.has(tensor.name) || tensor.name !== head) addWeight(weights, tensor.file, tensor, expected);
     }
-    checkWeights(config, weights, folder.name, ignored);
-    return weightSource(config, weights, files);
+    checkWeights(config, weights, folder.name);
+    return weightSource(config, weights, files, warnings);
   } catch (error) {
     await Promise.all(files.map((file) => file.close()));
     throw error;
   }
 }
 
+/**
+ * What the shards hold, without what no computation needs: tables that follow from the configuration, and empty
+ * tensors.
+ */
+function placedTensors(
+  shards: readonly Shard[],
+  declared: LlamaConfig,
+  wanted: ReadonlySet<string>,
+  source: string,
+  warnings: string[],
+): PlacedTensor[] {
+  const needed = expectedTensors(declared);
+  const stored = shards.flatMap(({ file, tensors }) =>
+    tensors.filter(({ name }) => !derived.test(name)).map((tensor) => ({ ...tensor, file })),
+  );
+  const filled = (tensors: readonly PlacedTensor[]) =>
+    tensors.filter(({ name, shape }) => needed.has(name) || !shape.includes(0));
+  const renaming = renamingOf(
+    stored.map(({ name }) => name),
+    wanted,
+  );
+  if (!renaming) return filled(stored);
+  const tensors = filled(stored.map((tensor) => ({ ...tensor, name: renamed(tensor.name, renaming, wanted) })));
+  // What is renamed in part only is another model, and its own names say which.
+  const names = new Set(tensors.map(({ name }) => name));
+  if (names.size !== tensors.length || ![...names].every((name) => wanted.has(name))) return filled(stored);
+  const example = stored.find(({ name }) => !wanted.has(name))!.name;
+  const read = renamed(example, renaming, wanted);
+  warnings.push(`${source}: ${quoted(example)} is read as ${read}, and so are all others named so.`);
+  return tensors;
+}
+
+/**
+ * Weights that are floats under their own names were not quantized, whatever config.json says.
+ *
+ * @throws InputError for others
+ */
+function checkPlain(
+  quantization: ForeignQuantization,
+  tensors: readonly PlacedTensor[],
+  wanted: ReadonlySet<string>,
+  source: string,
+  warnings: string[],
+): void {
+  const other = tensors.find(({ name, dtype }) => !isFloatDtype(dtype) || !wanted.has(name));
+  const { key, method } = quantization;
+  if (other) refuseQuantized(quantization, `${source}/config.json`, `tensor ${quoted(other.name)} (${other.dtype})`);
+  warnings.push(
+    `${source}: ${key} of config.json says that the weights are quantized, method ${method}, but they are plain floats and are read ` +
+      `as such; other programs may quantize them when they load them; remove ${key} if it is left over.`,
+  );
+}
+
+/**
+ * Whether the head shares the embeddings, by what the files have: where the configuration ties them and there is
+ * another head, it is used, as transformers 5 does; where there is a head alone, it is the embeddings too.
+ */
+async function tiedAsStored(
+  config: LlamaConfig,
+  tensors: PlacedTensor[],
+  source: string,
+  warnings: string[],
+): Promise<LlamaConfig> {
+  if (!config.tieWordEmbeddings) return config;
+  const [first, last] = [embeddings, head].map((name) => tensors.findIndex((tensor) => tensor.name === name));
+  if (last! < 0) return config;
+  if (first! < 0) {
+    tensors[last!] = { ...tensors[last!]!, name: embeddings };
+    return config;
+  }
+  if (await sameValues(tensors[first!]!, tensors[last!]!, config)) return config;
+  warnings.push(
+    `${source}: config.json has tie_word_embeddings: true, but ${head} differs from ${embeddings}; the head of the file is used, ` +
+      'and the model is read as one with tie_word_embeddings: false.',
+  );
+  return { ...config, tieWordEmbeddings: false };
+}
+
+async function sameValues(a: PlacedTensor, b: PlacedTensor, config: LlamaConfig): Promise<boolean> {
+  const expected = expectedTensors({ ...config, tieWordEmbeddings: false });
+  const [x, y] = [a, b].map((tensor) => storedWeight(tensor.file, tensor, expected));
+  if (x!.shape.join() !== y!.shape.join()) return false;
+  const others = readRows(y!);
+  for await (const { data } of readRows(x!)) {
+    const { value } = await others.next();
+    if (!value || !sameBits(data, value.data)) return false;
+  }
+  return true;
+}
+
+function sameBits(a: Float32Array, b: Float32Array): boolean {
+  const [x, y] = [a, b].map(({ buffer, byteOffset, length }) => new Uint32Array(buffer, byteOffset, length));
+  return x!.length === y!.length && x!.every((bits, i) => bits === y![i]);
+}
+
 function addWeight(
   weights: Map<string, StoredWeight>,
   file: ByteSource,
-  { name, dtype, shape, begin }: SafetensorsTensor,
+  tensor: SafetensorsTensor,
   expected: ReadonlyMap<string, readonly number[]>,
-  ignored: (name: string) => boolean,
 ): void {
-  if (ignored(name)) return;
-  if (weights.has(name))
-    throw new InputError(`tensor ${quoted(name)} is in another shard too.`, {
+  if (weights.has(tensor.name))
+    throw new InputError(`tensor ${quoted(tensor.name)} is in another shard too.`, {
       code: 'model.damaged',
       place: file.name,
     });
-  if (dtype === 'U8') {
-    weights.set(name, { ...blocksOf(file, name, shape, expected.get(name) ?? []), file, begin });
-    return;
-  }
+  weights.set(tensor.name, storedWeight(file, tensor, expected));
+}
+
+/** How a tensor is read. @throws {InputError} naming the tensor and its type where it cannot be */
+function storedWeight(
+  file: ByteSource,
+  { name, dtype, shape, begin }: SafetensorsTensor,
+  expected: ReadonlyMap<string, readonly number[]>,
+): StoredWeight {
+  if (dtype === 'U8') return { ...blocksOf(file, name, shape, expected.get(name) ?? []), file, begin };
   const type = isFloatDtype(dtype) ? storedTypes.get(dtype) : undefined;
   if (!type) {
     throw new InputError(
@@ -139,7 +270,7 @@ function addWeight(
       { code: 'model.unsupported', place: file.name },
     );
   }
-  weights.set(name, { shape, type, file, begin });
+  return { shape, type, file, begin };
 }
 
 /** A matrix that `encodeWeights` quantized: the width of its rows in bytes says to how many bits. */

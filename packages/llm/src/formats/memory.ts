@@ -26,6 +26,7 @@ export function weightsInMemory(config: LlamaConfig, weights: ReadonlyMap<string
   };
   return {
     config,
+    warnings: [],
     tensors: new Map([...weights].map(([name, { shape }]) => [name, { shape, dtype: 'F32' }])),
     async *read(name) {
       yield { offset: 0, data: find(name).data };

@@ -2,6 +2,7 @@
 import { type ByteSource, defaultChunkBytes, InputError, quoted } from '@crossgate/tensor';
 import { expectedTensors, type LlamaConfig } from '../config';
 import type { StoredType } from './dequantize';
+import { nearestName } from './names';
 
 /** What is known about a weight before it is read. */
 export interface WeightInfo {
@@ -58,6 +59,10 @@ export interface WeightSource {
   /** All weights by Hugging Face name: exactly those of {@link expectedTensors}. */
   readonly tensors: ReadonlyMap<string, WeightInfo>;
   /**
+   * What a user should know of files that are read all the same, whole sentences; empty where there is nothing to say.
+   */
+  readonly warnings: readonly string[];
+  /**
    * Streams one weight in order, whole rows at a time, widened to f32. Rows of q and k are in Hugging Face's
    * half-rotation order.
    *
@@ -97,12 +102,21 @@ export function checkWeights(
   ignored: (name: string) => boolean = () => false,
 ): void {
   const expected = expectedTensors(config);
+  const others = [...found.keys()].filter((name) => !expected.has(name) && !ignored(name));
+  const missing = [...expected.keys()].filter((name) => !found.has(name));
+  const [first] = missing;
+  if (first !== undefined) {
+    const hint = first === 'lm_head.weight' ? ' (a tied head needs tie_word_embeddings: true)' : '';
+    const count = missing.length > 1 ? `, and ${missing.length - 1} more of ${expected.size} are` : '';
+    const nearest = nearestName(first, others);
+    const beside = nearest === undefined ? '' : `; the file has ${quoted(nearest)}, which is no name of such a model`;
+    throw new InputError(`tensor ${first} is missing${count}${hint}${beside}.`, {
+      code: 'model.missing-file',
+      place: source,
+    });
+  }
   for (const [name, shape] of expected) {
-    const entry = found.get(name);
-    if (!entry) {
-      const hint = name === 'lm_head.weight' ? ' (a tied head needs tie_word_embeddings: true)' : '';
-      throw new InputError(`tensor ${name} is missing${hint}.`, { code: 'model.missing-file', place: source });
-    }
+    const entry = found.get(name)!;
     if (entry.shape.length !== shape.length || entry.shape.some((extent, i) => extent !== shape[i])) {
       throw new InputError(
         `tensor ${name} has shape [${entry.shape.slice(0, 8)}], but the configuration makes it [${shape.slice(0, 8)}].`,
@@ -110,13 +124,12 @@ export function checkWeights(
       );
     }
   }
-  for (const name of found.keys()) {
-    if (!expected.has(name) && !ignored(name)) {
-      throw new InputError(
-        `tensor ${quoted(name)} is not part of a ${config.architecture} model of this configuration.`,
-        { code: 'model.damaged', place: source },
-      );
-    }
+  const [other] = others;
+  if (other !== undefined) {
+    throw new InputError(
+      `tensor ${quoted(other)} is not part of a ${config.architecture} model of this configuration.`,
+      { code: 'model.damaged', place: source },
+    );
   }
 }
 
@@ -125,6 +138,7 @@ export function weightSource(
   config: LlamaConfig,
   weights: ReadonlyMap<string, StoredWeight>,
   files: readonly ByteSource[],
+  warnings: readonly string[] = [],
 ): WeightSource {
   const find = (name: string): StoredWeight => {
     const weight = weights.get(name);
@@ -137,6 +151,7 @@ export function weightSource(
   };
   return {
     config,
+    warnings,
     tensors: new Map([...weights].map(([name, { shape, type }]) => [name, { shape, dtype: type.name }])),
     read: (name, options) => readRows(find(name), options),
     readStored: (name, options) => readStoredRows(find(name), options),
@@ -193,7 +208,8 @@ async function* readStoredRows(
   }
 }
 
-async function* readRows(weight: StoredWeight, options: ReadOptions = {}): AsyncGenerator<WeightChunk> {
+/** A weight in order, whole rows at a time, widened to f32. */
+export async function* readRows(weight: StoredWeight, options: ReadOptions = {}): AsyncGenerator<WeightChunk> {
   const { columns, storedColumns } = layoutOf(weight);
   for await (const { offset, bytes } of readStoredRows(weight, options)) {
     const values = weight.type.decode(bytes);

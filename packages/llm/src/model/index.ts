@@ -8,6 +8,8 @@ export * from './lora';
 export * from './merge';
 export * from './packing';
 export * from './peft';
+export type { PeftTensors } from './peft-tensors';
 export { contextOf, contextWords, rotaryRows, rotatesByLength } from './rotation';
 export * from './sampling';
+export { type AdapterWeights, withSavedWeights } from './saved-weights';
 export * from './score';

@@ -24,7 +24,7 @@ import { expectedTensors, type LlamaConfig } from '../config';
 import type { WeightSource } from '../formats/source';
 import type { KeyValueCache, Past } from './cache';
 import { type LoadOptions, loadWeights } from './load-weights';
-import type { DropoutContext, LoraAdapters } from './lora';
+import { type DropoutContext, headModule, type LoraAdapters } from './lora';
 import { lastTokens, type PackedBatch, packSequences, windowed } from './packing';
 import { contextOf, contextWords, RotaryTable, type Rotation, rotationOf } from './rotation';
 
@@ -208,9 +208,14 @@ export class LlamaModel {
     return this.forward(embeddings, batch, lastTokens(batch), undefined, { cache, keep: true });
   }
 
-  /** Logits over the vocabulary: hidden states [rows, hiddenSize] → [rows, vocabSize]. Differentiable. */
-  logits(hidden: Tensor): Tensor {
-    return linear(hidden, this.config.tieWordEmbeddings ? this.tokenEmbeddings : this.#weight('lm_head.weight'));
+  /**
+   * Logits over the vocabulary: hidden states [rows, hiddenSize] → [rows, vocabSize]. Differentiable.
+   *
+   * @param dropout given in training, for an adapter of the head.
+   */
+  logits(hidden: Tensor, dropout?: DropoutContext): Tensor {
+    const weight = this.config.tieWordEmbeddings ? this.tokenEmbeddings : this.#weight(`${headModule}.weight`);
+    return this.#adapted(headModule, hidden, weight, undefined, dropout);
   }
 
   #layer(
@@ -259,11 +264,21 @@ export class LlamaModel {
   #project(module: string, x: Tensor, dropout: DropoutContext | undefined): Tensor {
     const weight = this.#weight(`${module}.weight`);
     const bias = this.weights.has(`${module}.bias`) ? this.weight(`${module}.bias`) : undefined;
-    const { adapters } = this;
-    const layer = adapters?.get(module);
-    if (!adapters || !layer) return linear(x, weight, bias);
-    const { a, b } = layer;
-    return loraLinear(x, weight, { a, b, scale: adapters.scale, dropout: adapters.dropout(layer, dropout) }, bias);
+    return this.#adapted(module, x, weight, bias, dropout);
+  }
+
+  /** A linear layer, with its adapter where it has one. */
+  #adapted(
+    module: string,
+    x: Tensor,
+    weight: LinearWeight,
+    bias: Tensor | undefined,
+    context: DropoutContext | undefined,
+  ): Tensor {
+    const layer = this.adapters?.get(module);
+    if (!layer) return linear(x, weight, bias);
+    const { a, b, scale } = layer;
+    return loraLinear(x, weight, { a, b, scale, dropout: this.adapters!.dropout(layer, context) }, bias);
   }
 
   /** Frees the rotary table, and the weights that {@link load} loaded. A model made by {@link with} owns nothing. */

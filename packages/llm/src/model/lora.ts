@@ -15,9 +15,9 @@ export interface LoraOptions {
   /** Dropout on the update's input in training, in [0, 1). */
   readonly dropout: number;
   /**
-   * Layers to adapt, as in PEFT. A list: every linear layer of the blocks whose name equals, or ends in, one of these,
-   * e.g. `q_proj`. A string: a regular expression that must match the whole name, e.g. `.*\\.[01]\\.mlp\\..*`, or
-   * `all-linear`.
+   * Layers to adapt, as in PEFT. A list: every linear layer of the blocks, and the head, whose name equals, or ends in,
+   * one of these, e.g. `q_proj` or `lm_head`. A string: a regular expression that must match the whole name, e.g.
+   * `.*\\.[01]\\.mlp\\..*`, or `all-linear`, which means those of the blocks.
    */
   readonly targets: readonly string[] | string;
   /**
@@ -25,6 +25,13 @@ export interface LoraOptions {
    * false.
    */
   readonly rankStabilized?: boolean;
+  /**
+   * Other ranks for some layers, as PEFT has it: regular expressions for the end of their names; the first that
+   * matches counts.
+   */
+  readonly rankPattern?: Readonly<Record<string, number>>;
+  /** Other alphas for some layers, chosen in the same way. */
+  readonly alphaPattern?: Readonly<Record<string, number>>;
 }
 
 /** Identifies the dropout of a training step: the same seed and counter give the same masks. */
@@ -41,6 +48,8 @@ const suffixB = '.lora_B.weight';
 interface AdaptedLayer {
   readonly a: Parameter;
   readonly b: Parameter;
+  /** Factor on the update: see {@link loraScale}. */
+  readonly scale: number;
   /** Distinguishes this layer's dropout masks from those of other layers. */
   readonly stream: number;
 }
@@ -49,8 +58,6 @@ interface AdaptedLayer {
 export class LoraAdapters {
   /** All parameters, under the name `lora`: see {@link loraParameterShapes}. */
   readonly group: ParameterGroup;
-  /** Factor on every update: see {@link loraScale}. */
-  readonly scale: number;
   readonly #layers: ReadonlyMap<string, AdaptedLayer>;
 
   /**
@@ -70,7 +77,6 @@ export class LoraAdapters {
     if (!(dropout >= 0 && dropout < 1))
       throw new InputError(`lora.dropout is ${dropout}, expected a number in [0, 1)`, { code: 'adapter.option' });
     const shapes = loraParameterShapes(config, options);
-    this.scale = loraScale(options);
     const specs = [...shapes].map(([name, shape]): ParameterSpec => {
       const [rows, columns] = shape;
       const size = rows * columns;
@@ -84,7 +90,12 @@ export class LoraAdapters {
     this.#layers = new Map(
       names.map((name, stream) => [
         name,
-        { a: this.group.get(name + suffixA), b: this.group.get(name + suffixB), stream },
+        {
+          a: this.group.get(name + suffixA),
+          b: this.group.get(name + suffixB),
+          scale: loraScale(options, name),
+          stream,
+        },
       ]),
     );
   }
@@ -114,14 +125,21 @@ export class LoraAdapters {
  */
 export function loraParameterShapes(
   config: LlamaConfig,
-  { rank, targets }: Pick<LoraOptions, 'rank' | 'targets'>,
+  options: Pick<LoraOptions, 'rank' | 'targets' | 'rankPattern'>,
 ): Map<string, readonly [number, number]> {
-  if (!Number.isInteger(rank) || rank < 1)
-    throw new InputError(`lora.rank is ${rank}, expected an integer of at least 1`, { code: 'adapter.option' });
-  const modules = linearModules(config);
-  const chosen = typeof targets === 'string' ? matching(modules, targets) : named(modules, targets);
+  const { targets } = options;
+  const modules = adaptableModules(config);
+  const chosen =
+    targets === 'all-linear'
+      ? new Set(linearModules(config).keys())
+      : typeof targets === 'string'
+        ? matching(modules, targets)
+        : named(modules, targets);
   const shapes = new Map<string, readonly [number, number]>();
   for (const [name, [outputs, inputs]] of modules) {
+    const rank = patternValue(options.rankPattern, name) ?? options.rank;
+    if (!Number.isInteger(rank) || rank < 1)
+      throw new InputError(`lora.rank is ${rank}, expected an integer of at least 1`, { code: 'adapter.option' });
     if (!chosen.has(name)) continue;
     shapes.set(name + suffixA, [rank, inputs]);
     shapes.set(name + suffixB, [outputs, rank]);
@@ -129,13 +147,42 @@ export function loraParameterShapes(
   return shapes;
 }
 
-/** Factor on the update B · A: alpha / rank, or alpha / √rank with `rankStabilized`. */
-export function loraScale({
-  rank,
-  alpha,
-  rankStabilized,
-}: Pick<LoraOptions, 'rank' | 'alpha' | 'rankStabilized'>): number {
-  return alpha / (rankStabilized ? Math.sqrt(rank) : rank);
+/**
+ * Factor on the update B · A of a layer: alpha / rank, or alpha / √rank with `rankStabilized`, of its own rank and
+ * alpha.
+ */
+export function loraScale(
+  options: Pick<LoraOptions, 'rank' | 'alpha' | 'rankStabilized' | 'rankPattern' | 'alphaPattern'>,
+  module: string,
+): number {
+  const rank = patternValue(options.rankPattern, module) ?? options.rank;
+  const alpha = patternValue(options.alphaPattern, module) ?? options.alpha;
+  return alpha / (options.rankStabilized ? Math.sqrt(rank) : rank);
+}
+
+/** The value of the first pattern that matches the end of a layer's name; undefined if none does. */
+function patternValue(patterns: Readonly<Record<string, number>> | undefined, module: string): number | undefined {
+  return Object.entries(patterns ?? {}).find(([pattern]) => wholePattern(`(?:.*\\.)?(?:${pattern})`).test(module))?.[1];
+}
+
+/**
+ * A pattern of Python's `re` that must match a whole name.
+ *
+ * @throws InputError if it is not a regular expression, or one that only Python has.
+ */
+export function wholePattern(pattern: string): RegExp {
+  const written = pattern
+    .replaceAll('(?P<', '(?<')
+    .replace(/\(\?P=(\w+)\)/g, '\\k<$1>')
+    .replaceAll('\\Z', '$')
+    .replaceAll('\\A', '^');
+  try {
+    return new RegExp(`^(?:${written})$`);
+  } catch (error) {
+    throw new InputError(`"${pattern}" is no regular expression: ${(error as Error).message}`, {
+      code: 'adapter.option',
+    });
+  }
 }
 
 type Modules = ReadonlyMap<string, readonly [number, number]>;
@@ -159,14 +206,12 @@ function named(modules: Modules, targets: readonly string[]): Set<string> {
 }
 
 function matching(modules: Modules, pattern: string): Set<string> {
-  if (pattern === 'all-linear') return new Set(modules.keys());
   let expression: RegExp;
   try {
-    expression = new RegExp(`^(?:${pattern})$`);
+    expression = wholePattern(pattern);
   } catch (error) {
-    throw new InputError(`lora.targets: "${pattern}" is no regular expression: ${(error as Error).message}`, {
-      code: 'adapter.option',
-    });
+    if (error instanceof InputError) error.message = `lora.targets: ${error.message}`;
+    throw error;
   }
   const chosen = [...modules.keys()].filter((name) => expression.test(name));
   if (chosen.length === 0) {
@@ -187,3 +232,11 @@ export function linearModules(config: LlamaConfig): Map<string, readonly [number
   }
   return modules;
 }
+
+/** What an adapter may stand on: the linear layers of the blocks, and the head, also where it shares the embeddings. */
+export function adaptableModules(config: LlamaConfig): Map<string, readonly [number, number]> {
+  return linearModules(config).set(headModule, [config.vocabSize, config.hiddenSize]);
+}
+
+/** The head's name. */
+export const headModule = 'lm_head';

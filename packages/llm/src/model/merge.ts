@@ -1,26 +1,35 @@
 // Merges an adapter into the weights it adapts: W + s · B · A, row by row, on the host.
 import { bytesFromFloats, encodeSafetensors, type FloatDtype, InputError, isFloatDtype } from '@crossgate/tensor';
-import { type LlamaConfig, quantizationMethod } from '../config';
+import type { LlamaConfig } from '../config';
 import { bitsOfWeight, type QuantizedBits, quantizedType } from '../formats/quantize';
 import type { WeightSource } from '../formats/source';
-import { writtenYarn } from '../yarn';
+import { quantizationBlock, quantizationMethod } from '../quantization';
+import { writtenScaling } from '../written-scaling';
 import { quantizedRows } from './load-weights';
-import { loraScale } from './lora';
+import { headModule, loraScale } from './lora';
 import type { PeftAdapter } from './peft';
+import { withOwnHead, withSavedWeights } from './saved-weights';
+
+/** What of an adapter is merged. */
+export type MergedAdapter = Pick<PeftAdapter, 'options' | 'state'> & Partial<Pick<PeftAdapter, 'saved'>>;
 
 /**
  * The weights of a model with an adapter merged in, read like any others. Rows are merged as they stream, so memory
- * stays bounded. Sums are computed in float64 and rounded once. Closing the result closes the base.
+ * stays bounded. Sums are computed in float64 and rounded once. If the adapter has an update of a head that shares the
+ * embeddings, the result has a head of its own. Closing the result closes the base.
  */
-export function mergedWeights(base: WeightSource, adapter: Pick<PeftAdapter, 'options' | 'state'>): WeightSource {
-  const scale = loraScale(adapter.options);
+export function mergedWeights(model: WeightSource, adapter: MergedAdapter): WeightSource {
+  const own = withSavedWeights(model, adapter);
+  const base = adapter.state.has(`${headModule}.lora_A.weight`) ? withOwnHead(own) : own;
   const updateOf = (name: string) => {
     const module = name.replace(/\.weight$/, '');
     const [a, b] = [adapter.state.get(`${module}.lora_A.weight`), adapter.state.get(`${module}.lora_B.weight`)];
-    return a && b && { a: a.data, b: b.data, rank: a.shape[0]!, columns: a.shape[1]! };
+    const scale = loraScale(adapter.options, module);
+    return a && b && { a: a.data, b: b.data, rank: a.shape[0]!, columns: a.shape[1]!, scale };
   };
+  const { readStored: _, ...rest } = base;
   return {
-    config: base.config,
+    ...rest,
     tensors: new Map(
       [...base.tensors].map(([name, info]) => [name, updateOf(name) ? { ...info, dtype: 'F32' } : info]),
     ),
@@ -31,7 +40,7 @@ export function mergedWeights(base: WeightSource, adapter: Pick<PeftAdapter, 'op
           yield { offset, data };
           continue;
         }
-        const { a, b, rank, columns } = update;
+        const { a, b, rank, columns, scale } = update;
         const merged = Float32Array.from(data);
         const row = new Float64Array(columns);
         for (let first = 0; first < data.length; first += columns) {
@@ -54,7 +63,6 @@ export function mergedWeights(base: WeightSource, adapter: Pick<PeftAdapter, 'op
       for await (const { offset, data } of this.read(name)) values.set(data, offset);
       return values;
     },
-    close: () => base.close(),
   };
 }
 
@@ -126,22 +134,16 @@ const architectureNames: Readonly<Record<string, string>> = {
  * The config.json of a model that came without one.
  *
  * @param bits to which {@link encodeWeights} quantized the matrices.
- * @throws InputError for rotary factors and biases that config.json has no keys for.
+ * @throws InputError for biases that config.json has no keys for.
  */
 export function huggingFaceConfig(
   config: LlamaConfig,
   dtype: FloatDtype,
   bits?: QuantizedBits,
 ): Record<string, unknown> {
-  const { ropeScaling: scaling, attentionBias = false, outputBias = false } = config;
+  const { attentionBias = false, outputBias = false } = config;
   // GGUF files call a Mistral a LLaMA; only the window tells them apart.
   const kind = config.architecture === 'llama' && config.slidingWindow !== undefined ? 'mistral' : config.architecture;
-  if (scaling?.type === 'factors') {
-    throw new InputError('rope_freqs.weight has no counterpart in config.json', {
-      code: 'model.unsupported',
-      fix: 'take the model in the layout of Hugging Face',
-    });
-  }
   if (kind !== 'qwen2' && attentionBias !== outputBias) {
     throw new InputError('biases on q, k and v without one on o have no counterpart in config.json', {
       code: 'model.unsupported',
@@ -160,22 +162,7 @@ export function huggingFaceConfig(
     head_dim: config.headDim,
     rms_norm_eps: config.rmsNormEpsilon,
     rope_theta: config.ropeTheta,
-    rope_scaling:
-      scaling === undefined
-        ? null
-        : scaling.type === 'linear'
-          ? { rope_type: 'linear', factor: scaling.factor }
-          : scaling.type === 'dynamic'
-            ? { rope_type: 'dynamic', factor: scaling.factor }
-            : scaling.type === 'yarn'
-              ? writtenYarn(scaling)
-              : {
-                  rope_type: 'llama3',
-                  factor: scaling.factor,
-                  low_freq_factor: scaling.lowFrequencyFactor,
-                  high_freq_factor: scaling.highFrequencyFactor,
-                  original_max_position_embeddings: scaling.originalMaxPositions,
-                },
+    rope_scaling: writtenScaling(config),
     ...(kind === 'mistral' && { sliding_window: config.slidingWindow ?? null }),
     ...(kind !== 'qwen2' && { attention_bias: attentionBias }),
     ...(kind === 'llama' && { mlp_bias: config.feedForwardBias ?? false }),
@@ -183,7 +170,7 @@ export function huggingFaceConfig(
     tie_word_embeddings: config.tieWordEmbeddings,
     bos_token_id: config.bosTokenId,
     eos_token_id: config.eosTokenIds.length > 1 ? config.eosTokenIds : (config.eosTokenIds[0] ?? null),
-    ...(bits && { quantization_config: { quant_method: quantizationMethod, bits, block_size: 32 } }),
+    ...(bits && { quantization_config: { quant_method: quantizationMethod, bits, block_size: quantizationBlock } }),
     torch_dtype: { F32: 'float32', F16: 'float16', BF16: 'bfloat16' }[dtype],
   };
 }

@@ -1,15 +1,13 @@
 // Adapters in the format of Hugging Face's PEFT: adapter_config.json and adapter_model.safetensors.
 import { InputError } from '@crossgate/gpu';
-import { encodeState, type HostState, parseState, quoted, RandomStream, writeGroup } from '@crossgate/tensor';
+import { encodeState, type HostState, RandomStream, writeGroup } from '@crossgate/tensor';
 import type { LlamaConfig } from '../config';
 import { type ModelFolder, readJson } from '../formats/hugging-face';
 import { findPickle } from '../formats/recognize';
-import { isRecord, KeyReader, shown } from '../key-reader';
 import type { LlamaModel } from './llama';
-import { LoraAdapters, type LoraOptions, linearModules, loraParameterShapes } from './lora';
-
-/** Prefix of every tensor name in a PEFT file: the wrappers around the model. */
-const prefix = 'base_model.model.';
+import { LoraAdapters, type LoraOptions } from './lora';
+import { readPeftConfig } from './peft-config';
+import { type PeftTensors, peftPrefix, readPeftTensors } from './peft-tensors';
 
 /** Suffix of the tensors of an adapted layer. */
 const loraSuffix = /\.lora_[AB]\.weight$/;
@@ -30,12 +28,25 @@ export interface PeftAdapter {
    * [outputs, rank].
    */
   readonly state: HostState;
+  /** Weights that replace those of the base model (PEFT's modules_to_save), by their names; see `withSavedWeights`. */
+  readonly saved: HostState;
   /** Name or path of the base model, as the file gives it; null if it does not. */
   readonly baseModel: string | null;
+  /** What became of the tensors of the file. */
+  readonly tensors: PeftTensors;
+  /** What a user should know of files that are read all the same, whole sentences. */
+  readonly warnings: readonly string[];
 }
 
+/** What a file of an adapter is made from. */
+export type WrittenAdapter = Pick<PeftAdapter, 'options' | 'state' | 'baseModel'> & Partial<Pick<PeftAdapter, 'saved'>>;
+
 /** The content of adapter_config.json. */
-export function peftConfig(options: LoraOptions, baseModel: string | null): Record<string, unknown> {
+export function peftConfig(
+  options: LoraOptions,
+  baseModel: string | null,
+  modulesToSave: readonly string[] = [],
+): Record<string, unknown> {
   return {
     peft_type: 'LORA',
     task_type: 'CAUSAL_LM',
@@ -45,6 +56,9 @@ export function peftConfig(options: LoraOptions, baseModel: string | null): Reco
     lora_dropout: options.dropout,
     target_modules: options.targets,
     use_rslora: options.rankStabilized ?? false,
+    rank_pattern: options.rankPattern ?? {},
+    alpha_pattern: options.alphaPattern ?? {},
+    modules_to_save: modulesToSave.length > 0 ? modulesToSave : null,
     bias: 'none',
     fan_in_fan_out: false,
     inference_mode: true,
@@ -55,76 +69,37 @@ export function peftConfig(options: LoraOptions, baseModel: string | null): Reco
  * The files of an adapter: name → content, to be written as it comes. Layers that a pattern chose are listed by their
  * names.
  */
-export function encodePeftAdapter(
-  adapter: Pick<PeftAdapter, 'options' | 'state' | 'baseModel'>,
-): Map<string, string | AsyncGenerator<Uint8Array>> {
-  const state: HostState = new Map([...adapter.state].map(([name, value]) => [prefix + name, value]));
+export function encodePeftAdapter(adapter: WrittenAdapter): Map<string, string | AsyncGenerator<Uint8Array>> {
+  const state: HostState = new Map([...adapter.state].map(([name, value]) => [peftPrefix + name, value]));
+  const modules = new Set([...adapter.state.keys()].map((name) => name.replace(loraSuffix, '')));
+  const replaced = new Set<string>();
+  for (const [name, value] of adapter.saved ?? []) {
+    const module = name.replace(/\.(weight|bias)$/, '');
+    // A layer with an update cannot be one of modules_to_save, too.
+    if (!modules.has(module)) replaced.add(module);
+    state.set(peftPrefix + (modules.has(module) ? name.replace(module, `${module}.base_layer`) : name), value);
+  }
   // A pattern for linear layers may also match other modules in peft, such as an activation, which peft then refuses.
   const { targets } = adapter.options;
-  const modules = new Set([...adapter.state.keys()].map((name) => name.replace(loraSuffix, '')));
   const options = { ...adapter.options, targets: typeof targets === 'string' ? [...modules] : targets };
   return new Map<string, string | AsyncGenerator<Uint8Array>>([
     [peftWeightsFile, encodeState(state, { format: 'pt' })],
-    [peftConfigFile, `${JSON.stringify(peftConfig(options, adapter.baseModel), null, 2)}\n`],
+    [peftConfigFile, `${JSON.stringify(peftConfig(options, adapter.baseModel, [...replaced]), null, 2)}\n`],
   ]);
 }
 
-/** Keys that change what an adapter computes, each with a test for the values that change nothing. */
-const neutral: Readonly<Record<string, (value: unknown) => boolean>> = {
-  peft_type: (value) => value === 'LORA',
-  bias: (value) => value === 'none',
-  fan_in_fan_out: (value) => value === false,
-  use_dora: (value) => value === false,
-  use_qalora: (value) => value === false,
-  use_bdlora: (value) => value === false,
-  alora_invocation_tokens: isEmpty,
-  kasa_config: isEmpty,
-  velora_config: isEmpty,
-  monteclora_config: isEmpty,
-  arrow_config: isEmpty,
-  rank_pattern: isEmpty,
-  alpha_pattern: isEmpty,
-  modules_to_save: isEmpty,
-  trainable_token_indices: isEmpty,
-  target_parameters: isEmpty,
-  lora_bias: (value) => value === false,
-  layer_replication: isEmpty,
-  // These start from a changed base model, to which the stored adapter belongs.
-  init_lora_weights: (value) => typeof value === 'boolean' || value === 'gaussian' || value === 'orthogonal',
-};
-
-function isEmpty(value: unknown): boolean {
-  return Array.isArray(value) ? value.length === 0 : isRecord(value) && Object.keys(value).length === 0;
-}
-
 /**
- * Reads a PEFT folder and checks it against the model that it is for.
+ * Reads a PEFT folder and checks it against the model that it is for. Every tensor that adapter_config.json asks for on
+ * this model must be there, and every other tensor must be known.
  *
  * @throws InputError naming the file and the key or tensor, for adapters other than LoRA, options that are not
  * supported, and tensors that are missing, unknown or of another shape.
  */
 export async function readPeftAdapter(folder: ModelFolder, config: LlamaConfig): Promise<PeftAdapter> {
-  const source = `${folder.name}/${peftConfigFile}`;
+  const warnings: string[] = [];
+  const warn = (warning: string) => void warnings.push(warning);
   const json = await readJson(folder, peftConfigFile);
-  if (!isRecord(json)) throw new InputError('it must hold a JSON object.', { code: 'adapter.mismatch', place: source });
-  const reader = new KeyReader(source, (key) => (Object.hasOwn(json, key) ? json[key] : undefined));
-  for (const [key, isNeutral] of Object.entries(neutral)) {
-    const value = reader.value(key);
-    if (value !== undefined && !isNeutral(value)) reader.fail(`${key} is ${shown(value)}, which is not supported.`);
-  }
-  if (reader.value('peft_type') === undefined) reader.fail('peft_type is missing; is it a PEFT adapter?');
-  const dropout = reader.value('lora_dropout') ?? 0;
-  if (typeof dropout !== 'number' || !(dropout >= 0 && dropout < 1)) {
-    reader.fail(`lora_dropout is ${shown(dropout)}, but must be a number in [0, 1).`);
-  }
-  const base = reader.value('base_model_name_or_path');
-  const options = {
-    rank: reader.count('r', 2 ** 16),
-    alpha: reader.positive('lora_alpha', 8),
-    dropout: dropout as number,
-    ...(reader.flag('use_rslora', false) && { rankStabilized: true }),
-  };
-
+  const settings = readPeftConfig(json, `${folder.name}/${peftConfigFile}`, config, warn);
   const names = await folder.list();
   if (!names.includes(peftWeightsFile)) {
     const pickle = findPickle(names);
@@ -135,46 +110,9 @@ export async function readPeftAdapter(folder: ModelFolder, config: LlamaConfig):
   }
   const file = await folder.open(peftWeightsFile);
   try {
-    const { state: stored } = await parseState(file);
-    const state: HostState = new Map();
-    for (const [name, value] of stored) {
-      if (!name.startsWith(prefix)) {
-        throw new InputError(`tensor ${quoted(name)} does not begin with ${prefix}`, {
-          code: 'adapter.mismatch',
-          place: file.name,
-        });
-      }
-      state.set(name.slice(prefix.length), value);
-    }
-    // The adapted layers are those in the file: PEFT chooses them by several keys, and the file has the result.
-    const modules = linearModules(config);
-    const targets = new Set<string>();
-    for (const name of state.keys()) {
-      const module = name.replace(loraSuffix, '');
-      if (module === name || !modules.has(module)) {
-        throw new InputError(`tensor ${quoted(prefix + name)} belongs to no linear layer of the model's blocks`, {
-          code: 'adapter.mismatch',
-          place: file.name,
-        });
-      }
-      targets.add(module);
-    }
-    const complete = { ...options, targets: [...targets] };
-    for (const [name, shape] of loraParameterShapes(config, complete)) {
-      const found = state.get(name);
-      if (!found)
-        throw new InputError(`tensor ${quoted(prefix + name)} is missing`, {
-          code: 'adapter.mismatch',
-          place: file.name,
-        });
-      if (found.shape.join() !== shape.join()) {
-        throw new InputError(
-          `tensor ${quoted(prefix + name)} has shape [${found.shape}], but this model and r make it [${shape}]`,
-          { code: 'adapter.mismatch', place: file.name },
-        );
-      }
-    }
-    return { source: folder.name, options: complete, state, baseModel: typeof base === 'string' ? base : null };
+    const loaded = await readPeftTensors(file, settings, config, warn);
+    const options = { ...settings.options, targets: [...settings.modules] };
+    return { source: folder.name, options, ...loaded, baseModel: settings.baseModel, warnings };
   } finally {
     await file.close();
   }
@@ -183,9 +121,21 @@ export async function readPeftAdapter(folder: ModelFolder, config: LlamaConfig):
 /**
  * The model with an adapter of a PEFT folder. Release its `adapters` when it is no longer needed.
  *
- * @throws OutOfMemoryError.
+ * @throws InputError if the adapter replaces weights: the model must then be loaded from `withSavedWeights`;
+ * OutOfMemoryError.
  */
-export function withPeftAdapter(model: LlamaModel, adapter: PeftAdapter): LlamaModel {
+export function withPeftAdapter(
+  model: LlamaModel,
+  adapter: Pick<PeftAdapter, 'source' | 'options' | 'state'> & Partial<Pick<PeftAdapter, 'saved'>>,
+): LlamaModel {
+  const [replaced] = adapter.saved?.keys() ?? [];
+  if (replaced !== undefined) {
+    throw new InputError(`replaces ${replaced} of the model, which must be loaded with it`, {
+      code: 'adapter.mismatch',
+      place: adapter.source,
+      fix: 'merge it into the model (`crossgate adapter merge`), and take the merged one.',
+    });
+  }
   const adapters = new LoraAdapters(model.device, model.config, adapter.options, new RandomStream(0, 'peft'));
   writeGroup(adapters.group, adapter.state, adapter.source);
   return model.with({ adapters });
