@@ -3,15 +3,36 @@
 import { resolve } from 'node:path';
 import { InputError } from '@crossgate/core';
 import { locateAdapter } from '@crossgate/experiment';
-import type { LlamaConfig, Tokenizer, WeightStorage } from '@crossgate/llm';
+import type { LlamaConfig, PeftAdapter, Tokenizer, WeightStorage } from '@crossgate/llm';
 import type { OpenModel } from '@crossgate/llm/node';
 import type { CommandContext } from '@crossgate/terminal';
 import { openRunnableModel } from './runnable-model';
 
-// Loaded when used, so that commands without a model start without the tokenizer library.
-async function openModelFiles(path: string): Promise<OpenModel> {
+/**
+ * Opens a model, and tells the user what its files say that is read otherwise than one might expect.
+ * @throws InputError naming the file and what is wrong with it
+ */
+export async function openModelFiles(path: string, { log }: Pick<CommandContext, 'log'>): Promise<OpenModel> {
+  // Loaded when used, so that commands without a model start without the tokenizer library.
   const { openModel } = await import('@crossgate/llm/node');
-  return openModel(path);
+  const files = await openModel(path);
+  for (const warning of files.source.warnings) log.warn(warning);
+  return files;
+}
+
+/**
+ * Reads an adapter for a model, and tells the user what became of its tensors.
+ * @throws InputError naming the file and what does not fit
+ */
+export async function openAdapterFiles(
+  folder: string,
+  { config }: OpenModel,
+  { log }: Pick<CommandContext, 'log'>,
+): Promise<PeftAdapter> {
+  const { openAdapter } = await import('@crossgate/llm/node');
+  const adapter = await openAdapter(folder, config);
+  for (const warning of adapter.warnings) log.warn(warning);
+  return adapter;
 }
 
 /**
@@ -58,10 +79,12 @@ export async function checkTokens(tokens: readonly number[], limits: TokenLimits
 }
 
 /** The adapter that `--lora` names: a PEFT folder or a run. */
-async function adapterOf(lora: string | undefined, files: OpenModel, { io }: CommandContext) {
+async function adapterOf(lora: string | undefined, files: OpenModel, context: CommandContext) {
   if (lora === undefined) return undefined;
-  const { openAdapter } = await import('@crossgate/llm/node');
-  return openAdapter((await locateAdapter(resolve(io.cwd, lora))).folder, files.config);
+  const adapter = await openAdapterFiles((await locateAdapter(resolve(context.io.cwd, lora))).folder, files, context);
+  const { applied, unused } = adapter.tensors;
+  context.log.info(`${lora}: ${applied.length} tensors applied, none missing, ${unused.length || 'none'} unused`);
+  return adapter;
 }
 
 /** How a model is put on the device. */
@@ -82,10 +105,9 @@ export async function lastLogits(
   context: CommandContext,
   { lora, weights }: DeviceSettings,
 ): Promise<Float32Array> {
-  const files = await openModelFiles(path);
+  const files = await openModelFiles(path, context);
   try {
     await checkTokens(tokens, files.config);
-    tellWarnings(files.config, context);
     const model = await openRunnableModel(files, context, await adapterOf(lora, files, context), weights);
     try {
       return await model.lastLogits(tokens);
@@ -159,10 +181,9 @@ export async function generateText(
   context: CommandContext,
   onText: (text: string) => Promise<void> = async () => {},
 ): Promise<{ text: string; tokens: number[] }> {
-  const files = await openModelFiles(path);
+  const files = await openModelFiles(path, context);
   try {
     const tokenizer = await files.tokenizer();
-    tellWarnings(files.config, context);
     tellWarnings(tokenizer, context);
     tellSpelled(tokenizer, settings.prompt, settings, context);
     const { contextOf, contextWords, encodePrompt } = await import('@crossgate/llm');

@@ -30,7 +30,7 @@ export async function openRunnableModel(
   adapter: PeftAdapter | undefined,
   weights: WeightStorage,
 ): Promise<RunnableModel> {
-  const [{ withPeftAdapter, generateText, lastLogits }, { loadModel }] = await Promise.all([
+  const [{ withPeftAdapter, withSavedWeights, generateText, lastLogits }, { loadModel }] = await Promise.all([
     import('@crossgate/llm'),
     import('@crossgate/llm/node'),
   ]);
@@ -38,8 +38,9 @@ export async function openRunnableModel(
   try {
     const { progress, signal } = session;
     const settings = { weights, setting: '--weights', progress, signal };
-    const base = await loadModel(await session.device(), files.source, settings);
-    const model = adapter ? withPeftAdapter(base, adapter) : base;
+    const source = adapter ? withSavedWeights(files.source, adapter) : files.source;
+    const base = await loadModel(await session.device(), source, settings);
+    const model = adapter ? withPeftAdapter(base, { ...adapter, saved: new Map() }) : base;
     return {
       lastLogits: (tokens) => lastLogits(model, tokens),
       generateText: (tokenizer, prompt, options) => generateText(model, tokenizer, prompt, options),

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { writeAtomic } from '@crossgate/files';
 import { encodePeftAdapter, mergedWeights, type PeftAdapter, readPeftAdapter } from '@crossgate/llm';
 import { openFolder, openModel } from '@crossgate/llm/node';
-import { type HostState, RandomStream } from '@crossgate/tensor';
+import { encodeState, type HostState, parseState, RandomStream } from '@crossgate/tensor';
+import { openFile } from '@crossgate/tensor/node';
 import { folderWith, writeTinyModel } from '@crossgate/testing/node';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { runCli } from './cli';
@@ -88,6 +89,52 @@ it('merges into a model of blocks in halves, though its norms are f32', async ()
   const merged = await openModel(join(cwd, 'merged'));
   for (const [name, { dtype }] of merged.source.tensors) expect(dtype, name).toBe('F16');
   await merged.close();
+});
+
+it('merges into a head that differs from tied embeddings, and says which is used', async () => {
+  const path = join(cwd, 'models', 'tiny', 'model.safetensors');
+  const file = await openFile(path);
+  const { state } = await parseState(file);
+  await file.close();
+  const { shape, data } = state.get('model.embed_tokens.weight')!;
+  state.set('lm_head.weight', { shape, data: data.map((value) => -value) });
+  await writeAtomic(path, encodeState(state));
+  const line = ['adapter', 'merge', 'run', '--out', 'merged', '--json'];
+  const { code, stdout, stderr } = await runCli(line, { cwd });
+  expect(code).toBe(0);
+  expect(stderr).toMatch(/lm_head\.weight differs from model\.embed_tokens\.weight; the head of the file is used/);
+  expect(JSON.parse(stdout).adapterTensors).toEqual({ applied: 2, missing: 0, unused: 0 });
+  const merged = await openModel(join(cwd, 'merged'));
+  expect(merged.source.warnings).toEqual([]);
+  expect(merged.config.tieWordEmbeddings).toBe(false);
+  expect(await merged.source.readAll('lm_head.weight')).toEqual(data.map((value) => -value));
+  await merged.close();
+  const info = await runCli(['model', 'info', 'tiny', '--json'], { cwd });
+  expect(JSON.parse(info.stdout)).toMatchObject({
+    tieWordEmbeddings: false,
+    warnings: [expect.stringContaining('the head of the file is used')],
+  });
+});
+
+it('says which tensors are not used, and refuses an adapter without tensors', async () => {
+  const config = join(cwd, 'run', 'adapter', 'adapter_config.json');
+  const settings = JSON.parse(await readFile(config, 'utf8'));
+  await writeFile(config, JSON.stringify({ ...settings, target_modules: ['k_proj'], nova: 1 }));
+  const other = await runCli(['adapter', 'export', 'run', '--out', 'x'], { cwd });
+  expect(other.code).toBe(2);
+  expect(other.stderr).toMatch(
+    /k_proj\.lora_A\.weight" is missing, target_modules asks for it; of 2 tensors .* 2 are missing/,
+  );
+  await writeFile(config, JSON.stringify({ ...settings, nova: 1 }));
+  const unknown = await runCli(['adapter', 'export', 'run', '--out', 'y'], { cwd });
+  expect(unknown.code).toBe(0);
+  expect(unknown.stderr).toMatch(/adapter_config\.json: not known here: nova \(1\)/);
+  expect(unknown.stdout).toMatch(/2 tensors, none missing, none unused/);
+  await writeAtomic(join(cwd, 'run', 'adapter', 'adapter_model.safetensors'), encodeState(new Map()));
+  const empty = await runCli(['adapter', 'merge', 'run', '--out', 'z'], { cwd });
+  expect(empty.code).toBe(2);
+  expect(empty.stderr).toMatch(/the file has no tensor; 2 are due, such as base_model\.model\.model\.layers\.0/);
+  expect((await readdir(cwd)).sort()).toEqual(['models', 'run', 'y']);
 });
 
 describe('ends with exit code 2', () => {

@@ -8,6 +8,7 @@ import type { PeftAdapter } from '@crossgate/llm';
 import type { OpenModel } from '@crossgate/llm/node';
 import type { CommandContext, Host } from '@crossgate/terminal';
 import { type Command, Option } from 'commander';
+import { openAdapterFiles, openModelFiles } from '../language-model';
 import { surroundingsOf } from '../session';
 import { DTYPES } from './options';
 
@@ -46,13 +47,17 @@ async function withAdapter<T>(
     options.model === undefined ? 'llm.path' : '--model',
     surroundingsOf(context.io),
   );
-  const { openAdapter, openModel } = await import('@crossgate/llm/node');
-  const files = await openModel(base);
+  const files = await openModelFiles(base, context);
   try {
-    return await use({ adapter: await openAdapter(place.folder, files.config), files, base, baseName });
+    return await use({ adapter: await openAdapterFiles(place.folder, files, context), files, base, baseName });
   } finally {
     await files.close();
   }
+}
+
+/** What became of an adapter's tensors; missing ones are refused. */
+function countsOf({ tensors: { applied, unused } }: PeftAdapter) {
+  return { applied: applied.length, missing: 0, unused: unused.length };
 }
 
 export function registerAdapter(program: Command, host: Host): void {
@@ -77,6 +82,7 @@ export function registerAdapter(program: Command, host: Host): void {
       const files = encodePeftAdapter({ ...adapter, baseModel });
       await writeFolder(resolve(context.io.cwd, options.out), files);
       const { rank, alpha, targets } = adapter.options;
+      const tensors = countsOf(adapter);
       const result = {
         run,
         out: options.out,
@@ -84,11 +90,14 @@ export function registerAdapter(program: Command, host: Host): void {
         rank,
         alpha,
         layers: targets.length,
+        adapterTensors: tensors,
         files: [...files.keys()],
       };
       await context.emit(
         result,
-        () => `${options.out}: LoRA of rank ${rank} on ${targets.length} layers of ${baseModel}`,
+        () =>
+          `${options.out}: LoRA of rank ${rank} on ${targets.length} layers of ${baseModel}; ` +
+          `${tensors.applied} tensors, none missing, ${tensors.unused || 'none'} unused`,
       );
     });
   });
@@ -115,8 +124,18 @@ export function registerAdapter(program: Command, host: Host): void {
       const { io, log, progress } = context;
       const settings = { base, out: resolve(io.cwd, options.out), dtype, label: 'merging' };
       const written = await writeModelFolder(source, settings, { log, progress, signal: io.signal });
-      const result = { run, out: options.out, dtype, tensors: source.tensors.size, files: written };
-      await context.emit(result, () => `${options.out}: ${source.tensors.size} tensors in ${dtype}`);
+      const result = {
+        run,
+        out: options.out,
+        dtype,
+        tensors: source.tensors.size,
+        adapterTensors: countsOf(adapter),
+        files: written,
+      };
+      await context.emit(result, () => {
+        const { applied, unused } = result.adapterTensors;
+        return `${options.out}: ${source.tensors.size} tensors in ${dtype}; ${applied} of the adapter applied, none missing, ${unused || 'none'} unused`;
+      });
     });
   });
 }

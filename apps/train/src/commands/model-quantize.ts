@@ -6,6 +6,7 @@ import { locateModel } from '@crossgate/experiment';
 import { checkOutFolder } from '@crossgate/files';
 import type { Host } from '@crossgate/terminal';
 import { type Command, Option } from 'commander';
+import { openModelFiles } from '../language-model';
 import { surroundingsOf } from '../session';
 import { DTYPES } from './options';
 
@@ -35,11 +36,11 @@ export function addModelQuantize(group: Command, host: Host): void {
   host.handle<QuantizeOptions>(command, async (context, options, [name]) => {
     const path = await locateModel(name!, '<path>', surroundingsOf(context.io));
     await checkOutFolder(resolve(context.io.cwd, options.out));
-    const [{ openModel, writeModelFolder }, { storedDtype }] = await Promise.all([
+    const [{ writeModelFolder }, { storedDtype }] = await Promise.all([
       import('@crossgate/llm/node'),
       import('@crossgate/llm'),
     ]);
-    const files = await openModel(path);
+    const files = await openModelFiles(path, context);
     try {
       const dtype = options.dtype === undefined ? storedDtype(files.source) : DTYPES[options.dtype];
       const { io, log, progress } = context;

@@ -7,6 +7,7 @@ import type { LlamaConfig, WeightStorage } from '@crossgate/llm';
 import type { ActivationStorage } from '@crossgate/tensor';
 import type { Host } from '@crossgate/terminal';
 import { type Command, InvalidArgumentError } from 'commander';
+import { openModelFiles } from '../language-model';
 import { surroundingsOf } from '../session';
 import { addModelPull } from './model-pull';
 import { addModelQuantize } from './model-quantize';
@@ -72,10 +73,12 @@ export function registerModel(program: Command, host: Host): void {
     .option('--checkpointing', 'with --plan: training.checkpointing is true')
     .addOption(activationsOption());
   host.handle<InfoOptions>(info, async (context, options, [name]) => {
-    const [{ openModel }, { contextOf, contextWords, loraParameterShapes, rotaryRows, weightBytes }, { planMemory }] =
-      await Promise.all([import('@crossgate/llm/node'), import('@crossgate/llm'), import('@crossgate/fusion')]);
+    const [{ contextOf, contextWords, loraParameterShapes, rotaryRows, weightBytes }, { planMemory }] = await Promise.all([
+      import('@crossgate/llm'),
+      import('@crossgate/fusion'),
+    ]);
     const path = await locateModel(name!, '<path>', surroundingsOf(context.io));
-    const files = await openModel(path);
+    const files = await openModelFiles(path, context);
     try {
       const { config, source } = files;
       let parameters = 0;
@@ -132,6 +135,7 @@ export function registerModel(program: Command, host: Host): void {
         },
         weights: options.weights,
         deviceBytes: plan.weights,
+        warnings: source.warnings,
         ...(options.plan && { plan: { prompts: options.prompts, length: options.length, ...plan } }),
       };
       await context.emit(result, () => describe(result, plan));
