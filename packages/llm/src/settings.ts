@@ -133,7 +133,7 @@ const features: readonly Feature[] = [
     neutral: isOff,
   },
   {
-    keys: /^(is_encoder_decoder|add_cross_attention|pruned_heads|num_kv_shared_layers|use_cla)$|_lora_rank$|^(ssm|mamba)_/,
+    keys: /^(is_encoder_decoder|add_cross_attention|pruned_heads|num_kv_shared_layers|use_cla|(layer|kv|weight)_sharing|share_layers)$|_lora_rank$|^(ssm|mamba)_/,
     what: 'such layers are not supported',
     neutral: isOff,
   },
@@ -152,7 +152,8 @@ const harmless: readonly RegExp[] = [
   /^(top_k|top_p|typical_p|repetition_penalty|length_penalty|(encoder_)?no_repeat_ngram_size|bad_words_ids)$/,
   /^(num_return_sequences|(begin_)?suppress_tokens|exponential_decay_length_penalty|logits_to_keep)$/,
   /^(max_window_layers|max_sequence_length|model_max_length|seq_length|tokenizer_model_max_length)$/,
-  /^(gradient_checkpointing|license|author|description|tensor_data_layout|rope_scaling_finetuned)$/,
+  /^(gradient_checkpointing|license|author|description|tensor_data_layout|rope_scaling_(finetuned|original_context_length))$/,
+  /^(is_llama_config|transformers\.js_config|keys_to_ignore_at_inference|num_key_value_groups)$/,
 ];
 
 /**

@@ -107,6 +107,7 @@ describe('config.json', () => {
     ],
     ['biases by another name', { qkv_bias: true }, /qkv_bias is true; such biases are not supported/],
     ["InternLM's biases", { bias: true }, /bias is true; such biases/],
+    ['layers that share weights', { layer_sharing: true }, /layer_sharing is true; such layers/],
     ['parallel blocks', { parallel_attn: true }, /parallel_attn is true/],
     ['another norm', { norm_type: 'layernorm' }, /norm_type is "layernorm"; only RMSNorm/],
     ['attention to both sides', { is_causal: false }, /is_causal is false/],
@@ -143,6 +144,7 @@ describe('config.json', () => {
       {
         ...{ _name_or_path: 'x', transformers_version: '5', torch_dtype: 'float16', initializer_range: 0.02 },
         ...{ attention_dropout: 0.1, use_cache: true, pretraining_tp: 2, pad_token_id: 0, temperature: 0.6 },
+        ...{ is_llama_config: true, rope_interleaved: false, 'transformers.js_config': { dtype: 'q4' } },
         ...{ unsloth_fixed: true, auto_map: { AutoModel: 'm' }, max_length: 4096, router_aux_loss_coef: 0.001 },
       },
     ],
