@@ -254,14 +254,12 @@ test.each([
   [
     { max_position_embeddings: undefined },
     2048,
-    /config\.json has no max_position_embeddings; 2048 is assumed, the llama model's default/,
+    /config\.json: there is no max_position_embeddings; 2048 is assumed, the llama model's default/,
   ],
   [{ max_position_embeddings: null, max_sequence_length: 512 }, 512, /512 is assumed, its max_sequence_length/],
 ])('a length that is not given is said: %j', async (config, length, warning) => {
-  const { config: read } = await openHuggingFaceModel(
-    memoryFolder('m', await encodeHfFolder(randomModel(odd), { config })),
-  );
-  expect([read.maxPositions, read.warnings]).toEqual([length, [expect.stringMatching(warning)]]);
+  const source = await openHuggingFaceModel(memoryFolder('m', await encodeHfFolder(randomModel(odd), { config })));
+  expect([source.config.maxPositions, source.warnings]).toEqual([length, [expect.stringMatching(warning)]]);
 });
 
 test('the first LLaMA folders spell it otherwise', async () => {

@@ -73,10 +73,8 @@ export function registerModel(program: Command, host: Host): void {
     .option('--checkpointing', 'with --plan: training.checkpointing is true')
     .addOption(activationsOption());
   host.handle<InfoOptions>(info, async (context, options, [name]) => {
-    const [{ contextOf, contextWords, loraParameterShapes, rotaryRows, weightBytes }, { planMemory }] = await Promise.all([
-      import('@crossgate/llm'),
-      import('@crossgate/fusion'),
-    ]);
+    const [{ contextOf, contextWords, loraParameterShapes, rotaryRows, weightBytes }, { planMemory }] =
+      await Promise.all([import('@crossgate/llm'), import('@crossgate/fusion')]);
     const path = await locateModel(name!, '<path>', surroundingsOf(context.io));
     const files = await openModelFiles(path, context);
     try {
