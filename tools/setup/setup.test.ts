@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parseArguments } from './command.mjs';
 import { advice, type Gpu, keptFailure, kinds, stillHolds } from './index.mjs';
 import { endedLoading, isRecentMesa, mesaVersion, parseProbe } from './probe.mjs';
-import { cacheFolder, execute, readJson, withLock, writeJson } from './system.mjs';
+import { cacheFolder, execute, readJson, withLock, withProxies, writeJson } from './system.mjs';
 
 let folder = '';
 beforeEach(async () => {
@@ -156,6 +156,24 @@ describe('cacheFolder', () => {
     expect(cacheFolder({ XDG_CACHE_HOME: '/x', HOME: '/users/a' }, 'linux')).toBe(join('/x', 'crossgate', 'gpu'));
     expect(cacheFolder({ HOME: '/users/a' }, 'linux')).toBe(join('/users/a', '.cache', 'crossgate', 'gpu'));
     expect(cacheFolder({ HOME: '/Users/a' }, 'darwin')).toContain(join('Library', 'Caches'));
+  });
+});
+
+describe('proxies', () => {
+  it('are named in both cases, the lower one first and empty ones not at all', () => {
+    expect(withProxies({ HTTP_PROXY: 'http://p:1', no_proxy: 'a', NO_PROXY: 'b', https_proxy: '', A: 'a' })).toEqual({
+      HTTP_PROXY: 'http://p:1',
+      http_proxy: 'http://p:1',
+      no_proxy: 'a',
+      NO_PROXY: 'a',
+      https_proxy: '',
+      A: 'a',
+    });
+  });
+  it('reach the programs that set-up starts', async () => {
+    const show = 'console.log(process.env.https_proxy, process.env.HTTPS_PROXY)';
+    const env = { ...process.env, HTTPS_PROXY: 'http://p:1', https_proxy: '' };
+    expect((await execute(process.execPath, ['-e', show], { env })).stdout).toBe('http://p:1 http://p:1\n');
   });
 });
 

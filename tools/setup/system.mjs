@@ -29,6 +29,21 @@ export function cacheFolder(env = process.env, platform = process.platform) {
 }
 
 /**
+ * An environment with the names of proxies in both cases: apt reads them in lower case alone, others in upper case. A name
+ * that is set to nothing counts as not set, and the lower case wins.
+ * @param {NodeJS.ProcessEnv} env
+ * @returns {NodeJS.ProcessEnv}
+ */
+export function withProxies(env) {
+  const both = { ...env };
+  for (const name of ['http_proxy', 'https_proxy', 'all_proxy', 'no_proxy']) {
+    const value = env[name]?.trim() || env[name.toUpperCase()]?.trim();
+    if (value) both[name] = both[name.toUpperCase()] = value;
+  }
+  return both;
+}
+
+/**
  * Runs a program to its end and collects its output.
  * @param {string} command
  * @param {string[]} args
@@ -38,7 +53,7 @@ export function cacheFolder(env = process.env, platform = process.platform) {
  */
 export function execute(command, args, { env = process.env, cwd, timeout = 600_000, input } = {}) {
   return new Promise((resolve) => {
-    const child = spawn(command, args, { env, cwd, timeout, killSignal: 'SIGKILL', stdio: 'pipe' });
+    const child = spawn(command, args, { env: withProxies(env), cwd, timeout, killSignal: 'SIGKILL', stdio: 'pipe' });
     let stdout = '';
     let stderr = '';
     child.stdout.setEncoding('utf8').on('data', (text) => {

@@ -74,7 +74,9 @@ export const errorCodes = {
   'file.locked': 'A folder that another process is writing.',
 
   'network.failed': 'A transfer that failed for good. What came is kept where it can be continued.',
-  'network.changed': 'A file of the network that is not the one that is known, by its size or SHA-256.',
+  'network.changed':
+    'A file of the network that is not the one that is known, by its size, its digest, or being a web page.',
+  'network.proxy': 'A variable of the environment (`HTTPS_PROXY` and its kin) that names no proxy.',
   'hub.address': 'An address or token of the Hub that is refused.',
   'hub.access': 'A repository of the Hub that needs a token or granted access.',
   'hub.not-found': 'A repository, revision or file that the Hub does not have.',

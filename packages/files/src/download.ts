@@ -2,11 +2,21 @@
 
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { open, rename, rm, stat } from 'node:fs/promises';
+import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { CrossgateError } from '@crossgate/core';
+import type { Response } from 'undici';
 import { makeFolders } from './make-folders';
-import { overNetwork, type Patience, pauseFor, RefusedError, refuseTransient, TransferError } from './patience';
+import {
+  type Exchange,
+  type NetworkOptions,
+  overNetwork,
+  pauseFor,
+  RefusedError,
+  refuseTransient,
+  shownUrl,
+  TransferError,
+} from './patience';
 
 /** A file to fetch. Its content is known by one digest, in lower-case hex. */
 export type WantedFile = {
@@ -30,7 +40,7 @@ export type WantedFile = {
 );
 
 /** How a download waits and reports. Everything has a default. */
-export interface DownloadOptions extends Patience {
+export interface DownloadOptions extends NetworkOptions {
   /** Called with the bytes that are there, `from` of them before this call. */
   progress?(bytes: number, total: number, from: number): void;
 }
@@ -50,76 +60,118 @@ async function digestOf(path: string, wanted: WantedFile, signal: AbortSignal | 
   return hash.digest('hex');
 }
 
-/** Asks for the rest of the file. Returns the response and where its first byte belongs. */
-async function request(wanted: WantedFile, have: number, signal: AbortSignal) {
-  // Identity: a compressed transfer would have other sizes.
+const changed = (wanted: WantedFile, problem: string, fix?: string): CrossgateError =>
+  new CrossgateError(problem, { code: 'network.changed', place: shownUrl(wanted.url), fix });
+
+/** What is known of an answer before its body is read. */
+interface Begun {
+  readonly response: Response;
+  /** Where its first byte belongs in the file; undefined where the server cannot go on from where we are. */
+  readonly from: number | undefined;
+}
+
+/** Codings of bodies that fetch undoes. Whatever else a server writes there, such as `aws-chunked`, changes no byte. */
+const CODINGS: ReadonlySet<string> = new Set(['gzip', 'x-gzip', 'deflate', 'br', 'zstd']);
+
+/** Whether the body was packed: then its length, and ranges of it, are those of what is packed. */
+function isPacked({ headers }: Response): boolean {
+  const codings = (headers.get('content-encoding') ?? '').toLowerCase().split(',');
+  return codings.some((coding) => CODINGS.has(coding.trim()));
+}
+
+/** Whether an answer looks like a page for people. */
+function isPage({ headers }: Response, start: Uint8Array): boolean {
+  if (/^(text\/html|application\/xhtml)/i.test(headers.get('content-type') ?? '')) return true;
+  const beginning = Buffer.from(start.subarray(0, 64)).toString('latin1').replace('\xef\xbb\xbf', '').trimStart();
+  return /^<(!doctype html|html)/i.test(beginning);
+}
+
+/** A login page of a network or a proxy, or an error page: it comes with status 200, often from another host. */
+function pageInstead(wanted: WantedFile, { url }: Response): CrossgateError {
+  const host = URL.canParse(url) ? new URL(url).host : 'the server';
+  return changed(
+    wanted,
+    `${host} sends a web page in place of the file`,
+    'a network, proxy or mirror may ask for a login: open the address in a browser',
+  );
+}
+
+/** Asks for the rest of the file. */
+async function begin(wanted: WantedFile, have: number, { send, through }: Exchange): Promise<Begun> {
+  // Identity: where the server packs all the same, the body comes unpacked, but there are no ranges of it.
   const asked = have > 0 ? { range: `bytes=${have}-` } : {};
-  const headers = { ...wanted.headers, 'accept-encoding': 'identity', ...asked };
-  const response = await fetch(wanted.url, { headers, signal });
+  const response = await send({ ...wanted.headers, 'accept-encoding': 'identity', ...asked });
   const { status } = response;
-  if (status === 416) return { response, from: -1 };
-  refuseTransient(response);
+  if (status === 416) return { response, from: undefined };
+  refuseTransient(response, through());
   if (status !== 200 && status !== 206) throw new RefusedError(wanted.url, response);
+  const check = (length: number) => {
+    if (length === wanted.bytes) return;
+    if (isPage(response, new Uint8Array())) throw pageInstead(wanted, response);
+    throw changed(wanted, `has ${length} bytes, not the ${wanted.bytes} that are known; the file has changed`);
+  };
   if (status === 200) {
-    const length = Number(response.headers.get('content-length') ?? wanted.bytes);
-    if (length !== wanted.bytes) {
-      throw new CrossgateError(`has ${length} bytes, not the ${wanted.bytes} that are known; the file has changed`, {
-        code: 'network.changed',
-        place: wanted.url,
-      });
-    }
+    const length = response.headers.get('content-length');
+    if (length !== null && !isPacked(response)) check(Number(length));
     return { response, from: 0 };
   }
   const range = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(response.headers.get('content-range') ?? '');
-  const total = range?.[2] === '*' ? wanted.bytes : Number(range?.[2]);
-  if (range !== null && total !== wanted.bytes) {
-    throw new CrossgateError(`has ${total} bytes, not the ${wanted.bytes} that are known; the file has changed`, {
-      code: 'network.changed',
-      place: wanted.url,
-    });
-  }
-  // A server that sends another part than was asked for is asked for the whole.
-  return { response, from: Number(range?.[1]) === have ? have : -1 };
+  // A server that sends another part than was asked for, or a part of the packed file, is asked for the whole.
+  if (range === null || isPacked(response)) return { response, from: undefined };
+  if (range[2] !== '*') check(Number(range[2]));
+  return { response, from: Number(range[1]) === have ? have : undefined };
 }
 
 /** One attempt: appends what the server sends to `partial`. */
 function transfer(wanted: WantedFile, partial: string, options: DownloadOptions, began: number): Promise<void> {
-  return overNetwork(options, async (alive, signal) => {
-    const { response, from } = await request(wanted, await sizeOf(partial), signal);
-    if (from < 0) {
+  return overNetwork(wanted.url, options, async (exchange) => {
+    const have = await sizeOf(partial);
+    const { response, from } = await begin(wanted, have, exchange);
+    if (from === undefined) {
       await response.body?.cancel();
       await rm(partial, { force: true });
       throw new TransferError('the server cannot go on where the transfer stopped');
     }
-    const file = await open(partial, from === 0 ? 'w' : 'a');
+    let file: FileHandle | undefined;
+    let bytes = from;
+    let page = false;
     try {
-      let bytes = from;
       for await (const chunk of response.body ?? []) {
-        alive();
+        exchange.alive();
+        if (file === undefined) {
+          page = isPage(response, chunk);
+          // What came before is worth more than a page that may be in its place.
+          if (page && from < have) throw pageInstead(wanted, response);
+          file = await open(partial, from === 0 ? 'w' : 'a');
+        }
         bytes += chunk.length;
         if (bytes > wanted.bytes) {
           await rm(partial, { force: true });
-          throw new CrossgateError(`sends more than the ${wanted.bytes} bytes that are known; the file has changed`, {
-            code: 'network.changed',
-            place: wanted.url,
-          });
+          if (page) throw pageInstead(wanted, response);
+          throw changed(wanted, `sends more than the ${wanted.bytes} bytes that are known; the file has changed`);
         }
         await file.writeFile(chunk);
         options.progress?.(bytes, wanted.bytes, began);
       }
-      if (bytes < wanted.bytes) throw new TransferError('the connection was closed early');
     } finally {
-      await file.close();
+      await file?.close();
     }
+    if (bytes === wanted.bytes) return;
+    if (page) {
+      await rm(partial, { force: true });
+      throw pageInstead(wanted, response);
+    }
+    throw new TransferError(`the connection was closed early, after ${bytes} of ${wanted.bytes} bytes`);
   });
 }
 
 /**
  * Fetches a file to `path`, which appears by rename once size and digest are right. What came so far is kept in
- * `path.partial`; a later call goes on from there (an HTTP range), also after a broken connection in the same call.
+ * `path.partial`; a later call goes on from there (an HTTP range), also after a broken connection in the same call. Bodies
+ * that are packed on the way are unpacked.
  *
- * @throws RefusedError when the server refuses; Error when it sends another file or stops answering; the signal's reason
- *   when aborted
+ * @throws RefusedError when the server refuses; Error when it sends another file, stops answering, or is not reached at
+ *   all, then at once; the signal's reason when aborted
  */
 export async function downloadFile(wanted: WantedFile, path: string, options: DownloadOptions = {}): Promise<void> {
   const partial = `${path}.partial`;
@@ -127,10 +179,13 @@ export async function downloadFile(wanted: WantedFile, path: string, options: Do
   const began = await sizeOf(partial);
   // A part of another session may be of another file: then the whole is fetched once more.
   let restarts = began > 0 ? 1 : 0;
-  for (let fruitless = 0; ; ) {
+  // Bytes that there were at most: a server that breaks off and cannot go on brings the same ones again and again.
+  let most = 0;
+  for (let attempt = 1, fruitless = 0; ; attempt++) {
     options.signal?.throwIfAborted();
     const before = await sizeOf(partial);
     if (before > wanted.bytes) await rm(partial);
+    else most = Math.max(most, before);
     if (before === wanted.bytes) {
       // A file without bytes has no part yet.
       if (before === 0) await (await open(partial, 'a')).close();
@@ -139,21 +194,19 @@ export async function downloadFile(wanted: WantedFile, path: string, options: Do
       const digest = await digestOf(partial, wanted, options.signal);
       if (digest === known) break;
       await rm(partial);
+      most = 0;
       if (restarts-- > 0) continue;
-      throw new CrossgateError(`${name} is ${digest}, not the known ${known}; the file was not kept`, {
-        code: 'network.changed',
-        place: wanted.url,
-      });
+      throw changed(wanted, `${name} is ${digest}, not the known ${known}; the file was not kept`);
     }
     try {
       await transfer(wanted, partial, options, began);
     } catch (error) {
       if (!(error instanceof TransferError)) throw error;
       const after = await sizeOf(partial);
-      fruitless = after > before ? 1 : fruitless + 1;
-      if (fruitless >= (options.attempts ?? 5)) {
-        const fix = after > 0 ? `${after} of ${wanted.bytes} bytes are kept, run it again to go on` : undefined;
-        throw new CrossgateError(error.message, { code: 'network.failed', place: wanted.url, fix });
+      fruitless = after > most ? 1 : fruitless + 1;
+      if ((error.lasting && attempt === 1) || fruitless >= (options.attempts ?? 5)) {
+        const kept = after > 0 ? `${after} of ${wanted.bytes} bytes are kept, run it again to go on` : undefined;
+        throw error.asFinal(wanted.url, [error.fix, kept].filter(Boolean).join('; ') || undefined);
       }
       await pauseFor(fruitless, options);
     }

@@ -5,6 +5,7 @@ export { type DownloadOptions, downloadFile, type WantedFile } from './download'
 export { checkOutFolder, writeFolder } from './folder';
 export { acquireLock, checkUnlocked, type Lock } from './lock';
 export { makeFolders, removeFolders } from './make-folders';
-export { type Patience, patientFetch, RefusedError } from './patience';
+export { type NetworkOptions, type Patience, patientFetch, RefusedError } from './patience';
+export type { Environment } from './proxy';
 export { kindOf, readText, requireFile } from './read';
 export { readZip } from './zip';

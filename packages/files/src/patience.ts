@@ -1,5 +1,7 @@
 /** Patience with servers: what passes by itself, how long to wait for it, and when to give up. */
 import { CrossgateError } from '@crossgate/core';
+import type { Response as Answered } from 'undici';
+import type { Environment } from './proxy';
 
 /** How long a server is waited for. */
 export interface Patience {
@@ -13,10 +15,45 @@ export interface Patience {
   readonly pause?: number;
 }
 
+/** How a server is reached, and how long it is waited for. */
+export interface NetworkOptions extends Patience {
+  /** Environment that names proxies (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`); default: that of the process. */
+  readonly env?: Environment;
+}
+
 /** The transfer broke off: another attempt may go on. Any other error is final. */
 export class TransferError extends Error {
   override name = 'TransferError';
+  /** What to do about it. */
+  readonly fix: string | undefined;
+  /** It would break off again: no connection came about, for a reason that waiting does not change. */
+  readonly lasting: boolean;
+
+  constructor(problem: string, { fix, lasting = false }: { fix?: string | undefined; lasting?: boolean } = {}) {
+    super(problem);
+    this.fix = fix;
+    this.lasting = lasting;
+  }
+
+  /** The error that ends it, with the place that it was about. */
+  asFinal(url: string, fix: string | undefined = this.fix): CrossgateError {
+    return new CrossgateError(this.message, { code: 'network.failed', place: shownUrl(url), fix, cause: this });
+  }
 }
+
+/** An address without what may be secret: user, password and query. */
+export function shownUrl(url: string): string {
+  const { protocol, host, pathname } = new URL(url);
+  return `${protocol}//${host}${pathname}`;
+}
+
+/** What a status means beyond its words, and what to do; any other may mean a file that moved. */
+const STATUS_WORDS: Readonly<Record<number, string>> = {
+  401: 'it asks for a login',
+  403: 'access is refused, by the server or by a proxy on the way',
+  407: 'the proxy asks for a login: write USER:PASSWORD@ before its host in HTTP_PROXY',
+  511: 'this network asks for a login: open the address in a browser',
+};
 
 /** The server answered, and not with the file. */
 export class RefusedError extends CrossgateError {
@@ -25,14 +62,20 @@ export class RefusedError extends CrossgateError {
   readonly status: number;
 
   constructor(url: string, { status, statusText }: Pick<Response, 'status' | 'statusText'>) {
-    super(`the server says ${status} ${statusText}; the file may have moved`, { code: 'network.failed', place: url });
+    const said = `the server says ${`${status} ${statusText}`.trimEnd()}`;
+    const fix = STATUS_WORDS[status] ?? 'the file may have moved';
+    super(said, { code: 'network.failed', place: shownUrl(url), fix });
     this.status = status;
   }
 }
 
+/** Statuses from 500 that a later attempt does not better: 501 (not implemented), 505 (HTTP version), 511 (login). */
+const FOR_GOOD: ReadonlySet<number> = new Set([501, 505, 511]);
+
 /** @throws TransferError for an answer that another attempt may better. */
-export function refuseTransient({ status }: Response): void {
-  if (status >= 500 || status === 429 || status === 408) throw new TransferError(`the server says ${status}`);
+export function refuseTransient({ status }: Pick<Response, 'status'>, through = ''): void {
+  const passes = (status >= 500 && !FOR_GOOD.has(status)) || status === 429 || status === 408;
+  if (passes) throw new TransferError(`the server says ${status}${through}`);
 }
 
 /** Waits before the attempt after `fruitless` ones. Rejects with the signal's reason when aborted. */
@@ -46,15 +89,29 @@ export function pauseFor(fruitless: number, { pause = 1_000, signal }: Patience)
   });
 }
 
+/** One exchange with a server. */
+export interface Exchange {
+  /** Asks for the address. */
+  send(headers?: Readonly<Record<string, string>>): Promise<Answered>;
+  /** Called when something came. */
+  alive(): void;
+  /** Who it was sent through, for messages; empty without a proxy. */
+  through(): string;
+}
+
 /**
  * Runs one exchange with a server; a connection without a byte for too long is aborted.
- * @param exchange calls `alive` when something came, and gives `signal` to what waits
- * @throws TransferError where the network failed; the signal's reason when aborted; else what `exchange` throws
+ * @throws TransferError where the network failed; the signal's reason when aborted; InputError for a variable that names
+ *   no proxy; else what `work` throws
  */
 export async function overNetwork<T>(
-  { patience = 30_000, signal }: Patience,
-  exchange: (alive: () => void, signal: AbortSignal) => Promise<T>,
+  url: string,
+  { patience = 30_000, signal, env = process.env }: NetworkOptions,
+  work: (exchange: Exchange) => Promise<T>,
 ): Promise<T> {
+  // Loaded when used: commands without a network start sooner.
+  const { requestOf } = await import('./network');
+  const request = requestOf(url, env);
   const stalled = new AbortController();
   const wait = () => setTimeout(() => stalled.abort(), patience);
   let timer = wait();
@@ -62,14 +119,21 @@ export async function overNetwork<T>(
     clearTimeout(timer);
     timer = wait();
   };
+  const either = AbortSignal.any(signal ? [stalled.signal, signal] : [stalled.signal]);
   try {
-    return await exchange(alive, AbortSignal.any(signal ? [stalled.signal, signal] : [stalled.signal]));
+    return await work({
+      send: (headers = {}) => request.send({ headers, signal: either }),
+      alive,
+      through: () => request.through(),
+    });
   } catch (error) {
     signal?.throwIfAborted();
-    if (stalled.signal.aborted) throw new TransferError(`no byte came for ${patience / 1000} s`);
+    if (stalled.signal.aborted) throw new TransferError(`no byte came for ${patience / 1000} s${request.through()}`);
     // What fetch itself throws: no route, a reset connection, a name that does not resolve.
-    if (error instanceof TypeError) throw new TransferError(String((error.cause as Error)?.message ?? error.message));
-    throw error;
+    if (!(error instanceof TypeError)) throw error;
+    if (error.cause instanceof CrossgateError) throw error.cause;
+    const { problem, ...more } = request.obstacle(error);
+    throw new TransferError(problem, more);
   } finally {
     clearTimeout(timer);
   }
@@ -77,25 +141,26 @@ export async function overNetwork<T>(
 
 /**
  * A `fetch` for small answers, such as those of an API: it reads them whole, and asks again when a connection breaks,
- * stalls, or the server says that it is busy. Other refusals are answers. Rejects with an Error that names the address.
+ * stalls, or the server says that it is busy. Other refusals are answers. It takes an address and headers. Rejects with
+ * an Error that names the address, at once where no connection comes about.
  */
-export function patientFetch(patience: Patience = {}): typeof fetch {
+export function patientFetch(options: NetworkOptions = {}): typeof fetch {
   return async (input, init) => {
+    if (input instanceof Request) throw new TypeError('give an address, not a Request');
+    const url = String(input);
     for (let fruitless = 1; ; fruitless++) {
-      patience.signal?.throwIfAborted();
+      options.signal?.throwIfAborted();
       try {
-        return await overNetwork(patience, async (_, signal) => {
-          const response = await fetch(input, { ...init, signal });
-          refuseTransient(response);
+        return await overNetwork(url, options, async ({ send, through }) => {
+          const response = await send(Object.fromEntries(new Headers(init?.headers)));
+          refuseTransient(response, through());
           const { status, statusText, headers } = response;
-          return new Response(await response.arrayBuffer(), { status, statusText, headers });
+          return new Response(await response.arrayBuffer(), { status, statusText, headers: [...headers] });
         });
       } catch (error) {
         if (!(error instanceof TransferError)) throw error;
-        if (fruitless >= (patience.attempts ?? 5)) {
-          throw new CrossgateError(error.message, { code: 'network.failed', place: String(input).split('?')[0] });
-        }
-        await pauseFor(fruitless, patience);
+        if ((error.lasting && fruitless === 1) || fruitless >= (options.attempts ?? 5)) throw error.asFinal(url);
+        await pauseFor(fruitless, options);
       }
     }
   };

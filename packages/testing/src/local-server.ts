@@ -1,12 +1,14 @@
 /** A local HTTP server for tests of downloads: it serves as a good server does, or misbehaves as it is told. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import type { Certificate } from './certificate';
 
 /** Answers one request; `count` is 1 for the first. */
 export type Answer = (request: IncomingMessage, response: ServerResponse, count: number) => void;
 
 export interface LocalServer {
-  /** `http://127.0.0.1:PORT`, without a slash at the end. */
+  /** `http://127.0.0.1:PORT`, with a certificate `https://localhost:PORT`; without a slash at the end. */
   readonly url: string;
   /** Every request so far, oldest first. */
   readonly requests: readonly IncomingMessage[];
@@ -16,16 +18,17 @@ export interface LocalServer {
   close(): Promise<void>;
 }
 
-/** Starts a server on a free port of this machine. */
-export async function startServer(answer: Answer): Promise<LocalServer> {
+/** Starts a server on a free port of this machine: HTTP, or HTTPS with a certificate. */
+export async function startServer(answer: Answer, certificate?: Certificate): Promise<LocalServer> {
   const requests: IncomingMessage[] = [];
-  const server = createServer((request, response) => {
+  const listen = (request: IncomingMessage, response: ServerResponse) => {
     requests.push(request);
     local.answer(request, response, requests.length);
-  });
+  };
+  const server = certificate === undefined ? createServer(listen) : createTlsServer(certificate, listen);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const local: LocalServer = {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: `${certificate ? 'https://localhost' : 'http://127.0.0.1'}:${(server.address() as AddressInfo).port}`,
     requests,
     answer,
     async close() {

@@ -1,6 +1,8 @@
 /** @crossgate/testing/node: what tests need of Node alone. */
 
+export { type Certificate, selfSigned } from './certificate';
 export { folderWith, inventedMl1m, listing, resumeIfBegun } from './folders';
+export { type LocalProxy, type LocalProxyOptions, startProxy } from './local-proxy';
 export { type Answer, type LocalServer, type ServeOptions, serveBytes, startServer } from './local-server';
 export { writeTinyModel } from './tiny-model';
 export { zipOf } from './zip';

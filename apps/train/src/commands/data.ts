@@ -58,6 +58,7 @@ export function registerData(program: Command, host: Host): void {
     try {
       const outcome = await downloadDataset(definition, folder, {
         signal: io.signal,
+        env: io.env,
         ...(url === undefined ? {} : { url }),
         progress(bytes, total, from) {
           task ??= context.progress.start(`downloading ${name}`, total, 'bytes', from);
