@@ -1,14 +1,15 @@
 /** `crossgate model pull` from a local server that is a Hugging Face Hub, a good one or one that misbehaves. */
-import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
-import { hubOf, huggingFaceFolder, modelCache, parseReference, pullModel } from '@crossgate/hub';
+import { patientFetch } from '@crossgate/files';
+import { hubOf, modelCache, parseReference, pullModel } from '@crossgate/hub';
 import {
   folderWith,
   type LocalServer,
   listing,
   serveBytes,
+  serveHub,
   startServer,
   writeTinyModel,
 } from '@crossgate/testing/node';
@@ -28,8 +29,8 @@ let env: Record<string, string>;
 let misbehave: (request: IncomingMessage, response: ServerResponse, count: number) => unknown;
 
 beforeAll(async () => {
-  // The first fetch of a process loads its client, which takes long on a busy machine.
-  await fetch('http://127.0.0.1:1/').catch(() => undefined);
+  // The first request of a process loads its client, which takes long on a busy machine.
+  await patientFetch()('http://127.0.0.1:1/').catch(() => undefined);
   const folder = await folderWith();
   await writeTinyModel(join(folder, 'm'));
   model = new Map();
@@ -44,45 +45,14 @@ beforeEach(async () => {
     if (misbehave(request, response, count) !== true) hub(request, response);
   });
   cwd = await folderWith();
-  env = { HF_ENDPOINT: server.url, CROSSGATE_CACHE: 'cache' };
+  // A home of its own: the login and the cache of whoever runs the tests are not asked.
+  env = { HF_ENDPOINT: server.url, CROSSGATE_CACHE: 'cache', HOME: join(cwd, 'home') };
 });
 afterEach(() => server.close());
 
-/** Weights are kept as on the Hub, beside Git, and known by SHA-256; the rest by its SHA-1 in Git. */
-const isLarge = (name: string) => /\.(safetensors|gguf|bin)$/.test(name);
-
-/** Answers as the Hub does, of one repository with `files`, whose branch `main` and tag `v1` are one commit. */
-function hub(request: IncomingMessage, response: ServerResponse): void {
-  const { pathname } = new URL(request.url ?? '', server.url);
-  const json = (value: unknown) =>
-    response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(value));
-  const [, revision] = new RegExp(`^/api/models/${repository}/revision/(.+)$`).exec(pathname) ?? [];
-  if (revision === 'main' || revision === 'v1' || revision === commit) {
-    return void json({
-      _id: '1',
-      id: repository,
-      sha: commit,
-      private: false,
-      lastModified: '2024-01-01T00:00:00.000Z',
-    });
-  }
-  if (pathname === `/api/models/${repository}/tree/${commit}`) {
-    const entries = [...files].map(([path, bytes]) => {
-      const oid = createHash('sha1').update(`blob ${bytes.length}\0`).update(bytes).digest('hex');
-      const lfs = { oid: createHash('sha256').update(bytes).digest('hex'), size: bytes.length, pointerSize: 134 };
-      return { type: 'file', path, size: bytes.length, oid, ...(isLarge(path) && { lfs }) };
-    });
-    return void json([{ type: 'directory', path: 'onnx', size: 0, oid: commit }, ...entries]);
-  }
-  const [, name] = new RegExp(`^(?:/cdn)?/${repository}/resolve/${commit}/(.+)$`).exec(pathname) ?? [];
-  const bytes = name === undefined ? undefined : files.get(decodeURIComponent(name));
-  if (bytes === undefined) return void response.writeHead(404, { 'x-error-code': 'RepoNotFound' }).end();
-  // Weights come from another place.
-  if (isLarge(name!) && !pathname.startsWith('/cdn')) {
-    return void response.writeHead(302, { location: `/cdn${pathname}` }).end();
-  }
-  serveBytes(request, response, bytes);
-}
+/** Answers as the Hub does. */
+const hub = (request: IncomingMessage, response: ServerResponse) =>
+  serveHub(request, response, { repository, commit, files });
 
 const pull = (argv: string[] = [repository], more: Record<string, string> = {}) =>
   runCli(['model', 'pull', ...argv, '--json'], { cwd, env: { ...env, ...more } });
@@ -284,9 +254,9 @@ describe('a Hub that refuses', () => {
     [
       'no token',
       [repository],
-      { HF_TOKEN: 'secret' },
+      { HF_TOKEN: 'two words' },
       200,
-      /^error: HF_TOKEN: a token begins with hf_; copy it again\n$/,
+      /^error: HF_TOKEN: has a blank or a sign that no token has; copy it again\n$/,
     ],
     ['no address', [repository], { HF_ENDPOINT: 'hub' }, 200, /HF_ENDPOINT: hub is not an address/],
     ['no name', ['tiny'], {}, 200, /<id>: tiny is no model of the Hub; give ORG\/NAME/],
@@ -372,9 +342,24 @@ describe('a Hub that is none', () => {
     expect(await listing(join(cwd, 'cache', 'models', 'acme--tiny')).catch(() => [])).not.toContain('.lock');
   });
 
-  it('cannot be reached', async () => {
+  it('cannot be reached: said at once, and what was fetched before serves', async () => {
+    const { path } = await pullDirectly();
     await server.close();
-    await expect(pullDirectly()).rejects.toThrow(/api\/models\/acme\/tiny\/revision\/main.*ECONNREFUSED/);
+    const gone = await startServer(() => {});
+    await gone.close();
+    const unreached = { HF_ENDPOINT: gone.url };
+    const other = await pull([`${repository}@v1`], unreached);
+    expect([other.code, other.stderr]).toEqual([
+      1,
+      expect.stringMatching(
+        /api\/models\/acme\/tiny\/revision\/v1: 127\.0\.0\.1:\d+ refuses connections \(ECONNREFUSED\); /,
+      ),
+    ]);
+    const again = await pull([repository], unreached);
+    expect(JSON.parse(again.stdout)).toMatchObject({ path, downloaded: false, unasked: expect.any(String) });
+    expect(again.stderr).toMatch(
+      /^warning: the Hub was not asked \(.*refuses connections .*\); acme\/tiny is what was/,
+    );
   });
 });
 
@@ -398,11 +383,16 @@ it("finds what Hugging Face's own programs fetched, by name", async () => {
   expect((await run()).stderr).toMatch(/acme\/other: model not found .*models--acme--other.*model pull acme\/other/);
   await writeTinyModel(snapshot);
   expect(await run()).toMatchObject({ code: 0, stderr: '' });
-  const at = (values: Record<string, string>) =>
-    huggingFaceFolder('a/b', { cwd: '/w', env: { HOME: '/h', ...values } });
-  expect(at({})).toBe('/h/.cache/huggingface/hub/models--a--b');
-  expect(at({ HF_HOME: '/x' })).toBe('/x/hub/models--a--b');
-  expect(at({ XDG_CACHE_HOME: '/c' })).toBe('/c/huggingface/hub/models--a--b');
+  // Other revisions, and one file of several, are found there too.
+  await writeFile(join(theirs, 'refs', 'v1'), commit);
+  tokenize[2] = 'acme/other@v1';
+  expect(await run()).toMatchObject({ code: 0, stderr: '' });
+  const pulled = await runCli(['model', 'pull', 'acme/other', '--json'], {
+    cwd,
+    env: { ...env, HF_HUB_CACHE: 'hf', HF_HUB_OFFLINE: '1' },
+  });
+  expect(JSON.parse(pulled.stdout)).toMatchObject({ path: snapshot, commit, unasked: 'HF_HUB_OFFLINE is set' });
+  expect(pulled.stderr).toMatch(/^warning: the Hub was not asked \(HF_HUB_OFFLINE is set\); acme\/other is what was/);
 });
 
 it('reads references, and nothing that leaves its folder', () => {

@@ -81,6 +81,7 @@ export const errorCodes = {
   'hub.access': 'A repository of the Hub that needs a token or granted access.',
   'hub.not-found': 'A repository, revision or file that the Hub does not have.',
   'hub.answer': 'A server that does not answer as the Hub does.',
+  'hub.offline': 'A model that is not here, while the environment says not to ask the Hub (`HF_HUB_OFFLINE`).',
 
   'training.diverged': 'A loss, score or value that is not finite.',
 } as const;

@@ -13,7 +13,7 @@ import {
 } from '@crossgate/data';
 import { hasSource, loadSource, openDataset } from '@crossgate/data/node';
 import { kindOf, shippedPath } from '@crossgate/files';
-import { type CachePlace, findPulled, huggingFaceFolder, modelCache, parseReference } from '@crossgate/hub';
+import { type CachePlace, findPulled, findShared, huggingFaceFolder, modelCache, parseReference } from '@crossgate/hub';
 
 /** The parts of the outside world that decide where things lie. */
 export interface Surroundings extends CachePlace {
@@ -147,14 +147,9 @@ export async function locateModel(name: string, key: string, surroundings: Surro
   const reference = parseReference(name);
   const pulled = reference && (await findPulled(reference, surroundings));
   if (pulled !== undefined) return pulled;
-  if (reference) places.push(modelCache(surroundings));
-  if (reference && reference.file === undefined && reference.revision === undefined) {
-    const theirs = huggingFaceFolder(reference.repository, surroundings);
-    // Without its weights, or of a kind we do not read, it is as good as not there: `model pull` says what is wrong.
-    const found = (await kindOf(theirs)) === 'folder' && (await (await findModels())(theirs).catch(() => undefined));
-    if (found) return found;
-    places.push(theirs);
-  }
+  const shared = reference && (await findShared(reference, surroundings));
+  if (shared !== undefined) return shared.path;
+  if (reference) places.push(modelCache(surroundings), huggingFaceFolder(reference.repository, surroundings));
   const fetching = reference ? `, or \`crossgate model pull ${name}\`` : '';
   const tried = places.length > 1 ? ` (tried ${places.join(', ')})` : '';
   throw new InputError(`${name}: model not found${tried}`, {

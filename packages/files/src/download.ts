@@ -181,7 +181,7 @@ export async function downloadFile(wanted: WantedFile, path: string, options: Do
   let restarts = began > 0 ? 1 : 0;
   // Bytes that there were at most: a server that breaks off and cannot go on brings the same ones again and again.
   let most = 0;
-  for (let attempt = 1, fruitless = 0; ; attempt++) {
+  for (let met = false, fruitless = 0; ; ) {
     options.signal?.throwIfAborted();
     const before = await sizeOf(partial);
     if (before > wanted.bytes) await rm(partial);
@@ -204,7 +204,8 @@ export async function downloadFile(wanted: WantedFile, path: string, options: Do
       if (!(error instanceof TransferError)) throw error;
       const after = await sizeOf(partial);
       fruitless = after > most ? 1 : fruitless + 1;
-      if ((error.lasting && attempt === 1) || fruitless >= (options.attempts ?? 5)) {
+      met ||= error.answered;
+      if ((error.lasting && !met) || fruitless >= (options.attempts ?? 5)) {
         const kept = after > 0 ? `${after} of ${wanted.bytes} bytes are kept, run it again to go on` : undefined;
         throw error.asFinal(wanted.url, [error.fix, kept].filter(Boolean).join('; ') || undefined);
       }

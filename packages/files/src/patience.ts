@@ -28,11 +28,17 @@ export class TransferError extends Error {
   readonly fix: string | undefined;
   /** It would break off again: no connection came about, for a reason that waiting does not change. */
   readonly lasting: boolean;
+  /** Whether the server answered before it broke off. */
+  readonly answered: boolean;
 
-  constructor(problem: string, { fix, lasting = false }: { fix?: string | undefined; lasting?: boolean } = {}) {
+  constructor(
+    problem: string,
+    { fix, lasting = false, answered = true }: { fix?: string | undefined; lasting?: boolean; answered?: boolean } = {},
+  ) {
     super(problem);
     this.fix = fix;
     this.lasting = lasting;
+    this.answered = answered;
   }
 
   /** The error that ends it, with the place that it was about. */
@@ -119,21 +125,28 @@ export async function overNetwork<T>(
     clearTimeout(timer);
     timer = wait();
   };
+  let answered = false;
   const either = AbortSignal.any(signal ? [stalled.signal, signal] : [stalled.signal]);
   try {
     return await work({
-      send: (headers = {}) => request.send({ headers, signal: either }),
+      async send(headers = {}) {
+        const response = await request.send({ headers, signal: either });
+        answered = true;
+        return response;
+      },
       alive,
       through: () => request.through(),
     });
   } catch (error) {
     signal?.throwIfAborted();
-    if (stalled.signal.aborted) throw new TransferError(`no byte came for ${patience / 1000} s${request.through()}`);
+    if (stalled.signal.aborted) {
+      throw new TransferError(`no byte came for ${patience / 1000} s${request.through()}`, { answered });
+    }
     // What fetch itself throws: no route, a reset connection, a name that does not resolve.
     if (!(error instanceof TypeError)) throw error;
     if (error.cause instanceof CrossgateError) throw error.cause;
     const { problem, ...more } = request.obstacle(error);
-    throw new TransferError(problem, more);
+    throw new TransferError(problem, { ...more, answered });
   } finally {
     clearTimeout(timer);
   }
@@ -148,6 +161,7 @@ export function patientFetch(options: NetworkOptions = {}): typeof fetch {
   return async (input, init) => {
     if (input instanceof Request) throw new TypeError('give an address, not a Request');
     const url = String(input);
+    let met = false;
     for (let fruitless = 1; ; fruitless++) {
       options.signal?.throwIfAborted();
       try {
@@ -159,7 +173,8 @@ export function patientFetch(options: NetworkOptions = {}): typeof fetch {
         });
       } catch (error) {
         if (!(error instanceof TransferError)) throw error;
-        if ((error.lasting && fruitless === 1) || fruitless >= (options.attempts ?? 5)) throw error.asFinal(url);
+        met ||= error.answered;
+        if ((error.lasting && !met) || fruitless >= (options.attempts ?? 5)) throw error.asFinal(url);
         await pauseFor(fruitless, options);
       }
     }

@@ -1,18 +1,10 @@
 /** Models that were fetched from the Hugging Face Hub: where they lie, and how a name finds them. */
 
 import { readFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { InputError } from '@crossgate/core';
-import { writeAtomic } from '@crossgate/files';
-
-/** What decides where the cache is. */
-export interface CachePlace {
-  /** Absolute path that a relative folder in a variable is resolved against. */
-  readonly cwd: string;
-  /** Environment variables by name; undefined where one is not set. */
-  readonly env: Readonly<Record<string, string | undefined>>;
-}
+import { kindOf, writeAtomic } from '@crossgate/files';
+import { type CachePlace, homeOf, huggingFaceFolder } from './environment';
 
 /** A model on the Hub, as it is written: `ORG/NAME`, with `/FILE.gguf` and `@REVISION` if need be. */
 export interface ModelReference {
@@ -46,19 +38,12 @@ export function parseReference(text: string): ModelReference | undefined {
 
 /** The folder of all fetched models: `models` in CROSSGATE_CACHE, else in the user's cache folder. */
 export function modelCache({ env, cwd }: CachePlace, platform = process.platform): string {
-  const home = env.HOME ?? homedir();
+  const home = homeOf(env);
   const base =
     platform === 'win32' && env.LOCALAPPDATA
       ? env.LOCALAPPDATA
       : join(home, ...(platform === 'darwin' ? ['Library', 'Caches'] : ['.cache']));
   return resolve(cwd, env.CROSSGATE_CACHE || join(env.XDG_CACHE_HOME || base, 'crossgate'), 'models');
-}
-
-/** The folder of a repository in the cache of Hugging Face's own programs, which `HF_HUB_CACHE` and `HF_HOME` move. */
-export function huggingFaceFolder(repository: string, { env, cwd }: CachePlace): string {
-  const home = join(env.XDG_CACHE_HOME || join(env.HOME ?? homedir(), '.cache'), 'huggingface');
-  const cache = env.HF_HUB_CACHE || join(env.HF_HOME || home, 'hub');
-  return resolve(cwd, cache, `models--${repository.replace('/', '--')}`);
 }
 
 /** The places of one repository in the cache. */
@@ -136,4 +121,37 @@ export async function findPulled(reference: ModelReference, place: CachePlace): 
   const commit = await cache.commitOf(reference.revision ?? 'main');
   const snapshot = commit === undefined ? undefined : await cache.read(commit);
   return snapshot && modelPath(cache.snapshot(snapshot.commit), snapshot, reference.file);
+}
+
+/** The part of a cache of Hugging Face's own programs that a reference leads to. */
+export interface SharedModel {
+  /** A folder with config.json, or a GGUF file. */
+  readonly path: string;
+  /** 40 hexadecimal digits. */
+  readonly commit: string;
+}
+
+/**
+ * Finds a model that Hugging Face's own programs fetched, by its reference, without asking the Hub. A snapshot without
+ * weights, or of a kind we do not read, is as good as not there.
+ * @throws InputError when the snapshot holds several GGUF files and none is named
+ */
+export async function findShared(reference: ModelReference, place: CachePlace): Promise<SharedModel | undefined> {
+  const { repository, file, revision = 'main' } = reference;
+  const folder = huggingFaceFolder(repository, place);
+  if (revision.split('/').includes('..')) return undefined;
+  const commit = isCommit(revision)
+    ? revision
+    : (await readFile(join(folder, 'refs', ...revision.split('/')), 'utf8').catch(() => '')).trim();
+  const snapshot = join(folder, 'snapshots', commit);
+  if (commit === '' || (await kindOf(snapshot)) !== 'folder') return undefined;
+  const { findModel, modelFiles } = await import('@crossgate/llm/node');
+  try {
+    const path = await findModel(file === undefined ? snapshot : join(snapshot, file));
+    for (const weights of await modelFiles(path)) if ((await kindOf(weights)) !== 'file') return undefined;
+    return { path, commit };
+  } catch (error) {
+    if (!(error instanceof InputError) || error.code === 'model.ambiguous') throw error;
+    return undefined;
+  }
 }

@@ -1,11 +1,12 @@
 /** @crossgate/hub: language models by name, fetched from the Hugging Face Hub, checked and cached. Node only. */
 export { type Hub, hubOf } from './api';
 export {
-  type CachePlace,
   findPulled,
-  huggingFaceFolder,
+  findShared,
   type ModelReference,
   modelCache,
   parseReference,
+  type SharedModel,
 } from './cache';
+export { type CachePlace, huggingFaceFolder } from './environment';
 export { type Pulled, type PullOptions, pullModel } from './pull';

@@ -2,12 +2,13 @@
  * Fetches a model from the Hugging Face Hub into the cache: what we can read of it, checked, going on after a break.
  */
 
-import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
-import { InputError } from '@crossgate/core';
-import { acquireLock, downloadFile, makeFolders, type Patience } from '@crossgate/files';
+import { readdir, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { CrossgateError, InputError } from '@crossgate/core';
+import { acquireLock, downloadFile, makeFolders, type NetworkOptions } from '@crossgate/files';
 import { describeRepository, explainRefusal, type Hub, type HubFile } from './api';
-import { isCommit, type ModelReference, modelPath, RepositoryCache } from './cache';
+import { findShared, isCommit, type ModelReference, modelPath, RepositoryCache } from './cache';
+import type { CachePlace } from './environment';
 
 /** What `pullModel` did. */
 export interface Pulled {
@@ -23,10 +24,14 @@ export interface Pulled {
   readonly files: readonly string[];
   /** False when everything was there before. */
   readonly downloaded: boolean;
+  /** Why the Hub was not asked what the revision is now: what is here is what it was. Undefined where it was asked. */
+  readonly unasked?: string;
 }
 
 /** How a pull waits and reports. Everything has a default. */
-export interface PullOptions extends Patience {
+export interface PullOptions extends NetworkOptions {
+  /** Where Hugging Face's own programs keep models: looked at when the Hub need not or cannot be asked. */
+  readonly shared?: CachePlace;
   /** Called with the bytes that are there, `from` of them before this call. */
   progress?(bytes: number, total: number, from: number): void;
 }
@@ -124,11 +129,11 @@ class Fetching {
   async #fetchOne(file: HubFile): Promise<void> {
     const { hub, repository, commit, options } = this;
     const { path: name, ...known } = file;
-    const { progress, ...patience } = options;
+    const { progress, shared: _, ...network } = options;
     const url = `${hub.endpoint}/${repository}/resolve/${commit}/${name}`;
     const headers = hub.token === undefined ? {} : { authorization: `Bearer ${hub.token}` };
     await downloadFile({ url, headers, ...known }, join(this.folder, name), {
-      ...patience,
+      ...network,
       progress: (bytes) => progress?.(this.#done + bytes, this.#total, this.#from),
     }).catch((error) => explainRefusal(error, hub, repository, `${repository}/${name}`));
     this.#done += file.bytes;
@@ -168,13 +173,58 @@ async function fetchModel(
   return fetching.fetch(shards);
 }
 
+/** The result for a model, which consists of these files. */
+function outcome(
+  { repository, commit, path, downloaded }: Pick<Pulled, 'repository' | 'commit' | 'path' | 'downloaded'>,
+  files: Readonly<Record<string, number>>,
+): Pulled {
+  const bytes = Object.values(files).reduce((sum, size) => sum + size, 0);
+  return { repository, commit, path, bytes, files: Object.keys(files), downloaded };
+}
+
+/** What is here of a reference, whole: fetched by us, or by Hugging Face's own programs. */
+async function findHere(
+  { file, repository, revision = 'main' }: ModelReference,
+  places: RepositoryCache,
+  shared: CachePlace | undefined,
+): Promise<Pulled | undefined> {
+  const commit = await places.commitOf(revision);
+  const known = commit === undefined ? undefined : await places.read(commit);
+  if (known !== undefined) {
+    const folder = places.snapshot(known.commit);
+    const path = modelPath(folder, known, file);
+    if (path !== undefined && (await allPresent(folder, known.files))) {
+      return outcome({ repository, commit: known.commit, path, downloaded: false }, known.files);
+    }
+  }
+  const theirs = shared && (await findShared({ repository, revision, ...(file && { file }) }, shared));
+  if (theirs === undefined) return undefined;
+  const folder = (await stat(theirs.path)).isDirectory() ? theirs.path : dirname(theirs.path);
+  const { modelFiles } = await import('@crossgate/llm/node');
+  const paths = new Set(await modelFiles(theirs.path));
+  for (const name of await readdir(folder)) {
+    if (COMPANION.test(name) || PIECES.includes(name) || name === INDEX) paths.add(join(folder, name));
+  }
+  const files: Record<string, number> = {};
+  for (const path of paths) files[basename(path)] = (await sizeOf(path)) ?? 0;
+  return outcome({ repository, ...theirs, downloaded: false }, files);
+}
+
+/** Whether nobody answers who could say what a revision is: then what is here must do. */
+function isDown(error: unknown): error is CrossgateError {
+  return error instanceof CrossgateError && (error.code === 'network.failed' || error.code === 'hub.answer');
+}
+
 /**
  * Fetches a model into the cache, unless it is there. Every file is checked by size and digest (SHA-256, or that of
  * Git).
+ * The Hub is not asked for a commit that is here, nor where the environment says so. A branch or tag that is here serves
+ * while the Hub cannot be reached; {@link Pulled.unasked} says why.
  *
  * @param cache folder of all fetched models
- * @throws InputError for what the user can put right: a wrong name, no access, a model that we do not read; Error when
- *   the Hub cannot be reached or sends other files than it lists; the signal's reason when aborted
+ * @throws InputError for what the user can put right: a wrong name, no access, a model that we do not read, one that is
+ *   not here while the Hub may not be asked; Error when the Hub cannot be reached or sends other files than it lists;
+ *   the signal's reason when aborted
  */
 export async function pullModel(
   hub: Hub,
@@ -184,21 +234,29 @@ export async function pullModel(
 ): Promise<Pulled> {
   const { repository, file, revision = 'main' } = reference;
   const places = new RepositoryCache(cache, repository);
-  const done = (commit: string, files: Readonly<Record<string, number>>, path: string, downloaded: boolean): Pulled => {
-    const bytes = Object.values(files).reduce((sum, size) => sum + size, 0);
-    return { repository, commit, path, bytes, files: Object.keys(files), downloaded };
-  };
+  const here = () => findHere(reference, places, options.shared);
   // A commit does not change: nothing need be asked when it is here.
-  const known = isCommit(revision) ? await places.read(revision) : undefined;
-  const before = known && modelPath(places.snapshot(revision), known, file);
-  if (known && before !== undefined && (await allPresent(places.snapshot(revision), known.files))) {
-    return done(revision, known.files, before, false);
+  if (isCommit(revision)) {
+    const found = await here();
+    if (found !== undefined) return found;
   }
-  const { signal, attempts, patience, pause } = options;
-  const waiting = Object.fromEntries(
-    Object.entries({ signal, attempts, patience, pause }).filter(([, value]) => value),
-  );
-  const { commit, files } = await describeRepository(hub, repository, revision, waiting);
+  if (hub.offline !== undefined) {
+    const found = await here();
+    if (found !== undefined) return { ...found, unasked: `${hub.offline} is set` };
+    throw new InputError(`is not here, and ${hub.offline} says not to ask the Hub`, {
+      code: 'hub.offline',
+      place: revision === 'main' ? repository : `${repository}@${revision}`,
+      fix: `unset it, or fetch the model where there is a network and give its path`,
+    });
+  }
+  const { progress: _, shared: __, ...network } = options;
+  const described = await describeRepository(hub, repository, revision, network).catch(async (error: unknown) => {
+    const found = isDown(error) ? await here() : undefined;
+    if (found === undefined) throw error;
+    return { ...found, unasked: (error as Error).message };
+  });
+  if ('path' in described) return described;
+  const { commit, files } = described;
   const folder = places.snapshot(commit);
   await makeFolders(folder, 'set CROSSGATE_CACHE to another folder');
   const lock = await acquireLock(join(places.folder, '.lock'), 'model');
@@ -209,7 +267,7 @@ export async function pullModel(
     await fetchModel(fetching, new Map(plain.map((entry) => [entry.path, entry])), reference, folder);
     await places.write(revision, { commit, files: fetching.files });
     const path = modelPath(folder, { repository, commit, files: fetching.files }, file) as string;
-    return done(commit, fetching.files, path, fetching.downloaded);
+    return outcome({ repository, commit, path, downloaded: fetching.downloaded }, fetching.files);
   } finally {
     await lock.release();
   }

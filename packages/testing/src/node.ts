@@ -2,6 +2,7 @@
 
 export { type Certificate, selfSigned } from './certificate';
 export { folderWith, inventedMl1m, listing, resumeIfBegun } from './folders';
+export { type HubRepository, serveHub } from './local-hub';
 export { type LocalProxy, type LocalProxyOptions, startProxy } from './local-proxy';
 export { type Answer, type LocalServer, type ServeOptions, serveBytes, startServer } from './local-server';
 export { writeTinyModel } from './tiny-model';

@@ -38,13 +38,15 @@ export function addModelPull(group: Command, host: Host): void {
         place: '--revision',
       });
     }
-    const hub = hubOf(io.env);
+    const hub = hubOf(io.env, io.cwd);
     const reference = { ...named, revision };
     let task: ProgressTask | undefined;
     let total = 0;
     try {
       const pulled = await pullModel(hub, reference, modelCache(io), {
         signal: io.signal,
+        env: io.env,
+        shared: io,
         progress(bytes, all, from) {
           // Shards are known only once their index is there: then the bar starts anew.
           if (all !== total) {
@@ -55,6 +57,9 @@ export function addModelPull(group: Command, host: Host): void {
           task?.update(bytes);
         },
       });
+      if (pulled.unasked !== undefined) {
+        log.warn(`the Hub was not asked (${pulled.unasked}); ${id} is what was fetched before`);
+      }
       const state = pulled.downloaded ? 'fetched' : 'was here already';
       log.info(`${id}: ${state}, commit ${pulled.commit}; its terms: ${hub.endpoint}/${reference.repository}`);
       await context.emit({ ...pulled, revision }, () => pulled.path);
