@@ -125,10 +125,10 @@ const cases: [string, string[], Record<string, string>, RegExp][] = [
     /--set seed\.x: seed: must be a number/,
   ],
   [
-    'a --set that is not YAML',
-    ['train', 'c.yaml', '--set', 'seed=[1'],
+    'a --set of a list that is not YAML',
+    ['train', 'c.yaml', '--set', 'cf.betas=[1'],
     yaml('method: mean\n'),
-    /--set seed: not valid YAML/,
+    /--set cf\.betas: not valid YAML/,
   ],
   // Data.
   [

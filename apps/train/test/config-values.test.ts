@@ -1,7 +1,9 @@
 /** Values in configs that no run should start with: sizes out of hand, typed YAML, repetitions; and the words for them. */
 
-import { configJsonSchema, type JsonSchema } from '@crossgate/experiment';
-import { folderWith } from '@crossgate/testing/node';
+import { rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { configJsonSchema, type JsonSchema, SET_RULE } from '@crossgate/experiment';
+import { folderWith, inventedMl1m } from '@crossgate/testing/node';
 import { describe, expect, it, vi } from 'vitest';
 import { runCli } from './cli';
 
@@ -100,10 +102,44 @@ describe('values of a config', () => {
     await refuse(text, expected);
   });
 
+  it.each(['/data/run #3', '[old] data', '~', 'b '])(
+    'given by --set open the folder of that name alone: %j',
+    async (name) => {
+      const source = Object.entries(inventedMl1m());
+      const inside = name.replace(/^\//, '');
+      const cwd = await folderWith(
+        Object.fromEntries(source.map(([path, text]) => [path.replace('ml-1m', () => inside), text])),
+      );
+      const path = name.startsWith('/') ? `${cwd}${name}` : name;
+      const args = ['--set', 'data.name=ml-1m', '--set', `data.path=${path}`, '--run', 'r', '--json'];
+      await writeFile(join(cwd, 'c.yaml'), 'method: mean\n');
+      const { code, stderr } = await runCli(['train', 'c.yaml', ...args], { cwd });
+      expect([code, stderr]).toEqual([0, expect.any(String)]);
+      await rename(join(cwd, inside), join(cwd, 'other'));
+      const gone = await runCli(['train', 'c.yaml', ...args.slice(0, 4), '--run', 's'], { cwd });
+      expect([gone.code, gone.stderr]).toEqual([
+        2,
+        `error: data.path: ${path}: no such folder; give a prepared folder or a source folder\n`,
+      ]);
+    },
+  );
+
+  it.each(['train', 'predict', 'config show', 'data prepare'])('and the help of %s says the rule', async (command) => {
+    const { stdout } = await runCli([...command.split(' '), '--help'], { cwd: '.' });
+    expect(stdout.replace(/\s+/g, ' ')).toContain(`(repeatable): ${SET_RULE}`);
+  });
+
   it.each([
-    ['a set', 'cf=!!set {cfDim}', /--set cf: cf: must be a plain value/],
+    ['a set', 'cf=!!set {cfDim}', /--set cf: "!!set" is a tag in YAML and would be left out; put it in quotes/],
+    ['a comment', 'cf.betas=[0.8, 0.9] # once 0.95', /--set cf\.betas: "# once 0\.95" begins a comment in YAML/],
+    ['an anchor', 'evaluation.splits=[&a test]', /--set evaluation\.splits: "&a" is an anchor/],
     ['a mapping as key', 'cf={[a]: 2}', /--set cf: a key must be plain text/],
-    ['a second document', 'seed=1\n---\n2', /--set seed: a second YAML document/],
+    ['a second document', 'cf={}\n---\n{}', /--set cf: a second YAML document/],
+    ['a number and more', 'seed=5 # five', /--set seed: seed: must be a number, got "5 # five"/],
+    ['a word for a truth', 'training.checkpointing=yes', /must be true or false, got "yes"/],
+    ['two characters for one', 'data.csv.separator=\\t;', /data\.csv\.separator: .*1 character.*got "\\\\t;"/],
+    ['blanks', 'data.path=  ', /--set data\.path: the value is empty; give one, or null for none/],
+    ['text for a list', 'evaluation.splits=test', /evaluation\.splits: must be a list, got "test"/],
     ['nothing', 'data=null', /--set data: data: must be a mapping.*got null/],
   ])('given by --set: %s', async (_name, argument, expected) => {
     await refuse('method: mean\n', expected, [argument]);

@@ -71,7 +71,7 @@ describe('paths that are empty', () => {
     [['train', 'c.yaml', '--run', ''], /--run: is empty/],
     [['train', ''], /<config>: is empty/],
     [['train', 'c.yaml', '--set', 'data.path='], /--set data\.path: the value is empty/],
-    [['train', 'c.yaml', '--set', "data.path=''"], /--set data\.path: data\.path: .*got ""/],
+    [['train', 'c.yaml', '--set', "data.path=''"], /data\.path: '': no such folder/],
     [['evaluate', ''], /<run>: is empty/],
     [['metrics', ''], /<file>: is empty/],
     [['config', 'show', 'c.yaml', '--set', 'llm.path= '], /--set llm\.path: the value is empty/],

@@ -5,6 +5,7 @@ import type { Host } from '@crossgate/terminal';
 import { collect } from '@crossgate/terminal';
 import type { Command } from 'commander';
 import { stringify } from 'yaml';
+import { setOption } from './options';
 
 export function registerConfig(program: Command, host: Host): void {
   const group = host.add(program, 'config', 'Show configs and their schema', [
@@ -22,7 +23,7 @@ export function registerConfig(program: Command, host: Host): void {
     .add(group, 'show <config>', 'Print a config with every default filled in', [
       'config show configs/ml-1m/mf.yaml --set cf.cfDim=256',
     ])
-    .option('--set <key=value>', 'change a key of the config, such as cf.epochs=5 (repeatable)', collect);
+    .option(...setOption('change a key of the config, such as cf.epochs=5'), collect);
   host.handle<{ set?: string[] }>(show, async (context, options, [path]) => {
     const { seed } = context.options;
     const config = await loadConfig(path!, {

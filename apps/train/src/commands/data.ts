@@ -16,6 +16,7 @@ import { makeFolders, removeFolders } from '@crossgate/files';
 import type { Host } from '@crossgate/terminal';
 import { collect, write } from '@crossgate/terminal';
 import type { Command } from 'commander';
+import { setOption } from './options';
 
 /** Characters gathered before a write. */
 const CHUNK = 1 << 16;
@@ -86,7 +87,7 @@ export function registerData(program: Command, host: Host): void {
     ])
     .option('--source <dir>', "folder with the publisher's files, or your CSV file; demo needs none")
     .requiredOption('--out <dir>', 'folder to write; it appears when it is complete')
-    .option('--set <key=value>', 'set an option of the data set, as data.* in a config (repeatable)', collect);
+    .option(...setOption('set an option of the data set, as data.* in a config'), collect);
   host.handle<{ source?: string; out: string; set?: string[] }>(prepare, async (context, given, [name]) => {
     const { source, out } = given;
     findDataset(name!);

@@ -5,6 +5,7 @@ import { collect } from '@crossgate/terminal';
 import type { Command } from 'commander';
 import { demoText } from '../demo/report';
 import { runDemo } from '../demo/run';
+import { setOption } from './options';
 
 interface DemoCommandOptions {
   readonly set?: string[];
@@ -21,7 +22,7 @@ export function registerDemo(program: Command, host: Host): void {
     ])
     .option('--run <dir>', 'folder of the demo (default: a new one, runs/demo-<seed>, runs/demo-<seed>-2, …)')
     .option('--resume', 'resume the demo in --run, else the last one of this seed')
-    .option('--set <key=value>', 'change a key in the configs of all methods, as in train (repeatable)', collect);
+    .option(...setOption('change a key in the configs of all methods, as in train'), collect);
   host.handle<DemoCommandOptions>(command, async (context, { set, run, resume }) => {
     const result = await runDemo(context, {
       set: set ?? [],

@@ -1,6 +1,6 @@
 /** Options that several commands have. */
 
-import { ACTIVATION_STORAGES, WEIGHT_STORAGES } from '@crossgate/experiment';
+import { ACTIVATION_STORAGES, SET_RULE, WEIGHT_STORAGES } from '@crossgate/experiment';
 import type { FloatDtype } from '@crossgate/tensor';
 import { InvalidArgumentError, Option } from 'commander';
 
@@ -36,8 +36,10 @@ export function parseCount(text: string): number {
   return value;
 }
 
-/** `--set` of commands that read a finished run: flags and what they do. */
-export const SET_FOR_RUN = [
-  '--set <key=value>',
-  'change data.path, llm.path, llm.weights or evaluation.batchTokens (repeatable)',
-] as const;
+/** `--set`: flags, and what it does, with the rule of its values. */
+export function setOption(does: string): [flags: string, description: string] {
+  return ['--set <key=value>', `${does} (repeatable): ${SET_RULE}`];
+}
+
+/** `--set` of commands that read a finished run. */
+export const SET_FOR_RUN = setOption('change data.path, llm.path, llm.weights or evaluation.batchTokens');

@@ -6,6 +6,7 @@ import { metricsTable, rankingTable } from '@crossgate/report';
 import { collect, type Host } from '@crossgate/terminal';
 import type { Command } from 'commander';
 import { sessionOf } from '../session';
+import { setOption } from './options';
 
 interface TrainOptions {
   readonly set?: string[];
@@ -21,7 +22,7 @@ export function registerTrain(program: Command, host: Host): void {
       'train configs/ml-1m/ccf-mf-stories260k.yaml --set training.stage1.rows=2000 --run runs/short',
       'train configs/ml-1m/ccf-mf-stories260k.yaml --run runs/short --resume',
     ])
-    .option('--set <key=value>', 'change a key of the config, such as cf.epochs=5 (repeatable)', collect)
+    .option(...setOption('change a key of the config, such as cf.epochs=5'), collect)
     .option('--run <dir>', 'run folder (default: runs/<name>-<seed>)')
     .option('--resume', 'continue an unfinished run from its last checkpoint')
     .option('--strict', 'refuse keys of the config that its method does not read; the default is to warn');

@@ -23,3 +23,4 @@ export {
   type StageConfig,
   WEIGHT_STORAGES,
 } from './schema';
+export { SET_RULE } from './set';

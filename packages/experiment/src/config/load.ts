@@ -7,15 +7,16 @@ import { kindOf, readText } from '@crossgate/files';
 import { isPlain, type Plain } from './plain';
 import { unreadPaths } from './reads';
 import { moveRenamedKeys } from './renamed';
-import type { ExperimentConfig } from './schema';
+import { configJsonSchema, type ExperimentConfig } from './schema';
+import { readSet, type SetValue } from './set';
 import { mergeInto, placeOf, unshare, validateConfig } from './validate';
-import { FORBIDDEN_KEYS, readYaml } from './yaml';
+import { readYaml } from './yaml';
 
 /** What a config is built from besides its file. */
 export interface LoadOptions {
   /** Trees of keys that win over the file, later ones over earlier; `set` wins over all of them. */
   readonly overrides?: readonly Plain[];
-  /** `--set` arguments, `a.b=value`, applied in order; values are YAML. */
+  /** `--set` arguments, `a.b=value`, applied in order. A value is the text after `=`, read as what the key wants. */
   readonly set?: readonly string[];
   /** `--seed`, which wins over the file. */
   readonly seed?: number;
@@ -79,9 +80,9 @@ export async function loadConfigWithNotes(path: string, options: LoadOptions): P
   const layer = await readLayer(file, options.cwd, []);
   const { own } = layer;
   for (const tree of options.overrides ?? []) mergeInto(layer.value, structuredClone(tree));
-  for (const argument of options.set ?? []) {
-    applySet(layer, argument);
-    applySet(own, argument);
+  for (const given of readSets(options.set)) {
+    applySet(layer, given);
+    applySet(own, given);
   }
   if (options.seed !== undefined) {
     layer.value.seed = options.seed;
@@ -97,6 +98,12 @@ export async function loadConfigWithNotes(path: string, options: LoadOptions): P
   const warning = warningOf(config, unread);
   if (warning !== null && options.strict === true) throw new InputError(warning);
   return { config, unread, warning };
+}
+
+function readSets(set: readonly string[] = []): SetValue[] {
+  if (set.length === 0) return [];
+  const schema = configJsonSchema();
+  return set.map((argument) => readSet(argument, schema));
 }
 
 /** Dotted paths of the values of a tree; lists and empty mappings count as values. */
@@ -139,8 +146,8 @@ export function readDataOptions(name: string, set: readonly string[]): DatasetOp
         code: 'config.value',
       });
     }
-    applySet(layer, argument);
   }
+  for (const given of readSets(set)) applySet(layer, given);
   const { name: _, path: __, ...options } = validateConfig(layer.value, layer.origins, '--set').data;
   return options;
 }
@@ -220,46 +227,19 @@ function combine(target: Layer, source: Layer): void {
   for (const [path, origin] of source.origins) target.origins.set(path, origin);
 }
 
-/** Applies `a.b=value` to the tree. */
-function applySet(layer: Layer, argument: string): void {
-  const equals = argument.indexOf('=');
-  const path = equals < 0 ? argument : argument.slice(0, equals);
-  const keys = path.split('.');
-  if (equals < 0 || keys.some((key) => !/^[A-Za-z0-9_-]+$/.test(key))) {
-    throw new InputError(
-      `--set ${argument}: must look like key.key=value, for example --set training.stage1.rows=1000`,
-      { code: 'usage' },
-    );
-  }
-  const shown = `--set ${path}`;
-  if (keys.some((key) => FORBIDDEN_KEYS.has(key)) || keys[0] === 'extends' || keys[0] === 'provenance') {
-    throw new InputError('this key cannot be set', {
-      code: 'config.value',
-      place: shown,
-      fix: `see \`crossgate config schema\``,
-    });
-  }
-  const text = argument.slice(equals + 1);
-  // YAML reads an empty value as null, which would be the default: a script whose variable is not set would not notice.
-  if (text.trim() === '')
-    throw new InputError('the value is empty', {
-      code: 'config.value',
-      place: shown,
-      fix: 'give one, or null for none',
-    });
-  const parsed = readYaml(text, () => shown);
-  const value = unshare(parsed.value ?? null, () => shown, keys);
-  let node = layer.value;
+/** Puts a value of `--set` into the tree. */
+function applySet({ value: tree, origins }: Layer, { keys, value, place }: SetValue): void {
+  let node = tree;
   keys.forEach((key, index) => {
     const here = keys.slice(0, index + 1).join('.');
     if (index === keys.length - 1) {
-      node[key] = value;
-      layer.origins.set(here, shown);
+      node[key] = structuredClone(value);
+      origins.set(here, place);
       return;
     }
     if (!isPlain(node[key])) {
       node[key] = {};
-      layer.origins.set(here, shown);
+      origins.set(here, place);
     }
     node = node[key] as Plain;
   });
