@@ -10,7 +10,7 @@ if (major < 20 || (major === 20 && minor < 19)) {
 // Loaded only now: older versions of Node cannot read these files.
 const { prepareCheckout } = await import('./workspace/prepare.mjs');
 const { mayNeedGpu } = await import('./workspace/gpu-free.mjs');
-const { runPnpm, start } = await import('./workspace/start.mjs');
+const { findScript, runPnpm, start } = await import('./workspace/start.mjs');
 const { setupCommand } = await import('./setup/command.mjs');
 const { NoGpuError, resolveGpu } = await import('./setup/index.mjs');
 const { testCommand } = await import('./workspace/test.mjs');
@@ -42,12 +42,20 @@ async function main(/** @type {string} */ name, /** @type {string[]} */ args) {
     await prepareCheckout({ build: false });
     return runPnpm(['exec', 'turbo', 'run', 'types', '--output-logs=errors-only', '--ui=stream', ...args]);
   }
-  // `npm run example -- FILE ARGS` starts any script of the checkout as the programs are started.
-  const [program, ...rest] = name === 'example' ? args : [...(programs[name] ?? []), ...args];
+  // `npm run example -- FILE ARGS` starts any script as the programs are started.
+  let [program, ...rest] = name === 'example' ? args : [...(programs[name] ?? []), ...args];
   if (!program || (name !== 'example' && !programs[name])) {
     const known = `test, build, bundle, types, setup, example FILE, ${Object.keys(programs).join(', ')}`;
     process.stderr.write(`run.mjs: unknown script '${name}', or no file given; known: ${known}\n`);
     return 2;
+  }
+  if (name === 'example') {
+    try {
+      program = await findScript(program);
+    } catch (error) {
+      process.stderr.write(`example: ${/** @type {Error} */ (error).message}\n`);
+      return 2;
+    }
   }
   await prepareCheckout({ build: true });
   const plain = { node: process.execPath, env: {} };

@@ -1,8 +1,8 @@
 // Starts programs with the terminal passed through: exit codes, signals and working folder arrive as if started directly.
 import { spawn } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { constants } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { moment, startWitness } from './witness.mjs';
 
@@ -59,17 +59,33 @@ export function runToEnd(command, args, options) {
   });
 }
 
+/** Where the user typed the command, also when npm was started in another folder. */
+export function userFolder(env = process.env) {
+  return env.npm_lifecycle_event ? (env.INIT_CWD ?? process.cwd()) : process.cwd();
+}
+
 /**
- * Starts a program of the checkout with the Node binary and environment of the set-up. Relative paths in its arguments
- * mean what they mean where the user typed the command, also when npm was started in another folder.
+ * Finds the script that a user names: absolute, from where the user stands, or from the root of the checkout.
+ * @param {string} name
+ * @returns {Promise<string>} its absolute path
+ * @throws {Error} naming the places where there is no file
+ */
+export async function findScript(name, folders = [userFolder(), root]) {
+  const places = [...new Set(folders.map((folder) => resolve(folder, name)))];
+  for (const place of places) if ((await stat(place).catch(() => null))?.isFile()) return place;
+  throw new Error(`${name}: there is no such file (tried ${places.join(', ')})`);
+}
+
+/**
+ * Starts a program with the Node binary and environment of the set-up. Relative paths in its arguments mean what they mean
+ * where the user typed the command.
  * @param {{ node: string, env: Record<string, string> }} gpu
- * @param {string} program path from the root of the checkout
+ * @param {string} program absolute, or from the root of the checkout
  * @param {string[]} args
  */
 export function start(gpu, program, args) {
-  const cwd = process.env.npm_lifecycle_event ? (process.env.INIT_CWD ?? process.cwd()) : process.cwd();
-  return runToEnd(gpu.node, [join(root, program), ...args], {
-    cwd,
+  return runToEnd(gpu.node, [resolve(root, program), ...args], {
+    cwd: userFolder(),
     env: { ...process.env, ...gpu.env },
     stdio: 'inherit',
   });

@@ -11,7 +11,7 @@ import { buildProgram, type Io } from '../../packages/terminal/src';
 import { gpuFree, mayNeedGpu } from './gpu-free.mjs';
 import { buildKey, installKey, workspaceFolders } from './prepare.mjs';
 import { copyShipped, removeShipped } from './shipped.mjs';
-import { runToEnd } from './start.mjs';
+import { findScript, runToEnd, userFolder } from './start.mjs';
 import { closingLine, countTests } from './test.mjs';
 
 let root = '';
@@ -140,6 +140,43 @@ describe('countTests', () => {
   });
   it('closes with one plain line', () => {
     expect(closingLine({ passed: 12, failed: 0, skipped: 3 })).toBe('12 passed, 0 failed, 3 skipped');
+  });
+});
+
+describe('npm run example', () => {
+  it('finds a script by its whole path, from where the user stands, then from the checkout', async () => {
+    await write('mine/a.mjs', '');
+    await write('tools/a.mjs', '');
+    await write('tools/b.mjs', '');
+    const here = [join(root, 'mine'), join(root, 'tools')];
+    const find = (name: string) => findScript(name, here);
+    expect(await find(join(root, 'tools/a.mjs'))).toBe(join(root, 'tools/a.mjs'));
+    expect(await find('a.mjs')).toBe(join(root, 'mine/a.mjs'));
+    expect(await find('./a.mjs')).toBe(join(root, 'mine/a.mjs'));
+    expect(await find('../tools/b.mjs')).toBe(join(root, 'tools/b.mjs'));
+    expect(await find('b.mjs')).toBe(join(root, 'tools/b.mjs'));
+    await expect(find('c.mjs')).rejects.toThrow(
+      `c.mjs: there is no such file (tried ${join(root, 'mine/c.mjs')}, ${join(root, 'tools/c.mjs')})`,
+    );
+    await expect(find(join(root, 'mine'))).rejects.toThrow(`(tried ${join(root, 'mine')})`);
+  });
+  it('stands where npm was typed', () => {
+    expect(userFolder({ npm_lifecycle_event: 'example', INIT_CWD: '/u' })).toBe('/u');
+    expect(userFolder({ INIT_CWD: '/u' })).toBe(process.cwd());
+  });
+  it('names a file that is not there before it builds anything', async () => {
+    const run = join(import.meta.dirname, '..', 'run.mjs');
+    const env = { ...process.env, npm_lifecycle_event: 'example', INIT_CWD: root };
+    let said = '';
+    const started = spawn(process.execPath, [run, 'example', 'none.mjs'], { env, stdio: ['ignore', 'ignore', 'pipe'] });
+    started.stderr.setEncoding('utf8').on('data', (text: string) => {
+      said += text;
+    });
+    const code = await new Promise((resolve) => started.on('close', resolve));
+    expect([code, said]).toEqual([
+      2,
+      expect.stringMatching(/^example: none\.mjs: there is no such file \(tried .*none\.mjs, /),
+    ]);
   });
 });
 
