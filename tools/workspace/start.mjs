@@ -77,8 +77,8 @@ export async function findScript(name, folders = [userFolder(), root]) {
 }
 
 /**
- * Starts a program with the Node binary and environment of the set-up. Relative paths in its arguments mean what they mean
- * where the user typed the command.
+ * Starts a program with the Node binary and environment of the set-up. Relative paths in its arguments mean what they
+ * mean where the user typed the command.
  * @param {{ node: string, env: Record<string, string> }} gpu
  * @param {string} program absolute, or from the root of the checkout
  * @param {string[]} args

@@ -167,8 +167,8 @@ function transfer(wanted: WantedFile, partial: string, options: DownloadOptions,
 
 /**
  * Fetches a file to `path`, which appears by rename once size and digest are right. What came so far is kept in
- * `path.partial`; a later call goes on from there (an HTTP range), also after a broken connection in the same call. Bodies
- * that are packed on the way are unpacked.
+ * `path.partial`; a later call goes on from there (an HTTP range), also after a broken connection in the same call.
+ * Bodies that are packed on the way are unpacked.
  *
  * @throws RefusedError when the server refuses; Error when it sends another file, stops answering, or is not reached at
  *   all, then at once; the signal's reason when aborted

@@ -17,7 +17,7 @@ export interface Patience {
 
 /** How a server is reached, and how long it is waited for. */
 export interface NetworkOptions extends Patience {
-  /** Environment that names proxies (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`); default: that of the process. */
+  /** Environment that names proxies (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`); default: the process's. */
   readonly env?: Environment;
 }
 
@@ -107,8 +107,8 @@ export interface Exchange {
 
 /**
  * Runs one exchange with a server; a connection without a byte for too long is aborted.
- * @throws TransferError where the network failed; the signal's reason when aborted; InputError for a variable that names
- *   no proxy; else what `work` throws
+ * @throws TransferError where the network failed; the signal's reason when aborted; InputError for a variable that
+ *   names no proxy; else what `work` throws
  */
 export async function overNetwork<T>(
   url: string,

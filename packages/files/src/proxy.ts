@@ -76,7 +76,7 @@ export function basic({ user, password }: Login): string {
   return `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
 }
 
-/** Whether an entry of NO_PROXY means an address: `*`, a host with its subdomains, with or without a port, or `10.0.0.0/8`. */
+/** Whether an entry of NO_PROXY means an address: `*`, a host with its subdomains, also with a port, or `10.0.0.0/8`. */
 function covers(entry: string, host: string, port: string): boolean {
   if (entry === '*') return true;
   const [, network, bits] = /^([\d.]+|[\da-f:]+)\/(\d+)$/.exec(entry) ?? [];

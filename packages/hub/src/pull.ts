@@ -218,8 +218,8 @@ function isDown(error: unknown): error is CrossgateError {
 /**
  * Fetches a model into the cache, unless it is there. Every file is checked by size and digest (SHA-256, or that of
  * Git).
- * The Hub is not asked for a commit that is here, nor where the environment says so. A branch or tag that is here serves
- * while the Hub cannot be reached; {@link Pulled.unasked} says why.
+ * The Hub is not asked for a commit that is here, nor where the environment says so. A branch or tag that is here
+ * serves while the Hub cannot be reached; {@link Pulled.unasked} says why.
  *
  * @param cache folder of all fetched models
  * @throws InputError for what the user can put right: a wrong name, no access, a model that we do not read, one that is

@@ -15,7 +15,7 @@ export interface HubRepository {
 /** Weights are kept as on the Hub, beside Git, and known by SHA-256; the rest by its SHA-1 in Git. */
 const isLarge = (name: string) => /\.(safetensors|gguf|bin)$/.test(name);
 
-/** Answers as the Hub does: of a revision, of the files of the commit, and with these; weights come from below `/cdn`. */
+/** Answers as the Hub does: of a revision, of the files of its commit, and with these; weights come from `/cdn`. */
 export function serveHub(
   request: IncomingMessage,
   response: ServerResponse,

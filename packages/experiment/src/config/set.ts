@@ -102,9 +102,9 @@ function readValue(text: string, kinds: ReadonlySet<Kind>, place: string, keys: 
 /**
  * Reads an argument of `--set`.
  *
- * The text after `=` is the value. A key that wants text takes it whole, whatever signs it has or numbers it looks like; a
- * key that wants one character also takes `\t`. Numbers, true, false and null are read where the key takes them. Lists and
- * mappings are YAML in brackets; where YAML would leave something out, they are refused.
+ * The text after `=` is the value. A key that wants text takes it whole, whatever signs it has or numbers it looks like;
+ * a key that wants one character also takes `\t`. Numbers, true, false and null are read where the key takes them. Lists
+ * and mappings are YAML in brackets; where YAML would leave something out, they are refused.
  * @param schema of all keys
  * @throws InputError for an argument without key or value, for keys that cannot be set, and for lists and mappings that
  *   are not YAML
