@@ -87,11 +87,11 @@ function isPage({ headers }: Response, start: Uint8Array): boolean {
 }
 
 /** A login page of a network or a proxy, or an error page: it comes with status 200, often from another host. */
-function pageInstead(wanted: WantedFile, { url }: Response): CrossgateError {
+function pageInstead(wanted: WantedFile, { url }: Response, through: string): CrossgateError {
   const host = URL.canParse(url) ? new URL(url).host : 'the server';
   return changed(
     wanted,
-    `${host} sends a web page in place of the file`,
+    `${host} sends a web page in place of the file${through}`,
     'a network, proxy or mirror may ask for a login: open the address in a browser',
   );
 }
@@ -107,7 +107,7 @@ async function begin(wanted: WantedFile, have: number, { send, through }: Exchan
   if (status !== 200 && status !== 206) throw new RefusedError(wanted.url, response);
   const check = (length: number) => {
     if (length === wanted.bytes) return;
-    if (isPage(response, new Uint8Array())) throw pageInstead(wanted, response);
+    if (isPage(response, new Uint8Array())) throw pageInstead(wanted, response, through());
     throw changed(wanted, `has ${length} bytes, not the ${wanted.bytes} that are known; the file has changed`);
   };
   if (status === 200) {
@@ -141,13 +141,13 @@ function transfer(wanted: WantedFile, partial: string, options: DownloadOptions,
         if (file === undefined) {
           page = isPage(response, chunk);
           // What came before is worth more than a page that may be in its place.
-          if (page && from < have) throw pageInstead(wanted, response);
+          if (page && from < have) throw pageInstead(wanted, response, exchange.through());
           file = await open(partial, from === 0 ? 'w' : 'a');
         }
         bytes += chunk.length;
         if (bytes > wanted.bytes) {
           await rm(partial, { force: true });
-          if (page) throw pageInstead(wanted, response);
+          if (page) throw pageInstead(wanted, response, exchange.through());
           throw changed(wanted, `sends more than the ${wanted.bytes} bytes that are known; the file has changed`);
         }
         await file.writeFile(chunk);
@@ -159,7 +159,7 @@ function transfer(wanted: WantedFile, partial: string, options: DownloadOptions,
     if (bytes === wanted.bytes) return;
     if (page) {
       await rm(partial, { force: true });
-      throw pageInstead(wanted, response);
+      throw pageInstead(wanted, response, exchange.through());
     }
     throw new TransferError(`the connection was closed early, after ${bytes} of ${wanted.bytes} bytes`);
   });

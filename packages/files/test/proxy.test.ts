@@ -245,6 +245,14 @@ describe('no way to the server', () => {
     );
   });
 
+  it('names the proxy that may have sent a page', async () => {
+    const { host } = await proxy({ knows: { 'hub.invalid': server.url.slice(7) } });
+    server.answer = (_, response) => response.writeHead(200, { 'content-type': 'text/html' }).end('<form>');
+    expect(await failure('http://hub.invalid/x', { HTTP_PROXY: host })).toContain(
+      `hub.invalid sends a web page in place of the file (through the proxy ${host} of HTTP_PROXY); a network`,
+    );
+  });
+
   it('is waited for when there was one before', async () => {
     server.answer = (request, response) => {
       // Gone for a while, as a server that starts anew.
