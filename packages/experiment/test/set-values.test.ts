@@ -47,11 +47,11 @@ describe('values of --set', () => {
   ];
   it.each(texts)('stay what they are where text is wanted: %j', async (text) => {
     const cwd = await folderWith({ 'c.yaml': 'method: mean\n' });
-    const keys = ['data.path', 'llm.path', 'cf.run', 'prompt.noun', 'data.csv.user', 'prompt.template'];
+    const keys = ['data.path', 'llm.path', 'prompt.noun', 'data.csv.user', 'prompt.template'];
     const set = [...keys.map((key) => `${key}=${text}`), ...(text.length === 1 ? [`data.csv.separator=${text}`] : [])];
     const config = await loadConfig('c.yaml', { cwd, set });
-    const { data, llm, cf, prompt } = config;
-    expect([data.path, llm.path, cf.run, prompt.noun, data.csv.user, prompt.template]).toEqual(keys.map(() => text));
+    const { data, llm, prompt } = config;
+    expect([data.path, llm.path, prompt.noun, data.csv.user, prompt.template]).toEqual(keys.map(() => text));
     if (text.length === 1) expect(data.csv.separator).toBe(text);
     const options = readDataOptions('csv', [`data.csv.title=${text}`]);
     expect(options.csv?.title).toBe(text);
@@ -82,6 +82,10 @@ describe('values of --set', () => {
     ['lora.targets', ' [q_proj, "v_proj"] ', ['q_proj', 'v_proj']],
     ['lora.targets', '[qv]_proj', '[qv]_proj'],
     ['lora.targets', 'all-linear', 'all-linear'],
+    ['cf.run', '[runs/a b, "runs/#2"]', ['runs/a b', 'runs/#2']],
+    ['cf.run', '[old] runs/a #2', '[old] runs/a #2'],
+    ['cf.run', './[old]', './[old]'],
+    ['cf.run', '7', '7'],
     ['data.csv', '{user: "a #b", title: a#b}', { user: 'a #b', title: 'a#b' }],
   ])('are what the key wants: %s=%j', async (key, text, expected) => {
     const cwd = await folderWith({ 'c.yaml': 'method: mean\n' });
