@@ -5,7 +5,7 @@ import type { CfBackend } from './backend';
 import { MatrixFactorization } from './matrix-factorization';
 
 /** The controls by name. */
-export const cfControls = ['permuted-items', 'permuted-users', 'random-vectors'] as const;
+export const cfControls = ['permuted-items', 'permuted-users', 'random-vectors', 'permuted-at-evaluation'] as const;
 /** The name of a control, see {@link controlBackend}. */
 export type CfControl = (typeof cfControls)[number];
 
@@ -23,6 +23,7 @@ export interface ControlBackend {
  * - `permuted-items`: each seen item has the vector of another seen one, wherever it stands alone; user vectors stay.
  * - `permuted-users`: each seen user has the vector of another seen one. Where a user's vector is made of a history, the items of
  *   the history are permuted instead, the same way for everybody.
+ * - `permuted-at-evaluation`: as `permuted-items`; it is meant for a model that was trained on the right vectors.
  * - `random-vectors`: normal vectors with the root mean square of the trained item vectors, which are not to be trained.
  *
  * @param seed of the permutation or the vectors: the same seed gives the same control.
@@ -36,7 +37,7 @@ export async function controlBackend(backend: CfBackend, control: CfControl, see
   }
   const of = (flags: Uint8Array) => permutationOf(flags, new RandomStream(seed, `control.${control}`));
   const permuted =
-    control === 'permuted-items'
+    control !== 'permuted-users'
       ? new Permuted(backend, { items: of(backend.itemSeen) })
       : backend.historyLength > 0
         ? new Permuted(backend, { histories: of(backend.itemSeen) })

@@ -27,6 +27,7 @@ const sorted = (rows: readonly number[][]) => rows.map((row) => row.join()).sort
 
 describe.each([
   ['permuted-items', 'itemVectors', 'userVectors', items, users, itemSeen],
+  ['permuted-at-evaluation', 'itemVectors', 'userVectors', items, users, itemSeen],
   ['permuted-users', 'userVectors', 'itemVectors', users, items, userSeen],
 ] as const)('%s', (control: CfControl, permuted, kept, count, others, seen) => {
   it('gives each seen one the vector of another seen one, and changes nothing else', async () => {

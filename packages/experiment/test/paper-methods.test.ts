@@ -85,6 +85,7 @@ const cases: readonly [string, readonly string[]][] = [
   ['two', ['method=ccf', 'cf.run=[lightgcn, sasrec]']],
   ['one-number', ['method=ccf', 'cf.run=mf', 'cf.cfDim=8', 'gate.width=token']],
   ['permuted', ['method=ccf', 'cf.run=mf', 'cf.cfDim=8', 'control=permuted-items']],
+  ['evaluated', ['method=ccf', 'cf.run=mf', 'cf.cfDim=8', 'control=permuted-at-evaluation']],
   ['random', ['method=ccf', 'cf.run=mf', 'cf.cfDim=8', 'control=random-vectors']],
 ];
 
@@ -144,6 +145,10 @@ describe.skipIf(adapters.length === 0)('what a run leaves', { timeout: 240_000 }
     // The same config without it gives other scores.
     await train('run-plain', 'method=ccf', 'cf.run=mf', 'cf.cfDim=8');
     expect(await predictions('run-plain')).not.toEqual(await predictions('run-permuted'));
+    // Permuted at the evaluation alone, the model is trained as without: only its scores differ.
+    const trained = async (run: string) => readFile(join(cwd, run, 'fusion.safetensors'));
+    expect(await trained('run-evaluated')).toEqual(await trained('run-plain'));
+    expect(await predictions('run-evaluated')).not.toEqual(await predictions('run-plain'));
   });
 
   it('of a method that is not trained: no checkpoint, and the class of what it reads', async () => {

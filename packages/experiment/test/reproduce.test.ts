@@ -90,6 +90,7 @@ describe.skipIf(adapters.length === 0)('reproducePaper', { timeout: 240_000 }, (
     expect(controlled.claims).toHaveLength(1);
     const [claim] = controlled.claims;
     expect(claim!.comparison.tests.map(({ a }) => a).sort()).toEqual([
+      'ccf-lightgcn-permuted-at-evaluation',
       'ccf-lightgcn-permuted-items',
       'ccf-lightgcn-permuted-users',
       'ccf-lightgcn-random-vectors',

@@ -264,10 +264,13 @@ const cfKeys = {
 const cf = z.strictObject(cfKeys);
 
 /** What may stand in the place of CF vectors, to see what these are worth. */
-const CONTROLS = ['none', 'permuted-items', 'permuted-users', 'random-vectors'] as const satisfies readonly (
-  | CfControl
-  | 'none'
-)[];
+const CONTROLS = [
+  'none',
+  'permuted-items',
+  'permuted-users',
+  'random-vectors',
+  'permuted-at-evaluation',
+] as const satisfies readonly (CfControl | 'none')[];
 
 /** How training may keep what its backward pass reads. */
 export const ACTIVATION_STORAGES = ['f32', 'f16'] as const satisfies readonly ActivationStorage[];
@@ -432,7 +435,7 @@ export const configSchema = z.strictObject({
     .enum(CONTROLS)
     .default('none')
     .describe(
-      'Gives methods with CF vectors the vectors of other items or users, or random ones: what is gained by them is not collaborative filtering',
+      'Gives methods with CF vectors the vectors of other items or users, or random ones: what is gained by them is not collaborative filtering; permuted-at-evaluation trains on the right ones',
     ),
   baseline: baseline.prefault({}).describe('item-mean, mean and running-mean'),
   cf: cf.prefault({}).describe('Collaborative-filtering model'),

@@ -47,10 +47,11 @@ const pairs = (
     ['M+S', 'mf', 'sasrec'],
   ] as const
 ).map(([label, a, b]) => define(`ccf-${a}-${b}`, `CCF-LLM (${label})`, 'ccf', [a, b]));
-const controls = (['permuted-items', 'permuted-users', 'random-vectors'] as const).map((control) =>
-  define(`ccf-lightgcn-${control}`, `CCF-LLM (LightGCN), ${control.replace('-', ' ')}`, 'ccf', ['lightgcn'], {
-    control,
-  }),
+const controls = (['permuted-items', 'permuted-users', 'random-vectors', 'permuted-at-evaluation'] as const).map(
+  (control) =>
+    define(`ccf-lightgcn-${control}`, `CCF-LLM (LightGCN), ${control.replaceAll('-', ' ')}`, 'ccf', ['lightgcn'], {
+      control,
+    }),
 );
 
 /** All experiments. Those that others take vectors from come first. */

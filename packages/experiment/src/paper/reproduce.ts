@@ -212,6 +212,7 @@ const CONTROLS = [
   'ccf-lightgcn-permuted-items',
   'ccf-lightgcn-permuted-users',
   'ccf-lightgcn-random-vectors',
+  'ccf-lightgcn-permuted-at-evaluation',
   'tallrec-twice',
 ];
 

@@ -108,6 +108,7 @@ export const paperRows: readonly PaperRow[] = [
     'ccf-lightgcn-permuted-items': { base: 'ccf-lightgcn' },
     'ccf-lightgcn-permuted-users': { base: 'ccf-lightgcn' },
     'ccf-lightgcn-random-vectors': { base: 'ccf-lightgcn' },
+    'ccf-lightgcn-permuted-at-evaluation': { base: 'ccf-lightgcn' },
   }),
   ...trivial('table3', both),
   ...rows('table4', 'strategies', {

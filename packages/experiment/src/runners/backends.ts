@@ -2,7 +2,7 @@
 
 import { type CfBackend, type CfModel, controlBackend, findCfDefinition } from '@crossgate/cf';
 import { InputError } from '@crossgate/core';
-import { type Method, usesCf, usesNeighbors } from '@crossgate/fusion';
+import { CfChannel, type Channel, HybridModel, type Method, usesCf, usesNeighbors } from '@crossgate/fusion';
 import type { Device } from '@crossgate/gpu';
 import type { RunFolder } from '../runs/run-folder';
 import { type CfDetails, loadCf, prepareCf, sectionOfRun, sectionOfState } from './cf-phase';
@@ -59,17 +59,42 @@ export async function backendContexts(
  * @param contexts of `backendContexts`
  */
 export function prepareBackends(contexts: readonly RunnerContext[], run: RunFolder, device: Device): Promise<Backends> {
-  return gather(contexts, (context, index) => prepareCf(context, run, device, index));
+  return gather(contexts, (context, index) => prepareCf(context, run, device, index), 'training');
 }
+
+/**
+ * The model as its rows are scored: with the control of the evaluation in the place of each backend.
+ * @param model as it was trained; what is given back shares all of it
+ */
+export async function scoredModel({ config }: RunnerContext, model: HybridModel): Promise<HybridModel> {
+  if (config.control !== evaluationControl) return model;
+  const channels: Channel[] = [];
+  for (const channel of model.channels) {
+    if (!(channel instanceof CfChannel)) channels.push(channel);
+    // It permutes, so there is nothing to free.
+    else
+      channels.push(
+        new CfChannel(
+          (await controlBackend(channel.backend, evaluationControl, config.seed)).backend,
+          channel.networks,
+        ),
+      );
+  }
+  return new HybridModel(model.llm, channels);
+}
+
+/** The control that leaves training as it is. */
+const evaluationControl = 'permuted-at-evaluation';
 
 /** The backends that a finished run left. @param run absolute path of the run folder */
 export function loadBackends(contexts: readonly RunnerContext[], run: string, device: Device): Promise<Backends> {
-  return gather(contexts, (context, index) => loadCf(context, device, run, index));
+  return gather(contexts, (context, index) => loadCf(context, device, run, index), 'scoring');
 }
 
 async function gather(
   contexts: readonly RunnerContext[],
   open: (context: RunnerContext, index: number) => Promise<{ model: CfModel; details: CfDetails }>,
+  use: 'training' | 'scoring',
 ): Promise<Backends> {
   const [models, backends, details]: [CfModel[], CfBackend[], CfDetails[]] = [[], [], []];
   const made: { release(): void }[] = [];
@@ -83,7 +108,7 @@ async function gather(
       made.push(opened.model);
       models.push(opened.model);
       details.push(control === 'none' ? opened.details : { ...opened.details, control });
-      if (control === 'none') backends.push(opened.model);
+      if (control === 'none' || (control === evaluationControl && use === 'training')) backends.push(opened.model);
       else {
         const controlled = await controlBackend(opened.model, control, seed);
         made.push(controlled);

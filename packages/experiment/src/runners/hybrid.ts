@@ -27,7 +27,7 @@ import { evaluatedRows } from '../evaluated-rows';
 import { locateModel } from '../locate';
 import type { Scores } from '../predictions';
 import { type RunFolder, storedProvenance } from '../runs/run-folder';
-import { type Backends, backendContexts, prepareBackends } from './backends';
+import { type Backends, backendContexts, prepareBackends, scoredModel } from './backends';
 import { logitsToScores } from './cf';
 import { checkCfRun } from './cf-phase';
 import { readHybridCheckpoint, saveHybridCheckpoint, writeModelFiles } from './hybrid-checkpoint';
@@ -253,12 +253,13 @@ async function trainStages(
           });
     shown.clear();
     const scores: Partial<Record<SplitName, Scores>> = {};
+    const scored = await scoredModel(context, model);
     for (const split of config.evaluation.splits) {
       const rows = evaluatedRows(config, dataset, split);
       const { yes, no } = builder.answers;
       const task = shown.show(split, () => progress.start(`scoring ${split}`, rows.length));
       const values = await scoreRows(
-        model,
+        scored,
         builder,
         dataset,
         split,
