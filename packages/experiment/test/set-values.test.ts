@@ -47,14 +47,14 @@ describe('values of --set', () => {
   ];
   it.each(texts)('stay what they are where text is wanted: %j', async (text) => {
     const cwd = await folderWith({ 'c.yaml': 'method: mean\n' });
-    const keys = ['data.path', 'llm.path', 'prompt.noun', 'data.csv.user', 'prompt.template'];
+    const keys = ['data.path', 'llm.path', 'prompt.noun', 'data.csv.items', 'prompt.template'];
     const set = [...keys.map((key) => `${key}=${text}`), ...(text.length === 1 ? [`data.csv.separator=${text}`] : [])];
     const config = await loadConfig('c.yaml', { cwd, set });
     const { data, llm, prompt } = config;
-    expect([data.path, llm.path, prompt.noun, data.csv.user, prompt.template]).toEqual(keys.map(() => text));
+    expect([data.path, llm.path, prompt.noun, data.csv.items, prompt.template]).toEqual(keys.map(() => text));
     if (text.length === 1) expect(data.csv.separator).toBe(text);
-    const options = readDataOptions('csv', [`data.csv.title=${text}`]);
-    expect(options.csv?.title).toBe(text);
+    const options = readDataOptions('csv', [`data.csv.items=${text}`]);
+    expect(options.csv?.items).toBe(text);
   });
 
   it.each<[string, string, unknown]>([
@@ -86,6 +86,10 @@ describe('values of --set', () => {
     ['cf.run', '[old] runs/a #2', '[old] runs/a #2'],
     ['cf.run', './[old]', './[old]'],
     ['cf.run', '7', '7'],
+    ['data.csv.user', '1', 1],
+    ['data.csv.user', '007', '007'],
+    ['data.csv.user', '1e3', '1e3'],
+    ['data.csv.user', 'user #', 'user #'],
     ['data.csv', '{user: "a #b", title: a#b}', { user: 'a #b', title: 'a#b' }],
   ])('are what the key wants: %s=%j', async (key, text, expected) => {
     const cwd = await folderWith({ 'c.yaml': 'method: mean\n' });

@@ -402,11 +402,7 @@ describe('configurations', () => {
   });
 
   it.each<[string, Record<string, unknown>, RegExp]>([
-    [
-      'another kind',
-      { rope_scaling: { type: 'longrope', factor: 2 } },
-      /rope_scaling asks for.*"longrope".*yarn, dynamic/,
-    ],
+    ['another kind', { rope_scaling: { type: 'su', factor: 2 } }, /rope_scaling asks for.*"su".*yarn, dynamic/],
     [
       'yarn without a factor',
       { rope_parameters: { rope_type: 'yarn' } },

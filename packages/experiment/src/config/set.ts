@@ -88,7 +88,9 @@ function readValue(text: string, kinds: ReadonlySet<Kind>, place: string, keys: 
     });
   }
   if (kinds.has('null') && (trimmed === 'null' || (trimmed === '~' && !isText))) return null;
-  if (kinds.has('number') && NUMBER.test(trimmed)) return Number(trimmed);
+  // Where a text would do, only what a number is written as is one: 007 and 1e3 are names.
+  const isNumber = isText ? /^\d+(\.\d+)?$/.test(text) && String(Number(text)) === text : NUMBER.test(trimmed);
+  if (kinds.has('number') && isNumber) return Number(trimmed);
   if (kinds.has('truth') && /^(true|false)$/i.test(trimmed)) return /^t/i.test(trimmed);
   if (isText) {
     if (isBracketed(trimmed, kinds)) return readStructure(trimmed, place, keys);
