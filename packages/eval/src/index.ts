@@ -34,6 +34,7 @@ export {
   repeatRules,
   type UserRanking,
 } from './ranking';
+export { type RocPoint, rocCurve } from './roc';
 export {
   formatSeeds,
   holmAdjust,
@@ -42,4 +43,5 @@ export {
   signedRankTest,
   summarizeSeeds,
 } from './significance';
+export { type PointMatrix, type TSneMap, type TSneOptions, tSne } from './t-sne';
 export { renderTable, type TableCell, type TableColumn, type TableFormat } from './table';
