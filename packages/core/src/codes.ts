@@ -36,6 +36,7 @@ export const errorCodes = {
   'run.damaged': 'A run with a file that is missing, changed or damaged.',
   'run.no-predictions': 'A run without predictions for the split asked for.',
   'run.not-comparable': 'Runs that were scored on other data or other rows.',
+  'run.not-held': 'A finished run that does not hold what was asked for, such as vectors of items.',
   'run.broken-off': 'A training that failed after its run was started; it can be resumed.',
   'checkpoint.damaged': 'A checkpoint that cannot be read.',
 

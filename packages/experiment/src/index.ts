@@ -4,10 +4,12 @@ export { type ComparedMethod, type Comparison, comparedRankingMetrics, compareRu
 export * from './config';
 export { evaluatedRows, pick } from './evaluated-rows';
 export { type ExperimentResult, ResumableError, type RunOptions, runExperiment } from './experiment';
+export { firstStageScores } from './first-stage-scores';
 export { type GridCell, type GridOptions, gridCells, runGrid } from './grid';
+export { fusedItemEmbeddings } from './item-embeddings';
 export type { LentModel } from './lent-model';
 export { dataHome, locateDataset, locateModel, openDataFolder, type Surroundings } from './locate';
-export { type OpenRun, openRun } from './open-run';
+export { type OpenRun, openRun, openRunFiles, type RunFiles } from './open-run';
 export * from './paper';
 export {
   evaluatePredictions,
@@ -18,6 +20,7 @@ export {
   type Scores,
 } from './predictions';
 export type { Information, OpenRunner, Outcome, RankingOfSplits, Runner, RunnerContext } from './runners';
+export type { BackendEmbeddings, ItemEmbeddings } from './runners/embed-items';
 export type { BestItems, BestOptions, Pairs, Scorer } from './runners/scorer';
 export { MetricsLog, type MetricsRecord, readMetrics } from './runs/metrics-log';
 export { readResult, type StoredResult } from './runs/result';

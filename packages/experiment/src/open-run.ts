@@ -4,10 +4,23 @@ import { join, resolve } from 'node:path';
 import { InputError } from '@crossgate/core';
 import type { Dataset } from '@crossgate/data';
 import { loadConfig } from './config/load';
+import type { ExperimentConfig } from './config/schema';
 import { findRunner } from './runners';
 import type { Scorer } from './runners/scorer';
-import { readResult } from './runs/result';
+import { readResult, type StoredResult } from './runs/result';
 import type { Session } from './session';
+
+/** A finished run without its model. */
+export interface RunFiles {
+  /** Absolute path of the run folder. */
+  readonly path: string;
+  /** Its checked config, with what was set. */
+  readonly config: ExperimentConfig;
+  /** What result.json says. */
+  readonly result: StoredResult;
+  /** The data set that the run was trained on, opened by the session. */
+  readonly dataset: Dataset;
+}
 
 /** Keys that may be set for a finished run: where things lie on this machine, and how much is computed at a time. */
 const SETTABLE = ['data.path', 'llm.path', 'llm.weights', 'evaluation.batchTokens'];
@@ -35,6 +48,20 @@ export async function openRun(
   set: readonly string[],
   check: (dataset: Dataset) => void | Promise<void> = () => {},
 ): Promise<OpenRun> {
+  const { path, config, dataset } = await openRunFiles(session, run, set);
+  await check(dataset);
+  const runner = await findRunner(config.method);
+  const scorer = await runner.openScorer({ config, dataset, session }, path);
+  return { dataset, method: runner.name, scorer };
+}
+
+/**
+ * Reads what a finished run is, and opens its data.
+ * @param run path of the run folder, as the user gave it
+ * @param set `--set` arguments
+ * @throws as {@link openRun}
+ */
+export async function openRunFiles(session: Session, run: string, set: readonly string[]): Promise<RunFiles> {
   const path = resolve(session.cwd, run);
   const result = await readResult(path);
   for (const argument of set) {
@@ -52,8 +79,5 @@ export async function openRun(
       { code: 'data.other', place: 'data.path', fix: 'name the same with --set data.path=DIR' },
     );
   }
-  await check(dataset);
-  const runner = await findRunner(config.method);
-  const scorer = await runner.openScorer({ config, dataset, session }, path);
-  return { dataset, method: runner.name, scorer };
+  return { path, config, result, dataset };
 }

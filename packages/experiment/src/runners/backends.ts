@@ -86,9 +86,18 @@ export async function scoredModel({ config }: RunnerContext, model: HybridModel)
 /** The control that leaves training as it is. */
 const evaluationControl = 'permuted-at-evaluation';
 
-/** The backends that a finished run left. @param run absolute path of the run folder */
-export function loadBackends(contexts: readonly RunnerContext[], run: string, device: Device): Promise<Backends> {
-  return gather(contexts, (context, index) => loadCf(context, device, run, index), 'scoring');
+/**
+ * The backends that a finished run left.
+ * @param run absolute path of the run folder
+ * @param use `training`: as the training began, without the control of the evaluation
+ */
+export function loadBackends(
+  contexts: readonly RunnerContext[],
+  run: string,
+  device: Device,
+  use: 'training' | 'scoring' = 'scoring',
+): Promise<Backends> {
+  return gather(contexts, (context, index) => loadCf(context, device, run, index), use);
 }
 
 async function gather(

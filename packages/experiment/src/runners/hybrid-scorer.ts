@@ -1,32 +1,11 @@
 /** Scores by a finished run on a language model: many items of a user share what their prompts begin with. */
 
-import { join } from 'node:path';
-import { type CfBackend, knowsUser } from '@crossgate/cf';
-import { InputError } from '@crossgate/core';
-import { kindOf } from '@crossgate/files';
-import {
-  CandidateScorer,
-  type Channel,
-  cfChannel,
-  HybridModel,
-  LearnedChannel,
-  learnedVectors,
-  type Method,
-  promptFor,
-  type ScoredUser,
-  scorePrompts,
-  usesCf,
-  usesNeighbors,
-} from '@crossgate/fusion';
-import { withPeftAdapter } from '@crossgate/llm';
-import { openAdapter } from '@crossgate/llm/node';
-import { type HostState, parseState, writeGroup, type YesNoLossOptions } from '@crossgate/tensor';
-import { openFile } from '@crossgate/tensor/node';
+import { knowsUser } from '@crossgate/cf';
+import { CandidateScorer, promptFor, type ScoredUser, scorePrompts } from '@crossgate/fusion';
+import type { YesNoLossOptions } from '@crossgate/tensor';
 import type { Scores } from '../predictions';
-import { loadBackends } from './backends';
 import { logitsToScores } from './cf';
-import type { HybridParts } from './hybrid-parts';
-import { neighborLists } from './neighbors';
+import type { HybridRun } from './hybrid-run';
 import type { RunnerContext } from './runner';
 import { bestOf, historyOfPair, newItems, type Pairs, pairsOf, popularItems, type Scorer } from './scorer';
 
@@ -34,34 +13,14 @@ import { bestOf, historyOfPair, newItems, type Pairs, pairsOf, popularItems, typ
 const SHARED = 4;
 
 /**
- * Loads what a run left on its base model.
- * @param run absolute path of the run folder
- * @param parts lent by the session
- * @throws InputError naming a file that is missing or does not fit
+ * Scores by the model of a run and the prompts of its last stage.
+ * @param run closed by the scorer
  */
-export async function hybridScorer(
-  context: RunnerContext,
-  run: string,
-  { method, llm, device, contexts, prompts }: HybridParts,
-): Promise<Scorer> {
+export function hybridScorer(context: RunnerContext, run: HybridRun): Scorer {
   const { config, dataset } = context;
   const { signal } = context.session;
-  const adapter = await openAdapter(join(run, 'adapter'), llm.config);
-  for (const warning of adapter.warnings) context.session.log.warn(warning);
-  const cf = await loadBackends(contexts, run, device);
-  const { channels, builder } = await open().catch((error: unknown) => {
-    cf.release();
-    throw error;
-  });
-  async function open() {
-    const [first] = cf.models;
-    const { neighborCount } = config.prompt;
-    const neighbors =
-      first && usesNeighbors(method) ? await neighborLists(first, dataset, neighborCount + 1) : undefined;
-    const { final } = prompts(neighbors);
-    return { channels: await loadChannels(context, run, method, llm, cf.backends), builder: final };
-  }
-  const model = new HybridModel(withPeftAdapter(llm, adapter), channels);
+  const { model } = run;
+  const builder = run.prompts.final;
   const { yes, no } = builder.answers;
   const { name, k, bprOn } = config.loss;
   const loss: YesNoLossOptions = { kind: name, k, bprOn, yesToken: yes, noToken: no };
@@ -89,7 +48,7 @@ export async function hybridScorer(
     const isModeled = used.some(
       (slot) => ('vector' in slot && slot.vector === 'user') || ('titles' in slot && slot.titles === 'neighbors'),
     );
-    return isModeled && cf.models.some((each) => knowsUser(each, user, each.histories(dataset).latest));
+    return isModeled && run.models.some((each) => knowsUser(each, user, each.histories(dataset).latest));
   };
 
   async function scorePairs(pairs: Pairs): Promise<Scores> {
@@ -138,46 +97,10 @@ export async function hybridScorer(
       return bestOf(items, logitsToScores(values), count);
     },
     async close() {
-      model.release();
-      cf.release();
+      run.release();
     },
   };
 }
 
 const isEqual = (a: Int32Array | undefined, b: Int32Array | undefined): boolean =>
   a?.length === b?.length && (a?.every((value, i) => value === b![i]) ?? true);
-
-/** ENC, ALG and GATE, and learned vectors, as the last stage left them. */
-async function loadChannels(
-  { config }: RunnerContext,
-  run: string,
-  method: Method,
-  { device, config: { hiddenSize } }: HybridParts['llm'],
-  backends: readonly CfBackend[],
-): Promise<Channel[]> {
-  const learned = learnedVectors(method.slots);
-  const fused = usesCf(method) ? backends : [];
-  if (fused.length === 0 && learned === 0) return [];
-  const file = join(run, 'fusion.safetensors');
-  if ((await kindOf(file)) !== 'file') throw new InputError(`${file}: is missing; the run folder is not whole`);
-  const source = await openFile(file);
-  const { state } = await parseState(source).finally(() => source.close());
-  const { seed, alg, gate } = config;
-  const channels: Channel[] = [];
-  for (const [index, backend] of fused.entries()) {
-    channels.push(cfChannel(backend, hiddenSize, index, { seed, alg, gate, slots: method.slots }));
-  }
-  if (learned > 0) channels.push(new LearnedChannel(device, learned, hiddenSize, seed));
-  return restore(channels, state, file);
-}
-
-/** Writes what was learned. @throws InputError for a file that does not fit; the channels are then freed */
-function restore(channels: Channel[], state: HostState, file: string): Channel[] {
-  try {
-    for (const { groups } of channels) for (const group of groups.values()) writeGroup(group, state, file);
-    return channels;
-  } catch (error) {
-    for (const channel of channels) channel.release();
-    throw error;
-  }
-}

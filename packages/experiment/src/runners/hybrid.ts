@@ -32,6 +32,7 @@ import { logitsToScores } from './cf';
 import { checkCfRun } from './cf-phase';
 import { readHybridCheckpoint, saveHybridCheckpoint, writeModelFiles } from './hybrid-checkpoint';
 import { declaredMethod, type HybridParts, makePrompts, type Prompts, stagesOfConfig } from './hybrid-parts';
+import { openHybridRun } from './hybrid-run';
 import { hybridScorer } from './hybrid-scorer';
 import { checkBudget, predictBatches, predictTraining } from './memory-budget';
 import { neighborLists } from './neighbors';
@@ -65,10 +66,7 @@ export function hybridRunner(name: string): Runner {
       };
     },
     async openScorer(context, run) {
-      const method = declaredMethod(context.config);
-      const { parts, provenance } = await borrow(context, method, await backendContexts(context, method, run));
-      await checkModel(run, provenance.modelHash, context.config.llm.path!);
-      return hybridScorer(context, run, parts);
+      return hybridScorer(context, await openHybridRun(context, run, await borrowFinished(context, run)));
     },
   };
 }
@@ -79,6 +77,18 @@ function checkBest({ config, dataset, session }: RunnerContext, method: Method):
   if (stagesOfConfig(method, config).length === 0) return;
   checkValidation({ dataset, validRows: config.evaluation.validRows, seed: config.seed });
   if (dataset.splits.valid.rows === 0) session.log.info('valid has no rows to choose a state by: the last one stands');
+}
+
+/**
+ * Borrows what a finished run was trained on.
+ * @param run absolute path of the run folder
+ * @throws InputError when the model is not the one that the run was trained on
+ */
+export async function borrowFinished(context: RunnerContext, run: string): Promise<HybridParts> {
+  const method = declaredMethod(context.config);
+  const { parts, provenance } = await borrow(context, method, await backendContexts(context, method, run));
+  await checkModel(run, provenance.modelHash, context.config.llm.path!);
+  return parts;
 }
 
 /** The class of a method on these backends: vectors that are made of dislikes bring them into the prompt. */

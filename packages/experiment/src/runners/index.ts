@@ -1,5 +1,5 @@
 /** The runner of every method: baselines are here, models are asked of `@crossgate/cf`, those with an LLM of `@crossgate/fusion`. */
-import { cfMethods } from '../config/schema';
+import { cfMethods, type ExperimentConfig } from '../config/schema';
 import { baselineRunner } from './baselines';
 import type { Runner } from './runner';
 
@@ -11,6 +11,11 @@ const RUNNERS: Readonly<Record<string, () => Runner>> = {
   mean: () => baselineRunner('mean'),
   'running-mean': () => baselineRunner('running-mean'),
 };
+
+/** Whether a method is one on a language model, of `@crossgate/fusion`. */
+export function isHybrid({ method }: Pick<ExperimentConfig, 'method'>): boolean {
+  return !cfMethods().includes(method) && !Object.hasOwn(RUNNERS, method);
+}
 
 /** The runner of the method of a checked config. */
 export async function findRunner(name: string): Promise<Runner> {

@@ -1,0 +1,131 @@
+/** What a finished run on a language model holds, on the device again: its last state, or the one that its second stage began with. */
+
+import { join } from 'node:path';
+import type { CfBackend, CfModel } from '@crossgate/cf';
+import { InputError } from '@crossgate/core';
+import { kindOf } from '@crossgate/files';
+import {
+  buildHybridModel,
+  type Channel,
+  cfChannel,
+  HybridModel,
+  LearnedChannel,
+  learnedVectors,
+  type Method,
+  usesCf,
+  usesNeighbors,
+} from '@crossgate/fusion';
+import { withPeftAdapter } from '@crossgate/llm';
+import { openAdapter } from '@crossgate/llm/node';
+import { type HostState, parseState, writeGroup } from '@crossgate/tensor';
+import { openFile } from '@crossgate/tensor/node';
+import { loadBackends, scoredModel } from './backends';
+import type { HybridParts, Prompts } from './hybrid-parts';
+import { neighborLists } from './neighbors';
+import type { RunnerContext } from './runner';
+
+/** A finished run with its model open. */
+export interface HybridRun {
+  /** The language model with the adapters and the channels of the run. */
+  readonly model: HybridModel;
+  /** Its trained CF models, in the order of `cf.run`. */
+  readonly models: readonly CfModel[];
+  /** What makes its prompts. */
+  readonly prompts: Prompts;
+  /** Frees what the run added to the language model. */
+  release(): void;
+}
+
+/**
+ * Loads what a run left on its base model.
+ * @param run absolute path of the run folder
+ * @param parts lent by the session
+ * @param state `learned`: as the last stage left it. `initial`: LoRA as it is, with channels as they were before they
+ *   were trained. That is the state which the second stage began with, where it trains the channels alone.
+ * @throws InputError naming a file that is missing or does not fit
+ */
+export async function openHybridRun(
+  context: RunnerContext,
+  run: string,
+  { method, llm, device, contexts, prompts }: HybridParts,
+  state: 'learned' | 'initial' = 'learned',
+): Promise<HybridRun> {
+  const { config, dataset } = context;
+  const adapter = await openAdapter(join(run, 'adapter'), llm.config);
+  for (const warning of adapter.warnings) context.session.log.warn(warning);
+  const isInitial = state === 'initial';
+  const cf = await loadBackends(contexts, run, device, isInitial ? 'training' : 'scoring');
+  try {
+    const [first] = cf.models;
+    const { neighborCount } = config.prompt;
+    const neighbors =
+      first && usesNeighbors(method) ? await neighborLists(first, dataset, neighborCount + 1) : undefined;
+    const made = prompts(neighbors);
+    const channels = isInitial
+      ? await initialChannels(context, method, llm, cf.backends, made)
+      : await loadChannels(context, run, method, llm, cf.backends);
+    const model = new HybridModel(withPeftAdapter(llm, adapter), channels);
+    return {
+      ...{ models: cf.models, prompts: made },
+      model: isInitial ? await scoredModel(context, model) : model,
+      release() {
+        model.release();
+        cf.release();
+      },
+    };
+  } catch (error) {
+    cf.release();
+    throw error;
+  }
+}
+
+/** ENC, ALG and GATE, and learned vectors, as the last stage left them. */
+async function loadChannels(
+  { config }: RunnerContext,
+  run: string,
+  method: Method,
+  { device, config: { hiddenSize } }: HybridParts['llm'],
+  backends: readonly CfBackend[],
+): Promise<readonly Channel[]> {
+  const learned = learnedVectors(method.slots);
+  const fused = usesCf(method) ? backends : [];
+  if (fused.length === 0 && learned === 0) return [];
+  const file = join(run, 'fusion.safetensors');
+  if ((await kindOf(file)) !== 'file') throw new InputError(`${file}: is missing; the run folder is not whole`);
+  const source = await openFile(file);
+  const { state } = await parseState(source).finally(() => source.close());
+  const { seed, alg, gate } = config;
+  const channels: Channel[] = [];
+  for (const [index, backend] of fused.entries()) {
+    channels.push(cfChannel(backend, hiddenSize, index, { seed, alg, gate, slots: method.slots }));
+  }
+  if (learned > 0) channels.push(new LearnedChannel(device, learned, hiddenSize, seed));
+  return restore(channels, state, file);
+}
+
+/** The channels as they are before training: built from the seed as the run built them. */
+async function initialChannels(
+  { config: { seed, lora, alg, gate } }: RunnerContext,
+  method: Method,
+  llm: HybridParts['llm'],
+  backends: readonly CfBackend[],
+  { final: { tokenizer } }: Prompts,
+): Promise<readonly Channel[]> {
+  const { slots } = method;
+  const options = { seed, lora, alg, gate, slots, tokenizer };
+  const { model } = await buildHybridModel(llm, usesCf(method) ? backends : [], options);
+  // The run has adapters of its own.
+  model.llm.adapters?.release();
+  return model.channels;
+}
+
+/** Writes what was learned. @throws InputError for a file that does not fit; the channels are then freed */
+function restore(channels: Channel[], state: HostState, file: string): Channel[] {
+  try {
+    for (const { groups } of channels) for (const group of groups.values()) writeGroup(group, state, file);
+    return channels;
+  } catch (error) {
+    for (const channel of channels) channel.release();
+    throw error;
+  }
+}
