@@ -1,18 +1,19 @@
 /** What a run on a language model thought before its last stage: its scores by the state that this stage began with. */
 
 import { InputError } from '@crossgate/core';
+import type { SplitName } from './config/schema';
 import { openRunFiles } from './open-run';
 import type { Scores } from './predictions';
 import { isHybrid } from './runners';
 import type { Session } from './session';
 
 /**
- * Scores rows of the test split by the state that the second stage of a finished run began with: the best of its first
+ * Scores rows of a split by the state that the second stage of a finished run began with: the best of its first
  * stage. A run keeps only its last state, but where the second stage trains other groups of parameters than the first, as
  * in CCF-LLM and CoLLM, all others are in the run or follow from its seed.
  *
  * @param run path of the run folder, as the user gave it
- * @param rows row numbers of the test split
+ * @param rows row numbers of the split
  * @param set `--set` arguments, such as `data.path=DIR`
  * @returns one logit and score for each row, in their order
  * @throws InputError `run.not-held` for a run with another number of stages, one whose best state is of its first stage,
@@ -21,6 +22,7 @@ import type { Session } from './session';
 export async function firstStageScores(
   run: string,
   session: Session,
+  split: SplitName,
   rows: ArrayLike<number>,
   set: readonly string[] = [],
 ): Promise<Scores> {
@@ -55,7 +57,7 @@ export async function firstStageScores(
     const { signal, progress } = session;
     const task = progress.start('scoring by the first stage', rows.length);
     try {
-      const values = await fusion.scoreRows(opened.model, builder, dataset, 'test', Int32Array.from(rows), loss, {
+      const values = await fusion.scoreRows(opened.model, builder, dataset, split, Int32Array.from(rows), loss, {
         batchTokens,
         signal,
         onProgress: (done) => task.update(done),

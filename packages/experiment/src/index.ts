@@ -24,5 +24,5 @@ export type { BackendEmbeddings, ItemEmbeddings } from './runners/embed-items';
 export type { BestItems, BestOptions, Pairs, Scorer } from './runners/scorer';
 export { MetricsLog, type MetricsRecord, readMetrics } from './runs/metrics-log';
 export { readResult, type StoredResult } from './runs/result';
-export { type Checkpoint, type Provenance, RunFolder, type RunState } from './runs/run-folder';
+export { type Checkpoint, type Provenance, RunFolder, type RunState, storedProvenance } from './runs/run-folder';
 export { openSession, type Session, type SessionOptions } from './session';

@@ -151,11 +151,11 @@ describe.skipIf(adapters.length === 0)('the scores of the first stage', { timeou
     await train(`first-${name}`, ...method);
     const first = await readPredictions(join(cwd, `first-${name}`, 'predictions/test.csv'));
     if (best.stage === 'stage1') {
-      await expect(firstStageScores(`both-${name}`, session, [0])).rejects.toThrow('did not move');
+      await expect(firstStageScores(`both-${name}`, session, 'test', [0])).rejects.toThrow('did not move');
       return;
     }
     const rows = [...first.label.keys()].reverse();
-    const { logit, score } = await firstStageScores(`both-${name}`, session, rows);
+    const { logit, score } = await firstStageScores(`both-${name}`, session, 'test', rows);
     for (const [i, at] of rows.entries()) {
       expect(logit[i]).toBeCloseTo(first.logit[at]!, 4);
       expect(score[i]).toBeCloseTo(first.score[at]!, 5);
@@ -166,7 +166,7 @@ describe.skipIf(adapters.length === 0)('the scores of the first stage', { timeou
 
   it('are refused where the run does not hold them', async () => {
     await train('end', 'training.strategy=end-to-end');
-    await expect(firstStageScores('mf', session, [0])).rejects.toThrow('was not trained in stages');
-    await expect(firstStageScores('end', session, [0])).rejects.toThrow('has no second stage');
+    await expect(firstStageScores('mf', session, 'test', [0])).rejects.toThrow('was not trained in stages');
+    await expect(firstStageScores('end', session, 'test', [0])).rejects.toThrow('has no second stage');
   });
 });

@@ -136,6 +136,7 @@ async function checkModel(run: string, hash: string, path: string): Promise<void
   if (stored === undefined || stored === hash) return;
   throw new InputError(
     `llm.path: ${path} is another model than the run was trained on (hash ${hash}, then ${stored}); name the same with --set llm.path=PATH`,
+    { code: 'run.other-config' },
   );
 }
 

@@ -125,11 +125,14 @@ export class MetricsLog {
   }
 }
 
-/** Reads `metrics.jsonl`; an unfinished last line is left out. */
+/**
+ * Reads `metrics.jsonl`; an unfinished last line is left out.
+ * @throws InputError naming the file and the line that is no record
+ */
 export function readMetrics(path: string): MetricsRecord[] {
   const lines = readFileSync(path, 'utf8').split('\n');
   lines.pop();
-  return lines.map((line) => JSON.parse(line) as MetricsRecord);
+  return parseRecords(lines, path, 'the file was changed or damaged');
 }
 
 /**
@@ -157,17 +160,20 @@ export function readKept(folder: string, bytes: number): KeptLog {
       place: `${path}:${lines.length + 1}`,
       fix: remedy,
     });
-  const records = lines.map((line, index) => {
-    const record = parseRecord(line);
-    if (record === undefined)
-      throw new InputError('is not a record of a run', {
-        code: 'run.damaged',
-        place: `${path}:${index + 1}`,
-        fix: remedy,
-      });
-    return record;
-  });
+  const records = parseRecords(lines, path, remedy);
   return { bytes, records };
+}
+
+function parseRecords(lines: readonly string[], path: string, remedy: string): MetricsRecord[] {
+  return lines.map((line, index) => {
+    const record = parseRecord(line);
+    if (record !== undefined) return record;
+    throw new InputError('is not a record of a run', {
+      code: 'run.damaged',
+      place: `${path}:${index + 1}`,
+      fix: remedy,
+    });
+  });
 }
 
 function parseRecord(line: string): MetricsRecord | undefined {
