@@ -1,18 +1,18 @@
 import { readFile } from 'node:fs/promises';
 import { defineConfig } from 'vitest/config';
 
-/** Imports a `.wgsl` file as its text, as the build does. */
-const wgslAsText = {
-  name: 'wgsl-as-text',
+/** Imports kernels and scripts of pages as their text, as the build does. */
+const filesAsText = {
+  name: 'files-as-text',
   enforce: 'pre' as const,
   async load(id: string) {
-    if (!id.endsWith('.wgsl')) return null;
+    if (!/\.(wgsl|client\.js)$/.test(id)) return null;
     return `export default ${JSON.stringify(await readFile(id, 'utf8'))};`;
   },
 };
 
 export default defineConfig({
-  plugins: [wgslAsText],
+  plugins: [filesAsText],
   resolve: { conditions: ['@crossgate/source', 'node', 'import', 'default'] },
   ssr: { resolve: { conditions: ['@crossgate/source', 'node', 'import', 'default'] } },
   test: {

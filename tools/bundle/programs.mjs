@@ -20,7 +20,12 @@ export async function buildPrograms(out) {
   const { kernelTestsPlugin, workerEntry } = await loadTypeScript(join(root, 'apps', 'bench', 'verify.build.ts'));
   const common = /** @type {import('esbuild').BuildOptions} */ ({
     ...{ bundle: true, platform: 'node', format: 'esm', target: 'es2022', metafile: true, logLevel: 'error' },
-    ...{ conditions: ['@crossgate/source'], loader: { '.wgsl': 'text' }, external: ['webgpu'], banner: { js: banner } },
+    ...{
+      conditions: ['@crossgate/source'],
+      loader: { '.wgsl': 'text', '.client.js': 'text' },
+      external: ['webgpu'],
+      banner: { js: banner },
+    },
     ...{ minifySyntax: true, minifyWhitespace: true, legalComments: 'none', splitting: true, absWorkingDir: root },
   });
   const program = (/** @type {string} */ name) => join(root, 'apps', name, 'src', 'main.ts');

@@ -14,6 +14,7 @@ import { registerMetrics } from './commands/metrics';
 import { registerModel } from './commands/model';
 import { registerPredict } from './commands/predict';
 import { registerRecommend } from './commands/recommend';
+import { registerReport } from './commands/report';
 import { registerReproduce } from './commands/reproduce';
 import { registerTokenize } from './commands/tokenize';
 import { registerTrain } from './commands/train';
@@ -36,6 +37,7 @@ export const crossgate: ProgramDeclaration = {
     registerPredict,
     registerRecommend,
     registerCompare,
+    registerReport,
     registerReproduce,
     registerMetrics,
     registerGenerate,

@@ -1,7 +1,12 @@
 /** @crossgate/report: what a run looks like, as tables and pictures. */
 export { type IntervalRow, intervalPanel } from './charts/interval-panel';
 export { linePanel, type Point, type Series, smooth } from './charts/line-panel';
-export { ink, type Panel, type Plot, palette, picture } from './charts/picture';
+export { type AxisLabels, ink, type Panel, type Plot, palette, picture } from './charts/picture';
 export { drawRun, type RunCurves, runCurves } from './charts/run-curves';
+export { mapPanel, type ScatterGroup, scatterPanel } from './charts/scatter-panel';
+export { unitPanel } from './charts/unit-panel';
+export { type ReportOptions, type ReportPage, reportPage } from './page/page';
+export type { MissingPart } from './page/parts';
+export type { RunPlace } from './page/read-run';
 export { costTable, figure3, formatPaperTable, type PaperTable, paperCsv, paperTables } from './paper';
 export { metricsTable, rankingTable } from './tables';

@@ -10,13 +10,24 @@ import type * as PlotModule from '@observablehq/plot';
  */
 export const ink = '#6b7583';
 /** Colors of curves and dots, in the order in which they are given out. */
-export const palette: readonly string[] = ['#3b82f6', '#f97316', '#10b981', '#a855f7'];
+export const palette: readonly string[] = [
+  ...['#3b82f6', '#f97316', '#10b981', '#a855f7'],
+  ...['#ef4444', '#0891b2', '#ca8a04', '#ec4899'],
+];
 
 /** Width of a picture, in units of its view box. */
 export const width = 720;
 
 /** Observable Plot, for its marks. */
 export type Plot = typeof PlotModule;
+
+/** What the axes of a panel show. */
+export interface AxisLabels {
+  /** Stands below the horizontal axis. */
+  readonly x: string;
+  /** Stands beside or above the vertical axis. */
+  readonly y: string;
+}
 
 /** One drawing stacked with others. */
 export interface Panel {
@@ -62,7 +73,7 @@ const ofPages = ['class', 'fill', 'font-family', 'font-size', 'text-anchor'];
  * An SVG document of panels below one another.
  *
  * @param title what a screen reader says of it
- * @param caption stands above the panels
+ * @param caption stands above the panels; empty for none
  */
 export async function picture(title: string, caption: string, panels: readonly Panel[]): Promise<string> {
   const [plot, document] = await Promise.all([import('@observablehq/plot'), openDocument()]);
@@ -73,7 +84,7 @@ export async function picture(title: string, caption: string, panels: readonly P
     return element;
   };
   const drawn: SvgElement[] = [];
-  let top = 24;
+  let top = caption === '' ? 0 : 24;
   for (const panel of panels) {
     const options = { ...panel.options(plot), document: document as never, width, height: panel.height };
     const svg = plot.plot(options) as unknown as SvgElement;
@@ -89,7 +100,7 @@ export async function picture(title: string, caption: string, panels: readonly P
     ...{ 'font-family': 'system-ui, sans-serif', 'font-size': '12', 'text-anchor': 'middle' },
   });
   const heading = create('text', { x: '56', y: '18', 'font-size': '14', 'text-anchor': 'start' }, caption);
-  root.append(create('title', {}, title), heading, ...drawn);
+  root.append(create('title', {}, title), ...(caption === '' ? [] : [heading]), ...drawn);
   return `${root.outerHTML}\n`;
 }
 

@@ -1,0 +1,86 @@
+/** Panels of single points: a map without axes, and one quantity by another. */
+import type { Point } from './line-panel';
+import { type AxisLabels, ink, type Panel, paddedRange, width } from './picture';
+
+/** Points of one kind. In the document, those of the first group have the class `points-0`, the next `points-1`. */
+export interface ScatterGroup {
+  /** Where the points are. */
+  readonly points: readonly Point[];
+  /** What each point is, as its title; absent: points have none. */
+  readonly titles?: readonly string[];
+  /** CSS color, such as one of `palette`. */
+  readonly color: string;
+  /** Whether points are rings. */
+  readonly hollow?: boolean;
+}
+
+type Plot = Parameters<Panel['options']>[0];
+
+function dots(Plot: Plot, { points, titles, color, hollow }: ScatterGroup, index: number, r: number) {
+  const paint = hollow ? { fill: 'none', stroke: color, strokeOpacity: 0.8 } : { fill: color, fillOpacity: 0.65 };
+  const data = points.map(([x, y], i) => ({ x, y, title: titles?.[i] }));
+  return Plot.dot(data, {
+    x: 'x',
+    y: 'y',
+    r,
+    ...paint,
+    className: `points-${index}`,
+    ...(titles && { title: 'title' }),
+  });
+}
+
+/** A map: both axes have one scale, and neither has numbers. */
+export function mapPanel(groups: readonly ScatterGroup[]): Panel {
+  const all = groups.flatMap(({ points }) => points);
+  const ranges = ([0, 1] as const).map((axis) =>
+    paddedRange(
+      all.map((point) => point[axis]),
+      0.03,
+    ),
+  );
+  const half = Math.max(...ranges.map(([low, high]) => (high - low) / 2));
+  const [x, y] = ranges.map(([low, high]) => [(low + high) / 2 - half, (low + high) / 2 + half]) as [
+    number[],
+    number[],
+  ];
+  return {
+    height: width,
+    options: (Plot) => ({
+      margin: 4,
+      axis: null,
+      x: { domain: x },
+      y: { domain: y },
+      marks: groups.map((group, i) => dots(Plot, group, i, 3)),
+    }),
+  };
+}
+
+/**
+ * One quantity by another.
+ * @param line joins means, drawn above the points; empty: none
+ */
+export function scatterPanel(labels: AxisLabels, groups: readonly ScatterGroup[], line: readonly Point[] = []): Panel {
+  const all = [...groups.flatMap(({ points }) => points), ...line];
+  const range = (axis: 0 | 1) =>
+    paddedRange(
+      all.map((point) => point[axis]),
+      0.05,
+    );
+  return {
+    height: 340,
+    options: (Plot) => ({
+      ...{ marginLeft: 64, marginRight: 24, marginTop: 28, marginBottom: 44 },
+      x: { domain: range(0), label: null },
+      y: { domain: range(1), label: null },
+      marks: [
+        Plot.gridY({ ticks: 5, stroke: ink, strokeOpacity: 0.25 }),
+        Plot.axisY({ ticks: 5, tickSize: 0 }),
+        Plot.axisX({ ticks: 6, tickSize: 0 }),
+        ...groups.map((group, i) => dots(Plot, group, i, 2.2)),
+        Plot.line(line, { stroke: ink, strokeWidth: 2 }),
+        Plot.text([labels.y], { frameAnchor: 'top-left', dy: -18 }),
+        Plot.text([labels.x], { frameAnchor: 'bottom', dy: 34 }),
+      ],
+    }),
+  };
+}
