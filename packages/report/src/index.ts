@@ -1,5 +1,7 @@
 /** @crossgate/report: what a run looks like, as tables and pictures. */
+
 export { type IntervalRow, intervalPanel } from './charts/interval-panel';
+export { drawItemMap, type EmbeddingKind, embeddingKinds, type ItemMap } from './charts/item-map';
 export { linePanel, type Point, type Series, smooth } from './charts/line-panel';
 export { type AxisLabels, ink, type Panel, type Plot, palette, picture } from './charts/picture';
 export { drawRun, type RunCurves, runCurves } from './charts/run-curves';

@@ -18,6 +18,7 @@ const titles: Readonly<Record<PaperPart, string>> = {
   table4: 'Table 4. Training strategies',
   table5: 'Table 5. Ranks of five items of one user',
   figure3: 'Figure 3. What to fuse, and how',
+  figure4: 'Figure 4. Items in the space of the language model',
 };
 
 const right = (header: string): TableColumn => ({ header, align: 'right' });

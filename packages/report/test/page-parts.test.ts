@@ -3,10 +3,10 @@ import { readFileSync } from 'node:fs';
 import { parseHTML } from 'linkedom';
 import { describe, expect, it } from 'vitest';
 import { mapPanel, picture, scatterPanel, unitPanel } from '../src';
+import { embeddingKinds } from '../src/charts/item-map';
 import { alikeRuns, chooseUser } from '../src/page/case-section';
 import { alphaByDimension, byPopularity } from '../src/page/gate-section';
 import { escapeText, figure, html, table } from '../src/page/html';
-import { embeddingKinds } from '../src/page/items-section';
 import type { NamedRows, ReportedRun } from '../src/page/read-run';
 import { movedRows } from '../src/page/stages-section';
 

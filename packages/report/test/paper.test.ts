@@ -30,7 +30,7 @@ const absent = {
   seeds: [],
 } as const;
 const reproduction: Reproduction = {
-  ...{ profile: 'small', model: 'stories260K', adapter: 'a', out: 'runs/x', claims: [] },
+  ...{ profile: 'small', model: 'stories260K', adapter: 'a', out: 'runs/x', claims: [], maps: [] },
   statistics: [
     {
       dataset: 'ml-1m',

@@ -2,7 +2,10 @@
 
 import { dirname, join, resolve } from 'node:path';
 import { decimals, didYouMean, formatDuration, InputError } from '@crossgate/core';
+import { sampleRows } from '@crossgate/data';
 import {
+  fusedItemEmbeddings,
+  openRunFiles,
   type PaperPart,
   type PaperPlan,
   type PaperProfile,
@@ -12,6 +15,7 @@ import {
   type Reproduction,
   reproducePaper,
   rowsOf,
+  type Session,
 } from '@crossgate/experiment';
 import { makeFolders, shippedPath, writeAtomic } from '@crossgate/files';
 import { collect, type Host } from '@crossgate/terminal';
@@ -45,14 +49,42 @@ function parseSeeds(text: string): number[] {
   });
 }
 
-/** Writes the tables in every format, and the pictures. @returns the paths as the user would write them */
-async function writeFiles(reproduction: Reproduction, cwd: string): Promise<string[]> {
+/** Figure 4 of each data set, by the name of its file. */
+async function drawMaps(
+  { maps }: Reproduction,
+  session: Session,
+  set: readonly string[],
+): Promise<Record<string, string>> {
+  const { drawItemMap } = await import('@crossgate/report');
+  const files: Record<string, string> = {};
+  for (const { dataset, run, seed, items, reason } of maps) {
+    if (run === null) {
+      session.log.warn(`figure4, ${dataset}: ${reason}`);
+      continue;
+    }
+    const data = await openRunFiles(session, run, set);
+    const { itemCount } = data.dataset;
+    const chosen = sampleRows(itemCount, Math.min(items, itemCount), seed).map((row) => row + 1);
+    const embeddings = await fusedItemEmbeddings(run, session, chosen, set);
+    const titles = Array.from(chosen, (item) => data.dataset.items[item]!.title);
+    files[`figure4-${dataset}.svg`] = (await drawItemMap(embeddings, titles, { session, seed })).svg;
+  }
+  return files;
+}
+
+/**
+ * Writes the tables in every format, and the pictures.
+ * @param maps of `drawMaps`
+ * @returns the paths as the user would write them
+ */
+async function writeFiles(reproduction: Reproduction, maps: Record<string, string>, cwd: string): Promise<string[]> {
   const { figure3, formatPaperTable, paperCsv, paperTables } = await import('@crossgate/report');
   const { out } = reproduction;
   const tables = paperTables(reproduction);
   const join2 = (format: 'text' | 'markdown' | 'latex') =>
     `${tables.map((table) => formatPaperTable(table, format)).join('\n\n')}\n`;
   const files: Record<string, string> = {
+    ...maps,
     'tables.txt': join2('text'),
     'tables.md': `# The paper, reproduced\n\n${join2('markdown')}`,
     'tables.tex': join2('latex'),
@@ -65,6 +97,10 @@ async function writeFiles(reproduction: Reproduction, cwd: string): Promise<stri
   for (const [name, text] of Object.entries(files)) await writeAtomic(resolve(cwd, out, name), text);
   return Object.keys(files).map((name) => join(out, name));
 }
+
+/** The `--set` arguments that say where data and models lie: a finished run takes these alone. */
+const placesOf = (set: readonly string[] = []): string[] =>
+  set.filter((argument) => /^(data\.path|llm\.path)=/.test(argument));
 
 /** Registers the command. */
 export function registerReproduce(program: Command, host: Host): void {
@@ -133,7 +169,8 @@ export function registerReproduce(program: Command, host: Host): void {
         log.info(`${id}, ${dataset}: ${ours}${published === null ? '' : `, paper ${decimals(published)}`}${time}`);
       },
     });
-    const files = await writeFiles(reproduction, io.cwd);
+    const maps = await drawMaps(reproduction, session, placesOf(set));
+    const files = await writeFiles(reproduction, maps, io.cwd);
     await context.emit({ ...reproduction, files }, () =>
       [
         ...paperTables(reproduction).map((table) => formatPaperTable(table, 'text')),

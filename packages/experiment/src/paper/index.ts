@@ -6,6 +6,7 @@ export { type PaperProfile, paperProfiles } from './profiles';
 export {
   type ControlledClaim,
   type DatasetStatistics,
+  type MappedRun,
   type PaperCost,
   paperCosts,
   type ReproducedRow,

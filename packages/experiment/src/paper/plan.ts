@@ -6,7 +6,7 @@ import type { Plain } from '../config/plain';
 import type { ExperimentConfig } from '../config/schema';
 import { type PaperExperiment, paperExperiment } from './experiments';
 import type { PaperProfile } from './profiles';
-import { type PaperPart, type PaperRow, paperCase, paperRows } from './tables';
+import { type PaperPart, type PaperRow, paperCase, paperMap, paperRows } from './tables';
 
 /** What a reproduction is made of. */
 export interface PaperPlan {
@@ -128,5 +128,6 @@ export function experimentsOf(parts: readonly PaperPart[], rows: readonly PaperR
     if (experiment !== null) add(experiment);
   }
   if (parts.includes('table5')) for (const key of paperCase.experiments) add(key);
+  if (parts.includes('figure4')) add(paperMap.experiment);
   return [...wanted];
 }

@@ -9,7 +9,7 @@ import { type CaseStudy, studyCase } from './case-study';
 import { paperExperiment } from './experiments';
 import { isLanguageModel, Laboratory } from './laboratory';
 import { experimentsOf, type PaperCell, type PaperPlan, paperCell, rowsOf } from './plan';
-import { type PaperDataset, type PaperPart, type PaperRow, paperStatistics } from './tables';
+import { type PaperDataset, type PaperPart, type PaperRow, paperMap, paperStatistics } from './tables';
 
 /** What is to be made, and where. */
 export interface ReproduceOptions {
@@ -93,6 +93,20 @@ export interface ControlledClaim {
   readonly comparison: Comparison;
 }
 
+/** The run whose items Figure 4 shows. */
+export interface MappedRun {
+  /** Name of the data set. */
+  readonly dataset: string;
+  /** The run folder of the first seed; null where there is none. */
+  readonly run: string | null;
+  /** Seed of the run; draws the items, too. */
+  readonly seed: number;
+  /** Most items to show. */
+  readonly items: number;
+  /** Why there is no run. */
+  readonly reason: string | null;
+}
+
 /** All that was made. */
 export interface Reproduction {
   /** Name of the profile. */
@@ -109,6 +123,8 @@ export interface Reproduction {
   readonly rows: readonly ReproducedRow[];
   /** Table 5. */
   readonly cases: readonly CaseStudy[];
+  /** Figure 4. */
+  readonly maps: readonly MappedRun[];
   /** What the controls say, where all of them were made. */
   readonly claims: readonly ControlledClaim[];
 }
@@ -129,6 +145,7 @@ export async function reproducePaper(
   const statistics: DatasetStatistics[] = [];
   const cases: CaseStudy[] = [];
   const claims: ControlledClaim[] = [];
+  const maps: MappedRun[] = [];
   const lab = new Laboratory(plan, session, out);
   for (const dataset of plan.profile.datasets) {
     if (parts.includes('table1') && only.length === 0) statistics.push(await countDataset(lab, dataset));
@@ -139,12 +156,13 @@ export async function reproducePaper(
       onRow?.(made);
     }
     if (parts.includes('table5') && only.length === 0) cases.push(await studyCase(lab, dataset));
+    if (parts.includes('figure4') && only.length === 0) maps.push(await mappedRun(lab, dataset));
     const claim = await testControls(lab, rows, dataset.name);
     if (claim !== null) claims.push(claim);
   }
   return {
     ...{ profile: plan.profile.name, model: lab.model, adapter: lab.adapter, out },
-    ...{ statistics, rows, cases, claims },
+    ...{ statistics, rows, cases, maps, claims },
   };
 }
 
@@ -189,6 +207,14 @@ async function scoreRow(lab: Laboratory, row: PaperRow, dataset: PaperCell['data
     seconds: results.reduce((sum, { seconds }) => sum + seconds, 0),
     runs: outcome.results.map(({ run }) => run),
   };
+}
+
+async function mappedRun(lab: Laboratory, dataset: PaperCell['dataset']): Promise<MappedRun> {
+  const outcome = await lab.outcome(paperMap.experiment, dataset);
+  const shared = { dataset: dataset.name, items: paperMap.items };
+  if (outcome.status !== 'done') return { ...shared, run: null, seed: 0, reason: outcome.reason };
+  const { run, result } = outcome.results[0]!;
+  return { ...shared, run, seed: result.seed, reason: null };
 }
 
 async function countDataset(lab: Laboratory, dataset: PaperCell['dataset']): Promise<DatasetStatistics> {

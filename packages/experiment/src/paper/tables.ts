@@ -1,7 +1,7 @@
 /** The tables and figures of the paper as data: which experiment each row shows, and the number that the paper prints. */
 
 /** What `reproduce` can make. */
-export const paperParts = ['table1', 'table2', 'table3', 'table4', 'table5', 'figure3'] as const;
+export const paperParts = ['table1', 'table2', 'table3', 'table4', 'table5', 'figure3', 'figure4'] as const;
 /** A table or figure. */
 export type PaperPart = (typeof paperParts)[number];
 
@@ -147,6 +147,9 @@ export const paperStatistics: Readonly<Record<PaperDataset, Readonly<Record<stri
   'ml-1m': { users: 839, items: 3256, train: 33_891, valid: 10_401, test: 7331 },
   'amazon-books': { users: 22_967, items: 34_154, train: 727_468, valid: 25_747, test: 25_747 },
 };
+
+/** Figure 4: the experiment whose embeddings are shown, and of how many random items. */
+export const paperMap = { experiment: 'ccf-sasrec', items: 1000 } as const;
 
 /** Table 5: what LightGCN, the language model on text and CCF-LLM think of five films, as ranks, for user 4. */
 export const paperCase = {

@@ -1,11 +1,8 @@
 /** Items in the embedding space of the language model: the map of them, and how the gate weighs their CF vectors. */
 import { decimals } from '@crossgate/core';
 import { type Dataset, sampleRows } from '@crossgate/data';
-import { type TSneMap, tSne } from '@crossgate/eval';
 import { fusedItemEmbeddings, type ItemEmbeddings, openRunFiles, type Session } from '@crossgate/experiment';
-import type { Point } from '../charts/line-panel';
-import { palette, picture } from '../charts/picture';
-import { mapPanel, type ScatterGroup } from '../charts/scatter-panel';
+import { drawItemMap } from '../charts/item-map';
 import { gatePart } from './gate-section';
 import { figure, html, type Markup, section } from './html';
 import type { Parts } from './parts';
@@ -21,25 +18,6 @@ export interface ModelWork {
   readonly items: number;
   /** Draws the items and the initial positions. */
   readonly seed: number;
-}
-
-/** One kind of embedding: its name and [items, hiddenSize] values. */
-interface Kind {
-  readonly name: string;
-  readonly values: Float32Array;
-}
-
-/** What is placed on one map: aligned CF vectors, titles, and fused titles. */
-export function embeddingKinds({ backends, title, fused }: ItemEmbeddings): Kind[] {
-  const several = backends.length > 1;
-  return [
-    ...backends.map(({ name, aligned }, i) => ({
-      name: several ? `aligned CF vectors ${i + 1} (${name})` : 'aligned CF vectors',
-      values: aligned,
-    })),
-    { name: 'titles', values: title },
-    ...(fused === null ? [] : [{ name: 'fused titles', values: fused }]),
-  ];
 }
 
 /** The map of items and the part on the gate, for each run with CF vectors in the space of a language model. */
@@ -90,24 +68,7 @@ async function itemMap(
   { session, seed }: ModelWork,
   id: string,
 ): Promise<Markup> {
-  const kinds = embeddingKinds(embeddings);
-  const { hiddenSize } = embeddings;
-  const size = titles.length * hiddenSize;
-  const values = new Float32Array(kinds.length * size);
-  for (const [i, kind] of kinds.entries()) values.set(kind.values, i * size);
-  const task = session.progress.start('t-SNE', 1000, 'steps');
-  const { signal } = session;
-  const map = await tSne(
-    { values, columns: hiddenSize },
-    { seed, signal, onProgress: (done) => task.update(done) },
-  ).finally(() => task.finish());
-  const groups = kinds.map(
-    ({ name }, i): ScatterGroup => ({
-      ...{ titles, color: palette[i]!, hollow: name === 'titles' },
-      points: pointsOf(map, i * titles.length, titles.length),
-    }),
-  );
-  const svg = await picture(`Map of ${titles.length} items`, '', [mapPanel(groups)]);
+  const { svg, kinds, map } = await drawItemMap(embeddings, titles, { session, seed });
   const boxes = kinds.map(
     ({ name }, i) => html`<label class="color-${i}"><input type="checkbox" value="${name}" checked> ${name}</label>`,
   );
@@ -127,6 +88,3 @@ ${figure(svg, [
 ])}</div>
 `;
 }
-
-const pointsOf = ({ positions }: TSneMap, first: number, count: number): Point[] =>
-  Array.from({ length: count }, (_, i) => [positions[2 * (first + i)]!, positions[2 * (first + i) + 1]!] as const);
