@@ -54,7 +54,7 @@ export function parseTokens(text: string): number[] {
 }
 
 /** What bounds a list of tokens. */
-export type TokenLimits = Pick<LlamaConfig, 'vocabSize' | 'maxPositions'>;
+export type TokenLimits = Pick<LlamaConfig, 'vocabSize' | 'maxPositions' | 'ropeScaling'>;
 
 /**
  * Checks token ids against a model.

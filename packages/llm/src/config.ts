@@ -2,7 +2,7 @@
 import { InputError } from '@crossgate/tensor';
 import { isRecord, KeyReader, shown, type Warn } from './key-reader';
 import { quantizationKeys } from './quantization';
-import { type RopeScaling, rotaryFromGguf, rotaryFromHuggingFace } from './rotary';
+import { type RopeScaling, rotaryFromGguf, rotaryFromHuggingFace, stretchedPositions } from './rotary';
 import { checkSettings } from './settings';
 
 export { KeyReader } from './key-reader';
@@ -23,7 +23,7 @@ export interface LlamaConfig {
   readonly heads: number;
   /** Number of key and value heads; divides `heads`. */
   readonly keyValueHeads: number;
-  /** Width of one head: even, at most 128. It need not be hiddenSize / heads. */
+  /** Width of one head: even, at most 256. It need not be hiddenSize / heads. */
   readonly headDim: number;
   /** Term added to the mean square in every RMSNorm, above 0. */
   readonly rmsNormEpsilon: number;
@@ -43,7 +43,7 @@ export interface LlamaConfig {
   readonly feedForwardBias?: boolean;
   /** Whether every query and key head is normalized (RMSNorm) before it is rotated. Absent: no. */
   readonly queryKeyNorm?: boolean;
-  /** Longest sequence that the model was made for, in tokens. At most 8,192 are computed: see `contextOf`. */
+  /** Longest sequence that the configuration gives, in tokens. Rotary scaling may stretch it: see `contextOf`. */
   readonly maxPositions: number;
   /** Whether the head shares the embedding table. */
   readonly tieWordEmbeddings: boolean;
@@ -90,7 +90,6 @@ export function configFromHuggingFace(json: unknown, source: string, warn?: Warn
   const reader = new KeyReader(source, (key) => (Object.hasOwn(json, key) ? json[key] : undefined), warn);
   const kind = architectureOf(reader);
 
-  const maxPositions = positionsOf(reader, kind);
   const vocabSize = reader.count('vocab_size', most.vocabSize);
   const hiddenSize = reader.count('hidden_size', most.width);
   const heads = reader.count('num_attention_heads', most.heads);
@@ -101,7 +100,9 @@ export function configFromHuggingFace(json: unknown, source: string, warn?: Warn
   const headDim = reader.count('head_dim', most.width, ownHeadDim);
   // Qwen2 always has biases on q, k and v and never on o; elsewhere one key stands for all four.
   const bias = kind !== 'qwen2' && reader.flag('attention_bias', false);
-  const slidingWindow = windowOf(reader, kind, maxPositions, Object.hasOwn(json, 'sliding_window'));
+  const { maxPositions, ...rotary } = rotaryPositions(reader, kind);
+  const context = stretchedPositions({ ...rotary, maxPositions });
+  const slidingWindow = windowOf(reader, kind, context, Object.hasOwn(json, 'sliding_window'));
   const config = checked(reader, {
     architecture: kind,
     vocabSize,
@@ -112,7 +113,7 @@ export function configFromHuggingFace(json: unknown, source: string, warn?: Warn
     keyValueHeads: reader.count('num_key_value_heads', most.heads, heads),
     headDim,
     rmsNormEpsilon: reader.positive('rms_norm_eps', 1e-6),
-    ...rotaryFromHuggingFace(reader, maxPositions),
+    ...rotary,
     ...(slidingWindow !== undefined && { slidingWindow }),
     ...((bias || kind === 'qwen2') && { attentionBias: true }),
     ...(bias && { outputBias: true }),
@@ -138,14 +139,30 @@ export function configFromHuggingFace(json: unknown, source: string, warn?: Warn
   return config;
 }
 
+/**
+ * The longest sequence, and how positions rotate. Under `linear` scaling the first is often the one before scaling, and
+ * `max_sequence_length` the one that the model was trained with, as in Vicuna's and LongChat's of 16,384 tokens.
+ */
+function rotaryPositions(reader: KeyReader, kind: Architecture) {
+  const maxPositions = positionsOf(reader, kind);
+  const rotary = rotaryFromHuggingFace(reader, maxPositions);
+  if (rotary.ropeScaling?.type !== 'linear') return { ...rotary, maxPositions };
+  return {
+    ...rotary,
+    maxPositions: Math.max(maxPositions, reader.count(earlyPositions, most.positions, maxPositions)),
+  };
+}
+
+/** What the first LLaMA configurations call the longest sequence. */
+const earlyPositions = 'max_sequence_length';
+
 /** The longest sequence, under its name or that of the first LLaMA configurations, or what Hugging Face assumes. */
 function positionsOf(reader: KeyReader, kind: Architecture): number {
   const key = 'max_position_embeddings';
   if (reader.value(key) !== undefined) return reader.count(key, most.positions);
-  const early = 'max_sequence_length';
-  const given = reader.value(early) !== undefined;
-  const maxPositions = reader.count(early, most.positions, defaultPositions[kind]);
-  const source = given ? `its ${early}` : `the ${kind} model's default`;
+  const given = reader.value(earlyPositions) !== undefined;
+  const maxPositions = reader.count(earlyPositions, most.positions, defaultPositions[kind]);
+  const source = given ? `its ${earlyPositions}` : `the ${kind} model's default`;
   reader.warn(`there is no ${key}; ${maxPositions} is assumed, ${source}`);
   return maxPositions;
 }
@@ -174,8 +191,8 @@ function architectureOf(reader: KeyReader): Architecture {
 }
 
 /** The attention window in tokens; undefined if every earlier token is seen. */
-function windowOf(reader: KeyReader, kind: Architecture, maxPositions: number, given: boolean): number | undefined {
-  const window = windowByKeys(reader, kind, maxPositions, given);
+function windowOf(reader: KeyReader, kind: Architecture, context: number, given: boolean): number | undefined {
+  const window = windowByKeys(reader, kind, context, given);
   const types = reader.value('layer_types');
   if (types === undefined) return window;
   const layers = reader.count('num_hidden_layers', most.layers);
@@ -193,7 +210,7 @@ function windowOf(reader: KeyReader, kind: Architecture, maxPositions: number, g
   );
 }
 
-function windowByKeys(reader: KeyReader, kind: Architecture, maxPositions: number, given: boolean): number | undefined {
+function windowByKeys(reader: KeyReader, kind: Architecture, context: number, given: boolean): number | undefined {
   if (kind === 'qwen2' || kind === 'qwen3') {
     // Qwen's window, if it is on, holds for the layers from max_window_layers on; often there are none.
     const withoutWindow = Number(reader.value('max_window_layers') ?? 28);
@@ -204,10 +221,10 @@ function windowByKeys(reader: KeyReader, kind: Architecture, maxPositions: numbe
     return undefined;
   }
   // A Mistral configuration that does not mention its window has the 4096 of the first Mistral; null means none.
-  if (kind === 'mistral' && !given) return 4096 < maxPositions ? 4096 : undefined;
+  if (kind === 'mistral' && !given) return 4096 < context ? 4096 : undefined;
   if (reader.value('sliding_window') === undefined) return undefined;
   const window = reader.count('sliding_window', most.positions);
-  if (window >= maxPositions) return undefined;
+  if (window >= context) return undefined;
   if (reader.value('use_sliding_window') === false) {
     reader.fail(
       `sliding_window is ${window}, but use_sliding_window is false; set sliding_window to null for no window.`,
@@ -266,6 +283,7 @@ export function configFromGguf(
     if (value !== headDim) reader.fail(`${name} is ${value}, but a head is ${headDim} wide; that is not supported.`);
   }
   const vocabSize = reader.count(key('vocab_size'), most.vocabSize, facts.embeddingRows);
+  const rotary = rotaryFromGguf(reader, key, { headDim, maxPositions }, facts.ropeFactors);
   const eos = ['tokenizer.ggml.eos_token_id', 'tokenizer.ggml.eot_token_id'].flatMap((name) =>
     reader.tokenIds(name, vocabSize),
   );
@@ -280,8 +298,8 @@ export function configFromGguf(
     headDim,
     rmsNormEpsilon: reader.positive(key('attention.layer_norm_rms_epsilon')),
     ropeTheta: reader.positive(key('rope.freq_base'), 10000),
-    ...rotaryFromGguf(reader, key, { headDim, maxPositions }, facts.ropeFactors),
-    ...(window > 0 && window < maxPositions && { slidingWindow: window }),
+    ...rotary,
+    ...(window > 0 && window < stretchedPositions({ ...rotary, maxPositions }) && { slidingWindow: window }),
     ...(facts.has('blk.0.attn_q.bias') && { attentionBias: true }),
     ...(facts.has('blk.0.attn_output.bias') && { outputBias: true }),
     ...(facts.has('blk.0.ffn_up.bias') && { feedForwardBias: true }),

@@ -22,8 +22,10 @@ const keysOfKind: Readonly<Record<string, readonly string[]>> = {
   longrope: ['factor', 'attention_factor', 'short_factor', 'long_factor'],
 };
 
+/** The context before it was stretched. */
+const originalKey = 'original_max_position_embeddings';
 /** What may stand beside any kind: its name, the base, and what is known of the training. */
-const commonKeys = ['rope_type', 'type', 'rope_theta', 'original_max_position_embeddings', 'finetuned'];
+const commonKeys = ['rope_type', 'type', 'rope_theta', originalKey, 'finetuned'];
 
 /**
  * Reads `rope_theta`, and the scaling in `rope_parameters` or, in files of older releases, `rope_scaling`.
@@ -45,8 +47,11 @@ export function rotarySettings(reader: KeyReader): RotarySettings {
   }
   for (const { key, value, kind } of places) checkKeys(reader, key, value, kind);
   const ropeTheta = agreed(reader, places, 'rope_theta') ?? 10000;
-  agreed(reader, places, 'original_max_position_embeddings');
-  const parameters = new KeyReader(`the ${first.key} of ${reader.source}`, (name) => first.value[name]);
+  const original = agreed(reader, places, originalKey);
+  // It may stand beside the settings of the scaling, too.
+  const parameters = new KeyReader(`the ${first.key} of ${reader.source}`, (name) =>
+    name === originalKey ? original : first.value[name],
+  );
   return { key: first.key, kind: first.kind, ropeTheta, parameters };
 }
 

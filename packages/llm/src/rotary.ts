@@ -69,12 +69,17 @@ export function rotaryScale({ ropeScaling }: Pick<Rotary, 'ropeScaling'>): numbe
   return ropeScaling?.type === 'yarn' ? ropeScaling.attentionFactor : 1;
 }
 
-/** Tokens of the longest sequence of a model: under `dynamic` scaling it goes beyond what the model was made for. */
+/**
+ * Tokens of the longest sequence of a model. Under `dynamic` and `yarn` scaling it goes beyond what the configuration
+ * gives where that is the length before scaling, as people leave it who add a scaling.
+ */
 export function stretchedPositions({
   maxPositions,
   ropeScaling,
 }: Pick<RotaryShape, 'ropeScaling'> & { readonly maxPositions: number }): number {
-  return ropeScaling?.type === 'dynamic' ? Math.floor(maxPositions * Math.max(1, ropeScaling.factor)) : maxPositions;
+  if (ropeScaling?.type === 'dynamic') return Math.floor(maxPositions * Math.max(1, ropeScaling.factor));
+  if (ropeScaling?.type !== 'yarn') return maxPositions;
+  return Math.max(maxPositions, Math.floor(ropeScaling.originalMaxPositions * ropeScaling.factor));
 }
 
 /**
@@ -92,7 +97,7 @@ export function rotaryFromHuggingFace(reader: KeyReader, maxPositions: number): 
     case 'linear':
       return { ropeTheta, ropeScaling: { type: 'linear', factor: inner.positive('factor') } };
     case 'yarn':
-      return { ropeTheta, ropeScaling: yarnFromHuggingFace(inner, reader, maxPositions) };
+      return { ropeTheta, ropeScaling: yarnFromHuggingFace(inner, maxPositions) };
     case 'dynamic':
       return { ropeTheta, ropeScaling: { type: 'dynamic', factor: inner.positive('factor') } };
     case 'llama3': {

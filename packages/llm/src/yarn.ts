@@ -46,14 +46,10 @@ export function yarnFrequencies(plain: Float64Array, theta: number, scaling: Yar
 /**
  * YaRN in a config.json.
  * @param inner the object that asks for it
- * @param outer config.json itself
  * @throws {InputError} naming the key
  */
-export function yarnFromHuggingFace(inner: KeyReader, outer: KeyReader, maxPositions: number): YarnScaling {
-  const original = outer.positive(
-    'original_max_position_embeddings',
-    inner.positive('original_max_position_embeddings', maxPositions),
-  );
+export function yarnFromHuggingFace(inner: KeyReader, maxPositions: number): YarnScaling {
+  const original = inner.positive('original_max_position_embeddings', maxPositions);
   const factor = inner.positive('factor', original === maxPositions ? undefined : maxPositions / original);
   const [scale, all] = ['mscale', 'mscale_all_dim'].map((key) => Number(inner.value(key) ?? 0));
   const usual = scale && all ? fitted(factor, scale) / fitted(factor, all) : fitted(factor);

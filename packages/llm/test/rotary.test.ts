@@ -57,6 +57,43 @@ describe('frequencies and attention factors are those of transformers', () => {
   });
 });
 
+describe('the context that a scaling gives', () => {
+  const sizes = { hidden_size: 24, num_attention_heads: 4, max_position_embeddings: 16 };
+  const read = (json: Record<string, unknown>) => configFromHuggingFace({ ...shape, ...sizes, ...json }, 'config.json');
+  const yarn = { type: 'yarn', factor: 4, original_max_position_embeddings: 16 };
+  const linear = { type: 'linear', factor: 4 };
+
+  it.each<[string, Record<string, unknown>, number]>([
+    ["yarn beside the model's old context, as Qwen2.5's model card has it", { rope_scaling: yarn }, 64],
+    ['yarn beside a context that is longer', { max_position_embeddings: 100, rope_scaling: yarn }, 100],
+    ['dynamic', { rope_scaling: { type: 'dynamic', factor: 4 } }, 64],
+    ["linear with Vicuna's max_sequence_length", { max_sequence_length: 64, rope_scaling: linear }, 64],
+    ['linear alone', { rope_scaling: linear }, 16],
+    ['max_sequence_length alone', { max_sequence_length: 64 }, 16],
+  ])('%s', (_, json, context) => {
+    expect(contextOf(read(json))).toBe(context);
+  });
+
+  it('is what a window is compared with', () => {
+    const window = (json: Record<string, unknown>) =>
+      read({ model_type: 'mistral', sliding_window: 16, ...json }).slidingWindow;
+    expect(window({})).toBeUndefined();
+    expect(window({ rope_scaling: { type: 'dynamic', factor: 4 } })).toBe(16);
+    expect(window({ rope_scaling: yarn })).toBe(16);
+    expect(window({ rope_scaling: yarn, sliding_window: 64 })).toBeUndefined();
+  });
+});
+
+it('the original context may stand beside the scaling', () => {
+  const scaling = { rope_type: 'llama3', factor: 4, low_freq_factor: 1, high_freq_factor: 4 };
+  const sizes = { hidden_size: 24, num_attention_heads: 4, max_position_embeddings: 64 };
+  const read = (json: Record<string, unknown>) => configFromHuggingFace({ ...shape, ...sizes, ...json }, 'config.json');
+  const original = { original_max_position_embeddings: 16 };
+  const beside = read({ rope_scaling: scaling, ...original });
+  expect(beside).toEqual(read({ rope_scaling: { ...scaling, ...original } }));
+  expect(() => read({ rope_scaling: scaling })).toThrow('original_max_position_embeddings is missing');
+});
+
 describe('dynamic scaling', () => {
   const maxPositions = 8;
   const ropeScaling = { type: 'dynamic' as const, factor: 3, maxPositions };

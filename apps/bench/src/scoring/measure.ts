@@ -11,7 +11,7 @@ import {
   scorePrompts,
   tallrec,
 } from '@crossgate/fusion';
-import { type LlamaModel, linearModules, type Tokenizer } from '@crossgate/llm';
+import { contextOf, type LlamaModel, linearModules, type Tokenizer } from '@crossgate/llm';
 import { median } from '../measure';
 import { inventedTitles } from './prompts';
 
@@ -91,7 +91,7 @@ async function measureMethod(
     template: method.template,
     nouns: 'movies',
     historyLength: history,
-    maxLength: model.llm.maxPositions,
+    maxLength: contextOf(model.llm),
     slots: method.slots,
   });
   const loss = {

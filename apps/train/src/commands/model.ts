@@ -163,7 +163,10 @@ function describe(info: Info, bytes: { parameters: number; optimizer: number; st
     ['parameters', `${info.parameters.toLocaleString('en')} (${Object.keys(info.types).join(', ')})`],
     ['layers', `${info.layers} of ${info.hiddenSize}, feed-forward ${info.intermediateSize}`],
     ['heads', `${heads}, key/value ${keyValueHeads}, each ${info.headDim}`],
-    ['context', `${info.maxPositions} tokens${info.context < info.maxPositions ? `, here ${info.context}` : ''}`],
+    [
+      'context',
+      `${info.context} tokens${info.context > info.maxPositions ? `, stretched from ${info.maxPositions}` : ''}`,
+    ],
     ['vocabulary', `${info.vocabSize}${info.tokenizer ? '' : ', without a tokenizer'}`],
     ['on the device', `${mebibytes(info.deviceBytes)}, matrices ${info.weights}`],
   ];
