@@ -32,6 +32,8 @@ export interface TokenizerStructure {
   /** Piece → id, without the added tokens that are no pieces too. */
   readonly vocabulary: ReadonlyMap<string, number>;
   readonly added: readonly AddedToken[];
+  /** What contradicts one another, a sentence each. */
+  readonly warnings: readonly string[];
 }
 
 type Fail = (problem: string, fix?: string) => never;
@@ -49,10 +51,17 @@ export function readStructure(source: string, json: JsonObject): TokenizerStruct
   if (!isJsonObject(model)) return fail('"model" is missing; is it a tokenizer.json?');
   const { added_tokens: listed = [] } = json;
   if (!Array.isArray(listed)) return fail('"added_tokens" must be a list.');
-  const added = listed.map((token) => addedToken(token, fail));
-  const { vocabulary, ...readable } = readModel(model, new Set(added.map(({ content }) => content)), fail);
-  const pre_tokenizer = rewritten(json.pre_tokenizer, 'pretokenizers', (step) => preTokenizer(step, fail));
-  return { json: { ...json, ...readable, pre_tokenizer, added_tokens: listed }, vocabulary, added };
+  const given = listed.map((token) => addedToken(token, fail));
+  const { vocabulary, ...readable } = readModel(model, new Set(given.map(({ content }) => content)), fail);
+  const warnings: string[] = [];
+  const added = withTheirIds(given, vocabulary, warnings, fail);
+  const steps = {
+    normalizer: rewritten(json.normalizer, 'normalizers', (step) => normalizer(step, fail)),
+    pre_tokenizer: rewritten(json.pre_tokenizer, 'pretokenizers', (step) => preTokenizer(step, fail)),
+    decoder: rewritten(json.decoder, 'decoders', decoder),
+    added_tokens: listed.map((token, index) => ({ ...token, id: added[index]!.id })),
+  };
+  return { json: { ...json, ...readable, ...steps }, vocabulary, added, warnings };
 }
 
 const isId = (id: unknown): id is number => Number.isInteger(id) && (id as number) >= 0 && (id as number) < 2 ** 24;
@@ -70,6 +79,34 @@ function addedToken(token: unknown, fail: Fail): AddedToken {
     stripsRight: token.rstrip === true,
     normalized: typeof token.normalized === 'boolean' ? token.normalized : !special,
   };
+}
+
+/**
+ * Added tokens with the ids that Hugging Face's library gives them: that of the vocabulary where it has them, else the
+ * next that is free.
+ */
+function withTheirIds(
+  added: readonly AddedToken[],
+  vocabulary: ReadonlyMap<string, number>,
+  warnings: string[],
+  fail: Fail,
+): AddedToken[] {
+  const contents = new Map<string, number>();
+  let next = vocabulary.size;
+  return added.map((token) => {
+    const { content, id } = token;
+    const own = vocabulary.get(content);
+    if (own !== undefined && own !== id)
+      warnings.push(`"added_tokens" gives ${quoted(content)} the id ${id}, "model.vocab" ${own}, which counts`);
+    const due = own ?? contents.get(content) ?? next++;
+    contents.set(content, due);
+    if (own === undefined && due !== id)
+      fail(
+        `"added_tokens" gives ${quoted(content)} the id ${id}, but Hugging Face's library gives it ${due}, the next that is free`,
+        'list the added tokens in the order of their ids and leave none out, or give them these ids in "model.vocab"',
+      );
+    return { ...token, id: due };
+  });
 }
 
 /** @param added contents of added tokens, which merges may give too */
@@ -139,6 +176,29 @@ function rewritten(step: unknown, key: string, change: (step: JsonObject) => unk
 const gpt2Words = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
 const word = '\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\u200C\\u200D';
 
+const punctuation = '[!-\\/:-@\\[-`{-~\\p{P}]';
+const withoutSpaces = { type: 'Split', pattern: { Regex: '\\s+' }, behavior: 'Removed', invert: false };
+
+/** A step on the text, put so that the library does as Hugging Face's own does. */
+function normalizer(step: JsonObject, fail: Fail): unknown {
+  if (step.type === 'Precompiled') {
+    if (step.precompiled_charsmap == null || step.precompiled_charsmap === '') return null;
+    // The library has NFKC in its place, which is not the same.
+    return fail('the normalizer "Precompiled" replaces characters by a table of its own, which is not supported.');
+  }
+  if (step.type !== 'Strip') return step;
+  // JavaScript's white space has U+FEFF, which is none, and lacks U+0085.
+  const ends = [step.strip_left === true && '\\A\\s+', step.strip_right === true && '\\s+\\z'];
+  const Regex = ends.filter((end) => end !== false).join('|');
+  return Regex === '' ? null : { type: 'Replace', pattern: { Regex }, content: '' };
+}
+
+/** A step behind the model: where nothing was put before a text, nothing is taken off. */
+function decoder(step: JsonObject): unknown {
+  if (step.type !== 'Metaspace' || step.prepend_scheme !== 'never') return step;
+  return { type: 'Replace', pattern: { String: step.replacement ?? '▁' }, content: ' ' };
+}
+
 /** A step before the model, put so that the library splits as Hugging Face's own does. */
 function preTokenizer(step: JsonObject, fail: Fail): unknown {
   const isolated = (regex: string) => {
@@ -152,8 +212,8 @@ function preTokenizer(step: JsonObject, fail: Fail): unknown {
       return isolated(step.individual_digits === true ? '\\p{N}' : '\\p{N}+');
     // The library takes runs of punctuation together, whatever the step says.
     case 'Punctuation':
-      if (behavior === 'isolated') return isolated('[!-\\/:-@\\[-`{-~\\p{P}]');
-      return behavior === 'contiguous' ? isolated('[!-\\/:-@\\[-`{-~\\p{P}]+') : refuse();
+      if (behavior === 'isolated') return isolated(punctuation);
+      return behavior === 'contiguous' ? isolated(`${punctuation}+`) : refuse();
     // Of the five ways to split, the library has two, and no third for what the pattern leaves.
     case 'Split':
       if (behavior === 'isolated' && step.invert !== true) return step;
@@ -164,8 +224,10 @@ function preTokenizer(step: JsonObject, fail: Fail): unknown {
     case 'ByteLevel':
       if (step.use_regex === false || step.add_prefix_space === true) return step;
       return { type: 'Sequence', pretokenizers: [isolated(gpt2Words), { ...step, use_regex: false }] };
+    case 'BertPreTokenizer':
+      return { type: 'Sequence', pretokenizers: [withoutSpaces, isolated(punctuation)] };
     case 'WhitespaceSplit':
-      return { type: 'Split', pattern: { Regex: '\\s+' }, behavior: 'Removed', invert: false };
+      return withoutSpaces;
     case 'Whitespace':
       return { type: 'Split', pattern: { Regex: `[${word}]+|[^${word}\\s]+` }, behavior: 'Removed', invert: true };
     default:

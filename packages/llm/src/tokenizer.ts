@@ -93,7 +93,7 @@ export interface TokenizerDescription {
  */
 export function createTokenizer(description: TokenizerDescription): Tokenizer {
   const { source, config, rows = Number.POSITIVE_INFINITY } = description;
-  const { json, vocabulary, added } = readStructure(source, description.json);
+  const { json, vocabulary, added, warnings: contradictions } = readStructure(source, description.json);
   let library: HuggingFaceTokenizer;
   let whole: Steps;
   let continued: Steps;
@@ -130,7 +130,8 @@ export function createTokenizer(description: TokenizerDescription): Tokenizer {
   const specialIds = new Set(added.flatMap(({ id, special }) => (special ? [id] : [])));
   const view: VocabularyView = { tokenToId, pieceOf: (id) => pieceOf.get(id), isSpecial: (id) => specialIds.has(id) };
   const special = (description.special ?? ((of) => specialTokensOf({ json, config }, of)))(view);
-  const { bosTokenId, beginning, eosTokenIds, warnings } = special;
+  const { bosTokenId, beginning, eosTokenIds } = special;
+  const warnings = [...contradictions.map((warning) => `${source}: ${warning}`), ...special.warnings];
   const first = beginning.length > 0 ? beginning : bosTokenId === null ? [] : [bosTokenId];
 
   const checkIds = (ids: readonly number[]) => {

@@ -390,6 +390,54 @@ describe('tokenizer.json', () => {
     expect(tokenizer.decode([])).toBe('');
   });
 
+  test('a Metaspace that adds nothing takes nothing off', () => {
+    const never = { ...pre_tokenizer, prepend_scheme: 'never' };
+    const json = { ...base, model, pre_tokenizer: never, decoder: never };
+    const tokenizer = createTokenizer({ source: 't', json, config: {} });
+    expect(tokenizer.encode(' a')).toEqual([2]);
+    expect(tokenizer.decode([2])).toBe(' a');
+  });
+
+  test('an added token has the id that the vocabulary gives it, which is said', () => {
+    const added_tokens = [
+      { id: 0, content: '▁a', special: true },
+      { id: 3, content: '<new>', special: true },
+    ];
+    const tokenizer = createTokenizer({
+      source: 't',
+      json: { ...base, model, pre_tokenizer, added_tokens },
+      config: {},
+    });
+    expect(tokenizer.encode('▁a<new>', { control: true })).toEqual([2, 3]);
+    expect(tokenizer.pieces([0])).toEqual(['▁']);
+    expect(tokenizer.warnings).toEqual(['t: "added_tokens" gives "▁a" the id 0, "model.vocab" 2, which counts']);
+  });
+
+  test.each([
+    ['both ends', { strip_left: true, strip_right: true }, 'a\ufeff'],
+    ['its beginning', { strip_left: true, strip_right: false }, 'a\ufeff\u0085 '],
+    ['its end', { strip_left: false, strip_right: true }, ' \u0085a\ufeff'],
+    ['nothing', { strip_left: false, strip_right: false }, ' \u0085a\ufeff\u0085 '],
+  ])('white space is stripped as Unicode has it, from %s of a text', (_, ends, expected) => {
+    const letters = { ' ': 0, '\u0085': 1, a: 2, '\ufeff': 3 };
+    const json = { ...base, decoder: null, normalizer: { type: 'Strip', ...ends } };
+    const described = { ...json, pre_tokenizer: null, model: { type: 'BPE', vocab: letters, merges: [] } };
+    const tokenizer = createTokenizer({ source: 't', json: described, config: {} });
+    expect(tokenizer.pieces(tokenizer.encode(' \u0085a\ufeff\u0085 ')).join('')).toBe(expected);
+  });
+
+  test('the pre-tokenizer of BERT splits at punctuation, and drops white space alone', () => {
+    const vocab = { a: 0, ',': 1, '\ufeff': 2, 'a,': 3, 'a\ufeff': 4 };
+    const bert = { ...base, decoder: null, pre_tokenizer: { type: 'BertPreTokenizer' } };
+    const merges = ['a ,', 'a \ufeff'];
+    const tokenizer = createTokenizer({
+      source: 't',
+      json: { ...bert, model: { type: 'BPE', vocab, merges } },
+      config: {},
+    });
+    expect(tokenizer.encode('a, a\ufeff\u0085a')).toEqual([0, 1, 4, 0]);
+  });
+
   test.each([
     [{}, /"model" is missing/],
     [{ model: { type: 'WordPiece', vocab: {} } }, /"WordPiece" is not supported/],
@@ -397,6 +445,18 @@ describe('tokenizer.json', () => {
     [{ model: { type: 'BPE', vocab: {}, merges: [3] } }, /"merges" must hold pairs/],
     [{ ...base, model, pre_tokenizer, added_tokens: [{ id: 1 }] }, /"added_tokens" holds/],
     [{ ...base, model, pre_tokenizer: { type: 'Nonsense' } }, /cannot be built/],
+    [
+      {
+        ...base,
+        model,
+        normalizer: { type: 'Sequence', normalizers: [{ type: 'Precompiled', precompiled_charsmap: 'AA==' }] },
+      },
+      /the normalizer "Precompiled" replaces characters by a table of its own/,
+    ],
+    [
+      { ...base, model, added_tokens: [{ id: 9, content: '<far>', special: true }] },
+      /gives "<far>" the id 9, but Hugging Face's library gives it 3, the next that is free/,
+    ],
   ])('refuses %j', (json, message) => {
     expect(() => createTokenizer({ source: 't.json', json, config: {} })).toThrow(message);
     expect(() => createTokenizer({ source: 't.json', json, config: {} })).toThrow(

@@ -88,7 +88,7 @@ async function describeModel(folder: ModelFolder, config: JsonObject): Promise<D
     const model = await orDescribed(file, async () => parseSentencePiece(await file.read(0, file.size), source));
     const { json, mergeRanks } = sentencePieceSteps(model);
     const known = new Set(json.added_tokens.map(({ id }) => id));
-    const more = (await addedTokens(folder, config)).filter(({ id }) => !known.has(id));
+    const more = (await addedTokens(folder, config)).filter(({ id }) => !known.has(id)).sort((a, b) => a.id - b.id);
     return {
       source,
       json: { ...json, added_tokens: [...json.added_tokens, ...more] },
