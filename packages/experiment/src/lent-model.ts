@@ -73,6 +73,7 @@ export class ModelShelf {
 }
 
 class OpenedModel implements LentModel {
+  #tokenizer: Promise<Tokenizer> | undefined;
   #loaded: { readonly weights: WeightStorage; readonly llm: LlamaModel } | undefined;
 
   constructor(
@@ -90,7 +91,15 @@ class OpenedModel implements LentModel {
   }
 
   tokenizer(): Promise<Tokenizer> {
-    return this.files.tokenizer();
+    this.#tokenizer ??= this.#openTokenizer();
+    return this.#tokenizer;
+  }
+
+  /** Tells its warnings once, however many runs are on the model. */
+  async #openTokenizer(): Promise<Tokenizer> {
+    const tokenizer = await this.files.tokenizer();
+    for (const warning of tokenizer.warnings ?? []) this.loading.log.warn(warning);
+    return tokenizer;
   }
 
   async load(weights: WeightStorage): Promise<LlamaModel> {

@@ -284,9 +284,7 @@ export function configFromGguf(
   }
   const vocabSize = reader.count(key('vocab_size'), most.vocabSize, facts.embeddingRows);
   const rotary = rotaryFromGguf(reader, key, { headDim, maxPositions }, facts.ropeFactors);
-  const eos = ['tokenizer.ggml.eos_token_id', 'tokenizer.ggml.eot_token_id'].flatMap((name) =>
-    reader.tokenIds(name, vocabSize),
-  );
+  const eos = ['eos', 'eot', 'eom'].flatMap((name) => reader.tokenIds(`tokenizer.ggml.${name}_token_id`, vocabSize));
   const config = checked(reader, {
     architecture,
     vocabSize,

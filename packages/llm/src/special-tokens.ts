@@ -1,5 +1,6 @@
 /** What begins and ends a text: one rule for every kind of tokenizer, written down in docs/models.md. */
 import { quoted } from '@crossgate/tensor';
+import { isOff } from './key-reader';
 import { isJsonObject, type JsonObject } from './tokenizer-structure';
 
 /** What a vocabulary says of its tokens. */
@@ -65,7 +66,8 @@ export function specialTokensOf(files: SpecialTokenFiles, vocabulary: Vocabulary
 
   const namedBos = named('bos_token');
   const usual = namedBos === undefined ? own(sentencePiece?.bos ?? leading[0], '<s>') : namedBos;
-  const bosByClass = addsByClass && config.add_bos_token !== false && typeof usual === 'number' ? [usual] : [];
+  const adds = config.add_bos_token === undefined || !isOff(config.add_bos_token);
+  const bosByClass = addsByClass && adds && typeof usual === 'number' ? [usual] : [];
   const beginning = addsByClass ? bosByClass : leading;
   const claimedBos = idsOf(files.model?.bos_token_id).find((id) => vocabulary.pieceOf(id) !== undefined);
   const bosTokenId = beginning[0] ?? (usual === undefined ? (claimedBos ?? null) : usual);
@@ -100,9 +102,14 @@ export function specialTokensOf(files: SpecialTokenFiles, vocabulary: Vocabulary
   return { bosTokenId, beginning, eosTokenIds, warnings: [...new Set(warnings)] };
 }
 
-/** The class that the files name, in small letters: the first LLaMA folders spell it `LLaMATokenizer`. */
-function classOf({ config, model }: SpecialTokenFiles): string {
-  return String(config.tokenizer_class ?? model?.tokenizer_class ?? '')
+/**
+ * The class that the files name, or else that of the architecture, in small letters: the first LLaMA folders spell it
+ * `LLaMATokenizer`.
+ */
+function classOf({ config, model = {} }: SpecialTokenFiles): string {
+  const named = config.tokenizer_class ?? model.tokenizer_class;
+  const ofArchitecture = /^(llama|mistral)$/i.test(String(model.model_type)) ? 'llamatokenizer' : '';
+  return String(named ?? ofArchitecture)
     .toLowerCase()
     .replace(/fast$/, '');
 }

@@ -17,7 +17,7 @@ type Begins = readonly number[] | string;
 type Case = readonly [
   source: string,
   kind: string,
-  add: boolean | 'absent',
+  add: boolean | null | 'absent',
   post: string,
   bos: string | null,
   begins: Begins,
@@ -38,11 +38,13 @@ describe('the beginning of a text', () => {
   const beginning = async ([source, kind, add, post, bos]: Case) => {
     const files: Record<string, unknown> = {
       'tokenizer_config.json': {
-        ...{ tokenizer_class: kind, eos_token: '</s>' },
+        ...(kind !== 'absent' && { tokenizer_class: kind }),
+        eos_token: '</s>',
         ...(add !== 'absent' && { add_bos_token: add }),
         ...(bos !== 'absent' && { bos_token: bos }),
       },
     };
+    files['config.json'] = { model_type: 'llama' };
     const path = four.sources[source]!;
     if (source === 'model') files['tokenizer.model'] = new Uint8Array(fixture(path));
     else
@@ -69,9 +71,9 @@ describe('the beginning of a text', () => {
       if (typeof begins !== 'string' && bos !== '' && bos !== '<nope>') {
         expect(ours, place).toEqual(await spelled(source, begins));
         compared++;
-      } else if (kind.includes('Llama')) {
+      } else if (kind.includes('Llama') || kind === 'absent') {
         // Version 4 adds a token that the model does not have, or gives up: what the files name otherwise is taken.
-        expect(ours, place).toEqual(add === false || bos === null ? [] : ['<s>']);
+        expect(ours, place).toEqual(!add || bos === null ? [] : ['<s>']);
       } else {
         expect(ours, place).toEqual(post === 'template' || post === 'both' ? ['<s>'] : []);
       }
@@ -88,12 +90,24 @@ describe('the beginning of a text', () => {
       five,
     } of differ) {
       const place = JSON.stringify([source, kind, add, post, bos]);
-      expect(kind, place).toMatch(/Llama/);
+      expect(kind, place).toMatch(/Llama|absent/);
       if (kind.startsWith('Code') || bos === '' || bos === '<nope>' || bos === null) continue;
-      expect(ids(begins), place).toBe(add === false ? 0 : 1);
+      expect(ids(begins), place).toBe(add ? 1 : 0);
       expect(ids(five[5]), place).toBe(source === 'model' ? 0 : post === 'template' || post === 'both' ? 1 : 0);
     }
   });
+});
+
+test.each([
+  ['llama', 1],
+  ['mistral', 1],
+  ['LLaMA', 1],
+  ['qwen2', 0],
+  ['qwen3', 0],
+])('a folder without a class has that of its architecture: %s', async (model_type, count) => {
+  const json = { ...JSON.parse(fixture('tokenizers/llama-2/tokenizer.json').toString()), post_processor: null };
+  const tokenizer = await open({ 'tokenizer.json': json, 'config.json': { model_type } });
+  expect(tokenizer.addsBos).toBe(count === 1);
 });
 
 const vocab = { '<unk>': 0, '<s>': 1, '</s>': 2, '<pad>': 3, '<|end|>': 4, a: 5, b: 6 };

@@ -209,6 +209,19 @@ describe('SentencePiece vocabulary of overlapping pieces with tied scores', () =
     expect(tokenizer.decode([1, ...tokenizer.encode('ab c')], { skipSpecial: true })).toBe('ab c');
   });
 
+  test("begins and ends with SentencePiece's usual tokens where the file names none", async () => {
+    const named = await fromMetadata({ ...metadata, 'tokenizer.ggml.bos_token_id': { type: 'u32', value: 1 } });
+    const { 'tokenizer.ggml.bos_token_id': _, 'tokenizer.ggml.eos_token_id': __, ...rest } = metadata;
+    const unnamed = await fromMetadata(rest);
+    expect([unnamed.bosTokenId, unnamed.eosTokenIds, unnamed.addsBos]).toEqual([1, [2], true]);
+    expect(unnamed.encode('a', { bos: true })).toEqual(named.encode('a', { bos: true }));
+    const types = rest['tokenizer.ggml.token_type'];
+    if (types?.type !== 'array') throw new Error('the fixture has a list of types');
+    const text: GgufField = { ...types, value: types.value.map((type) => (type === 3 ? 1 : type)) };
+    const plain = await fromMetadata({ ...rest, 'tokenizer.ggml.token_type': text });
+    expect([plain.bosTokenId, plain.eosTokenIds, plain.addsBos]).toEqual([null, [], false]);
+  });
+
   test('refuses ids outside the vocabulary, by number', async () => {
     const tokenizer = await fromMetadata(metadata);
     expect(tokenizer.vocabSize).toBe(420);

@@ -111,7 +111,6 @@ async function borrow(
   const { config, session } = context;
   const lent = await session.model(await locateModel(config.llm.path!, 'llm.path', session));
   const tokenizer = await lent.tokenizer();
-  for (const warning of tokenizer.warnings ?? []) session.log.warn(warning);
   const prompts: HybridParts['prompts'] = (neighbors) =>
     makePrompts(context, method, contexts, tokenizer, contextOf(lent.config), neighbors);
   // Prompts are built once before the GPU is opened: a template that does not fit is found at once.

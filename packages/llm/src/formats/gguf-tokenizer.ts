@@ -141,12 +141,23 @@ function tokenId({ metadata, pieces }: Vocabulary, name: string, warnings: strin
   return undefined;
 }
 
-function specialTokens(vocabulary: Vocabulary, addsBosByDefault: boolean): SpecialTokens {
+/** @param usual ids that count where the file does not give them, if they are those of control tokens */
+function specialTokens(
+  vocabulary: Vocabulary,
+  addsBosByDefault: boolean,
+  usual: Readonly<Record<string, number>> = {},
+): SpecialTokens {
+  const { metadata, types } = vocabulary;
   const warnings: string[] = [];
-  const flag = vocabulary.metadata.get('tokenizer.ggml.add_bos_token');
-  const bos = tokenId(vocabulary, 'bos', warnings);
+  const flag = metadata.get('tokenizer.ggml.add_bos_token');
+  const idOf = (name: string) => {
+    if (metadata.has(`tokenizer.ggml.${name}_token_id`)) return tokenId(vocabulary, name, warnings);
+    const id = usual[name];
+    return id !== undefined && types[id] === typeControl ? id : undefined;
+  };
+  const bos = idOf('bos');
   const adds = typeof flag === 'boolean' ? flag : addsBosByDefault;
-  const ends = ['eos', 'eot', 'eom'].map((name) => tokenId(vocabulary, name, warnings));
+  const ends = ['eos', 'eot', 'eom'].map(idOf);
   const eosTokenIds = [...new Set(ends.filter((id) => id !== undefined))];
   return { bosTokenId: bos ?? null, beginning: adds && bos !== undefined ? [bos] : [], eosTokenIds, warnings };
 }
@@ -181,7 +192,8 @@ function describeSentencePiece(vocabulary: Vocabulary): Described {
   return {
     source,
     config: {},
-    special: specialTokens(vocabulary, true),
+    // As in llama.cpp and in SentencePiece itself.
+    special: specialTokens(vocabulary, true, { bos: 1, eos: 2 }),
     ...sentencePieceSteps({ pieces, types, scores: Array.from(scores), dummyPrefix, unknown }),
   };
 }
