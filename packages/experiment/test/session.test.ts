@@ -1,6 +1,6 @@
 /** A session opens the device and a language model once; its runs leave nothing behind, and give the bits of runs alone. */
 import { createHash } from 'node:crypto';
-import { appendFile, readFile } from 'node:fs/promises';
+import { appendFile, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { listAdapters } from '@crossgate/gpu/node';
 import { LlamaModel } from '@crossgate/llm';
@@ -111,6 +111,23 @@ describe.skipIf(adapters.length === 0)('a session', { timeout: 240_000 }, () => 
     expect(dataset.name).toBe('ml-1m');
     await scorer.close();
     expect(await left(session)).toEqual({});
+    await session.close();
+  });
+
+  it('tells once what the files of a model contradict one another in', async () => {
+    const cwd = await world();
+    const path = join(cwd, 'model');
+    const config = JSON.parse(await readFile(join(path, 'config.json'), 'utf8'));
+    const changed = { ...config, eos_token_id: -1, hyper_connections: 2 };
+    await writeFile(join(path, 'config.json'), JSON.stringify(changed));
+    const warnings: string[] = [];
+    const log = { debug() {}, info() {}, warn: (text: string) => void warnings.push(text), error() {} };
+    const session = openSession({ cwd, log });
+    for (let run = 0; run < 2; run++) await (await session.model(path)).tokenizer();
+    expect(warnings).toEqual([
+      expect.stringMatching(/hyper_connections \(2\)/),
+      expect.stringMatching(/eos_token_id -1 \(no token\) of config\.json is passed over/),
+    ]);
     await session.close();
   });
 

@@ -1,6 +1,7 @@
 /** Settings of other models: refused by name, warned of, or neutral; never passed over. */
 import { memorySource } from '@crossgate/tensor';
 import { describe, expect, it } from 'vitest';
+import { contextOf } from '../src';
 import { configFromHuggingFace, memoryFolder, openGgufModel, openHuggingFaceModel } from '../src/formats/index';
 import { encodeGguf, encodeHfFolder, type GgufField, randomModel } from './fixtures';
 
@@ -251,6 +252,20 @@ describe('GGUF metadata', () => {
     const source = await open({ 'llama.rope.scaling.factor': f32(4) });
     expect(source.config.ropeScaling).toEqual({ type: 'linear', factor: 4 });
     expect(source.warnings).toEqual([]);
+  });
+
+  it('has the context that yarn gives, and compares windows with it', async () => {
+    const yarn = { 'llama.rope.scaling.type': text('yarn'), 'llama.rope.scaling.factor': f32(4) };
+    const window = { 'llama.attention.sliding_window': { type: 'u32', value: 128 } } as const;
+    const [plain, stretched] = [(await open(window)).config, (await open({ ...yarn, ...window })).config];
+    expect([contextOf(plain), plain.slidingWindow]).toEqual([128, undefined]);
+    expect([contextOf(stretched), stretched.slidingWindow]).toEqual([512, 128]);
+  });
+
+  it('ends texts with all ends of its tokenizer', async () => {
+    const ends = { 'tokenizer.ggml.eot_token_id': { type: 'u32', value: 3 } } as const;
+    const { config } = await open({ ...ends, 'tokenizer.ggml.eom_token_id': { type: 'u32', value: 4 } });
+    expect(config.eosTokenIds).toEqual([2, 3, 4]);
   });
 
   it('names what is not known', async () => {
