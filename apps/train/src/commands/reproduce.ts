@@ -74,22 +74,29 @@ async function drawMaps(
 
 /**
  * Writes the tables in every format, and the pictures.
+ * @param parts what was made: files of other parts stay
  * @param maps of `drawMaps`
  * @returns the paths as the user would write them
  */
-async function writeFiles(reproduction: Reproduction, maps: Record<string, string>, cwd: string): Promise<string[]> {
+async function writeFiles(
+  reproduction: Reproduction,
+  parts: readonly PaperPart[],
+  maps: Record<string, string>,
+  cwd: string,
+): Promise<string[]> {
   const { figure3, formatPaperTable, paperCsv, paperTables } = await import('@crossgate/report');
   const { out } = reproduction;
   const tables = paperTables(reproduction);
+  const stem = parts.length === paperParts.length ? 'all' : parts.join('-');
   const join2 = (format: 'text' | 'markdown' | 'latex') =>
     `${tables.map((table) => formatPaperTable(table, format)).join('\n\n')}\n`;
   const files: Record<string, string> = {
     ...maps,
-    'tables.txt': join2('text'),
-    'tables.md': `# The paper, reproduced\n\n${join2('markdown')}`,
-    'tables.tex': join2('latex'),
-    'rows.csv': paperCsv(reproduction),
-    'reproduction.json': `${JSON.stringify(reproduction, null, 2)}\n`,
+    [`${stem}.txt`]: join2('text'),
+    [`${stem}.md`]: `# The paper, reproduced\n\n${join2('markdown')}`,
+    [`${stem}.tex`]: join2('latex'),
+    [`${stem}.csv`]: paperCsv(reproduction),
+    [`${stem}.json`]: `${JSON.stringify(reproduction, null, 2)}\n`,
   };
   const picture = await figure3(reproduction);
   if (picture !== null) files['figure3.svg'] = picture;
@@ -170,7 +177,7 @@ export function registerReproduce(program: Command, host: Host): void {
       },
     });
     const maps = await drawMaps(reproduction, session, placesOf(set));
-    const files = await writeFiles(reproduction, maps, io.cwd);
+    const files = await writeFiles(reproduction, parts, maps, io.cwd);
     await context.emit({ ...reproduction, files }, () =>
       [
         ...paperTables(reproduction).map((table) => formatPaperTable(table, 'text')),
