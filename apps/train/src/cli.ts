@@ -1,6 +1,7 @@
 /** The program `crossgate`: its commands. */
 import { type Io, type ProgramDeclaration, runProgram } from '@crossgate/terminal';
 import { registerAdapter } from './commands/adapter';
+import { registerApi } from './commands/api';
 import { registerCompare } from './commands/compare';
 import { registerConfig } from './commands/config';
 import { registerData } from './commands/data';
@@ -45,6 +46,7 @@ export const crossgate: ProgramDeclaration = {
     registerTokenize,
     registerModel,
     registerAdapter,
+    registerApi,
     registerConfig,
   ],
 };

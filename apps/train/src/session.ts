@@ -1,15 +1,28 @@
 /** The session of a command: what the command line says about where things lie, which GPU, and how work is shown. */
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { InputError, InterruptedError } from '@crossgate/core';
 import { openSession, type Session, type Surroundings } from '@crossgate/experiment';
-import type { CommandContext, Io } from '@crossgate/terminal';
+import { askYesNo, type CommandContext, type Io } from '@crossgate/terminal';
 
 /** Where a command looks for data and models. */
 export function surroundingsOf({ cwd, env }: Pick<Io, 'cwd' | 'env'>): Surroundings {
   return { cwd, env, program: dirname(fileURLToPath(import.meta.url)) };
 }
 
-/** Starts the session of a command; the command closes it. */
-export function sessionOf({ io, options, log, progress }: CommandContext): Session {
-  return openSession({ ...surroundingsOf(io), adapter: options.adapter, log, progress, signal: io.signal });
+/**
+ * Starts the session of a command; the command closes it.
+ * @param yes `--yes`: work that costs money needs no answer. Undefined: the command has no such option
+ */
+export function sessionOf({ io, options, log, progress }: CommandContext, yes?: boolean): Session {
+  const confirm = async (estimate: string) => {
+    if (yes === true) return log.info(estimate);
+    const answer = await askYesNo(io, `${estimate}. Go on?`);
+    if (answer === null) {
+      const fix = yes === undefined ? 'this command makes no such calls' : 'add --yes to agree';
+      throw new InputError(estimate, { code: 'api.unconfirmed', fix });
+    }
+    if (!answer) throw new InterruptedError('nothing was sent');
+  };
+  return openSession({ ...surroundingsOf(io), adapter: options.adapter, log, progress, signal: io.signal, confirm });
 }

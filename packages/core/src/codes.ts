@@ -84,6 +84,13 @@ export const errorCodes = {
   'hub.answer': 'A server that does not answer as the Hub does.',
   'hub.offline': 'A model that is not here, while the environment says not to ask the Hub (`HF_HUB_OFFLINE`).',
 
+  'api.unset': 'A model of an endpoint without its name (`api.model`) or without its key.',
+  'api.unconfirmed': 'Work that costs money, or takes many calls, and that nobody has agreed to.',
+  'api.key': 'A key that the endpoint refuses.',
+  'api.request': 'A request that the endpoint refuses, such as one for a model that it does not have.',
+  'api.quota': 'An account without credit or quota.',
+  'api.job': 'A fine-tuning job that failed or was cancelled.',
+
   'training.diverged': 'A loss, score or value that is not finite.',
 } as const;
 

@@ -88,7 +88,7 @@ export async function runExperiment(
   const dataset = await session.dataset(config.data);
   if ((await RunFolder.check(path, config, { resume })) === 'complete') return storedResult(path, shown, session);
   // Opened before the folder is made: bad input of the method leaves no trace.
-  const opened = await runner.open({ config, dataset, session });
+  const opened = await runner.open({ config, dataset, session }, path);
   try {
     const run = await RunFolder.open(path, config, { resume });
     try {
@@ -97,9 +97,10 @@ export async function runExperiment(
       return await trainAndScore({ config, dataset, session, runner, opened, run, shown });
     } catch (error) {
       await run.abandon();
-      if (!run.hasCheckpoint) throw error;
-      if (isInterruption(error)) throw new InterruptedError('interrupted', { fix: HOW_TO_GO_ON, cause: error });
-      throw canGoOn(error) ? new ResumableError(error) : error;
+      const from = run.resumesFrom;
+      if (from === null) throw error;
+      if (isInterruption(error)) throw new InterruptedError('interrupted', { fix: howToGoOn(from), cause: error });
+      throw canGoOn(error) ? new ResumableError(error, from) : error;
     } finally {
       await run.close();
     }
@@ -108,16 +109,17 @@ export async function runExperiment(
   }
 }
 
-const HOW_TO_GO_ON = 'with --resume the run goes on from its last checkpoint';
+const howToGoOn = (from: string) => `with --resume the run goes on from ${from}`;
 
-/** A run that failed after a checkpoint: the words of the cause, and that it can go on. */
+/** A run that failed after it stored something: the words of the cause, and what it can go on from. */
 export class ResumableError extends CrossgateError {
   override name = 'ResumableError';
 
-  constructor(cause: unknown) {
+  /** @param from what the run goes on from, in words */
+  constructor(cause: unknown, from = 'its last checkpoint') {
     super(describeError(cause), {
       code: 'run.broken-off',
-      fix: HOW_TO_GO_ON,
+      fix: howToGoOn(from),
       cause,
     });
     // With --verbose, the place where it happened is of interest, not this one.

@@ -4,6 +4,7 @@ export { type ComparedMethod, type Comparison, comparedRankingMetrics, compareRu
 export * from './config';
 export { evaluatedRows, pick } from './evaluated-rows';
 export { type ExperimentResult, ResumableError, type RunOptions, runExperiment } from './experiment';
+export { exportChats } from './export-chats';
 export { firstStageScores } from './first-stage-scores';
 export { type GridCell, type GridOptions, gridCells, runGrid } from './grid';
 export { fusedItemEmbeddings } from './item-embeddings';

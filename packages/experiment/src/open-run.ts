@@ -3,6 +3,7 @@
 import { join, resolve } from 'node:path';
 import { InputError } from '@crossgate/core';
 import type { Dataset } from '@crossgate/data';
+import { API_OPERATION } from './config/api-schema';
 import { loadConfig } from './config/load';
 import type { ExperimentConfig } from './config/schema';
 import { findRunner } from './runners';
@@ -23,7 +24,10 @@ export interface RunFiles {
 }
 
 /** Keys that may be set for a finished run: where things lie on this machine, and how much is computed at a time. */
-const SETTABLE = ['data.path', 'llm.path', 'llm.weights', 'evaluation.batchTokens'];
+const SETTABLE: readonly string[] = [
+  ...['data.path', 'llm.path', 'llm.weights', 'evaluation.batchTokens'],
+  ...API_OPERATION,
+];
 
 /** A finished run that can score. Close its scorer. */
 export interface OpenRun {

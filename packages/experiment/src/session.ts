@@ -1,5 +1,5 @@
 /** A session: what is dear is opened once and lent to every run in it. */
-import { type Log, type Progress, silentLog, silentProgress } from '@crossgate/core';
+import { InputError, type Log, type Progress, silentLog, silentProgress } from '@crossgate/core';
 import type { Dataset } from '@crossgate/data';
 import type { Device } from '@crossgate/gpu';
 import type { ExperimentConfig } from './config/schema';
@@ -16,6 +16,8 @@ export interface SessionOptions extends Partial<Surroundings> {
   readonly progress?: Progress;
   /** Aborted when the user interrupts: work stops between two steps. */
   readonly signal?: AbortSignal;
+  /** See {@link Session.confirm}. Default: refuses. */
+  readonly confirm?: Session['confirm'];
 }
 
 /** Opened once, lent to the runs one after another, one at a time. Close it, or declare it with `await using`. */
@@ -42,6 +44,12 @@ export interface Session extends Surroundings, AsyncDisposable {
    * @throws InputError naming the file and what is wrong with it
    */
   model(path: string): Promise<LentModel>;
+  /**
+   * Asked before work that costs money, such as calls of a closed model.
+   * @param estimate what would be done and what it costs, in one sentence without a period
+   * @throws InputError where nobody has agreed; InterruptedError where the user says no
+   */
+  confirm(estimate: string): Promise<void>;
   /** Frees the model and destroys the device. Waits for a device that is being opened. */
   close(): Promise<void>;
 }
@@ -50,6 +58,7 @@ export interface Session extends Surroundings, AsyncDisposable {
 export function openSession(options: SessionOptions = {}): Session {
   const { cwd = process.cwd(), env = process.env, program, adapter } = options;
   const { log = silentLog, progress = silentProgress, signal = new AbortController().signal } = options;
+  const { confirm = refuse } = options;
   const surroundings: Surroundings = { cwd, env, ...(program !== undefined && { program }) };
   let device: Promise<Device> | undefined;
   let dataset: { readonly key: string; readonly value: Promise<Dataset> } | undefined;
@@ -85,6 +94,7 @@ export function openSession(options: SessionOptions = {}): Session {
     log,
     progress,
     signal,
+    confirm,
     device: lendDevice,
     dataset(data) {
       const key = JSON.stringify(data);
@@ -105,6 +115,11 @@ export function openSession(options: SessionOptions = {}): Session {
     close,
     [Symbol.asyncDispose]: close,
   };
+}
+
+/** Spends nothing that nobody has agreed to. */
+async function refuse(estimate: string): Promise<never> {
+  throw new InputError(estimate, { code: 'api.unconfirmed', fix: 'give the session a `confirm` that agrees' });
 }
 
 /** Opens the GPU that was asked for, and says so when it is a slow one. @throws NoAdapterError when none fits */

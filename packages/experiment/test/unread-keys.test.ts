@@ -147,6 +147,7 @@ describe('readsOf', () => {
         'evaluation.batchTokens',
       ],
     ],
+    ['api-llm', ['prompt.noun', 'training.stage1.rows', 'evaluation.testRows']],
     [
       'ccf',
       sample.filter(

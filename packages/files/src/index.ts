@@ -8,4 +8,5 @@ export { makeFolders, removeFolders } from './make-folders';
 export { type NetworkOptions, type Patience, patientFetch, RefusedError } from './patience';
 export type { Environment } from './proxy';
 export { kindOf, readText, requireFile } from './read';
+export { routedFetch } from './routed-fetch';
 export { readZip } from './zip';

@@ -122,6 +122,24 @@ export function requestOf(url: string, env: Environment): RoutedRequest {
   };
 }
 
+/**
+ * Sends a request as `fetch` does, through the proxies that the environment names.
+ * @throws InputError for a variable that names no proxy
+ */
+export async function fetchThrough(
+  env: Environment,
+  ...[input, init]: Parameters<typeof globalThis.fetch>
+): Promise<globalThis.Response> {
+  // A form is of Node's own classes, which undici does not know: it is packed first.
+  const request = new Request(input, init);
+  const body = request.body === null ? null : new Uint8Array(await request.arrayBuffer());
+  const response = await fetch(request.url, {
+    ...{ method: request.method, headers: Object.fromEntries(request.headers), body, signal: request.signal },
+    dispatcher: new Route(new URL(request.url), env),
+  });
+  return response as unknown as globalThis.Response;
+}
+
 const wordsOf = ({ host, variable }: NamedProxy) => `the proxy ${host} of ${variable}`;
 
 /** What is wrong with the first machine on the way. */

@@ -63,6 +63,14 @@ export interface NeighborOptions {
   readonly excludeTarget: boolean;
 }
 
+/** The input of a prompt with the items that CF recommends to its user, unless it names some itself. */
+export function withNamed(input: PromptInput, neighbors: NeighborOptions | undefined): PromptInput {
+  if (!neighbors || input.neighbors) return input;
+  const { of, count, excludeTarget } = neighbors;
+  const named = Array.from(of(input.user)).filter((item) => !excludeTarget || item !== input.item);
+  return { ...input, neighbors: named.slice(0, count), neighborsVary: excludeTarget };
+}
+
 /** Makes hybrid prompts from a user, an item and a history. Every title and every piece of text is tokenized once. */
 export class PromptBuilder {
   /** The template, parsed. */
@@ -96,7 +104,7 @@ export class PromptBuilder {
   build(input: PromptInput): HybridPrompt {
     const { historyLength, maxLength } = this.options;
     const longest = Math.min(historyLength, input.history.length);
-    const filled = this.#withNeighbors(input);
+    const filled = withNamed(input, this.options.neighbors);
     for (let length = longest; ; length--) {
       const segments = this.#segments(this.template.pieces(filled, length));
       const tokens = segments.reduce((sum, { tokens: ids }) => sum + ids.length, 0);
@@ -111,15 +119,9 @@ export class PromptBuilder {
 
   /** The prompt as text, vectors in brackets: for reports and tests. It is not shortened to `maxLength`. */
   describe(input: PromptInput): string {
-    return this.template.text(this.#withNeighbors(input), this.options.historyLength, (id) => this.#title(id));
-  }
-
-  #withNeighbors(input: PromptInput): PromptInput {
-    const { neighbors } = this.options;
-    if (!neighbors || input.neighbors) return input;
-    const { of, count, excludeTarget } = neighbors;
-    const named = Array.from(of(input.user)).filter((item) => !excludeTarget || item !== input.item);
-    return { ...input, neighbors: named.slice(0, count), neighborsVary: excludeTarget };
+    return this.template.text(withNamed(input, this.options.neighbors), this.options.historyLength, (id) =>
+      this.#title(id),
+    );
   }
 
   #segments(pieces: readonly Piece[]): Segment[] {

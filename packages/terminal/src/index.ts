@@ -1,5 +1,6 @@
 /** @crossgate/terminal: what the programs of this repository have in common. Node only. */
 export { completionScript, type Shell } from './completion';
+export { askYesNo } from './confirm';
 export { type CommandContext, createContext, type GlobalOptions } from './context';
 export { ExitCode, exitCodeOf } from './exit-codes';
 export type { Handler, Host } from './host';

@@ -1,6 +1,7 @@
 /** @crossgate/testing/node: what tests need of Node alone. */
 
 export { type Certificate, selfSigned } from './certificate';
+export { type AskedChat, type ChatEndpoint, type ChatReply, chatBody, startChatEndpoint } from './endpoint';
 export { folderWith, inventedMl1m, listing, resumeIfBegun } from './folders';
 export { type HubRepository, serveHub } from './local-hub';
 export { type LocalProxy, type LocalProxyOptions, startProxy } from './local-proxy';

@@ -42,4 +42,9 @@ export function setOption(does: string): [flags: string, description: string] {
 }
 
 /** `--set` of commands that read a finished run. */
-export const SET_FOR_RUN = setOption('change data.path, llm.path, llm.weights or evaluation.batchTokens');
+export const SET_FOR_RUN = setOption(
+  'change data.path, llm.path, llm.weights, evaluation.batchTokens or api.* of the endpoint',
+);
+
+/** `--yes` of commands that may call a closed language model: flags and what they do. */
+export const YES = ['--yes', 'make calls of a closed language model (api-llm) without asking'] as const;

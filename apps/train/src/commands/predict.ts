@@ -11,7 +11,7 @@ import type { CommandContext, Host } from '@crossgate/terminal';
 import { collect } from '@crossgate/terminal';
 import type { Command } from 'commander';
 import { sessionOf } from '../session';
-import { SET_FOR_RUN } from './options';
+import { SET_FOR_RUN, YES } from './options';
 
 /** Pairs that are held at a time. Many of one user behind one another share the work on what is known of the user. */
 const CHUNK = 4096;
@@ -20,6 +20,7 @@ interface PredictOptions {
   readonly pairs: string;
   readonly out: string;
   readonly set?: readonly string[];
+  readonly yes?: boolean;
 }
 
 export function registerPredict(program: Command, host: Host): void {
@@ -30,13 +31,14 @@ export function registerPredict(program: Command, host: Host): void {
     ])
     .requiredOption('--pairs <file>', 'CSV of any length with the columns user and item, with the ids of the source')
     .requiredOption('--out <file>', 'CSV to write: user,item,score in the order of the pairs')
-    .option(...SET_FOR_RUN, collect);
+    .option(...SET_FOR_RUN, collect)
+    .option(...YES);
   host.handle<PredictOptions>(command, async (context, options, [run]) => {
     const [pairs, out] = [options.pairs, options.out].map((path) => resolve(context.io.cwd, path)) as [string, string];
     await requireFile(pairs, 'CSV', true);
     if ((await kindOf(out)) === 'folder')
       throw new InputError(`${out}: is a folder`, { code: 'file.kind', place: '--out', fix: 'name a file' });
-    await using session = sessionOf(context);
+    await using session = sessionOf(context, options.yes ?? false);
     const { dataset, method, scorer } = await openRun(session, run!, options.set ?? []);
     try {
       const counts = await predictFile(context, { dataset, scorer, pairs, out });

@@ -11,13 +11,14 @@ import type { Host } from '@crossgate/terminal';
 import { collect } from '@crossgate/terminal';
 import type { Command } from 'commander';
 import { sessionOf } from '../session';
-import { parseCount, SET_FOR_RUN } from './options';
+import { parseCount, SET_FOR_RUN, YES } from './options';
 
 interface RecommendOptions {
   readonly user: string;
   readonly top: number;
   readonly candidates?: string;
   readonly set?: readonly string[];
+  readonly yes?: boolean;
 }
 
 /** Bytes of a list of candidates: some tens of millions of ids. */
@@ -33,15 +34,16 @@ export function registerRecommend(program: Command, host: Host): void {
     .option('--top <k>', 'how many items', parseCount, 10)
     .option('--candidates <file>', 'items to choose from: a CSV with the column item, or one id per line')
     .option(...SET_FOR_RUN, collect)
+    .option(...YES)
     .addHelpText(
       'after',
       '\nWithout --candidates, recommend ranks all items that the user has no positive with. CF methods leave out items' +
         '\nwithout train rows. A user of whom the model knows nothing is given the popular items; --json then has' +
         '\n"basis": "popularity", and a score is the number of users who like the item.',
     );
-  host.handle<RecommendOptions>(command, async (context, { user: id, top, candidates: file, set }, [run]) => {
+  host.handle<RecommendOptions>(command, async (context, { user: id, top, candidates: file, set, yes }, [run]) => {
     const asked: { user: number; candidates: Int32Array | null } = { user: 0, candidates: null };
-    await using session = sessionOf(context);
+    await using session = sessionOf(context, yes ?? false);
     const { dataset, method, scorer } = await openRun(session, run!, set ?? [], async (data) => {
       asked.user = new IdLookup('user', data.users, data.name).find(id, '--user');
       if (file !== undefined) asked.candidates = await readCandidates(data, resolve(context.io.cwd, file));

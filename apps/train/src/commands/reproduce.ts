@@ -21,6 +21,7 @@ import { makeFolders, shippedPath, writeAtomic } from '@crossgate/files';
 import { collect, type Host } from '@crossgate/terminal';
 import type { Command } from 'commander';
 import { sessionOf, surroundingsOf } from '../session';
+import { YES } from './options';
 
 interface ReproduceCommandOptions {
   readonly profile: string;
@@ -30,6 +31,7 @@ interface ReproduceCommandOptions {
   readonly seeds?: string;
   readonly set?: string[];
   readonly list?: boolean;
+  readonly yes?: boolean;
 }
 
 function choose<Word extends string>(place: string, word: string, words: readonly Word[]): Word {
@@ -129,7 +131,8 @@ export function registerReproduce(program: Command, host: Host): void {
     .option('--only <word>', 'only rows whose id contains this word (repeatable)', collect)
     .option('--out <dir>', 'folder of runs and tables (default: runs/reproduce-<profile>)')
     .option('--set <key=value>', 'change a key of the configs of all experiments (repeatable)', collect)
-    .option('--list', 'show what would be run and what it costs, and stop');
+    .option('--list', 'show what would be run and what it costs, and stop')
+    .option(...YES);
   host.handle<ReproduceCommandOptions>(command, async (context, options, args) => {
     const words = args.flat();
     const parts = words.includes('all')
@@ -158,7 +161,7 @@ export function registerReproduce(program: Command, host: Host): void {
       ...{ profile, configs: dirname(folder), cwd: io.cwd, model, set },
       seeds: options.seeds === undefined ? undefined : parseSeeds(options.seeds),
     };
-    await using session = sessionOf(context);
+    await using session = sessionOf(context, options.yes ?? false);
     const costs = await paperCosts(plan, session, { parts, only });
     const { costTable, formatPaperTable, paperTables } = await import('@crossgate/report');
     if (options.list === true) {

@@ -6,13 +6,14 @@ import { metricsTable, rankingTable } from '@crossgate/report';
 import { collect, type Host } from '@crossgate/terminal';
 import type { Command } from 'commander';
 import { sessionOf } from '../session';
-import { setOption } from './options';
+import { setOption, YES } from './options';
 
 interface TrainOptions {
   readonly set?: string[];
   readonly run?: string;
   readonly resume?: boolean;
   readonly strict?: boolean;
+  readonly yes?: boolean;
 }
 
 export function registerTrain(program: Command, host: Host): void {
@@ -25,7 +26,8 @@ export function registerTrain(program: Command, host: Host): void {
     .option(...setOption('change a key of the config, such as cf.epochs=5'), collect)
     .option('--run <dir>', 'run folder (default: runs/<name>-<seed>)')
     .option('--resume', 'continue an unfinished run from its last checkpoint')
-    .option('--strict', 'refuse keys of the config that its method does not read; the default is to warn');
+    .option('--strict', 'refuse keys of the config that its method does not read; the default is to warn')
+    .option(...YES);
   host.handle<TrainOptions>(command, async (context, options, [path]) => {
     const { seed } = context.options;
     const { config, warning } = await loadConfigWithNotes(path!, {
@@ -35,7 +37,7 @@ export function registerTrain(program: Command, host: Host): void {
       ...(seed === undefined ? {} : { seed }),
     });
     if (warning !== null) context.log.warn(warning);
-    await using session = sessionOf(context);
+    await using session = sessionOf(context, options.yes ?? false);
     const result = await runExperiment(config, session, {
       ...(options.run === undefined ? {} : { run: options.run }),
       resume: options.resume ?? false,

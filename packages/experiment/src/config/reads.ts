@@ -1,16 +1,10 @@
 /** Which keys of a config a run of its method reads, as data: sections (`lora`) and single keys (`evaluation.validRows`). */
 import { methods as hybridMethods, type Method, usesCf, usesGate } from '@crossgate/fusion/methods';
+import { findOwnMethod } from './own-methods';
 import { cfMethods, type ExperimentConfig, STAGE_KEYS } from './schema';
 
 /** Read by every run. The seed is part of its name, whatever is drawn. */
 const EVERY_RUN: readonly string[] = ['name', 'method', 'seed', 'data', 'evaluation.splits', 'evaluation.testRows'];
-
-/** Read by the baselines. */
-const BASELINES: Readonly<Record<string, readonly string[]>> = {
-  'item-mean': ['baseline.strength'],
-  mean: ['baseline.strength'],
-  'running-mean': ['baseline.strength', 'baseline.residualScale'],
-};
 
 /** What says which CF vectors a run has, its own or those of `cf.run`; the section of `cf.model` belongs to them. */
 const CF_VECTORS: readonly string[] = ['cf.model', 'cf.cfDim', 'cf.run'];
@@ -67,6 +61,12 @@ function cfReads({ cf }: ExperimentConfig): string[] {
   return [...CF_VECTORS, `cf.${cf.model}`, ...(cf.run === null ? [...CF_TRAINING, ...drawn] : [])];
 }
 
+/** Read for what CF recommends, by a method whose prompt can name it. */
+function neighborReads(config: ExperimentConfig): string[] {
+  const named = config.prompt.neighbors ? [...cfReads(config), 'prompt.neighborCount', 'prompt.excludeTarget'] : [];
+  return ['prompt.neighbors', ...named];
+}
+
 function stageReads({ strategies }: Method, { training }: ExperimentConfig): string[] {
   const stages = strategies[training.strategy];
   // A strategy that the method lacks is refused when the method is opened, in words of its own.
@@ -84,7 +84,12 @@ function stageReads({ strategies }: Method, { training }: ExperimentConfig): str
  */
 export function readsOf(config: ExperimentConfig): readonly string[] {
   const { method, cf } = config;
-  if (method in BASELINES) return [...EVERY_RUN, ...BASELINES[method]!];
+  const own = findOwnMethod(method);
+  if (own !== undefined) {
+    const trained = config.prompt.neighbors && cf.run === null ? ['training.checkpointEvery'] : [];
+    const named = own.namesNeighbors ? [...neighborReads(config), ...trained] : [];
+    return [...EVERY_RUN, ...own.reads, ...named];
+  }
   if (cfMethods().includes(method)) {
     const trained = cf.run === null ? ['training.checkpointEvery'] : [];
     // The method's own section, also where cf.model is another: that is refused when the method is opened.
@@ -93,11 +98,10 @@ export function readsOf(config: ExperimentConfig): readonly string[] {
   const declaration = hybridMethods.find(({ name }) => name === method)!;
   const fused = usesCf(declaration) ? [...cfReads(config), 'alg', 'control'] : [];
   const gated = usesGate(declaration) ? ['gate'] : [];
-  const neighbors = declaration.neighborsTemplate === undefined ? [] : ['prompt.neighbors'];
-  const named = config.prompt.neighbors ? [...cfReads(config), 'prompt.neighborCount', 'prompt.excludeTarget'] : [];
+  const neighbors = declaration.neighborsTemplate === undefined ? [] : neighborReads(config);
   return [
     ...[...EVERY_RUN, ...LANGUAGE_MODEL, ...stageReads(declaration, config)],
-    ...[...fused, ...gated, ...neighbors, ...named],
+    ...[...fused, ...gated, ...neighbors],
   ];
 }
 

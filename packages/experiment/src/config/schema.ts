@@ -7,6 +7,8 @@ import { methods as hybridMethods } from '@crossgate/fusion/methods';
 import type { WeightStorage } from '@crossgate/llm';
 import type { ActivationStorage } from '@crossgate/tensor';
 import { z } from 'zod';
+import { api } from './api-schema';
+import { ownMethods } from './own-methods';
 
 /** Splits of every data set. */
 export const SPLIT_NAMES = ['train', 'valid', 'test'] as const;
@@ -202,14 +204,12 @@ export function cfMethods(): readonly string[] {
 }
 
 const methodNames = (models: readonly string[]): readonly string[] => [
-  'item-mean',
-  'mean',
-  'running-mean',
+  ...Object.keys(ownMethods),
   ...models,
   ...hybridMethods.map(({ name }) => name),
 ];
 
-/** Methods by name: trivial baselines, collaborative filtering, then those with a language model. */
+/** Methods by name: those with a runner of their own, collaborative filtering, then those with a language model. */
 export const METHOD_NAMES: readonly string[] = methodNames(CF_METHODS);
 
 const cfKeys = {
@@ -321,7 +321,7 @@ const prompt = z.strictObject({
   neighbors: z
     .boolean()
     .default(false)
-    .describe('instruct, zero-shot: also name the items that the CF model recommends to the user (Table 2)'),
+    .describe('instruct, zero-shot, api-llm: also name the items that the CF model recommends to the user (Table 2)'),
   neighborCount: count(1000).default(10).describe('Items that are named as neighbors'),
   excludeTarget: z.boolean().default(false).describe('Leave the candidate out of the neighbors'),
 });
@@ -440,6 +440,7 @@ export const configSchema = z.strictObject({
   baseline: baseline.prefault({}).describe('item-mean, mean and running-mean'),
   cf: cf.prefault({}).describe('Collaborative-filtering model'),
   llm: llm.prefault({}).describe('Language model'),
+  api: api.prefault({}).describe('Language model of api-llm, behind an OpenAI-compatible endpoint'),
   lora: lora.prefault({}).describe('Low-rank adapters'),
   prompt: prompt.prefault({}).describe('Prompt'),
   alg: alg.prefault({}).describe("Alignment network: CF space to the LLM's"),

@@ -13,19 +13,26 @@ export function neighborItems({ splits }: Pick<Dataset, 'splits'>): Int32Array {
 }
 
 /**
+ * Checks that a CF model, trained or not, has one list of recommendations for a user.
+ * @throws InputError for one that makes user vectors of histories
+ */
+export function checkNeighborModel({ name, historyLength }: { readonly name: string; readonly historyLength: number }) {
+  if (historyLength === 0) return;
+  throw new InputError(`${name} makes user vectors of histories, so it has no one list for a user`, {
+    code: 'config.value',
+    place: 'cf.model',
+    fix: 'choose mf or lightgcn',
+  });
+}
+
+/**
  * The best items of the test rows for every user by a CF model; what a user already likes is not left out. Users that the
  * model has no vector of have none.
  * @param count items per user
  * @throws InputError for a model whose user vectors depend on the row
  */
 export async function neighborLists(model: CfModel, dataset: Dataset, count: number): Promise<Neighbors> {
-  if (model.historyLength > 0) {
-    throw new InputError(`${model.name} makes user vectors of histories, so it has no one list for a user`, {
-      code: 'config.value',
-      place: 'cf.model',
-      fix: 'choose mf or lightgcn',
-    });
-  }
+  checkNeighborModel(model);
   const inTest = new Set(neighborItems(dataset));
   const others = [...dataset.items.keys()].filter((item) => item > 0 && !inTest.has(item));
   const users = [...dataset.users.keys()].filter((user) => model.userSeen[user] === 1);

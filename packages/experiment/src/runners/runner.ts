@@ -58,8 +58,11 @@ export interface Runner {
   information(config: ExperimentConfig): Information;
   /** Whether it is fitted step by step, which can diverge. */
   readonly trained: boolean;
-  /** Opens what the method needs. Bad input is found here, before the run folder is made. */
-  open(context: RunnerContext): Promise<OpenRunner>;
+  /**
+   * Opens what the method needs. Bad input is found here, before the run folder is made.
+   * @param run absolute path of the run folder; it is there where an unfinished run is resumed
+   */
+  open(context: RunnerContext, run: string): Promise<OpenRunner>;
   /**
    * Opens what a finished run left, to score more than its splits.
    * @param run absolute path of the run folder

@@ -18,6 +18,7 @@ import {
 } from '@crossgate/files';
 import { parse, stringify } from 'yaml';
 import type { z } from 'zod';
+import { API_OPERATION } from '../config/api-schema';
 import { fillMethodDefaults } from '../config/method-defaults';
 import { isPlain } from '../config/plain';
 import { moveRenamedKeys } from '../config/renamed';
@@ -54,7 +55,7 @@ export interface Checkpoint<State> {
 export type RunState = 'new' | 'unfinished' | 'complete';
 
 /** Config keys that may differ when a run is resumed: they say where things lie, not what they are. */
-const MOVABLE = new Set(['data.path', 'llm.path', 'name']);
+const MOVABLE: ReadonlySet<string> = new Set(['data.path', 'llm.path', 'name', ...API_OPERATION]);
 
 /** A run folder opened for writing. Close it, also after an error. */
 export class RunFolder {
@@ -62,6 +63,7 @@ export class RunFolder {
   private readonly opened = performance.now();
   private previousSeconds = 0;
   private closed = false;
+  private kept: string | null = null;
 
   private constructor(
     /** Absolute path. */
@@ -181,14 +183,29 @@ export class RunFolder {
     await writeAtomic(join(this.path, name), content);
   }
 
+  /** Removes a file of the run, if it is there. */
+  async remove(name: string): Promise<void> {
+    await this.lock.check();
+    await rm(join(this.path, name), { force: true });
+  }
+
   /** Writes result.json, which makes the run complete. */
   complete(result: unknown): Promise<void> {
     return this.write('result.json', `${JSON.stringify(result, null, 2)}\n`);
   }
 
-  /** Whether there is a checkpoint to go on from. */
-  get hasCheckpoint(): boolean {
-    return existsSync(join(this.path, 'checkpoints', 'last.json'));
+  /**
+   * Says that the folder holds work that is no checkpoint but worth going on from: it stays after a failure.
+   * @param work what messages call it, such as `the answers that it has`
+   */
+  keep(work: string): void {
+    this.kept = work;
+  }
+
+  /** What a resumed run goes on from, in words; null where there is nothing. */
+  get resumesFrom(): string | null {
+    const hasCheckpoint = existsSync(join(this.path, 'checkpoints', 'last.json'));
+    return this.kept ?? (hasCheckpoint ? 'its last checkpoint' : null);
   }
 
   /** Closes the files and gives the lock back. May be called again. */
@@ -201,20 +218,20 @@ export class RunFolder {
     await this.lock.release();
   }
 
-  /** Closes after a failure; what this process made is removed when there is no checkpoint yet. */
+  /** Closes after a failure; what this process made is removed when there is nothing to go on from yet. */
   async abandon(): Promise<void> {
     if (this.closed) return;
     const ours = await this.lock.check().then(
       () => true,
       () => false,
     );
-    if (!ours || this.state !== 'new' || this.hasCheckpoint) return this.close();
+    if (!ours || this.state !== 'new' || this.resumesFrom !== null) return this.close();
     this.log?.close();
     this.log = undefined;
     // Only what a run writes is deleted, so a foreign file that appeared meanwhile survives.
     const own = ['config.yaml', 'metrics.jsonl', 'tensorboard', 'predictions', 'checkpoints', 'adapter'];
     // Under the lock: as soon as it is given back, the folder may be another process's.
-    for (const name of [...own, 'cf.safetensors', 'fusion.safetensors']) {
+    for (const name of [...own, 'cf.safetensors', 'fusion.safetensors', 'fine-tune.jsonl']) {
       await rm(join(this.path, name), { recursive: true, force: true });
     }
     await this.close();
