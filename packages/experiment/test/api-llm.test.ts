@@ -12,7 +12,9 @@ import {
   loadConfig,
   openRun,
   openSession,
+  paperProfiles,
   type RunOptions,
+  reproducePaper,
   runExperiment,
   type SessionOptions,
 } from '../src';
@@ -423,5 +425,37 @@ describe.skipIf(adapters.length === 0)('with neighbors', () => {
   it('refuses a CF model that has no one list for a user, before anything is asked', async () => {
     await expect(run([...neighbors, 'cf.model=sasrec'])).rejects.toThrow(/choose mf or lightgcn/);
     expect([endpoint.chats.length, existsSync(join(cwd, 'run'))]).toEqual([0, false]);
+  });
+});
+
+describe.skipIf(adapters.length === 0)('the closed models of the paper', { timeout: 120_000 }, () => {
+  const closed = async (set: string[], env: Record<string, string>) => {
+    const profile = paperProfiles.find(({ name }) => name === 'smoke')!;
+    const configs = join(import.meta.dirname, '../../../configs');
+    const plan = { profile, configs, cwd, seeds: [1, 2], set: ['cf.epochs=1', 'evaluation.testRows=12', ...set] };
+    const { rows } = await reproducePaper(plan, session({ env }), {
+      ...{ parts: ['table2'], only: ['closed-zero-shot'], out: 'paper' },
+    });
+    return rows;
+  };
+
+  it('say what they need, and run once it is given', async () => {
+    const [withCf, without] = await closed([], { OPENAI_API_KEY: KEY });
+    for (const row of [withCf, without]) {
+      expect(row).toMatchObject({ status: 'absent', reason: expect.stringMatching(/api.model.*--set api.model=NAME/) });
+    }
+    endpoint.reply = ({ prompt }) => (prompt.length % 2 === 0 ? 'Yes' : 'No');
+    const named = ['api.model=closed-1', `api.baseUrl=${endpoint.baseUrl}`];
+    expect((await closed(named, {}))[0]).toMatchObject({
+      status: 'absent',
+      reason: expect.stringMatching(/OPENAI_API_KEY/),
+    });
+    const rows = await closed(named, { OPENAI_API_KEY: KEY });
+    for (const row of rows) expect(row).toMatchObject({ status: 'done', seeds: [1], published: expect.any(Number) });
+    expect(endpoint.chats).toHaveLength(24);
+    expect(endpoint.chats.filter(({ prompt }) => prompt.includes('Users like these'))).toHaveLength(12);
+    // Done once, they are not asked again, though the endpoint is used in another way.
+    await closed([...named, 'api.concurrency=1'], { OPENAI_API_KEY: KEY });
+    expect(endpoint.chats).toHaveLength(24);
   });
 });

@@ -14,6 +14,8 @@ export interface PaperExperiment {
   readonly backends: readonly CfModelName[];
   /** Keys of the config that make the variant. */
   readonly settings: Plain;
+  /** The most seeds it is run with, where each run is paid for; default: all. */
+  readonly mostSeeds?: number;
   /** For a baseline of equal cost: how many times the passes of a stage are made. */
   readonly passes?: number;
 }
@@ -54,6 +56,20 @@ const controls = (['permuted-items', 'permuted-users', 'random-vectors', 'permut
     }),
 );
 
+/** A closed model: test rows alone, once, since every call costs. */
+const closed = (['zero-shot', 'tuned'] as const).flatMap((how) =>
+  [true, false].map((neighbors) => {
+    const [key, label] = neighbors ? [`closed-${how}-cf`, 'w/ CF'] : [`closed-${how}`, 'w/o CF'];
+    const settings = {
+      api: { fineTune: how === 'tuned' },
+      prompt: { neighbors },
+      evaluation: { splits: ['test'] },
+    };
+    const backends = neighbors ? (['mf'] as const) : [];
+    return { ...define(key, `closed LLM ${how}, ${label}`, 'api-llm', backends, settings), mostSeeds: 1 };
+  }),
+);
+
 /** All experiments. Those that others take vectors from come first. */
 export const paperExperiments: readonly PaperExperiment[] = [
   define('item-mean', 'item mean', 'item-mean'),
@@ -64,6 +80,7 @@ export const paperExperiments: readonly PaperExperiment[] = [
   define('zero-shot-cf', 'LLM zero-shot, w/ CF', 'zero-shot', ['mf'], { prompt: { neighbors: true } }),
   define('instruct', 'LLM instruct-tuned, w/o CF', 'instruct'),
   define('instruct-cf', 'LLM instruct-tuned, w/ CF', 'instruct', ['mf'], { prompt: { neighbors: true } }),
+  ...closed,
   define('softprompt', 'Softprompt', 'softprompt'),
   define('tallrec', 'TALLRec', 'tallrec'),
   { ...define('tallrec-twice', 'TALLRec, as many steps as two stages', 'tallrec'), passes: 2 },

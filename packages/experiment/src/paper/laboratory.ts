@@ -6,8 +6,8 @@ import type { ExperimentConfig } from '../config/schema';
 import { type ExperimentResult, runExperiment } from '../experiment';
 import { locateModel } from '../locate';
 import type { Session } from '../session';
-import type { PaperExperiment } from './experiments';
-import { cellHash, type PaperCell, type PaperPlan, paperCell, withBackends } from './plan';
+import { type PaperExperiment, paperExperiment } from './experiments';
+import { cellHash, type PaperCell, type PaperPlan, paperCell, seedsOf, withBackends } from './plan';
 
 /** What came of an experiment on one data set, over its seeds. */
 export type PaperOutcome =
@@ -47,7 +47,7 @@ export class Laboratory {
     const { plan, session } = this;
     const results: { run: string; result: ExperimentResult }[] = [];
     try {
-      for (const seed of plan.seeds ?? plan.profile.seeds) {
+      for (const seed of seedsOf(plan, paperExperiment(key))) {
         const made = await this.#prepare(key, dataset, seed);
         if ('status' in made) return made;
         const { config, run } = made;
@@ -59,7 +59,7 @@ export class Laboratory {
       return { status: 'done', results };
     } catch (error) {
       if (error instanceof InterruptedError || session.signal.aborted) throw error;
-      const absent = isInputError(error) && ['data.not-found', 'model.not-found'].includes(codeOf(error));
+      const absent = isInputError(error) && ABSENT.includes(codeOf(error));
       const reason = describeError(error);
       session.log.warn(`${key}, ${dataset.name}: ${reason}`);
       return { status: absent ? 'absent' : 'failed', reason };
@@ -105,5 +105,8 @@ export class Laboratory {
 /** Whether an experiment needs a language model. */
 export const isLanguageModel = ({ method }: PaperExperiment): boolean =>
   ['ccf', 'collm', 'softprompt', 'tallrec', 'instruct', 'zero-shot'].includes(method);
+
+/** Codes of what is not there, or was not agreed to: the reason says what is needed. */
+const ABSENT: readonly string[] = ['data.not-found', 'model.not-found', 'api.unset', 'api.unconfirmed'];
 
 const codeOf = (error: unknown): string => String((error as { readonly code?: unknown }).code);

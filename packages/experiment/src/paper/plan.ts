@@ -1,6 +1,7 @@
 /** From a profile to configs: what an experiment of the paper is on one data set with one seed. */
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
+import { API_OPERATION } from '../config/api-schema';
 import { loadConfig } from '../config/load';
 import type { Plain } from '../config/plain';
 import type { ExperimentConfig } from '../config/schema';
@@ -36,6 +37,11 @@ export interface PaperCell {
   readonly config: ExperimentConfig;
 }
 
+/** The seeds of an experiment. */
+export function seedsOf({ seeds, profile }: PaperPlan, { mostSeeds }: PaperExperiment): readonly number[] {
+  return (seeds ?? profile.seeds).slice(0, mostSeeds);
+}
+
 /** Methods that train no language model: their config is one of the profile's `cf`. */
 const configOfMethod = ({ cf, llm }: PaperProfile, method: string): string => {
   if (method in cf) return cf[method as keyof typeof cf];
@@ -55,7 +61,8 @@ export async function paperCell(
   const hasLanguageModel = file === profile.llm;
   const neighbors = (settings.prompt as Plain | undefined)?.neighbors === true;
   const config = await loadConfig(join(configs, file), {
-    ...{ cwd, seed, set: [...(set ?? [])] },
+    // What is set of the endpoint is no business of other methods, whose runs would be other runs.
+    ...{ cwd, seed, set: (set ?? []).filter((argument) => method === 'api-llm' || !argument.startsWith('api.')) },
     overrides: [
       { method, name: key, data: { name: dataset.name } },
       profile.common,
@@ -95,15 +102,24 @@ export function cellHash(
   config: ExperimentConfig,
   parts: { readonly dataHash: string; readonly model: string | null; readonly backends: readonly string[] },
 ): string {
-  const { name: _, data, llm, cf, ...rest } = config;
+  const { name: _, data, llm, api, cf, ...rest } = config;
   const content = {
     ...rest,
+    // Other methods call no endpoint, and where it is and how it is used decides nothing.
+    ...(config.method === 'api-llm' && { api: withoutOperation(api) }),
     data: { ...data, path: null },
     llm: { ...llm, path: null },
     cf: { ...cf, run: null },
     ...parts,
   };
   return createHash('sha256').update(JSON.stringify(content)).digest('hex').slice(0, 12);
+}
+
+/** What an endpoint is asked. */
+function withoutOperation(api: ExperimentConfig['api']): Plain {
+  return Object.fromEntries(
+    Object.entries(api).filter(([key]) => !API_OPERATION.some((path) => path.split('.')[1] === key)),
+  );
 }
 
 /**

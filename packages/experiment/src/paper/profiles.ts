@@ -44,6 +44,7 @@ const demoPrompts: Readonly<Record<string, Plain>> = {
   tallrec: { prompt: { template: `${beginning}Would the user enjoy {item}? #Answer:` } },
   instruct: { prompt: { template: `${beginning}Would the user enjoy {item}? #Answer:` } },
   'zero-shot': { prompt: { template: `${beginning}Would the user enjoy {item}? #Answer:` } },
+  'api-llm': { prompt: { template: null } },
 };
 
 const movies: Readonly<Record<string, Plain>> = Object.fromEntries(

@@ -8,7 +8,7 @@ import type { Session } from '../session';
 import { type CaseStudy, studyCase } from './case-study';
 import { paperExperiment } from './experiments';
 import { isLanguageModel, Laboratory } from './laboratory';
-import { experimentsOf, type PaperCell, type PaperPlan, paperCell, rowsOf } from './plan';
+import { experimentsOf, type PaperCell, type PaperPlan, paperCell, rowsOf, seedsOf } from './plan';
 import { type PaperDataset, type PaperPart, type PaperRow, paperMap, paperStatistics } from './tables';
 
 /** What is to be made, and where. */
@@ -291,7 +291,6 @@ export async function paperCosts(
 ): Promise<PaperCost[]> {
   const costs: PaperCost[] = [];
   const lab = new Laboratory(plan, session, '');
-  const { length: seeds } = plan.seeds ?? plan.profile.seeds;
   for (const dataset of plan.profile.datasets) {
     const rows = rowsOf(parts, only).filter(({ datasets }) => datasets.includes(dataset.published));
     const splits = await lab.dataset(dataset).then(
@@ -303,7 +302,9 @@ export async function paperCosts(
     );
     for (const key of experimentsOf(parts, rows)) {
       const cell = await paperCell(plan, key, dataset, 1);
-      const [trained, scored] = isLanguageModel(cell.experiment) ? promptsOf(cell.config, splits) : [0, 0];
+      const { length: seeds } = seedsOf(plan, cell.experiment);
+      const reads = isLanguageModel(cell.experiment) || cell.experiment.method === 'api-llm';
+      const [trained, scored] = reads ? promptsOf(cell.config, splits) : [0, 0];
       costs.push({
         ...{ experiment: key, label: cell.experiment.label, dataset: dataset.name, seeds },
         ...{ trainedPrompts: seeds * trained, scoredPrompts: seeds * scored },
@@ -316,15 +317,19 @@ export async function paperCosts(
 
 /** Prompts that a run trains on, and that it scores: at validations, and at the end. */
 function promptsOf(
-  { training, evaluation, method }: ExperimentConfig,
+  { training, evaluation, method, api }: ExperimentConfig,
   rows: Readonly<Record<'train' | 'valid' | 'test', number>>,
 ): [number, number] {
-  const stages = training.strategy === 'two-stage' ? (['stage1', 'stage2'] as const) : (['stage1'] as const);
+  const isClosed = method === 'api-llm';
+  const stages =
+    training.strategy === 'two-stage' && !isClosed ? (['stage1', 'stage2'] as const) : (['stage1'] as const);
+  const isTuned = isClosed ? api.fineTune : method !== 'zero-shot';
   let [trained, scored] = [0, 0];
-  for (const name of method === 'zero-shot' ? [] : stages) {
+  for (const name of isTuned ? stages : []) {
     const { rows: wanted, epochs, batchSize, evaluateEvery } = training[name];
     const passes = Math.min(wanted ?? rows.train, rows.train) * epochs;
     trained += passes;
+    if (isClosed) continue; // Its endpoint validates nothing.
     const validations = evaluateEvery === null ? epochs : Math.ceil(passes / batchSize / evaluateEvery);
     scored += validations * Math.min(evaluation.validRows ?? rows.valid, rows.valid);
   }
