@@ -76,7 +76,7 @@ export const errorCodes = {
 
   'network.failed': 'A transfer that failed for good. What came is kept where it can be continued.',
   'network.changed':
-    'A file of the network that is not the one that is known, by its size, its digest, or being a web page.',
+    'A file of the network that is not the one that is known (by its size, its digest, or being a web page), or packed.',
   'network.proxy': 'A variable of the environment (`HTTPS_PROXY` and its kin) that names no proxy.',
   'hub.address': 'An address or token of the Hub that is refused.',
   'hub.access': 'A repository of the Hub that needs a token or granted access.',

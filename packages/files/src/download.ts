@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
+import zlib from 'node:zlib';
 import { CrossgateError } from '@crossgate/core';
 import type { Response } from 'undici';
 import { makeFolders } from './make-folders';
@@ -70,13 +71,31 @@ interface Begun {
   readonly from: number | undefined;
 }
 
-/** Codings of bodies that fetch undoes. Whatever else a server writes there, such as `aws-chunked`, changes no byte. */
-const CODINGS: ReadonlySet<string> = new Set(['gzip', 'x-gzip', 'deflate', 'br', 'zstd']);
+/** Ways of packing a body. Whatever else a server writes there, such as `aws-chunked`, changes no byte. */
+const PACKED: ReadonlySet<string> = new Set(['gzip', 'x-gzip', 'deflate', 'br', 'zstd', 'compress', 'x-compress']);
 
-/** Whether the body was packed: then its length, and ranges of it, are those of what is packed. */
-function isPacked({ headers }: Response): boolean {
-  const codings = (headers.get('content-encoding') ?? '').toLowerCase().split(',');
-  return codings.some((coding) => CODINGS.has(coding.trim()));
+/** Those that fetch undoes; zstd from Node 22.15 on. */
+const UNPACKED: ReadonlySet<string> = new Set(
+  ['gzip', 'x-gzip', 'deflate', 'br', 'zstd'].filter((coding) => coding !== 'zstd' || 'createZstdDecompress' in zlib),
+);
+
+/**
+ * Whether the body was packed: then its length, and ranges of it, are those of what is packed.
+ * @throws CrossgateError for one that nobody unpacks: fetch leaves a body alone that has one other coding
+ */
+function isPacked({ headers, url }: Response, through: string): boolean {
+  const text = headers.get('content-encoding') ?? '';
+  const codings = text
+    .toLowerCase()
+    .split(/[\s,]+/)
+    .filter(Boolean);
+  if (!codings.some((coding) => PACKED.has(coding))) return false;
+  if (codings.every((coding) => UNPACKED.has(coding))) return true;
+  throw new CrossgateError(`the answer is packed by ${text}, though it was asked for as it is${through}`, {
+    code: 'network.changed',
+    place: shownUrl(url),
+    fix: 'a proxy or CDN on the way packs it: name another address, or go without it',
+  });
 }
 
 /** Whether an answer looks like a page for people. */
@@ -104,7 +123,8 @@ async function begin(wanted: WantedFile, have: number, { send, through }: Exchan
   const { status } = response;
   if (status === 416) return { response, from: undefined };
   refuseTransient(response, through());
-  if (status !== 200 && status !== 206) throw new RefusedError(wanted.url, response);
+  if (status !== 200 && status !== 206) throw new RefusedError(wanted.url, response, through());
+  const packed = isPacked(response, through());
   const check = (length: number) => {
     if (length === wanted.bytes) return;
     if (isPage(response, new Uint8Array())) throw pageInstead(wanted, response, through());
@@ -112,12 +132,12 @@ async function begin(wanted: WantedFile, have: number, { send, through }: Exchan
   };
   if (status === 200) {
     const length = response.headers.get('content-length');
-    if (length !== null && !isPacked(response)) check(Number(length));
+    if (length !== null && !packed) check(Number(length));
     return { response, from: 0 };
   }
   const range = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(response.headers.get('content-range') ?? '');
   // A server that sends another part than was asked for, or a part of the packed file, is asked for the whole.
-  if (range === null || isPacked(response)) return { response, from: undefined };
+  if (range === null || packed) return { response, from: undefined };
   if (range[2] !== '*') check(Number(range[2]));
   return { response, from: Number(range[1]) === have ? have : undefined };
 }

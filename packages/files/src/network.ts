@@ -18,12 +18,19 @@ export interface Obstacle {
 
 /** A proxy that makes no tunnel. */
 class TunnelError extends Error {
-  constructor(readonly status: number) {
-    super(`the proxy says ${status}`);
+  /** What it answers to CONNECT; undefined where it closes the connection instead. */
+  readonly status: number | undefined;
+
+  constructor(status?: number, options?: ErrorOptions) {
+    super('the proxy makes no tunnel', options);
+    this.status = status;
   }
 }
 
-/** Connections to a proxy that tell what it answers to CONNECT; undici's own lose the status. */
+/**
+ * Connections to a proxy that tell what it answers to CONNECT. Undici's own lose the status, and ask again and again,
+ * without a pause, where the proxy closes the connection instead of an answer.
+ */
 class TunnelPool extends Pool {
   override connect(options: Dispatcher.ConnectOptions): Promise<Dispatcher.ConnectData>;
   override connect(
@@ -38,11 +45,16 @@ class TunnelPool extends Pool {
       super.connect(options, callback);
       return undefined;
     }
-    return super.connect(options).then((data) => {
-      if (data.statusCode === 200) return data;
-      data.socket.on('error', () => {}).destroy();
-      throw new TunnelError(data.statusCode);
-    });
+    return super.connect(options).then(
+      (data) => {
+        if (data.statusCode === 200) return data;
+        data.socket.on('error', () => {}).destroy();
+        throw new TunnelError(data.statusCode);
+      },
+      (error: Error & { code?: unknown }) => {
+        throw error.code === 'UND_ERR_SOCKET' ? new TunnelError(undefined, { cause: error }) : error;
+      },
+    );
   }
 }
 
@@ -155,12 +167,22 @@ const FIRST_STEP: Readonly<Record<string, string>> = {
   ETIMEDOUT: 'does not answer',
 };
 
+/** Whether an error means the status 407, which fetch gives to nobody: it makes an error without words of it. */
+const isLoginAsked = (error: TypeError, { message, code = '' }: { message: string; code?: unknown }) =>
+  /\(407\)/.test(message) || (error.message === 'fetch failed' && message === '' && code === '');
+
 function obstacleOf(error: TypeError, { host, proxy }: Hop): Obstacle {
   const cause = error.cause as (Error & { code?: unknown }) | undefined;
   const code = typeof cause?.code === 'string' ? cause.code : '';
   const without = `or name ${host.replace(/:\d+$/, '')} in NO_PROXY to go without it`;
-  const status = cause instanceof TunnelError ? cause.status : /\(407\)/.test(cause?.message ?? '') ? 407 : undefined;
-  if (proxy !== undefined && status !== undefined) {
+  const tunnel = cause instanceof TunnelError ? cause : undefined;
+  const status = tunnel?.status ?? (cause !== undefined && isLoginAsked(error, cause) ? 407 : undefined);
+  if (status !== undefined && proxy === undefined) {
+    const fix =
+      'it asks for a login: set HTTPS_PROXY and HTTP_PROXY to its address, with USER:PASSWORD@ before its host';
+    return { problem: `a proxy on the way to ${host} says ${status}`, fix, lasting: true };
+  }
+  if (status !== undefined && proxy !== undefined) {
     const problem = `${wordsOf(proxy)} says ${status} and does not connect to ${host}`;
     const fix =
       status === 407
@@ -196,6 +218,16 @@ function obstacleOf(error: TypeError, { host, proxy }: Hop): Obstacle {
       lasting: true,
     };
   }
+  const who = proxy === undefined ? host : wordsOf(proxy);
+  const check = proxy === undefined ? 'check the address' : `check ${proxy.variable}, ${without}`;
+  if (tunnel !== undefined || code === 'UND_ERR_SOCKET' || code === 'ECONNRESET' || code === 'EPIPE') {
+    const fix = proxy === undefined ? 'check the network, or try again later' : check;
+    return { problem: `${who} closed the connection`, fix, lasting: tunnel !== undefined };
+  }
+  if (cause?.name === 'HTTPParserError')
+    return { problem: `${who} does not answer in HTTP`, fix: check, lasting: true };
   // Without a code it is fetch itself that refuses: too many redirects, a port or a scheme that it does not allow.
-  return { problem: cause?.message || error.message, lasting: code === '' };
+  const problem = code.startsWith('Z_') ? `the answer is not packed as it says (${cause?.message})` : cause?.message;
+  const through = proxy === undefined ? '' : ` (through ${wordsOf(proxy)})`;
+  return { problem: `${problem || error.message}${through}`, lasting: code === '' };
 }

@@ -1,4 +1,5 @@
 /** Patience with servers: what passes by itself, how long to wait for it, and when to give up. */
+import { STATUS_CODES } from 'node:http';
 import { CrossgateError } from '@crossgate/core';
 import type { Response as Answered } from 'undici';
 import type { Environment } from './proxy';
@@ -57,7 +58,6 @@ export function shownUrl(url: string): string {
 const STATUS_WORDS: Readonly<Record<number, string>> = {
   401: 'it asks for a login',
   403: 'access is refused, by the server or by a proxy on the way',
-  407: 'the proxy asks for a login: write USER:PASSWORD@ before its host in HTTP_PROXY',
   511: 'this network asks for a login: open the address in a browser',
 };
 
@@ -67,8 +67,9 @@ export class RefusedError extends CrossgateError {
   /** HTTP status. */
   readonly status: number;
 
-  constructor(url: string, { status, statusText }: Pick<Response, 'status' | 'statusText'>) {
-    const said = `the server says ${`${status} ${statusText}`.trimEnd()}`;
+  constructor(url: string, { status }: Pick<Response, 'status'>, through = '') {
+    // The words of the status are not sent by every server, nor given on by every proxy.
+    const said = `the server says ${`${status} ${STATUS_CODES[status] ?? ''}`.trimEnd()}${through}`;
     const fix = STATUS_WORDS[status] ?? 'the file may have moved';
     super(said, { code: 'network.failed', place: shownUrl(url), fix });
     this.status = status;
@@ -81,7 +82,7 @@ const FOR_GOOD: ReadonlySet<number> = new Set([501, 505, 511]);
 /** @throws TransferError for an answer that another attempt may better. */
 export function refuseTransient({ status }: Pick<Response, 'status'>, through = ''): void {
   const passes = (status >= 500 && !FOR_GOOD.has(status)) || status === 429 || status === 408;
-  if (passes) throw new TransferError(`the server says ${status}${through}`);
+  if (passes) throw new TransferError(`the server says ${status}${through}`, { fix: 'try again later' });
 }
 
 /** Waits before the attempt after `fruitless` ones. Rejects with the signal's reason when aborted. */
@@ -140,7 +141,8 @@ export async function overNetwork<T>(
   } catch (error) {
     signal?.throwIfAborted();
     if (stalled.signal.aborted) {
-      throw new TransferError(`no byte came for ${patience / 1000} s${request.through()}`, { answered });
+      const problem = `no byte came for ${patience / 1000} s${request.through()}`;
+      throw new TransferError(problem, { fix: 'check the network, or try again later', answered });
     }
     // What fetch itself throws: no route, a reset connection, a name that does not resolve.
     if (!(error instanceof TypeError)) throw error;

@@ -46,11 +46,15 @@ function readProxy(variable: string, value: string): NamedProxy {
   const refuse = (problem: string): InputError =>
     new InputError(`${variable}: ${problem}`, {
       code: 'network.proxy',
-      fix: 'give one such as http://proxy.example:3128, with USER:PASSWORD@ before the host where it asks for them',
+      fix:
+        'give one such as http://proxy.example:3128, with USER:PASSWORD@ before the host where it asks for them, in ' +
+        'which % / ? # are written as %25 %2F %3F %23',
     });
   const text = /^[a-z][a-z0-9+.-]*:\/\//i.test(value) ? value : `http://${value}`;
   const address = URL.canParse(text) ? new URL(text) : undefined;
-  if (address === undefined || address.hostname === '') throw refuse('is not the address of a proxy');
+  // URLs of the web take most signs, but a quote is one that a file of variables has kept.
+  const isHost = address !== undefined && /^(\[[\da-f:.]+\]|[\w.-]+)$/i.test(address.hostname);
+  if (!isHost) throw refuse('is not the address of a proxy');
   const scheme = SCHEMES[address.protocol];
   if (scheme === undefined) throw refuse(`proxies of the kind ${address.protocol}// are not supported`);
   // A URL of a scheme that is not the web's has no default port, and a SOCKS proxy has 1080.
@@ -58,7 +62,7 @@ function readProxy(variable: string, value: string): NamedProxy {
   const proxy = { url: `${scheme}//${address.hostname}:${port}`, host: `${address.hostname}:${port}`, variable };
   if (address.username === '') return proxy;
   const login = loginOf(address);
-  if (login === undefined) throw refuse('its user or password has a % without two digits behind it; write % as %25');
+  if (login === undefined) throw refuse('its user or password has a % without two digits behind it');
   return { ...proxy, login };
 }
 
@@ -92,7 +96,7 @@ function covers(entry: string, host: string, port: string): boolean {
   const [, bracketed, name = entry, only] =
     /^(?:\[([^\]]+)\]|([^:]+))(?::(\d+))?$/.exec(entry) ?? ([] as (string | undefined)[]);
   if (only !== undefined && only !== port) return false;
-  const suffix = (bracketed ?? name).replace(/^\*?\./, '');
+  const suffix = (bracketed ?? name).replace(/^\*?\./, '').replace(/\.$/, '');
   return host === suffix || host.endsWith(`.${suffix}`);
 }
 
@@ -106,7 +110,10 @@ export function proxyOf({ protocol, hostname, port }: URL, env: Environment): Na
   const named = firstSet(env, [...(protocol === 'https:' ? ['https_proxy'] : []), 'http_proxy', 'all_proxy']);
   if (named === undefined) return undefined;
   const [, exceptions = ''] = firstSet(env, ['no_proxy']) ?? [];
-  const host = hostname.toLowerCase().replace(/^\[(.*)\]$/, '$1');
+  const host = hostname
+    .toLowerCase()
+    .replace(/^\[(.*)\]$/, '$1')
+    .replace(/\.$/, '');
   const entries = exceptions
     .toLowerCase()
     .split(/[\s,;]+/)

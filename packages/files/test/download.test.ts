@@ -131,6 +131,18 @@ describe('somebody on the way', () => {
     expect(content.equals(await readFile(path))).toBe(true);
   });
 
+  it('packs the body in a way that nobody unpacks, or says that it did: named as that', async () => {
+    server.answer = (request, response) =>
+      serveBytes(request, response, gzipSync(content), { headers: { 'content-encoding': 'gzip, compress' } });
+    await expect(download({ pause: 60_000 })).rejects.toThrow(
+      /: the answer is packed by gzip, compress, though it was asked for as it is; a proxy or CDN on the way packs it/,
+    );
+    server.answer = (request, response) =>
+      serveBytes(request, response, content, { headers: { 'content-encoding': 'gzip' } });
+    await expect(download()).rejects.toThrow(/: the answer is not packed as it says \(incorrect header check\)/);
+    expect(await readdir(folder)).toEqual([]);
+  });
+
   it.each<[string, Record<string, string>]>([
     ['a coding that is none', { 'content-encoding': 'aws-chunked' }],
     ['the coding of no change', { 'content-encoding': 'Identity' }],
@@ -247,7 +259,12 @@ describe('a server that cannot', () => {
       /says 404 Not Found; the file may have moved$/,
       false,
     ],
-    ['says 503 for ever', (_, response) => response.writeHead(503).end(), /the server says 503$/, false],
+    [
+      'says 503 for ever',
+      (_, response) => response.writeHead(503).end(),
+      /the server says 503; try again later$/,
+      false,
+    ],
     [
       'has a shorter file',
       (request, response) => serve(request, response, 1e9, content.subarray(1)),
@@ -279,7 +296,7 @@ describe('a server that cannot', () => {
     [
       'stalls for ever',
       (_, response) => void response.writeHead(200, { 'content-length': content.length }).write('x'),
-      /no byte came for 1\.5 s; 1 of 100000 bytes are kept, run it again/,
+      /no byte came for 1\.5 s; check the network, or try again later; 1 of 100000 bytes are kept, run it again/,
       true,
     ],
   ])('%s', async (_, behavior, message, partial) => {
@@ -342,7 +359,7 @@ describe('questions of a few bytes', () => {
 
   it('fail when nothing helps, and at once when aborted; a refusal is an answer', async () => {
     server.answer = (_, response) => response.writeHead(503).end();
-    await expect(patientFetch(quick)(url)).rejects.toThrow(/file\.bin: the server says 503$/);
+    await expect(patientFetch(quick)(url)).rejects.toThrow(/file\.bin: the server says 503; try again later$/);
     expect(server.requests.length).toBe(3);
     server.answer = (_, response) => response.writeHead(404).end('none');
     expect((await patientFetch(quick)(url)).status).toBe(404);

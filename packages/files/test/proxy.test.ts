@@ -80,6 +80,8 @@ describe('the proxy that is meant', () => {
     ['a.example:8080', 'http://a.example/', false],
     ['a.example:80', 'http://a.example/', true],
     ['x.example, localhost 127.0.0.1', 'http://127.0.0.1:9/', true],
+    ['a.example.', 'http://a.example/', true],
+    ['a.example', 'http://a.example./', true],
     ['*', 'https://a.example/', true],
     ['x.example,*', 'https://a.example/', true],
     ['10.0.0.0/8', 'http://10.20.30.40/', true],
@@ -101,9 +103,11 @@ describe('the proxy that is meant', () => {
   it.each([
     ['HTTP_PROXY', 'http://user:geheim@', /^HTTP_PROXY: is not the address of a proxy; give one such as/],
     ['ALL_PROXY', 'ftp://user:geheim@p', /^ALL_PROXY: proxies of the kind ftp:\/\/ are not supported/],
-    ['http_proxy', 'http://user:geheim%@p', /^http_proxy: its user or password has a %/],
+    ['http_proxy', 'http://user:geheim%@p', /^http_proxy: its user or password has a %.* % \/ \? # are written as %25/],
+    ['http_proxy', 'http://user:geheim#1@p', /^http_proxy: is not the address of a proxy/],
+    ['https_proxy', '"http://p:3128"', /^https_proxy: is not the address of a proxy/],
   ])('is named when it is none, without its password: %s=%s', (name, value, message) => {
-    const read = () => proxyOf(new URL('http://a.example/'), { [name]: value });
+    const read = () => proxyOf(new URL('https://a.example/'), { [name]: value });
     expect(read).toThrow(message);
     expect(read).not.toThrow(/geheim/);
     expect(read).toThrow(expect.objectContaining({ code: 'network.proxy', name: 'InputError' }));
@@ -243,6 +247,42 @@ describe('no way to the server', () => {
     await expect(downloadFile({ url: `http://${await free()}/x`, ...known }, path, options)).rejects.toThrow(
       new RegExp(`the server says 502 \\(through the proxy ${lost.host} of HTTP_PROXY\\)`),
     );
+  });
+
+  it('names the proxy that refuses a plain request, in the words of its status', async () => {
+    const { host } = await proxy({ refuses: 403 });
+    expect(await failure('http://hub.invalid/x', { HTTP_PROXY: host })).toContain(
+      `the server says 403 Forbidden (through the proxy ${host} of HTTP_PROXY); access is refused, by the server or by`,
+    );
+  });
+
+  it('knows the login of a proxy that no variable names', async () => {
+    server.answer = (_, response) => void response.writeHead(407).end();
+    expect(await failure(`${server.url}/x`)).toMatch(
+      /: a proxy on the way to 127\.0\.0\.1:\d+ says 407; it asks for a login: set HTTPS_PROXY and HTTP_PROXY/,
+    );
+  });
+
+  it('is said at once where a proxy hangs up, or is none', async () => {
+    for (const [scheme, said, words] of [
+      ['https', '', 'closed the connection'],
+      ['https', 'SSH-2.0-x\r\n', 'does not answer in HTTP'],
+      ['http', 'SSH-2.0-x\r\n', 'does not answer in HTTP'],
+    ] as const) {
+      let connections = 0;
+      const none = createTcpServer((client) => {
+        connections++;
+        client.on('error', () => {});
+        client.once('data', () => client.end(said));
+      });
+      await new Promise<void>((resolve) => none.listen(0, '127.0.0.1', resolve));
+      const host = `127.0.0.1:${(none.address() as AddressInfo).port}`;
+      expect(await failure(`${scheme}://hub.invalid/x`, { HTTPS_PROXY: host, HTTP_PROXY: host })).toMatch(
+        new RegExp(`the proxy ${host} of HTTPS?_PROXY ${words}; check HTTPS?_PROXY, or name hub\\.invalid in NO_PROXY`),
+      );
+      expect(connections).toBe(1);
+      none.close();
+    }
   });
 
   it('names the proxy that may have sent a page', async () => {

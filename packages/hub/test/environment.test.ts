@@ -225,7 +225,9 @@ describe('the Hub is down', () => {
     server.answer = behavior;
     const quick = { pause: 1, attempts: 2 };
     expect(await pull(repository, {}, quick)).toMatchObject({ path, unasked: expect.any(String) });
-    await expect(pull(`${repository}@v1`, {}, quick)).rejects.toThrow(/says 503$|a web page\); .*ask for a login/);
+    await expect(pull(`${repository}@v1`, {}, quick)).rejects.toThrow(
+      /says 503; try again later$|a web page\); .*ask for a login/,
+    );
   });
 
   it('but a refusal is an answer', async () => {
