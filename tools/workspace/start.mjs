@@ -1,5 +1,6 @@
 // Starts programs with the terminal passed through: exit codes, signals and working folder arrive as if started directly.
 import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { constants } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -38,10 +39,10 @@ export function runToEnd(command, args, options) {
     };
     const signals = /** @type {NodeJS.Signals[]} */ (['SIGINT', 'SIGTERM', 'SIGHUP']);
     for (const signal of signals) process.on(signal, pass);
-    // Ended by a signal, npm takes only its shell along, so the program would run on unseen.
-    const parent = process.ppid;
+    // Ended by a signal, npm takes at most its shell along, so the program would run on unseen.
+    const started = starters();
     const watch = setInterval(() => {
-      if (!process.env.npm_lifecycle_event || process.ppid === parent) return;
+      if (!process.env.npm_lifecycle_event || starters() === started) return;
       clearInterval(watch);
       if (!asked) void pass('SIGTERM');
     }, 250);
@@ -57,6 +58,19 @@ export function runToEnd(command, args, options) {
     });
     child.on('exit', (code, signal) => finish(signal ? signalExitCode(signal) : (code ?? 1)));
   });
+}
+
+/** The processes that stand for npm: our parent, and where that is npm's shell also its parent, which Linux tells. */
+function starters() {
+  const parent = process.ppid;
+  try {
+    const isShell = readFileSync(`/proc/${parent}/cmdline`, 'utf8').split('\0')[1] === '-c';
+    // State and parent follow the name, which may hold anything.
+    const [, , grandparent] = readFileSync(`/proc/${parent}/stat`, 'utf8').split(')').at(-1)?.split(' ') ?? [];
+    return isShell ? `${parent} ${grandparent}` : `${parent}`;
+  } catch {
+    return `${parent}`;
+  }
 }
 
 /** Where the user typed the command, also when npm was started in another folder. */

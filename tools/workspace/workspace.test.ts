@@ -189,7 +189,10 @@ describe('runToEnd', () => {
   });
 
   /** A program that shows its signals and ends half a second after the first, started in a process group of its own. */
-  async function signalled(send: (pid: number) => Promise<void> | void): Promise<{ output: string; code: unknown }> {
+  async function signalled(
+    send: (pid: number) => Promise<void> | void,
+    underNpm = false,
+  ): Promise<{ output: string; code: unknown }> {
     const child = `for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => {
         console.log(signal);
         setTimeout(() => { console.log('cleaned up'); process.exit(130); }, 500);
@@ -198,9 +201,13 @@ describe('runToEnd', () => {
     const parent = `import { runToEnd } from ${JSON.stringify(new URL('./start.mjs', import.meta.url).href)};
       const script = ${JSON.stringify(child)};
       process.exit(await runToEnd(process.execPath, ['-e', script], { stdio: ['ignore', 'inherit', 'inherit'] }));`;
-    const started = spawn(process.execPath, ['--input-type=module', '-e', parent], {
+    // As npm does, through a shell that stays.
+    const npm = `const run = '"$NODE" --input-type=module -e "$PARENT"; exit $?';
+      require('child_process').spawn('sh', ['-c', run], { stdio: 'inherit' });`;
+    const started = spawn(process.execPath, underNpm ? ['-e', npm] : ['--input-type=module', '-e', parent], {
       stdio: ['ignore', 'pipe', 'inherit'],
       detached: true,
+      env: { ...process.env, NODE: process.execPath, PARENT: parent, ...(underNpm && { npm_lifecycle_event: 'some' }) },
     });
     let output = '';
     started.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -239,4 +246,9 @@ describe('runToEnd', () => {
       expect(other).toEqual(group);
     },
   );
+
+  it.skipIf(process.platform !== 'linux')('ends the program when npm is gone and its shell is not', async () => {
+    const { output } = await signalled((pid) => void process.kill(pid, 'SIGHUP'), true);
+    expect(output).toBe('up\nSIGTERM\ncleaned up\n');
+  });
 });
