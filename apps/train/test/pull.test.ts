@@ -376,11 +376,13 @@ it("finds what Hugging Face's own programs fetched, by name", async () => {
   const theirs = join(cwd, 'hf', 'models--acme--other');
   const snapshot = join(theirs, 'snapshots', commit);
   const tokenize = ['tokenize', '--model', 'acme/other', '--text', 'a'];
-  const run = () => runCli(tokenize, { cwd, env: { ...env, HF_HUB_CACHE: 'hf' } });
+  const run = (more: Record<string, string> = {}) =>
+    runCli(tokenize, { cwd, env: { ...env, ...more, HF_HUB_CACHE: 'hf' } });
   await mkdir(join(theirs, 'refs'), { recursive: true });
   await writeFile(join(theirs, 'refs', 'main'), commit);
   // A snapshot without a model is passed over.
   expect((await run()).stderr).toMatch(/acme\/other: model not found .*models--acme--other.*model pull acme\/other/);
+  expect((await run({ HF_HUB_OFFLINE: '1' })).stderr).toMatch(/or unset HF_HUB_OFFLINE and `crossgate model pull acme/);
   await writeTinyModel(snapshot);
   expect(await run()).toMatchObject({ code: 0, stderr: '' });
   // Other revisions, and one file of several, are found there too.

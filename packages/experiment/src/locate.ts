@@ -13,7 +13,15 @@ import {
 } from '@crossgate/data';
 import { hasSource, loadSource, openDataset } from '@crossgate/data/node';
 import { kindOf, shippedPath } from '@crossgate/files';
-import { type CachePlace, findPulled, findShared, huggingFaceFolder, modelCache, parseReference } from '@crossgate/hub';
+import {
+  type CachePlace,
+  findPulled,
+  findShared,
+  huggingFaceFolder,
+  modelCache,
+  offlineBy,
+  parseReference,
+} from '@crossgate/hub';
 
 /** The parts of the outside world that decide where things lie. */
 export interface Surroundings extends CachePlace {
@@ -150,7 +158,8 @@ export async function locateModel(name: string, key: string, surroundings: Surro
   const shared = reference && (await findShared(reference, surroundings));
   if (shared !== undefined) return shared.path;
   if (reference) places.push(modelCache(surroundings), huggingFaceFolder(reference.repository, surroundings));
-  const fetching = reference ? `, or \`crossgate model pull ${name}\`` : '';
+  const offline = reference && offlineBy(surroundings.env);
+  const fetching = reference ? `, or ${offline ? `unset ${offline} and ` : ''}\`crossgate model pull ${name}\`` : '';
   const tried = places.length > 1 ? ` (tried ${places.join(', ')})` : '';
   throw new InputError(`${name}: model not found${tried}`, {
     code: 'model.not-found',

@@ -1,5 +1,6 @@
 /** What the Hugging Face Hub says of a repository: the commit of a revision, and its files with their digests. */
 
+import { STATUS_CODES } from 'node:http';
 import { CrossgateError, InputError } from '@crossgate/core';
 import { type Environment, type NetworkOptions, patientFetch, RefusedError } from '@crossgate/files';
 import { loginOf, offlineBy, tokenPath } from './environment';
@@ -59,7 +60,7 @@ const storedAt = ({ tokenFrom }: Hub) => (tokenFrom === undefined ? '' : `, or l
 /**
  * Names what the user can do about a refusal. Any other error is thrown as it is.
  * @param what the repository, and the revision where one was named
- * @throws InputError for the statuses 401, 403 and 404
+ * @throws InputError for the statuses 401, 403 and 404; CrossgateError for others that the Hub gives
  */
 export function explainRefusal(error: unknown, hub: Hub, repository: string, what: string): never {
   const { statusCode } = (error ?? {}) as { statusCode?: unknown };
@@ -86,6 +87,10 @@ export function explainRefusal(error: unknown, hub: Hub, repository: string, wha
       place: what,
       fix: `look at ${page}${hub.token ? '' : ' (private ones need HF_TOKEN)'}`,
     });
+  }
+  // The Hub's library says no more than the number, and an address that may be empty.
+  if (typeof statusCode === 'number') {
+    throw unexpected(hub, `${statusCode} ${STATUS_CODES[statusCode] ?? ''}`.trimEnd(), `look at ${page}`);
   }
   throw error;
 }

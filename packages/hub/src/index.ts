@@ -8,5 +8,5 @@ export {
   parseReference,
   type SharedModel,
 } from './cache';
-export { type CachePlace, huggingFaceFolder } from './environment';
+export { type CachePlace, huggingFaceFolder, offlineBy } from './environment';
 export { type Pulled, type PullOptions, pullModel } from './pull';

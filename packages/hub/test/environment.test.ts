@@ -216,6 +216,7 @@ describe('the Hub is down', () => {
 
   it.each<[string, Parameters<typeof startServer>[0]]>([
     ['busy for ever', (_, response) => response.writeHead(503).end()],
+    ['gone', (_, response) => response.writeHead(410).end()],
     [
       'behind a login page',
       (_, response) => response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' }).end('<form>'),
@@ -226,7 +227,7 @@ describe('the Hub is down', () => {
     const quick = { pause: 1, attempts: 2 };
     expect(await pull(repository, {}, quick)).toMatchObject({ path, unasked: expect.any(String) });
     await expect(pull(`${repository}@v1`, {}, quick)).rejects.toThrow(
-      /says 503; try again later$|a web page\); .*ask for a login/,
+      /says 503; try again later$|a web page\); .*ask for a login|\d: does not answer as .* \(410 Gone\); look at http/,
     );
   });
 
