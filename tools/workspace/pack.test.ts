@@ -1,20 +1,28 @@
 // What `npm pack` makes of our packages, installed in a project that has nothing of this workspace.
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { cp, mkdir, mkdtemp, realpath, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import ts from 'typescript';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Manifest, publishedManifest } from './pack.mjs';
+import { beforePack, type Manifest, publishedManifest } from './pack.mjs';
 import { workspaceFolders } from './prepare.mjs';
 import { shipped } from './shipped.mjs';
 
-type FullManifest = Manifest & { private?: boolean; bin?: Record<string, string>; files: string[] };
+type FullManifest = Manifest & {
+  private?: boolean;
+  bin?: Record<string, string>;
+  files: string[];
+  scripts?: Record<string, string>;
+};
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const read = (path: string) => JSON.parse(readFileSync(path, 'utf8')) as FullManifest;
 const folders = (await workspaceFolders()).filter((folder) => !read(join(root, folder, 'package.json')).private);
+/** What npm itself packs here, one of each kind; all others run the same scripts of ours around it. */
+const packedByNpm = [join('packages', 'gpu'), join('apps', 'train')];
 const built = folders.every((folder) => existsSync(join(root, folder, 'dist/index.js')));
 
 it('a published manifest names builds and versions, and nothing of the workspace', async () => {
@@ -42,8 +50,14 @@ describe.skipIf(!built)('the packages as others install them (needs dist/ and np
     manifests.flatMap(({ name, exports }) =>
       Object.keys(exports).map((entry) => join(name, entry).replace(/\\/g, '/')),
     );
-  const node = (args: string[], env: Record<string, string> = {}) =>
-    spawnSync(process.execPath, args, { cwd: project, encoding: 'utf8', env: { ...process.env, ...env } });
+  const node = (args: string[]) =>
+    new Promise<{ status: unknown; stdout: string; stderr: string }>((resolve) =>
+      execFile(process.execPath, args, { cwd: project }, (error, stdout, stderr) =>
+        resolve({ status: error?.code ?? 0, stdout, stderr }),
+      ),
+    );
+  const program = (name: string, ...args: string[]) =>
+    node([join(project, 'node_modules/@crossgate', name, 'dist/main.js'), ...args]);
 
   beforeAll(async () => {
     work = await mkdtemp(join(tmpdir(), 'crossgate-pack-'));
@@ -61,13 +75,13 @@ describe.skipIf(!built)('the packages as others install them (needs dist/ and np
     }
     const tarballs = join(work, 'tarballs');
     await mkdir(tarballs);
-    const named = folders.map((folder) => `./${folder.replace(/\\/g, '/')}`);
+    const named = packedByNpm.map((folder) => `./${folder.replace(/\\/g, '/')}`);
     execFileSync('npm', ['pack', '--offline', '--pack-destination', tarballs, ...named], {
       cwd: copy,
       stdio: ['ignore', 'ignore', 'pipe'],
       shell: process.platform === 'win32',
     });
-    for (const folder of folders) {
+    for (const folder of packedByNpm) {
       expect(readFileSync(join(copy, folder, 'package.json'), 'utf8')).toBe(
         readFileSync(join(root, folder, 'package.json'), 'utf8'),
       );
@@ -78,6 +92,13 @@ describe.skipIf(!built)('the packages as others install them (needs dist/ and np
       const target = join(project, 'node_modules/@crossgate', name);
       await mkdir(target, { recursive: true });
       execFileSync('tar', ['-xzf', join(tarballs, tarball), '-C', target, '--strip-components=1']);
+    }
+    for (const folder of folders.filter((each) => !packedByNpm.includes(each))) {
+      const { name, files } = read(join(copy, folder, 'package.json'));
+      await beforePack(join(copy, folder));
+      for (const path of ['package.json', 'LICENSE', ...files]) {
+        await cp(join(copy, folder, path), join(project, 'node_modules', name, path), { recursive: true });
+      }
     }
     manifests = readdirSync(join(project, 'node_modules/@crossgate')).map((name) =>
       read(join(project, 'node_modules/@crossgate', name, 'package.json')),
@@ -114,21 +135,32 @@ describe.skipIf(!built)('the packages as others install them (needs dist/ and np
     }
   });
 
-  it('give the same by import and by require', () => {
+  it('are packed by the same scripts', () => {
+    const scriptsOf = (folder: string) => {
+      const { prepack, postpack } = read(join(root, folder, 'package.json')).scripts ?? {};
+      return JSON.stringify([prepack, postpack]);
+    };
+    const known = packedByNpm.map(scriptsOf);
+    expect(folders.filter((folder) => !known.includes(scriptsOf(folder)))).toEqual([]);
+    expect(read(join(root, packedByNpm[0]!, 'package.json')).scripts).toMatchObject({
+      prepack: 'node ../../tools/workspace/pack.mjs before',
+      postpack: 'node ../../tools/workspace/pack.mjs after',
+    });
+  });
+
+  it('give the same by import and by require', async () => {
     const names = JSON.stringify(entries());
     const print =
       'console.log(JSON.stringify(found.map((entry) => Object.keys(entry).filter((k) => k !== "__esModule"))));';
-    const imported = node([
-      '--input-type=module',
-      '-e',
-      `const found = [];
-      for (const name of ${names}) found.push(await import(name));
-      ${print}`,
-    ]);
-    const required = node([
-      '--input-type=commonjs',
-      '-e',
-      `const found = ${names}.map((name) => require(name)); ${print}`,
+    const [imported, required] = await Promise.all([
+      node([
+        '--input-type=module',
+        '-e',
+        `const found = [];
+        for (const name of ${names}) found.push(await import(name));
+        ${print}`,
+      ]),
+      node(['--input-type=commonjs', '-e', `const found = ${names}.map((name) => require(name)); ${print}`]),
     ]);
     expect(imported.status, imported.stderr).toBe(0);
     expect(required.status, required.stderr).toBe(0);
@@ -136,20 +168,39 @@ describe.skipIf(!built)('the packages as others install them (needs dist/ and np
     expect(JSON.parse(required.stdout).every((exported: string[]) => exported.length > 0)).toBe(true);
   });
 
-  it('have programs that start, and what comes with them', () => {
-    const crossgate = join(project, 'node_modules/@crossgate/train/dist/main.js');
-    const help = node([crossgate, '--help']);
+  it.each([
+    ['node16', ts.ModuleKind.Node16, ts.ModuleResolutionKind.Node16],
+    ['nodenext', ts.ModuleKind.NodeNext, ts.ModuleResolutionKind.NodeNext],
+    ['bundler', ts.ModuleKind.ESNext, ts.ModuleResolutionKind.Bundler],
+  ])('show TypeScript their types: %s', (_, module, moduleResolution) => {
+    for (const mode of [ts.ModuleKind.ESNext, ts.ModuleKind.CommonJS] as const) {
+      const user = join(project, 'program.ts');
+      for (const name of entries()) {
+        const { resolvedModule } = ts.resolveModuleName(
+          name,
+          user,
+          { module, moduleResolution },
+          ts.sys,
+          undefined,
+          undefined,
+          mode,
+        );
+        expect(resolvedModule?.resolvedFileName, name).toMatch(/[/\\]dist[/\\][\w-]+\.d\.ts$/);
+      }
+    }
+  });
+
+  it('have programs that start, and what comes with them', async () => {
+    const [help, shown] = await Promise.all([
+      program('train', '--help'),
+      program('train', 'model', 'info', 'demo-llm', '--json'),
+    ]);
     expect({ code: help.status, stderr: help.stderr }).toEqual({ code: 0, stderr: '' });
-    const shown = node([crossgate, 'model', 'info', 'demo-llm', '--json']);
     expect(shown.status, shown.stderr).toBe(0);
-    const bench = node([join(project, 'node_modules/@crossgate/bench/dist/main.js'), '--help']);
-    expect({ code: bench.status, stderr: bench.stderr }).toEqual({ code: 0, stderr: '' });
+    expect(JSON.parse(shown.stdout)).toMatchObject({ architecture: 'llama' });
   });
 
   describe.skipIf(process.platform !== 'linux')('where the add-on for GPUs is damaged', () => {
-    const program = (name: string, ...args: string[]) =>
-      node([join(project, 'node_modules/@crossgate', name, 'dist/main.js'), ...args]);
-
     beforeAll(async () => {
       const webgpu = join(project, 'node_modules/webgpu');
       const whole = await realpath(webgpu);
@@ -161,32 +212,36 @@ describe.skipIf(!built)('the packages as others install them (needs dist/ and np
       await writeFile(join(project, 'scores.csv'), 'user,label,score\na,1,1\na,0,0\n');
     });
 
-    it('do all that needs no GPU', () => {
+    it('do all that needs no GPU', async () => {
       const names = JSON.stringify(entries());
-      const { status, stderr } = node(['-e', `for (const name of ${names}) require(name);`]);
-      expect(status, stderr).toBe(0);
-      for (const args of [['--help'], ['train', '--help'], ['metrics', 'scores.csv'], ['config', 'schema']]) {
-        const { status, stderr } = program('train', ...args);
-        expect({ args, status, stderr }).toEqual({ args, status: 0, stderr: '' });
-      }
-      expect(program('bench', '--help').status).toBe(0);
+      const ended = await Promise.all([
+        node(['-e', `for (const name of ${names}) require(name);`]),
+        program('train', '--help'),
+        program('train', 'metrics', 'scores.csv'),
+        program('bench', '--help'),
+      ]);
+      for (const { status, stderr } of ended) expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
     });
 
-    it.each([
-      ['train', ['doctor', '--json']],
-      ['train', ['generate', '--model', 'demo-llm', '--prompt', 'x', '--json']],
-      ['bench', ['kernels', '--json']],
-      ['bench', ['verify', '--json']],
-    ])('end %s %j with exit code 3, the reason and what to do', (name, args) => {
-      const { status, stdout, stderr } = program(name, ...args);
-      expect(status, stderr).toBe(3);
-      expect(stderr).toMatch(
-        /Dawn's add-on does not load on linux-.*dawn\.node: the file is cut short; the package webgpu/,
-      );
-      const document = JSON.parse(stdout);
-      if (args[0] === 'doctor') expect(document).toMatchObject({ adapters: [], chosen: null, node: process.version });
-      else
-        expect(document).toMatchObject({ error: { code: 'gpu.addon', fix: expect.stringContaining('install again') } });
+    it('end all else with exit code 3, the reason and what to do', async () => {
+      const commands = [
+        ['train', 'doctor'],
+        ['train', 'generate', '--model', 'demo-llm', '--prompt', 'x'],
+        ['bench', 'kernels'],
+        ['bench', 'verify'],
+      ] as const;
+      const ended = await Promise.all(commands.map(([name, ...args]) => program(name, ...args, '--json')));
+      for (const [index, { status, stdout, stderr }] of ended.entries()) {
+        expect(status, stderr).toBe(3);
+        expect(stderr).toMatch(
+          /Dawn's add-on does not load on linux-.*dawn\.node: the file is cut short; the package webgpu/,
+        );
+        expect(JSON.parse(stdout)).toMatchObject(
+          index === 0
+            ? { adapters: [], chosen: null, node: process.version }
+            : { error: { code: 'gpu.addon', fix: expect.stringContaining('install again') } },
+        );
+      }
     });
   });
 });

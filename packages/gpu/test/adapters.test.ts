@@ -2,12 +2,12 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { copyFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { folderWith } from '@crossgate/testing/node';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { InputError, NoAdapterError } from '../src';
 import { type AdapterSummary, chooseAdapter, findAdapter, listAdapters, openDevice } from '../src/node';
-import { pickCandidate } from '../src/node/adapters';
+import { noGpuFix, pickCandidate } from '../src/node/adapters';
 
 const adapters = await listAdapters();
 const card = (name: string, type: AdapterSummary['type'] = 'hardware') => ({ name, type });
@@ -44,6 +44,7 @@ describe('choosing an adapter', () => {
     ['4', 'there is no adapter 4, they are 0 to 3'],
     // Though its name has a 8.
     ['8', 'there is no adapter 8, they are 0 to 3'],
+    ['-1', 'there is no adapter -1, they are 0 to 3'],
     ['rtx 3060#3', '2 adapters\' names contain "rtx 3060"'],
     ['radeon', 'no adapter\'s name contains "radeon"'],
     ['---', 'no adapter\'s name contains "---"'],
@@ -70,7 +71,26 @@ describe('choosing an adapter', () => {
     expect(pick('radeon')).toThrow(/found: 0 nvidia-geforce-rtx-3060 \(hardware\), 1 nvidia-geforce-rtx-3060#2/);
     expect(pick('1')).toThrow(NoAdapterError);
     expect(pick('1')).toThrow(/^nvidia-geforce-rtx-3060#2 cannot be opened: .*; make it the first/);
-    expect(() => pickCandidate([], undefined)).toThrow(/no adapter was found \(found: none\); install a Vulkan driver/);
+    vi.stubEnv('VK_ICD_FILENAMES', '/no/such.json');
+    vi.stubEnv('VK_DRIVER_FILES', '');
+    const none = () => pickCandidate([], undefined);
+    expect(none).toThrow(/no adapter was found \(found: none\)/);
+    if (process.platform === 'linux')
+      expect(none).toThrow(/; unset VK_ICD_FILENAMES, or correct it: .*such\.json is not/);
+  });
+
+  it('names what is missing where there is none', () => {
+    const here = import.meta.filename;
+    const linux = (env: Record<string, string>) => noGpuFix('linux', env);
+    expect(linux({})).toMatch(/^install a Vulkan driver and the Vulkan loader/);
+    expect(linux({ VK_DRIVER_FILES: `${here}${delimiter}/no/a.json`, VK_ICD_FILENAMES: here })).toBe(
+      'unset VK_DRIVER_FILES, or correct it: /no/a.json is not there',
+    );
+    expect(linux({ VK_ICD_FILENAMES: here })).toBe(
+      'unset VK_ICD_FILENAMES, or correct it: it names no driver that works here',
+    );
+    expect(noGpuFix('darwin', {})).toMatch(/Metal/);
+    expect(noGpuFix('win32', { VK_ICD_FILENAMES: here })).toMatch(/Direct3D 12/);
   });
 });
 

@@ -1,4 +1,6 @@
 /** The adapters that Dawn finds on this machine. */
+import { existsSync } from 'node:fs';
+import { delimiter } from 'node:path';
 import { isSoftwareAdapter, readCapabilities } from '../capabilities';
 import { immediateSize } from '../device';
 import { NoAdapterError } from '../errors';
@@ -119,8 +121,25 @@ export async function listAdapters(): Promise<AdapterSummary[]> {
   return (await findCandidates(true)).map(({ summary }) => summary);
 }
 
+/** Variables that name the drivers to use, in place of those that are installed; the loader takes the first. */
+const DRIVER_VARIABLES = ['VK_DRIVER_FILES', 'VK_ICD_FILENAMES'];
+
 /** What to do where there is no GPU. */
-const NO_GPU_FIX = 'install a Vulkan driver, or mesa-vulkan-drivers 26 or newer for software Vulkan';
+export function noGpuFix(
+  platform: string = process.platform,
+  env: Readonly<Record<string, string | undefined>> = process.env,
+): string {
+  if (platform === 'darwin') return 'Dawn needs macOS 13 or newer with Metal';
+  if (platform === 'win32') return 'install a GPU driver with Direct3D 12 or Vulkan';
+  const variable = DRIVER_VARIABLES.find((name) => env[name]);
+  if (variable !== undefined) {
+    const files = (env[variable] ?? '').split(delimiter);
+    const missing = files.filter((file) => !existsSync(file));
+    const found = missing.length > 0 ? `${missing.join(', ')} is not there` : 'it names no driver that works here';
+    return `unset ${variable}, or correct it: ${found}`;
+  }
+  return 'install a Vulkan driver and the Vulkan loader (Debian, Ubuntu: mesa-vulkan-drivers and libvulkan1)';
+}
 
 /** The adapter that is meant. @throws NoAdapterError when none fits, listing what was found */
 export function pickCandidate<Found extends Pick<Candidate, 'summary' | 'reachable'>>(
@@ -132,7 +151,7 @@ export function pickCandidate<Found extends Pick<Candidate, 'summary' | 'reachab
   const candidate = candidates.find(({ summary }) => summary === chosen);
   if (candidate === undefined) {
     const found = summaries.map(({ name, type }, number) => `${number} ${name} (${type})`).join(', ') || 'none';
-    const fix = summaries.length > 0 ? 'ask for one of these with --adapter or CROSSGATE_ADAPTER' : NO_GPU_FIX;
+    const fix = summaries.length > 0 ? 'ask for one of these with --adapter or CROSSGATE_ADAPTER' : noGpuFix();
     throw new NoAdapterError(`no usable GPU: ${reason} (found: ${found})`, { fix });
   }
   if (!candidate.reachable) {

@@ -30,8 +30,8 @@ export interface AdapterSummary {
  */
 export type AdapterPreference = string;
 
-/** A number of one or two digits is one of the list; `4090` is a part of a name. */
-const listNumber = /^\d{1,2}$/;
+/** A number of one or two digits, also with a sign, is meant as one of the list; `4090` is a part of a name. */
+const listNumber = /^[-+]?\d{1,2}$/;
 
 /** Words of a name, joined: drivers, Dawn and people disagree about what stands between them. */
 const wordsOf = (text: string) =>
