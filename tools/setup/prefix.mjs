@@ -112,6 +112,8 @@ function aptConfiguration(/** @type {string} */ work) {
     'Acquire::IndexTargets::deb::DEP-11::DefaultEnabled': 'false',
     'APT::Default-Release': '',
     'APT::Sandbox::User': 'root',
+    // Without a network, the reason is said here, and not that no package has the name.
+    'APT::Update::Error-Mode': 'any',
     'APT::Get::List-Cleanup': 'false',
     'Debug::NoLocking': '1',
   };

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parseArguments } from './command.mjs';
 import { advice, type Gpu, keptFailure, kinds, stillHolds } from './index.mjs';
 import { endedLoading, isRecentMesa, mesaVersion, parseProbe } from './probe.mjs';
-import { cacheFolder, execute, readJson, withLock, withProxies, writeJson } from './system.mjs';
+import { cacheFolder, execute, mustExecute, readJson, withLock, withProxies, writeJson } from './system.mjs';
 
 let folder = '';
 beforeEach(async () => {
@@ -226,4 +226,10 @@ it('reports a program that is missing, fails, or is ended', async () => {
   expect((await execute(join(folder, 'absent'), [])).code).toBe(127);
   expect((await execute(process.execPath, ['-e', 'process.exit(4)'])).code).toBe(4);
   expect((await execute(process.execPath, ['-e', 'setInterval(()=>{},9)'], { timeout: 200 })).signal).toBe('SIGKILL');
+  const fail = (words: string[]) =>
+    mustExecute(process.execPath, ['-e', `console.error(${JSON.stringify(words.join('\n'))}); process.exit(1)`]);
+  // As npm says it: the reason first, then where its log is.
+  const npm = ['code ECONNREFUSED', ...'abcd'].map((line) => `npm error ${line}`);
+  await expect(fail(['begin', ...npm])).rejects.toThrow(/ended with 1: npm error code ECONNREFUSED \/ .* b$/);
+  await expect(fail(['a', 'b', 'c', 'd'])).rejects.toThrow(/ended with 1: b \/ c \/ d$/);
 });

@@ -36,7 +36,8 @@ async function unpack(/** @type {string} */ cache, /** @type {string} */ folder)
     const npm = npmCommand();
     await mustExecute(npm.command, [
       ...npm.args,
-      ...['pack', '--silent', '--pack-destination', work, `${packageName}@${packageVersion}`],
+      // Its errors say why, whatever the log level of the npm that started us.
+      ...['pack', '--loglevel=error', '--logs-max=0', '--pack-destination', work, `${packageName}@${packageVersion}`],
     ]);
     const archive = join(work, `sparticuz-chromium-${packageVersion}.tgz`);
     const entry = 'package/bin/swiftshader.tar.br';

@@ -70,13 +70,16 @@ export function execute(command, args, { env = process.env, cwd, timeout = 600_0
   });
 }
 
-/** As `execute`, but anything but exit code 0 throws a SetupError with the program's last words. */
+/**
+ * As `execute`, but anything but exit code 0 throws a SetupError with the program's first errors, or where it names
+ * none as such, its last words.
+ */
 export async function mustExecute(/** @type {Parameters<typeof execute>} */ ...call) {
   const result = await execute(...call);
   if (result.code !== 0) {
     const lines = `${result.stdout}\n${result.stderr}`.split('\n').filter((line) => line.trim());
     const errors = lines.filter((line) => /^E: |\berror\b/i.test(line));
-    const words = (errors.length > 0 ? errors : lines).slice(-3).join(' / ');
+    const words = (errors.length > 0 ? errors.slice(0, 3) : lines.slice(-3)).join(' / ');
     throw new SetupError(`${call[0]} ${call[1][0] ?? ''} ended with ${result.signal ?? result.code}: ${words}`);
   }
   return result.stdout;
