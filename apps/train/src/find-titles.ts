@@ -47,12 +47,14 @@ function columnsIn(header: readonly string[], item: string): { itemId: string; t
 
 async function itemsOf(source: SourceFolder, file: string, guess: GuessedColumns): Promise<Set<string>> {
   const { separator, encoding, header, item, missing = [] } = guess;
+  // In a list for all columns, only nothing stands for a missing id.
+  const missingIds = new Set<string>('item' in missing ? (missing.item ?? []) : []);
   const items = new Set<string>();
   const format = { name: file, columns: [item], separator, encoding, header: header ?? true };
   for await (const rows of readCsv(await source.open(file), format)) {
-    for (const { values } of rows) items.add((values[0] as string).trim());
+    for (const { values } of rows) items.add(values[0] as string);
   }
-  for (const text of missing) items.delete(text);
+  for (const id of items) if (id.trim() === '' || missingIds.has(id.trim())) items.delete(id);
   return items;
 }
 
@@ -62,15 +64,17 @@ async function faultOf(
   { items: file, itemId, title }: FoundTitles,
   { separator, encoding }: GuessedColumns,
   wanted: ReadonlySet<string>,
-): Promise<{ problem: string; matches: number } | undefined> {
+): Promise<{ problem: string; isOffered: boolean } | undefined> {
   const known = new Set<string>();
   let problem: string | undefined;
+  let isUnread = false;
   try {
     const format = { name: file, columns: [itemId, title], separator, encoding, header: true };
     for await (const rows of readCsv(await source.open(file), format)) {
       for (const { line, values } of rows) {
-        const [id, text] = values.map((value) => (value as string).trim()) as [string, string];
-        if (id === '' || text === '') problem ??= `line ${line} has no ${id === '' ? itemId : title}`;
+        const [id, text] = values as [string, string];
+        const lacking = id.trim() === '' ? itemId : text.trim() === '' ? title : undefined;
+        if (lacking !== undefined) problem ??= `line ${line} has no ${lacking}`;
         if (known.has(id)) problem ??= `item ${JSON.stringify(id)} appears twice (line ${line})`;
         known.add(id);
       }
@@ -78,12 +82,16 @@ async function faultOf(
   } catch (error) {
     if (!isInputError(error)) throw error;
     problem = (error as Error).message;
+    isUnread = true;
   }
   const lacking = [...wanted].filter((id) => !known.has(id));
-  const matches = wanted.size - lacking.length;
   if (lacking.length > 0)
     problem ??= `${lacking.length} of ${wanted.size} items have no title in it, such as ${JSON.stringify(lacking[0])}`;
-  return problem === undefined ? undefined : { problem, matches };
+  // A file that cannot be read may have them all; ids may differ in white space alone.
+  const bare = new Set([...known].map((id) => id.trim()));
+  return problem === undefined
+    ? undefined
+    : { problem, isOffered: isUnread || [...wanted].some((id) => bare.has(id.trim())) };
 }
 
 /**
@@ -126,7 +134,7 @@ export async function findTitles(
     const fault = await faultOf(source, found, guess, wanted);
     if (fault === undefined) titles = found;
     else if (isRead) notes.push(`${file} lies beside and will be refused: ${fault.problem}; mend it or move it away`);
-    else if (fault.matches > 0)
+    else if (fault.isOffered)
       notes.push(`${file} may hold titles, but ${fault.problem}: not used (data.csv.items: ${file})`);
   }
   return { titles, notes };

@@ -1,6 +1,6 @@
 /** Guesses what the columns of a CSV file are, from their names and from all their values. */
 import { InputError } from '@crossgate/core';
-import type { ColumnFacts, CsvSurvey } from '@crossgate/data';
+import type { ColumnFacts, CsvOptions, CsvSurvey } from '@crossgate/data';
 import { guessTimes } from './guess-times';
 import { type GuessedValue, guessValue } from './guess-value';
 import { list, OpenColumns, type ToldColumns } from './open-columns';
@@ -21,7 +21,10 @@ export interface GuessedColumns {
   readonly timestamp: string | null;
   readonly timeFormat?: string;
   readonly decimal?: ',';
-  readonly missing?: readonly string[];
+  /** Texts that stand for a missing value: of all columns, or by column. */
+  readonly missing?: NonNullable<CsvOptions['missing']>;
+  /** A column that the loader would take for times by its name, and that holds none. */
+  readonly unreadTimes?: true;
   /** What is left out or doubtful, each with the key that would change it. */
   readonly notes: readonly string[];
 }
@@ -87,7 +90,7 @@ export function guessColumns(survey: CsvSurvey, place: string, told: ToldColumns
   const value = told.rating !== undefined || told.label !== undefined ? guessValue(guess) : undefined;
   const times = guessTimes(guess);
   const found = value ?? guessValue(guess);
-  const { left, notes, missing } = guess;
+  const { left, notes, missingTexts: missing } = guess;
   if (left.length > 0) {
     const keys = found.kind === 'implicit' ? ' (data.csv.rating or data.csv.label would use one)' : ' (data.csv)';
     notes.push(`not used: ${list(left)}${keys}`);
@@ -108,7 +111,10 @@ export function guessColumns(survey: CsvSurvey, place: string, told: ToldColumns
     timestamp: times?.name ?? null,
     ...(timeFormat === undefined ? {} : { timeFormat }),
     ...(hasCommas ? { decimal: ',' as const } : {}),
-    ...(missing.size === 0 ? {} : { missing: [...missing] }),
+    ...(missing === undefined ? {} : { missing }),
+    ...(times === undefined && header !== false && guess.names.includes('timestamp')
+      ? { unreadTimes: true as const }
+      : {}),
     notes,
   };
 }

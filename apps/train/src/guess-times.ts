@@ -61,9 +61,9 @@ class TimeGuess {
 
   private take(name: string, form: TimeForm): GuessedTimes {
     if (!form.certain) this.columns.notes.push(this.doubt(name, form));
-    this.columns.use(name, 'time');
+    this.columns.use(name, 'timestamp');
     const odd = this.oddTimes.get(name);
-    if (odd !== undefined) this.columns.leaveOut(name, 'time', odd);
+    if (odd !== undefined) this.columns.leaveOut(name, 'timestamp', odd);
     if (this.columns.facts(name).times.mixesZones)
       this.columns.notes.push(`${name}: some times have a zone and others have none, and are taken for UTC`);
     const { rounded } = this.columns.facts(name).times;

@@ -1,6 +1,13 @@
 /** What is known of the columns of a CSV file while `init` guesses what they are. */
 import { InputError } from '@crossgate/core';
-import { type ColumnFacts, type ColumnRole, type CsvSurvey, columnRole, columnsFor } from '@crossgate/data';
+import {
+  type ColumnFacts,
+  type ColumnRole,
+  type CsvSurvey,
+  columnRole,
+  columnsFor,
+  type MissingColumn,
+} from '@crossgate/data';
 
 /** What the user says about the columns; absent: to be guessed. */
 export interface ToldColumns {
@@ -28,7 +35,8 @@ export const number = (value: number) => String(Number(value.toPrecision(6)));
 /** The columns of a file while they are guessed: which are taken, and what is to be said of the others. */
 export class OpenColumns {
   readonly notes: string[] = [];
-  readonly missing = new Set<string>();
+  /** The column that is taken for something, and its texts that stand for a missing value. */
+  private readonly missing = new Map<MissingColumn, { column: string; texts: Set<string> }>();
   private readonly taken = new Set<string>();
 
   constructor(
@@ -74,24 +82,46 @@ export class OpenColumns {
   }
 
   /** Rows without a value in a column in use are left out, which is said. */
-  use(name: string, key: string): string {
+  use(name: string, key: MissingColumn): string {
     this.taken.add(name);
     const { missing, missingCount } = this.facts(name);
+    this.missing.set(key, { column: name, texts: new Set() });
     if (missingCount > 0) this.leaveOut(name, key, missing);
     return name;
   }
 
-  leaveOut(name: string, key: string, texts: ReadonlyMap<string, { count: number; line: number }>): void {
+  /**
+   * The texts of `data.csv.missing`: one list where each of them says the same in all columns, else a list for each
+   * column. `0` may be no time and a rating, and `NA` no rating and a user.
+   */
+  get missingTexts(): readonly string[] | { readonly [key in MissingColumn]?: readonly string[] } | undefined {
+    const used = [...this.missing];
+    const found = used.filter(([, { texts }]) => texts.size > 0);
+    if (found.length === 0) return undefined;
+    const isEverywhere = ([key, { texts }]: (typeof used)[number]) =>
+      [...texts].every((text) => {
+        if (key === 'user' || key === 'item') return text === '';
+        const value = Number(text.replace(',', '.'));
+        return !used.some(([other, { column }]) => {
+          const { low, high } = this.facts(column);
+          return other !== key && other !== 'user' && other !== 'item' && value >= low && value <= high;
+        });
+      });
+    if (found.every(isEverywhere)) return [...new Set(found.flatMap(([, { texts }]) => [...texts]))];
+    return Object.fromEntries(found.map(([key, { texts }]) => [key, [...texts]]));
+  }
+
+  leaveOut(name: string, key: MissingColumn, texts: ReadonlyMap<string, { count: number; line: number }>): void {
     let [count, line] = [0, Number.POSITIVE_INFINITY];
     for (const [text, each] of texts) {
-      this.missing.add(text);
+      this.missing.get(key)?.texts.add(text);
       count += each.count;
       line = Math.min(line, each.line);
     }
     const shown = [...texts.keys()].map((text) => JSON.stringify(text)).join(', ');
     const rows = `${count} of ${this.survey.rows} rows`;
     this.notes.push(
-      `${rows} have no ${key} (${name} is ${shown}, first in line ${line}): left out by data.csv.missing`,
+      `${rows} have no ${key === 'timestamp' ? 'time' : key} (${name} is ${shown}, first in line ${line}): left out by data.csv.missing`,
     );
   }
 

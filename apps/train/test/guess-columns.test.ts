@@ -117,6 +117,15 @@ describe('users and items', () => {
     expect((await guessOf(table({ who: user, item, rating: stars }), { user: 'who' })).user).toBe('who');
   });
 
+  it('that are missing leave a text that another column has as it is', async () => {
+    const zeros = await guessOf(
+      table({ user, item, label: (row) => row % 2, time: (row) => (row === 5 ? 0 : seconds(row)) }),
+    );
+    expect(zeros).toMatchObject({ missing: { timestamp: ['0'] } });
+    const ids = await guessOf(table({ user: (row) => (row === 5 ? 'NA' : user(row)), item, rating: stars }));
+    expect(ids).toMatchObject({ missing: { user: ['NA'] } });
+  });
+
   it('leave out rows without one', async () => {
     const guess = await guessOf(table({ CustomerID: (row) => (row === 2 ? '' : row % 3), item }));
     expect(guess).toMatchObject({
@@ -212,6 +221,15 @@ describe('a time', () => {
     const text = table({ user, item, rating: stars, date: at });
     await expect(guessOf(text, { timeFormat: 'DD.MM.YYYY' })).rejects.toThrow(/date holds no times that are known/);
     await expect(guessOf(table({ user, item }), { timeFormat: 'YYYY' })).rejects.toThrow(/say --timestamp COLUMN/);
+  });
+
+  it('that is none is not read because of its name', async () => {
+    const monday = { user, item, rating: stars, timestamp: () => 'Monday' };
+    expect(await guessOf(table(monday))).toMatchObject({ timestamp: null, unreadTimes: true });
+    expect(await guessOf(table({ ...monday, timestamp: seconds }), { timestamp: false })).toMatchObject({
+      unreadTimes: true,
+    });
+    expect(await guessOf(table({ user, item, rating: stars }))).not.toHaveProperty('unreadTimes');
   });
 
   it('that is none is named, with the key', async () => {

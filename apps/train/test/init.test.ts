@@ -123,6 +123,28 @@ describe('init', () => {
     expect(trained.stderr).not.toMatch(/the ids stand for the titles/);
   });
 
+  it('writes a config that trains where rows lack a user or a time, and a time is none', async () => {
+    const lines = Array.from(
+      { length: 60 },
+      (_, row) =>
+        `${row === 9 ? ' ' : row % 6},${row === 8 ? 'NA' : row % 7},${row % 2},${row === 7 ? 0 : 1e9 + row},Monday`,
+    );
+    const cwd = await folderWith({
+      'e.csv': `user,item,label,time,timestamp\n${lines.join('\n')}\n`,
+      'items.csv': `item,title\n${Array.from({ length: 7 }, (_, item) => `${item},T${item}`).join('\n')}\n`,
+    });
+    for (const [out, more, left] of [
+      ['a.yaml', [], 3],
+      ['b.yaml', ['--no-timestamp'], 2],
+    ] as const) {
+      const { code, stderr } = await runCli(['init', '--csv', 'e.csv', '--out', out, ...more], { cwd });
+      expect(code, stderr).toBe(0);
+      const trained = await runCli(['train', out, '--set', 'method=mean', '--json'], { cwd });
+      expect(trained.code, trained.stderr).toBe(0);
+      expect(trained.stderr).toMatch(new RegExp(`${left} rows are left out`));
+    }
+  });
+
   it('writes columns by number for a file without a header', async () => {
     const lines = Array.from({ length: 60 }, (_, row) => `${row % 6},${row % 7},${(row % 5) + 1},${881_250_949 + row}`);
     const cwd = await folderWith({ 'u.data': lines.join('\n') });

@@ -7,6 +7,7 @@ import type { Dataset, Recipe } from './dataset';
 import type { DatasetDefinition } from './definition';
 import { assembleEvents, EventTable } from './events';
 import { hasOuterSpace, idBesideSpace } from './id-lookup';
+import { missingCheck, missingTexts } from './missing';
 import { type DatasetOptions, planEvents, recipeOf } from './options';
 import { type CsvKeys, readCsv } from './read-csv';
 import type { SourceFolder } from './source';
@@ -16,7 +17,7 @@ import { requireTimeFormat } from './time-format';
 const defaultFile = 'interactions.csv';
 const defaultItems = 'items.csv';
 
-const isNamed = (column: string | number | null | undefined) => column !== null && column !== undefined;
+const isNamed = (column: string | number | false | null | undefined) => column !== null && column !== undefined;
 
 /** Files and columns with their defaults. */
 function columnsOf(options: DatasetOptions) {
@@ -41,6 +42,7 @@ function columnsOf(options: DatasetOptions) {
       fix: 'leave one out',
     });
   const decimal = csv.decimal ?? undefined;
+  const missing = missingTexts(csv.missing);
   if (decimal !== undefined && decimal !== '.' && decimal !== ',')
     throw new InputError('must be "." or ","', { code: 'data.option', place: 'data.csv.decimal' });
   if (csv.encoding !== null && csv.encoding !== undefined) requireEncoding(csv.encoding, 'data.csv.encoding');
@@ -54,7 +56,7 @@ function columnsOf(options: DatasetOptions) {
     item: String(csv.item ?? 'item'),
     rating: String(csv.rating ?? 'rating'),
     label: String(csv.label ?? 'label'),
-    timestamp: String(csv.timestamp ?? 'timestamp'),
+    timestamp: csv.timestamp === false ? (false as const) : String(csv.timestamp ?? 'timestamp'),
     itemId: String(csv.itemId ?? 'item'),
     title: String(csv.title ?? 'title'),
     // Keys that are not given are absent, so that recipes of older data sets stay what they are.
@@ -62,7 +64,7 @@ function columnsOf(options: DatasetOptions) {
     ...(csv.encoding === null || csv.encoding === undefined ? {} : { encoding: csv.encoding }),
     ...(csv.timeFormat === null || csv.timeFormat === undefined ? {} : { timeFormat: csv.timeFormat }),
     ...(decimal === undefined ? {} : { decimal }),
-    ...(csv.missing === null || csv.missing === undefined ? {} : { missing: csv.missing }),
+    ...(missing === undefined ? {} : { missing }),
   };
 }
 
@@ -91,7 +93,12 @@ function keysOf(columns: ReturnType<typeof columnsOf>, of: 'events' | 'titles'):
       : (['user', 'item', 'rating', 'label', 'timestamp'] as const).map((role) => [role, role] as const);
   return {
     parent: 'data.csv',
-    columns: Object.fromEntries(roles.map(([key, role]) => [columns[key], { key: `data.csv.${key}`, role }])),
+    columns: Object.fromEntries(
+      roles.flatMap(([key, role]) => {
+        const name = columns[key];
+        return name === false ? [] : [[name, { key: `data.csv.${key}`, role }]];
+      }),
+    ),
   };
 }
 
@@ -153,16 +160,16 @@ export async function buildCsv(source: SourceFolder, options: DatasetOptions = {
   // A column that is named must be there; of the usual ones, those that are.
   const optional: string[] = [];
   for (const key of columns.implicit ? (['timestamp'] as const) : (['label', 'rating', 'timestamp'] as const)) {
-    (isNamed(csv?.[key]) ? required : optional).push(columns[key]);
+    const name = columns[key];
+    if (name !== false) (isNamed(csv?.[key]) ? required : optional).push(name);
   }
   const order = [...required, ...optional];
-  const at = (name: string) => order.indexOf(name);
+  const at = (name: string | false) => order.findIndex((column) => column === name);
   // A rating column that is named wins over a label column that happens to be there.
   const ratingOnly = isNamed(csv?.rating) && !isNamed(csv?.label);
   const file = columns.interactions;
   const { decimal = '.', encoding, header, separator } = columns;
-  const missing = new Set(columns.missing);
-  const isMissing = (text: string | undefined) => text !== undefined && missing.has(text.trim());
+  const isMissing = missingCheck(columns.missing);
   const leftOut = { rows: 0, first: 0 };
   let names: readonly string[] = [];
   const onHeader = (found: readonly string[]) => {
@@ -180,7 +187,8 @@ export async function buildCsv(source: SourceFolder, options: DatasetOptions = {
       .map((role) => `data.csv.${role}`)
       .join(' or ')}`;
   };
-  const times = new TimeColumn(file, columns.timestamp, columns.timeFormat, decimal);
+  const timeColumn = columns.timestamp === false ? 'timestamp' : columns.timestamp;
+  const times = new TimeColumn(file, timeColumn, columns.timeFormat, decimal);
   const format = {
     name: file,
     columns: required,
@@ -205,21 +213,25 @@ export async function buildCsv(source: SourceFolder, options: DatasetOptions = {
         });
       }
       if (timeText === undefined && plan.split.by !== 'ratio') {
-        throw new InputError(`a split by ${plan.split.by} needs a column ${columns.timestamp}`, {
+        throw new InputError(`a split by ${plan.split.by} needs a column ${timeColumn}`, {
           code: 'csv.column',
           place: `${file}:1`,
-          fix: `${named('timestamp')}, or split by ratio`,
+          fix: `${columns.timestamp === false ? 'name it by data.csv.timestamp in place of false' : named('timestamp')}, or split by ratio (data.split.by)`,
         });
       }
+      const [userText, itemText] = values as [string, string];
       if (
-        missing.size > 0 &&
-        (isMissing(labelText) || (labelText === undefined && isMissing(ratingText)) || isMissing(timeText))
+        isMissing?.('label', labelText) ||
+        (labelText === undefined && isMissing?.('rating', ratingText)) ||
+        isMissing?.('timestamp', timeText) ||
+        isMissing?.('user', userText) ||
+        isMissing?.('item', itemText)
       ) {
         if (leftOut.rows++ === 0) leftOut.first = line;
         continue;
       }
-      const user = readId(values[at(columns.user)] as string, columns.user, place);
-      const item = readId(values[at(columns.item)] as string, columns.item, place);
+      const user = readId(userText, columns.user, place);
+      const item = readId(itemText, columns.item, place);
       if (titles !== undefined && !titles.has(item)) {
         const spaced = idBesideSpace(item, titles.keys());
         throw new InputError(`item ${excerpt(item)} is not in ${columns.items}`, {
@@ -255,7 +267,8 @@ export async function buildCsv(source: SourceFolder, options: DatasetOptions = {
       code: 'csv.empty',
       place: file,
     });
-  const [unread] = names.includes(columns.timestamp) ? [] : columnsFor('timestamp', names);
+  const [unread] =
+    columns.timestamp === false || names.includes(columns.timestamp) ? [] : columnsFor('timestamp', names);
   if (unread !== undefined)
     warnings.push(`column ${unread} is not read; data.csv.timestamp: ${unread} takes it for times`);
   if (titles === undefined) warnings.push(`no ${columns.items}: the ids stand for the titles`);

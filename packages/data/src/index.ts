@@ -56,6 +56,8 @@ export {
   type DatasetOptions,
   type FilterOptions,
   hasOptions,
+  type MissingColumn,
+  type MissingTexts,
   requireOptions,
   type SplitOptions,
 } from './options';

@@ -42,6 +42,12 @@ export interface FilterOptions {
   readonly kCore?: Given<number>;
 }
 
+/** Columns whose values may be missing. */
+export type MissingColumn = 'user' | 'item' | 'rating' | 'label' | 'timestamp';
+
+/** Texts that stand for a missing value, by what the column is for. */
+export type MissingTexts = { readonly [column in MissingColumn]?: Given<readonly string[]> };
+
 /** Files and columns of a `csv` data set. */
 export interface CsvOptions {
   /** File of the events. Default `interactions.csv`. */
@@ -62,9 +68,11 @@ export interface CsvOptions {
   readonly decimal?: Given<'.' | ','>;
   /**
    * Texts that stand for a missing value, such as `N/A` or nothing. Rows whose rating, label or time is one of them are
-   * left out, and counted in a warning. Default: none, so that such a row is refused.
+   * left out, and counted in a warning; so are rows without a user or an item, if the text without a letter is among
+   * them. By column, `{ timestamp: ['0'] }`, texts count for that column alone. Default: none, so that such a row is
+   * refused.
    */
-  readonly missing?: Given<readonly string[]>;
+  readonly missing?: Given<readonly string[] | MissingTexts>;
   /** Column of users in the events. Default `user`. */
   readonly user?: Given<string | number>;
   /** Column of items in the events. Default `item`. */
@@ -73,8 +81,8 @@ export interface CsvOptions {
   readonly rating?: Given<string | number>;
   /** Column of labels, 0 or 1 (or true and false), in the events. Default `label`. */
   readonly label?: Given<string | number>;
-  /** Column of times in the events. Default `timestamp`. */
-  readonly timestamp?: Given<string | number>;
+  /** Column of times in the events; false: none is read, whatever its name. Default `timestamp`. */
+  readonly timestamp?: Given<string | number | false>;
   /**
    * How times are written: `seconds`, `milliseconds`, `microseconds` or `nanoseconds` since 1970, `excel-days`, or a
    * pattern of YYYY, YY, MM, MMM (Jan), DD, ddd (Mon), hh, mm, ss, AM and Z (a zone), with brackets around what may be

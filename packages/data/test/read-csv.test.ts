@@ -148,6 +148,29 @@ describe('advice', () => {
     expect([...dataset.splits.train.label]).toEqual([1, 0]);
   });
 
+  it('leaves out rows by texts that are missing values of one column alone', async () => {
+    const text = 'user,item,label,timestamp\nNA,p,0,1700000000\na,q,1,0\n ,p,0,1700000001\na,,0,1700000002\n';
+    const byTime = { missing: { timestamp: ['0'], user: [''], item: [''] } };
+    const dataset = await build(text, byTime);
+    expect(dataset.users.slice(1)).toEqual(['NA']);
+    expect(dataset.warnings.join()).toMatch(/3 rows are left out/);
+    // In a list, an id is missing only where there is none.
+    const listed = await build(text, { missing: ['NA', ''] });
+    expect(listed.users.slice(1)).toEqual(['NA', 'a']);
+    await expect(build(text, { missing: ['NA'] })).rejects.toThrow(/interactions\.csv:4: user is empty/);
+  });
+
+  it('reads no times where timestamp is false, whatever a column is called', async () => {
+    const text = 'user,item,rating,timestamp\na,p,5,soon\na,q,1,Monday\n';
+    await expect(build(text)).rejects.toThrow(/:2: timestamp must be seconds/);
+    const dataset = await build(text, { timestamp: false });
+    expect([...dataset.splits.train.timestamp]).toEqual([0, 0]);
+    expect(dataset.warnings.join()).not.toMatch(/timestamp/);
+    await expect(build(text, { timestamp: false }, {}, {})).rejects.toThrow(
+      /by time needs a column timestamp; name it by data\.csv\.timestamp in place of false, or split by ratio/,
+    );
+  });
+
   it('takes true and false for labels', async () => {
     const dataset = await build('user,item,is_recommended\na,p,True\na,q,false\nb,p,1.0\n', {
       label: 'is_recommended',

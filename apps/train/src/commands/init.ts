@@ -19,7 +19,7 @@ interface Findings extends GuessedColumns {
 }
 
 /** A value as YAML writes it. */
-const yaml = (value: string | number | readonly string[]) =>
+const yaml = (value: string | number | NonNullable<GuessedColumns['missing']>) =>
   stringify(value, { collectionStyle: 'flow', lineWidth: 0 }).trim();
 
 function thresholdLines({ value, threshold = 3 }: Pick<GuessedColumns, 'value' | 'threshold'>): string[] {
@@ -46,7 +46,7 @@ const implicitLines = [
 
 /** The lines of `data.csv`: the names of the columns, and how they are written. */
 function csvLines(guess: Findings | undefined): string[] {
-  const { separator = ',', encoding, header, timeFormat, decimal, missing, titles } = guess ?? {};
+  const { separator = ',', encoding, header, timeFormat, decimal, missing, titles, unreadTimes } = guess ?? {};
   // Without a header a column is a number, and is written as one.
   const column = (name: string) => (header === false ? name : yaml(name));
   const value = guess?.value ?? { kind: 'rating' as const, column: 'rating' };
@@ -70,7 +70,11 @@ function csvLines(guess: Findings | undefined): string[] {
       ? '    implicit: true   # no column of ratings or labels: every row is a positive'
       : `    ${value.kind}: ${column(value.column)}`,
     ...(timestamp === null
-      ? ['    # timestamp: no column is taken for times, so the split below is at random']
+      ? [
+          unreadTimes
+            ? '    timestamp: false   # no times are read, so the split below is at random'
+            : '    # timestamp: no column is taken for times, so the split below is at random',
+        ]
       : [`    timestamp: ${column(timestamp)}${timeFormat === undefined ? `   # ${format}` : ''}`]),
     ...(timestamp === null || timeFormat === undefined ? [] : [`    timeFormat: ${yaml(timeFormat)}   # ${format}`]),
     ...(titles === undefined
@@ -228,7 +232,7 @@ export function registerInit(program: Command, host: Host): void {
       if (made !== undefined) await removeFolders(parent, made);
       throw error;
     });
-    const { notes = [], threshold: _, titles, ...columns } = guess ?? {};
+    const { notes = [], threshold: _, unreadTimes: __, titles, ...columns } = guess ?? {};
     for (const note of notes) context.log.warn(note);
     const remarks = notes.length === 0 ? {} : { notes };
     await context.emit({ config: out, ...columns, ...titles, ...remarks }, () => {

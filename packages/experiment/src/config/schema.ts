@@ -128,15 +128,28 @@ const data = z.strictObject({
         'Whether the first line names the columns; false: columns are numbers from 1; null: yes, and a row is refused',
       ),
       decimal: optional(z.enum(['.', ','])).describe('Sign before fractions of ratings and times; null: a point'),
-      missing: optional(z.array(z.string())).describe(
-        'Texts of missing values, such as N/A: rows whose rating, label or time is one are left out; null: none',
+      missing: optional(
+        z.union(
+          [
+            z.array(z.string()),
+            z.partialRecord(z.enum(['user', 'item', 'rating', 'label', 'timestamp']), z.array(z.string())),
+          ],
+          'must be a list of texts, or lists by user, item, rating, label and timestamp',
+        ),
+      ).describe(
+        'Texts of missing values, such as N/A: rows whose rating, label or time is one are left out; by column: {timestamp: ["0"]}; null: none',
       ),
       user: optional(column).describe('Column of users; null: user'),
       item: optional(column).describe('Column of items; null: item'),
       rating: optional(column).describe('Column of ratings; null: rating'),
       label: optional(column).describe('Column of labels, 0 or 1, used before ratings; null: label'),
       implicit: optional(z.boolean()).describe('Every row is a positive, such as a purchase: no ratings, no labels'),
-      timestamp: optional(column).describe('Column of times; null: timestamp'),
+      timestamp: optional(
+        z.union(
+          [word, z.int().positive(), z.literal(false)],
+          'must be the name of a column, or its number, or false for none',
+        ),
+      ).describe('Column of times; false: no times are read; null: timestamp'),
       timeFormat: optional(word).describe(
         'How times are written: seconds, milliseconds, microseconds, nanoseconds, excel-days, or a pattern such as DD.MM.YYYY[ hh:mm]; null: seconds or ISO 8601',
       ),
