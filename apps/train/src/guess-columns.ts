@@ -63,6 +63,14 @@ function thresholdOf(value: GuessedValue, facts: (name: string) => ColumnFacts):
  */
 export function guessColumns(survey: CsvSurvey, place: string, told: ToldColumns = {}): GuessedColumns {
   const { separator, encoding, firstLine, header } = survey;
+  if (firstLine.length === 1 && survey.rows > 0) {
+    const [only = ''] = firstLine;
+    throw new InputError(`has one field on its first line (${JSON.stringify(only.slice(0, 40))})`, {
+      code: 'csv.syntax',
+      place: `${place}:1`,
+      fix: 'say --separator, if another character parts its fields, or remove the lines above the names of the columns',
+    });
+  }
   if (firstLine.length < 2 || survey.rows === 0) {
     throw new InputError('needs a header with user, item and, if there is one, rating or label, and rows below it', {
       code: 'csv.empty',

@@ -131,9 +131,12 @@ export class OpenColumns {
     const [best, ...others] = this.named(role);
     if (best === undefined) {
       const open = this.isNamed && this.survey.columns.every(({ name }) => columnRole(name) === undefined);
+      const hasGaps = this.isNamed && this.names.slice(1).includes('') && this.named('item').length === 0;
       throw this.refusal(
         `no column looks like the ${role} (it has ${list(this.names)})`,
-        `say --${role} COLUMN (data.csv.${role})${open ? '; if that line is a row, say --no-header (data.csv.header: false)' : ''}`,
+        `say --${role} COLUMN (data.csv.${role})${open ? '; if that line is a row, say --no-header (data.csv.header: false)' : ''}${
+          hasGaps ? '; if the names of the columns stand further down, remove the lines above them' : ''
+        }`,
       );
     }
     if (others.length > 0) {

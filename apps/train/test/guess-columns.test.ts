@@ -281,6 +281,51 @@ describe('a file', () => {
     });
   });
 
+  it('without a header is named as one, whatever its first row spells', async () => {
+    // Words of names that stand in other rows as well, or with another number.
+    const games = table({ 1: (row) => row % 7, G: (row) => `Game ${row % 5}`, b: () => 'purchase', c: () => '1.0' });
+    const listens = table({
+      a: (row) => `user_00${row % 4}`,
+      b: (row) => new Date(1000 * seconds(row)).toISOString(),
+      c: (row) => `song ${row}`,
+    });
+    for (const text of [games, listens]) {
+      const rows = text.slice(text.indexOf('\n') + 1);
+      await expect(guessOf(rows)).rejects.toThrow(/^x\.csv:1: seems to have no header: its first line is a row/);
+      // The separator, numbers and all else are as with a header.
+      expect(await guessOf(rows, { header: false, user: '1', item: '3', implicit: true })).toMatchObject({ user: '1' });
+    }
+    await expect(guessOf('ann,pear\nbob,fig\nann,pear\n')).rejects.toThrow(/seems to have no header/);
+    await expect(guessOf('ann,Great movie,5\nbob,Bad movie,1\n')).rejects.toThrow(/seems to have no header/);
+    // A name may be the id of somebody.
+    expect(await guessOf('user,item,rating\nuser,p,1\nb,item,5\n')).toMatchObject({ user: 'user', item: 'item' });
+  });
+
+  it('may name its separator on the first line, as for Excel', async () => {
+    const guess = await guessOf('sep=;\r\nuser;item;rating\r\nu;a,b;1\r\nv;c,d,e;5\r\n');
+    expect(guess).toMatchObject({ separator: ';', user: 'user', value: { range: [1, 5] } });
+  });
+
+  it.each([
+    ['JSON lines', '{"user": "u", "item": "i"}\n{"user": "v", "item": "i"}\n', /is JSON, not CSV; .*lines=True/],
+    ['a list of JSON', '[\n  {"user": "u"}]', /is JSON, not CSV; .*read_json\(path\)/],
+    ['a web page', '<!DOCTYPE html>\n<p>a,b</p>', /is a web page/],
+    ['a pointer', 'version https://git-lfs.github.com/spec/v1\noid sha256:0\n', /git lfs pull/],
+    ['blocks of items', '1:\n5,3,2005-09-06\n6,5,2005-05-13\n', /names an item on a line of its own/],
+    [
+      'a comment',
+      '# made by us\nuser,item,rating\nu,i,3\n',
+      /:2: 3 fields .* remove the lines above them \(# made by us\)/,
+    ],
+    ['a comment and blanks', '% sym\n1 2 3\n', /one field on its first line \("% sym"\); say --separator/],
+    ['rows that end in a comma', 'user,item\na,p,\n', /:2: 3 fields .* end the first line with a comma too/],
+    ['a last line of its own', 'user,item,rating\na,p,3\n(1 row)\n', /:3: 1 fields .* remove the line if it is none/],
+    ['a title line', 'Report,,\nuser,item,rating\na,p,3\n', /stand further down, remove the lines above them/],
+    ['another separator', 'user^item^rating\na^p^3\n', /has one field .*say --separator/],
+  ])('of %s is named as what it is', async (_, text, message) => {
+    await expect(guessOf(text)).rejects.toThrow(message);
+  });
+
   it('is read whole, with quoted fields of any length and line ends in them', async () => {
     const long = `"${'a,b\n'.repeat(100_000)}"`;
     const quoted = `user,text,item,rating,time\n${Array.from({ length: 6 }, (_, row) => `u${row},${long},i${row},${row},${seconds(row)}`).join('\n')}\n`;

@@ -164,7 +164,7 @@ export async function buildCsv(source: SourceFolder, options: DatasetOptions = {
     if (name !== false) (isNamed(csv?.[key]) ? required : optional).push(name);
   }
   const order = [...required, ...optional];
-  const at = (name: string | false) => order.findIndex((column) => column === name);
+  const at = (name: string | false) => (name === false ? -1 : order.indexOf(name));
   // A rating column that is named wins over a label column that happens to be there.
   const ratingOnly = isNamed(csv?.rating) && !isNamed(csv?.label);
   const file = columns.interactions;

@@ -3,9 +3,18 @@
 import { InputError } from '@crossgate/core';
 import { type ColumnRole, columnRole, columnsFor } from './column-names';
 import { type CsvRecord, CsvSplitter } from './csv';
+import {
+  isSeparatorLine,
+  looksLikeComment,
+  looksLikeRow,
+  looksLikeValue,
+  namedSeparator,
+  requireTable,
+  sample,
+  separatorNames,
+  widthRefusal,
+} from './first-line';
 import { decodeText } from './text-encoding';
-import { parseIso } from './time';
-import { decimalNumber } from './time-format';
 
 /** The columns to read from a CSV file. */
 export interface CsvColumns {
@@ -52,7 +61,8 @@ export interface CsvRow {
 interface Header {
   readonly indices: readonly number[];
   readonly names: readonly string[] | undefined;
-  readonly width: number;
+  /** The fields of the first line. */
+  readonly first: readonly string[];
 }
 
 /**
@@ -75,6 +85,7 @@ export async function* readCsv(
     const rows: CsvRow[] = [];
     for (const record of records) {
       if (header === undefined) {
+        if (record.line === 1 && isSeparatorLine(record.fields)) continue;
         header = format.header === false ? numberedHeader(record, format) : namedHeader(record, format);
         if (header.names !== undefined) {
           format.onHeader?.(header.names);
@@ -89,7 +100,15 @@ export async function* readCsv(
   };
   const encodingKey = keys === undefined ? undefined : `${keys.parent}.encoding`;
   const refuse = (problem: string, fix?: string) => new InputError(problem, { code: 'csv.encoding', place: name, fix });
-  for await (const text of decodeText(chunks, { refuse, encoding, encodingKey })) yield take(splitter.push(text));
+  let isFirst = true;
+  for await (const text of decodeText(chunks, { refuse, encoding, encodingKey })) {
+    if (isFirst && text !== '') {
+      requireTable(text, name);
+      requireSeparator(text, format);
+      isFirst = false;
+    }
+    yield take(splitter.push(text));
+  }
   yield take(splitter.end());
   if (header === undefined) {
     throw new InputError('is empty', {
@@ -100,19 +119,25 @@ export async function* readCsv(
   }
 }
 
-function requireWidth({ fields, line }: CsvRecord, { width, names }: Header, name: string, separator: string): void {
+/** A first line `sep=;` says how the fields are parted. */
+function requireSeparator(text: string, { name, separator = ',', keys }: CsvColumns): void {
+  const found = namedSeparator(text);
+  if (found === undefined || found === separator) return;
+  throw new InputError(`says on its first line that ${separatorNames[found] ?? found} parts its fields`, {
+    code: 'csv.syntax',
+    place: `${name}:1`,
+    fix:
+      keys === undefined
+        ? 'put commas, and remove that line'
+        : `set ${keys.parent}.separator: ${JSON.stringify(found)}`,
+  });
+}
+
+function requireWidth(record: CsvRecord, { names, first }: Header, name: string, separator: string): void {
+  const { fields, line } = record;
   const place = `${name}:${line}`;
-  if (fields.length !== width) {
-    const quotes = fields.length > width ? `; a field with ${separatorWord(separator)} in it stands in quotes` : '';
-    throw new InputError(
-      `${fields.length} fields where the ${names === undefined ? 'first line' : 'header'} has ${width}`,
-      {
-        code: 'csv.syntax',
-        place,
-        fix: `fix the row${quotes}`,
-      },
-    );
-  }
+  if (fields.length !== first.length)
+    throw widthRefusal(record, first, { name, what: names === undefined ? 'first line' : 'header', separator });
   if (names === undefined || fields[0]?.trim() !== names[0]) return;
   if (fields.every((field, index) => field.trim() === names[index])) {
     throw new InputError('is the header again', { code: 'csv.syntax', place, fix: 'remove the line' });
@@ -133,38 +158,7 @@ function numberedHeader({ fields, line }: CsvRecord, { name, columns, optional =
   };
   const required = columns.map((column) => indexOf(column, true));
   const others = optional.map((column) => indexOf(column, false));
-  return { indices: [...required, ...others], names: undefined, width: fields.length };
-}
-
-/** Whether a field is a value: a number, a time, or nothing. Pandas names columns 0, 1, 2, …, which are told apart elsewhere. */
-export function looksLikeValue(field: string): boolean {
-  const text = field.trim();
-  return decimalNumber.test(text.replace(',', '.')) || parseIso(text) !== undefined;
-}
-
-/** Whether a field of the first line says what its column is for. */
-function isTellingName(field: string): boolean {
-  const role = looksLikeValue(field) ? undefined : columnRole(field)?.role;
-  return role !== undefined && role !== 'other';
-}
-
-/** Whether one of the fields says what its column is for, so that they are a header. */
-export function looksLikeHeader(fields: readonly string[]): boolean {
-  return fields.some(isTellingName);
-}
-
-/**
- * Whether the first line of a file seems to be a row, not a header: it has a number or a time in it, and no name that
- * says what its column is for.
- */
-export function looksLikeRow(fields: readonly string[]): boolean {
-  return fields.some(looksLikeValue) && !looksLikeHeader(fields);
-}
-
-/** Fields of a line in a message. */
-export function sample(fields: readonly string[], most = 6): string {
-  const shown = fields.slice(0, most).map((field) => (field.length > 30 ? `${field.slice(0, 30)}…` : field.trim()));
-  return `${shown.join(', ')}${fields.length > most ? ', …' : ''}`;
+  return { indices: [...required, ...others], names: undefined, first: fields };
 }
 
 function namedHeader(record: CsvRecord, format: CsvColumns): Header {
@@ -182,6 +176,13 @@ function namedHeader(record: CsvRecord, format: CsvColumns): Header {
       fix: headerAdvice(format, isNumber),
     });
   }
+  if (missing !== undefined && looksLikeComment(names)) {
+    throw new InputError(`begins with a comment (${sample(names)})`, {
+      code: 'csv.syntax',
+      place,
+      fix: 'remove the lines above the names of the columns',
+    });
+  }
   if (missing !== undefined) {
     throw new InputError(`column ${missing} is missing`, {
       code: 'csv.column',
@@ -193,7 +194,7 @@ function namedHeader(record: CsvRecord, format: CsvColumns): Header {
   if (twice !== undefined)
     throw new InputError(`column ${twice} stands twice in the header`, { code: 'csv.column', place });
   if (keys === undefined && names.length === 0) throw new InputError('is empty', { code: 'csv.empty', place });
-  return { indices: read.map((column) => names.indexOf(column)), names, width: names.length };
+  return { indices: read.map((column) => names.indexOf(column)), names, first: names };
 }
 
 /** What to do about a file without a header: keys, or a line above its rows, but never a change of its first row. */
@@ -216,17 +217,11 @@ function missingAdvice(missing: string, names: readonly string[], { columns, key
   return `${there}${advice}${isOpen ? `; if that line is a row, ${headerAdvice({ name: '', columns, keys }, false)}` : ''}`;
 }
 
-const separators = { ';': 'a semicolon', '\t': 'a tab', '|': 'a bar', ',': 'a comma', ' ': 'a blank' } as const;
-
-function separatorWord(separator: string): string {
-  return (separators as Readonly<Record<string, string>>)[separator] ?? separator;
-}
-
 /** A header of a single name with another separator in it was split by the wrong one. */
 function separatorHint(names: readonly string[], keys: CsvKeys | undefined): string {
   const [only = ''] = names;
   const found =
-    names.length === 1 ? Object.entries(separators).find(([separator]) => only.includes(separator)) : undefined;
+    names.length === 1 ? Object.entries(separatorNames).find(([separator]) => only.includes(separator)) : undefined;
   if (found === undefined) return '';
   const advice =
     keys === undefined ? 'put commas' : `set the separator (${keys.parent}.separator: ${JSON.stringify(found[0])})`;

@@ -3,7 +3,7 @@
 import { InputError } from '@crossgate/core';
 import { type CsvRecord, CsvSplitter } from './csv';
 import { hasDecimalComma, isMissingWord, parseFlag } from './csv-values';
-import { looksLikeHeader, looksLikeRow } from './read-csv';
+import { isSeparatorLine, isTellingName, looksLikeRow, namedSeparator, requireTable, widthRefusal } from './first-line';
 import type { SourceFolder } from './source';
 import { decodeText, requireText, sniffedLength } from './text-encoding';
 import { decimalNumber } from './time-format';
@@ -161,39 +161,59 @@ export async function surveyCsv(
   let first: CsvRecord | undefined;
   let columns: ColumnFacts[] = [];
   let rows = 0;
-  let repeats = false;
+  /** Of each field of the first line: whether other rows, which are not that line again, are like it. */
+  const recurring = new Set<number>();
+  let like: ((value: string) => boolean)[] = [];
+  let again: number | undefined;
   const take = (records: readonly CsvRecord[]): void => {
     for (const record of records) {
       if (first === undefined) {
+        if (record.line === 1 && isSeparatorLine(record.fields)) continue;
         first = record;
+        like = record.fields.map(likeCheck);
         columns = record.fields.map(
           (name, index) => new ColumnFacts(options.header === false ? String(index + 1) : name.trim()),
         );
         if (options.header !== false) continue;
       }
       const { fields } = first;
-      if (record.fields.length !== fields.length) {
-        const problem = `${record.fields.length} fields where the first line has ${fields.length}`;
-        throw new InputError(problem, { code: 'csv.syntax', place: `${place}:${record.line}`, fix: 'fix the row' });
-      }
-      let same = 0;
+      if (record.fields.length !== fields.length)
+        throw widthRefusal(record, fields, { name: place, what: 'first line', separator });
+      const isAgain = record !== first && record.fields.every((value, index) => value === fields[index]);
+      if (isAgain) again ??= record.line;
       for (const [index, value] of record.fields.entries()) {
-        if (value === fields[index] && value !== '') same++;
+        if (!isAgain && !recurring.has(index) && like[index]?.(value)) recurring.add(index);
         (columns[index] as ColumnFacts).add(value, record.line);
-      }
-      if (same > 0) repeats = true;
-      if (same === fields.length && options.header !== false && !looksLikeRow(fields)) {
-        const details = { code: 'csv.syntax', place: `${place}:${record.line}`, fix: 'remove the line' } as const;
-        throw new InputError('is the header again', details);
       }
       rows++;
     }
   };
-  for await (const piece of await text()) take(splitter.push(piece));
+  let isFirst = true;
+  for await (const piece of await text()) {
+    if (isFirst && piece !== '') requireTable(piece, place);
+    if (piece !== '') isFirst = false;
+    take(splitter.push(piece));
+  }
   take(splitter.end());
   const firstLine = first?.fields ?? [];
-  const isRow = looksLikeRow(firstLine) || (repeats && !looksLikeHeader(firstLine));
-  return { separator, encoding, firstLine, header: options.header ?? (isRow ? undefined : true), rows, columns };
+  const isRow = looksLikeRow(
+    firstLine,
+    (index) => recurring.has(index) || (again !== undefined && !isTellingName(firstLine[index] as string)),
+  );
+  const header = options.header ?? (isRow ? undefined : true);
+  if (header === true && again !== undefined) {
+    const details = { code: 'csv.syntax', place: `${place}:${again}`, fix: 'remove the line' } as const;
+    throw new InputError('is the header again', details);
+  }
+  return { separator, encoding, firstLine, header, rows, columns };
+}
+
+/** What tells whether a value is that of the first line, or differs in digits alone, such as `user_2` from `user_1`. */
+function likeCheck(first: string): (value: string) => boolean {
+  if (first === '') return () => false;
+  if (!/\d/.test(first)) return (value) => value === first;
+  const pattern = new RegExp(`^${first.replaceAll(/[\\^$.*+?()[\]{}|/-]/g, '\\$&').replaceAll(/\d+/g, '\\d+')}$`);
+  return (value) => pattern.test(value);
 }
 
 async function sniffEncoding(
@@ -241,14 +261,9 @@ async function guessSeparator(pieces: AsyncIterable<string>, place: string): Pro
     if (!isWhole) break;
   }
   if (isWhole) feed(undefined);
-  line = line.split('\n', 1)[0] as string;
-  if (line.split('::').length > 2) {
-    throw new InputError('its fields are parted by "::"', {
-      code: 'csv.syntax',
-      place: `${place}:1`,
-      fix: 'data.name: ml-1m reads MovieLens-1M as it is; in others, put one character, such as a tab, between fields',
-    });
-  }
+  requireTable(line, place);
+  const named = namedSeparator(line);
+  if (named !== undefined) return named;
   const score = (each: string) => {
     const widths = splitters.get(each)?.widths ?? [];
     const [width = 1] = widths;

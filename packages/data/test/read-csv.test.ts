@@ -148,6 +148,24 @@ describe('advice', () => {
     expect([...dataset.splits.train.label]).toEqual([1, 0]);
   });
 
+  it('reads a first line that names the separator for Excel, or names the key', async () => {
+    const text = 'sep=;\r\nuser;item;rating\r\na;p;5\r\n';
+    expect((await build(text, { separator: ';' })).users.slice(1)).toEqual(['a']);
+    await expect(build(text)).rejects.toThrow(
+      /:1: says .* a semicolon parts its fields; set data\.csv\.separator: ";"/,
+    );
+  });
+
+  it.each([
+    ['JSON lines', '{"user": "a", "item": "p"}\n', {}, /:1: is JSON, not CSV/],
+    ['a web page', '<html>\n', {}, /is a web page or XML/],
+    ['a comment', '# ours\nuser,item,rating\n', {}, /begins with a comment \(# ours\); remove the lines above/],
+    ['rows that end in a comma', 'user,item,rating\na,p,5,\n', {}, /end the header with a comma too/],
+    ['rows with words of names', 'a,Great movie,5\nb,Bad movie,1\n', {}, /seems to have no header/],
+  ])('names %s as what it is', async (_, text, csv, message) => {
+    await expect(build(text, csv)).rejects.toThrow(message);
+  });
+
   it('leaves out rows by texts that are missing values of one column alone', async () => {
     const text = 'user,item,label,timestamp\nNA,p,0,1700000000\na,q,1,0\n ,p,0,1700000001\na,,0,1700000002\n';
     const byTime = { missing: { timestamp: ['0'], user: [''], item: [''] } };
