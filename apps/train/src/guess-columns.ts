@@ -19,6 +19,8 @@ export interface GuessedColumns {
   readonly threshold?: number;
   /** Null where no column holds times. */
   readonly timestamp: string | null;
+  /** Whether rows can be split by time: there are times, and one moment has not nearly all rows. */
+  readonly canSplit: boolean;
   readonly timeFormat?: string;
   readonly decimal?: ',';
   /** Texts that stand for a missing value: of all columns, or by column. */
@@ -117,6 +119,7 @@ export function guessColumns(survey: CsvSurvey, place: string, told: ToldColumns
     ...{ user, item, value: found },
     ...(threshold === undefined ? {} : { threshold }),
     timestamp: times?.name ?? null,
+    canSplit: times?.canSplit ?? false,
     ...(timeFormat === undefined ? {} : { timeFormat }),
     ...(hasCommas ? { decimal: ',' as const } : {}),
     ...(missing === undefined ? {} : { missing }),

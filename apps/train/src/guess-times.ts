@@ -1,12 +1,19 @@
 /** Guesses which column of a CSV file holds times, and in which form. */
 import { InputError } from '@crossgate/core';
-import { type TimeForm, timeReader } from '@crossgate/data';
+import { nameParts, type TimeForm, timeReader } from '@crossgate/data';
 import { mostMissing, mostOdd, number, type OpenColumns } from './open-columns';
+
+/** By time, the last fifth of the rows is set apart; if one moment has all others, there is nothing before it. */
+const mostAtOnce = 0.8;
+/** Parts of a date that need the others, and how far they count. */
+const partsOfDates: Readonly<Record<string, number>> = { day: 31, month: 12 };
 
 /** A column of times. */
 export interface GuessedTimes {
   readonly name: string;
   readonly form: TimeForm;
+  /** Whether rows can be split by them: not where one moment has nearly all rows. */
+  readonly canSplit: boolean;
 }
 
 class TimeGuess {
@@ -39,7 +46,8 @@ class TimeGuess {
     }
     for (const { name, form } of named) {
       if (name === chosen?.name) continue;
-      this.columns.notes.push(
+      this.columns.say(
+        name,
         form === undefined ? this.notRead(name) : `${name} holds times too: not used (data.csv.timestamp: ${name})`,
       );
     }
@@ -69,23 +77,38 @@ class TimeGuess {
     const { rounded } = this.columns.facts(name).times;
     if (rounded > 0)
       this.columns.notes.push(`${name}: ${rounded} times are rounded (1.7E+12); export them with all their digits`);
-    return { name, form };
+    const left = new Set([...(odd?.keys() ?? []), ...this.columns.facts(name).missing.keys()]);
+    const share = this.columns.facts(name).times.earliestShare(form.format, left);
+    const canSplit = share < mostAtOnce;
+    if (!canSplit) {
+      this.columns.notes.push(
+        `${name} has ${share === 1 ? 'one moment' : `the first moment in ${Math.round(100 * share)} % of the rows`}: the split is at random (data.split.by)`,
+      );
+    }
+    return { name, form, canSplit };
   }
 
   private notRead(name: string): string {
     const { first } = this.columns.facts(name);
-    const example = first === undefined ? 'it is empty' : `${JSON.stringify(first.text)} in line ${first.line} is none`;
-    return `${name} is called a time, but ${example} that is known: not used (data.csv.timestamp: ${name}, with data.csv.timeFormat)`;
+    const example =
+      first === undefined ? 'it is empty' : `${JSON.stringify(first.text)} in line ${first.line} is none that is known`;
+    return `${name} is called a time, but ${example}: not used (data.csv.timestamp: ${name}, with data.csv.timeFormat)`;
   }
 
   private doubt(name: string, { format }: TimeForm): string {
     const { low, high } = this.columns.facts(name);
     const what =
-      format === null ? 'seconds of 1970 to 1973, or an order' : format === 'YYYY' ? 'years' : 'days of Excel';
+      format === null
+        ? 'seconds of 1970 to 1973, or an order'
+        : format === 'YYYY'
+          ? 'years'
+          : format === 'excel-days'
+            ? 'days of Excel'
+            : `dates written as ${format}`;
     return `${name} runs from ${number(low)} to ${number(high)}: taken for ${what} (data.csv.timeFormat)`;
   }
 
-  private unnamedTimes(): GuessedTimes | undefined {
+  private unnamedTimes(): Pick<GuessedTimes, 'name' | 'form'> | undefined {
     const found = this.columns.unnamed.flatMap((name) => {
       const form = this.formOf(name, false);
       return form?.certain ? [{ name, form }] : [];
@@ -112,7 +135,23 @@ class TimeGuess {
       if (first === undefined || timeReader(timeFormat)?.(first.text) === undefined) return undefined;
       return { format: timeFormat, certain: true, count: facts.present, rival: undefined, odd: new Map() };
     }
+    const mixture = must ? facts.times.mixture() : undefined;
+    if (form === undefined && mixture !== undefined) {
+      throw this.columns.refusal(
+        `${name} holds times of several forms: ${mixture.join(', ')}`,
+        'write them alike, or say --no-timestamp',
+      );
+    }
     if (form === undefined || facts.missingCount > mostMissing * this.columns.survey.rows) return undefined;
+    const part = partsOfDates[nameParts(name).at(-1) ?? ''];
+    if (
+      !form.certain &&
+      part !== undefined &&
+      this.columns.told.timestamp === undefined &&
+      facts.low >= 0 &&
+      facts.high <= part
+    )
+      return undefined;
     if (form.rival !== undefined) {
       if (!must) return undefined;
       throw this.columns.refusal(
@@ -121,7 +160,9 @@ class TimeGuess {
       );
     }
     const odd = [...(form.odd?.values() ?? [])].reduce((sum, { count }) => sum + count, 0);
-    if (form.odd !== undefined && odd <= mostOdd * facts.present) {
+    // One text that comes again and again, such as 0, stands for what is missing.
+    const most = form.odd?.size === 1 ? mostMissing : mostOdd;
+    if (form.odd !== undefined && odd <= most * facts.present) {
       if (odd > 0 && (must || form.certain)) this.oddTimes.set(name, form.odd);
       return form;
     }
@@ -130,7 +171,7 @@ class TimeGuess {
     const where = example === undefined ? '' : ` (${JSON.stringify(example[0])} in line ${example[1].line})`;
     throw this.columns.refusal(
       `${facts.present - form.count} of ${facts.present} values of ${name} are no times as the others are${where}`,
-      'make them alike, say --time-format (data.csv.timeFormat), or --no-timestamp',
+      'write them alike, say --time-format (data.csv.timeFormat), or --no-timestamp',
     );
   }
 }

@@ -35,6 +35,8 @@ export const number = (value: number) => String(Number(value.toPrecision(6)));
 /** The columns of a file while they are guessed: which are taken, and what is to be said of the others. */
 export class OpenColumns {
   readonly notes: string[] = [];
+  /** Columns that are not used and of which a note says so. */
+  private readonly said = new Set<string>();
   /** The column that is taken for something, and its texts that stand for a missing value. */
   private readonly missing = new Map<MissingColumn, { column: string; texts: Set<string> }>();
   private readonly taken = new Set<string>();
@@ -68,7 +70,13 @@ export class OpenColumns {
   }
 
   get left(): string[] {
-    return this.names.filter((name) => !this.taken.has(name) && name !== '');
+    return this.names.filter((name) => !this.taken.has(name) && !this.said.has(name) && name !== '');
+  }
+
+  /** A note on a column that is not used. */
+  say(name: string, note: string): void {
+    this.said.add(name);
+    this.notes.push(note);
   }
 
   refusal(problem: string, fix: string): InputError {

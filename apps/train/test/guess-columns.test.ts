@@ -163,6 +163,17 @@ describe('a time', () => {
     ['date', (row) => `Jan ${1 + row}, 2013`, 'MMM DD, YYYY'],
     ['time', (row) => `Tue Apr ${10 + row} 18:00:06 +0000 2012`, 'ddd MMM DD hh:mm:ss Z YYYY'],
     ['year', (row) => 2010 + (row % 9), 'YYYY'],
+    ['date', (row) => 240_110 + row, 'YYMMDD'],
+    ['month', (row) => 202_400 + 1 + (row % 12), 'YYYYMM'],
+    ['date', (row) => `${at(row).slice(0, 19).replace('T', ' ')} CEST`, undefined],
+    ['date', (row) => (row % 2 ? seconds(row) : at(row)), undefined],
+    ['date', (row) => `${1 + row}. März 2023`, 'DD. MMM YYYY'],
+    ['date', (row) => `Nov ${1 + row} 2023 10:13PM`, 'MMM DD YYYY[[,] hh:mm[:ss][ AM]][ Z]'],
+    [
+      'date',
+      (row) => `Tue Nov ${10 + row} 2023 22:13:20 GMT+0100 (Central European Standard Time)`,
+      'ddd MMM DD YYYY[ hh:mm:ss[ Z]]',
+    ],
     ['date', (row) => 45_000 + row, 'excel-days'],
   ])('is %s (%#)', async (name, of, format) => {
     const guess = await guessOf(
@@ -221,6 +232,41 @@ describe('a time', () => {
     const text = table({ user, item, rating: stars, date: at });
     await expect(guessOf(text, { timeFormat: 'DD.MM.YYYY' })).rejects.toThrow(/date holds no times that are known/);
     await expect(guessOf(table({ user, item }), { timeFormat: 'YYYY' })).rejects.toThrow(/say --timestamp COLUMN/);
+  });
+
+  it('is asked for where the values are in two units, or in a unit and dates', async () => {
+    const units = table({ user, item, rating: stars, time: (row) => seconds(row) * (row % 2 ? 1000 : 1) });
+    await expect(guessOf(units)).rejects.toThrow(
+      /time holds times of several forms: 6 seconds such as 1700000000 in line 2, 6 milliseconds .* in line 3; .*--no-timestamp/,
+    );
+    expect((await guessOf(units, { timestamp: false })).timestamp).toBeNull();
+  });
+
+  it('may be one text in many rows where it is missing', async () => {
+    for (const text of ['0', '-1', '0000-00-00 00:00:00']) {
+      const time = (row: number) => (row % 3 ? (text.length > 2 ? at(row) : seconds(row)) : text);
+      const guess = await guessOf(table({ user, item, rating: stars, time }));
+      expect(guess).toMatchObject({ timestamp: 'time', missing: [text] });
+      expect(guess.notes.join()).toMatch(/4 of 12 rows have no time/);
+    }
+  });
+
+  it('splits at random where nearly all rows have one moment, which is said', async () => {
+    const once = await guessOf(table({ user, item, rating: stars, time: () => 1_700_000_000 }));
+    expect(once).toMatchObject({ timestamp: 'time', canSplit: false });
+    expect(once.notes.join()).toMatch(/time has one moment: the split is at random \(data\.split\.by\)/);
+    const months = (late: number) =>
+      table({ user, item, rating: stars, date: (row) => (row < late ? '2023-11' : '2023-12') });
+    expect(await guessOf(months(10))).toMatchObject({ timestamp: 'date', canSplit: false });
+    expect(await guessOf(months(9))).toMatchObject({ timestamp: 'date', canSplit: true, notes: [] });
+  });
+
+  it('is no part of a date', async () => {
+    const parts = { day: (row: number) => 1 + row, month: () => 4, year: (row: number) => 2010 + (row % 4) };
+    const guess = await guessOf(table({ user, item, rating: stars, ...parts }));
+    expect(guess.timestamp).toBe('year');
+    expect(guess.notes.join()).toMatch(/day is called a time, but "1".*month is called a time/);
+    expect((await guessOf(table({ user, item, rating: stars, ...parts }), { timestamp: 'day' })).timestamp).toBe('day');
   });
 
   it('that is none is not read because of its name', async () => {

@@ -21,7 +21,30 @@ const units: Readonly<Record<string, (value: number) => number>> = {
 /** Words of `data.csv.timeFormat` for numbers. */
 export const timeUnits: readonly string[] = Object.keys(units);
 
-const months = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec'];
+/** How the names of months begin in English, German, French, Spanish, Italian, Portuguese and Dutch, without accents. */
+const months = [
+  ['jan', 'ene', 'gen'],
+  ['feb', 'fev'],
+  ['mar', 'mrt', 'maa'],
+  ['apr', 'avr', 'abr'],
+  ['may', 'mai', 'mag', 'mei'],
+  ['jun', 'juin', 'giu'],
+  ['jul', 'juil', 'lug'],
+  ['aug', 'aou', 'ago'],
+  ['sep', 'set'],
+  ['oct', 'okt', 'ott', 'out'],
+  ['nov'],
+  ['dec', 'dez', 'dic'],
+];
+
+/** The month of a name, from 1; 0 for what is none. */
+function monthOf(name: string): number {
+  const plain = name
+    .normalize('NFD')
+    .replaceAll(/\p{Diacritic}/gu, '')
+    .toLowerCase();
+  return months.findIndex((beginnings) => beginnings.some((beginning) => plain.startsWith(beginning))) + 1;
+}
 
 /** The seconds of a moment in UTC; undefined for days and times of day that do not exist, before 1970 and after 9999. */
 export function secondsOf(
@@ -41,11 +64,20 @@ export function secondsOf(
   return seconds >= 0 && seconds <= maximumTimestamp ? seconds : undefined;
 }
 
-/** Seconds east of UTC of `Z`, `UTC`, `GMT`, `+02`, `+0200` or `-02:30`. */
+/** Hours east of UTC of zones with a name of one meaning: CST, IST and BST have several. */
+const namedZones: Readonly<Record<string, number>> = {
+  ...{ EST: -5, EDT: -4, CDT: -5, MST: -7, MDT: -6, PST: -8, PDT: -7, WET: 0, WEST: 1, CET: 1, CEST: 2 },
+  ...{ MEZ: 1, MESZ: 2, EET: 2, EEST: 3, MSK: 3, JST: 9, KST: 9, AEST: 10, AEDT: 11, NZST: 12, NZDT: 13 },
+};
+
+/** A zone in a regular expression: `Z`, `UTC`, `+02`, `+0200`, `GMT-02:30`, `CEST`. */
+export const zonePattern = `z|(?:utc|gmt)?[+-]\\d{2}(?::?\\d{2})?|utc|gmt|${Object.keys(namedZones).join('|').toLowerCase()}`;
+
+/** Seconds east of UTC of a zone that {@link zonePattern} has; of none, 0. */
 export function zoneOffset(zone: string): number {
-  if (!/^[+-]/.test(zone)) return 0;
-  const digits = zone.slice(1).replace(':', '');
-  return (zone.startsWith('-') ? -1 : 1) * (Number(digits.slice(0, 2)) * 3600 + Number(digits.slice(2)) * 60);
+  const [, sign, hours, minutes = '0'] = /([+-])(\d{2}):?(\d{2})?$/.exec(zone) ?? [];
+  if (hours === undefined) return (namedZones[zone.toUpperCase()] ?? 0) * 3600;
+  return (sign === '-' ? -1 : 1) * (Number(hours) * 3600 + Number(minutes) * 60);
 }
 
 /** A part of a pattern: its text in a regular expression, and where its value goes. */
@@ -68,16 +100,16 @@ interface Token {
 const tokens: Readonly<Record<string, Token>> = {
   YYYY: { text: '\\d{4}', field: 'year' },
   YY: { text: '\\d{2}', field: 'shortYear' },
-  MMM: { text: '[a-z]{3,9}\\.?', field: 'monthName' },
+  MMM: { text: '[a-z\\u00c0-\\u017f]{3,10}\\.?', field: 'monthName' },
   MM: { text: '\\d{2}', loose: '\\d{1,2}', field: 'month' },
   DD: { text: '\\d{2}', loose: '\\d{1,2}', field: 'day' },
-  ddd: { text: '[a-z]{2,9}' },
+  ddd: { text: '[a-z\\u00c0-\\u017f]{2,10}\\.?' },
   hh: { text: '\\d{2}', loose: '\\d{1,2}', field: 'hour' },
   mm: { text: '\\d{2}', field: 'minute' },
   // Fractions of a second need no token of their own.
   ss: { text: '\\d{2}', loose: '\\d{2}(?:[.,]\\d+)?', field: 'second' },
   AM: { text: '[ap]\\.?m\\.?', field: 'half' },
-  Z: { text: 'z|utc|gmt|[+-]\\d{2}(?::?\\d{2})?', field: 'zone' },
+  Z: { text: zonePattern, field: 'zone' },
 };
 const tokenPattern = /YYYY|YY|MMM|MM|DD|ddd|hh|mm|ss|AM|Z|\[|\]|./g;
 
@@ -100,7 +132,9 @@ function compile(pattern: string): { expression: RegExp; fields: NonNullable<Tok
     const token = tokens[part];
     if (token === undefined) {
       if (/[\p{L}\p{N}]/u.test(part) && part !== 'T') return undefined;
-      text += part === ' ' ? '\\s+' : `\\${part}`.replace('\\T', '[Tt]');
+      // 10:30PM is written as well as 10:30 PM.
+      if (part === ' ' && parts[index + 1] === 'AM') text += '\\s*';
+      else text += part === ' ' ? '\\s+' : `\\${part}`.replace('\\T', '[Tt]');
       continue;
     }
     // Numbers that touch each other have all their digits.
@@ -123,7 +157,9 @@ function patternReader(pattern: string): TimeReader | undefined {
   const isNumber = /^[YMDhms]+$/.test(pattern);
   return (text) => {
     // A column of numbers with gaps is written with fractions by pandas: 20240201.0.
-    const match = expression.exec(isNumber ? text.trim().replace(/\.0*$/, '') : text.trim());
+    // JavaScript writes the name of the zone behind it: GMT+0100 (Central European Standard Time).
+    const plain = isNumber ? text.trim().replace(/\.0*$/, '') : text.trim().replace(/\s*\([^()]*\)$/, '');
+    const match = expression.exec(plain);
     if (match === null) return undefined;
     const given = new Map(fields.map((field, index) => [field, match[index + 1]]));
     const number = (field: NonNullable<Token['field']>, otherwise: number) => {
@@ -132,8 +168,8 @@ function patternReader(pattern: string): TimeReader | undefined {
     };
     const short = number('shortYear', 0);
     const year = number('year', short < 70 ? 2000 + short : 1900 + short);
-    const name = given.get('monthName')?.slice(0, 3).toLowerCase();
-    const month = name === undefined ? number('month', 1) : months.indexOf(name) + 1;
+    const name = given.get('monthName');
+    const month = name === undefined ? number('month', 1) : monthOf(name);
     let hour = number('hour', 0);
     const half = given.get('half')?.[0]?.toLowerCase();
     if (half !== undefined && (hour < 1 || hour > 12)) return undefined;

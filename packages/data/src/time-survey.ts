@@ -1,6 +1,6 @@
 /** Finds the form in which the values of a column are times. */
 
-import { hasZone, isRounded, parseIso } from './time';
+import { hasZone, isRounded, parseIso, parseTime } from './time';
 import { timeReader } from './time-format';
 
 /** How the values of a column are times. */
@@ -26,6 +26,7 @@ const names = ['DD MMM YYYY', 'MMM DD, YYYY', 'MMM DD YYYY', 'DD-MMM-YYYY', 'DD-
 const patterns = [
   ...[...days, ...names].flatMap((day) => clocks.map((clock) => day + clock)),
   ...['YYYYMMDDThhmmss[Z]', 'YYYYMMDD hh:mm[:ss]', 'YYYY-MM', 'MM/YYYY', 'MM.YYYY'],
+  ...['YYYY-MM-DD hh:mm[:ss] AM', 'YYYY/MM/DD hh:mm[:ss] AM', 'ddd MMM DD YYYY[ hh:mm:ss[ Z]]'],
   ...['ddd, DD MMM YYYY hh:mm:ss Z', 'ddd MMM DD hh:mm:ss Z YYYY', 'ddd MMM DD hh:mm:ss YYYY'],
 ];
 
@@ -48,6 +49,17 @@ const ranges = (
 
 type Group = { count: number; first: Map<string, { count: number; line: number }> };
 
+/** What small numbers may be, the most likely first. */
+const smallForms = [
+  { format: 'YYYY', from: 1970, until: 2101 },
+  { format: 'YYYYMM', from: 197_001, until: 210_013 },
+  { format: 'YYMMDD', from: 10_101, until: 991_232 },
+  { format: 'excel-days', from: 25_569, until: 73_050 },
+] as const;
+/** Characters of the longest form of a time, with the name of its zone. */
+const longest = 90;
+/** Different values up to which the rows of each are counted. */
+const fewMoments = 64;
 /** Values after which patterns that did not fit all are no longer tried. */
 const tried = 1000;
 const mostOdd = 6;
@@ -61,8 +73,10 @@ export class TimeSurvey {
   private readonly shapes = new Map<string, readonly string[]>();
   private zoned = 0;
   private unzoned = 0;
-  private years = 0;
-  private days = 0;
+  /** Small numbers by the form that they may have. */
+  private readonly small = new Map<string, number>();
+  /** Rows by value, while there are few values. */
+  private readonly moments = new Map<string, number>();
   /** Numbers that are written with an exponent and without all their digits. */
   rounded = 0;
 
@@ -73,6 +87,7 @@ export class TimeSurvey {
       this.groups.set(group, present);
     }
     present.count++;
+    if (this.moments.size <= fewMoments) this.moments.set(text, (this.moments.get(text) ?? 0) + 1);
     const known = present.first.get(text);
     if (known !== undefined) known.count++;
     else if (present.first.size <= mostOdd) present.first.set(text, { count: 1, line });
@@ -89,18 +104,24 @@ export class TimeSurvey {
     const pattern = compactPatterns[digits];
     if (pattern !== undefined && timeReader(pattern)?.(text) !== undefined)
       this.compact.set(pattern, (this.compact.get(pattern) ?? 0) + 1);
-    if (value >= 1970 && value <= 2100 && Number.isInteger(value)) this.years++;
-    if (value >= 25_569 && value < 73_050) this.days++;
     const range = ranges.find(({ from, until }) => value >= from && value <= until);
-    this.put(range?.format ?? (value >= 0 && value < 1e8 ? 'small' : 'none'), text, line);
+    const isSmall = value >= 0 && value < 1e8;
+    if (isSmall) {
+      for (const { format, from, until } of smallForms) {
+        if (value < from || value >= until || (format !== 'excel-days' && timeReader(format)?.(text) === undefined))
+          continue;
+        this.small.set(format, (this.small.get(format) ?? 0) + 1);
+      }
+    }
+    this.put(range?.format ?? (isSmall ? 'small' : 'none'), text, line);
   }
 
   /** Takes in a text that is no number. */
   addText(text: string, line: number): void {
     const dates = this.countOf('pattern');
     const isHopeless = this.countOf('none') > tried && dates === 0 && this.countOf('iso') === 0;
-    if (isHopeless || text.length > 40 || !/\d/.test(text)) {
-      this.put('none', text.length > 40 ? text.slice(0, 40) : text, line);
+    if (isHopeless || text.length > longest || !/\d/.test(text)) {
+      this.put('none', text.length > longest ? text.slice(0, longest) : text, line);
       return;
     }
     if (parseIso(text) !== undefined) {
@@ -165,19 +186,49 @@ export class TimeSurvey {
       const [format, count] = compact;
       return { format, certain: true, count, rival: undefined, odd: count === total ? new Map() : others(best) };
     }
+    // Seconds and dates may stand beside each other, since both are read without a format.
+    const plain = this.countOf('iso') + this.countOf('seconds');
+    if (2 * plain > total)
+      return { format: null, certain: true, count: plain, rival: undefined, odd: others('iso', 'seconds') };
     if (best === '' || 2 * this.countOf(best) <= total) return undefined;
     if (best === 'pattern') return this.patternForm(others(best));
     if (best === 'small') {
-      const [years, days] = [this.years, this.days];
       const count = this.countOf('small');
-      const format = years === count ? 'YYYY' : days === count ? 'excel-days' : null;
+      const format = smallForms.find((form) => this.small.get(form.format) === count)?.format ?? null;
       return { format, certain: false, count, rival: undefined, odd: others(best) };
     }
-    const count = this.countOf(best);
-    const isPlain = best === 'iso' || best === 'seconds';
-    // Seconds and dates may stand beside each other, since both are read without a format.
-    const odd = isPlain ? others('iso', 'seconds') : others(best);
-    return { format: isPlain ? null : best, certain: true, count, rival: undefined, odd };
+    return { format: best, certain: true, count: this.countOf(best), rival: undefined, odd: others(best) };
+  }
+
+  /** The forms that values have where no form has most of them, though most are times. */
+  mixture(): readonly string[] | undefined {
+    const times = [...this.groups].filter(([group]) => group !== 'none' && group !== 'small');
+    const all = [...this.groups.values()].reduce((sum, { count }) => sum + count, 0);
+    const count = times.reduce((sum, [, group]) => sum + group.count, 0);
+    if (times.length < 2 || 2 * count <= all) return undefined;
+    return times.map(([group, each]) => {
+      const [text, { line }] = [...each.first][0] as [string, { line: number }];
+      const word = group === 'iso' || group === 'pattern' ? 'dates' : group;
+      return `${each.count} ${word} such as ${text} in line ${line}`;
+    });
+  }
+
+  /**
+   * The share of the rows that have the earliest moment, to tell whether rows can be split by time; 0 where there are many
+   * moments. @param format of the times; null: seconds or ISO 8601. @param missing texts of rows that are left out
+   */
+  earliestShare(format: string | null, missing: ReadonlySet<string>): number {
+    if (this.moments.size > fewMoments) return 0;
+    const read = format === null ? parseTime : timeReader(format);
+    let [all, rows, earliest] = [0, 0, Number.POSITIVE_INFINITY];
+    for (const [text, count] of this.moments) {
+      const time = missing.has(text) ? undefined : read?.(text);
+      if (time === undefined) continue;
+      all += count;
+      if (time < earliest) [earliest, rows] = [time, 0];
+      if (time === earliest) rows += count;
+    }
+    return all === 0 ? 0 : rows / all;
   }
 
   private patternForm(odd: TimeForm['odd']): TimeForm {

@@ -1,10 +1,12 @@
 /** Parses times as users write them, and says what they look like where they are no seconds since 1970. */
 
-import { decimalNumber, secondsOf, timeReader, zoneOffset } from './time-format';
+import { decimalNumber, secondsOf, timeReader, zoneOffset, zonePattern } from './time-format';
 
 /** The year comes first: `2024-01-31`, `2024/1/31`, with a time of day, a fraction and a zone where there are some. */
-const iso =
-  /^(\d{4})([-/.])(\d{1,2})\2(\d{1,2})(?:[T ]\s*(\d{1,2}):(\d{2})(?::(\d{2}(?:[.,]\d+)?))?\s*(Z|UTC|GMT|[+-]\d{2}(?::?\d{2})?)?)?$/i;
+const iso = new RegExp(
+  `^(\\d{4})([-/.])(\\d{1,2})\\2(\\d{1,2})(?:[T ]\\s*(\\d{1,2}):(\\d{2})(?::(\\d{2}(?:[.,]\\d+)?))?\\s*(?:(${zonePattern})(?:\\[[\\w/+-]+\\])?)?)?$`,
+  'i',
+);
 
 /** The start of 2100. A larger number of seconds is a time in another form. */
 const latest = 4_102_444_800;
@@ -14,6 +16,7 @@ const earliest = 1e8;
 /** Numbers of many digits that are dates, by the count of their digits. */
 const compact: Readonly<Record<number, string>> = {
   4: 'YYYY',
+  6: 'YYMMDD',
   8: 'YYYYMMDD',
   10: 'YYYYMMDDhh',
   12: 'YYYYMMDDhhmm',
@@ -47,7 +50,8 @@ export function otherTimeForm(text: string): { format: string; certain: boolean 
   if (!decimalNumber.test(trimmed)) return undefined;
   const value = Number(trimmed);
   const digits = /^\d+(?=\.?0*$)/.exec(trimmed)?.[0].length;
-  const pattern = digits === undefined ? undefined : compact[digits];
+  const isMonth = digits === 6 && value >= 197_001 && value < 210_000 && timeReader('YYYYMM')?.(trimmed) !== undefined;
+  const pattern = isMonth ? 'YYYYMM' : digits === undefined ? undefined : compact[digits];
   const asDate = pattern === undefined ? undefined : timeReader(pattern)?.(trimmed);
   if (asDate !== undefined && asDate <= latest && pattern !== undefined) {
     // As seconds these begin in 2032; there are such times only in plans.

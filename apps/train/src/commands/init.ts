@@ -92,7 +92,7 @@ function csvLines(guess: Findings | undefined): string[] {
 }
 
 function dataLines(path: string, guess: Findings | undefined): string[] {
-  const isTimed = guess === undefined || guess.timestamp !== null;
+  const isTimed = guess === undefined || guess.canSplit;
   return [
     'data:',
     '  name: csv',
@@ -232,7 +232,7 @@ export function registerInit(program: Command, host: Host): void {
       if (made !== undefined) await removeFolders(parent, made);
       throw error;
     });
-    const { notes = [], threshold: _, unreadTimes: __, titles, ...columns } = guess ?? {};
+    const { notes = [], threshold: _, unreadTimes: __, canSplit: ___, titles, ...columns } = guess ?? {};
     for (const note of notes) context.log.warn(note);
     const remarks = notes.length === 0 ? {} : { notes };
     await context.emit({ config: out, ...columns, ...titles, ...remarks }, () => {
