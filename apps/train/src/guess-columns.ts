@@ -48,7 +48,7 @@ function numberedAdvice(survey: CsvSurvey): string {
 
 function thresholdOf(value: GuessedValue, facts: (name: string) => ColumnFacts): number | undefined {
   if (value.kind !== 'rating') return undefined;
-  const [low, high] = value.range;
+  const [low, high] = value.scale ?? value.range;
   if (low === high) return low - 0.5;
   const { median } = facts(value.column);
   // Above the largest there is nothing.

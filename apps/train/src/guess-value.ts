@@ -3,11 +3,48 @@ import type { InputError } from '@crossgate/core';
 import { columnRole } from '@crossgate/data';
 import { list, mostMissing, mostOdd, number, type OpenColumns } from './open-columns';
 
-/** A column of ratings, or of labels that are 0 or 1; `implicit`: every row is a positive. */
+/**
+ * A column of ratings, or of labels that are 0 or 1; `implicit`: every row is a positive. `onlyPositives`: so is every row
+ * by its value.
+ */
 export type GuessedValue =
-  | { readonly kind: 'rating'; readonly column: string; readonly range: [number, number]; readonly counts?: true }
-  | { readonly kind: 'label'; readonly column: string; readonly range: [number, number] }
+  | {
+      readonly kind: 'rating';
+      readonly column: string;
+      readonly range: [number, number];
+      /** The range without a number that lies apart and may stand for no rating. */
+      readonly scale?: [number, number];
+      readonly counts?: true;
+      readonly onlyPositives?: true;
+    }
+  | {
+      readonly kind: 'label';
+      readonly column: string;
+      readonly range: [number, number];
+      readonly onlyPositives?: true;
+    }
   | { readonly kind: 'implicit' };
+
+/** A rating of zero in this share of the rows, more than any other, may stand for none. */
+const manyZeros = 0.3;
+
+/** A number that lies apart from all other ratings of a column and may stand for none: -1, 99, or 0 in most rows. */
+function apartFrom(
+  distinct: ReadonlyMap<number, { readonly text: string; readonly count: number }>,
+  rows: number,
+): { value: number; text: string; count: number } | undefined {
+  const values = [...distinct.keys()].sort((a, b) => a - b);
+  if (values.length < 3) return undefined;
+  const [first, second] = values as [number, number];
+  const [beforeLast, last] = values.slice(-2) as [number, number];
+  const of = (value: number) => ({ value, ...(distinct.get(value) as { text: string; count: number }) });
+  if (first < 0 && second >= 0) return of(first);
+  const most = Math.max(...[...distinct.values()].map(({ count }) => count));
+  const { count } = of(first);
+  if (first === 0 && values.length > 3 && count === most && count >= manyZeros * rows) return of(first);
+  // Above every usual scale, and farther from the others than they are from one another.
+  return values.length > 4 && last > 10 && last - beforeLast > beforeLast - first ? of(last) : undefined;
+}
 
 class ValueGuess {
   constructor(private readonly columns: OpenColumns) {}
@@ -45,32 +82,61 @@ class ValueGuess {
 
   private asLabel(column: string): GuessedValue {
     this.columns.use(column, 'label');
-    const { low, high, numbers } = this.columns.facts(column);
-    return { kind: 'label', column, range: numbers > 0 ? [low, high] : [0, 1] };
+    const { low, high, numbers, positives, present } = this.columns.facts(column);
+    const onlyPositives = positives === present;
+    if (onlyPositives) this.sayConstant(column, '1');
+    if (positives === 0) this.columns.notes.push(`${column} is 0 in every row: there is no positive to learn from`);
+    const range: [number, number] = numbers > 0 ? [low, high] : [0, 1];
+    return { kind: 'label', column, range, ...(onlyPositives ? { onlyPositives } : {}) };
+  }
+
+  private sayConstant(column: string, value: string): void {
+    this.columns.notes.push(
+      `${column} is ${value} in every row: all are positives; --implicit or data.csv.implicit: true says so`,
+    );
+  }
+
+  /** The range of the ratings beside a number that lies apart from them, which may stand for no rating. */
+  private scaleOf(column: string): [number, number] | undefined {
+    const { distinct = new Map(), numbers } = this.columns.facts(column);
+    const apart = apartFrom(distinct, numbers);
+    if (apart === undefined) return undefined;
+    const others = [...distinct.keys()].filter((value) => value !== apart.value);
+    const scale: [number, number] = [Math.min(...others), Math.max(...others)];
+    const text = JSON.stringify(apart.text);
+    this.columns.notes.push(
+      `${column} is ${apart.text} in ${apart.count} of ${numbers} rows and ${number(scale[0])} to ${number(scale[1])} in the others: if it is no rating there, data.csv.missing: [${text}] leaves these rows out`,
+    );
+    return scale;
   }
 
   private asRating(column: string, isCount: boolean): GuessedValue {
+    this.columns.requireNumbers(column);
     this.columns.use(column, 'rating');
     const { low, high, words } = this.columns.facts(column);
     if (words.size > 0) this.columns.leaveOut(column, 'rating', words);
     if (low === high) {
-      this.columns.notes.push(
-        `${column} is ${number(low)} in every row: all are positives; --implicit or data.csv.implicit: true says so`,
-      );
-    } else if (isCount) {
-      this.columns.notes.push(
-        `${column} is a count: rows above its median are positives (data.threshold); --implicit or data.csv.implicit: true makes every row one`,
-      );
+      this.sayConstant(column, number(low));
+      return { kind: 'rating', column, range: [low, high], onlyPositives: true };
     }
-    return { kind: 'rating', column, range: [low, high], ...(isCount ? { counts: true as const } : {}) };
+    if (!isCount) {
+      const scale = this.scaleOf(column);
+      return { kind: 'rating', column, range: [low, high], ...(scale === undefined ? {} : { scale }) };
+    }
+    this.columns.notes.push(
+      `${column} is a count: rows above its median are positives (data.threshold); --implicit or data.csv.implicit: true makes every row one`,
+    );
+    return { kind: 'rating', column, range: [low, high], counts: true };
   }
 
   private namedValue(): GuessedValue | undefined {
     const [labels, ratings, counts] = (['label', 'rating', 'count'] as const).map((role) =>
       this.columns.named(role),
     ) as [string[], string[], string[]];
-    const label = labels.find((name) => this.columns.facts(name).isFlag);
+    const flags = labels.filter((name) => this.columns.facts(name).isFlag);
     const rating = ratings.find((name) => this.isRating(name));
+    // What somebody thinks of an item tells more than what they did with it.
+    const label = flags.find((name) => rating === undefined || !columnRole(name)?.isDeed);
     const count = [...labels, ...counts].find(
       (name) => this.columns.facts(name).isNumeric && !this.columns.facts(name).isFlag,
     );
@@ -87,10 +153,19 @@ class ValueGuess {
     if (used !== undefined) {
       others(used);
       if (used !== label) this.requirePresent(used);
-      return used === label ? this.asLabel(used) : this.asRating(used, used !== rating);
+      if (used === label) return this.asLabel(used);
+      const { low, high } = this.columns.facts(used);
+      const isCount = used !== rating && low >= 0 && high > 2;
+      if (used !== rating && !isCount && low < high) {
+        this.columns.notes.push(
+          `${used} runs from ${number(low)} to ${number(high)}, and is no label of 0 and 1: above ${number((low + high) / 2)} is a positive (data.threshold)`,
+        );
+      }
+      return this.asRating(used, isCount);
     }
-    const first = [...ratings, ...labels][0];
+    const first = [...ratings, ...labels, ...counts][0];
     if (first === undefined) return undefined;
+    this.columns.requireNumbers(first);
     const { first: value } = this.columns.facts(first);
     const got = value === undefined ? 'is empty' : `is ${JSON.stringify(value.text)} in line ${value.line}`;
     throw this.columns.refusal(
@@ -120,10 +195,15 @@ class ValueGuess {
       const { low, high, isFlag, numbers } = this.columns.facts(name);
       return isFlag && numbers === 0 ? `${name} (true or false)` : `${name} (${number(low)} to ${number(high)})`;
     });
-    const [first] = possible as [string];
+    const numeric = possible.find((name) => this.columns.facts(name).isNumeric);
+    const flag = possible.find((name) => this.columns.facts(name).isFlag);
+    const ways = [
+      ...(numeric === undefined ? [] : [`--rating ${numeric} (data.csv.rating)`]),
+      ...(flag === undefined ? [] : [`--label ${flag} (data.csv.label)`]),
+    ];
     throw this.columns.refusal(
       `${list(shown)} might be the rating or the label`,
-      `say --rating ${first} or --label ${first} (data.csv.rating, data.csv.label), or --implicit (data.csv.implicit: true) if every row is a positive`,
+      `say ${ways.join(' or ')}, or --implicit (data.csv.implicit: true) if every row is a positive`,
     );
   }
 }

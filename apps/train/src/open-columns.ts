@@ -20,6 +20,8 @@ export interface ToldColumns {
   /** False: times are not to be used. */
   readonly timestamp?: string | false | undefined;
   readonly timeFormat?: string | undefined;
+  /** The sign before fractions. */
+  readonly decimal?: string | undefined;
 }
 
 /** Of rows without a value there may be this share before a column counts as none. */
@@ -91,6 +93,8 @@ export class OpenColumns {
 
   /** Rows without a value in a column in use are left out, which is said. */
   use(name: string, key: MissingColumn): string {
+    if (this.names.indexOf(name) !== this.names.lastIndexOf(name))
+      throw this.refusal(`column ${name} stands twice in the header`, 'rename one of them in the file');
     this.taken.add(name);
     const { missing, missingCount } = this.facts(name);
     this.missing.set(key, { column: name, texts: new Set() });
@@ -117,6 +121,17 @@ export class OpenColumns {
       });
     if (found.every(isEverywhere)) return [...new Set(found.flatMap(([, { texts }]) => [...texts]))];
     return Object.fromEntries(found.map(([key, { texts }]) => [key, [...texts]]));
+  }
+
+  /** Refuses numbers whose commas may stand between thousands or before fractions. */
+  requireNumbers(name: string): void {
+    const { grouped, openCommas, commas } = this.facts(name);
+    if (grouped === undefined || (openCommas > 0 && (openCommas < commas || this.told.decimal === ','))) return;
+    const fraction = openCommas > 0 ? '; if it is the sign of fractions, say --decimal , (data.csv.decimal: ",")' : '';
+    throw this.refusal(
+      `${name} seems to have signs between thousands (${JSON.stringify(grouped.text)} in line ${grouped.line})`,
+      `write its numbers without them${fraction}`,
+    );
   }
 
   leaveOut(name: string, key: MissingColumn, texts: ReadonlyMap<string, { count: number; line: number }>): void {

@@ -81,12 +81,100 @@ describe('a rating', () => {
     await expect(guessOf(table({ user, item, rating: () => 'good' }))).rejects.toThrow(/rating is "good" in line 2/);
   });
 
+  it('with signs between thousands is never taken for a fraction', async () => {
+    const plays = (row: number) => (row % 3 ? `"${1 + row},${100 + row}"` : row);
+    await expect(guessOf(table({ user, item, plays }))).rejects.toThrow(
+      /plays seems to have signs between thousands \("2,101" in line 3\); write .* say --decimal , \(data\.csv\.decimal/,
+    );
+    expect(await guessOf(table({ user, item, plays }), { decimal: ',' })).toMatchObject({
+      decimal: ',',
+      value: { range: [0, 12.111] },
+    });
+    for (const text of ['"1,234,567"', '1 234', '"1.234,5"', "1'234"]) {
+      await expect(guessOf(table({ user, item, plays: (row) => (row % 3 ? text : row) }))).rejects.toThrow(
+        /signs between thousands .* write its numbers without them$/,
+      );
+    }
+    // A fraction of another length shows that the comma is its sign.
+    const prices = table({ user, item, rating: (row) => (row === 0 ? '3,5' : '1,234') }, 12, ';');
+    expect(await guessOf(prices)).toMatchObject({ decimal: ',', value: { range: [1.234, 3.5] } });
+  });
+
+  it('that may stand for none is named, and moves no threshold', async () => {
+    for (const [text, of] of [
+      ['-1', (row) => (row % 3 ? 1 + (row % 10) : -1)],
+      ['99', (row) => (row % 5 ? row % 10 : 99)],
+      ['0', (row) => (row % 2 ? 1 + (row % 5) : 0)],
+    ] as [string, (row: number) => number][]) {
+      const others = Array.from({ length: 60 }, (_, row) => of(row)).filter((value) => String(value) !== text);
+      const range = [Math.min(...others), Math.max(...others)] as [number, number];
+      const guess = await guessOf(table({ user, item, rating: of }, 60));
+      expect(guess).toMatchObject({ value: { scale: range }, threshold: (range[0] + range[1]) / 2 });
+      expect(guess.notes.join()).toMatch(new RegExp(`rating is ${text} in \\d+ of 60 rows .*missing: \\["${text}"\\]`));
+    }
+    for (const of of [(row: number) => row % 11, (row: number) => [1, 2, 5][row % 3] as number, stars]) {
+      expect((await guessOf(table({ user, item, rating: of }, 60))).notes).toEqual([]);
+    }
+  });
+
+  it('is no column of words that is called a count', async () => {
+    await expect(guessOf(table({ user, item, plays: () => 'many' }))).rejects.toThrow(/plays is "many" in line 2/);
+  });
+
+  it('stands once in the header', async () => {
+    await expect(guessOf('user,item,rating,rating\nu,i,1,2\nv,i,2,1\n')).rejects.toThrow(
+      /column rating stands twice in the header; rename one/,
+    );
+    await expect(guessOf('user,item,item\nu,i,j\n')).rejects.toThrow(/column item stands twice/);
+  });
+
+  it('goes before a mark of what somebody did, which is named', async () => {
+    const guess = await guessOf(table({ user, item, is_read: (row) => row % 2, rating: stars }));
+    expect(guess.value).toMatchObject({ kind: 'rating', column: 'rating' });
+    expect(guess.notes.join()).toMatch(/is_read may be meant instead of rating/);
+    expect((await guessOf(table({ user, item, is_read: (row) => row % 2 }))).value).toMatchObject({ kind: 'label' });
+    await expect(guessOf(table({ user, item, is_weekend: (row) => row % 2 }))).rejects.toThrow(
+      /is_weekend \(0 to 1\) might be .* say --rating is_weekend .*--label is_weekend/,
+    );
+  });
+
   it('gives way to labels, and is named then', async () => {
     const guess = await guessOf(
       table({ user, item, rating: stars, is_recommended: (row) => (row % 2 ? 'True' : 'False') }),
     );
     expect(guess.value).toMatchObject({ kind: 'label', column: 'is_recommended' });
     expect(guess.notes.join()).toMatch(/rating may be meant instead of is_recommended/);
+  });
+});
+
+describe('a label', () => {
+  it.each([
+    ['Yes', 'No'],
+    ['t', 'f'],
+    ['Y', 'N'],
+    ['WAHR', 'FALSCH'],
+    ['True', 'False'],
+  ])('is %s or %s', async (yes, no) => {
+    const guess = await guessOf(table({ user, item, liked: (row) => (row % 2 ? yes : no) }));
+    expect(guess).toMatchObject({ value: { kind: 'label', column: 'liked' }, notes: [] });
+  });
+
+  it('of two other numbers has the middle for a threshold', async () => {
+    for (const [low, high] of [
+      [-1, 1],
+      [1, 2],
+    ] as const) {
+      const guess = await guessOf(table({ user, item, label: (row) => (row % 2 ? high : low) }));
+      expect(guess).toMatchObject({ value: { kind: 'rating', range: [low, high] }, threshold: (low + high) / 2 });
+      expect(guess.notes.join()).toMatch(/label runs from .* and is no label of 0 and 1.*data\.threshold/);
+    }
+  });
+
+  it('that is the same in every row is named', async () => {
+    const ones = await guessOf(table({ user, item, label: () => 1 }));
+    expect(ones.value).toMatchObject({ kind: 'label', onlyPositives: true });
+    expect(ones.notes.join()).toMatch(/label is 1 in every row: all are positives/);
+    expect((await guessOf(table({ user, item, label: () => 0 }))).notes.join()).toMatch(/no positive to learn from/);
   });
 });
 

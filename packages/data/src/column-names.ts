@@ -9,6 +9,8 @@ export interface NamedColumn {
   readonly role: ColumnRole;
   /** How little the name tells: of two columns of one role, the one with the smaller number is meant. */
   readonly rank: number;
+  /** Of a label: whether it says what somebody did, such as `clicked`, not what they think of it, such as `liked`. */
+  readonly isDeed?: true;
 }
 
 /** Words by role, the most telling first. */
@@ -30,20 +32,8 @@ const vocabulary = {
     ...['satisfaction', 'feedback', 'value', 'vote', 'bewertung', 'puntuacion'],
   ],
   label: [
-    ...[
-      'label',
-      'clicked',
-      'click',
-      'liked',
-      'like',
-      'purchased',
-      'purchase',
-      'positive',
-      'target',
-      'bought',
-      'watched',
-    ],
-    ...['converted', 'conversion', 'recommended', 'interested', 'upvote', 'thumb', 'favorite', 'favourite'],
+    ...['label', 'clicked', 'click', 'liked', 'like', 'purchased', 'purchase', 'positive', 'target', 'bought'],
+    ...['watched', 'converted', 'conversion', 'recommended', 'interested', 'upvote', 'thumb', 'favorite', 'favourite'],
   ],
   count: [
     ...['playcount', 'count', 'play', 'listen', 'view', 'visit', 'frequency', 'freq', 'hours', 'minutes', 'weight'],
@@ -56,6 +46,12 @@ const vocabulary = {
   title: ['title', 'name', 'titel', 'titulo'],
 } satisfies Record<Exclude<ColumnRole, 'other'>, readonly string[]>;
 
+/** Words for what somebody did: alone some are labels, and all are after `is` or `has`. */
+const deeds = [
+  ...['clicked', 'click', 'purchased', 'purchase', 'bought', 'buy', 'watched', 'converted', 'conversion', 'read'],
+  ...['played', 'listened', 'viewed', 'view', 'opened', 'booked', 'ordered', 'reordered', 'installed', 'subscribed'],
+  ...['followed', 'shared', 'saved', 'visited', 'streamed', 'consumed', 'attended', 'applied', 'finished', 'completed'],
+];
 /** Words for the key of a thing: `user id` is the user, and `order id` is nobody. */
 const keyWords = [
   'id',
@@ -221,10 +217,14 @@ export function columnRole(name: string): NamedColumn | undefined {
   }
   // A mark of whether something happened.
   if (isOneOf(['is', 'has', 'was', 'did'], before[0]) && !isKey) {
-    return before.concat(last).some((part) => isOneOf(otherwise.label, part))
-      ? { role: 'other', rank: byName }
-      : { role: 'label', rank: vocabulary.label.length };
+    if (before.concat(last).some((part) => isOneOf(otherwise.label, part))) return { role: 'other', rank: byName };
+    const isDeed = isOneOf(deeds, last);
+    if (!isDeed && rankOf('label', last) === undefined) return undefined;
+    return { role: 'label', rank: vocabulary.label.length, ...(isDeed ? { isDeed: true as const } : {}) };
   }
+  // The date on which something was done, such as `date read`.
+  if (isOneOf(['date', 'time'], before[0]) && isOneOf(deeds, last) && !isKey)
+    return { role: 'timestamp', rank: vocabulary.timestamp.length };
   if (isOneOf(vocabulary.title, last)) return { role: 'title', rank: vocabulary.title.indexOf(last) };
   for (const role of ['user', 'item'] as const) {
     const rank = rankOf(role, last);
@@ -239,7 +239,8 @@ export function columnRole(name: string): NamedColumn | undefined {
     if (rank === undefined) continue;
     if (before.some((part) => isOneOf(otherwise[role], part))) return { role: 'other', rank: byName };
     // A count of plays, but no play of counts.
-    return { role, rank: rank * 10 + (before.length > 0 ? 1 : 0) };
+    const isDeed = role === 'label' && isOneOf(deeds, last);
+    return { role, rank: rank * 10 + (before.length > 0 ? 1 : 0), ...(isDeed ? { isDeed } : {}) };
   }
   return isOneOf(others, last) ? { role: 'other', rank: byName } : undefined;
 }

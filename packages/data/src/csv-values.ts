@@ -27,6 +27,16 @@ export function hasDecimalComma(text: string): boolean {
   return /^[+-]?\d+,\d+$/.test(text.trim());
 }
 
+/** Whether a text is a number with signs between thousands, such as `1,234,567`, `1.234,5` or `12 345`. */
+export function hasThousands(text: string): boolean {
+  return /^[+-]?\d{1,3}(?:([,.'’ \u00a0\u202f])\d{3}(?:\1\d{3})*(?:(?!\1)[.,]\d+)?)$/.test(text.trim());
+}
+
+/** Whether a text with a decimal comma may as well have one between thousands, such as `1,234`. */
+export function mayHaveThousands(text: string): boolean {
+  return /^[+-]?[1-9]\d{0,2},\d{3}$/.test(text.trim());
+}
+
 /** A number by the sign of its fractions; NaN for what is none. */
 export function parseDecimal(text: string, decimal: '.' | ','): number {
   const trimmed = text.trim();
@@ -38,10 +48,14 @@ export function parseDecimal(text: string, decimal: '.' | ','): number {
 export function readRating(text: string, column: string, place: string, decimal: '.' | ','): number {
   const value = parseDecimal(text, decimal);
   if (Number.isFinite(value)) return value;
+  const plain = 'write numbers without a sign between thousands';
   if (hasDecimalComma(text)) {
-    const problem = `${column} must be a number, got ${excerpt(text)} with a decimal comma`;
-    throw refusal(problem, place, 'set data.csv.decimal: ","');
+    const isOpen = mayHaveThousands(text);
+    const problem = `${column} must be a number, got ${excerpt(text)} with a ${isOpen ? 'comma' : 'decimal comma'}`;
+    const set = 'set data.csv.decimal: ","';
+    throw refusal(problem, place, isOpen ? `${plain}, or, if it is the sign of a fraction, ${set}` : set);
   }
+  if (hasThousands(text)) throw refusal(`${column} must be a number, got ${excerpt(text)}`, place, plain);
   throw refusal(`${column} must be a finite number, got ${excerpt(text)}${missingHint(text)}`, place);
 }
 
@@ -52,10 +66,21 @@ export function readLabel(text: string, column: string, place: string): boolean 
   throw refusal(`${column} must be 0 or 1, got ${excerpt(text)}${missingHint(text)}`, place);
 }
 
-/** A mark as people and programs write it: 1, 1.0, true; 0, 0.0, False. Undefined for anything else. */
+/** Words for true and false, as databases and tables in several languages write them. */
+const flagWords: ReadonlyMap<string, boolean> = new Map([
+  ...['true', 't', 'yes', 'y', 'wahr', 'ja', 'vrai', 'oui', 'verdadero', 'verdadeiro', 'vero', 'si', 'sí', 'sim'].map(
+    (word) => [word, true] as const,
+  ),
+  ...['false', 'f', 'no', 'n', 'falsch', 'nein', 'faux', 'non', 'falso', 'nao', 'não'].map(
+    (word) => [word, false] as const,
+  ),
+]);
+
+/** A mark as people and programs write it: 1, 1.0, true, yes; 0, 0.0, False, n. Undefined for anything else. */
 export function parseFlag(text: string): boolean | undefined {
   const word = text.trim().toLowerCase();
-  if (word === 'true' || word === 'false') return word === 'true';
+  const said = flagWords.get(word);
+  if (said !== undefined) return said;
   const value = decimalNumber.test(word) ? Number(word) : Number.NaN;
   return value === 0 || value === 1 ? value === 1 : undefined;
 }

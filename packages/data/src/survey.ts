@@ -2,7 +2,7 @@
 
 import { InputError } from '@crossgate/core';
 import { type CsvRecord, CsvSplitter } from './csv';
-import { hasDecimalComma, isMissingWord, parseFlag } from './csv-values';
+import { hasDecimalComma, hasThousands, isMissingWord, mayHaveThousands, parseFlag } from './csv-values';
 import { isSeparatorLine, isTellingName, looksLikeRow, namedSeparator, requireTable, widthRefusal } from './first-line';
 import type { SourceFolder } from './source';
 import { decodeText, requireText, sniffedLength } from './text-encoding';
@@ -17,14 +17,25 @@ export interface FoundValue {
   readonly line: number;
 }
 
+/** Numbers up to which the rows of each are counted: more are no scale of ratings. */
+const mostDistinct = 256;
+
 /** What a column holds. */
 export class ColumnFacts {
   /** Values that are numbers, with a decimal comma or a point. */
   numbers = 0;
   /** Numbers with a decimal comma. */
   commas = 0;
+  /** Numbers with a comma that may as well stand between thousands, such as `1,234`. */
+  openCommas = 0;
+  /** The first value with signs between thousands, or that may have one. */
+  grouped: FoundValue | undefined;
   /** Values that are 0, 1, true or false. */
   flags = 0;
+  /** Values that are 1 or true. */
+  positives = 0;
+  /** Rows by number, with the text of the first; undefined where there are many numbers. */
+  distinct: Map<number, { readonly text: string; count: number }> | undefined = new Map();
   /** The smallest number. */
   low = Number.POSITIVE_INFINITY;
   /** The largest number. */
@@ -58,8 +69,13 @@ export class ColumnFacts {
     this.first ??= { text, line };
     const hasComma = hasDecimalComma(text);
     const plain = hasComma ? text.replace(',', '.') : text;
+    const isOpen = hasComma && mayHaveThousands(text);
+    if (isOpen) this.openCommas++;
+    if (isOpen || (!hasComma && /\d\D\d{3}/.test(text) && !decimalNumber.test(plain) && hasThousands(text)))
+      this.grouped ??= { text, line };
     if (!decimalNumber.test(plain)) {
-      if (parseFlag(text) !== undefined) this.flags++;
+      const flag = parseFlag(text);
+      if (flag !== undefined) this.addFlag(flag);
       else if (this.words.size < 6 || this.words.has(text)) count(this.words, text, line);
       this.times.addText(text, line);
       return;
@@ -67,12 +83,25 @@ export class ColumnFacts {
     const number = Number(plain);
     this.numbers++;
     if (hasComma) this.commas++;
-    if (number === 0 || number === 1) this.flags++;
+    if (number === 0 || number === 1) this.addFlag(number === 1);
+    this.addDistinct(number, text);
     if (number < this.low) this.low = number;
     if (number > this.high) this.high = number;
     const size = number > 0 ? Math.floor(16 * Math.log2(number)) : Number.NEGATIVE_INFINITY;
     this.sizes.set(size, (this.sizes.get(size) ?? 0) + 1);
     this.times.addNumber(plain, number, line);
+  }
+
+  private addFlag(isPositive: boolean): void {
+    this.flags++;
+    if (isPositive) this.positives++;
+  }
+
+  private addDistinct(number: number, text: string): void {
+    const present = this.distinct?.get(number);
+    if (present !== undefined) present.count++;
+    else this.distinct?.set(number, { text, count: 1 });
+    if ((this.distinct?.size ?? 0) > mostDistinct) this.distinct = undefined;
   }
 
   /** How many values are missing. */

@@ -48,7 +48,17 @@ const names: Readonly<Record<ColumnRole | 'nothing', readonly string[]>> = {
     'unix_timestamp',
     'unixReviewTime',
     'created_at',
-  ].concat(['InvoiceDate', 't_dat', 'time_ms', 'rated_on', 'date_added', 'rating_date', 'time of review', 'Datum']),
+  ].concat([
+    'InvoiceDate',
+    't_dat',
+    'time_ms',
+    'rated_on',
+    'date_added',
+    'rating_date',
+    'time of review',
+    'Datum',
+    'Date Read',
+  ]),
   title: ['title', 'Book-Title', 'product_name', 'title:token_seq', 'name'],
   other: [
     '',
@@ -61,7 +71,7 @@ const names: Readonly<Record<ColumnRole | 'nothing', readonly string[]>> = {
     'release_date',
     'Year-Of-Publication',
   ].concat(['price', 'Quantity', 'verified_purchase', 'helpful_vote', 'video_duration', 'category_id', 'age']),
-  nothing: ['x', 'toad', 'music', 'v1', 'behavior', 'event'],
+  nothing: ['x', 'toad', 'music', 'v1', 'behavior', 'event', 'is_weekend'],
 };
 
 describe('columnRole', () => {

@@ -189,6 +189,22 @@ describe('advice', () => {
     );
   });
 
+  it('names signs between thousands, and never takes them for a fraction', async () => {
+    await expect(build('user,item,rating\na,p,"1,234"\n')).rejects.toThrow(
+      /got "1,234" with a comma; write numbers without a sign between thousands, or, .* set data\.csv\.decimal/,
+    );
+    for (const number of ['1,234,567', '1 234', '1.234,5']) {
+      await expect(build(`user,item,rating\na,p,"${number}"\n`)).rejects.toThrow(
+        /must be a number, got ".*"; write numbers without a sign between thousands$/,
+      );
+    }
+  });
+
+  it('takes yes and no for labels', async () => {
+    const dataset = await build('user,item,label\na,p,Yes\na,q,n\nb,p,VRAI\nb,q,F\n');
+    expect([...dataset.splits.train.label]).toEqual([1, 0, 1, 0]);
+  });
+
   it('takes true and false for labels', async () => {
     const dataset = await build('user,item,is_recommended\na,p,True\na,q,false\nb,p,1.0\n', {
       label: 'is_recommended',

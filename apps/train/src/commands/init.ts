@@ -25,7 +25,7 @@ const yaml = (value: string | number | NonNullable<GuessedColumns['missing']>) =
 function thresholdLines({ value, threshold = 3 }: Pick<GuessedColumns, 'value' | 'threshold'>): string[] {
   if (value.kind === 'implicit') return [];
   if (value.kind === 'label') return [`  # ${value.column} is 0 or 1: no threshold is needed`];
-  const [low, high] = value.range;
+  const [low, high] = value.scale ?? value.range;
   const what = value.counts
     ? `a count above it is a positive; counts run`
     : 'a rating above it is a positive; ratings run';
@@ -109,7 +109,7 @@ function dataLines(path: string, guess: Findings | undefined): string[] {
 }
 
 function configText(path: string, guess: Findings | undefined): string {
-  const isImplicit = guess?.value.kind === 'implicit';
+  const isImplicit = guess?.value.kind === 'implicit' || guess?.value.onlyPositives === true;
   return [
     '# An experiment on your own data. All keys: crossgate config show FILE; their meaning: crossgate config schema.',
     isImplicit
@@ -145,7 +145,7 @@ const LONG = 1e8;
 /** Options that say something of the file, by their names in the handler. */
 const fileOptions: Readonly<Record<string, string>> = {
   ...{ user: '--user', item: '--item', rating: '--rating', label: '--label', implicit: '--implicit' },
-  ...{ timestamp: '--timestamp', timeFormat: '--time-format', header: '--header' },
+  ...{ timestamp: '--timestamp', timeFormat: '--time-format', header: '--header', decimal: '--decimal' },
   ...{ separator: '--separator', encoding: '--encoding' },
 };
 
@@ -163,6 +163,8 @@ async function examine(path: string, shown: string, options: InitOptions): Promi
   const separator = options.separator === '\\t' ? '\t' : options.separator;
   if (separator !== undefined && (separator.length !== 1 || /["\r\n]/.test(separator)))
     throw new InputError('must be one character, not a quote or a line end', { code: 'usage', place: '--separator' });
+  if (options.decimal !== undefined && !['.', ','].includes(options.decimal))
+    throw new InputError('must be . or ,', { code: 'usage', place: '--decimal' });
   const source = folderSource(dirname(path));
   const file = basename(path).replace(/\.gz$/, '');
   const guess = guessColumns(await surveyCsv(source, file, shown, { ...options, separator }), shown, options);
@@ -201,6 +203,7 @@ export function registerInit(program: Command, host: Host): void {
     .option('--header', 'the first line names the columns, whatever it looks like')
     .option('--no-header', 'the first line is a row: columns are numbers from 1')
     .option('--separator <character>', 'character between fields')
+    .option('--decimal <sign>', 'sign before fractions: . or ,')
     .option('--encoding <name>', 'encoding of the file, such as windows-1252; default: UTF-8');
   host.handle<InitOptions>(command, async (context, options) => {
     const { cwd } = context.io;
