@@ -165,6 +165,12 @@ export class OpenColumns {
     if (others.length > 0) {
       this.notes.push(`${list(others)} may be the ${role} as well as ${best}: --${role} or data.csv.${role} chooses`);
     }
+    const { rounded } = this.facts(best).times;
+    if (rounded > 0) {
+      this.notes.push(
+        `${best}: ${rounded} ids are rounded numbers (1.2E+11), so several may be one; export them as text`,
+      );
+    }
     return this.use(best, role);
   }
 }

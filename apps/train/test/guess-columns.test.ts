@@ -205,6 +205,11 @@ describe('users and items', () => {
     expect((await guessOf(table({ who: user, item, rating: stars }), { user: 'who' })).user).toBe('who');
   });
 
+  it('are named where a program for tables rounded them', async () => {
+    const guess = await guessOf(table({ user: (row) => `1.23457E+${11 + (row % 3)}`, item, rating: stars }));
+    expect(guess.notes.join()).toMatch(/user: 12 ids are rounded numbers/);
+  });
+
   it('that are missing leave a text that another column has as it is', async () => {
     const zeros = await guessOf(
       table({ user, item, label: (row) => row % 2, time: (row) => (row === 5 ? 0 : seconds(row)) }),

@@ -13,23 +13,50 @@ export interface NamedColumn {
   readonly isDeed?: true;
 }
 
+/** Letters without accents and marks, as {@link nameParts} compares them. */
+const plainLetters = (text: string) => text.normalize('NFD').replaceAll(/\p{Diacritic}/gu, '');
+
+function withoutMarks<Role extends string>(words: Record<Role, readonly string[]>): Record<Role, readonly string[]> {
+  const entries = Object.entries<readonly string[]>(words).map(([role, list]) => [role, list.map(plainLetters)]);
+  return Object.fromEntries(entries) as Record<Role, readonly string[]>;
+}
+
 /** Words by role, the most telling first. */
-const vocabulary = {
+const vocabulary = withoutMarks({
   user: [
     ...['user', 'customer', 'member', 'client', 'reviewer', 'account', 'visitor', 'uid', 'person', 'consumer'],
     ...['buyer', 'shopper', 'subscriber', 'viewer', 'reader', 'listener', 'player', 'rater', 'profile', 'patron'],
-    ...['guest', 'usr', 'household', 'login', 'email', 'nick', 'screen', 'nutzer', 'kunde', 'usuario', 'cliente'],
+    ...[
+      'guest',
+      'usr',
+      'household',
+      'login',
+      'email',
+      'nick',
+      'screen',
+      'nutzer',
+      'benutzer',
+      'kunde',
+      'usuario',
+      'cliente',
+    ],
+    ...['utilisateur', 'utente', 'gebruiker', 'klant', 'пользователь', 'клиент', '用户', '用戶', '会员'],
+    ...['顧客', '客户', 'ユーザー', 'ユーザ', '사용자'],
   ],
   item: [
     ...['item', 'product', 'movie', 'parentasin', 'asin', 'sku', 'stock', 'article', 'isbn', 'iid', 'book', 'track'],
     ...['song', 'video', 'film', 'anime', 'game', 'recipe', 'business', 'venue', 'restaurant', 'hotel', 'place'],
     ...['location', 'poi', 'listing', 'course', 'news', 'post', 'content', 'podcast', 'episode', 'show', 'series'],
     ...['joke', 'beer', 'wine', 'paper', 'document', 'doc', 'url', 'page', 'app', 'ad', 'job', 'coupon', 'pin'],
-    ...['event', 'artist', 'album', 'playlist', 'artikel', 'produkt', 'producto', 'produit'],
+    ...['event', 'artist', 'album', 'playlist', 'artikel', 'produkt', 'producto', 'produit', 'produto'],
+    ...['prodotto', 'articulo', 'pelicula', 'filme', 'buch', 'livre', 'libro', 'livro', 'boek', 'chanson'],
+    ...['товар', 'фильм', 'книга', '商品', '物品', '电影', '書籍', '图书', '作品', 'アイテム', '映画', '상품', '영화'],
   ],
   rating: [
     ...['rating', 'star', 'score', 'overall', 'rate', 'grade', 'point', 'mark', 'preference', 'pref', 'evaluation'],
     ...['satisfaction', 'feedback', 'value', 'vote', 'bewertung', 'puntuacion'],
+    ...['calificacion', 'avaliacao', 'pontuacao', 'nota', 'note', 'voto', 'valutazione', 'punteggio', 'waardering'],
+    ...['beoordeling', 'оценка', 'рейтинг', '评分', '評分', '評価', 'レーティング', '평점', '별점'],
   ],
   label: [
     ...['label', 'clicked', 'click', 'liked', 'like', 'purchased', 'purchase', 'positive', 'target', 'bought'],
@@ -41,10 +68,12 @@ const vocabulary = {
   ],
   timestamp: [
     ...['timestamp', 'time', 'datetime', 'date', 'ts', 'when', 'dt', 'dat', 'tstamp', 'epoch', 'day', 'datum', 'fecha'],
+    ...['stamp', 'zeitstempel', 'horodatage', 'heure', 'hora', 'tijd', 'дата', 'время', '时间', '時間', '时间戳'],
+    ...['日期', '日時', 'タイムスタンプ', '시간', '날짜'],
     ...['created', 'added', 'modified', 'updated', 'create', 'zeit', 'year', 'month'],
   ],
-  title: ['title', 'name', 'titel', 'titulo'],
-} satisfies Record<Exclude<ColumnRole, 'other'>, readonly string[]>;
+  title: ['title', 'name', 'titel', 'titulo', 'titre', 'titolo', 'nombre', 'nome', 'nom', 'название', '标题', '名称'],
+} satisfies Record<Exclude<ColumnRole, 'other'>, readonly string[]>);
 
 /** Words for what somebody did: alone some are labels, and all are after `is` or `has`. */
 const deeds = [
@@ -175,9 +204,8 @@ const typed = /^(.*):(token|token_seq|float|float_seq)$/;
  */
 export function nameParts(name: string): readonly string[] {
   const plain = typed.exec(name.trim())?.[1] ?? name.trim();
-  return plain
-    .normalize('NFD')
-    .replaceAll(/\p{Diacritic}/gu, '')
+  return plainLetters(plain)
+    .replaceAll(/(\p{Lo})(?=[A-Za-z])|([A-Za-z])(?=\p{Lo})/gu, '$& ')
     .replaceAll(/(\p{Ll}|\d)(?=\p{Lu})|(\p{Lu})(?=\p{Lu}\p{Ll})/gu, '$& ')
     .toLowerCase()
     .split(/[^\p{L}\p{N}]+/u)

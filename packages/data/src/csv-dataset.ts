@@ -6,7 +6,8 @@ import { excerpt, readId, readLabel, readRating, TimeColumn } from './csv-values
 import type { Dataset, Recipe } from './dataset';
 import type { DatasetDefinition } from './definition';
 import { assembleEvents, EventTable } from './events';
-import { hasOuterSpace, idBesideSpace } from './id-lookup';
+import { idBesideSpace, idOfSameNumber } from './id-lookup';
+import { idRemarks } from './id-remarks';
 import { missingCheck, missingTexts } from './missing';
 import { type DatasetOptions, planEvents, recipeOf } from './options';
 import { type CsvKeys, readCsv } from './read-csv';
@@ -128,20 +129,6 @@ async function readTitles(source: SourceFolder, columns: ReturnType<typeof colum
   return titles;
 }
 
-/** A remark on ids with white space at their ends, which may be meant or not. */
-function spacedIds(kind: 'user' | 'item', ids: readonly string[]): string[] {
-  const spaced = ids.filter(hasOuterSpace);
-  const [first] = spaced;
-  if (first === undefined) return [];
-  const bare = new Set<string>();
-  const twin = ids.find((id) => bare.size === bare.add(id.trim()).size)?.trim();
-  const count = `${spaced.length} of ${ids.length} ${kind} ids`;
-  const words = `${count} have white space at an end, such as ${excerpt(first)}; it is kept`;
-  if (twin === undefined) return [words];
-  const alike = ids.filter((id) => id.trim() === twin).map(excerpt);
-  return [`${words}, so ${alike.join(' and ')} are ${alike.length} ${kind}s`];
-}
-
 /**
  * Builds a data set from `interactions.csv` and, if it exists, `items.csv`. The first has the columns user, item,
  * timestamp, and rating or label (neither with `csv.implicit`); the second has item and title.
@@ -234,13 +221,14 @@ export async function buildCsv(source: SourceFolder, options: DatasetOptions = {
       const item = readId(itemText, columns.item, place);
       if (titles !== undefined && !titles.has(item)) {
         const spaced = idBesideSpace(item, titles.keys());
+        const other = spaced ?? idOfSameNumber(item, titles.keys());
         throw new InputError(`item ${excerpt(item)} is not in ${columns.items}`, {
           code: 'csv.value',
           place,
           fix:
-            spaced === undefined
+            other === undefined
               ? `add its title there, or leave out ${columns.items} if you need no titles`
-              : `${excerpt(spaced)} is, but white space is part of an id: write it alike in both files`,
+              : `${excerpt(other)} is, but ${spaced === undefined ? 'ids are compared letter by letter' : 'white space is part of an id'}: write it alike in both files`,
         });
       }
       let label = true;
@@ -272,7 +260,7 @@ export async function buildCsv(source: SourceFolder, options: DatasetOptions = {
   if (unread !== undefined)
     warnings.push(`column ${unread} is not read; data.csv.timestamp: ${unread} takes it for times`);
   if (titles === undefined) warnings.push(`no ${columns.items}: the ids stand for the titles`);
-  warnings.push(...spacedIds('user', events.userIds), ...spacedIds('item', events.itemIds));
+  warnings.push(...idRemarks('user', events.userIds), ...idRemarks('item', events.itemIds));
   return assembleEvents({
     name: 'csv',
     recipe: recipe(options),

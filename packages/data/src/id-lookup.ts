@@ -16,6 +16,19 @@ export function idBesideSpace(id: string, ids: Iterable<string>): string | undef
   return undefined;
 }
 
+/** The plain digits of an id that is a whole number, without zeros before and fractions of zero; undefined for others. */
+export function sameNumber(id: string): string | undefined {
+  return /^\s*0*(\d+?)(?:\.0+)?\s*$/.exec(id)?.[1];
+}
+
+/** The id that is the same number in another form, such as `7` for `7.0` or `007`, for messages. */
+export function idOfSameNumber(id: string, ids: Iterable<string>): string | undefined {
+  const number = sameNumber(id);
+  if (number === undefined) return undefined;
+  for (const other of ids) if (other !== id && sameNumber(other) === number) return other;
+  return undefined;
+}
+
 /** Finds the dense ids of users or items by the ids of the source. */
 export class IdLookup {
   private readonly dense: ReadonlyMap<string, number>;

@@ -141,7 +141,7 @@ export async function* decodeText(chunks: AsyncIterable<Uint8Array>, source: Tex
     } catch {
       throw refuse(
         `is not ${encoding.toUpperCase()} text${lines.describe(bytes, encoding)}`,
-        encoding === 'utf-8' ? setTo('windows-1252 (or what it was written in)') : setTo('another encoding'),
+        encoding === 'utf-8' ? setTo(`${lines.likely(bytes)} (or what it was written in)`) : setTo('another encoding'),
       );
     }
     if (bytes !== undefined) {
@@ -217,6 +217,44 @@ export class Utf8Check {
   }
 }
 
+/** Signs of a script, and the encodings in which text of that script gives nothing but them. */
+const scripts: readonly (readonly [string, RegExp])[] = [
+  [
+    'shift_jis',
+    /^[\u3000-\u30ff\u4e00-\u9fff\uff01-\uff9f]*[\u3041-\u30ff][\u3000-\u30ff\u4e00-\u9fff\uff01-\uff9f]*$/,
+  ],
+  ['euc-jp', /^[\u3000-\u30ff\u4e00-\u9fff\uff01-\uff9f]*[\u3041-\u30ff][\u3000-\u30ff\u4e00-\u9fff\uff01-\uff9f]*$/],
+  ['windows-1251', /^[\u0401\u0410-\u044f\u0451«»№—–]+$/],
+  ['euc-kr', /^[\uac00-\ud7a3]+$/],
+  ['gb18030', /^[\u3000-\u301f\u4e00-\u9fff\uff01-\uff5e]+$/],
+  ['big5', /^[\u3000-\u301f\u4e00-\u9fff\uff01-\uff5e]+$/],
+];
+
+/**
+ * The encoding that bytes, which are no UTF-8, are most likely in. In the languages of western Europe, letters with marks
+ * stand alone or in pairs; where more stand together, the text is in another script.
+ */
+export function likelyEncoding(bytes: Uint8Array): string {
+  const head = bytes.subarray(0, 1 << 14);
+  const runs = decodeLatin1(head).match(/[\x80-\xff]+/g) ?? [];
+  if (runs.some((run) => run.length > 2)) {
+    for (const [encoding, only] of scripts) {
+      // The bytes may end within a letter.
+      const letters = new TextDecoder(encoding).decode(head).replaceAll(/[\0-\x7f]+|\ufffd$/g, '');
+      if (only.test(letters)) return encoding;
+    }
+    return 'windows-1252';
+  }
+  // Where windows-1252 has signs, the Macintosh has letters.
+  const isMac = (run: string) => [...run].every((byte) => byte >= '\x80' && byte <= '\x9f' && macLetters.test(byte));
+  return runs.length > 0 && runs.every(isMac) && /[a-z][\x80-\x9f]|[\x80-\x9f][a-z]/.test(decodeLatin1(head))
+    ? 'macintosh'
+    : 'windows-1252';
+}
+
+/** Bytes of letters on the Macintosh that are letters of hardly any title in windows-1252. */
+const macLetters = /[\x81-\x8b\x8d-\x90\x93-\x95\x97-\x99\x9b\x9d-\x9f\x87\x8e]/;
+
 /** Finds the line of bytes that cannot be decoded. */
 class LineFinder {
   private line = 1;
@@ -233,10 +271,18 @@ class LineFinder {
     this.rest = last >= 0 ? begun : joinBytes([this.rest, begun]).slice(-400);
   }
 
-  /** The first line that is not UTF-8, as an encoding of one byte would show it. */
+  /** The encoding that the text up to here, which is not UTF-8, is most likely in. */
+  likely(bytes: Uint8Array | undefined): string {
+    return likelyEncoding(joinBytes([this.rest, bytes ?? new Uint8Array(0)]));
+  }
+
+  /** The first line that is not UTF-8, as its most likely encoding shows it. */
   describe(bytes: Uint8Array | undefined, encoding: string): string {
     if (encoding !== 'utf-8') return '';
     const all = joinBytes([this.rest, bytes ?? new Uint8Array(0)]);
+    const likely = likelyEncoding(all);
+    const decode = (part: Uint8Array) =>
+      likely === 'windows-1252' ? decodeWindows1252(part) : new TextDecoder(likely).decode(part);
     let line = this.line;
     for (let start = 0; start < all.length; line++) {
       const found = all.indexOf(10, start);
@@ -247,9 +293,10 @@ class LineFinder {
         new TextDecoder('utf-8', { fatal: true }).decode(one);
       } catch {
         const at = one.findIndex((byte) => byte >= 0x80);
-        const part = one.subarray(Math.max(0, at - 20), at + 20);
-        const shown = JSON.stringify(decodeWindows1252(part).trim());
-        return ` (line ${line}: windows-1252 would read ${shown})`;
+        // A piece of a text of several bytes a letter has to begin with one.
+        const part = likely === 'windows-1252' ? one.subarray(Math.max(0, at - 20), at + 20) : one.subarray(0, at + 40);
+        const shown = JSON.stringify(decode(part).trim().slice(0, 60));
+        return ` (line ${line}: ${likely} would read ${shown})`;
       }
     }
     return '';

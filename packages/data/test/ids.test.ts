@@ -41,6 +41,27 @@ describe('ids', () => {
     );
   });
 
+  it('says so of numbers that a program for tables rounded, and of one number in two forms', async () => {
+    const of = async (ids: readonly string[]) =>
+      (
+        await buildCsv(
+          memorySource({ 'interactions.csv': `user,item\n${ids.map((id) => `${id},p`).join('\n')}\n` }),
+          options,
+        )
+      ).warnings.filter((warning) => /user ids/.test(warning));
+    expect(await of(['1.23457E+11', '5E3', 'u1'])).toEqual([
+      '2 of 3 user ids are rounded numbers, such as "1.23457E+11": several may have become one; export them as text',
+    ]);
+    expect(await of(['7', '7.0', '007', '70', 'a7'])).toEqual([
+      '2 user ids are numbers that others are too: "7" and "7.0" are 2 users',
+    ]);
+    expect(await of(['7', '8', '0', '10', '1.5', '-7'])).toEqual([]);
+    const files = { 'interactions.csv': 'user,item\na,7.0\n', 'items.csv': 'item,title\n7,P\n' };
+    await expect(buildCsv(memorySource(files), options)).rejects.toThrow(
+      /item "7\.0" is not in items\.csv; "7" is, but ids are compared letter by letter: write it alike/,
+    );
+  });
+
   it('says what differs in white space alone', async () => {
     const events = 'user,item\na ,p\nb,q\n';
     const dataset = await buildCsv(memorySource({ 'interactions.csv': events }), options);

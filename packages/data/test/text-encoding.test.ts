@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { repairedText } from '../src/garbled';
 import { buildCsv, buildMl1m, type CsvOptions, memorySource } from '../src/index';
+import { likelyEncoding } from '../src/text-encoding';
 
 const events = 'user,item,rating,timestamp\na,p,5,1000\na,q,1,2000\nb,p,4,3000\nb,q,2,4000\n';
 const titles = 'item,title\np,Amélie\nq,El año\n';
@@ -29,6 +30,28 @@ function build(items: Uint8Array, csv: CsvOptions = {}, interactions: Uint8Array
 }
 
 const titlesOf = async (...args: Parameters<typeof build>) => (await build(...args)).items.map(({ title }) => title);
+
+describe('the encoding that a message names', () => {
+  const bytesOf = (hex: string) => Uint8Array.from(hex.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
+  it.each([
+    ['windows-1252', '4a6f73e9'], // José
+    ['windows-1252', 'c56c756e6420ab78bb'],
+    ['macintosh', '416d8e6c6965204d9f6c6c6572'], // Amélie Müller
+    ['windows-1251', 'c2eee9ede020e820ece8f0'], // Война и мир
+    ['shift_jis', '90e782c690e790712c838681'], // 千と千尋, then a name that is cut
+    ['euc-jp', 'c0e9a4c8c0e9bfd2'],
+    ['euc-kr', 'b1e2bbfdc3e6'], // 기생충
+    ['gb18030', 'd5bdd5f9d3ebbacdc6bd'], // 战争与和平
+  ])('is %s (%#)', (encoding, hex) => expect(likelyEncoding(bytesOf(hex))).toBe(encoding));
+
+  it('reads the line in the message', async () => {
+    const cyrillic = bytesOf('c2eee9ede0');
+    const bytes = new Uint8Array([...utf8('item,title\np,'), ...cyrillic, ...utf8('\n')]);
+    await expect(build(bytes)).rejects.toThrow(
+      /line 2: windows-1251 would read "p,Война"\); set data\.csv\.encoding: windows-1251/,
+    );
+  });
+});
 
 describe('a CSV file', () => {
   it.each<[string, Uint8Array, RegExp]>([
