@@ -12,7 +12,7 @@ import {
   requireOptions,
 } from '@crossgate/data';
 import { hasSource, loadSource, openDataset } from '@crossgate/data/node';
-import { kindOf, shippedPath } from '@crossgate/files';
+import { kindOf, pathAdvice, shippedPath } from '@crossgate/files';
 import {
   type CachePlace,
   findPulled,
@@ -98,7 +98,7 @@ export async function locateDataset(
       throw new InputError(`${wanted.path}: no such folder`, {
         code: 'data.not-found',
         place: 'data.path',
-        fix: 'give a prepared folder or a source folder',
+        fix: pathAdvice(wanted.path, 'give a prepared folder or a source folder'),
       });
     }
     const dataset = await openFolder(folder, wanted.name, options);
@@ -164,7 +164,7 @@ export async function locateModel(name: string, key: string, surroundings: Surro
   throw new InputError(`${name}: model not found${tried}`, {
     code: 'model.not-found',
     place: key,
-    fix: `give a path, or a name in CROSSGATE_MODELS${fetching}`,
+    fix: pathAdvice(name, `give a path, or a name in CROSSGATE_MODELS${fetching}`),
   });
 }
 

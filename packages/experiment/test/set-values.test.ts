@@ -68,6 +68,8 @@ describe('values of --set', () => {
     ['data.csv.implicit', 'True', true],
     ['training.checkpointing', 'false', false],
     ['data.split.validFrom', '978300760', 978300760],
+    ['data.csv.itemId', '0', '0'],
+    ['data.csv.itemId', '01', '01'],
     ['data.split.validFrom', '2001-01-01', '2001-01-01'],
     ['data.csv.separator', '\\t', '\t'],
     ['data.csv.separator', '"\\t"', '\t'],
@@ -91,11 +93,55 @@ describe('values of --set', () => {
     ['data.csv.user', '1e3', '1e3'],
     ['data.csv.user', 'user #', 'user #'],
     ['data.csv', '{user: "a #b", title: a#b}', { user: 'a #b', title: 'a#b' }],
+    // Entries of lists and mappings are read as what they want, too.
+    [
+      'data.csv.missing',
+      '[N/A, NaN, null, ~, "", -1, 007, yes, true, 1e3]',
+      'N/A NaN null ~  -1 007 yes true 1e3'.split(' '),
+    ],
+    ['cf.run', '[2024, 007]', ['2024', '007']],
+    ['cf.run', '[C:\\x, D:\\new]', ['C:\\x', 'D:\\new']],
+    [
+      'data.csv',
+      '{user: 0, item: "1", separator: \\t, header: False}',
+      { user: '0', item: '1', separator: '\t', header: false },
+    ],
+    [
+      'data.split',
+      '{by: ratio, test: 0.2, seed: 0x10, valid: null}',
+      { by: 'ratio', test: 0.2, seed: 16, valid: null },
+    ],
+    ['data.split', '{"by":"time","validFrom":"1","testFrom":2001-01-01}', { validFrom: '1', testFrom: '2001-01-01' }],
   ])('are what the key wants: %s=%j', async (key, text, expected) => {
     const cwd = await folderWith({ 'c.yaml': 'method: mean\n' });
     const config = await loadConfig('c.yaml', { cwd, set: [`${key}=${text}`] });
     const value = key.split('.').reduce<unknown>((node, part) => (node as Record<string, unknown>)[part], config);
     if (typeof expected === 'object' && expected !== null) expect(value).toMatchObject(expected);
     else expect(value).toBe(expected);
+  });
+
+  it.each<[string, string, RegExp]>([
+    ['seed', '', /^--set seed: the value is empty; give one$/],
+    ['data.path', ' ', /^--set data\.path: the value is empty; give one, or null for none$/],
+    [
+      'data.path',
+      'data\r',
+      /"data\\r" ends with a carriage return; the script that gave it has the line ends of Windows/,
+    ],
+    ['evaluation.splits', 'test', /must be a list, got "test"; put it in brackets: \[test\]$/],
+    ['cf.betas', '(0.9, 0.99)', /must be a list, got "\(0\.9, 0\.99\)"; put it in brackets: \[0\.9, 0\.99\]$/],
+    ['data.split', 'ratio', /must be keys with values, got "ratio"; write \{key: value\}/],
+    [
+      'data.split',
+      '{by:ratio}',
+      /^--set data\.split: "by:ratio" is one key, without a value; write a blank after the colon$/,
+    ],
+    ['data.split', '{by: ratio, x: 1}', /^--set data\.split: unknown key data\.split\.x/],
+    ['data.csv.separator', 'tab', /must have 1 character, got "tab"$/],
+    ['cf.betas', '[0.9]', /must have at least 2 entries, got \[0\.9\]$/],
+    ['data.split', 'null', /^--set data\.split: data\.split: must be a mapping of keys to values, got null$/],
+  ])('are refused with what to give instead: %s=%j', async (key, text, message) => {
+    const cwd = await folderWith({ 'c.yaml': 'method: mean\n' });
+    await expect(loadConfig('c.yaml', { cwd, set: [`${key}=${text}`] })).rejects.toThrow(message);
   });
 });

@@ -9,4 +9,5 @@ export { type NetworkOptions, type Patience, patientFetch, RefusedError } from '
 export type { Environment } from './proxy';
 export { kindOf, readText, requireFile } from './read';
 export { routedFetch } from './routed-fetch';
+export { pathAdvice } from './unexpanded';
 export { readZip } from './zip';

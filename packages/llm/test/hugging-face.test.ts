@@ -303,6 +303,7 @@ describe('targets', () => {
     expect(() => modules('up_proj')).toThrow(
       /no layer matches "up_proj" as a whole; layers are called as model\.layers\.0/,
     );
+    expect(() => modules('q_proj,v_proj')).toThrow(/; write \[q_proj, v_proj\] to name them$/);
     expect(() => modules('(')).toThrow(/"\(" is no regular expression/);
   });
 

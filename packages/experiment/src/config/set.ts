@@ -17,8 +17,8 @@ export interface SetValue {
   readonly place: string;
 }
 
-/** What a key takes. */
-type Kind = 'text' | 'character' | 'number' | 'truth' | 'null' | 'list' | 'mapping';
+/** What a key takes; `any` where the schema does not say, as of the options of a registered model. */
+type Kind = 'text' | 'character' | 'number' | 'truth' | 'null' | 'list' | 'mapping' | 'any';
 
 const KINDS: Readonly<Record<string, Kind>> = {
   string: 'text',
@@ -29,15 +29,31 @@ const KINDS: Readonly<Record<string, Kind>> = {
   array: 'list',
   object: 'mapping',
 };
-const ANY: readonly Kind[] = ['text', 'number', 'truth', 'null', 'list', 'mapping'];
 
-/** What a part of the schema takes; anything where it does not say, as the options of a registered model. */
-function kindsOf(schema: JsonSchema | undefined): Set<Kind> {
+/** The alternatives of a part of the schema. */
+function variantsOf(schema: JsonSchema | undefined): readonly JsonSchema[] {
   const variants = schema?.anyOf as JsonSchema[] | undefined;
-  if (variants !== undefined) return new Set(variants.flatMap((variant) => [...kindsOf(variant)]));
-  const types = [schema?.type ?? []].flat() as string[];
-  if (types.length === 0) return new Set(ANY);
-  return new Set(types.map((type) => (type === 'string' && schema?.maxLength === 1 ? 'character' : KINDS[type]!)));
+  return variants?.flatMap(variantsOf) ?? (schema === undefined ? [] : [schema]);
+}
+
+/** What a part of the schema takes. */
+function kindsOf(schema: JsonSchema | undefined): Set<Kind> {
+  const kinds = variantsOf(schema).flatMap((variant) => {
+    const types = [variant.type ?? []].flat() as string[];
+    return types.map((type): Kind => {
+      return type === 'string' && variant.maxLength === 1 ? 'character' : KINDS[type]!;
+    });
+  });
+  return new Set(kinds.length === 0 ? (['any'] as const) : kinds);
+}
+
+/** The schema of an entry of a mapping, or of a list by its number. */
+function entryOf(schema: JsonSchema | undefined, key: string): JsonSchema | undefined {
+  for (const { properties, prefixItems, items } of variantsOf(schema)) {
+    const entry = properties?.[key] ?? (prefixItems as JsonSchema[] | undefined)?.[Number(key)] ?? items;
+    if (entry !== undefined) return entry as JsonSchema;
+  }
+  return undefined;
 }
 
 /** Numbers as YAML writes them. */
@@ -58,47 +74,80 @@ const OWN_SIGNS: Readonly<Record<string, string>> = {
 };
 
 /** Reads a list or a mapping. @throws InputError for text that is not YAML, and where YAML would leave something out */
-function readStructure(text: string, place: string, keys: readonly string[]): unknown {
+function readStructure(text: string, schema: JsonSchema | undefined, place: string, keys: readonly string[]): unknown {
+  const syntax = (message: string, fix: string) => new InputError(message, { code: 'config.syntax', place, fix });
   for (const token of new Lexer().lex(text)) {
     const meaning = OWN_SIGNS[CST.tokenType(token) ?? ''];
     if (meaning === undefined) continue;
-    throw new InputError(`${JSON.stringify(token)} ${meaning} in YAML and would be left out`, {
-      code: 'config.syntax',
-      place,
-      fix: 'put it in quotes within the brackets',
-    });
+    throw syntax(
+      `${JSON.stringify(token)} ${meaning} in YAML and would be left out`,
+      'put it in quotes within the brackets',
+    );
   }
-  return unshare(readYaml(text, () => place).value ?? null, () => place, keys);
+  const leaf = (source: string, path: readonly string[]): unknown => {
+    const last = path.at(-1)!;
+    if (source !== '') return readLeaf(source, kindsOf(path.reduce(entryOf, schema)));
+    // {by:ratio} is a key of this name without a value.
+    if (last.includes(':')) throw syntax(`"${last}" is one key, without a value`, 'write a blank after the colon');
+    return null;
+  };
+  return unshare(readYaml(text, () => place, leaf).value ?? null, () => place, keys);
+}
+
+/** Reads text that is no list or mapping. */
+function readLeaf(text: string, kinds: ReadonlySet<Kind>): unknown {
+  const trimmed = text.trim();
+  const isText = kinds.has('text') || kinds.has('character');
+  const takes = (kind: Kind) => kinds.has(kind) || kinds.has('any');
+  if (takes('null') && (trimmed === 'null' || (trimmed === '~' && !isText))) return null;
+  // Where a text would do, only what a number is written as is one: 0, 007 and 1e3 are names.
+  const isNumber = isText
+    ? /^[\d.]+$/.test(text) && Number(text) > 0 && String(Number(text)) === text
+    : NUMBER.test(trimmed);
+  if (takes('number') && isNumber) return Number(trimmed);
+  if (!isText && takes('truth') && /^(true|false)$/i.test(trimmed)) return /^t/i.test(trimmed);
+  return kinds.has('character') ? character(text) : text;
 }
 
 /** Whether a text stands in the brackets of a list or a mapping that the key takes. */
 function isBracketed(text: string, kinds: ReadonlySet<Kind>): boolean {
-  return (kinds.has('list') && /^\[.*\]$/s.test(text)) || (kinds.has('mapping') && /^\{.*\}$/s.test(text));
+  const takes = (kind: Kind) => kinds.has(kind) || kinds.has('any');
+  return (takes('list') && /^\[.*\]$/s.test(text)) || (takes('mapping') && /^\{.*\}$/s.test(text));
 }
 
-function readValue(text: string, kinds: ReadonlySet<Kind>, place: string, keys: readonly string[]): unknown {
+function readValue(text: string, schema: JsonSchema | undefined, place: string, keys: readonly string[]): unknown {
+  const kinds = kindsOf(schema);
   const trimmed = text.trim();
-  const isText = kinds.has('text') || kinds.has('character');
+  const refuse = (message: string, fix: string) => new InputError(message, { code: 'config.value', place, fix });
   // A script whose variable is not set gives nothing, and would not notice the default.
   if (text === '' || (trimmed === '' && !kinds.has('character'))) {
-    throw new InputError('the value is empty', {
-      code: 'config.value',
-      place,
-      fix: 'give one, or null for none',
-    });
+    throw refuse('the value is empty', kinds.has('null') ? 'give one, or null for none' : 'give one');
   }
-  if (kinds.has('null') && (trimmed === 'null' || (trimmed === '~' && !isText))) return null;
-  // Where a text would do, only what a number is written as is one: 007 and 1e3 are names.
-  const isNumber = isText ? /^\d+(\.\d+)?$/.test(text) && String(Number(text)) === text : NUMBER.test(trimmed);
-  if (kinds.has('number') && isNumber) return Number(trimmed);
-  if (kinds.has('truth') && /^(true|false)$/i.test(trimmed)) return /^t/i.test(trimmed);
-  if (isText) {
-    if (isBracketed(trimmed, kinds)) return readStructure(trimmed, place, keys);
-    return kinds.has('character') ? character(text) : text;
+  if (isBracketed(trimmed, kinds)) return readStructure(trimmed, schema, place, keys);
+  if (!['text', 'character', 'number', 'truth', 'any'].some((kind) => kinds.has(kind as Kind))) {
+    if (kinds.has('null') && (trimmed === 'null' || trimmed === '~')) return null;
+    // Lists and mappings may also stand in lines of their own.
+    const value = readStructure(text, schema, place, keys);
+    if (typeof value === 'object') return value;
+    throw kinds.has('list')
+      ? refuse(
+          `must be a list, got ${JSON.stringify(text)}`,
+          `put it in brackets: [${trimmed.replace(/^\((.*)\)$/, '$1')}]`,
+        )
+      : refuse(
+          `must be keys with values, got ${JSON.stringify(text)}`,
+          'write {key: value}, or set one key, with a point',
+        );
   }
-  if (kinds.has('list') || kinds.has('mapping')) return readStructure(text, place, keys);
-  // No number or truth: the schema says what is missing.
-  return text;
+  const value = readLeaf(text, kinds);
+  // It cannot be seen in a message, and is part of no path that there is.
+  if (typeof value === 'string' && /.\r$/s.test(value)) {
+    throw refuse(
+      `${JSON.stringify(value)} ends with a carriage return`,
+      'the script that gave it has the line ends of Windows; save it with those of Unix',
+    );
+  }
+  return value;
 }
 
 /**
@@ -106,7 +155,8 @@ function readValue(text: string, kinds: ReadonlySet<Kind>, place: string, keys: 
  *
  * The text after `=` is the value. A key that wants text takes it whole, whatever signs it has or numbers it looks like;
  * a key that wants one character also takes `\t`. Numbers, true, false and null are read where the key takes them. Lists
- * and mappings are YAML in brackets; where YAML would leave something out, they are refused.
+ * and mappings are YAML in brackets, whose entries are read by the same rule (what is in quotes is text); where YAML would
+ * leave something out, they are refused.
  * @param schema of all keys
  * @throws InputError for an argument without key or value, for keys that cannot be set, and for lists and mappings that
  *   are not YAML
@@ -130,5 +180,5 @@ export function readSet(argument: string, schema: JsonSchema): SetValue {
     });
   }
   const part = keys.reduce<JsonSchema | undefined>((node, key) => node?.properties?.[key], schema);
-  return { keys, place, value: readValue(argument.slice(equals + 1), kindsOf(part), place, keys) };
+  return { keys, place, value: readValue(argument.slice(equals + 1), part, place, keys) };
 }

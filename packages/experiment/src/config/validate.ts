@@ -120,7 +120,7 @@ function refusal(issue: Issue, value: Plain, origins: ReadonlyMap<string, string
     const full = [...path, key].join('.');
     return new InputError(`unknown key ${full}${suggestKey(path, key)}`, {
       code: 'config.unknown-key',
-      place: origins.get(full) ?? fallback,
+      place: placeOf([...path, key], origins, fallback),
       fix: 'see `crossgate config schema`',
     });
   }
@@ -170,10 +170,21 @@ const TYPE_WORDS: Readonly<Record<string, string>> = {
   boolean: 'true or false',
 };
 
+/** What has a length, one and several. */
+const COUNTED: Readonly<Record<string, readonly [string, string]>> = {
+  string: ['character', 'characters'],
+  array: ['entry', 'entries'],
+};
+
 function inWords(issue: Issue): string {
   if (issue.code === 'invalid_type') return `must be ${TYPE_WORDS[issue.expected] ?? issue.expected}`;
   if (issue.code === 'too_big' && (issue.origin === 'number' || issue.origin === 'int')) {
     return `must be ${issue.inclusive === false ? 'below' : 'at most'} ${issue.maximum}`;
+  }
+  if (issue.code === 'too_big' || issue.code === 'too_small') {
+    const [bound, word] = issue.code === 'too_big' ? [issue.maximum, 'at most '] : [issue.minimum, 'at least '];
+    const counted = COUNTED[issue.origin]?.[Number(bound) === 1 ? 0 : 1];
+    if (counted !== undefined) return `must have ${issue.exact ? '' : word}${bound} ${counted}`;
   }
   return issue.message.replace(/^Invalid input: /, '');
 }

@@ -14,9 +14,15 @@ export const FORBIDDEN_KEYS: ReadonlySet<string> = new Set(['__proto__', 'constr
 /**
  * Parses a text.
  * @param place what messages and origins call a position; both from 1
+ * @param leaf what a value becomes that is not in quotes, by its source and the keys and numbers that lead to it; default:
+ *   what YAML makes of it
  * @throws InputError for anything but one YAML document, for unknown tags, and for keys that are not plain text
  */
-export function readYaml(text: string, place: (line: number, column: number) => string): YamlText {
+export function readYaml(
+  text: string,
+  place: (line: number, column: number) => string,
+  leaf?: (source: string, path: readonly string[]) => unknown,
+): YamlText {
   const lines = new LineCounter();
   // A warning of the library would go to standard error by itself; what it warns of is an error here.
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: 'error' });
@@ -39,7 +45,12 @@ export function readYaml(text: string, place: (line: number, column: number) => 
     });
   }
   const origins = new Map<string, string>();
+  // The path of an entry of a list begins with a point.
+  const partsOf = (path: string) => path.replace(/^\./, '').split('.');
   const walk = (node: unknown, path: string): void => {
+    if (isScalar(node) && leaf !== undefined && node.type === 'PLAIN' && path !== '') {
+      node.value = leaf(node.source ?? '', partsOf(path));
+    }
     if (isMap(node)) {
       for (const pair of node.items) {
         if (!isPair(pair)) continue;
@@ -55,6 +66,8 @@ export function readYaml(text: string, place: (line: number, column: number) => 
         if (FORBIDDEN_KEYS.has(key))
           throw new InputError(`unknown key ${child}`, { code: 'config.unknown-key', place: where, fix: 'remove it' });
         origins.set(child, where);
+        // {key} has no value at all.
+        if (pair.value === null) leaf?.('', partsOf(child));
         walk(pair.value, child);
       }
     } else if (isSeq(node)) {

@@ -2,7 +2,7 @@
 
 import { basename, join } from 'node:path';
 import { InputError } from '@crossgate/core';
-import { kindOf, readText } from '@crossgate/files';
+import { kindOf, pathAdvice, readText } from '@crossgate/files';
 import { z } from 'zod';
 import { SPLIT_NAMES } from '../config/schema';
 
@@ -55,7 +55,11 @@ export type StoredResult = Readonly<z.output<typeof storedResult>>;
 export async function readResult(path: string): Promise<StoredResult> {
   const kind = await kindOf(path);
   if (kind === 'absent')
-    throw new InputError('run not found', { code: 'run.not-found', place: path, fix: 'check the path' });
+    throw new InputError('run not found', {
+      code: 'run.not-found',
+      place: path,
+      fix: pathAdvice(path, 'check the path'),
+    });
   if (kind !== 'folder')
     throw new InputError('is a file, but a run is a folder', { code: 'run.not-found', place: path });
   if ((await kindOf(join(path, 'config.yaml'))) === 'absent') {

@@ -216,9 +216,12 @@ function matching(modules: Modules, pattern: string): Set<string> {
   const chosen = [...modules.keys()].filter((name) => expression.test(name));
   if (chosen.length === 0) {
     const example = modules.keys().next().value;
+    // A list of layers, written as one pattern.
+    const words = pattern.split(/[,|\s]+/);
+    const isList = words.every((word) => [...modules.keys()].some((name) => name.endsWith(`.${word}`)));
     throw new InputError(
       `lora.targets: no layer matches "${pattern}" as a whole; layers are called as ${example}, and end in ${kindsOf(modules)}`,
-      { code: 'adapter.option' },
+      { code: 'adapter.option', ...(isList && { fix: `write [${words.join(', ')}] to name them` }) },
     );
   }
   return new Set(chosen);
