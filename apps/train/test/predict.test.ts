@@ -176,7 +176,11 @@ describe.skipIf(adapters.length === 0)('a model on a GPU', () => {
       const ratings = (await readFile(join(cwd, 'ml-1m', 'ratings.dat'), 'latin1')).trimEnd().split('\n');
       const given = ratings.map((line) => line.split('::')).filter(([user]) => user === '4');
       expect(given.map(([, , rating]) => rating)).toEqual(Array.from({ length: 9 }, () => '5'));
-      expect(await recommend(cwd, name, '--user', '4')).toEqual({ user: '4', items: [] });
+      const { code, stdout, stderr } = await runCli(['recommend', name, '--user', '4', '--json'], { cwd });
+      expect({ code, answer: JSON.parse(stdout) }).toEqual({ code: 0, answer: { user: '4', items: [] } });
+      expect(stderr).toMatch(
+        /user 4 likes all 9 items, so there is nothing new to recommend; --candidates FILE ranks any items/,
+      );
     },
   );
 

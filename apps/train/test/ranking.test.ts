@@ -35,8 +35,16 @@ it('refuses more negatives than there are before anything is trained', async () 
   const cwd = await folderWith({ ...inventedMl1m(14, 9), 'mf.yaml': config.replace('k: 3', 'k: 3, negatives: 8') });
   const { code, stderr } = await runCli(['train', 'mf.yaml', '--run', 'r'], { cwd });
   expect(code, stderr).toBe(2);
-  expect(stderr).toMatch(/ranking: 8 negatives, but user "\d+" has no positive with only \d of 9 items/);
-  await expect(readFile(join(cwd, 'r/metrics.jsonl'))).rejects.toThrow(/ENOENT/);
+  const [, left] =
+    /^error: evaluation\.ranking\.negatives: 8 for each user, but user "\d+" has positives with all but (\d) of the 9 items; set it to \1 or fewer, or leave it out to rank all items$/m.exec(
+      stderr,
+    ) ?? [];
+  expect(left, stderr).toBeDefined();
+  // The remedy works the first time.
+  const again = await runCli(['train', 'mf.yaml', '--run', 'r', '--set', `evaluation.ranking.negatives=${left}`], {
+    cwd,
+  });
+  expect(again.code, again.stderr).toBe(0);
 });
 
 it.each([
@@ -45,6 +53,10 @@ it.each([
     /mf\.yaml:2:\d+: evaluation\.ranking is for mf.*method is mean/,
   ],
   ['method: mf\ncf: { selectBy: recall }\n', /mf\.yaml:2:\d+: cf\.selectBy recall needs evaluation\.ranking\.k/],
+  [
+    'method: ccf\nllm: { path: m }\ncf: { selectBy: ndcg }\n',
+    /mf\.yaml:3:\d+: cf\.selectBy ndcg needs lists, which ccf does not make; select by auc or last, or train mf by itself/,
+  ],
   ['method: mf\nevaluation: { ranking: { repeats: often } }\n', /repeats: "often" is not one of exclude, allow/],
 ])('refuses %j', async (text, message) => {
   const cwd = await folderWith({ 'mf.yaml': text });
@@ -94,10 +106,15 @@ it.each([
   [
     'tallrec',
     [],
-    /error: valid has only positives: the AUC that the best state is chosen by is not defined; use data with/,
+    /error: training\.selectBy: auc is not defined on valid, which has only positives; set it to last, which keeps the last state/,
   ],
-  ['ccf', [], /cf\.selectBy: auc is not defined on valid, which has only positives; set it to last, which keeps/],
-  ['ccf', ['cf.selectBy=last'], /error: valid has only positives: the AUC that the best state is chosen by/],
+  [
+    'ccf',
+    [],
+    /cf\.selectBy: auc is not defined on valid, which has only positives; set it and training\.selectBy to last, which keeps the last epoch and/,
+  ],
+  ['ccf', ['cf.selectBy=last'], /error: training\.selectBy: auc is not defined on valid/],
+  ['ccf', ['cf.selectBy=last', 'training.selectBy=last'], /llm\.path: none: model not found/],
 ])('refuses %s on positives alone, %j, before it looks for the model', async (method, sets, words) => {
   const cwd = await folderWith({ 'p.csv': purchases(), 'mf.yaml': shop });
   const argv = [`method=${method}`, 'llm.path=none', ...sets].flatMap((set) => ['--set', set]);
@@ -137,4 +154,59 @@ it('refuses a criterion that valid does not define, before anything is trained',
     const { details } = JSON.parse(await readFile(join(cwd, run, 'result.json'), 'utf8'));
     expect(details.cf).toMatchObject({ selectBy: 'last', bestEpoch: 2, epochs: 2 });
   }
+});
+
+/** Train has u0 to u3 and i0 to i5; valid and test have new users, and one new item. */
+function newcomers(): string {
+  const lines = ['user,item,label,timestamp'];
+  for (let n = 0; n < 24; n++) lines.push(`u${n % 4},i${(5 * n) % 6},${n % 3 === 0 ? 0 : 1},${n}`);
+  lines.push('n1,i1,1,50', 'n1,new,1,51', 'n1,i2,0,52', 'u0,new,1,90', 'n2,i3,1,91');
+  return `${lines.join('\n')}\n`;
+}
+
+it('says of lists and of a criterion what their numbers do not show: nobody in valid is known', async () => {
+  const config = `method: mf
+data: { name: csv, path: p.csv, split: { validFrom: 50, testFrom: 90 } }
+cf: { cfDim: 4, batchSize: 16, epochs: 2, warmupEpochs: 0 }
+evaluation: { ranking: { k: 6 } }
+`;
+  const cwd = await folderWith({ 'p.csv': newcomers(), 'mf.yaml': config });
+  const { code, stderr } = await runCli(['train', 'mf.yaml', '--run', 'r'], { cwd });
+  expect(code, stderr).toBe(0);
+  expect(stderr).toMatch(
+    /validation AUC was 0\.5000 after every epoch, so it chose none, and epoch 1 stands; set cf\.selectBy to last/,
+  );
+  expect(stderr).toMatch(/valid: nothing is known of 1 of 1 ranked users: their lists are the same for everybody/);
+  expect(stderr).toMatch(/valid: 1 target has no train rows, so that no list holds it/);
+  expect(stderr).toMatch(/test: nothing is known of 1 of 2 ranked users/);
+  const { ranking } = JSON.parse(await readFile(join(cwd, 'r/result.json'), 'utf8'));
+  // All six items of train fit the list: what is not found has no train rows.
+  expect(ranking.valid).toMatchObject({ users: 1, usersUnknown: 1, targetsUnseen: 1, recall: 0.5 });
+  expect(ranking.test).toMatchObject({ users: 2, usersUnknown: 1, targetsUnseen: 1, recall: 0.5 });
+  const last = await runCli(['train', 'mf.yaml', '--run', 'l', '--set', 'cf.selectBy=last'], { cwd });
+  expect(last.stderr).not.toMatch(/after every epoch/);
+});
+
+it('tells a list that is empty apart: who likes everything, who likes what is left, what can be ranked', async () => {
+  const lines = ['user,item,label,timestamp'];
+  for (const user of ['all', 'most', 'none']) {
+    for (let n = 0; n < 4; n++) lines.push(`${user},i${n},${user === 'none' ? 0 : 1},${n}`);
+  }
+  // Only "all" has the last item, after train; "late" is not in train.
+  lines.push('all,i4,1,50', 'late,i0,1,51', ...[1, 2, 3, 4].map((n) => `late,i${n},1,60`), 'most,i0,0,60');
+  const config = `method: mf
+data: { name: csv, path: p.csv, split: { validFrom: 50, testFrom: 60 } }
+cf: { cfDim: 4, batchSize: 16, epochs: 1, selectBy: last }
+`;
+  const cwd = await folderWith({ 'p.csv': `${lines.join('\n')}\n`, 'mf.yaml': config });
+  expect((await runCli(['train', 'mf.yaml', '--run', 'r'], { cwd })).code).toBe(0);
+  const recommend = async (user: string) => {
+    const { code, stdout, stderr } = await runCli(['recommend', 'r', '--user', user, '--json'], { cwd });
+    expect({ code, answer: JSON.parse(stdout) }).toEqual({ code: 0, answer: { user, items: [] } });
+    expect(stderr).toMatch(/; --candidates FILE ranks any items\n$/);
+    return stderr;
+  };
+  expect(await recommend('all')).toMatch(/user all likes all 5 items, so there is nothing new to recommend/);
+  expect(await recommend('late')).toMatch(/user late likes all 5 items/);
+  expect(await recommend('most')).toMatch(/none of the items that user most does not like yet has train rows/);
 });

@@ -13,6 +13,7 @@ import {
 } from '@crossgate/eval';
 import { InputError } from '@crossgate/gpu';
 import type { CfModel } from './backend';
+import { knowsUser } from './popularity';
 import { positivesOf, rankingTargets } from './ranking-targets';
 import { topItems } from './top-items';
 
@@ -44,6 +45,10 @@ export interface RankingResult extends RankingMetrics {
   readonly usersLeftOut: number;
   /** Positives of the split left out, since they were known before; each pair once. */
   readonly targetsLeftOut: number;
+  /** Ranked users of whom the model knows nothing (see `knowsUser`): their lists say nothing of their taste. */
+  readonly usersUnknown: number;
+  /** Targets of the ranked users that have no train rows: a list of all items never holds them. */
+  readonly targetsUnseen: number;
 }
 
 /** Number of users per step with sampled candidates. */
@@ -59,7 +64,8 @@ const batchUsers = 512;
  * both.
  *
  * With `negatives`, the targets are ranked with that many distinct other items, drawn uniformly from those that the
- * user has no positive with in train or in the split; with `'allow'`, from those without one in the split.
+ * user has no positive with in train or in the split; with `'allow'`, from those without one in the split. Of test, a
+ * negative may so be an item of valid, as in published protocols.
  *
  * @throws InputError as {@link checkRanking} does
  */
@@ -96,14 +102,17 @@ export async function evaluateRanking(
   }
   const lists = { recommended, relevant: Array.from(users, (user) => targets.get(user)!) };
   const options = { k, items: dataset.itemCount, ...(mapDivisor && { mapDivisor }) };
-  return { negatives, repeats, usersLeftOut, targetsLeftOut, ...rankingMetrics(lists, options) };
+  const usersUnknown = users.filter((user) => !knowsUser(model, user, history)).length;
+  const targetsUnseen = lists.relevant.flat().filter((item) => model.itemSeen[item] !== 1).length;
+  const counts = { usersLeftOut, targetsLeftOut, usersUnknown, targetsUnseen };
+  return { negatives, repeats, ...counts, ...rankingMetrics(lists, options) };
 }
 
 /**
  * Checks that a split can be ranked by a protocol, before anything is trained for it.
  *
- * @throws InputError for a value of the protocol out of range, and naming a user with too few items left to draw the
- * negatives from
+ * @throws InputError for a value of the protocol out of range, and naming the user with the fewest items left to draw
+ * the negatives from, where they are too few
  */
 export function checkRanking(dataset: Dataset, split: 'valid' | 'test', protocol: RankingProtocol): void {
   const { k, negatives = null, users = null, repeats = 'exclude' } = protocol;
@@ -118,14 +127,23 @@ export function checkRanking(dataset: Dataset, split: 'valid' | 'test', protocol
   if (negatives === null) return;
   const { targets, positives } = rankingTargets(dataset, split, repeats);
   const trained = trainedItems(dataset, repeats, targets);
+  const leftOf = (user: number) =>
+    dataset.itemCount - new Set([...positives.get(user)!, ...(trained.get(user) ?? [])]).size;
+  let [fewest, least] = [0, Number.POSITIVE_INFINITY];
   for (const user of rankedUsers(targets, protocol)) {
-    const left = dataset.itemCount - new Set([...positives.get(user)!, ...(trained.get(user) ?? [])]).size;
-    if (left >= negatives) continue;
-    throw new InputError(
-      `ranking: ${negatives} negatives, but user ${JSON.stringify(dataset.users[user])} has no positive with only ` +
-        `${left} of ${dataset.itemCount} items; ask for fewer, or rank all items`,
-    );
+    const left = leftOf(user);
+    if (left < least) [fewest, least] = [user, left];
   }
+  if (least >= negatives) return;
+  throw new InputError(
+    `${negatives} for each user, but user ${JSON.stringify(dataset.users[fewest])} has positives with all ` +
+      `${least === 0 ? '' : `but ${least} of the `}${dataset.itemCount} items`,
+    {
+      code: 'config.value',
+      place: 'evaluation.ranking.negatives',
+      fix: `${least === 0 ? '' : `set it to ${least} or fewer, or `}leave it out to rank all items`,
+    },
+  );
 }
 
 /** Items of train that are no negatives: where repeats are allowed, only targets are none. */

@@ -51,7 +51,7 @@ export function hasNegatives({ candidates, offsets }: NegativePool, user: number
 /** The refusal of data in which nobody can be shown a negative. @param items how many are seen */
 export function noNegatives(loss: string, items: number): InputError {
   return new InputError(
-    `every user with a positive in train has one with all ${items} items there, so ${loss} has no negatives to sample`,
+    `every user with a positive in train has one with ${items === 1 ? 'the only item' : `all ${items} items`} there, so ${loss} has no negatives to sample`,
     { code: 'config.value', place: 'cf.loss', fix: 'learn from labels (bce), or by softmax over all items' },
   );
 }

@@ -16,18 +16,18 @@ export function itemPopularity(dataset: Dataset): Int32Array {
 }
 
 /**
- * Whether a model has anything of a user to go by: train rows or, where it reads histories, an entry of the user's. A
- * list for another user is not personal.
+ * Whether a model has anything of a user to go by: train rows or, where it reads histories, an entry of the user's with
+ * an item that has train rows. A list for another user is not personal.
  *
  * @param user dense id.
  * @param history of the user, at most `limit` entries; needed where the model reads histories.
  */
 export function knowsUser(
-  { historyLength, userSeen }: Pick<CfBackend, 'historyLength' | 'userSeen'>,
+  { historyLength, userSeen, itemSeen }: Pick<CfBackend, 'historyLength' | 'userSeen' | 'itemSeen'>,
   user: number,
   history?: (user: number, limit: number) => Int32Array,
 ): boolean {
   if (historyLength === 0) return userSeen[user] === 1;
-  // A 0 parts clicks from positives, and is none.
-  return history?.(user, historyLength).some((entry) => entry !== 0) ?? false;
+  // A disliked item is negative. The 0 that parts clicks from positives is no item, and not seen.
+  return history?.(user, historyLength).some((entry) => itemSeen[Math.abs(entry)] === 1) ?? false;
 }

@@ -82,7 +82,11 @@ export class TrainSequences {
     this.#seenItems = Uint32Array.from(model.itemSeen.keys()).filter((id) => model.itemSeen[id] === 1);
     const sequences = Int32Array.from(last.values()).filter((row) => this.#read(row).length > 0);
     if (sequences.length === 0) {
-      throw new InputError(`no user has two positives in train, which ${sequenceLossName} needs`);
+      throw new InputError(`no user has two positives in train, which ${sequenceLossName} needs`, {
+        code: 'config.value',
+        place: 'cf.loss',
+        fix: 'choose a loss of single rows, such as softmax or bce',
+      });
     }
     this.rows = sequences.filter((row) => this.#known.get(user[row]!)!.size < this.#seenItems.length);
     this.usersLeftOut = sequences.length - this.rows.length;

@@ -109,7 +109,11 @@ export class CfTrainer {
     const { label } = data.train;
     this.#sequences = this.#loss === sequenceLossName ? new TrainSequences(model, data, options.seed) : null;
     if (this.#sequences === null && this.#loss !== 'bce' && !label.includes(1))
-      throw new InputError(`the train split has no positive rows, which ${this.#loss} needs`);
+      throw new InputError(`the train split has no positive rows, which ${this.#loss} needs`, {
+        code: 'config.value',
+        place: 'cf.loss',
+        fix: 'learn from labels (bce), or count more as a positive, as by data.threshold',
+      });
     this.#rows = this.#sequences?.rows ?? learnedRows(model, data.train, this.#loss);
     this.usersLeftOut = this.#sequences?.usersLeftOut ?? countLeftOut(data.train, this.#rows, this.#loss);
     if (this.#rows.length === 0) throw noNegatives(this.#loss, model.itemSeen.filter((flag) => flag === 1).length);

@@ -60,7 +60,10 @@ it.each([['valid'], ['test']] as const)('ranks all items but those liked in earl
   const relevant = ids.map((user) => positives(split, user));
   const expected = rankingMetrics({ recommended, relevant }, { k: 3, items: dataset.itemCount });
   const found = await evaluateRanking(model, dataset, split, { k: 3 });
-  expect(found).toEqual({ ...told, ...expected });
+  const [trainUsers, trainItems] = [new Set(dataset.splits.train.user), new Set(dataset.splits.train.item)];
+  const usersUnknown = ids.filter((user) => !trainUsers.has(user)).length;
+  const targetsUnseen = relevant.flat().filter((item) => !trainItems.has(item)).length;
+  expect(found).toEqual({ ...told, usersUnknown, targetsUnseen, ...expected });
   expect(found.recall).toBeGreaterThan(0);
   model.release();
 });
@@ -76,9 +79,9 @@ it('ranks targets among sampled negatives, the same for every call', async () =>
   // With as many places as candidates nothing can be missed.
   expect((await evaluateRanking(model, dataset, 'test', { ...protocol, k: 14 })).recall).toBe(1);
   await expect(evaluateRanking(model, dataset, 'test', { k: 1, negatives: 14 })).rejects.toThrow(
-    /14 negatives, but user "u0" has no positive with only 11 of 14 items; ask for fewer/,
+    /negatives: 14 for each user, but user "u2" has positives with all but 8 of the 14 items; set it to 8 or fewer/,
   );
-  expect(() => checkRanking(dataset, 'test', { k: 1, negatives: 14 })).toThrow(/user "u0"/);
+  expect(() => checkRanking(dataset, 'test', { k: 1, negatives: 14 })).toThrow(/user "u2"/);
   expect(() => checkRanking(dataset, 'test', { k: 1, negatives: 3 })).not.toThrow();
   await expect(evaluateRanking(model, dataset, 'test', { k: 0 })).rejects.toThrow(/k 0/);
   model.release();
@@ -112,7 +115,9 @@ it.each([['H'], ['P']] as const)(
     for await (const { items } of topItems(model, ids, { count: 2, exclude, history })) recommended.push(items);
     const relevant = ids.map((id) => positives('valid', id));
     const expected = rankingMetrics({ recommended, relevant }, { k: 2, items: dataset.itemCount });
-    expect(await evaluateRanking(model, dataset, 'valid', { k: 2 })).toEqual({ ...told, ...expected });
+    const usersUnknown = ids.filter((id) => history(id, 20).every((entry) => entry === 0)).length;
+    const counts = { ...told, usersUnknown, targetsUnseen: 0 };
+    expect(await evaluateRanking(model, dataset, 'valid', { k: 2 })).toEqual({ ...counts, ...expected });
     model.release();
   },
 );

@@ -85,7 +85,9 @@ describe.each([
 it('never draws what was chosen in the split as a negative, left out or not', async () => {
   // Of 10 items the second user has 2 in train and 2 in test, one of them new: 7 are left.
   expect(() => checkRanking(dataset, 'test', { k: 1, negatives: 7 })).not.toThrow();
-  expect(() => checkRanking(dataset, 'test', { k: 1, negatives: 8 })).toThrow(/no positive with only 7 of 10 items/);
+  expect(() => checkRanking(dataset, 'test', { k: 1, negatives: 8 })).toThrow(
+    /has positives with all but 7 of the 10 items; set it to 7 or fewer/,
+  );
   expect(() => checkRanking(dataset, 'test', { k: 1, negatives: 8, repeats: 'allow' })).not.toThrow();
   expect(await rank('test', { negatives: 7 })).toMatchObject({ users: 1, recall: 1 });
 });

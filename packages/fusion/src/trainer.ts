@@ -139,6 +139,11 @@ export interface TrainerOptions {
   readonly seed: number;
   /** Validation rows that choose the best state: a seeded sample of this size, the same throughout; null for all. */
   readonly validRows: number | null;
+  /**
+   * What chooses the best state: `auc` (default), the AUC of these rows; or `last`, which chooses none, so that the last
+   * state stands and no stage ends early.
+   */
+  readonly selectBy?: 'auc' | 'last';
   /** Most tokens of one batch of an evaluation: see {@link scoreRows}. */
   readonly batchTokens?: number;
   /** Number of steps between checkpoints; null makes them only after evaluations. A signal also makes one. */
@@ -166,9 +171,9 @@ export type { StepReport } from './step-reports';
 
 /**
  * Trains through all stages and leaves the model with the parameters of the best validation AUC; without validation
- * rows, with the last ones. Each stage starts from the best parameters so far.
+ * rows, or with `selectBy: 'last'`, with the last ones. Each stage starts from the best parameters so far.
  *
- * @returns that best state; null without validation rows.
+ * @returns that best state; null where none is chosen.
  * @throws InputError as {@link checkValidation} does; NonFiniteLossError when a loss or a score is not finite, and
  * after 20 skipped steps in a row; the reason of `signal`.
  */
@@ -332,11 +337,12 @@ class Trainer {
     const users = Int32Array.from(this.#validRows, (row) => user[row]!);
     const validAuc = auc(labels, scores);
     const validUauc = uauc({ user: users, label: labels, score: scores }).uauc;
-    const better = validAuc !== null && (this.#best === null || validAuc > this.#best.auc);
+    const chosenBy = this.#options.selectBy === 'last' ? null : validAuc;
+    const better = chosenBy !== null && (this.#best === null || chosenBy > this.#best.auc);
     if (better) {
-      this.#best = { stage, step, auc: validAuc, parameters: await this.#readParameters() };
+      this.#best = { stage, step, auc: chosenBy, parameters: await this.#readParameters() };
       this.#sinceBest = 0;
-    } else if (validAuc !== null) this.#sinceBest++;
+    } else if (chosenBy !== null) this.#sinceBest++;
     onEvaluation?.({ stage, step, validAuc, validUauc, best: better });
   }
 

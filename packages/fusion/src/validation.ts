@@ -11,6 +11,8 @@ export interface ValidationOptions {
   readonly validRows: number | null;
   /** Seed of the sample. */
   readonly seed: number;
+  /** What the best state is chosen by: `auc` (default), or `last`, which chooses none, so that the last one stands. */
+  readonly selectBy?: 'auc' | 'last' | undefined;
 }
 
 /** The validation rows that states are chosen by: all, or the seeded sample of `validRows`. */
@@ -21,22 +23,29 @@ export function chosenRows({ dataset, validRows, seed }: ValidationOptions): Int
 
 /**
  * Checks, before anything is trained, that the validation AUC which chooses the best state is defined. Without
- * validation rows none is chosen: the last state stands.
+ * validation rows, and with `selectBy: 'last'`, none is chosen: the last state stands.
  *
  * @throws InputError where the validation rows are of one class.
  */
 export function checkValidation(options: ValidationOptions): void {
+  if (options.selectBy === 'last') return;
   const { label } = options.dataset.splits.valid;
   const rows = chosenRows(options);
   const why = whyNoAuc(Uint8Array.from(rows, (row) => label[row]!));
   if (why === null || rows.length === 0) return;
   const isSample = rows.length < label.length && whyNoAuc(label) === null;
-  const what = isSample ? `the sample of ${rows.length} rows of valid` : 'valid';
-  throw new InputError(`${what} ${why}: the AUC that the best state is chosen by is not defined`, {
-    code: isSample ? 'config.value' : 'input',
-    place: isSample ? 'evaluation.validRows' : undefined,
-    fix: isSample
-      ? 'raise it'
-      : 'use data with likes and dislikes there, or none there (data.split.valid: 0) to keep the last state',
-  });
+  throw isSample
+    ? new InputError(
+        `the sample of ${rows.length} rows of valid ${why}: auc, which the state is chosen by, is not defined`,
+        {
+          code: 'config.value',
+          place: 'evaluation.validRows',
+          fix: 'raise it',
+        },
+      )
+    : new InputError(`auc is not defined on valid, which ${why}`, {
+        code: 'config.value',
+        place: 'training.selectBy',
+        fix: 'set it to last, which keeps the last state',
+      });
 }

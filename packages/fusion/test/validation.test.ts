@@ -33,7 +33,7 @@ it.each([
   const options = { ...trainerOptions(system, one, tallrec), onStep: (report: unknown) => void steps.push(report) };
   await expect(trainHybrid(options)).rejects.toThrow(
     new RegExp(
-      `^valid has only ${words}: the AUC that the best state is chosen by is not defined; use data with likes`,
+      `^training\\.selectBy: auc is not defined on valid, which has only ${words}; set it to last, which keeps the last state$`,
     ),
   );
   expect(steps).toEqual([]);
@@ -48,18 +48,23 @@ it('names the sample where it is too small for both classes', () => {
   expect(() => checkValidation({ dataset: rare, validRows: null, seed: 3 })).not.toThrow();
 });
 
-it('keeps the last state, whatever the patience, where there are no validation rows', async () => {
-  const none = withValid(() => 0, 0);
+it.each<[string, 'auc' | 'last', (row: number) => number, number | undefined]>([
+  ['where there are no validation rows', 'auc', () => 0, 0],
+  ['of data with one class there, with selectBy last', 'last', () => 1, undefined],
+  ['of data with both classes there, with selectBy last', 'last', (row) => row % 2, undefined],
+])('keeps the last state, whatever the patience, %s', async (_, selectBy, label, rows) => {
+  const none = withValid(label, rows);
   const system = await tinySystem(device, none, tallrec);
   const reports: EvaluationReport[] = [];
   const settings = { ...defaultSettings, evaluateEvery: 1, patience: 1 };
   const best = await trainHybrid({
     ...trainerOptions(system, none, tallrec, { settings: { stage1: settings, stage2: settings } }),
+    selectBy,
     onEvaluation: (report) => void reports.push(report),
   });
   expect(best).toBeNull();
-  expect(reports.map(({ step, validAuc, best: chosen }) => [step, validAuc, chosen])).toEqual(
-    [1, 2, 3, 4, 5].map((step) => [step, null, false]),
-  );
+  expect(reports.map(({ step, best: chosen }) => [step, chosen])).toEqual([1, 2, 3, 4, 5].map((step) => [step, false]));
+  const isDefined = rows === undefined && label(0) !== label(1);
+  for (const { validAuc } of reports) expect(validAuc === null).toBe(!isDefined);
   system.release();
 });

@@ -61,7 +61,8 @@ export function registerRecommend(program: Command, host: Host): void {
         const { id: itemId, title } = dataset.items[item]!;
         return { item: itemId, title, score: scores.score[rank]! };
       });
-      const isPopular = basis === 'popularity';
+      const isPopular = basis === 'popularity' && found.length > 0;
+      if (found.length === 0) context.log.warn(whyNone(dataset, user, { id, method, basis }));
       if (isPopular) {
         context.log.warn(
           `nothing is known of user ${id} that ${method} could go by: the popular items follow, the same for everybody; ` +
@@ -80,6 +81,23 @@ export function registerRecommend(program: Command, host: Host): void {
       await scorer.close();
     }
   });
+}
+
+/** Why a list of new items is empty. */
+function whyNone(
+  dataset: Dataset,
+  user: number,
+  { id, method, basis }: { id: string; method: string; basis: 'user' | 'popularity' },
+): string {
+  const { itemCount } = dataset;
+  const others = '--candidates FILE ranks any items';
+  if (new Set(dataset.positives(user)).size === itemCount) {
+    return `user ${id} likes all ${itemCount} items, so there is nothing new to recommend; ${others}`;
+  }
+  const left = `the items that user ${id} does not like yet`;
+  return basis === 'popularity'
+    ? `nothing is known of user ${id} that ${method} could go by, and nobody likes any of ${left}; ${others}`
+    : `none of ${left} has train rows, so ${method} cannot rank them; ${others}`;
 }
 
 /** @returns dense ids, each once, in the order of the file @throws InputError naming file and line of an unknown item */

@@ -36,6 +36,7 @@ const LANGUAGE_MODEL: readonly string[] = [
   'prompt.template',
   'loss',
   'training.strategy',
+  'training.selectBy',
   'training.checkpointing',
   'training.activations',
   'training.checkpointEvery',

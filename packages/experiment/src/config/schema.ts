@@ -18,6 +18,9 @@ export type SplitName = (typeof SPLIT_NAMES)[number];
 /** Metrics of lists that an epoch can be chosen by. */
 export const RANKING_METRICS = ['recall', 'precision', 'ndcg', 'mrr', 'map', 'hit'] as const;
 
+/** Losses of CF models. */
+export const LOSSES = ['bce', 'sampled-bce', 'bpr', 'softmax', 'sequence-bce'] as const;
+
 /** A whole number from 1 to `most`: far above any use, far below what stops the machine. */
 const count = (most: number) => z.int().positive().max(most);
 /** The most rows, steps or epochs of anything. */
@@ -230,7 +233,7 @@ const cfKeys = {
   cfDim: count(65_536).default(128).describe('Width of user and item vectors (paper: 128)'),
   initStd: z.number().positive().default(1).describe('Standard deviation of the initial vectors (CoLLM: 1)'),
   loss: z
-    .enum(['bce', 'sampled-bce', 'bpr', 'softmax', 'sequence-bce'])
+    .enum(LOSSES)
     .default('bce')
     .describe(
       'bce: labels of all rows (CoLLM); the others learn from positives, with sampled negatives or all items; sequence-bce: sasrec, all positions at once',
@@ -376,6 +379,10 @@ const training = z.strictObject({
     .enum(['two-stage', 'stage1-only', 'end-to-end', 'untrained'])
     .default('two-stage')
     .describe("Order of training (Table 4); one that the method lacks is refused; default: the method's first"),
+  selectBy: z
+    .enum(['auc', 'last'])
+    .default('auc')
+    .describe('What the best state of a language model is chosen by, on valid; last: the last one stands'),
   checkpointing: z
     .boolean()
     .default(false)

@@ -4,6 +4,7 @@ import { methods as languageModelMethods } from '@crossgate/fusion/methods';
 import type { z } from 'zod';
 import { checkStrategy, fillMethodDefaults } from './method-defaults';
 import { isPlain, type Plain } from './plain';
+import { unreadPaths } from './reads';
 import { checkRenamedKeys } from './renamed';
 import { cfMethods, configJsonSchema, currentConfigSchema, type ExperimentConfig, type JsonSchema } from './schema';
 
@@ -87,9 +88,21 @@ function checkRenamed({ method, cf }: Plain, place: (key: string) => string): vo
   }
 }
 
+/** Whether a run of this config reads a key. */
+const readsKey = (config: ExperimentConfig, key: string) => unreadPaths(config, [key]).length === 0;
+
 /** Ranking needs a score of every item, which only CF models give at the price of one product. */
-function checkRanking({ method, cf, evaluation }: ExperimentConfig, place: (key: string) => string): void {
+function checkRanking(config: ExperimentConfig, place: (key: string) => string): void {
+  const { method, cf, evaluation } = config;
   const { k } = evaluation.ranking;
+  const isByLists = cf.selectBy !== 'auc' && cf.selectBy !== 'last' && readsKey(config, 'cf.selectBy');
+  if (isByLists && !cfMethods().includes(method)) {
+    throw new InputError(`cf.selectBy ${cf.selectBy} needs lists, which ${method} does not make`, {
+      code: 'config.value',
+      place: place('cf.selectBy'),
+      fix: `select by auc or last, or train ${cf.model} by itself and name its run in cf.run`,
+    });
+  }
   if (k !== null && !cfMethods().includes(method)) {
     throw new InputError(`evaluation.ranking is for ${cfMethods().join(', ')}, but the method is ${method}`, {
       code: 'config.value',
@@ -97,7 +110,7 @@ function checkRanking({ method, cf, evaluation }: ExperimentConfig, place: (key:
       fix: 'leave it out',
     });
   }
-  if (k === null && cf.selectBy !== 'auc' && cf.selectBy !== 'last') {
+  if (k === null && isByLists) {
     throw new InputError(`cf.selectBy ${cf.selectBy} needs evaluation.ranking.k`, {
       code: 'config.value',
       place: place('cf.selectBy'),

@@ -165,7 +165,8 @@ async function train(context: RunnerContext, run: RunFolder, model: CfModel): Pr
   const chosenBy = selection === 'auc' ? 'AUC' : selection === 'last' ? 'last' : `${selection}@${k}`;
   const { usersLeftOut } = trainer;
   if (usersLeftOut > 0) {
-    log.warn(`${usersLeftOut} users like every item, so that ${cf.loss} has no negatives for them: they are left out`);
+    const who = usersLeftOut === 1 ? '1 user likes' : `${usersLeftOut} users like`;
+    log.warn(`${who} every item of train, which leaves ${cf.loss} no negatives: nothing is learned of them`);
   }
   if (selection === 'last') {
     const why = valid.rows === 0 ? 'valid has no rows to choose an epoch by' : 'cf.selectBy is last';
@@ -186,11 +187,13 @@ async function train(context: RunnerContext, run: RunFolder, model: CfModel): Pr
     };
     const task = progress.start(`training ${cf.model}`, cf.epochs, 'epochs');
     let saved = trainer.progress.steps;
+    let isConstant = true;
     while (trainer.stopped === null) {
       const { epoch, loss, validAuc, validUauc, criterion, bestAuc, seconds } = await trainer.runEpoch();
       const chosen = metric === null ? {} : { [chosenBy]: criterion };
       run.appendMetrics({ phase: 'cf', step: epoch, loss, validAuc, validUauc, ...chosen, seconds });
       const latest = criterion ?? validAuc;
+      isConstant &&= latest === bestAuc;
       const best = selection === 'last' ? '' : `, best ${bestAuc?.toFixed(4) ?? '-'}`;
       task.update(epoch, `valid ${metric === null ? 'AUC' : chosenBy} ${latest?.toFixed(4) ?? '-'}${best}`);
       const due = trainer.progress.steps - saved >= config.training.checkpointEvery;
@@ -207,6 +210,7 @@ async function train(context: RunnerContext, run: RunFolder, model: CfModel): Pr
     const details: CfDetails = {
       model: cf.model,
       cfDim: cf.cfDim,
+      loss: cf.loss,
       epochs: epoch,
       steps,
       bestEpoch,
@@ -215,6 +219,12 @@ async function train(context: RunnerContext, run: RunFolder, model: CfModel): Pr
       ...(usersLeftOut > 0 && { usersLeftOut }),
       stopped,
     };
+    if (selection !== 'last' && isConstant && bestEpoch === 1 && epoch > 1) {
+      log.warn(
+        `validation ${chosenBy} was ${bestAuc?.toFixed(4)} after every epoch, so it chose none, and epoch 1 stands; ` +
+          'set cf.selectBy to last to keep the last one',
+      );
+    }
     log.info(
       selection === 'last'
         ? `${cf.model}: the values of epoch ${epoch}, the last`
@@ -226,8 +236,10 @@ async function train(context: RunnerContext, run: RunFolder, model: CfModel): Pr
   }
 }
 
-interface Prepared {
+/** A trained model. */
+export interface Prepared {
   readonly model: CfModel;
+  /** Facts of its training. */
   readonly details: CfDetails;
 }
 

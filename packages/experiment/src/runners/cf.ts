@@ -5,8 +5,6 @@ import {
   checkRanking,
   evaluateRanking,
   findCfDefinition,
-  knowsUser,
-  learnedRows,
   type RankingResult,
   topItems,
 } from '@crossgate/cf';
@@ -14,7 +12,8 @@ import { InputError } from '@crossgate/core';
 import type { SplitName } from '../config/schema';
 import { evaluatedRows, pick } from '../evaluated-rows';
 import type { Scores } from '../predictions';
-import { checkCfRun, loadCf, prepareCf } from './cf-phase';
+import { checkCfRun, loadCf, type Prepared, prepareCf } from './cf-phase';
+import { knownUsers } from './known-users';
 import { cfOptions, checkCfSizes } from './parameter-sizes';
 import { memoryBeside } from './run-memory';
 import type { Runner, RunnerContext } from './runner';
@@ -63,7 +62,9 @@ export function cfRunner(name: string): Runner {
           const ranking: { valid?: RankingResult; test?: RankingResult } = {};
           for (const split of config.evaluation.splits) {
             if (split === 'train' || dataset.splits[split].rows === 0) continue;
-            ranking[split] = await evaluateRanking(model, dataset, split, { k, ...protocol });
+            const found = await evaluateRanking(model, dataset, split, { k, ...protocol });
+            warnOfLists(context, split, found);
+            ranking[split] = found;
           }
           return { scores, ranking, details: detailsOf() };
         },
@@ -73,10 +74,27 @@ export function cfRunner(name: string): Runner {
       };
     },
     async openScorer(context, run) {
-      const { model } = await loadCf(context, await context.session.device(), run);
-      return { ...cfScorer(context, model), close: async () => model.release() };
+      const loaded = await loadCf(context, await context.session.device(), run);
+      return { ...cfScorer(context, loaded), close: async () => loaded.model.release() };
     },
   };
+}
+
+/** Says what the metrics of lists do not show. */
+function warnOfLists({ session: { log } }: RunnerContext, split: SplitName, found: RankingResult): void {
+  const { users, usersUnknown, targetsUnseen, negatives } = found;
+  if (usersUnknown > 0) {
+    log.warn(
+      `${split}: nothing is known of ${usersUnknown} of ${users} ranked users: their lists are the same for everybody`,
+    );
+  }
+  if (targetsUnseen > 0 && negatives === null) {
+    const what =
+      targetsUnseen === 1
+        ? 'target has no train rows, so that no list holds it'
+        : 'targets have no train rows, so that no list holds them';
+    log.warn(`${split}: ${targetsUnseen} ${what}`);
+  }
 }
 
 /** What the lists will be compared with, before hours of training. @throws InputError for negatives that cannot be drawn */
@@ -91,13 +109,9 @@ function checkLists({ config, dataset }: RunnerContext): void {
 
 const isRanking = (selection: Selection) => selection !== 'auc' && selection !== 'last';
 
-function cfScorer({ dataset, config }: RunnerContext, model: CfModel): Omit<Scorer, 'close'> {
+function cfScorer({ dataset, config }: RunnerContext, { model, details }: Prepared): Omit<Scorer, 'close'> {
   const histories = model.histories(dataset);
-  const { train } = dataset.splits;
-  // A loss on positives leaves the vector of who only dislikes as it was drawn, which says nothing of the user.
-  const learned = new Set(learnedRows(model, train, config.cf.loss).map((row) => train.user[row]!));
-  const knows = (user: number) =>
-    model.historyLength > 0 ? knowsUser(model, user, histories.latest) : learned.has(user);
+  const knows = knownUsers(model, dataset, details, config);
   const scorePairs = async (pairs: Pairs) => {
     const last = (index: number, limit: number) => {
       const at = pairs.place[index];

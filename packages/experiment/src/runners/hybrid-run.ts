@@ -1,7 +1,7 @@
 /** What a finished run on a language model holds, on the device again: its last state, or the one that its second stage began with. */
 
 import { join } from 'node:path';
-import type { CfBackend, CfModel } from '@crossgate/cf';
+import type { CfBackend } from '@crossgate/cf';
 import { InputError } from '@crossgate/core';
 import { kindOf } from '@crossgate/files';
 import {
@@ -21,6 +21,7 @@ import { type HostState, parseState, writeGroup } from '@crossgate/tensor';
 import { openFile } from '@crossgate/tensor/node';
 import { loadBackends, scoredModel } from './backends';
 import type { HybridParts, Prompts } from './hybrid-parts';
+import { knownUsers } from './known-users';
 import { neighborLists } from './neighbors';
 import type { RunnerContext } from './runner';
 
@@ -28,8 +29,8 @@ import type { RunnerContext } from './runner';
 export interface HybridRun {
   /** The language model with the adapters and the channels of the run. */
   readonly model: HybridModel;
-  /** Its trained CF models, in the order of `cf.run`. */
-  readonly models: readonly CfModel[];
+  /** Of each trained CF model, in the order of `cf.run`: whether it has anything of a user to go by. */
+  readonly known: readonly ((user: number) => boolean)[];
   /** What makes its prompts. */
   readonly prompts: Prompts;
   /** Frees what the run added to the language model. */
@@ -66,7 +67,8 @@ export async function openHybridRun(
       : await loadChannels(context, run, method, llm, cf.backends);
     const model = new HybridModel(withPeftAdapter(llm, adapter), channels);
     return {
-      ...{ models: cf.models, prompts: made },
+      known: cf.models.map((each, index) => knownUsers(each, dataset, cf.details[index]!, contexts[index]!.config)),
+      prompts: made,
       model: isInitial ? await scoredModel(context, model) : model,
       release() {
         model.release();

@@ -1,11 +1,13 @@
 /** Scores by a finished run on a language model: many items of a user share what their prompts begin with. */
 
-import { knowsUser } from '@crossgate/cf';
 import { CandidateScorer, promptFor, type ScoredUser, scorePrompts } from '@crossgate/fusion';
 import type { YesNoLossOptions } from '@crossgate/tensor';
+
 import type { Scores } from '../predictions';
 import { logitsToScores } from './cf';
+
 import type { HybridRun } from './hybrid-run';
+
 import type { RunnerContext } from './runner';
 import { bestOf, historyOfPair, newItems, type Pairs, pairsOf, popularItems, type Scorer } from './scorer';
 
@@ -48,7 +50,7 @@ export function hybridScorer(context: RunnerContext, run: HybridRun): Scorer {
     const isModeled = used.some(
       (slot) => ('vector' in slot && slot.vector === 'user') || ('titles' in slot && slot.titles === 'neighbors'),
     );
-    return isModeled && run.models.some((each) => knowsUser(each, user, each.histories(dataset).latest));
+    return isModeled && run.known.some((knowsOf) => knowsOf(user));
   };
 
   async function scorePairs(pairs: Pairs): Promise<Scores> {

@@ -50,11 +50,8 @@ export function hybridRunner(name: string): Runner {
     async open(context) {
       const method = declaredMethod(context.config);
       const contexts = await backendContexts(context, method);
-      for (const each of contexts) {
-        await checkCfRun(each);
-        checkSelection(each);
-      }
-      checkBest(context, method);
+      for (const each of contexts) await checkCfRun(each);
+      checkBest(context, method, contexts);
       const { parts, provenance } = await borrow(context, method, contexts, true);
       return {
         adapter: parts.device.capabilities.name,
@@ -71,12 +68,25 @@ export function hybridRunner(name: string): Runner {
   };
 }
 
-/** Checks what the best state of a training is chosen by. @throws InputError where valid has rows of one class alone */
-function checkBest({ config, dataset, session }: RunnerContext, method: Method): void {
+/** Checks what chooses the best epoch of each CF model and the best state. @throws InputError where valid does not define it */
+function checkBest(
+  { config, dataset, session }: RunnerContext,
+  method: Method,
+  contexts: readonly RunnerContext[],
+): void {
   // What is not trained chooses nothing.
-  if (stagesOfConfig(method, config).length === 0) return;
-  checkValidation({ dataset, validRows: config.evaluation.validRows, seed: config.seed });
-  if (dataset.splits.valid.rows === 0) session.log.info('valid has no rows to choose a state by: the last one stands');
+  const isTrained = stagesOfConfig(method, config).length > 0;
+  const { selectBy } = config.training;
+  for (const each of contexts) checkSelection(each, isTrained && selectBy === 'auc');
+  if (!isTrained) return;
+  checkValidation({ dataset, validRows: config.evaluation.validRows, seed: config.seed, selectBy });
+  const why =
+    dataset.splits.valid.rows === 0
+      ? 'valid has no rows to choose a state by'
+      : selectBy === 'last'
+        ? 'training.selectBy is last'
+        : null;
+  if (why !== null) session.log.info(`${why}: the last state stands`);
 }
 
 /**
@@ -233,6 +243,7 @@ async function trainStages(
             loss,
             seed: config.seed,
             validRows: config.evaluation.validRows,
+            selectBy: config.training.selectBy,
             batchTokens,
             checkpointEvery: config.training.checkpointEvery,
             resume,
@@ -293,6 +304,7 @@ async function trainStages(
           return { name: settings, trains, rows: rowsOf(config.training[settings]), epochs, batchSize };
         }),
         validRows: Math.min(config.evaluation.validRows ?? Infinity, dataset.splits.valid.rows),
+        ...(config.training.selectBy === 'last' && { selectBy: 'last' }),
         best: best && { stage: phase(best.stage), step: best.step, validAuc: best.auc },
         norms: oneOrAll(norms),
         // Of all stages; with f32 there are none.

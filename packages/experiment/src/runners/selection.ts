@@ -16,21 +16,25 @@ export type Selection = ExperimentConfig['cf']['selectBy'];
 /**
  * Checks, before anything is trained, that the criterion of a CF training is defined on valid.
  *
+ * @param andState whether a language model's best state is chosen by AUC too, so that it needs the same remedy
  * @throws InputError naming `cf.selectBy`, why it is not, and what is
  */
-export function checkSelection({ config, dataset }: Pick<RunnerContext, 'config' | 'dataset'>): void {
+export function checkSelection({ config, dataset }: Pick<RunnerContext, 'config' | 'dataset'>, andState = false): void {
   const selection = selectionOf({ config, dataset });
   // With the vectors of another run, nothing is trained.
   if (selection === 'last' || config.cf.run !== null) return;
-  const refuse = (why: string, instead: string): never => {
-    throw new InputError(`${selection} is not defined on valid, which ${why}`, {
+  const { label } = dataset.splits.valid;
+  const refuse = (why: string, instead: string, is = 'is not defined'): never => {
+    throw new InputError(`${selection} ${is} on valid, which ${why}`, {
       code: 'config.value',
       place: 'cf.selectBy',
-      fix: `${instead}set it to last, which keeps the last epoch`,
+      fix:
+        andState && whyNoAuc(label) !== null
+          ? `${instead}set it and training.selectBy to last, which keeps the last epoch and the last state`
+          : `${instead}set it to last, which keeps the last epoch`,
     });
   };
-  const { label } = dataset.splits.valid;
-  const { repeats } = config.evaluation.ranking;
+  const { repeats, negatives } = config.evaluation.ranking;
   const { targets, targetsLeftOut } = rankingTargets(dataset, 'valid', repeats);
   if (selection === 'auc') {
     const why = whyNoAuc(label);
@@ -40,7 +44,14 @@ export function checkSelection({ config, dataset }: Pick<RunnerContext, 'config'
     const k = config.evaluation.ranking.k === null ? ' with evaluation.ranking.k: 10' : '';
     refuse(why, isRanked ? `set it to ndcg${k}, or ` : '');
   }
-  if (targets.size > 0) return;
+  if (targets.size > 0) {
+    // Lists of all items hold none without train rows, so that every epoch would be as good.
+    const inTrain = new Set(dataset.splits.train.item);
+    const isReachable = [...targets.values()].some((items) => items.some((item) => inTrain.has(item)));
+    if (!isReachable && negatives === null)
+      refuse('has only positives of items without train rows', '', 'is 0 after every epoch');
+    return;
+  }
   if (targetsLeftOut > 0)
     refuse('has only positives that train has too', 'set evaluation.ranking.repeats to allow, or ');
   refuse('has no positives', '');

@@ -1,0 +1,30 @@
+/** Of whom a trained CF model knows more than of anybody. */
+import { type CfModel, knowsUser, learnedRows } from '@crossgate/cf';
+import type { Dataset } from '@crossgate/data';
+import { type ExperimentConfig, LOSSES } from '../config/schema';
+import type { CfDetails } from './cf-phase';
+
+type Loss = ExperimentConfig['cf']['loss'];
+
+/**
+ * Whether a model has anything of a user to go by.
+ *
+ * A loss on positives leaves the vector of who only dislikes as it was drawn, which says nothing of the user.
+ * @param details of the model's training, which name its loss
+ * @param config for models of runs that did not say
+ */
+export function knownUsers(
+  model: CfModel,
+  dataset: Dataset,
+  details: CfDetails,
+  { cf }: Pick<ExperimentConfig, 'cf'>,
+): (user: number) => boolean {
+  if (model.historyLength > 0) {
+    const { latest } = model.histories(dataset);
+    return (user) => knowsUser(model, user, latest);
+  }
+  const { train } = dataset.splits;
+  const loss: Loss = LOSSES.find((name) => name === details.loss) ?? cf.loss;
+  const learned = new Set(learnedRows(model, train, loss).map((row) => train.user[row]!));
+  return (user) => learned.has(user);
+}
