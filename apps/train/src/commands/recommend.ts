@@ -92,7 +92,7 @@ function whyNone(
   const { itemCount } = dataset;
   const others = '--candidates FILE ranks any items';
   if (new Set(dataset.positives(user)).size === itemCount) {
-    return `user ${id} likes all ${itemCount} items, so there is nothing new to recommend; ${others}`;
+    return `user ${id} likes ${itemCount === 1 ? 'the only item' : `all ${itemCount} items`}, so there is nothing new to recommend; ${others}`;
   }
   const left = `the items that user ${id} does not like yet`;
   return basis === 'popularity'
