@@ -23,6 +23,7 @@ import {
 import type { CfMemory, CfModel, UserBatch, UserScorer } from './backend';
 import { smoothedMeans } from './baselines';
 import { type ClickHistory, clickHistories, type UserHistories } from './click-history';
+import { asymmetricSvdDeclaration } from './declarations';
 import type { CfDefinition } from './definition';
 import { PairScores, vectorScorer } from './pair-scores';
 import { type SeenFlags, seenInTrain } from './seen';
@@ -360,7 +361,7 @@ function checkShape(cfDim: number, { historyLength, levelPrior }: AsymmetricSvdS
 
 /** The definition of {@link AsymmetricSvd}: `cf.model: asvd`, with its options under `cf.asvd`. */
 export const asymmetricSvdDefinition = {
-  name: 'asvd',
+  ...asymmetricSvdDeclaration,
   information: ({ information }) => information,
   historyLength: ({ historyLength }) => historyLength,
   shapes: ({ items, cfDim }) => asymmetricSvdShapes(items, cfDim),

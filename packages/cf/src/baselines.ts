@@ -1,31 +1,6 @@
 /** Trivial baselines from mean labels alone. A model has to beat the one that sees the same information. */
 import { type Dataset, type SplitName, splitNames } from '@crossgate/data';
-
-/**
- * What a method may see when it scores a row. T: the train labels. H: also the user's earlier positives at prediction
- * time, as in the histories of prompts. P: also the user's earlier negatives.
- */
-export type InformationClass = 'T' | 'H' | 'P';
-
-/** Name of a trivial baseline: see {@link scoreBaseline}. */
-export type BaselineName = 'item-mean' | 'mean' | 'running-mean';
-
-/** A trivial baseline and the information it uses. */
-export interface Baseline {
-  /** What {@link scoreBaseline} takes. */
-  readonly name: BaselineName;
-  /** What it sees when it scores a row. */
-  readonly information: InformationClass;
-  /** Whether its scores are probabilities. Otherwise they are sums of log-odds, which only rank. */
-  readonly probability: boolean;
-}
-
-/** All trivial baselines, in the order in which reports show them. */
-export const baselines: readonly Baseline[] = [
-  { name: 'item-mean', information: 'T', probability: true },
-  { name: 'mean', information: 'T', probability: false },
-  { name: 'running-mean', information: 'P', probability: false },
-];
+import type { BaselineName } from './declarations';
 
 /** Settings of {@link scoreBaseline}. */
 export interface BaselineOptions {

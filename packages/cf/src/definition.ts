@@ -5,8 +5,8 @@ import type { Dataset } from '@crossgate/data';
 import type { Device } from '@crossgate/gpu';
 import type { HostState } from '@crossgate/tensor';
 import type { CfMemory, CfModel } from './backend';
-import type { InformationClass } from './baselines';
 import type { UserHistories } from './click-history';
+import type { CfDeclaration, InformationClass } from './declarations';
 
 /** Sizes that shapes and memory of a model depend on. */
 export interface CfSizes {
@@ -32,12 +32,10 @@ export interface CfCreateOptions {
 
 /**
  * All answers about a model. An object that leaves one out does not compile. `O` are the model's own options: the
- * mapping `cf.<name>` of an experiment. Write the object with `satisfies CfDefinition<O>`, and add it to
- * `cfDefinitions` or give it to `registerCfModel`.
+ * mapping `cf.<name>` of an experiment, which its declaration describes. Write the object with `satisfies
+ * CfDefinition<O>`, and add it to `cfDefinitions` or give it to `registerCfModel`.
  */
-export interface CfDefinition<O = unknown> {
-  /** Lower-case letters, digits and dashes: the value of `cf.model`, and the name of the method and of the options. */
-  readonly name: string;
+export interface CfDefinition<O = unknown> extends CfDeclaration<O> {
   /** What the model sees when it scores a row: T train labels, H also later positives, P also later negatives. */
   information(options: O): InformationClass;
   /** Number of entries of a user's history that the model reads; 0 when it reads none. */
@@ -47,7 +45,7 @@ export interface CfDefinition<O = unknown> {
   /** Device memory that the model takes beside its parameters, their gradients and moments. */
   memory(sizes: CfSizes, options: O): CfMemory;
   /**
-   * Checks options against each other and the width, before data is read.
+   * Checks options against each other and the width, before data is read. Each is of its kind and in its range.
    *
    * @throws InputError naming the key `cf.<name>.<option>` or `cf.cfDim` that cannot be used
    */

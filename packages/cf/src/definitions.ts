@@ -1,6 +1,7 @@
-/** The list of collaborative-filtering models. A new model is one file and one line here. */
+/** The list of collaborative-filtering models. One that is declared and not named here does not compile. */
 import { didYouMean, InputError } from '@crossgate/core';
 import { asymmetricSvdDefinition } from './asymmetric-svd';
+import type { CfModelName } from './declarations';
 import type { CfDefinition } from './definition';
 import { lightGcnDefinition } from './light-gcn';
 import { matrixFactorizationDefinition } from './matrix-factorization';
@@ -8,18 +9,18 @@ import { addedCfModels } from './registry';
 import { sasRecDefinition } from './sas-rec';
 
 /**
- * The models of this package. A saved state is compared with them from the last to the first, because other models'
- * states also have the tables of MF.
+ * The models of this package, each under its name. A saved state is compared with them from the last to the first,
+ * because other models' states also have the tables of MF.
  */
-export const cfDefinitions = [
-  matrixFactorizationDefinition,
-  lightGcnDefinition,
-  sasRecDefinition,
-  asymmetricSvdDefinition,
-] as const satisfies readonly CfDefinition[];
+const definitions = {
+  mf: matrixFactorizationDefinition,
+  lightgcn: lightGcnDefinition,
+  sasrec: sasRecDefinition,
+  asvd: asymmetricSvdDefinition,
+} satisfies { readonly [N in CfModelName]: CfDefinition & { readonly name: N } };
 
-/** Names of the models of this package. Others may be registered: see `registerCfModel`. */
-export type CfModelName = (typeof cfDefinitions)[number]['name'];
+/** The models of this package. */
+export const cfDefinitions: readonly CfDefinition[] = Object.values(definitions);
 
 const all = (): readonly CfDefinition[] => [...cfDefinitions, ...addedCfModels()];
 

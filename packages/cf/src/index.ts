@@ -16,19 +16,21 @@ export type {
   UserBatch,
   UserScorer,
 } from './backend';
-export {
-  type Baseline,
-  type BaselineName,
-  type BaselineOptions,
-  baselines,
-  type InformationClass,
-  logOdds,
-  scoreBaseline,
-} from './baselines';
+export { type BaselineOptions, logOdds, scoreBaseline } from './baselines';
 export { type ClickHistory, clickHistories, positiveHistories, type UserHistories } from './click-history';
 export { type CfControl, type ControlBackend, cfControls, controlBackend } from './controls';
+export type {
+  CfChoiceOption,
+  CfModelName,
+  CfNumberOption,
+  CfOption,
+  CfOptions,
+  CfOptionValues,
+  CfRange,
+  CfSwitchOption,
+} from './declarations';
 export { type CfCreateOptions, type CfDefinition, type CfSizes, noMemory } from './definition';
-export { type CfModelName, cfDefinitionOfState, cfDefinitions, findCfDefinition } from './definitions';
+export { cfDefinitionOfState, cfDefinitions, findCfDefinition } from './definitions';
 export { epochOrder } from './device-batches';
 export { type CfProgress, type EarlyStoppingOptions, isBest, stopReason } from './early-stopping';
 export { exportEmbeddings } from './embeddings';
@@ -45,7 +47,16 @@ export {
 export { PairScores, vectorScorer } from './pair-scores';
 export { itemPopularity, knowsUser } from './popularity';
 export { type RankingTargets, rankingTargets } from './ranking-targets';
-export { addedCfModels, registerCfModel } from './registry';
+export {
+  addedCfModels,
+  type Baseline,
+  type BaselineName,
+  baselines,
+  type CfDeclaration,
+  cfDeclarations,
+  type InformationClass,
+  registerCfModel,
+} from './registry';
 export { SasRec, type SasRecOptions, type SasRecShape, sasRecShapes } from './sas-rec';
 export { positiveEdges, type SeenFlags, seenInTrain } from './seen';
 export { type SequenceBatch, sequenceLoss } from './sequence-loss';

@@ -20,6 +20,7 @@ import {
 } from '@crossgate/tensor';
 import type { CfEmbeddings, CfMemory, CfModel, UserBatch, UserScorer } from './backend';
 import { positiveHistories } from './click-history';
+import { lightGcnDeclaration } from './declarations';
 import type { CfDefinition } from './definition';
 import { matrixFactorizationShapes } from './matrix-factorization';
 import { PairScores, vectorScorer } from './pair-scores';
@@ -317,7 +318,7 @@ function symmetricWeights({ user, item }: Values['graph'], userRows: number, ite
 
 /** The definition of {@link LightGcn}: `cf.model: lightgcn`, with its options under `cf.lightgcn`. */
 export const lightGcnDefinition = {
-  name: 'lightgcn',
+  ...lightGcnDeclaration,
   information: () => 'T',
   historyLength: () => 0,
   shapes: ({ users, items, cfDim }) => matrixFactorizationShapes(users, items, cfDim),

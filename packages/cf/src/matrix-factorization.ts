@@ -7,6 +7,7 @@ import type { HostState, Indices, Parameter, ParameterSpec, Tensor } from '@cros
 import { add, embedding, indexCount, ParameterGroup, readGroup, reshape, rowDot } from '@crossgate/tensor';
 import type { CfEmbeddings, CfModel, UserBatch, UserScorer } from './backend';
 import { positiveHistories } from './click-history';
+import { matrixFactorizationDeclaration } from './declarations';
 import { type CfDefinition, noMemory } from './definition';
 import { PairScores, vectorScorer } from './pair-scores';
 import { type SeenFlags, seenInTrain } from './seen';
@@ -192,7 +193,7 @@ export class MatrixFactorization extends PairScores implements CfModel {
 
 /** The definition of {@link MatrixFactorization}: `cf.model: mf`, with its options under `cf.mf`. */
 export const matrixFactorizationDefinition = {
-  name: 'mf',
+  ...matrixFactorizationDeclaration,
   information: () => 'T',
   historyLength: () => 0,
   shapes: ({ users, items, cfDim }, { biases }) => matrixFactorizationShapes(users, items, cfDim, biases),

@@ -1,6 +1,18 @@
-/** @crossgate/cf/registry: models that are added from outside this package. Imports no package that uses a GPU. */
+/** @crossgate/cf/registry: what there is, and models that are added from outside. Imports no package that uses a GPU. */
 import { InputError } from '@crossgate/core';
 import type { CfDefinition } from './definition';
+
+export {
+  type Baseline,
+  type BaselineName,
+  baselines,
+  type CfDeclaration,
+  type CfModelName,
+  type CfOption,
+  type CfOptionValues,
+  cfDeclarations,
+  type InformationClass,
+} from './declarations';
 
 const added = new Map<string, CfDefinition>();
 

@@ -23,6 +23,7 @@ import {
 } from '@crossgate/tensor';
 import type { CfModel, UserBatch, UserScorer } from './backend';
 import { positiveHistories } from './click-history';
+import { sasRecDeclaration } from './declarations';
 import { type CfDefinition, noMemory } from './definition';
 import { PairScores, vectorScorer } from './pair-scores';
 import { type SeenFlags, seenInTrain } from './seen';
@@ -370,7 +371,7 @@ const isSame = (a: Int32Array | undefined, b: Int32Array): boolean =>
 
 /** The definition of {@link SasRec}: `cf.model: sasrec`, with its options under `cf.sasrec`. */
 export const sasRecDefinition = {
-  name: 'sasrec',
+  ...sasRecDeclaration,
   information: () => 'H',
   historyLength: ({ historyLength }) => historyLength,
   shapes: ({ items, cfDim }, options) => sasRecShapes(items, { ...options, cfDim }),

@@ -5,7 +5,8 @@ import type { Dataset } from '@crossgate/data';
 import { loadSource } from '@crossgate/data/node';
 import { evaluateClicks } from '@crossgate/eval';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { type BaselineName, baselines, scoreBaseline } from '../src/baselines';
+import { scoreBaseline } from '../src/baselines';
+import { type BaselineName, baselines } from '../src/declarations';
 import { smallDataset } from './small-dataset';
 
 const logOdds = (p: number) => Math.log(p / (1 - p));

@@ -1,6 +1,7 @@
 /** One experiment from config to result.json, whatever the method. */
 
 import { join, resolve } from 'node:path';
+import type { InformationClass } from '@crossgate/cf';
 import {
   CrossgateError,
   describeError,
@@ -17,14 +18,7 @@ import { kindOf } from '@crossgate/files';
 import type { ExperimentConfig, SplitName } from './config/schema';
 import { evaluatedRows } from './evaluated-rows';
 import { evaluatePredictions, formatPredictions, predictionsOf } from './predictions';
-import {
-  findRunner,
-  type Information,
-  type OpenRunner,
-  type Outcome,
-  type RankingOfSplits,
-  type Runner,
-} from './runners';
+import { findRunner, type OpenRunner, type Outcome, type RankingOfSplits, type Runner } from './runners';
 import { readResult } from './runs/result';
 import { RunFolder } from './runs/run-folder';
 import type { Session } from './session';
@@ -39,7 +33,7 @@ export interface ExperimentResult {
   /** The method, such as `mf` or `ccf`. */
   readonly method: string;
   /** Which labels the method saw when it scored a row. */
-  readonly information: Information;
+  readonly information: InformationClass;
   /** The seed of the config. */
   readonly seed: number;
   /** Name of the GPU adapter in use; null for a method that needs none. */

@@ -20,7 +20,7 @@ export {
   readPredictions,
   type Scores,
 } from './predictions';
-export type { Information, OpenRunner, Outcome, RankingOfSplits, Runner, RunnerContext } from './runners';
+export type { OpenRunner, Outcome, RankingOfSplits, Runner, RunnerContext } from './runners';
 export type { BackendEmbeddings, ItemEmbeddings } from './runners/embed-items';
 export type { BestItems, BestOptions, Pairs, Scorer } from './runners/scorer';
 export { MetricsLog, type MetricsRecord, readMetrics } from './runs/metrics-log';

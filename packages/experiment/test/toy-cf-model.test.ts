@@ -35,7 +35,15 @@ import {
 } from '@crossgate/tensor';
 import { folderWith, inventedMl1m, writeTinyModel } from '@crossgate/testing/node';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { loadConfig, openRun, openSession, readMetrics, runExperiment } from '../src';
+import {
+  configJsonSchema,
+  loadConfig,
+  loadConfigWithNotes,
+  openRun,
+  openSession,
+  readMetrics,
+  runExperiment,
+} from '../src';
 
 interface ToyOptions {
   /** What all biases of items begin with. */
@@ -105,12 +113,16 @@ class ToyModel extends PairScores implements CfModel {
 
 const toy = {
   name: 'toy-bias',
+  drawn: true,
+  options: {
+    startBias: { type: 'number', above: -1, max: 9, default: 0, meaning: 'What all biases of items begin with' },
+  },
   information: () => 'T',
   historyLength: () => 0,
   shapes: ({ users, items, cfDim }) => toyShapes(users, items, cfDim),
   memory: () => noMemory,
-  check({ startBias = 0 }) {
-    if (typeof startBias !== 'number') throw new InputError(`cf.toy-bias.startBias: ${startBias} is not a number`);
+  check({ startBias = 0 }, cfDim) {
+    if (startBias > cfDim) throw new InputError(`cf.toy-bias.startBias: ${startBias} is above cf.cfDim ${cfDim}`);
   },
   histories: positiveHistories,
   create(device, dataset, { cfDim, initStd, seed }, { startBias = 0 }) {
@@ -201,14 +213,36 @@ describe('a CF model declared in one file', () => {
     }
   });
 
-  it('has its options checked by its own words, and its name among those of a refusal', async () => {
+  it('has its options read as it declares them, checked by its own words, and its name among those of a refusal', async () => {
     const cwd = await folderWith(files);
     await using session = openSession({ cwd });
-    const wrong = await loadConfig('toy.yaml', { cwd, set: ['cf.toy-bias.startBias=high'] });
-    await expect(runExperiment(wrong, session, {})).rejects.toThrow('cf.toy-bias.startBias: high is not a number');
-    await expect(loadConfig('toy.yaml', { cwd, set: ['cf.model=toy-bais'] })).rejects.toThrow(
-      'is not one of mf, lightgcn, sasrec, asvd, toy-bias (did you mean toy-bias?)',
-    );
+    const refusals = [
+      ['cf.toy-bias.startBias=high', 'cf.toy-bias.startBias: must be a number, got "high"'],
+      ['cf.toy-bias.startBias=-1', 'cf.toy-bias.startBias: Too small: expected number to be >-1, got -1'],
+      ['cf.toy-bias.startBias=10', 'cf.toy-bias.startBias: must be at most 9, got 10'],
+      ['cf.toy-bias.startBais=1', 'unknown key cf.toy-bias.startBais (did you mean startBias?)'],
+      ['cf.model=toy-bais', 'is not one of mf, lightgcn, sasrec, asvd, toy-bias (did you mean toy-bias?)'],
+    ] as const;
+    for (const [set, refusal] of refusals) {
+      await expect(loadConfig('toy.yaml', { cwd, set: [set] }), set).rejects.toThrow(refusal);
+    }
+    const together = await loadConfig('toy.yaml', { cwd, set: ['cf.toy-bias.startBias=7'] });
+    await expect(runExperiment(together, session, {})).rejects.toThrow('startBias: 7 is above cf.cfDim 6');
+    const bare = await loadConfig('toy.yaml', { cwd, set: ['cf.toy-bias={}'] });
+    expect(bare.cf).toMatchObject({ 'toy-bias': { startBias: 0 } });
+    expect(configJsonSchema()).toMatchObject({
+      properties: { cf: { properties: { 'toy-bias': { properties: { startBias: { default: 0, maximum: 9 } } } } } },
+    });
+  });
+
+  it('says itself whether its vectors are drawn', async () => {
+    const cwd = await folderWith(files);
+    registerCfModel({ ...toy, name: 'toy-fixed', drawn: false });
+    const set = ['method=toy-fixed', 'cf.model=toy-fixed', 'cf.toy-fixed.startBias=1'];
+    const keys = async (...more: string[]) =>
+      (await loadConfigWithNotes('toy.yaml', { cwd, set: more })).unread.map(({ key }) => key);
+    expect(await keys()).toEqual([]);
+    expect(await keys(...set)).toEqual(['cf.toy-bias.startBias', 'cf.initStd']);
   });
 
   it('refuses the old name of asymmetric SVD of class P with the new one', async () => {

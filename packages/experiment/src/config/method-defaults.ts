@@ -3,7 +3,8 @@ import { defaultStrategy, type Method, methods, stagesOf, withNeighbors } from '
 import { isPlain, type Plain } from './plain';
 import type { ExperimentConfig } from './schema';
 
-const declarationOf = (method: unknown): Method | undefined => methods.find(({ name }) => name === method);
+/** The declaration of a method with a language model; undefined for the others. */
+export const declarationOf = (method: unknown): Method | undefined => methods.find(({ name }) => name === method);
 
 /** Sets a key where it is not given. A section that is no mapping is left to the schema, which refuses it. */
 function setDefault(tree: Plain, section: string, key: string, value: string): void {

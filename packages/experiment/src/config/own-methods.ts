@@ -1,6 +1,6 @@
 /**
  * The methods that have a runner of their own, by name, each with the keys that it reads beside those of every run.
- * Models of `@crossgate/cf` and methods of `@crossgate/fusion` are declared there. What runs each stands in
+ * Baselines and models of `@crossgate/cf`, and methods of `@crossgate/fusion`, are declared there. What runs each stands in
  * `runners/index.ts`.
  */
 
@@ -12,11 +12,8 @@ export interface OwnMethod {
   readonly namesNeighbors?: true;
 }
 
-/** Every such method. The trivial baselines come first. */
+/** Every such method. */
 export const ownMethods = {
-  'item-mean': { reads: ['baseline.strength'] },
-  mean: { reads: ['baseline.strength'] },
-  'running-mean': { reads: ['baseline.strength', 'baseline.residualScale'] },
   'api-llm': {
     reads: [
       'api',

@@ -1,7 +1,9 @@
 /** Which keys of a config a run of its method reads, as data: sections (`lora`) and single keys (`evaluation.validRows`). */
-import { methods as hybridMethods, type Method, usesCf, usesGate } from '@crossgate/fusion/methods';
+import { baselines } from '@crossgate/cf/registry';
+import { type Method, usesCf, usesGate } from '@crossgate/fusion/methods';
+import { declarationOf } from './method-defaults';
 import { findOwnMethod } from './own-methods';
-import { cfMethods, type ExperimentConfig, STAGE_KEYS } from './schema';
+import { cfMethods, cfModels, type ExperimentConfig, STAGE_KEYS } from './schema';
 
 /** Read by every run. The seed is part of its name, whatever is drawn. */
 const EVERY_RUN: readonly string[] = ['name', 'method', 'seed', 'data', 'evaluation.splits', 'evaluation.testRows'];
@@ -52,13 +54,10 @@ const GROUP_KEYS = {
   cf: ['training.stage2.trainCf'],
 } as const satisfies Record<string, readonly string[]>;
 
-/** CF models whose initial vectors are not drawn, so that `cf.initStd` is not read: asvd starts from spectral vectors. */
-const NOT_DRAWN: ReadonlySet<string> = new Set(['asvd']);
-
 function cfReads({ cf }: ExperimentConfig): string[] {
   // Each of two runs brings its own keys.
   if (Array.isArray(cf.run)) return ['cf.run'];
-  const drawn = NOT_DRAWN.has(cf.model) ? [] : ['cf.initStd'];
+  const drawn = cfModels().find(({ name }) => name === cf.model)!.drawn ? ['cf.initStd'] : [];
   return [...CF_VECTORS, `cf.${cf.model}`, ...(cf.run === null ? [...CF_TRAINING, ...drawn] : [])];
 }
 
@@ -85,6 +84,8 @@ function stageReads({ strategies }: Method, { training }: ExperimentConfig): str
  */
 export function readsOf(config: ExperimentConfig): readonly string[] {
   const { method, cf } = config;
+  const baseline = baselines.find(({ name }) => name === method);
+  if (baseline !== undefined) return [...EVERY_RUN, ...baseline.options.map((key) => `baseline.${key}`)];
   const own = findOwnMethod(method);
   if (own !== undefined) {
     const trained = config.prompt.neighbors && cf.run === null ? ['training.checkpointEvery'] : [];
@@ -96,7 +97,7 @@ export function readsOf(config: ExperimentConfig): readonly string[] {
     // The method's own section, also where cf.model is another: that is refused when the method is opened.
     return [...EVERY_RUN, ...cfReads(config), `cf.${method}`, ...trained, 'evaluation.ranking'];
   }
-  const declaration = hybridMethods.find(({ name }) => name === method)!;
+  const declaration = declarationOf(method)!;
   const fused = usesCf(declaration) ? [...cfReads(config), 'alg', 'control'] : [];
   const gated = usesGate(declaration) ? ['gate'] : [];
   const neighbors = declaration.neighborsTemplate === undefined ? [] : neighborReads(config);

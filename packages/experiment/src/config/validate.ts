@@ -1,8 +1,7 @@
 /** Checks a merged config tree against the schema and says, for the first mistake, where it is and what would be right. */
 import { didYouMean, InputError } from '@crossgate/core';
-import { methods as languageModelMethods } from '@crossgate/fusion/methods';
 import type { z } from 'zod';
-import { checkStrategy, fillMethodDefaults } from './method-defaults';
+import { checkStrategy, declarationOf, fillMethodDefaults } from './method-defaults';
 import { isPlain, type Plain } from './plain';
 import { unreadPaths } from './reads';
 import { checkRenamedKeys } from './renamed';
@@ -61,7 +60,7 @@ export function validateConfig(value: Plain, origins: ReadonlyMap<string, string
   const result = currentConfigSchema().safeParse(value);
   if (!result.success) throw refusal(pick(result.error.issues), value, origins, fallback);
   const config = result.data;
-  if (config.llm.path === null && languageModelMethods.some(({ name }) => name === config.method)) {
+  if (config.llm.path === null && declarationOf(config.method) !== undefined) {
     throw new InputError(`method ${config.method} needs llm.path`, {
       code: 'config.value',
       place: origins.get('method') ?? fallback,

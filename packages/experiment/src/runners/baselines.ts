@@ -1,6 +1,6 @@
 /** The trivial baselines: means of labels, no training, no GPU. */
 
-import { type BaselineName, baselines, logOdds, scoreBaseline } from '@crossgate/cf';
+import { type Baseline, logOdds, scoreBaseline } from '@crossgate/cf';
 import { throwIfInterrupted } from '@crossgate/core';
 import { Dataset, splitNames } from '@crossgate/data';
 import type { SplitName } from '../config/schema';
@@ -49,8 +49,8 @@ function withRows(dataset: Dataset, user: Int32Array, item: Int32Array): Dataset
 }
 
 /** The runner of a baseline. */
-export function baselineRunner(name: BaselineName): Runner {
-  const baseline = baselines.find((candidate) => candidate.name === name)!;
+export function baselineRunner(baseline: Baseline): Runner {
+  const { name } = baseline;
   return {
     name,
     information: () => baseline.information,

@@ -14,6 +14,7 @@ import {
 import { InputError, InterruptedError } from '@crossgate/core';
 import type { Dataset } from '@crossgate/data';
 import { kindOf } from '@crossgate/files';
+import { methods, usesCf } from '@crossgate/fusion/methods';
 import type { Device } from '@crossgate/gpu';
 import { encodeState, parseState, readSafetensorsHeader } from '@crossgate/tensor';
 import { openFile } from '@crossgate/tensor/node';
@@ -105,7 +106,10 @@ function singleRun({ run }: CfSection): string | null {
   throw new InputError(`names ${run.length} runs, but this method uses one`, {
     code: 'config.value',
     place: 'cf.run',
-    fix: 'name one run; ccf and collm can use two',
+    fix: `name one run; ${methods
+      .filter(usesCf)
+      .map(({ name }) => name)
+      .join(' and ')} can use two`,
   });
 }
 

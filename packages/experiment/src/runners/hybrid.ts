@@ -1,6 +1,6 @@
-/** Methods on a language model (ccf, collm, tallrec, …): builds the model from the config, trains its stages, scores. */
+/** Methods on a language model, as `@crossgate/fusion` declares them: builds the model from the config, trains its stages, scores. */
 
-import { findCfDefinition } from '@crossgate/cf';
+import { findCfDefinition, type InformationClass } from '@crossgate/cf';
 import { InputError, InterruptedError, type ProgressTask } from '@crossgate/core';
 import {
   buildHybridModel,
@@ -37,7 +37,7 @@ import { hybridScorer } from './hybrid-scorer';
 import { checkBudget, predictBatches, predictTraining } from './memory-budget';
 import { neighborLists } from './neighbors';
 import { cfMemory, cfOptions, checkCfSizes, checkParameterSizes } from './parameter-sizes';
-import type { Information, Outcome, Runner, RunnerContext } from './runner';
+import type { Outcome, Runner, RunnerContext } from './runner';
 import { checkSelection } from './selection';
 
 /** The runner of a method that is declared in `@crossgate/fusion`. */
@@ -102,7 +102,7 @@ export async function borrowFinished(context: RunnerContext, run: string): Promi
 }
 
 /** The class of a method on these backends: vectors that are made of dislikes bring them into the prompt. */
-function informationOf(method: Method, contexts: readonly Pick<RunnerContext, 'config'>[]): Information {
+function informationOf(method: Method, contexts: readonly Pick<RunnerContext, 'config'>[]): InformationClass {
   const isP = ({ config: { cf } }: Pick<RunnerContext, 'config'>) =>
     findCfDefinition(cf.model).information(cfOptions(cf)) === 'P';
   return usesCf(method) && contexts.some(isP) ? 'P' : method.information;

@@ -1,17 +1,11 @@
 /** What a runner is: the seam between an experiment and the packages that train. */
-import type { RankingResult } from '@crossgate/cf';
+import type { InformationClass, RankingResult } from '@crossgate/cf';
 import type { Dataset } from '@crossgate/data';
 import type { ExperimentConfig, SplitName } from '../config/schema';
 import type { Scores } from '../predictions';
 import type { RunFolder } from '../runs/run-folder';
 import type { Session } from '../session';
 import type { Scorer } from './scorer';
-
-/**
- * What a method sees when it scores a row: T train labels, H also the user's earlier positives, P also their earlier
- * negatives.
- */
-export type Information = 'T' | 'H' | 'P';
 
 /** What a runner is given. */
 export interface RunnerContext {
@@ -41,7 +35,7 @@ export interface OpenRunner {
   /** Name of the GPU adapter in use, or null. */
   readonly adapter: string | null;
   /** The class of the run, where the config alone does not tell it. */
-  readonly information?: Information;
+  readonly information?: InformationClass;
   /** Further lines for `provenance` in config.yaml, such as the hash of the model. */
   readonly provenance?: Readonly<Record<string, unknown>>;
   /** Trains and scores. With checkpoints in `run`, continues from the last one to the same numbers. */
@@ -55,7 +49,7 @@ export interface Runner {
   /** Name of the method. */
   readonly name: string;
   /** The class of a run with this config. */
-  information(config: ExperimentConfig): Information;
+  information(config: ExperimentConfig): InformationClass;
   /** Whether it is fitted step by step, which can diverge. */
   readonly trained: boolean;
   /**

@@ -23,3 +23,26 @@ export function findMethod(name: string): Method {
   if (!method) throw new InputError(`unknown method "${name}"; there are ${methods.map((m) => m.name).join(', ')}`);
   return method;
 }
+
+/** Methods with a prompt that names what CF recommends. */
+export const methodsWithNeighbors: readonly Method[] = methods.filter(
+  (method) => method.neighborsTemplate !== undefined,
+);
+
+/**
+ * The method as it is run: with the prompt that names what CF recommends, or without the slot for it.
+ * @throws InputError for a method without such a prompt
+ */
+export function withNeighbors(method: Method, neighbors: boolean): Method {
+  if (!neighbors) {
+    const slots = Object.entries(method.slots).filter(([, slot]) => !('titles' in slot && slot.titles === 'neighbors'));
+    return { ...method, slots: Object.fromEntries(slots) };
+  }
+  const { neighborsTemplate: template } = method;
+  if (template !== undefined) return { ...method, template };
+  throw new InputError(`the prompt of ${method.name} names no neighbors`, {
+    code: 'config.value',
+    place: 'prompt.neighbors',
+    fix: `leave it out, or choose the method ${methodsWithNeighbors.map(({ name }) => name).join(' or ')}`,
+  });
+}

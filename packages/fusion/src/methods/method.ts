@@ -1,11 +1,6 @@
 // What a method is, as data: its prompts with their slots, and what each stage of each strategy trains.
+import type { InformationClass } from '@crossgate/cf';
 import { InputError } from '@crossgate/core';
-
-/**
- * What a method may see when it scores a row. T: the train labels. H: also the user's earlier positives. P: also the
- * user's earlier negatives.
- */
-export type InformationClass = 'T' | 'H' | 'P';
 
 /**
  * Names of the parameter groups: `lora` (Θ_L), `fusion` (Θ_A and Θ_G), `cf` (Θ_E), and `learned`, vectors that belong
@@ -88,24 +83,6 @@ export function usesGate({ slots }: Pick<Method, 'slots'>): boolean {
 /** Whether a prompt names items that CF recommends to the user (Table 2, with CF). */
 export function usesNeighbors({ slots }: Pick<Method, 'slots'>): boolean {
   return Object.values(slots).some((slot) => 'titles' in slot && slot.titles === 'neighbors');
-}
-
-/**
- * The method as it is run: with the prompt that names what CF recommends, or without the slot for it.
- * @throws InputError for a method without such a prompt
- */
-export function withNeighbors(method: Method, neighbors: boolean): Method {
-  if (!neighbors) {
-    const slots = Object.entries(method.slots).filter(([, slot]) => !('titles' in slot && slot.titles === 'neighbors'));
-    return { ...method, slots: Object.fromEntries(slots) };
-  }
-  const { neighborsTemplate: template } = method;
-  if (template !== undefined) return { ...method, template };
-  throw new InputError(`the prompt of ${method.name} names no neighbors`, {
-    code: 'config.value',
-    place: 'prompt.neighbors',
-    fix: 'leave it out, or choose the method instruct or zero-shot',
-  });
 }
 
 /** How many learned vectors a method has, all slots together. */
