@@ -2,6 +2,20 @@
 import type { CfModelName } from '@crossgate/cf';
 import type { Plain } from '../config/plain';
 
+/**
+ * The CF models that tables and figures show, by the paper's names for them, and ours for asymmetric SVD. Other models
+ * are no rows of the paper.
+ */
+export const backendLabels = {
+  mf: 'MF',
+  lightgcn: 'LightGCN',
+  sasrec: 'SASRec',
+  asvd: 'asymmetric SVD',
+} as const satisfies Partial<Record<CfModelName, string>>;
+
+/** A CF model that tables and figures show. */
+export type PaperBackend = keyof typeof backendLabels;
+
 /** One experiment: a method with its settings, whatever the data set and the language model. */
 export interface PaperExperiment {
   /** Unique; the name of its runs. */
@@ -11,7 +25,7 @@ export interface PaperExperiment {
   /** Name of the method. */
   readonly method: string;
   /** CF experiments whose vectors, or recommendations in words, it is given. */
-  readonly backends: readonly CfModelName[];
+  readonly backends: readonly PaperBackend[];
   /** Keys of the config that make the variant. */
   readonly settings: Plain;
   /** The most seeds it is run with, where each run is paid for; default: all. */
@@ -20,23 +34,15 @@ export interface PaperExperiment {
   readonly passes?: number;
 }
 
-/** The names of the paper's figures for backends, and ours for asymmetric SVD. */
-export const backendLabels: Readonly<Record<CfModelName, string>> = {
-  mf: 'MF',
-  lightgcn: 'LightGCN',
-  sasrec: 'SASRec',
-  asvd: 'asymmetric SVD',
-};
-
 const define = (
   key: string,
   label: string,
   method: string,
-  backends: readonly CfModelName[] = [],
+  backends: readonly PaperBackend[] = [],
   settings: Plain = {},
 ): PaperExperiment => ({ key, label, method, backends, settings });
 
-const cfModels = Object.keys(backendLabels) as CfModelName[];
+const cfModels = Object.keys(backendLabels) as PaperBackend[];
 const papers = ['mf', 'lightgcn', 'sasrec'] as const;
 
 const cf = cfModels.map((name) => define(name, backendLabels[name], name));

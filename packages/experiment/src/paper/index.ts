@@ -1,6 +1,6 @@
 /** @crossgate/experiment/paper: every table and figure of the paper as experiments that run, each once. */
 export type { CaseItem, CaseStudy } from './case-study';
-export { backendLabels, type PaperExperiment, paperExperiments } from './experiments';
+export { backendLabels, type PaperBackend, type PaperExperiment, paperExperiments } from './experiments';
 export { type PaperCell, type PaperPlan, rowsOf } from './plan';
 export { type PaperProfile, paperProfiles } from './profiles';
 export {

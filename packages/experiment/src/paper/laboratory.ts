@@ -2,11 +2,12 @@
 import { join } from 'node:path';
 import { describeError, InterruptedError, isInputError } from '@crossgate/core';
 import type { Dataset } from '@crossgate/data';
+import { declarationOf } from '../config/method-defaults';
 import type { ExperimentConfig } from '../config/schema';
 import { type ExperimentResult, runExperiment } from '../experiment';
 import { locateModel } from '../locate';
 import type { Session } from '../session';
-import { type PaperExperiment, paperExperiment } from './experiments';
+import { paperExperiment } from './experiments';
 import { cellHash, type PaperCell, type PaperPlan, paperCell, seedsOf, withBackends } from './plan';
 
 /** What came of an experiment on one data set, over its seeds. */
@@ -84,7 +85,7 @@ export class Laboratory {
     }
     const { hash: data } = await session.dataset(cell.config.data);
     const { path } = cell.config.llm;
-    const hasModel = path !== null && isLanguageModel(cell.experiment);
+    const hasModel = path !== null && declarationOf(cell.experiment.method) !== undefined;
     if (hasModel) this.model = path;
     const model = hasModel ? (await session.model(await locateModel(path, 'llm.path', session))).hash : null;
     const hash = cellHash(cell.config, { dataHash: data, model, backends: backends.map((backend) => backend.hash) });
@@ -101,10 +102,6 @@ export class Laboratory {
     return this.session.dataset(config.data);
   }
 }
-
-/** Whether an experiment needs a language model. */
-export const isLanguageModel = ({ method }: PaperExperiment): boolean =>
-  ['ccf', 'collm', 'softprompt', 'tallrec', 'instruct', 'zero-shot'].includes(method);
 
 /** Codes of what is not there, or was not agreed to: the reason says what is needed. */
 const ABSENT: readonly string[] = ['data.not-found', 'model.not-found', 'api.unset', 'api.unconfirmed'];

@@ -3,9 +3,11 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { API_OPERATION } from '../config/api-schema';
 import { loadConfig } from '../config/load';
+import { declarationOf } from '../config/method-defaults';
+import { findOwnMethod } from '../config/own-methods';
 import type { Plain } from '../config/plain';
 import type { ExperimentConfig } from '../config/schema';
-import { type PaperExperiment, paperExperiment } from './experiments';
+import { type PaperBackend, type PaperExperiment, paperExperiment } from './experiments';
 import type { PaperProfile } from './profiles';
 import { type PaperPart, type PaperRow, paperCase, paperMap, paperRows } from './tables';
 
@@ -42,12 +44,6 @@ export function seedsOf({ seeds, profile }: PaperPlan, { mostSeeds }: PaperExper
   return (seeds ?? profile.seeds).slice(0, mostSeeds);
 }
 
-/** Methods that train no language model: their config is one of the profile's `cf`. */
-const configOfMethod = ({ cf, llm }: PaperProfile, method: string): string => {
-  if (method in cf) return cf[method as keyof typeof cf];
-  return ['item-mean', 'mean', 'running-mean'].includes(method) ? cf.baseline : llm;
-};
-
 /** @throws InputError for a config of the profile, or an argument of `set`, that cannot be used */
 export async function paperCell(
   { profile, configs, cwd, model, set }: PaperPlan,
@@ -57,8 +53,9 @@ export async function paperCell(
 ): Promise<PaperCell> {
   const experiment = paperExperiment(key);
   const { method, settings, passes = 1 } = experiment;
-  const file = configOfMethod(profile, method);
-  const hasLanguageModel = file === profile.llm;
+  const hasLanguageModel = declarationOf(method) !== undefined || findOwnMethod(method)?.namesNeighbors === true;
+  const { baseline, ...ofModels } = profile.cf;
+  const file = hasLanguageModel ? profile.llm : (ofModels[method as PaperBackend] ?? baseline);
   const neighbors = (settings.prompt as Plain | undefined)?.neighbors === true;
   const config = await loadConfig(join(configs, file), {
     // What is set of the endpoint is no business of other methods, whose runs would be other runs.

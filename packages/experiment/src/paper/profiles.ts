@@ -1,7 +1,7 @@
 /** How large a reproduction is: the data, the language model, the settings of each method, and the seeds. */
 import { join } from 'node:path';
-import type { CfModelName } from '@crossgate/cf';
 import type { Plain } from '../config/plain';
+import type { PaperBackend } from './experiments';
 import type { PaperDataset } from './tables';
 
 /** A size of reproduction. Paths of configs are relative to the folder `configs`. */
@@ -21,8 +21,8 @@ export interface PaperProfile {
   readonly seeds: readonly number[];
   /** Keys of every experiment: all score the same rows. */
   readonly common: Plain;
-  /** Config of baselines and of each CF model. */
-  readonly cf: Readonly<Record<CfModelName | 'baseline', string>>;
+  /** Config of baselines and of each CF model that is shown. */
+  readonly cf: Readonly<Record<PaperBackend | 'baseline', string>>;
   /** Config of methods with a language model, which names the model unless `--model` does. */
   readonly llm: string;
   /** Keys of single methods beyond that config. */

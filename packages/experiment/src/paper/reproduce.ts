@@ -2,12 +2,14 @@
 import { resolve } from 'node:path';
 import { describeError, isInputError, throwIfInterrupted } from '@crossgate/core';
 import { relativeImprovement, type SeedSummary, summarizeSeeds } from '@crossgate/eval';
+import { stagesOf } from '@crossgate/fusion/methods';
 import { type Comparison, compareRuns } from '../comparison';
+import { declarationOf } from '../config/method-defaults';
 import type { ExperimentConfig } from '../config/schema';
 import type { Session } from '../session';
 import { type CaseStudy, studyCase } from './case-study';
 import { paperExperiment } from './experiments';
-import { isLanguageModel, Laboratory } from './laboratory';
+import { Laboratory } from './laboratory';
 import { experimentsOf, type PaperCell, type PaperPlan, paperCell, rowsOf, seedsOf } from './plan';
 import { type PaperDataset, type PaperPart, type PaperRow, paperMap, paperStatistics } from './tables';
 
@@ -303,8 +305,7 @@ export async function paperCosts(
     for (const key of experimentsOf(parts, rows)) {
       const cell = await paperCell(plan, key, dataset, 1);
       const { length: seeds } = seedsOf(plan, cell.experiment);
-      const reads = isLanguageModel(cell.experiment) || cell.experiment.method === 'api-llm';
-      const [trained, scored] = reads ? promptsOf(cell.config, splits) : [0, 0];
+      const [trained, scored] = promptsOf(cell.config, splits);
       costs.push({
         ...{ experiment: key, label: cell.experiment.label, dataset: dataset.name, seeds },
         ...{ trainedPrompts: seeds * trained, scoredPrompts: seeds * scored },
@@ -315,17 +316,19 @@ export async function paperCosts(
   return costs;
 }
 
-/** Prompts that a run trains on, and that it scores: at validations, and at the end. */
+/** Prompts that a run trains on, and that it scores: at validations, and at the end. None without a language model. */
 function promptsOf(
   { training, evaluation, method, api }: ExperimentConfig,
   rows: Readonly<Record<'train' | 'valid' | 'test', number>>,
 ): [number, number] {
+  const declaration = declarationOf(method);
   const isClosed = method === 'api-llm';
-  const stages =
-    training.strategy === 'two-stage' && !isClosed ? (['stage1', 'stage2'] as const) : (['stage1'] as const);
-  const isTuned = isClosed ? api.fineTune : method !== 'zero-shot';
+  if (declaration === undefined && !isClosed) return [0, 0];
+  const stages = declaration
+    ? stagesOf(declaration, training.strategy).map(({ settings }) => settings)
+    : (['stage1'] as const).filter(() => api.fineTune);
   let [trained, scored] = [0, 0];
-  for (const name of isTuned ? stages : []) {
+  for (const name of stages) {
     const { rows: wanted, epochs, batchSize, evaluateEvery } = training[name];
     const passes = Math.min(wanted ?? rows.train, rows.train) * epochs;
     trained += passes;
