@@ -1,5 +1,6 @@
-// Checks the import direction of the workspace: a package imports only what it stands on, files of a
-// package do not import each other in circles, and what is meant for browsers too imports nothing of Node. Run: node tools/boundaries.mjs [ROOT]
+// Checks the import direction of the workspace: a package imports only what it stands on, files of a package do not import
+// each other in circles, what is meant for browsers too imports nothing of Node, and what reads configs loads no GPU
+// package. Run: node tools/boundaries.mjs [ROOT]
 import { readdir, readFile } from 'node:fs/promises';
 import { builtinModules } from 'node:module';
 import { dirname, join, posix, relative, sep } from 'node:path';
@@ -45,6 +46,9 @@ function below(/** @type {readonly string[]} */ names) {
 const beside = /** @type {Record<string, string>} */ ({
   'apps/bench/src/kernels/index.ts': 'packages/kernels/test/benches',
 });
+
+/** Entries that are read before a device is opened. Nothing that they load uses a GPU. */
+const withoutGpu = ['experiment/config', 'cf/registry', 'fusion/methods'];
 
 /** Every workspace package is named with this scope. */
 const scope = '@crossgate/';
@@ -125,6 +129,7 @@ export async function checkBoundaries(root) {
       if (group === 'packages' && !place?.nodeOnly) violations.push(...checkBrowser(sources, folder));
     }
   }
+  for (const entry of withoutGpu) violations.push(...(await checkWithoutGpu(root, entry)));
   return violations.sort((a, b) => a.file.localeCompare(b.file) || a.line - b.line);
 }
 
@@ -247,6 +252,42 @@ function checkBrowser(/** @type {Map<string, Import[]>} */ sources, /** @type {s
         const target = targetOf(sources, file, specifier);
         if (target) reached.add(target);
       }
+    }
+  }
+  return violations;
+}
+
+/** The source of a package's entry, as its manifest names it: 'cf/registry' → 'packages/cf/src/registry.ts'. */
+async function sourceOf(/** @type {string} */ root, /** @type {string} */ entry) {
+  const [name, ...rest] = entry.split('/');
+  const text = await readFile(join(root, 'packages', name ?? '', 'package.json'), 'utf8').catch(() => '{}');
+  const source = JSON.parse(text).exports?.[['.', ...rest].join('/')]?.['@crossgate/source'];
+  return source === undefined ? undefined : posix.join('packages', name ?? '', source);
+}
+
+/** Follows imports from an entry, also into other packages: none of them may stand on the package gpu. */
+async function checkWithoutGpu(/** @type {string} */ root, /** @type {string} */ entry) {
+  /** @type {Violation[]} */
+  const violations = [];
+  const start = await sourceOf(root, entry);
+  if (start === undefined) return violations;
+  const reached = new Set([start]);
+  const folders = new Map();
+  for (const file of reached) {
+    const folder = file.split('/').slice(0, 2).join('/');
+    if (!folders.has(folder)) folders.set(folder, await readSources(root, folder));
+    const sources = folders.get(folder);
+    for (const { specifier, line, typeOnly } of sources.get(file) ?? []) {
+      if (typeOnly) continue;
+      const other = ownPackage(specifier);
+      const target = other
+        ? await sourceOf(root, specifier.slice(scope.length))
+        : specifier.startsWith('.') && targetOf(sources, file, specifier);
+      const isEntry = other !== undefined && withoutGpu.includes(specifier.slice(scope.length));
+      if (other !== undefined && !isEntry && below([other]).includes('gpu')) {
+        const message = `'${specifier}' uses a GPU, and this file is reached from ${scope}${entry}`;
+        violations.push({ file, line, message });
+      } else if (target && !isEntry) reached.add(target);
     }
   }
   return violations;

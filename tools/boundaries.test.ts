@@ -93,4 +93,26 @@ describe('checkBoundaries', () => {
       "packages/tensor/src/files/open.ts:2 'webgpu' exists in Node alone, and this file is reached from packages/tensor/src/index.ts",
     ]);
   });
+
+  it('finds what loads a GPU package on the way from an entry that must not', async () => {
+    const entry = (path: string) => ({ '@crossgate/source': path });
+    await write(
+      'packages/experiment/package.json',
+      JSON.stringify({ exports: { './config': entry('./src/config/index.ts') } }),
+    );
+    await write('packages/cf/package.json', JSON.stringify({ exports: { './registry': entry('./src/registry.ts') } }));
+    await write('packages/eval/package.json', JSON.stringify({ exports: { '.': entry('./src/index.ts') } }));
+    await write('packages/eval/src/index.ts', "export * from './auc';\n");
+    await write('packages/experiment/src/config/index.ts', "export * from './load';\nimport '@crossgate/eval';\n");
+    await write(
+      'packages/experiment/src/config/load.ts',
+      "import type { A } from '@crossgate/llm';\nimport '@crossgate/cf/registry';\nconst b = () => import('@crossgate/cf');\n",
+    );
+    await write('packages/cf/src/registry.ts', "import './model';\n");
+    await write('packages/cf/src/model.ts', "import '@crossgate/tensor';\n");
+    expect((await violations()).filter((line) => /uses a GPU/.test(line))).toEqual([
+      "packages/cf/src/model.ts:1 '@crossgate/tensor' uses a GPU, and this file is reached from @crossgate/cf/registry",
+      "packages/experiment/src/config/load.ts:3 '@crossgate/cf' uses a GPU, and this file is reached from @crossgate/experiment/config",
+    ]);
+  });
 });
