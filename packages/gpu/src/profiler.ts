@@ -1,4 +1,5 @@
 // Time per kernel from GPU timestamps, as a table and as a Chrome trace.
+import { textTable } from '@crossgate/core';
 
 /** Time of all dispatches of one kernel. */
 export interface ProfileRow {
@@ -51,20 +52,16 @@ export class Profiler {
   table(): string {
     const rows = this.rows();
     const total = rows.reduce((sum, row) => sum + row.nanoseconds, 0);
-    const width = Math.max(6, ...rows.map((row) => row.name.length));
-    const line = (name: string, count: string, ms: string, share: string) =>
-      `${name.padEnd(width)}  ${count.padStart(8)}  ${ms.padStart(12)}  ${share.padStart(7)}`;
-    return [
-      line('kernel', 'count', 'ms', 'share'),
-      ...rows.map((row) =>
-        line(
-          row.name,
-          `${row.count}`,
-          (row.nanoseconds / 1e6).toFixed(3),
-          `${((100 * row.nanoseconds) / Math.max(1, total)).toFixed(1)}%`,
-        ),
-      ),
-    ].join('\n');
+    const share = (nanoseconds: number) => `${((100 * nanoseconds) / Math.max(1, total)).toFixed(1)}%`;
+    return textTable([
+      ['kernel', 'count', 'ms', 'share'],
+      ...rows.map(({ name, count, nanoseconds }) => [
+        name,
+        `${count}`,
+        (nanoseconds / 1e6).toFixed(3),
+        share(nanoseconds),
+      ]),
+    ]);
   }
 
   /** Events for chrome://tracing or Perfetto. */
