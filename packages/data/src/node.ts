@@ -1,11 +1,10 @@
 /** @crossgate/data/node: data sets from source folders and prepared folders on disk. */
-import { randomUUID } from 'node:crypto';
 import { createReadStream, type ReadStream } from 'node:fs';
-import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { type FileHandle, open, readdir } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { createGunzip } from 'node:zlib';
 import { InputError } from '@crossgate/core';
-import { makeFolders, removeFolders } from '@crossgate/files';
+import { kindOf, writeFolder } from '@crossgate/files';
 import type { Dataset } from './dataset';
 import type { DatasetDefinition } from './definition';
 import { contentFiles, decodeDataset, encodeDataset, manifestFile, parseManifest } from './format';
@@ -23,16 +22,16 @@ function errorCode(error: unknown): string | undefined {
 }
 
 async function requireFolder(directory: string, remedy: string): Promise<void> {
-  const info = await stat(directory).catch(() => undefined);
-  if (info === undefined)
+  const kind = await kindOf(directory);
+  if (kind === 'absent')
     throw new InputError('no such folder', { code: 'data.not-found', place: directory, fix: remedy });
-  if (!info.isDirectory()) throw new InputError('not a folder', { code: 'file.kind', place: directory, fix: remedy });
+  if (kind !== 'folder') throw new InputError('not a folder', { code: 'file.kind', place: directory, fix: remedy });
 }
 
 /** Where a source file lies: as it is named, or compressed beside that name. */
 async function placeOf(directory: string, file: string): Promise<string | undefined> {
   for (const path of [join(directory, file), join(directory, `${file}.gz`)]) {
-    if ((await stat(path).catch(() => undefined))?.isFile()) return path;
+    if ((await kindOf(path)) === 'file') return path;
   }
   return undefined;
 }
@@ -147,16 +146,6 @@ async function checkReplaceable(directory: string): Promise<void> {
   }
 }
 
-async function writeFileDurably(path: string, bytes: Uint8Array): Promise<void> {
-  const file = await open(path, 'wx');
-  try {
-    await file.writeFile(bytes);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-}
-
 /**
  * Writes a data set as a prepared folder, whole or not at all: it is written to a temporary folder beside its place and
  * then renamed. An earlier prepared data set is replaced.
@@ -169,25 +158,7 @@ export async function saveDataset(dataset: Dataset, directory: string): Promise<
   const target = resolve(directory);
   await checkReplaceable(target);
   const files = await encodeDataset(dataset);
-  const createdParent = await makeFolders(dirname(target), 'name another folder');
-  const temporary = join(dirname(target), `.${basename(target)}.${randomUUID()}`);
-  let previous: string | undefined;
-  try {
-    await mkdir(temporary);
-    for (const [file, bytes] of files) await writeFileDurably(join(temporary, file), bytes);
-    // A full folder cannot be replaced by one rename: the earlier set steps aside first, and comes back on failure.
-    if ((await readdir(target).catch(() => [])).length > 0) {
-      previous = `${temporary}.previous`;
-      await rename(target, previous);
-    }
-    await rename(temporary, target);
-  } catch (error) {
-    if (previous !== undefined) await rename(previous, target).catch(() => undefined);
-    await rm(temporary, { recursive: true, force: true });
-    if (createdParent !== undefined) await removeFolders(dirname(target), createdParent);
-    throw error;
-  }
-  if (previous !== undefined) await rm(previous, { recursive: true, force: true });
+  await writeFolder(target, files, { replace: true, fix: 'name another folder' });
 }
 
 /**

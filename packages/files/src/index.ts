@@ -2,7 +2,7 @@
 export { shippedPath } from './assets';
 export { type FileContent, isTemporaryName, temporaryName, withPath, writeAtomic } from './atomic';
 export { type DownloadOptions, downloadFile, type WantedFile } from './download';
-export { checkOutFolder, writeFolder } from './folder';
+export { checkOutFolder, type WriteFolderOptions, writeFolder } from './folder';
 export { acquireLock, checkUnlocked, type Lock } from './lock';
 export { makeFolders, removeFolders } from './make-folders';
 export { type NetworkOptions, type Patience, patientFetch, RefusedError } from './patience';

@@ -5,7 +5,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { CrossgateError, InputError } from '@crossgate/core';
-import { acquireLock, downloadFile, makeFolders, type NetworkOptions } from '@crossgate/files';
+import { acquireLock, downloadFile, kindOf, makeFolders, type NetworkOptions } from '@crossgate/files';
 import { describeRepository, explainRefusal, type Hub, type HubFile } from './api';
 import { findShared, isCommit, type ModelReference, modelPath, RepositoryCache } from './cache';
 import type { CachePlace } from './environment';
@@ -199,7 +199,7 @@ async function findHere(
   }
   const theirs = shared && (await findShared({ repository, revision, ...(file && { file }) }, shared));
   if (theirs === undefined) return undefined;
-  const folder = (await stat(theirs.path)).isDirectory() ? theirs.path : dirname(theirs.path);
+  const folder = (await kindOf(theirs.path)) === 'folder' ? theirs.path : dirname(theirs.path);
   const { modelFiles } = await import('@crossgate/llm/node');
   const paths = new Set(await modelFiles(theirs.path));
   for (const name of await readdir(folder)) {

@@ -1,8 +1,8 @@
 /** `crossgate model`: what a model file holds and what it takes, without a GPU. */
 
-import { stat } from 'node:fs/promises';
 import { InputError, textTable } from '@crossgate/core';
 import { locateModel } from '@crossgate/experiment';
+import { kindOf } from '@crossgate/files';
 import type { LlamaConfig, WeightStorage } from '@crossgate/llm';
 import type { ActivationStorage } from '@crossgate/tensor';
 import type { Host } from '@crossgate/terminal';
@@ -118,7 +118,7 @@ export function registerModel(program: Command, host: Host): void {
       });
       const result = {
         path,
-        format: (await stat(path)).isDirectory() ? 'safetensors' : 'gguf',
+        format: (await kindOf(path)) === 'folder' ? 'safetensors' : 'gguf',
         ...config,
         context: maxPositions,
         features: featuresOf(config),

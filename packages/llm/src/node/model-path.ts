@@ -1,22 +1,21 @@
 /** Where in a folder on disk a model is: beside config.json, as a GGUF file, or in a snapshot of the Hub's cache. */
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { kindOf } from '@crossgate/files';
 import { InputError } from '@crossgate/tensor';
 import { ggufParts } from '../formats/gguf-model';
 
 /** Whether a path is a folder. @throws {InputError} when nothing is there */
 export async function isFolder(path: string): Promise<boolean> {
-  const status = await stat(path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') {
-      throw new InputError('there is no such model', {
-        code: 'model.not-found',
-        place: path,
-        fix: 'give a Hugging Face folder or a .gguf file.',
-      });
-    }
-    throw error;
-  });
-  return status.isDirectory();
+  const kind = await kindOf(path);
+  if (kind === 'absent') {
+    throw new InputError('there is no such model', {
+      code: 'model.not-found',
+      place: path,
+      fix: 'give a Hugging Face folder or a .gguf file.',
+    });
+  }
+  return kind === 'folder';
 }
 
 /**
