@@ -1,4 +1,5 @@
 /** Trivial baselines from mean labels alone. A model has to beat the one that sees the same information. */
+import { InputError } from '@crossgate/core';
 import { type Dataset, type SplitName, splitNames } from '@crossgate/data';
 import type { BaselineName } from './declarations';
 
@@ -94,7 +95,7 @@ function runningResiduals(dataset: Dataset, itemMean: Float64Array, strength: nu
  *   every earlier label of the user, also those of the validation and test period.
  *
  * @returns one score per row, in row order; only `item-mean` gives probabilities.
- * @throws RangeError for a strength below 0 and an option that is not finite.
+ * @throws InputError for a strength below 0 and an option that is not finite.
  */
 export function scoreBaseline(
   name: BaselineName,
@@ -104,8 +105,8 @@ export function scoreBaseline(
 ): Float64Array {
   const { strength = 5, residualScale = 4 } = options;
   if (!(strength >= 0 && strength < Number.POSITIVE_INFINITY))
-    throw new RangeError(`strength must be ≥ 0, got ${strength}`);
-  if (!Number.isFinite(residualScale)) throw new RangeError(`residualScale must be finite, got ${residualScale}`);
+    throw new InputError(`strength must be ≥ 0, got ${strength}`);
+  if (!Number.isFinite(residualScale)) throw new InputError(`residualScale must be finite, got ${residualScale}`);
   const { train } = dataset.splits;
   const { item, user } = dataset.splits[split];
   const itemMean = smoothedMeans(train.item, train.label, dataset.itemCount, strength);

@@ -1,4 +1,5 @@
 /** Seeded row orders, samples and batches: a function of (rows, seed, epoch) alone. */
+import { InputError } from '@crossgate/core';
 import { RandomStream, requireInteger } from './random-stream';
 
 // Stream numbers keep a shuffle and a sample of the same seed independent of one another.
@@ -20,7 +21,7 @@ function identity(rows: number): Int32Array {
  * @param seed non-negative safe integer.
  * @param epoch from 0; each epoch has its own order.
  * @returns row numbers, one per row.
- * @throws RangeError for an argument that is no integer of its range.
+ * @throws InputError for an argument that is no integer of its range.
  */
 export function shuffledRows(rows: number | Int32Array, seed: number, epoch: number): Int32Array {
   const order = typeof rows === 'number' ? identity(rows) : rows.slice();
@@ -41,7 +42,7 @@ export function shuffledRows(rows: number | Int32Array, seed: number, epoch: num
  * @param count number of rows wanted.
  * @param seed non-negative safe integer.
  * @returns row numbers in ascending order; all rows when `count` ≥ `rows`.
- * @throws RangeError for an argument that is no integer of its range.
+ * @throws InputError for an argument that is no integer of its range.
  */
 export function sampleRows(rows: number, count: number, seed: number): Int32Array {
   requireInteger('count', count, Number.MAX_SAFE_INTEGER);
@@ -62,7 +63,7 @@ export function sampleRows(rows: number, count: number, seed: number): Int32Arra
  *
  * @param order row numbers, [rows].
  * @param size rows per batch, at least 1.
- * @throws RangeError for a size that is no positive whole number.
+ * @throws InputError for a size that is no positive whole number.
  */
 export function* batchRows(
   order: Int32Array,
@@ -72,7 +73,7 @@ export function* batchRows(
     dropLast?: boolean;
   } = {},
 ): Generator<Int32Array, void, undefined> {
-  if (!Number.isSafeInteger(size) || size < 1) throw new RangeError(`batch size must be at least 1, got ${size}`);
+  if (!Number.isSafeInteger(size) || size < 1) throw new InputError(`batch size must be at least 1, got ${size}`);
   for (let start = 0; start < order.length; start += size) {
     if (options.dropLast && start + size > order.length) return;
     yield order.subarray(start, Math.min(start + size, order.length));

@@ -115,11 +115,11 @@ export class Dataset implements DatasetParts {
    *
    * @param user dense id; 0, the padding, has no positives.
    * @returns dense item ids, as a view that must not be changed. An item liked twice is there twice.
-   * @throws RangeError for a `user` that is no dense id.
+   * @throws InputError for a `user` that is no dense id.
    */
   positives(user: number): Int32Array {
     if (!Number.isInteger(user) || user < 0 || user > this.userCount) {
-      throw new RangeError(`user ${user} is not a dense id from 0 to ${this.userCount}`);
+      throw new InputError(`user ${user} is not a dense id from 0 to ${this.userCount}`);
     }
     this.#known ??= positivesOfAllSplits(this);
     const { positiveOffset, positiveItem } = this.#known;
@@ -131,12 +131,12 @@ export class Dataset implements DatasetParts {
    *
    * @param limit only the last this many are returned. Default: all.
    * @returns dense item ids, as a view that must not be changed.
-   * @throws RangeError for a row that the split does not have.
+   * @throws InputError for a row that the split does not have.
    */
   history(split: SplitName, row: number, limit = Number.POSITIVE_INFINITY): Int32Array {
     const { user, historyLength, rows } = this.splits[split];
     if (!Number.isInteger(row) || row < 0 || row >= rows) {
-      throw new RangeError(`row ${row} is outside the ${rows} rows of split ${split}`);
+      throw new InputError(`row ${row} is outside the ${rows} rows of split ${split}`);
     }
     const length = historyLength[row] as number;
     const start = this.positiveOffset[user[row] as number] as number;

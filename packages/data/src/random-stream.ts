@@ -1,5 +1,5 @@
 /** Streams of random numbers, each named by a seed and two numbers. */
-import { philox4x32 } from '@crossgate/core';
+import { InputError, philox4x32 } from '@crossgate/core';
 
 /**
  * A stream of Philox4x32-10 random numbers (Salmon et al. 2011), named by a seed and two numbers, such as a purpose and
@@ -16,7 +16,7 @@ export class RandomStream {
    * @param seed non-negative safe integer.
    * @param purpose first number of the stream, an unsigned 32-bit integer. Default 0.
    * @param index second number of the stream, an unsigned 32-bit integer. Default 0.
-   * @throws RangeError for an argument that is no integer of its range.
+   * @throws InputError for an argument that is no integer of its range.
    */
   constructor(seed: number, purpose = 0, index = 0) {
     requireInteger('seed', seed, Number.MAX_SAFE_INTEGER);
@@ -47,9 +47,9 @@ export class RandomStream {
   }
 }
 
-/** Throws a RangeError unless `value` is an integer in [0, maximum]. */
+/** Throws an InputError unless `value` is an integer in [0, maximum]. */
 export function requireInteger(name: string, value: number, maximum: number): void {
   if (!Number.isSafeInteger(value) || value < 0 || value > maximum) {
-    throw new RangeError(`${name} must be an integer from 0 to ${maximum}, got ${value}`);
+    throw new InputError(`${name} must be an integer from 0 to ${maximum}, got ${value}`);
   }
 }

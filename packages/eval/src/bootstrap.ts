@@ -1,4 +1,5 @@
 /** Bootstrap over users: percentile intervals of any metric of scored rows, and of AUC and UAUC quickly. */
+import { InputError } from '@crossgate/core';
 import { perUserAuc, type ScoredRows } from './auc';
 import { checkColumns, checkLength, type NumberColumn } from './columns';
 import { seededRandom } from './random';
@@ -37,9 +38,9 @@ type Settings = Required<BootstrapOptions>;
 
 function settingsOf({ samples = 1000, seed = 1, level = 0.95 }: BootstrapOptions): Settings {
   if (!Number.isInteger(samples) || samples < 1) {
-    throw new RangeError(`samples must be a whole number of at least 1, got ${samples}`);
+    throw new InputError(`samples must be a whole number of at least 1, got ${samples}`);
   }
-  if (!(level > 0 && level < 1)) throw new RangeError(`level must lie in (0, 1), got ${level}`);
+  if (!(level > 0 && level < 1)) throw new InputError(`level must lie in (0, 1), got ${level}`);
   return { samples, seed, level };
 }
 
@@ -93,7 +94,7 @@ function summarize(estimate: number | null, replicates: readonly (number | null)
  *
  * @param user id of each row.
  * @param metric is called with all rows first, then with each resample; it returns null where it is undefined.
- * @throws RangeError for settings out of range; whatever `metric` throws.
+ * @throws InputError for settings out of range; whatever `metric` throws.
  */
 export function bootstrapUsers(
   user: ArrayLike<number | string>,
@@ -178,7 +179,7 @@ function weightedUaucOf(rows: ScoredRows) {
  * those of the paired differences score − base.
  * @throws InputError naming a column whose length differs, or the first row whose label is neither 0 nor 1 or whose
  * score is NaN.
- * @throws RangeError for settings out of range.
+ * @throws InputError for settings out of range.
  */
 export function bootstrapClicks(
   rows: ScoredRows & { readonly base?: NumberColumn },

@@ -34,7 +34,7 @@ export interface Calibration {
  * @param label [rows] of 0 or 1; @param probability [rows], the predicted probability of label 1, in [0, 1].
  * @throws InputError for unequal lengths, and naming the first row whose label is neither 0 nor 1 or whose probability
  * is NaN or outside [0, 1].
- * @throws RangeError for a number of bins that is no positive whole number.
+ * @throws InputError for a number of bins that is no positive whole number.
  */
 export function calibration(
   label: NumberColumn,
@@ -52,7 +52,7 @@ export function calibration(
 ): Calibration {
   const { bins = 10, binning = 'equal-width' } = options;
   if (!Number.isInteger(bins) || bins < 1)
-    throw new RangeError(`bins must be a whole number of at least 1, got ${bins}`);
+    throw new InputError(`bins must be a whole number of at least 1, got ${bins}`);
   checkColumns(label, probability);
   const rows = label.length;
   for (let row = 0; row < rows; row++) {

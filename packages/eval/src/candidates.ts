@@ -20,10 +20,10 @@ export interface TopItemsOptions {
  * @param scores any numbers but NaN; infinities are allowed.
  * @returns item ids, at most `k`.
  * @throws InputError naming the item whose score is NaN, and when `items` has another length than `scores`.
- * @throws RangeError for a `k` that is no positive whole number.
+ * @throws InputError for a `k` that is no positive whole number.
  */
 export function topItems(scores: ArrayLike<number>, { k, items, exclude }: TopItemsOptions): Int32Array {
-  if (!Number.isInteger(k) || k < 1) throw new RangeError(`k must be a whole number of at least 1, got ${k}`);
+  if (!Number.isInteger(k) || k < 1) throw new InputError(`k must be a whole number of at least 1, got ${k}`);
   if (items !== undefined && items.length !== scores.length) {
     throw new InputError(`items has ${items.length} entries for ${scores.length} scores`);
   }
@@ -86,14 +86,14 @@ export interface CandidateOptions {
  * @param targets item ids of the user's relevant items.
  * @returns item ids: [targets + negatives].
  * @throws InputError when fewer than `negatives` items are left to draw from.
- * @throws RangeError for counts that are no whole numbers.
+ * @throws InputError for counts that are no whole numbers.
  */
 export function sampleCandidates(
   targets: ItemList,
   { items, negatives, exclude, random }: CandidateOptions,
 ): Int32Array {
   for (const [name, value] of Object.entries({ items, negatives })) {
-    if (!Number.isInteger(value) || value < 0) throw new RangeError(`${name} must be a whole number, got ${value}`);
+    if (!Number.isInteger(value) || value < 0) throw new InputError(`${name} must be a whole number, got ${value}`);
   }
   const taken = new Set(Array.from(targets));
   for (const item of exclude ?? []) if (item >= 1 && item <= items) taken.add(item);

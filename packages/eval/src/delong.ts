@@ -81,7 +81,7 @@ export interface AucInterval {
  * @param label [rows] of 0 or 1; @param score [rows] of any numbers but NaN.
  * @param level coverage of the interval, in (0, 1). Default 0.95.
  * @returns null when a class has fewer than two rows.
- * @throws InputError as {@link auc} does; RangeError for a level that is not below 1.
+ * @throws InputError as {@link auc} does, and for a level that is not below 1.
  */
 export function deLongInterval(label: NumberColumn, score: NumberColumn, level = 0.95): AucInterval | null {
   const parts = components(label, score);
@@ -116,7 +116,7 @@ export interface PairedAucTest {
  * @param label [rows] of 0 or 1; @param scoreA [rows]; @param scoreB [rows].
  * @param level coverage of the interval, in (0, 1). Default 0.95.
  * @returns null when a class has fewer than two rows.
- * @throws InputError as {@link auc} does; RangeError for a level that is not below 1.
+ * @throws InputError as {@link auc} does, and for a level that is not below 1.
  */
 export function deLongTest(
   label: NumberColumn,
@@ -158,7 +158,7 @@ function meanComponents(label: NumberColumn, scores: readonly NumberColumn[]): C
  * @param scoresA at least one column [rows]; @param scoresB at least one column [rows].
  * @param level coverage of the interval, in (0, 1). Default 0.95.
  * @returns null when a class has fewer than two rows.
- * @throws InputError as {@link auc} does, and for a side without columns; RangeError for a level that is not below 1.
+ * @throws InputError as {@link auc} does, and for a side without columns or a level that is not below 1.
  */
 export function deLongTestOfMeans(
   label: NumberColumn,

@@ -1,5 +1,7 @@
 // The standard normal distribution: tail probabilities and quantiles, to about 1e-14 relative.
 
+import { InputError } from '@crossgate/core';
+
 function density(x: number): number {
   return Math.exp(-0.5 * x * x) / Math.sqrt(2 * Math.PI);
 }
@@ -25,9 +27,9 @@ export function normalUpperTail(x: number): number {
   return density(x) / fraction;
 }
 
-/** The x with P(Z ≤ x) = `probability` for a standard normal Z. @throws RangeError unless 0 < probability < 1. */
+/** The x with P(Z ≤ x) = `probability` for a standard normal Z. @throws InputError unless 0 < probability < 1. */
 export function normalQuantile(probability: number): number {
-  if (!(probability > 0 && probability < 1)) throw new RangeError(`probability must lie in (0, 1), got ${probability}`);
+  if (!(probability > 0 && probability < 1)) throw new InputError(`probability must lie in (0, 1), got ${probability}`);
   if (probability < 0.5) return -normalQuantile(1 - probability);
   // The upper tail decreases in x: bisect until the interval cannot shrink.
   let low = 0;

@@ -1,8 +1,10 @@
 // A seeded generator of random numbers, the same on every machine.
 
+import { InputError } from '@crossgate/core';
+
 /** A source of uniform whole numbers. */
 export interface Random {
-  /** A uniform whole number in 0 … limit − 1, without modulo bias. @throws RangeError for a limit outside 1 … 2³². */
+  /** A uniform whole number in 0 … limit − 1, without modulo bias. @throws InputError for a limit outside 1 … 2³². */
   below(limit: number): number;
 }
 
@@ -11,10 +13,10 @@ export interface Random {
  * derives from the seed. Its period is 2¹²⁸ − 1.
  *
  * @param seed a whole number, of which the lower 32 bits count.
- * @throws RangeError for a seed that is no whole number.
+ * @throws InputError for a seed that is no whole number.
  */
 export function seededRandom(seed: number): Random {
-  if (!Number.isSafeInteger(seed)) throw new RangeError(`seed must be a whole number, got ${seed}`);
+  if (!Number.isSafeInteger(seed)) throw new InputError(`seed must be a whole number, got ${seed}`);
   let mixed = seed >>> 0;
   const splitmix = (): number => {
     mixed = (mixed + 0x9e3779b9) >>> 0;
@@ -43,7 +45,7 @@ export function seededRandom(seed: number): Random {
   return {
     below(limit) {
       if (!Number.isInteger(limit) || limit < 1 || limit > 2 ** 32) {
-        throw new RangeError(`limit must be a whole number in 1 … 2^32, got ${limit}`);
+        throw new InputError(`limit must be a whole number in 1 … 2^32, got ${limit}`);
       }
       // Words from the last, incomplete run of `limit` values are drawn again.
       const end = 2 ** 32 - (2 ** 32 % limit);

@@ -85,7 +85,7 @@ export interface RankingMetrics {
 }
 
 function checkLists({ recommended, relevant }: RankingLists, k: number): void {
-  if (!Number.isInteger(k) || k < 1) throw new RangeError(`k must be a whole number of at least 1, got ${k}`);
+  if (!Number.isInteger(k) || k < 1) throw new InputError(`k must be a whole number of at least 1, got ${k}`);
   if (recommended.length !== relevant.length) {
     throw new InputError(`recommended has lists of ${recommended.length} users, relevant of ${relevant.length}`);
   }
@@ -103,7 +103,7 @@ function checkLists({ recommended, relevant }: RankingLists, k: number): void {
  * - hit: 1 with any hit, else 0.
  *
  * @throws InputError naming the user whose first K items hold one twice, and when the columns differ in length.
- * @throws RangeError for a `k` that is no positive whole number.
+ * @throws InputError for a `k` that is no positive whole number.
  */
 export function perUserRanking(lists: RankingLists, options: Omit<RankingOptions, 'items'>): UserRanking {
   const { k, mapDivisor = 'reachable' } = options;
@@ -157,7 +157,7 @@ export function perUserRanking(lists: RankingLists, options: Omit<RankingOptions
  * from sampled candidates ({@link sampleCandidates}).
  *
  * @throws InputError as {@link perUserRanking} does, and when more than `items` distinct items are recommended.
- * @throws RangeError for a `k` or an `items` that is no positive whole number.
+ * @throws InputError for a `k` or an `items` that is no positive whole number.
  */
 export function rankingMetrics(lists: RankingLists, options: RankingOptions): RankingMetrics {
   const { k, items } = options;
@@ -180,7 +180,7 @@ export function rankingMetrics(lists: RankingLists, options: RankingOptions): Ra
 
 function coverage(recommended: readonly ItemList[], users: Int32Array, k: number, items: number): number {
   if (!Number.isInteger(items) || items < 1)
-    throw new RangeError(`items must be a positive whole number, got ${items}`);
+    throw new InputError(`items must be a positive whole number, got ${items}`);
   const distinct = new Set<number>();
   for (const user of users) {
     const list = recommended[user] as ItemList;

@@ -1,5 +1,5 @@
 /** Tables as plain text, Markdown, LaTeX and JSON. */
-import { alignColumns } from '@crossgate/core';
+import { alignColumns, InputError } from '@crossgate/core';
 
 /** A column of a table. */
 export interface TableColumn {
@@ -26,7 +26,7 @@ export type TableFormat = 'text' | 'markdown' | 'latex' | 'json';
  * @param columns headers, or headers with digits and alignment.
  * @param rows cells of each row, one per column.
  * @param format default `text`.
- * @throws RangeError for a row with another number of cells than there are columns, and for a JSON table with two equal
+ * @throws InputError for a row with another number of cells than there are columns, and for a JSON table with two equal
  * headers.
  */
 export function renderTable(
@@ -37,7 +37,7 @@ export function renderTable(
   const specs = columns.map((column): TableColumn => (typeof column === 'string' ? { header: column } : column));
   for (const [index, row] of rows.entries()) {
     if (row.length !== specs.length)
-      throw new RangeError(`row ${index} has ${row.length} cells for ${specs.length} columns`);
+      throw new InputError(`row ${index} has ${row.length} cells for ${specs.length} columns`);
   }
   if (format === 'json') return renderJson(specs, rows);
   const clean = (text: string) => escapeFor[format](text.replaceAll(/\s*[\r\n]+\s*/g, ' '));
@@ -97,7 +97,7 @@ function renderJson(columns: readonly TableColumn[], rows: readonly (readonly Ta
   const headers = columns.map((column) => column.header);
   const twice = headers.find((header, index) => headers.indexOf(header) !== index);
   if (twice !== undefined)
-    throw new RangeError(`two columns are called ${JSON.stringify(twice)}: JSON needs them apart`);
+    throw new InputError(`two columns are called ${JSON.stringify(twice)}: JSON needs them apart`);
   const value = (cell: TableCell) => {
     if (cell === undefined) return null;
     return typeof cell === 'number' && !Number.isFinite(cell) ? String(cell) : cell;

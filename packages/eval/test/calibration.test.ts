@@ -1,4 +1,5 @@
 /** Calibration error against hand-computed values and brute force. */
+import { InputError } from '@crossgate/core';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { calibration } from '../src/index';
@@ -60,5 +61,5 @@ it('equals the sum over bins, filtered one by one', () => {
 it('refuses what is no probability', () => {
   expect(() => calibration([1, 0], [0.5, 1.5])).toThrow(/^row 1: probability must lie in \[0, 1\], got 1.5/);
   expect(() => calibration([1], [Number.NaN])).toThrow(expect.objectContaining({ name: 'InputError' }));
-  expect(() => calibration([1], [0.5], { bins: 0 })).toThrow(RangeError);
+  expect(() => calibration([1], [0.5], { bins: 0 })).toThrow(InputError);
 });

@@ -1,4 +1,5 @@
 /** DeLong's variance and test: by the definition, by simulation, and by hand; the normal distribution behind them. */
+import { InputError } from '@crossgate/core';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { auc, deLongInterval, deLongTest, deLongTestOfMeans, normalQuantile, normalUpperTail } from '../src/index';
@@ -58,7 +59,7 @@ describe('deLongInterval', () => {
       return (result?.interval[1] as number) - (result?.interval[0] as number);
     };
     expect(width(0.5)).toBeLessThan(width(0.8));
-    expect(() => width(1)).toThrow(RangeError);
+    expect(() => width(1)).toThrow(InputError);
   });
 });
 

@@ -1,4 +1,5 @@
 /** Ranking metrics against hand-computed values and brute force; top-K lists and sampled candidates. */
+import { InputError } from '@crossgate/core';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { perUserRanking, rankingMetrics, sampleCandidates, seededRandom, topItems } from '../src/index';
@@ -99,7 +100,7 @@ describe('rankingMetrics', () => {
     expect(bad([[1, 1]], [[1]], { k: 2 })).toThrow(/^user 0: item 1 is recommended twice in the first 2/);
     expect(bad([[1, 1]], [[1]], { k: 2 })).toThrow(expect.objectContaining({ name: 'InputError' }));
     expect(bad([[1]], [], { k: 1 })).toThrow(/recommended has lists of 1 users, relevant of 0/);
-    expect(bad([[1]], [[1]], { k: 0 })).toThrow(RangeError);
+    expect(bad([[1]], [[1]], { k: 0 })).toThrow(InputError);
     expect(bad([[1, 2]], [[1]], { k: 2, items: 1 })).toThrow(/2 distinct items are recommended, of 1 in all/);
   });
 });
@@ -131,7 +132,7 @@ describe('topItems', () => {
   it('refuses NaN and unequal lengths', () => {
     expect(() => topItems([0, Number.NaN], { k: 1 })).toThrow(/^item 1: score must be a number, got NaN/);
     expect(() => topItems([1], { k: 1, items: [1, 2] })).toThrow(/items has 2 entries for 1 scores/);
-    expect(() => topItems([1], { k: 1.5 })).toThrow(RangeError);
+    expect(() => topItems([1], { k: 1.5 })).toThrow(InputError);
   });
 });
 

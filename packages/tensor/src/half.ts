@@ -1,5 +1,7 @@
 /** Exact conversions between 32-bit floats and the 16-bit formats that weights are stored in. */
 
+import { InputError } from './input-error';
+
 /** Formats of stored floats that convert to f32 without loss: f32 itself, IEEE half and bfloat16. */
 export type FloatDtype = 'F32' | 'F16' | 'BF16';
 
@@ -107,12 +109,12 @@ function floatBitsToHalf(bits: number): number {
 /**
  * Converts stored floats, little-endian, to f32. The result never shares memory with `bytes`.
  *
- * @throws RangeError when the bytes are no whole number of values.
+ * @throws InputError when the bytes are no whole number of values.
  */
 export function floatsFromBytes(dtype: FloatDtype, bytes: Uint8Array): Float32Array<ArrayBuffer> {
   const width = floatDtypeBytes[dtype];
   if (bytes.byteLength % width !== 0) {
-    throw new RangeError(`${bytes.byteLength} bytes do not hold a whole number of ${dtype} values.`);
+    throw new InputError(`${bytes.byteLength} bytes do not hold a whole number of ${dtype} values.`);
   }
   if (dtype === 'F32') return new Float32Array(new Uint8Array(bytes).buffer);
   // Views need an even offset, which a slice of a file need not have.

@@ -1,5 +1,7 @@
 /** Groups positions by the table row they point at, so that a scatter-add becomes sums over segments. */
 
+import { InputError } from '@crossgate/gpu';
+
 /** Positions sorted by target. Segment s is positions[offsets[s]] … positions[offsets[s + 1] − 1]. */
 export interface Segments {
   /** [segments + 1] */
@@ -15,7 +17,7 @@ export interface Segments {
  *
  * @param indices target row of every position.
  * @param skipNegative leave out negative indices (those of 2³¹ or more in a Uint32Array); without it they are refused.
- * @throws RangeError for a negative index that may not be skipped.
+ * @throws InputError for a negative index that may not be skipped.
  */
 export function buildSegments(indices: Uint32Array | Int32Array, skipNegative = false): Segments {
   const kept = new Uint32Array(indices.length);
@@ -25,7 +27,7 @@ export function buildSegments(indices: Uint32Array | Int32Array, skipNegative = 
     const index = indices[i]! | 0;
     if (index < 0) {
       if (skipNegative) continue;
-      throw new RangeError(`buildSegments: index ${indices[i]} at position ${i} is negative`);
+      throw new InputError(`buildSegments: index ${indices[i]} at position ${i} is negative`);
     }
     kept[count++] = i;
     if (index > largest) largest = index;

@@ -4,6 +4,7 @@
  * Scales are halves (11 significant bits) and quants are small integers, so every product but Q6_K's last is exact in
  * f32. The only rounding is the store into the Float32Array, whatever the order of the factors.
  */
+import { InputError } from '@crossgate/core';
 import { type FloatDtype, float16ToFloat32, floatsFromBytes } from '@crossgate/tensor';
 
 /** How a type of weights is stored, and how it is read. */
@@ -14,7 +15,7 @@ export interface StoredType {
   readonly blockSize: number;
   /** Number of bytes per block. */
   readonly blockBytes: number;
-  /** Reads whole blocks as f32. @throws RangeError for bytes that are no whole number of blocks. */
+  /** Reads whole blocks as f32. @throws InputError for bytes that are no whole number of blocks. */
   decode(bytes: Uint8Array): Float32Array<ArrayBuffer>;
 }
 
@@ -42,7 +43,7 @@ function blocks(
 ): StoredType {
   const decode = (bytes: Uint8Array) => {
     if (bytes.byteLength % blockBytes !== 0) {
-      throw new RangeError(`${bytes.byteLength} bytes do not hold a whole number of ${name} blocks.`);
+      throw new InputError(`${bytes.byteLength} bytes do not hold a whole number of ${name} blocks.`);
     }
     const table = halfTable();
     const half: ReadHalf = (source, at) => table[source[at]! | (source[at + 1]! << 8)]!;
