@@ -46,6 +46,34 @@ function sourceFiles() {
 }
 
 /**
+ * Where an `InputError` is made without a code: `file:line`. Details that are handed on count as having one.
+ * @param {Record<string, string>} [texts] sources by path, for tests; those of packages and apps without
+ */
+export function uncoded(texts) {
+  /** @type {string[]} */
+  const found = [];
+  const trees = texts
+    ? Object.entries(texts).map(([path, text]) => ts.createSourceFile(path, text, ts.ScriptTarget.Latest, true))
+    : sourceFiles().map(parse);
+  for (const tree of trees) {
+    /** @param {ts.Node} node */
+    const visit = (node) => {
+      if (ts.isNewExpression(node) && node.expression.getText() === 'InputError') {
+        const details = node.arguments?.[1];
+        const names = details && ts.isObjectLiteralExpression(details) ? details.properties : undefined;
+        const hasCode = names?.some((property) => !property.name || property.name.getText() === 'code');
+        if (details === undefined || hasCode === false) {
+          found.push(`${tree.fileName}:${tree.getLineAndCharacterOfPosition(node.getStart()).line + 1}`);
+        }
+      }
+      ts.forEachChild(node, visit);
+    };
+    visit(tree);
+  }
+  return found;
+}
+
+/**
  * Which classes carry each code: `new X(…, { code })`, `super(…, { code })`, and the default that a class hands to `super`.
  * A code given elsewhere (errors of the system) has an empty set of classes.
  * @returns {Map<string, Set<string>>} codes used in the source

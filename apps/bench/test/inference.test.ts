@@ -111,7 +111,7 @@ describe('loading', () => {
     await expect(runLoadingCommand(context, {}, ['nothing-here'])).rejects.toThrow(
       /nothing-here: there is no such model/,
     );
-    await expect(runLoadingCommand(context, {}, [])).rejects.toThrow(/nothing to load: name model folders/);
+    await expect(runLoadingCommand(context, {}, [])).rejects.toThrow(/nothing to load; name model folders/);
     const empty = await mkdtemp(join(folder, 'empty-'));
     await expect(runLoadingCommand(context, {}, [empty])).rejects.toThrow(/is not a model folder/);
   });

@@ -29,7 +29,10 @@ export function findCfDefinition(name: string): CfDefinition {
   const found = all().find((definition) => definition.name === name);
   if (found) return found;
   const names = all().map((definition) => definition.name);
-  throw new InputError(`there is no CF model ${name}; there are ${names.join(', ')}${didYouMean(name, names)}`);
+  throw new InputError(`there is no CF model ${name}`, {
+    code: 'config.value',
+    fix: `there are ${names.join(', ')}${didYouMean(name, names)}`,
+  });
 }
 
 /**

@@ -29,7 +29,7 @@ export function registerCfModel<O>(definition: CfDefinition<O>): void {
   }
   const present = added.get(name);
   if (present !== undefined && present !== definition) {
-    throw new InputError(`CF model ${name}: another one has this name; choose a name of its own`);
+    throw new InputError('another one has this name', { place: `CF model ${name}`, fix: 'choose a name of its own' });
   }
   added.set(name, definition);
 }

@@ -32,7 +32,10 @@ export function trainingMetadata(progress: CfProgress, settings: CfTrainingSetti
 export function readProgress(state: CfTrainingState, settings: CfTrainingSettings, source: string): CfProgress {
   const { metadata } = state;
   if (metadata.format !== format) {
-    throw new InputError(`${source}: it is no training state of this version (format ${metadata.format ?? 'missing'})`);
+    throw new InputError(`it is no training state of this version (format ${metadata.format ?? 'missing'})`, {
+      code: 'checkpoint.damaged',
+      place: source,
+    });
   }
   const saved = parseObject(metadata.settings, source);
   const { model } = saved;
@@ -40,12 +43,19 @@ export function readProgress(state: CfTrainingState, settings: CfTrainingSetting
     // Older states do not name their model.
     if (saved[name] === settings[name] || (name === 'model' && model === undefined)) continue;
     const [then, now] = [saved[name], settings[name]].map((value) => String(value ?? 'of the default'));
-    throw new InputError(`${source}: it was trained with ${name} ${then}, now ${now} is asked for; start a new run`);
+    throw new InputError(`it was trained with ${name} ${then}, now ${now} is asked for`, {
+      code: 'run.other-config',
+      place: source,
+      fix: 'start a new run',
+    });
   }
   const { epoch, steps, bestEpoch, bestAuc } = parseObject(metadata.progress, source);
   const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
   if (!isCount(epoch) || !isCount(steps) || !isCount(bestEpoch) || bestEpoch > epoch) {
-    throw new InputError(`${source}: its progress is damaged: ${metadata.progress ?? 'missing'}`);
+    throw new InputError(`its progress is damaged: ${metadata.progress ?? 'missing'}`, {
+      code: 'checkpoint.damaged',
+      place: source,
+    });
   }
   return { epoch, steps, bestEpoch, bestAuc: typeof bestAuc === 'number' ? bestAuc : null };
 }
@@ -57,7 +67,10 @@ function parseObject(json: string | undefined, source: string): Record<string, u
   } catch {
     // Reported below, as is JSON of another kind.
   }
-  throw new InputError(`${source}: the metadata of a training state are damaged or missing`);
+  throw new InputError('the metadata of a training state are damaged or missing', {
+    code: 'checkpoint.damaged',
+    place: source,
+  });
 }
 
 /** Writes the state as a safetensors file, piece by piece. */

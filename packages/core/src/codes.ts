@@ -9,6 +9,7 @@ export const errorCodes = {
 
   'config.syntax': 'A config, or the value of `--set`, that is not a YAML mapping of plain keys.',
   'config.unknown-key': 'A config with a key that there is not.',
+  'config.unread-key': 'With `--strict`: a config with a key that its method does not read.',
   'config.value': 'A value of a config that is refused, is missing, or does not go with the others.',
   'config.extends': 'An `extends` that goes in a circle, too deep, or to a file that does not exist.',
 

@@ -51,8 +51,16 @@ describe('old names of keys', () => {
     ],
   ])('are refused in a file and in one that it extends: %j', async (text, message) => {
     const cwd = await folderWith({ 'c.yaml': text, 'child.yaml': 'extends: c.yaml\n' });
-    await expect(loadConfig('c.yaml', { cwd })).rejects.toMatchObject({ name: 'InputError', message });
-    await expect(loadConfig('child.yaml', { cwd })).rejects.toMatchObject({ name: 'InputError', message });
+    await expect(loadConfig('c.yaml', { cwd })).rejects.toMatchObject({
+      code: 'config.unknown-key',
+      fix: 'rename it',
+      message,
+    });
+    await expect(loadConfig('child.yaml', { cwd })).rejects.toMatchObject({
+      code: 'config.unknown-key',
+      fix: 'rename it',
+      message,
+    });
   });
 
   it.each(Object.entries(renamedKeys))('%s is refused by --set', async (old, now) => {

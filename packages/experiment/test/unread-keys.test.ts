@@ -5,6 +5,7 @@ import { folderWith, inventedMl1m } from '@crossgate/testing/node';
 import { describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import {
+  CF_METHODS,
   configJsonSchema,
   type JsonSchema,
   loadConfig,
@@ -36,7 +37,7 @@ function leaves(schema: JsonSchema, prefix = ''): string[] {
 
 /** A minimal config of a method that loads. */
 const minimal = (method: string) =>
-  `method: ${method}\nllm: { path: m }\ncf: { model: ${['lightgcn', 'sasrec', 'asvd'].includes(method) ? method : 'mf'} }\n`;
+  `method: ${method}\nllm: { path: m }\ncf: { model: ${CF_METHODS.includes(method) ? method : 'mf'} }\n`;
 
 /** A word or number for each kind of key that a method may read. */
 const sample = [
@@ -268,7 +269,9 @@ describe('what is noted', () => {
   it('is an InputError when strict, for the library as well; a clean config passes', async () => {
     const cwd = await folderWith({ 'c.yaml': 'method: mean\nlora: { rank: 4 }\n', 'd.yaml': 'method: mean\n' });
     const message = 'c.yaml:2:9: method mean does not read lora.rank; remove it';
-    await expect(loadConfig('c.yaml', { cwd, strict: true })).rejects.toMatchObject({ name: 'InputError', message });
+    await expect(loadConfig('c.yaml', { cwd, strict: true })).rejects.toMatchObject({
+      ...{ name: 'InputError', message, code: 'config.unread-key', place: 'c.yaml:2:9', fix: 'remove it' },
+    });
     await expect(loadConfig('c.yaml', { cwd })).resolves.toMatchObject({ method: 'mean' });
     await expect(loadConfig('d.yaml', { cwd, strict: true })).resolves.toMatchObject({ method: 'mean' });
   });

@@ -110,9 +110,10 @@ export class PromptBuilder {
       const tokens = segments.reduce((sum, { tokens: ids }) => sum + ids.length, 0);
       if (tokens <= maxLength) return join(segments, tokens);
       if (length === 0) {
-        throw new InputError(
-          `a prompt without history has ${tokens} tokens, more than the ${maxLength} allowed: raise llm.maxLength or shorten prompt.template`,
-        );
+        throw new InputError(`a prompt without history has ${tokens} tokens, more than the ${maxLength} allowed`, {
+          code: 'prompt.too-long',
+          fix: 'raise llm.maxLength or shorten prompt.template',
+        });
       }
     }
   }
@@ -256,7 +257,10 @@ export function findAnswerTokens(tokenizer: Tokenizer): AnswerTokens {
   while (common < Math.min(yes.length, no.length) && yes[common] === no[common]) common++;
   const [yesToken, noToken] = [yes[common], no[common]];
   if (yesToken === undefined || noToken === undefined) {
-    throw new InputError('the tokenizer cannot tell " Yes" from " No"; another tokenizer is needed');
+    throw new InputError('the tokenizer cannot tell " Yes" from " No"', {
+      code: 'tokenizer.invalid',
+      fix: 'choose a model with another tokenizer',
+    });
   }
   return { prefix: Int32Array.from(yes.slice(0, common)), yes: yesToken, no: noToken };
 }

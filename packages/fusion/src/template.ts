@@ -67,7 +67,9 @@ export class Template {
     const names = (part: Part) => part.kind === 'item' || (part.kind === 'titles' && part.of === 'item');
     if (!this.#parts.some(names)) {
       throw new InputError('it has no {item} slot: the prompt would not say what to predict', {
+        code: 'config.value',
         place: 'prompt.template',
+        fix: 'add it',
       });
     }
   }
@@ -137,6 +139,7 @@ function partOf(name: string, slots: Slots): Part {
   if (slot === undefined) {
     const known = Object.keys(slots).map((each) => `{${each}}`);
     throw new InputError(`nothing fills the slot {${name}} in this method`, {
+      code: 'config.value',
       place: 'prompt.template',
       fix: `there are ${known.join(', ')}`,
     });

@@ -18,7 +18,11 @@ export async function emitReport<Report>(
   if (out !== undefined) {
     const path = resolve(context.io.cwd, out);
     await writeAtomic(path, `${JSON.stringify(report, null, 2)}\n`).catch((error: Error) => {
-      throw new InputError(`${path}: cannot be written (${error.message})`, { fix: 'give another --out' });
+      throw new InputError(`cannot be written (${error.message})`, {
+        code: 'file.path',
+        place: path,
+        fix: 'give another --out',
+      });
     });
   }
   await context.emit(report, () => format(report));

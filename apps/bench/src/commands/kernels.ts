@@ -43,7 +43,7 @@ export async function runKernelsCommand(context: CommandContext, options: Kernel
     const names = [...new Set(kernelBenches.map(({ kernel }) => kernel))].join(', ');
     // The names of peer cases are kernels' names, but for the LoRA step, which only they have.
     if (!options.peers || selectPeerCases(peerCases(true), options.filter).length === 0) {
-      throw new InputError(`no kernel matches "${options.filter}"; there are: ${names}`);
+      throw new InputError(`no kernel matches "${options.filter}"`, { code: 'usage', fix: `there are: ${names}` });
     }
   }
   await runBenchmarks(context, options, selected, options.peers === true);
@@ -58,7 +58,7 @@ export async function runPeersCommand(context: CommandContext, options: KernelsO
   const all = peerCases(true);
   if (selectPeerCases(all, options.filter).length === 0) {
     const names = [...new Set(all.map(({ name }) => name))].join(', ');
-    throw new InputError(`no case matches "${options.filter}"; there are: ${names}`);
+    throw new InputError(`no case matches "${options.filter}"`, { code: 'usage', fix: `there are: ${names}` });
   }
   await runBenchmarks(context, options, [], true);
 }

@@ -40,7 +40,10 @@ export async function runLoadingCommand(
 ): Promise<void> {
   const { weights = 'stored', repeats = 3, interactions } = options;
   if (models.length === 0 && interactions === undefined) {
-    throw new InputError('nothing to load: name model folders or GGUF files, or give --interactions');
+    throw new InputError('nothing to load', {
+      code: 'usage',
+      fix: 'name model folders or GGUF files, or give --interactions',
+    });
   }
   const found = await Promise.all(
     models.map(async (model) => ({ model, files: await modelFiles(resolve(context.io.cwd, model)) })),

@@ -41,7 +41,8 @@ export function selectCfCases(cases: readonly CfCase[], filter: string | undefin
 export async function runTrainingCommand(context: CommandContext, options: TrainingOptions): Promise<void> {
   const selected = selectCfCases(cfCases, options.filter);
   if (selected.length === 0) {
-    throw new InputError(`no training matches "${options.filter}"; there are: ${cfCases.map(caseName).join(', ')}`);
+    const names = cfCases.map(caseName).join(', ');
+    throw new InputError(`no training matches "${options.filter}"`, { code: 'usage', fix: `there are: ${names}` });
   }
   const device = await openDevice(options.adapter === undefined ? {} : { adapter: options.adapter });
   try {

@@ -60,7 +60,10 @@ export async function runVerifyCommand(
   const all = (await listKernels({ worker, signal: context.io.signal })).map(({ kernel }) => kernel);
   const wanted = options.filter?.toLowerCase() ?? '';
   const kernels = all.filter((kernel) => kernel.includes(wanted));
-  if (kernels.length === 0) throw new InputError(`no kernel matches "${options.filter}"; there are: ${all.join(', ')}`);
+  if (kernels.length === 0) {
+    const fix = `there are: ${all.join(', ')}`;
+    throw new InputError(`no kernel matches "${options.filter}"`, { code: 'usage', fix });
+  }
   // A software adapter takes all cores for one kernel; on hardware most of the time goes into references on the CPU.
   const jobs = options.jobs ?? (adapter.type === 'software' ? 1 : Math.min(8, availableParallelism()));
   context.log.info(`verifying ${kernels.length} kernels on ${adapter.name}`);

@@ -1,6 +1,6 @@
 /** How long an experiment of the demo should take: a guess from its config, so that it stays true when the config changes. */
 
-import type { ExperimentConfig } from '@crossgate/experiment';
+import { cfMethods, type ExperimentConfig } from '@crossgate/experiment';
 import { methods as languageModelMethods, stagesOf, usesCf } from '@crossgate/fusion/methods';
 
 /** Rows a second on two idle cores through software Vulkan, with the demo's language model. */
@@ -15,11 +15,11 @@ export interface SplitRows {
   readonly test: number;
 }
 
-/** Seconds on two cores through software Vulkan. Matrix factorization is taken to need all its epochs unless `cf.run` is given. */
+/** Seconds on two cores through software Vulkan. A CF model is taken to need all its epochs at the rate of MF, unless `cf.run` is given. */
 export function expectedSeconds(config: ExperimentConfig, rows: SplitRows): number {
   const declaration = languageModelMethods.find(({ name }) => name === config.method);
   const factorizes =
-    config.method === 'mf' || (declaration !== undefined && usesCf(declaration) && config.cf.run === null);
+    cfMethods().includes(config.method) || (declaration !== undefined && usesCf(declaration) && config.cf.run === null);
   if (declaration === undefined && !factorizes) return OVERHEAD.light;
   const factorization = factorizes ? (config.cf.epochs * (rows.train + rows.valid)) / RATES.factorization : 0;
   if (declaration === undefined) return OVERHEAD.gpu + factorization;

@@ -95,9 +95,9 @@ export async function loadConfigWithNotes(path: string, options: LoadOptions): P
   const unread = unreadPaths(config, leavesOf(own.value)).map((key): UnreadKey => {
     return { key, place: placeOf(key.split('.'), own.origins, shown) };
   });
-  const warning = warningOf(config, unread);
-  if (warning !== null && options.strict === true) throw new InputError(warning);
-  return { config, unread, warning };
+  const refusal = refusalOf(config, unread);
+  if (refusal !== null && options.strict === true) throw refusal;
+  return { config, unread, warning: refusal?.message ?? null };
 }
 
 function readSets(set: readonly string[] = []): SetValue[] {
@@ -117,7 +117,8 @@ function leavesOf(tree: Plain, prefix = ''): string[] {
 /** Names in a warning; what is more is counted. */
 const MOST_NAMES = 8;
 
-function warningOf({ method, cf, training }: ExperimentConfig, unread: readonly UnreadKey[]): string | null {
+/** What is said of keys that the method does not read: a warning, or an error with `strict`. */
+function refusalOf({ method, cf, training }: ExperimentConfig, unread: readonly UnreadKey[]): InputError | null {
   const [first] = unread;
   if (first === undefined) return null;
   const names = unread.slice(0, MOST_NAMES).map(({ key }) => key);
@@ -130,7 +131,11 @@ function warningOf({ method, cf, training }: ExperimentConfig, unread: readonly 
     ...(isAny('training.stage') ? [`training.strategy ${training.strategy}`] : []),
   ];
   const choice = choices.length > 0 ? ` with ${choices.join(' and ')}` : '';
-  return `${first.place}: method ${method}${choice} does not read ${list}; remove ${unread.length > 1 ? 'them' : 'it'}`;
+  return new InputError(`method ${method}${choice} does not read ${list}`, {
+    code: 'config.unread-key',
+    place: first.place,
+    fix: `remove ${unread.length > 1 ? 'them' : 'it'}`,
+  });
 }
 
 /**

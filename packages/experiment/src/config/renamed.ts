@@ -26,7 +26,7 @@ function holderOf(tree: Plain, keys: readonly string[]): Plain | undefined {
 export function checkRenamedKeys(tree: Plain, place: (key: string) => string): void {
   for (const [old, now] of Object.entries(renamedKeys)) {
     if (holderOf(tree, old.split('.')) === undefined) continue;
-    throw new InputError(`${place(old)}: ${old} is now ${now}; rename it`);
+    throw new InputError(`${old} is now ${now}`, { code: 'config.unknown-key', place: place(old), fix: 'rename it' });
   }
 }
 

@@ -71,7 +71,11 @@ export function currentConfigSchema(): typeof configSchema {
   if (added.length === 0) return configSchema;
   const taken = added.find((name) => name in cfKeys || METHOD_NAMES.includes(name));
   if (taken !== undefined) {
-    throw new InputError(`CF model ${taken}: a method or a key of cf has this name; register it under another`);
+    throw new InputError('a method or a key of cf has this name', {
+      code: 'config.value',
+      place: `CF model ${taken}`,
+      fix: 'register it under another',
+    });
   }
   const method = z.enum(methodNames(cfMethods())).describe('What is trained');
   return configSchema.extend({ method, cf: currentCf().prefault({}).describe('Collaborative-filtering model') });

@@ -46,12 +46,12 @@ type CfCheckpoint = z.output<typeof cfCheckpoint>;
  */
 export async function prepareCf(context: RunnerContext, run: RunFolder, device: Device, index = 0): Promise<Prepared> {
   const own = join(run.path, cfFile(index));
-  if ((await kindOf(own)) === 'file') return load(context, device, own, own);
+  if ((await kindOf(own)) === 'file') return load(context, device, own);
   const { cf } = context.config;
   const named = singleRun(cf);
   if (named !== null) {
     const path = join(resolve(context.session.cwd, named), CF_FILE);
-    const { model, details } = await load(context, device, path, `cf.run: ${named}`);
+    const { model, details } = await load(context, device, path, named);
     return await stored(run, cf, index, { model, details: { ...details, run: named } });
   }
   const model = create(context, device);
@@ -70,8 +70,8 @@ export async function prepareCf(context: RunnerContext, run: RunFolder, device: 
  */
 export async function loadCf(context: RunnerContext, device: Device, run: string, index = 0): Promise<Prepared> {
   const path = join(run, cfFile(index));
-  if ((await kindOf(path)) !== 'file') throw new InputError(`${path}: is missing; the run folder is not whole`);
-  return load(context, device, path, path);
+  await requireRunFile(path);
+  return load(context, device, path);
 }
 
 /**
@@ -84,17 +84,25 @@ export async function checkCfRun({ config, dataset, session }: RunnerContext): P
   const path = resolve(session.cwd, named);
   const result = await readResult(path);
   if (result.dataset.hash !== dataset.hash) {
-    throw new InputError(`cf.run: ${named} was trained on other data than this run; train it again on this data`);
+    throw new InputError(`${named} was trained on other data than this run`, {
+      code: 'data.other',
+      place: 'cf.run',
+      fix: AGAIN,
+    });
   }
   if ((await kindOf(join(path, CF_FILE))) !== 'file') {
-    throw new InputError(`cf.run: ${named} has no ${CF_FILE}; name a run of a CF method such as mf`);
+    throw new InputError(`${named} has no ${CF_FILE}`, {
+      code: 'config.value',
+      place: 'cf.run',
+      fix: 'name a run of a CF method such as mf',
+    });
   }
   const source = await openFile(join(path, CF_FILE));
   const { tensors } = await readSafetensorsHeader(source).finally(() => source.close());
   const vectors = tensors.get(cfDefinitionOfState(tensors).stateVectors);
   const width = vectors?.shape[1] ?? config.cf.cfDim;
   const problem = widthMismatch(width, config.cf.cfDim);
-  if (problem !== null) throw new InputError(`cf.run: ${named} ${problem}`);
+  if (problem !== null) throw unfit(problem, named);
 }
 
 /** The keys of `cf`. */
@@ -133,12 +141,15 @@ const storedSection = z.looseObject({ model: z.string(), cfDim: z.int().positive
  */
 export async function sectionOfState(run: string, index: number, own: CfSection): Promise<CfSection> {
   const path = join(run, cfFile(index));
-  if ((await kindOf(path)) !== 'file') throw new InputError(`${path}: is missing; the run folder is not whole`);
+  await requireRunFile(path);
   const source = await openFile(path);
   const { metadata } = await readSafetensorsHeader(source).finally(() => source.close());
   const section = storedSection.safeParse(parseObject(metadata.section, path, 'settings'));
   if (section.success) return { ...own, ...(section.data as Partial<CfSection>), run: null };
-  throw new InputError(`${path}: does not say which model it holds; the file was changed or damaged`);
+  throw new InputError('does not say which model it holds; the file was changed or damaged', {
+    code: 'run.damaged',
+    place: path,
+  });
 }
 
 /** The untrained model that the config asks for. */
@@ -267,9 +278,9 @@ async function stored(run: RunFolder, cf: CfSection, index: number, prepared: Pr
 
 /**
  * Loads the vectors of a file and checks that they are of this config and this data set.
- * @param shown how messages call the file
+ * @param named the run of `cf.run` that it is of; without it, this run's own
  */
-async function load({ config, dataset }: RunnerContext, device: Device, path: string, shown: string) {
+async function load({ config, dataset }: RunnerContext, device: Device, path: string, named?: string) {
   const source = await openFile(path);
   try {
     const { state, metadata } = await parseState(source);
@@ -278,30 +289,48 @@ async function load({ config, dataset }: RunnerContext, device: Device, path: st
     const problem = mismatch(model, config.cf, dataset);
     if (problem === null) return { model, details };
     model.release();
-    throw new InputError(`${shown} ${problem}`);
+    throw unfit(problem, named, path);
   } finally {
     await source.close();
   }
 }
 
-function widthMismatch(width: number, cfDim: number): string | null {
-  if (width === cfDim) return null;
-  return `has vectors of width ${width}, but cf.cfDim is ${cfDim}; set one to the other`;
+/** What does not fit a config or a data set, and what to do about it. */
+type Mismatch = readonly [problem: string, fix: string];
+
+function unfit([problem, fix]: Mismatch, named: string | undefined, path = ''): InputError {
+  return named === undefined
+    ? new InputError(problem, { code: 'run.other-config', place: path, fix })
+    : new InputError(`${named} ${problem}`, { code: 'config.value', place: 'cf.run', fix });
 }
 
-function mismatch(model: CfModel, cf: RunnerContext['config']['cf'], dataset: Dataset): string | null {
-  if (model.name !== cf.model) return `is a ${model.name} model, but cf.model is ${cf.model}; set one to the other`;
+/** @throws InputError where a finished run lacks a file */
+export async function requireRunFile(path: string): Promise<void> {
+  if ((await kindOf(path)) === 'file') return;
+  throw new InputError('is missing; the run folder is not whole', { code: 'run.damaged', place: path });
+}
+
+const EQUAL = 'set one to the other';
+const AGAIN = 'train it again on this data';
+
+function widthMismatch(width: number, cfDim: number): Mismatch | null {
+  return width === cfDim ? null : [`has vectors of width ${width}, but cf.cfDim is ${cfDim}`, EQUAL];
+}
+
+function mismatch(model: CfModel, cf: RunnerContext['config']['cf'], dataset: Dataset): Mismatch | null {
+  if (model.name !== cf.model) return [`is a ${model.name} model, but cf.model is ${cf.model}`, EQUAL];
   const width = widthMismatch(model.cfDim, cf.cfDim);
   if (width !== null) return width;
   const options = cfOptions(cf);
   for (const [key, stored] of Object.entries(findCfDefinition(cf.model).storedOptions(model))) {
     const wanted = options[key];
     if (stored === (typeof wanted === 'number' ? Math.fround(wanted) : wanted)) continue; // stored in f32
-    return `was trained with cf.${cf.model}.${key} = ${stored}, but it is ${wanted}; set one to the other`;
+    return [`was trained with cf.${cf.model}.${key} = ${stored}, but it is ${wanted}`, EQUAL];
   }
   const [users, items] = [model.userSeen.length - 1, model.itemSeen.length - 1];
   if (users === dataset.userCount && items === dataset.itemCount) return null;
-  return `has ${users} users and ${items} items, but the data set has ${dataset.userCount} and ${dataset.itemCount}; train it again on this data`;
+  const { userCount, itemCount } = dataset;
+  return [`has ${users} users and ${items} items, but the data set has ${userCount} and ${itemCount}`, AGAIN];
 }
 
 function parseObject(text: string | undefined, path: string, what: string): Readonly<Record<string, unknown>> {
@@ -311,5 +340,8 @@ function parseObject(text: string | undefined, path: string, what: string): Read
   } catch {
     // Said below.
   }
-  throw new InputError(`${path}: its ${what} are not a JSON object; the file was changed or damaged`);
+  throw new InputError(`its ${what} are not a JSON object; the file was changed or damaged`, {
+    code: 'run.damaged',
+    place: path,
+  });
 }

@@ -29,7 +29,11 @@ export function cfRunner(name: string): Runner {
     async open(context) {
       const { config, dataset, session } = context;
       if (config.cf.model !== name) {
-        throw new InputError(`cf.model: is ${config.cf.model}, but the method is ${name}; set cf.model to ${name}`);
+        throw new InputError(`is ${config.cf.model}, but the method is ${name}`, {
+          code: 'config.value',
+          place: 'cf.model',
+          fix: `set cf.model to ${name}`,
+        });
       }
       await checkCfRun(context);
       checkLists(context);

@@ -66,7 +66,9 @@ export async function readHybridCheckpoint(run: RunFolder, stages: number): Prom
   const parts = { parameters: new Map(), moments: new Map(), best: new Map() } satisfies Record<string, HostState>;
   for (const [name, value] of state) {
     const part = PARTS.find((candidate) => name.startsWith(`${candidate}.`));
-    if (part === undefined) throw new InputError(`${checkpoint.weights}: has an unknown tensor ${name}`);
+    if (part === undefined) {
+      throw new InputError(`has an unknown tensor ${name}`, { code: 'checkpoint.damaged', place: checkpoint.weights });
+    }
     parts[part].set(name.slice(part.length + 1), value);
   }
   const { best, phase: _, ...rest } = checkpoint.state;

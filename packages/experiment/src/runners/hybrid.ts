@@ -143,10 +143,11 @@ async function borrow(
 async function checkModel(run: string, hash: string, path: string): Promise<void> {
   const { modelHash: stored } = await storedProvenance(run);
   if (stored === undefined || stored === hash) return;
-  throw new InputError(
-    `llm.path: ${path} is another model than the run was trained on (hash ${hash}, then ${stored}); name the same with --set llm.path=PATH`,
-    { code: 'run.other-config' },
-  );
+  throw new InputError(`${path} is another model than the run was trained on (hash ${hash}, then ${stored})`, {
+    code: 'run.other-config',
+    place: 'llm.path',
+    fix: 'name the same with --set llm.path=PATH',
+  });
 }
 
 /** Checks every parameter that the run will add to the model. */

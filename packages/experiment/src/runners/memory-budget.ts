@@ -194,7 +194,10 @@ export function checkBudget(
     .filter((name) => name !== 'cf' || plan.cf > 0)
     .map((name) => `${name} ${formatBytes(plan[name])}`);
   throw new InputError(
-    `the training would take about ${formatBytes(plan.total)} (${parts.join(', ')}) of ${formatBytes(budget)}${origin}; ` +
-      `${hint}lower training.stage1.batchSize and training.stage2.batchSize or prompt.historyLength, or raise CROSSGATE_MEMORY_BUDGET`,
+    `the training would take about ${formatBytes(plan.total)} (${parts.join(', ')}) of ${formatBytes(budget)}${origin}`,
+    {
+      code: 'memory.exceeded',
+      fix: `${hint}lower training.stage1.batchSize and training.stage2.batchSize or prompt.historyLength, or raise CROSSGATE_MEMORY_BUDGET`,
+    },
   );
 }

@@ -24,7 +24,8 @@ export function checkParameterSizes(device: Pick<Device, 'capabilities'>, keys: 
   for (const [name, shape] of shapes) {
     if (fitsBindings(device, name, shape)) continue;
     throw new InputError(
-      `${keys}: ${name} [${shape.join(', ')}] takes ${formatBytes(parameterBytes(shape))}, but ${device.capabilities.name} binds at most ${formatBytes(limit)}; lower ${keys}`,
+      `${name} [${shape.join(', ')}] takes ${formatBytes(parameterBytes(shape))}, but ${device.capabilities.name} binds at most ${formatBytes(limit)}`,
+      { code: 'gpu.limit', place: keys, fix: `lower ${keys}` },
     );
   }
 }

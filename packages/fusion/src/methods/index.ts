@@ -20,7 +20,10 @@ export const methods: readonly Method[] = [ccf, collm, softprompt, tallrec, inst
 /** The method of a name. @throws InputError listing the methods there are. */
 export function findMethod(name: string): Method {
   const method = methods.find((candidate) => candidate.name === name);
-  if (!method) throw new InputError(`unknown method "${name}"; there are ${methods.map((m) => m.name).join(', ')}`);
+  if (!method) {
+    const names = methods.map((each) => each.name).join(', ');
+    throw new InputError(`unknown method "${name}"`, { code: 'config.value', fix: `there are ${names}` });
+  }
   return method;
 }
 
