@@ -11,7 +11,8 @@
  * }} Reference
  *
  * The packages that are used: built or from source.
- * @typedef {{ cf: typeof import('../packages/cf/src/index'), tensor: typeof import('../packages/tensor/src/index') }} Libraries
+ * @typedef {{ cf: typeof import('../packages/cf/src/index'), tensor: typeof import('../packages/tensor/src/index') }}
+ *   Libraries
  */
 
 /**
@@ -45,9 +46,10 @@ function initialValues({ cf }, reference) {
  * @param {import('../packages/gpu/src/index').Device} device
  * @param {Reference} reference
  * @param {'pre' | 'post'} norm
- * @returns {Promise<{ losses: number[], lossError: number, valueError: number, farthest: string }>} the loss of each step, the largest
- *   relative difference of a loss, the largest one of a parameter's norm after the last step, and that parameter. Biases of keys are left out: a softmax does not feel
- *   what is added to all its logits, so their gradient is rounding, which Adam makes steps of.
+ * @returns {Promise<{ losses: number[], lossError: number, valueError: number, farthest: string }>} the loss of each
+ *   step, the largest relative difference of a loss, the largest one of a parameter's norm after the last step, and
+ *   that parameter. Biases of keys are left out: a softmax does not feel what is added to all its logits, so their
+ *   gradient is rounding, which Adam makes steps of.
  */
 export async function followReference(libraries, device, reference, norm) {
   const { SasRec, sequenceLoss } = libraries.cf;

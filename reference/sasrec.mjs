@@ -3,8 +3,8 @@
 //
 //   npm run -s example -- reference/sasrec.mjs video-batches.json [--out FILE]
 //
-// FILE gets the losses of both at every tenth step, the differences, and what was compared; no sequence goes there. Exit code 1
-// where a loss differs by more than 1e-3.
+// FILE gets the losses of both at every tenth step, the differences, and what was compared; no sequence goes there.
+// Exit code 1 where a loss differs by more than 1e-3.
 import { createHash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';

@@ -1,14 +1,14 @@
-// Checks the import direction of the workspace: a package imports only what it stands on, files of a package do not import
-// each other in circles, what is meant for browsers too imports nothing of Node, and what reads configs loads no GPU
-// package. Run: node tools/boundaries.mjs [ROOT]
+// Checks the import direction of the workspace: a package imports only what it stands on, files of a package do not
+// import each other in circles, what is meant for browsers too imports nothing of Node, and what reads configs loads no
+// GPU package. Run: node tools/boundaries.mjs [ROOT]
 import { readdir, readFile } from 'node:fs/promises';
 import { builtinModules } from 'node:module';
 import { dirname, join, posix, relative, sep } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
 /**
- * The house: each package with those it stands on; it may also import what these stand on. `node` holds what its `./node`
- * entry needs besides. Apps may import every package but testing.
+ * The house: each package with those it stands on; it may also import what these stand on. `node` holds what its
+ * `./node` entry needs besides. Apps may import every package but testing.
  * @type {Record<string, { on: string[], node?: string[], nodeOnly?: true }>}
  */
 const house = {

@@ -74,8 +74,8 @@ export function uncoded(texts) {
 }
 
 /**
- * Which classes carry each code: `new X(…, { code })`, `super(…, { code })`, and the default that a class hands to `super`.
- * A code given elsewhere (errors of the system) has an empty set of classes.
+ * Which classes carry each code: `new X(…, { code })`, `super(…, { code })`, and the default that a class hands to
+ * `super`. A code given elsewhere (errors of the system) has an empty set of classes.
  * @returns {Map<string, Set<string>>} codes used in the source
  */
 export function usedCodes(codes = readCodes()) {
@@ -102,7 +102,8 @@ export function usedCodes(codes = readCodes()) {
 }
 
 /**
- * The class of the error that a literal is the code of; '' where it is the code of no class, undefined where it is no code.
+ * The class of the error that a literal is the code of; '' where it is the code of no class, undefined where it is no
+ * code.
  * @param {ts.StringLiteral} literal
  */
 function holderOf(literal) {
@@ -170,9 +171,9 @@ An error of Crossgate says what is wrong, where, and what to do about it. For pe
 }
 \`\`\`
 
-\`fix\` is left out where there is no remedy to name. In TypeScript all are a \`CrossgateError\` of \`@crossgate/core\` with \`code\`,
-\`fix\`, \`place\` and a whole \`message\`, and \`explainError\` gives what \`--json\` prints. Codes are stable: rely on them, not on the
-words. Exit codes: 0 done, 1 failed, 2 input to change, 3 no GPU, 130 interrupted.
+\`fix\` is left out where there is no remedy to name. In TypeScript all are a \`CrossgateError\` of \`@crossgate/core\`
+with \`code\`, \`fix\`, \`place\` and a whole \`message\`, and \`explainError\` gives what \`--json\` prints. Codes are stable:
+rely on them, not on the words. Exit codes: 0 done, 1 failed, 2 input to change, 3 no GPU, 130 interrupted.
 
 | code | meaning | exit code | class |
 | --- | --- | --- | --- |

@@ -1,5 +1,5 @@
-// The entry of the root scripts: brings a checkout into working order (dependencies, build, GPU) and starts the command.
-// Everything written here goes to standard error; standard output belongs to the command.
+// The entry of the root scripts: brings a checkout into working order (dependencies, build, GPU) and starts the
+// command. Everything written here goes to standard error; standard output belongs to the command.
 
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
 if (major < 20 || (major === 20 && minor < 19)) {

@@ -1,5 +1,6 @@
 /**
- * Builds the worker of `crossgate-bench verify` out of the kernels' own test files, so that there is one source of truth:
+ * Builds the worker of `crossgate-bench verify` out of the kernels' own test files, so that there is one source of
+ * truth:
  * `vitest` becomes a stand-in that needs no runner, and comparisons with references are recorded.
  */
 import { readdirSync } from 'node:fs';

@@ -1,7 +1,8 @@
 // LLaMA's 32,000 pieces: ours beside llama-tokenizer-js on 2,000 strings. After a build of the packages:
 // cd reference/llama-tokenizer && npm install && node compare.mjs
-// Ours is built from pieces and scores, as tokenizer.model holds them, and finds merges by itself; theirs has Hugging Face's list
-// of merges. The scores are not in theirs: a piece scores less the later the first merge that makes it stands in the list.
+// Ours is built from pieces and scores, as tokenizer.model holds them, and finds merges by itself; theirs has Hugging
+// Face's list of merges. The scores are not in theirs: a piece scores less the later the first merge that makes it
+// stands in the list.
 import theirs from 'llama-tokenizer-js';
 import { memoryFolder, tokenizerFromFolder } from '../../packages/llm/dist/index.js';
 import { strings, texts } from '../llama-cpp/texts.mjs';

@@ -1,4 +1,5 @@
-// What can be learned from the rows of the generated world: reference estimators without a language model, beside the oracles.
+// What can be learned from the rows of the generated world: reference estimators without a language model, beside the
+// oracles.
 //
 //   npm run -s example -- studies/demo-limits/main.mjs
 //
@@ -63,7 +64,13 @@ const likedTitles = (count) => ({
   scores: both((part) => scoreByLikedTitles(dataset, meanings, part, count)),
 });
 
-/** @param {string} name @param {string} knows @param {Float64Array | null} told @param {number} free @returns {Estimate} */
+/**
+ * @param {string} name
+ * @param {string} knows
+ * @param {Float64Array | null} told
+ * @param {number} free
+ * @returns {Estimate}
+ */
 function preferences(name, knows, told, free) {
   const fit = bestPreferences(dataset, { told, free });
   process.stderr.write(`${name}: penalties ${fit.penalties.join(' and ')}, step ${fit.step}\n`);

@@ -6,7 +6,8 @@ import { auc } from '@crossgate/eval';
 /** @typedef {'train' | 'valid' | 'test'} Part */
 /**
  * @typedef {object} Options
- * @property {Float64Array | null} told two numbers by dense item id that are known of each item, such as what its title means
+ * @property {Float64Array | null} told two numbers by dense item id that are known of each item, such as what its title
+ *   means
  * @property {number} free dimensions that are learned for users and items alike
  */
 /** @typedef {readonly [vectors: number, biases: number]} Penalties weights of half the sum of squares in the loss */

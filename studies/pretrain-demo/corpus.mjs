@@ -2,11 +2,11 @@
 import { article, words } from './words.mjs';
 
 /**
- * A token laid over another: its embedding, times the strength, is added to the other's, as CF vectors are added to those of a
- * title or stand for a user.
+ * A token laid over another: its embedding, times the strength, is added to the other's, as CF vectors are added to
+ * those of a title or stand for a user.
  * @typedef {{ text: string, strength: number }} Overlay
- * Part of a text. The overlays of `with` lie over its first token, which itself counts `strength` times (1). An answer has the
- * chance of its being Yes that it is held against: its own 1 or 0, or what it was drawn from.
+ * Part of a text. The overlays of `with` lie over its first token, which itself counts `strength` times (1). An answer
+ * has the chance of its being Yes that it is held against: its own 1 or 0, or what it was drawn from.
  * @typedef {{ text: string, strength?: number, with?: readonly Overlay[], chance?: number }} Part
  * @typedef {import('@crossgate/tensor').RandomStream} RandomStream
  * @typedef {import('./words.mjs').Word} Word
@@ -63,7 +63,12 @@ const wholeTitle = (random) => makeTitle(random, (axis) => axis < 2 || random.un
 /** @param {RandomStream} random */
 const anyTitle = (random) => makeTitle(random, () => random.uniform() < 0.6);
 
-/** A title drawn until the taste likes it. @param {RandomStream} random @param {readonly number[]} taste @param {number} sharp */
+/**
+ * A title drawn until the taste likes it.
+ * @param {RandomStream} random
+ * @param {readonly number[]} taste
+ * @param {number} sharp
+ */
 function likedTitle(random, taste, sharp) {
   for (;;) {
     const title = wholeTitle(random);
@@ -71,11 +76,16 @@ function likedTitle(random, taste, sharp) {
   }
 }
 
-/** What somebody likes, then questions about other titles with their answers. @param {RandomStream} random @returns {Part[]} */
+/**
+ * What somebody likes, then questions about other titles with their answers.
+ * @param {RandomStream} random
+ * @returns {Part[]}
+ */
 export function makePreferences(random) {
   const history = below(random, longestHistory + 1);
   const told = random.uniform() < 0.7 || history === 0;
-  // A taste that is told in words is the words' own, and titles are weak signs of it. One that is not must be read from titles.
+  // A taste that is told in words is the words' own, and titles are weak signs of it. One that is not must be read from
+  // titles.
   const spoken = likedWords(random);
   const taste = told ? sum(spoken) : makeTaste(random);
   const sharp = told ? 0.7 : sharpness;
@@ -105,7 +115,11 @@ export function makeTold(random) {
   return parts;
 }
 
-/** The same with titles of a single family that is liked: the easiest text, learned first. @param {RandomStream} random @returns {Part[]} */
+/**
+ * The same with titles of a single family that is liked: the easiest text, learned first.
+ * @param {RandomStream} random
+ * @returns {Part[]}
+ */
 export function makeFirstSteps(random) {
   const spoken = likedWords(random).slice(0, 2);
   const parts = tell(random, spoken);
@@ -135,7 +149,13 @@ function tell(random, spoken) {
 const sum = (list) =>
   list.reduce((total, { meaning }) => total.map((x, axis) => x + (meaning[axis] ?? 0)), [0, 0, 0, 0]);
 
-/** A question and its answer. @param {RandomStream} random @param {Part[]} parts @param {readonly number[]} taste @param {ReturnType<typeof makeTitle>} title */
+/**
+ * A question and its answer.
+ * @param {RandomStream} random
+ * @param {Part[]} parts
+ * @param {readonly number[]} taste
+ * @param {ReturnType<typeof makeTitle>} title
+ */
 function ask(random, parts, taste, title) {
   const answer = random.uniform() < logistic(sharpness * dot(taste, title.meaning)) ? ' Yes' : ' No';
   parts.push(
@@ -147,7 +167,12 @@ function ask(random, parts, taste, title) {
   );
 }
 
-/** Words in one place, or one behind the other. @param {RandomStream} random @param {Part[]} parts @param {readonly Word[]} said */
+/**
+ * Words in one place, or one behind the other.
+ * @param {RandomStream} random
+ * @param {Part[]} parts
+ * @param {readonly Word[]} said
+ */
 function sayWords(random, parts, said) {
   const [first, ...rest] = said.map(({ word }) => word);
   if (random.uniform() < 0.7) parts.push({ text: ` ${first}`, with: rest.map(whole) });

@@ -9,7 +9,8 @@ import { article, letters } from './words.mjs';
  * @property {number} least strength of a word
  * @property {number} span up to `least + span`
  * @property {number} power at 1 all strengths are as likely, above 1 low ones are more so
- * @property {number} sharpness how sharply a taste decides. High, small overlays count, as aligned vectors are small at first
+ * @property {number} sharpness how sharply a taste decides. High, small overlays count, as aligned vectors are small at
+ *   first
  * @property {number} lettersIn share of the texts that speak of letters
  * What somebody is told to like; `known` are its letters.
  * @typedef {{ said: Overlay[], taste: Meaning, known: readonly string[] }} Liking
@@ -32,7 +33,14 @@ const familyOn = (axis) => families[axis] ?? [];
 /** @param {RandomStream} random @param {Degrees} degrees */
 const strengthOf = (random, { least, span, power }) => least + span * random.uniform() ** power;
 
-/** Takes one of the letters that are left away from them. @param {RandomStream} random @param {string[]} left @param {Meaning} meaning @param {Degrees} degrees @returns {Overlay[]} */
+/**
+ * Takes one of the letters that are left away from them.
+ * @param {RandomStream} random
+ * @param {string[]} left
+ * @param {Meaning} meaning
+ * @param {Degrees} degrees
+ * @returns {Overlay[]}
+ */
 function layLetter(random, left, meaning, degrees) {
   const [letter] = left.splice(below(random, left.length), 1);
   if (letter === undefined) return [];
@@ -41,15 +49,21 @@ function layLetter(random, left, meaning, degrees) {
   return [{ text: letter, strength }];
 }
 
-/** @param {RandomStream} random @param {number} count @param {readonly string[]} from @param {Meaning} meaning @param {Degrees} degrees */
+/**
+ * @param {RandomStream} random
+ * @param {number} count
+ * @param {readonly string[]} from
+ * @param {Meaning} meaning
+ * @param {Degrees} degrees
+ */
 function layLetters(random, count, from, meaning, degrees) {
   const left = [...from];
   return Array.from({ length: Math.min(count, from.length) }, () => layLetter(random, left, meaning, degrees)).flat();
 }
 
 /**
- * A title as the world's are, a mood and a theme, and mostly something laid over its article: a pace and a look, now and then a
- * mood and a theme too, and some of the letters that are spoken of or another.
+ * A title as the world's are, a mood and a theme, and mostly something laid over its article: a pace and a look, now
+ * and then a mood and a theme too, and some of the letters that are spoken of or another.
  * @param {RandomStream} random @param {readonly string[]} known @param {Degrees} degrees
  */
 function makeTitle(random, known, degrees) {
@@ -107,7 +121,14 @@ function tell({ said: [first, ...rest] }) {
   return [{ text: ' The user likes' }, { ...first, with: rest }, { text: '.' }];
 }
 
-/** Questions about titles, and their answers. @param {RandomStream} random @param {Liking} liking @param {number} count @param {Degrees} degrees @returns {Part[]} */
+/**
+ * Questions about titles, and their answers.
+ * @param {RandomStream} random
+ * @param {Liking} liking
+ * @param {number} count
+ * @param {Degrees} degrees
+ * @returns {Part[]}
+ */
 const ask = (random, { taste, known }, count, degrees) =>
   Array.from({ length: count }, () => {
     const { parts, meaning } = makeTitle(random, known, degrees);
@@ -121,14 +142,24 @@ const ask = (random, { taste, known }, count, degrees) =>
     ];
   }).flat();
 
-/** What somebody is told to like, then questions. @param {RandomStream} random @param {Degrees} degrees @returns {Part[]} */
+/**
+ * What somebody is told to like, then questions.
+ * @param {RandomStream} random
+ * @param {Degrees} degrees
+ * @returns {Part[]}
+ */
 export function makeToldInDegrees(random, degrees) {
   const liking = makeLiking(random, degrees);
   const opening = { text: '#Question: A user has given high ratings to: unknown.' };
   return [opening, ...tell(liking), ...ask(random, liking, 8, degrees)];
 }
 
-/** Titles that somebody liked, mostly what that is too, then questions. @param {RandomStream} random @param {Degrees} degrees @returns {Part[]} */
+/**
+ * Titles that somebody liked, mostly what that is too, then questions.
+ * @param {RandomStream} random
+ * @param {Degrees} degrees
+ * @returns {Part[]}
+ */
 export function makePreferencesInDegrees(random, degrees) {
   const told = random.uniform() < 0.75;
   const count = told ? 4 + below(random, 7) : 10;

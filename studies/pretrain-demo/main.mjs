@@ -3,8 +3,8 @@
 //
 //   npm run example -- studies/pretrain-demo/main.mjs [--out assets/demo-llm] [--seed 1] [--from FOLDER]
 //
-// Takes about an hour on two cores through software Vulkan, and writes over what --out holds. Weights are written after every phase; --from goes on
-// after the last phase of a folder: phases share nothing but weights.
+// Takes about an hour on two cores through software Vulkan, and writes over what --out holds. Weights are written after
+// every phase; --from goes on after the last phase of a folder: phases share nothing but weights.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -81,7 +81,8 @@ function write(name, value, indent = 2) {
 /**
  * What earlier phases have written.
  * @param {string} folder
- * @returns {Promise<{ weights: import('@crossgate/tensor').HostState | null, phases: number, curve: (import('./training.mjs').Point & { phase: number })[] }>}
+ * @returns {Promise<{ weights: import('@crossgate/tensor').HostState | null, phases: number, curve:
+ *   (import('./training.mjs').Point & { phase: number })[] }>}
  */
 async function readFolder(folder) {
   const { source, close } = await openModel(folder);

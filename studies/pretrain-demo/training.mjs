@@ -22,12 +22,15 @@ import { makeParameters } from './model.mjs';
 /** Texts of each kind in a batch. */
 const none = { firstSteps: 0, lists: 0, told: 0, preferences: 0, toldInDegrees: 0, preferencesInDegrees: 0 };
 const texts = { ...none, lists: 1 };
-/** @typedef {{ steps: number, learningRate: number, texts: typeof none, degrees: import('./degrees.mjs').Degrees | null }} Phase */
+/**
+ * @typedef {{ steps: number, learningRate: number, texts: typeof none, degrees: import('./degrees.mjs').Degrees | null
+ *   }} Phase
+ */
 
 /**
- * How it is trained; kept beside the weights. Phases go from what is easy to what is asked for: the model finds out how to
- * compare two words when a text has nothing but two, and hardly ever when it begins with whole titles. Each has its own
- * learning rate schedule and optimizer state.
+ * How it is trained; kept beside the weights. Phases go from what is easy to what is asked for: the model finds out how
+ * to compare two words when a text has nothing but two, and hardly ever when it begins with whole titles. Each has its
+ * own learning rate schedule and optimizer state.
  */
 export const settings = {
   /** @type {readonly Phase[]} */
@@ -164,7 +167,10 @@ export async function pretrain(device, { json, tokenizer, seed, phase, first, on
   return state;
 }
 
-/** @typedef {{ model: LlamaModel, table: import('@crossgate/tensor').Tensor, yesToken: number, noToken: number }} Learner */
+/**
+ * @typedef {{ model: LlamaModel, table: import('@crossgate/tensor').Tensor, yesToken: number, noToken: number }}
+ *   Learner
+ */
 
 /** @param {import('@crossgate/llm').Tokenizer} tokenizer */
 function answerTokensOf(tokenizer) {
@@ -174,8 +180,8 @@ function answerTokensOf(tokenizer) {
 }
 
 /**
- * Losses of every answer, and of every other token that follows another. An answer's is its mean over both words, by the
- * chance of each: what many draws of the same text would give.
+ * Losses of every answer, and of every other token that follows another. An answer's is its mean over both words, by
+ * the chance of each: what many draws of the same text would give.
  * @param {Learner} learner @param {import('./batches.mjs').Batch} batch
  */
 function lossesOf({ model, table, ...answerTokens }, { tokens, mixture, lengths, answers, chances, others }) {

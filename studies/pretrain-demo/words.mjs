@@ -1,8 +1,12 @@
-// The words of the demo model's language, and what they mean. What a title's words mean is common knowledge, so moods and
-// themes have the values that the generated world gives them; nothing else of that world is used: no item, user or label.
+// The words of the demo model's language, and what they mean. What a title's words mean is common knowledge, so moods
+// and themes have the values that the generated world gives them; nothing else of that world is used: no item, user or
+// label.
 import { demoConstants } from '@crossgate/data';
 
-/** @typedef {{ word: string, family: 'mood' | 'theme' | 'pace' | 'look', meaning: readonly [number, number, number, number] }} Word */
+/**
+ * @typedef {{ word: string, family: 'mood' | 'theme' | 'pace' | 'look', meaning: readonly [number, number, number,
+ *   number] }} Word
+ */
 
 /** Two more axes of taste, in the manner of the world's moods and themes: fast or slow, ornate or plain. */
 const paces = /** @type {const} */ ([
@@ -18,7 +22,12 @@ const looks = /** @type {const} */ ([
   [-1.25, 'Bare Stark Austere'],
 ]);
 
-/** @param {Word['family']} family @param {number} axis @param {readonly (readonly [number, string | readonly string[]])[]} levels @returns {Word[]} */
+/**
+ * @param {Word['family']} family
+ * @param {number} axis
+ * @param {readonly (readonly [number, string | readonly string[]])[]} levels
+ * @returns {Word[]}
+ */
 const onAxis = (family, axis, levels) =>
   levels.flatMap(([value, list]) =>
     (typeof list === 'string' ? list.split(' ') : list).map((word) => {
@@ -37,8 +46,8 @@ export const words = [
 ];
 
 /**
- * Kinds that have no name and mean nothing but themselves: who is drawn to one is drawn to titles of it. With many of them
- * the model learns to compare vectors, not only words.
+ * Kinds that have no name and mean nothing but themselves: who is drawn to one is drawn to titles of it. With many of
+ * them the model learns to compare vectors, not only words.
  */
 export const letters = [...'ABCDEFGHIJKLMNOPQRSTUVWXYZ'];
 

@@ -1,7 +1,7 @@
 // What weights of 16, 8 and 4 bits cost a model:
 // npm run -s example -- studies/quantized-weights/main.mjs MODEL [TEXT…]
-// Perplexity on the texts (files), or without any on stories that the model tells itself in f16, and the distance to the f16
-// model's distributions. Prints one JSON document.
+// Perplexity on the texts (files), or without any on stories that the model tells itself in f16, and the distance to
+// the f16 model's distributions. Prints one JSON document.
 import { readFileSync } from 'node:fs';
 import { openDevice } from '@crossgate/gpu/node';
 import { generate, LlamaModel, packSequences, weightBytes } from '@crossgate/llm';
@@ -44,7 +44,11 @@ async function sequencesOf(/** @type {number} */ begin) {
   return stories;
 }
 
-/** Log-probabilities of every position but the last: [positions, vocabulary]. @param {LlamaModel} model @param {readonly number[]} tokens */
+/**
+ * Log-probabilities of every position but the last: [positions, vocabulary].
+ * @param {LlamaModel} model
+ * @param {readonly number[]} tokens
+ */
 async function logProbabilities(model, tokens) {
   const step = device.step();
   const batch = packSequences(device, [tokens.length]);

@@ -27,8 +27,8 @@ export function entryOf({ seed, adapter, seconds, details, metrics, ranking }, o
 }
 
 /**
- * The entries of `before` and `now`, by seed. An entry stays as it is while its numbers are those of the run at hand, so that
- * collecting again does not give old runs a new commit.
+ * The entries of `before` and `now`, by seed. An entry stays as it is while its numbers are those of the run at hand,
+ * so that collecting again does not give old runs a new commit.
  *
  * @param {readonly SeedEntry[]} before
  * @param {readonly SeedEntry[]} now
@@ -48,7 +48,8 @@ export function mergeEntries(before, now) {
 const machinePath = /(?<=^|[=[,\s"'])(?:~|\.\.|[A-Za-z]:)?[\\/](?:[^\\/\s,\]"']*[\\/])*([^\\/\s,\]"']+)[\\/]?/g;
 
 /**
- * The command as it is kept: of paths on this machine, only the last part stays, which is the name of a data set, a run or a file.
+ * The command as it is kept: of paths on this machine, only the last part stays, which is the name of a data set, a run
+ * or a file.
  *
  * @param {string} config relative to the checkout, if it lies in there
  * @param {readonly string[]} settings `key=value` each
@@ -72,8 +73,8 @@ const clickColumns = ['AUC', 'UAUC', 'warm AUC', 'cold AUC'];
 const rankingColumns = ['recall', 'precision', 'ndcg', 'mrr', 'map', 'hit'];
 
 /**
- * Markdown tables of mean ± sample standard deviation: click metrics of the configs that have them, ranking metrics likewise,
- * and where the numbers come from.
+ * Markdown tables of mean ± sample standard deviation: click metrics of the configs that have them, ranking metrics
+ * likewise, and where the numbers come from.
  *
  * @param {readonly Seeds[]} all
  * @param {Evaluation} evaluation

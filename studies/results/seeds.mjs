@@ -1,14 +1,15 @@
 #!/usr/bin/env node
-// Runs configs with several seeds and keeps mean and spread in docs/results: one command, which goes on where it was stopped.
+// Runs configs with several seeds and keeps mean and spread in docs/results: one command, which goes on where it was
+// stopped.
 //
 //   npm run -s example -- studies/results/seeds.mjs docs/results/NAME CONFIG… [--seeds 1,2,3,4,5] [--runs DIR]
 //     [--set a.b=VALUE]… [--as NAME] [--collect-only] [--commit HASH]
 //
-// A run lies in DIR/CONFIG-SEED (DIR: ./runs); one that is complete is not run again, one that was broken off is resumed. `{seed}` in
-// a VALUE stands for the seed, as in data.split.seed={seed}. Each config leaves NAME/CONFIG/seeds.json and result, config and
-// curves of its first seed; the tables of NAME/README.md are made anew of all seeds.json. Seeds that are not at hand
-// keep what seeds.json says of them. --as names the folder when settings make it another config. The command is kept as well, with paths
-// of this machine cut to their last part.
+// A run lies in DIR/CONFIG-SEED (DIR: ./runs); one that is complete is not run again, one that was broken off is
+// resumed. `{seed}` in a VALUE stands for the seed, as in data.split.seed={seed}. Each config leaves
+// NAME/CONFIG/seeds.json and result, config and curves of its first seed; the tables of NAME/README.md are made anew of
+// all seeds.json. Seeds that are not at hand keep what seeds.json says of them. --as names the folder when settings
+// make it another config. The command is kept as well, with paths of this machine cut to their last part.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join, relative } from 'node:path';

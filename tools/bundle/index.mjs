@@ -1,4 +1,5 @@
-// `npm run bundle`: one archive for linux-x64 with all that a machine without a network needs to verify, measure and train.
+// `npm run bundle`: one archive for linux-x64 with all that a machine without a network needs to verify, measure and
+// train.
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { chmod, copyFile, mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
@@ -67,7 +68,9 @@ async function fill(/** @type {string} */ folder, /** @type {string} */ work) {
   return { commit };
 }
 
-/** The licenses of everything that is carried, in one file; where there is no text of one, what its package says it is. */
+/**
+ * The licenses of everything that is carried, in one file; where there is no text of one, what its package says it is.
+ */
 async function licenses(/** @type {string[]} */ packages) {
   const parts = [];
   const nodeLicense = [join(dirname(dirname(process.execPath)), 'LICENSE'), '/usr/share/doc/nodejs/LICENSE'];

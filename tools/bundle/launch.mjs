@@ -1,4 +1,5 @@
-// What run.sh starts: sets up the Vulkan loader and driver for one program, starts it, and hands on signals and exit code.
+// What run.sh starts: sets up the Vulkan loader and driver for one program, starts it, and hands on signals and exit
+// code.
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -11,7 +11,9 @@ export async function neededGlibc(/** @type {string} */ path) {
   return Math.max(0, ...[...text.matchAll(/GLIBC_2\.(\d+)/g)].map((match) => Number(match[1])));
 }
 
-/** The loader of this machine's own release, downloaded with its own apt into `work`; undefined without apt or network. */
+/**
+ * The loader of this machine's own release, downloaded with its own apt into `work`; undefined without apt or network.
+ */
 async function downloadLoader(/** @type {string} */ work) {
   await mkdir(work, { recursive: true });
   const download = await execute('apt-get', ['download', '-q', 'libvulkan1'], { cwd: work, timeout: 60_000 });

@@ -1,4 +1,5 @@
-// Pieces of SVG for pictures of ideas: boxes, dots, arrows, words. The colors of docs/overview.svg, to be read on light and dark pages.
+// Pieces of SVG for pictures of ideas: boxes, dots, arrows, words. The colors of docs/overview.svg, to be read on light
+// and dark pages.
 
 /** Words outside boxes, lines and axes. */
 export const ink = '#768390';
@@ -40,7 +41,10 @@ export const sentences = (x, y, ...lines) =>
 export const box = (x, y, width, height, color, radius = 6) =>
   `<rect x="${short(x)}" y="${short(y)}" width="${short(width)}" height="${short(height)}" rx="${radius}" ${paint(color)} stroke-width="1.5"/>`;
 
-/** A dot; a hollow one shows only its rim. @type {(x: number, y: number, color: Color, hollow?: boolean, radius?: number) => string} */
+/**
+ * A dot; a hollow one shows only its rim. @type {(x: number, y: number, color: Color, hollow?: boolean, radius?:
+ * number) => string}
+ */
 export const dot = (x, y, color, hollow = false, radius = 7) =>
   `<circle cx="${short(x)}" cy="${short(y)}" r="${radius}" ${hollow ? `fill="none" stroke="${colors[color][1]}"` : paint(color)} stroke-width="1.8"/>`;
 

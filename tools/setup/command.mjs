@@ -18,7 +18,10 @@ Examples:
   npm run -s setup -- --refresh --json
 `;
 
-/** @param {string[]} args @returns {{ force?: import('./index.mjs').Kind, refresh: boolean, json: boolean, help: boolean, wrong?: string }} */
+/**
+ * @param {string[]} args
+ * @returns {{ force?: import('./index.mjs').Kind, refresh: boolean, json: boolean, help: boolean, wrong?: string }}
+ */
 export function parseArguments(args) {
   /** @type {ReturnType<typeof parseArguments>} */
   const options = { refresh: false, json: false, help: false };

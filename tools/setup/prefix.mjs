@@ -1,5 +1,6 @@
-// Builds the private prefix: a recent lavapipe with the C library it needs, unpacked from Debian packages into the user's
-// cache, and a copy of the Node binary that uses them. Nothing is installed on the machine and no root is needed.
+// Builds the private prefix: a recent lavapipe with the C library it needs, unpacked from Debian packages into the
+// user's cache, and a copy of the Node binary that uses them. Nothing is installed on the machine and no root is
+// needed.
 import { chmod, copyFile, mkdir, readdir, realpath, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { debianSource, formatSource, osRelease, readSources, upstreamVersion } from './apt.mjs';
@@ -79,7 +80,8 @@ async function download(/** @type {string} */ work, /** @type {string} */ source
   for (const folder of ['lists/partial', 'cache/archives/partial', 'etc']) {
     await mkdir(join(work, folder), { recursive: true });
   }
-  // With an empty status file apt believes that nothing is installed, so libc comes along, which the driver needs newer.
+  // With an empty status file apt believes that nothing is installed, so libc comes along, which the driver needs
+  // newer.
   await writeFile(join(work, 'status'), '');
   await writeFile(join(work, 'etc', 'main.sources'), source);
   await writeFile(join(work, 'apt.conf'), aptConfiguration(work));

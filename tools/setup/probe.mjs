@@ -5,7 +5,8 @@ import { execute } from './system.mjs';
 
 /**
  * @typedef {{ vendor: string, architecture: string, name: string, description: string, fallback: boolean }} Adapter
- * @typedef {{ node: string, env: Record<string, string> }} Environment the Node binary to start and the variables to add
+ * @typedef {{ node: string, env: Record<string, string> }} Environment the Node binary to start and the variables to
+ *   add
  * @typedef {{ adapter: Adapter | null, software: boolean, mesa: string | null, f16: boolean, subgroupMatrix: boolean,
  *   reason: string, addOn: boolean }} Probe `adapter` is null when no shader ran, and `reason` says why; `addOn` is
  *   false when it was not the driver's fault: Dawn's add-on did not load

@@ -29,8 +29,8 @@ export function cacheFolder(env = process.env, platform = process.platform) {
 }
 
 /**
- * An environment with the names of proxies in both cases: apt reads them in lower case alone, others in upper case. A name
- * that is set to nothing counts as not set, and the lower case wins.
+ * An environment with the names of proxies in both cases: apt reads them in lower case alone, others in upper case. A
+ * name that is set to nothing counts as not set, and the lower case wins.
  * @param {NodeJS.ProcessEnv} env
  * @returns {NodeJS.ProcessEnv}
  */
@@ -47,7 +47,8 @@ export function withProxies(env) {
  * Runs a program to its end and collects its output.
  * @param {string} command
  * @param {string[]} args
- * @param {{ env?: NodeJS.ProcessEnv, cwd?: string, timeout?: number, input?: Buffer }} [options] timeout in milliseconds
+ * @param {{ env?: NodeJS.ProcessEnv, cwd?: string, timeout?: number, input?: Buffer }} [options] timeout in
+ *   milliseconds
  * @returns {Promise<{ code: number | null, signal: string | null, stdout: string, stderr: string }>}
  *   code 127 when the program is not there
  */

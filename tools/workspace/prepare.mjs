@@ -1,5 +1,5 @@
-// Brings a checkout up to date: dependencies when a manifest changed, builds when a source changed. Both are remembered in
-// stamps, so that a second run only reads file times.
+// Brings a checkout up to date: dependencies when a manifest changed, builds when a source changed. Both are remembered
+// in stamps, so that a second run only reads file times.
 import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';

@@ -1,5 +1,6 @@
-// Copies what comes with the crossgate program into its dist while the package is packed. In a checkout the program finds
-// these at the root, so the copies go again afterwards. Run by npm in the package's folder: shipped.mjs copy|remove
+// Copies what comes with the crossgate program into its dist while the package is packed. In a checkout the program
+// finds these at the root, so the copies go again afterwards. Run by npm in the package's folder: shipped.mjs
+// copy|remove
 import { cp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';

@@ -1,4 +1,5 @@
-// Starts programs with the terminal passed through: exit codes, signals and working folder arrive as if started directly.
+// Starts programs with the terminal passed through: exit codes, signals and working folder arrive as if started
+// directly.
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';

@@ -13,10 +13,10 @@ done`;
 
 /**
  * Starts the witness: a shell in the process group of this process. A signal is pending there before this process hears
- * of its own copy, and a shell runs its traps before the next command; so its answer to a line comes after all it has to
- * say.
- * @returns {{ saw(signal: NodeJS.Signals): Promise<boolean>, end(): void }} `saw` tells whether the group got the signal
- *   a moment ago; never where there is no shell
+ * of its own copy, and a shell runs its traps before the next command; so its answer to a line comes after all it has
+ * to say.
+ * @returns {{ saw(signal: NodeJS.Signals): Promise<boolean>, end(): void }} `saw` tells whether the group got the
+ *   signal a moment ago; never where there is no shell
  */
 export function startWitness() {
   if (process.platform === 'win32') {

@@ -36,8 +36,8 @@ export function describeAdapter({ name, vendor, driver, software }: Capabilities
 }
 
 /**
- * The commit this program was built from: named by the file `commit` beside it (a bundle has one), else asked of git in a
- * checkout, with `-dirty` after it when files differ. Null when neither knows.
+ * The commit this program was built from: named by the file `commit` beside it (a bundle has one), else asked of git in
+ * a checkout, with `-dirty` after it when files differ. Null when neither knows.
  */
 export async function findCommit(): Promise<string | null> {
   const folder = fileURLToPath(new URL('.', import.meta.url));

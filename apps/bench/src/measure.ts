@@ -7,7 +7,10 @@ export interface MeasureOptions {
   readonly repeats?: number;
   /** Aim for the length of a batch, in milliseconds. Default 20. */
   readonly batchMilliseconds?: number;
-  /** `gpu`: timestamps around every dispatch; `wall`: time until the queue is idle. Default: gpu where there are timestamps. */
+  /**
+   * `gpu`: timestamps around every dispatch; `wall`: time until the queue is idle. Default: gpu where there are
+   * timestamps.
+   */
   readonly clock?: 'gpu' | 'wall';
 }
 

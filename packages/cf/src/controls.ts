@@ -1,4 +1,5 @@
-// Controls: backends whose vectors say nothing of the user or item they are given for. What a method gains from them is not CF.
+// Controls: backends whose vectors say nothing of the user or item they are given for. What a method gains from them is
+// not CF.
 import { InputError } from '@crossgate/gpu';
 import { RandomStream } from '@crossgate/tensor';
 import type { CfBackend } from './backend';
@@ -21,10 +22,11 @@ export interface ControlBackend {
  * A backend of the same widths, seen users and items, whose vectors are of the wrong ones:
  *
  * - `permuted-items`: each seen item has the vector of another seen one, wherever it stands alone; user vectors stay.
- * - `permuted-users`: each seen user has the vector of another seen one. Where a user's vector is made of a history, the items of
- *   the history are permuted instead, the same way for everybody.
+ * - `permuted-users`: each seen user has the vector of another seen one. Where a user's vector is made of a history,
+ *   the items of the history are permuted instead, the same way for everybody.
  * - `permuted-at-evaluation`: as `permuted-items`; it is meant for a model that was trained on the right vectors.
- * - `random-vectors`: normal vectors with the root mean square of the trained item vectors, which are not to be trained.
+ * - `random-vectors`: normal vectors with the root mean square of the trained item vectors, which are not to be
+ *   trained.
  *
  * @param seed of the permutation or the vectors: the same seed gives the same control.
  */

@@ -1,4 +1,6 @@
-/** @crossgate/cf/registry: what there is, and models that are added from outside. Imports no package that uses a GPU. */
+/**
+ * @crossgate/cf/registry: what there is, and models that are added from outside. Imports no package that uses a GPU.
+ */
 import { InputError } from '@crossgate/core';
 import type { CfDefinition } from './definition';
 

@@ -1,4 +1,7 @@
-/** evaluateRanking against metrics of lists sorted by hand: all items, and sampled negatives; the criterion of a training. */
+/**
+ * evaluateRanking against metrics of lists sorted by hand: all items, and sampled negatives; the criterion of a
+ * training.
+ */
 import { buildCsv, type Dataset, memorySource } from '@crossgate/data';
 import { rankingMetrics } from '@crossgate/eval';
 import type { Device } from '@crossgate/gpu';

@@ -81,7 +81,8 @@ describe('CfTrainer', () => {
     await trainer.runEpoch();
     const submit = vi.spyOn(device.gpu.queue, 'submit');
     await trainer.runEpoch();
-    // The batches; steps 1, 2, 4, 8, 16 and 32 of 35 or, before, what a submission holds at most; losses, scores, the best values.
+    // The batches; steps 1, 2, 4, 8, 16 and 32 of 35 or, before, what a submission holds at most; losses, scores, the
+    // best values.
     expect(submit.mock.calls.length).toBeGreaterThan(4);
     expect(submit.mock.calls.length).toBeLessThan(15);
     submit.mockRestore();

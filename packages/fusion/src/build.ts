@@ -21,7 +21,9 @@ export interface BuildOptions {
   readonly alg: AlignmentOptions;
   /** Settings of GATE (Θ_G). Read only with a CF backend. */
   readonly gate: GateOptions;
-  /** Of the method: how many learned vectors it has, and whether it has a gate. Default: no learned vectors, and a gate. */
+  /**
+   * Of the method: how many learned vectors it has, and whether it has a gate. Default: no learned vectors, and a gate.
+   */
   readonly slots?: Slots;
   /** Of the LLM: rows of its embeddings without a token count for no norm. Default: every row counts. */
   readonly tokenizer?: Pick<Tokenizer, 'has'>;

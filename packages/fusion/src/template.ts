@@ -14,7 +14,9 @@ export interface PromptInput {
   readonly neighbors?: ArrayLike<number>;
   /** Whether the neighbors depend on the candidate. Default false. */
   readonly neighborsVary?: boolean;
-  /** What the CF model makes the user's vector of, where it is more than `history`; cut to `userHistoryLength` already. */
+  /**
+   * What the CF model makes the user's vector of, where it is more than `history`; cut to `userHistoryLength` already.
+   */
   readonly userHistory?: Int32Array;
 }
 

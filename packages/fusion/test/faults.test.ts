@@ -1,4 +1,7 @@
-/** Trainings that fail in the middle: nothing of a step stays behind, nothing spoiled is kept, and going on gives the same bits. */
+/**
+ * Trainings that fail in the middle: nothing of a step stays behind, nothing spoiled is kept, and going on gives the
+ * same bits.
+ */
 import type { Dataset } from '@crossgate/data';
 import type { Device } from '@crossgate/gpu';
 import { DeviceLostError } from '@crossgate/gpu';

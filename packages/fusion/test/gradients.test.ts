@@ -39,7 +39,9 @@ const weights = randomLlamaWeights(tinyLlama, 8);
 const lora = { rank: 3, alpha: 6, dropout: 0, targets: ['q_proj', 'v_proj'] };
 const [yesToken, noToken] = [2, 3];
 
-/** Three prompts of different lengths: shared items, a user twice, a title with a repeated token, one without history. */
+/**
+ * Three prompts of different lengths: shared items, a user twice, a title with a repeated token, one without history.
+ */
 const prompts: HybridPrompt[] = [
   promptOf(
     Int32Array.of(1, 5, 9, 9, 6, 11, 7, -1, 8, 9, 12, 10),

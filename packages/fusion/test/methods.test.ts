@@ -21,7 +21,10 @@ import {
 import { tinyDataset } from './tiny';
 import { defaultSettings, hashState, tinySystem, trainerOptions } from './training';
 
-/** CoLLM (Zhang et al. 2023): LoRA on titles in words, then ALG on a prompt with the vectors of the user and the candidate. */
+/**
+ * CoLLM (Zhang et al. 2023): LoRA on titles in words, then ALG on a prompt with the vectors of the user and the
+ * candidate.
+ */
 const collm: Method = {
   name: 'collm',
   summary: 'CoLLM: LoRA on text, then the mapping of CF vectors',

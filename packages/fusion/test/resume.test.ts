@@ -17,7 +17,9 @@ beforeAll(async () => {
 });
 afterAll(() => device.destroy());
 
-/** Two epochs of three steps, the last batch short; evaluations at steps 4 and 6; everything that keeps state is in use. */
+/**
+ * Two epochs of three steps, the last batch short; evaluations at steps 4 and 6; everything that keeps state is in use.
+ */
 const settings: StageSettings = {
   ...defaultSettings,
   rows: 10,

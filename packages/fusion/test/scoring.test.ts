@@ -29,7 +29,8 @@ const loss = { kind: 'eq5', k: 2, bprOn: 'probability', yesToken: 2, noToken: 3 
 const rows = Int32Array.of(17, 3, 22, 0, 5, 3, 11, 23, 8);
 
 describe('promptOfRow', () => {
-  // The first user's rows are of items 0, 3, 6, … modulo 10, of which even ones are liked: 10 in train, 2 in each other split.
+  // The first user's rows are of items 0, 3, 6, … modulo 10, of which even ones are liked: 10 in train, 2 in each other
+  // split.
   const last = 1;
   const builderFor = (userHistoryLength: number, information?: 'H' | 'P') =>
     new PromptBuilder(

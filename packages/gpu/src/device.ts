@@ -76,8 +76,8 @@ export class Device implements AsyncDisposable {
   /**
    * Opens a step: the scope of temporary memory. Steps do not nest.
    *
-   * @param submit false leaves what it records to a later submission, as is good for small steps that follow each other: the
-   * device pauses between submissions.
+   * @param submit false leaves what it records to a later submission, as is good for small steps that follow each
+   * other: the device pauses between submissions.
    * @throws Error when one is open already.
    */
   step(submit = true): Step {
@@ -100,8 +100,8 @@ export class Device implements AsyncDisposable {
   }
 
   /**
-   * Ends the device: further use fails, and its memory goes as soon as submitted commands have finished. Needed for Node
-   * to exit.
+   * Ends the device: further use fails, and its memory goes as soon as submitted commands have finished. Needed for
+   * Node to exit.
    *
    * @returns resolves when the memory is given back; need not be waited for. A second call gives the same promise.
    */

@@ -53,9 +53,10 @@ export function sizeClass(bytes: number): number {
 }
 
 /**
- * What all step buffers may take, waiting ones included, as a multiple of the most that were ever in use. Batches of other
- * lengths want other sizes; without a bound the pool comes to hold a set for every length. Measured on a training of prompts
- * of 250 to 330 tokens: 1.25 keeps 135 MB instead of 229 MB for a peak of 108 MB, and makes four buffers a step anew.
+ * What all step buffers may take, waiting ones included, as a multiple of the most that were ever in use. Batches of
+ * other lengths want other sizes; without a bound the pool comes to hold a set for every length. Measured on a training
+ * of prompts of 250 to 330 tokens: 1.25 keeps 135 MB instead of 229 MB for a peak of 108 MB, and makes four buffers a
+ * step anew.
  */
 const poolSlack = 1.25;
 
@@ -171,7 +172,10 @@ export class Memory {
     return this.#scopes.length;
   }
 
-  /** Adds a holder to a step buffer, e.g. a tape node that needs it in the backward pass. Persistent buffers are not counted. */
+  /**
+   * Adds a holder to a step buffer, e.g. a tape node that needs it in the backward pass. Persistent buffers are not
+   * counted.
+   */
   retain(storage: Storage): void {
     if (storage.purpose === 'step') storage.references++;
   }
@@ -276,7 +280,10 @@ export class Memory {
     };
   }
 
-  /** Closes `scope` and every scope inside it that an exception left open. Does nothing when it is closed already. @internal */
+  /**
+   * Closes `scope` and every scope inside it that an exception left open. Does nothing when it is closed already.
+   * @internal
+   */
   closeDownTo(scope: Scope): void {
     if (!this.#scopes.includes(scope as ScopeRecord)) return;
     while (this.#scopes.length > 0) {

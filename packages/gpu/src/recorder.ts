@@ -13,7 +13,10 @@ import type { Profiler } from './profiler';
 /** Dispatches per submit: enough to make the cost of a submit vanish, few enough to keep the device busy early. */
 const batchSize = 192;
 const uniformStride = 256;
-/** Bytes per write to the queue: Dawn stages small ones in memory that it has, larger ones in pages that are new each time. */
+/**
+ * Bytes per write to the queue: Dawn stages small ones in memory that it has, larger ones in pages that are new each
+ * time.
+ */
 const writeBytes = 2 ** 18;
 const maximumBindGroups = 16_384;
 const usageMapRead = 0x01;

@@ -10,7 +10,9 @@ export interface LauncherBench {
   readonly launcher: string;
   /** Shape and options, as people read them. */
   readonly shape: string;
-  /** Which ceiling limits it, with the useful work of one call: floating-point operations, or bytes read and written. */
+  /**
+   * Which ceiling limits it, with the useful work of one call: floating-point operations, or bytes read and written.
+   */
   readonly work: { readonly flops: number } | { readonly bytes: number };
   /** Variant that the launcher chooses on this adapter. */
   readonly variant?: (capabilities: Capabilities) => string;

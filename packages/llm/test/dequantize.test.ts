@@ -1,4 +1,4 @@
-/** Every stored type against the Python package gguf, bit for bit; and models made of quantised blocks. */
+/** Every stored type against the Python package gguf, bit for bit; and models made of quantized blocks. */
 import { readFileSync } from 'node:fs';
 import type { Device } from '@crossgate/gpu';
 import { openDevice } from '@crossgate/gpu/node';

@@ -38,7 +38,7 @@ import { inMemory } from './reference-model';
 
 const types = { 8: storedTypes.get('Q8_0')!, 4: storedTypes.get('Q4_0')! } as const;
 
-/** What rows become by being quantised. */
+/** What rows become by being quantized. */
 function rounded(bits: 4 | 8, values: Float32Array, columns: number): Float32Array {
   const padded = Math.ceil(columns / 32) * 32;
   const decoded = types[bits].decode(quantizeRows(bits, values, columns));
@@ -87,7 +87,7 @@ describe.each([8, 4] as const)('quantizeRows to %i bits', (bits) => {
   });
 
   it.each([Number.NaN, Infinity, -1e9])('refuses %d', (value) => {
-    expect(() => quantizeRows(bits, Float32Array.of(1, value), 2)).toThrow(/a value is .*cannot be quantised/);
+    expect(() => quantizeRows(bits, Float32Array.of(1, value), 2)).toThrow(/a value is .*cannot be quantized/);
   });
 });
 
@@ -120,7 +120,7 @@ function roundedReference(bits: 4 | 8): Map<string, Reference> {
   );
 }
 
-describe('a model with quantised layers', () => {
+describe('a model with quantized layers', () => {
   let device: Device;
   beforeAll(async () => {
     device = await openDevice();
@@ -161,7 +161,7 @@ describe('a model with quantised layers', () => {
     const { source } = await openGgufModel(memorySource('m.gguf', encodeGguf(model)));
     const stored = await logitsOf(source, 'stored');
     expect(stored).toEqual(await logitsOf(source, 'f32'));
-    // Asked for by name, the stored blocks are not quantised a second time.
+    // Asked for by name, the stored blocks are not quantized a second time.
     if (type.name === 'Q8_0') expect(stored).toEqual(await logitsOf(source, 'int8'));
     if (type.name === 'Q4_0') expect(stored).toEqual(await logitsOf(source, 'int4'));
     // Half a byte in 256 more than in the file at most: the scales of the K types are f32.
@@ -235,7 +235,7 @@ describe('a model with quantised layers', () => {
     );
   });
 
-  it('names a weight that cannot be quantised, and gives its memory back', async () => {
+  it('names a weight that cannot be quantized, and gives its memory back', async () => {
     const broken = new Map(original);
     const name = 'model.layers.1.self_attn.o_proj.weight';
     broken.set(

@@ -1,4 +1,4 @@
-/** Random models whose matrices are quantised blocks, for tests. */
+/** Random models whose matrices are quantized blocks, for tests. */
 import type { StoredType } from '../src/formats/index';
 import type { TinyModel } from './fixtures';
 

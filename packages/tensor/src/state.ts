@@ -41,7 +41,10 @@ function writeEntries(device: Device, entries: readonly Entry[], state: HostStat
 const entriesOf = ({ parameters, statePrefix }: ParameterGroup): Entry[] =>
   parameters.map(({ name, slice, shape }) => ({ name: `${statePrefix}${name}`, slice, shape }));
 
-/** Waits for the device and reads the values of all parameters of a group, each under its name behind the group's prefix. */
+/**
+ * Waits for the device and reads the values of all parameters of a group, each under its name behind the group's
+ * prefix.
+ */
 export function readGroup(group: ParameterGroup): Promise<HostState> {
   return readEntries(group.device, entriesOf(group));
 }

@@ -223,7 +223,7 @@ describe.each(cases)('$name', ({ name, inputs, body, forward, backward }) => {
   });
 });
 
-describe.each([8, 4] as const)('a quantised weight of %i bits', (bits) => {
+describe.each([8, 4] as const)('a quantized weight of %i bits', (bits) => {
   const [outputs, inputs] = [9, 44];
   const words = reference.randomQuantized(outputs, inputs, bits, 5);
   const weight = reference.dequantized(words);

@@ -1,4 +1,6 @@
-/** The losses on the answer's logits (eq. 5 of the paper, yes-logit-bce, answer-ce) in float64, with their gradients. */
+/**
+ * The losses on the answer's logits (eq. 5 of the paper, yes-logit-bce, answer-ce) in float64, with their gradients.
+ */
 import { logistic, softplus } from './activations';
 import { type Reference, reference, requireShape, zeros } from './reference';
 import { crossEntropy, crossEntropyBackward, logSumExpOf } from './softmax';

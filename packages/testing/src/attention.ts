@@ -5,7 +5,9 @@ import { logSumExpOf } from './softmax';
 export interface AttentionInputs {
   /** [T, heads, headDim] */
   q: Reference;
-  /** [T, keyValueHeads, headDim]; heads is a multiple of keyValueHeads, query head h reads h / (heads/keyValueHeads). */
+  /**
+   * [T, keyValueHeads, headDim]; heads is a multiple of keyValueHeads, query head h reads h / (heads/keyValueHeads).
+   */
   k: Reference;
   /** [T, keyValueHeads, headDim] */
   v: Reference;

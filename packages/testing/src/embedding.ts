@@ -1,7 +1,9 @@
 /** Row gather and scatter-add in float64: an embedding's forward and backward. */
 import { type Reference, requireShape, zeros } from './reference';
 
-/** Rows of `table` [V, C] by index → [N, C]; an index of −1 gives a zero row. Throws on any other index out of range. */
+/**
+ * Rows of `table` [V, C] by index → [N, C]; an index of −1 gives a zero row. Throws on any other index out of range.
+ */
 export function gatherRows(table: Reference, indices: ArrayLike<number>): Reference {
   requireShape(table, [-1, -1], 'gatherRows table');
   const [rows, columns] = table.shape as [number, number];

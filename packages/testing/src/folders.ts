@@ -27,12 +27,18 @@ export async function listing(folder: string): Promise<string[]> {
   return (await readdir(folder, { recursive: true })).sort();
 }
 
-/** `--resume` where the run folder is there already: for runs that are broken off at any moment, also before their first. */
+/**
+ * `--resume` where the run folder is there already: for runs that are broken off at any moment, also before their
+ * first.
+ */
 export function resumeIfBegun(run: string): string[] {
   return existsSync(run) ? ['--resume'] : [];
 }
 
-/** Files in the publisher's form of MovieLens-1M, invented: `users` users who each rate `items` items over the whole window. */
+/**
+ * Files in the publisher's form of MovieLens-1M, invented: `users` users who each rate `items` items over the whole
+ * window.
+ */
 export function inventedMl1m(users = 12, items = 9): Record<string, string> {
   const start = Date.UTC(2001, 5, 2) / 1000;
   const end = Date.UTC(2003, 0, 30) / 1000;

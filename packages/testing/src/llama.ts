@@ -1,4 +1,6 @@
-/** A whole LLaMA in float64: RMSNorm, grouped heads, half-rotation RoPE, SwiGLU, LoRA; weights by Hugging Face's names. */
+/**
+ * A whole LLaMA in float64: RMSNorm, grouped heads, half-rotation RoPE, SwiGLU, LoRA; weights by Hugging Face's names.
+ */
 import { swiglu } from './activations';
 import { attention } from './attention';
 import { gatherRows } from './embedding';

@@ -1,4 +1,7 @@
-/** One step of Adam (coupled L2) and of AdamW (decoupled decay) as torch.optim computes them, and of a dynamic loss scale, in float64. */
+/**
+ * One step of Adam (coupled L2) and of AdamW (decoupled decay) as torch.optim computes them, and of a dynamic loss
+ * scale, in float64.
+ */
 
 export interface AdamOptions {
   learningRate: number;
@@ -79,7 +82,8 @@ export interface LossScaleRules {
  * What a dynamic loss scale makes of a step (Micikevicius et al. 2018).
  *
  * @param state scale, finite steps since it changed, skipped steps, those in a row, updates done.
- * @returns the next state; factor of the gradient and both bias corrections of Adam, or null for a step that is skipped.
+ * @returns the next state; factor of the gradient and both bias corrections of Adam, or null for a step that is
+ *   skipped.
  */
 export function lossScaleStep(
   [scale = 1, good = 0, skipped = 0, inRow = 0, updates = 0]: readonly number[],

@@ -1,4 +1,6 @@
-/** Philox4x32-10, the counter-based generator of Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (SC 2011). */
+/**
+ * Philox4x32-10, the counter-based generator of Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (SC 2011).
+ */
 
 /** Four unsigned 32-bit words. */
 export type Words4 = [number, number, number, number];

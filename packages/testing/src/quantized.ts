@@ -1,4 +1,6 @@
-/** Matrices of few bits a value, read value by value in float64: blocks of integers with a half as scale, and halves. */
+/**
+ * Matrices of few bits a value, read value by value in float64: blocks of integers with a half as scale, and halves.
+ */
 import { type Reference, reference } from './reference';
 
 /** A matrix of 4 or 8 bits a value, as the kernels bind it. */
@@ -86,7 +88,7 @@ export function randomQuantized(rows: number, columns: number, bits: 4 | 8, seed
   };
 }
 
-/** The matrix that quantised words stand for, [rows, columns]. */
+/** The matrix that quantized words stand for, [rows, columns]. */
 export function dequantized({ bits, rows, columns, quants, scales }: QuantizedWords): Reference {
   const blocksPerRow = Math.ceil(columns / 32);
   const bytes = new Uint8Array(quants.buffer);

@@ -10,7 +10,9 @@ export function packedPositions(offsets: ArrayLike<number>): Int32Array {
   return positions;
 }
 
-/** Scaling of rotary frequencies, as Hugging Face's `rope_scaling` states it; `factors` is GGUF's `rope_freqs.weight`. */
+/**
+ * Scaling of rotary frequencies, as Hugging Face's `rope_scaling` states it; `factors` is GGUF's `rope_freqs.weight`.
+ */
 export type ReferenceRopeScaling =
   | { type: 'linear'; factor: number }
   | {

@@ -1,4 +1,6 @@
-/** Weights as ggml stores them, read value by value in float64 from its definitions (ggml-quants.c), and random ones. */
+/**
+ * Weights as ggml stores them, read value by value in float64 from its definitions (ggml-quants.c), and random ones.
+ */
 import { halfValue } from './quantized';
 
 interface StoredLayout {
@@ -119,11 +121,14 @@ export function storedValues(type: string, bytes: Uint8Array): Float64Array {
 /** Blocks as the kernels bind them: without their scales, but for Q4_1 and Q5_1, which stay whole. */
 export interface SplitBlocks {
   readonly quants: Uint8Array<ArrayBuffer>;
-  /** Halves as they are, filled up to whole words; of K types f32, and bytes: of Q6_K's 16 runs, else of scale and minimum of 8. */
+  /**
+   * Halves as they are, filled up to whole words; of K types f32, and bytes: of Q6_K's 16 runs, else of scale and
+   * minimum of 8.
+   */
   readonly scales: Uint8Array<ArrayBuffer>;
 }
 
-/** Takes blocks of a quantised type apart, byte by byte. */
+/** Takes blocks of a quantized type apart, byte by byte. */
 export function splitStored(type: string, bytes: Uint8Array): SplitBlocks {
   const { blockSize, blockBytes, halves } = layouts[type]!;
   if (blockSize === 32 && halves.length === 2) return { quants: new Uint8Array(bytes), scales: new Uint8Array(0) };

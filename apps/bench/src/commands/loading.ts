@@ -1,4 +1,7 @@
-/** `crossgate-bench loading`: how fast a model comes from its files to the device, and how fast a prepared data set is opened. */
+/**
+ * `crossgate-bench loading`: how fast a model comes from its files to the device, and how fast a prepared data set is
+ * opened.
+ */
 
 import { resolve } from 'node:path';
 import { InputError, InterruptedError, significant } from '@crossgate/core';
@@ -31,7 +34,8 @@ export interface LoadingReport {
 /**
  * `loading`.
  *
- * @throws InputError for models that cannot be read, and for nothing to measure; NoAdapterError for models without a GPU.
+ * @throws InputError for models that cannot be read, and for nothing to measure; NoAdapterError for models without a
+ *   GPU.
  */
 export async function runLoadingCommand(
   context: CommandContext,

@@ -21,15 +21,19 @@ export interface LoadingResult {
   /** Time of the plain read over time of this variant: 1 is as fast. */
   readonly ratio: number;
   /**
-   * Most host memory that was taken beyond what was there before and what the device holds where that is host memory. In bytes.
-   * Null for a data set: the process has taken more for generating it.
+   * Most host memory that was taken beyond what was there before and what the device holds where that is host memory.
+   * In bytes. Null for a data set: the process has taken more for generating it.
    */
   readonly hostBytes: number | null;
 }
 
 const chunkBytes = 4 * 2 ** 20;
 
-/** Loads a model, and reads its files plainly, in turns. @param path a folder or GGUF file; @param files the files with its weights. */
+/**
+ * Loads a model, and reads its files plainly, in turns.
+ * @param path a folder or GGUF file
+ * @param files the files with its weights.
+ */
 export async function measureLoading(
   device: Device,
   path: string,
@@ -100,7 +104,9 @@ export function resultsOf(
   });
 }
 
-/** Starts a watch; what it returns says how long it has run, and what processor time the process took. In milliseconds. */
+/**
+ * Starts a watch; what it returns says how long it has run, and what processor time the process took. In milliseconds.
+ */
 export function stopwatch(): () => { readonly milliseconds: number; readonly cpu: number } {
   const [start, used] = [performance.now(), process.cpuUsage()];
   return () => {

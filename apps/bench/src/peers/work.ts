@@ -10,7 +10,9 @@ export interface HostArray {
 /** Work on a device. */
 export interface PreparedWork {
   readonly inputs: Readonly<Record<string, HostArray>>;
-  /** Does the work once, from the inputs as given, and reads what peers must reproduce. Called before anything is timed. */
+  /**
+   * Does the work once, from the inputs as given, and reads what peers must reproduce. Called before anything is timed.
+   */
   check(): Promise<Record<string, HostArray>>;
   release(): void;
 }

@@ -109,7 +109,8 @@ async function measureMethod(
     using scorer = new CandidateScorer(model, builder, user, loss);
     return await scorer.score(items, { signal });
   };
-  // The first round compiles pipelines; then both take turns, so that what else runs on the machine disturbs both alike.
+  // The first round compiles pipelines; then both take turns, so that what else runs on the machine disturbs both
+  // alike.
   const [wholeScores, sharedScores] = [await whole(), await shared()];
   const times: [number[], number[]] = [[], []];
   for (let round = 0; round < repeats; round++) {

@@ -1,4 +1,7 @@
-/** Epochs of collaborative filtering at the published settings and larger ones: interactions per second, and where time goes. */
+/**
+ * Epochs of collaborative filtering at the published settings and larger ones: interactions per second, and where time
+ * goes.
+ */
 import { type CfModel, CfTrainer, LightGcn, MatrixFactorization, SasRec } from '@crossgate/cf';
 import { InterruptedError } from '@crossgate/core';
 import { type Device, Profiler } from '@crossgate/gpu';
@@ -53,7 +56,10 @@ export interface CfResult {
   readonly ms: number;
   readonly secondsPerEpoch: number;
   readonly interactionsPerSecond: number;
-  /** Share of an epoch's wall time in which no kernel ran, with every dispatch in a pass of its own; null without timestamps. */
+  /**
+   * Share of an epoch's wall time in which no kernel ran, with every dispatch in a pass of its own; null without
+   * timestamps.
+   */
   readonly outsideKernels: number | null;
   /** None: peers are measured step by step (see step.ts). */
   readonly peers: Readonly<Record<string, never>>;
@@ -122,7 +128,10 @@ export function createModel(
   }
 }
 
-/** Trains a few epochs of a case. The first steps, which compile, are not timed. @throws InterruptedError when aborted. */
+/**
+ * Trains a few epochs of a case. The first steps, which compile, are not timed.
+ * @throws InterruptedError when aborted.
+ */
 export async function measureCf(device: Device, of: CfCase, options: CfMeasureOptions): Promise<CfResult> {
   const { epochs, seed, signal } = options;
   const train = clicks(of.rows, of, seed);

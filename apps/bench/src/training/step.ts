@@ -1,4 +1,7 @@
-/** A step of collaborative-filtering training as work for peers: the same values, rows and histories; loss and gradients compared. */
+/**
+ * A step of collaborative-filtering training as work for peers: the same values, rows and histories; loss and gradients
+ * compared.
+ */
 import { type CfModel, CfTrainer } from '@crossgate/cf';
 import { InterruptedError } from '@crossgate/core';
 import type { Device } from '@crossgate/gpu';

@@ -1,4 +1,6 @@
-/** Records every comparison with a reference, without ending the test at the first that is off: all variants are seen. */
+/**
+ * Records every comparison with a reference, without ending the test at the first that is off: all variants are seen.
+ */
 import type { VerifyResult } from './rows';
 import type { Listener } from './vitest';
 

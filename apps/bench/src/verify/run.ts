@@ -1,4 +1,6 @@
-/** Runs the kernels' tests, each kernel in a process of its own: a crash, a hang or a lost device stays with its kernel. */
+/**
+ * Runs the kernels' tests, each kernel in a process of its own: a crash, a hang or a lost device stays with its kernel.
+ */
 import { type ChildProcess, fork } from 'node:child_process';
 import { InterruptedError } from '@crossgate/core';
 import type { VerifiableKernel, VerifyResult, WorkerMessage } from './rows';

@@ -1,6 +1,6 @@
 /**
- * Runs the tests of one kernel in a process of its own: `verify-worker KERNEL`; without an argument it tells which kernels
- * there are. The build puts the tests in (verify.build.ts) and the stand-ins beneath them.
+ * Runs the tests of one kernel in a process of its own: `verify-worker KERNEL`; without an argument it tells which
+ * kernels there are. The build puts the tests in (verify.build.ts) and the stand-ins beneath them.
  */
 import { kernelTests } from 'crossgate:kernel-tests';
 import { recordTests } from './comparisons';

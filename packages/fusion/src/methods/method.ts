@@ -43,9 +43,9 @@ export interface StageDeclaration {
   /** Prompt of this stage, if it is not that of the method. */
   readonly template?: string;
   /**
-   * Which states the best one is chosen from: `carry` also those of earlier stages, `own` of this stage alone. A stage with
-   * another prompt than the one before has scores of another kind, and must choose its own. Default: `own` with another
-   * prompt, else `carry`.
+   * Which states the best one is chosen from: `carry` also those of earlier stages, `own` of this stage alone. A stage
+   * with another prompt than the one before has scores of another kind, and must choose its own. Default: `own` with
+   * another prompt, else `carry`.
    */
   readonly best?: 'own' | 'carry';
 }
@@ -60,7 +60,9 @@ export interface Method {
   readonly information: InformationClass;
   /** Text with slots in braces. `{nouns}` and `{noun}` stand for the kind of items: see {@link fillNoun}. */
   readonly template: string;
-  /** Prompt in place of `template` where items that CF recommends are named: it has a slot of the titles of `neighbors`. */
+  /**
+   * Prompt in place of `template` where items that CF recommends are named: it has a slot of the titles of `neighbors`.
+   */
   readonly neighborsTemplate?: string;
   /** What fills each slot of its templates. */
   readonly slots: Slots;
@@ -110,8 +112,8 @@ export type Stage = StageDeclaration & Required<Pick<StageDeclaration, 'template
 
 /**
  * The stages of a strategy, each with its prompt; none for `untrained`.
- * @throws InputError for a strategy that the method lacks, with those it has; Error for a declaration in which a stage of
- * another prompt keeps the best state of the one before
+ * @throws InputError for a strategy that the method lacks, with those it has; Error for a declaration in which a stage
+ * of another prompt keeps the best state of the one before
  */
 export function stagesOf(
   { name, strategies, template: own }: Pick<Method, 'name' | 'strategies' | 'template'>,
@@ -152,8 +154,8 @@ export function nounSlots(nouns: string): Readonly<Record<string, string>> {
 }
 
 /**
- * Puts the noun into a template: `movies` gives "movies" for `{nouns}` and "movie" for `{noun}`. It is the template's own text
- * then; a noun of others is given as `nouns` to `PromptBuilder`, which keeps it text whatever it spells.
+ * Puts the noun into a template: `movies` gives "movies" for `{nouns}` and "movie" for `{noun}`. It is the template's
+ * own text then; a noun of others is given as `nouns` to `PromptBuilder`, which keeps it text whatever it spells.
  */
 export function fillNoun(template: string, nouns: string): string {
   return Object.entries(nounSlots(nouns)).reduce((text, [slot, noun]) => text.replaceAll(`{${slot}}`, noun), template);

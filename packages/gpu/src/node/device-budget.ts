@@ -1,9 +1,15 @@
-/** How much memory a model may take before it is worth to begin: the device's budget, or what a software adapter's host has. */
+/**
+ * How much memory a model may take before it is worth to begin: the device's budget, or what a software adapter's host
+ * has.
+ */
 import { readFileSync } from 'node:fs';
 import { totalmem } from 'node:os';
 import type { Device } from '../device';
 
-/** What is known of the memory of this machine and of this process. Texts as Linux has them under /proc; empty elsewhere. */
+/**
+ * What is known of the memory of this machine and of this process. Texts as Linux has them under /proc; empty
+ * elsewhere.
+ */
 export interface HostMemory {
   /** /proc/meminfo */
   readonly meminfo: string;
@@ -56,8 +62,9 @@ export interface DeviceBudget {
 }
 
 /**
- * The budget of a device: the one that was set; else, where the device is a program on the CPU, a share of the memory that the
- * process can have now, beside what the device has taken already; else no limit, for hardware does not say what it has.
+ * The budget of a device: the one that was set; else, where the device is a program on the CPU, a share of the memory
+ * that the process can have now, beside what the device has taken already; else no limit, for hardware does not say
+ * what it has.
  * @param host replaced in tests
  */
 export function deviceBudget(

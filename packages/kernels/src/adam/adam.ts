@@ -59,7 +59,9 @@ export interface AdamArguments {
   readonly epsilon: number;
   /** Factor of the decay, ≥ 0; 0 for none. */
   readonly weightDecay: number;
-  /** False: torch.optim.Adam, the decay joins the gradient. True: AdamW, the value shrinks by lr · weightDecay first. */
+  /**
+   * False: torch.optim.Adam, the decay joins the gradient. True: AdamW, the value shrinks by lr · weightDecay first.
+   */
   readonly decoupled: boolean;
   /** f32 [1], factor of the gradient, e.g. from `clipFactor`; applied before the decay. */
   readonly gradientScale?: BufferSlice | undefined;

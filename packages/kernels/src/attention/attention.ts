@@ -167,7 +167,9 @@ export interface AttentionArguments extends AttentionShape {
 
 /** What one invocation holds of a wider head would fill the registers many times over. */
 const maximumHeadDim = 256;
-/** Above this, kernels have one loop over all keys instead of one with and one without a mask: half the text to compile. */
+/**
+ * Above this, kernels have one loop over all keys instead of one with and one without a mask: half the text to compile.
+ */
 const longestSplitHead = 32;
 
 function checkShape(name: string, { tokens, heads, keyValueHeads, headDim }: AttentionShape): void {

@@ -57,8 +57,8 @@ export interface ColumnSumArguments {
 }
 
 /**
- * out[column] = Σ over rows of x[row, column] (+ out). Rows are added in a fixed order. Without rows `out` becomes zero.
- * Needs step memory for many rows.
+ * out[column] = Σ over rows of x[row, column] (+ out). Rows are added in a fixed order. Without rows `out` becomes
+ * zero. Needs step memory for many rows.
  *
  * @throws InputError when a slice is too small for its shape.
  */

@@ -57,7 +57,8 @@ export interface GatherArguments {
 /**
  * out[r, :] = table[indices[r], :].
  *
- * @throws InputError when a slice is smaller than its shape, and for integers in more than one column, or in fewer bits.
+ * @throws InputError when a slice is smaller than its shape, and for integers in more than one column, or in fewer
+ *   bits.
  */
 export function gather(device: Device, args: GatherArguments): void {
   const { table, indices, out, rows, columns, tableRows, integers = false } = args;

@@ -1,4 +1,7 @@
-/** Products with a second operand of 16 bits and fewer against float64: forward, input gradient, both variants, lowered limits. */
+/**
+ * Products with a second operand of 16 bits and fewer against float64: forward, input gradient, both variants, lowered
+ * limits.
+ */
 import type { Device } from '@crossgate/gpu';
 import { InputError } from '@crossgate/gpu';
 import * as testing from '@crossgate/testing';
@@ -8,7 +11,10 @@ import { matrixOf, storages } from '../../test/narrow-matrix';
 import type { MatmulArguments, MatmulShape } from './matmul';
 import { matmul, planMatmul, quantizedLayout } from './matmul';
 
-/** Tokens, outputs and inputs of a layer: whole blocks, ragged blocks, ragged everything, an odd number of blocks, two super-blocks. */
+/**
+ * Tokens, outputs and inputs of a layer: whole blocks, ragged blocks, ragged everything, an odd number of blocks, two
+ * super-blocks.
+ */
 const layers = [
   [1, 8, 32],
   [17, 40, 64],

@@ -29,13 +29,13 @@ export function storageConstants(b: Operand): Partial<typeof operandConstants> {
 export type QuantizedBits = 4 | 5 | 6 | 8;
 
 /**
- * What a block's quants q stand for. Scales are halves, one for every 32 neighboring values of a row, or, in ggml's K types,
- * of two levels: an f32 for 256 values and small integers for 32 or 16.
+ * What a block's quants q stand for. Scales are halves, one for every 32 neighboring values of a row, or, in ggml's K
+ * types, of two levels: an f32 for 256 values and small integers for 32 or 16.
  * - `scale`: scale · q, signed quants (8, 4, 5 bits: Q8_0, Q4_0, Q5_0).
  * - `line`: scale · q + minimum, quants from 0 on (4, 5 bits: Q4_1, Q5_1).
  * - `super-scale`: (scale · s) · q with s of −128 to 127 for every 16 values, signed quants (6 bits: Q6_K).
- * - `super-line`: (scale · s) · q − minimum · t with s and t of 0 to 255 for every 32 values, quants from 0 on (4, 5 bits:
- *   Q4_K, Q5_K).
+ * - `super-line`: (scale · s) · q − minimum · t with s and t of 0 to 255 for every 32 values, quants from 0 on (4, 5
+ *   bits: Q4_K, Q5_K).
  */
 export type QuantizedScaling = 'scale' | 'line' | 'super-scale' | 'super-line';
 
@@ -54,7 +54,9 @@ const constantsOf = {
   'super-line': { LINE: true, SUPER: true },
 } as const satisfies Record<QuantizedScaling, object>;
 
-/** Values of a block, to which rows are filled up, and 32-bit words of its scales: beside the quants, or before them. */
+/**
+ * Values of a block, to which rows are filled up, and 32-bit words of its scales: beside the quants, or before them.
+ */
 const scalingLayouts = {
   scale: { blockSize: 32, scaleWords: 0.5, inlineWords: 0 },
   line: { blockSize: 32, scaleWords: 0, inlineWords: 1 },
@@ -69,7 +71,10 @@ const scalingLayouts = {
 export interface QuantizedMatrix {
   /** Bits of a quant. */
   readonly bits: QuantizedBits;
-  /** u32 [rows, padded columns · bits / 32]; `line` u32 [rows, blocks, 1 + bits], the word before being f16 [2] (scale, minimum). */
+  /**
+   * u32 [rows, padded columns · bits / 32]; `line` u32 [rows, blocks, 1 + bits], the word before being f16 [2] (scale,
+   * minimum).
+   */
   readonly quants: BufferSlice;
   /**
    * By blocks of a row: `scale` f16, filled up to a whole word; `line` absent; `super-scale` an f32 and i8 [16];

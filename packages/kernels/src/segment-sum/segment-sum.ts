@@ -50,8 +50,8 @@ export interface SegmentSumArguments {
 }
 
 /**
- * out[targets[s], :] (+)= the sum of the rows of `values` that segment s lists (see `buildSegments`). The order of every
- * sum is fixed, so the result is the same bits each time.
+ * out[targets[s], :] (+)= the sum of the rows of `values` that segment s lists (see `buildSegments`). The order of
+ * every sum is fixed, so the result is the same bits each time.
  *
  * @throws InputError when a slice is smaller than its shape.
  */

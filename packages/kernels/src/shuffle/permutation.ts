@@ -1,4 +1,7 @@
-/** The permutation of `shuffle` on the host: which row stands at a position, for those who need to know without asking the device. */
+/**
+ * The permutation of `shuffle` on the host: which row stands at a position, for those who need to know without asking
+ * the device.
+ */
 import { InputError } from '@crossgate/gpu';
 
 /** Keys of a permutation: as many as it has rounds. */

@@ -49,9 +49,10 @@ export interface SortedSegmentsArguments extends BatchLayout {
 }
 
 /**
- * Sorts the keys of each batch, stably, and marks where a new one begins. A batch's parts are what `segmentSum` takes as
- * `segmentPositions`, `segmentOffsets` and `targets`, with as many segments as the batch has rows: those in which no key
- * begins have a target that it drops.
+ * Sorts the keys of each batch, stably, and marks where a new one begins. A batch's parts are what `segmentSum` takes
+ * as
+ * `segmentPositions`, `segmentOffsets` and `targets`, with as many segments as the batch has rows: those in which no
+ * key begins have a target that it drops.
  *
  * @throws InputError for a slice that is too small or a count that does not fit the batches.
  */

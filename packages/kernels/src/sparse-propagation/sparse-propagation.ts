@@ -51,8 +51,8 @@ export interface SparsePropagationArguments {
 }
 
 /**
- * out[r, :] (+)= Σ over the entries of row r of weight · x[neighbor, :]. The order of every sum is fixed. The gradient with
- * respect to x is the same product with the transposed matrix.
+ * out[r, :] (+)= Σ over the entries of row r of weight · x[neighbor, :]. The order of every sum is fixed. The gradient
+ * with respect to x is the same product with the transposed matrix.
  *
  * @throws InputError when a slice is smaller than its shape.
  */

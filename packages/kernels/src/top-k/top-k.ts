@@ -61,7 +61,9 @@ export interface TopKArguments {
   readonly scores: BufferSlice;
   /** u32 [userRows, k], written: the items that have these scores. */
   readonly ids: BufferSlice;
-  /** u32 [userRows], written: items given, fewer than k where not as many may be. What lies behind them is undefined. */
+  /**
+   * u32 [userRows], written: items given, fewer than k where not as many may be. What lies behind them is undefined.
+   */
   readonly counts: BufferSlice;
   /** Users, at least 1. */
   readonly userRows: number;
@@ -99,8 +101,8 @@ export function planTopK(
 }
 
 /**
- * For each user the k items with the highest users[u] · items[i] + bias[i]; the lower item number wins ties. Memory beyond
- * the arguments: userRows · parts · (8 k + 4) bytes.
+ * For each user the k items with the highest users[u] · items[i] + bias[i]; the lower item number wins ties. Memory
+ * beyond the arguments: userRows · parts · (8 k + 4) bytes.
  *
  * @throws InputError for a slice that is too small.
  */

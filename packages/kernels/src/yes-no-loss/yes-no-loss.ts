@@ -84,7 +84,8 @@ export interface YesNoLossArguments {
  * Loss and gradient of the answer, with probabilities from the softmax over the whole vocabulary; exact to rounding at
  * any finite logits.
  *
- * @throws InputError when a slice is smaller than its shape or the two tokens are not different tokens of the vocabulary.
+ * @throws InputError when a slice is smaller than its shape or the two tokens are not different tokens of the
+ *   vocabulary.
  */
 export function yesNoLoss(device: Device, args: YesNoLossArguments): void {
   const { logits, labels, loss, score, gradLogits, rows, vocab, yesToken, noToken, kind, k, bprOn } = args;

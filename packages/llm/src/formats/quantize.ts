@@ -72,7 +72,7 @@ function extreme(block: Float64Array): number {
   let most = 0;
   for (let j = 0; j < 32; j++) {
     const value = block[j]!;
-    if (!(Math.abs(value) < 65_504 * 7)) throw new InputError(`a value is ${value}, which cannot be quantised`);
+    if (!(Math.abs(value) < 65_504 * 7)) throw new InputError(`a value is ${value}, which cannot be quantized`);
     if (Math.abs(value) > Math.abs(most)) most = value;
   }
   return most;
