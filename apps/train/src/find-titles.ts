@@ -45,6 +45,14 @@ function columnsIn(header: readonly string[], item: string): { itemId: string; t
   return { itemId, title };
 }
 
+/** Another separator than that of the events, by which a first line names items and titles. */
+function otherSeparator(header: readonly string[] | undefined, guess: GuessedColumns): string | undefined {
+  const [only = ''] = header ?? [];
+  if (header?.length !== 1) return undefined;
+  const found = [',', ';', '\t', '|'].find((each) => only.includes(each) && columnsIn(only.split(each), guess.item));
+  return found === undefined ? undefined : JSON.stringify(found);
+}
+
 async function itemsOf(source: SourceFolder, file: string, guess: GuessedColumns): Promise<Set<string>> {
   const { separator, encoding, header, item, missing = [] } = guess;
   // In a list for all columns, only nothing stands for a missing id.
@@ -117,10 +125,17 @@ export async function findTitles(
     const header = await headerOf(source, file, guess);
     const columns = header === undefined ? undefined : columnsIn(header, guess.item);
     const isRead = file === usual && titles === undefined;
+    const parted = otherSeparator(header, guess);
+    if (parted !== undefined) {
+      notes.push(
+        `${file} ${isRead ? 'lies beside and will be refused:' : 'may hold titles, but'} ${parted} parts its fields, not ${JSON.stringify(guess.separator)} as in ${events}: save both alike`,
+      );
+      continue;
+    }
     if (columns === undefined) {
       if (isRead) {
         notes.push(
-          `${file} lies beside and will be read, but no columns of item and title are seen in it (${(header ?? []).join(', ')}): data.csv.itemId and data.csv.title name them`,
+          `${file} lies beside and will be read, but no columns of item and title are seen in it (${(header ?? []).join(', ')}): data.csv.itemId and data.csv.title name them, or, if that line is a row, add a line with the names above it`,
         );
       }
       continue;

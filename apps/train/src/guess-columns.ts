@@ -37,7 +37,10 @@ function numberedAdvice(survey: CsvSurvey): string {
   const numbers = survey.columns.map((_, index) => index + 1);
   const time = numbers.find((column) => of(column - 1)?.times.form()?.certain);
   const [user = 1, item = 2, ...rest] = numbers.filter((column) => column !== time);
-  const rating = rest.find((column) => of(column - 1)?.isNumeric);
+  const rating = rest.find((column) => {
+    const facts = of(column - 1);
+    return facts?.isNumeric && facts.low < facts.high;
+  });
   const flags = [
     `--user ${user} --item ${item}`,
     rating === undefined ? '--implicit' : `--rating ${rating}`,

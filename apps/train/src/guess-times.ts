@@ -34,8 +34,11 @@ class TimeGuess {
     }
     const named = this.columns.named('timestamp').map((name) => this.candidate(name));
     const readable = named.flatMap(({ name, form }) => (form === undefined ? [] : [{ name, form }]));
-    // A date that can be read goes before a word that tells more of a number that may count something.
-    const chosen = readable.find(({ form }) => form.certain) ?? readable[0] ?? this.unnamedTimes();
+    // A date that can be read goes before a word that tells more of a number that may count something, and what rows can
+    // be split by before what is the same in all.
+    const splitting = readable.filter(({ name, form }) => this.earliestShare(name, form) < mostAtOnce);
+    const best = splitting.length > 0 ? splitting : readable;
+    const chosen = best.find(({ form }) => form.certain) ?? best[0] ?? this.unnamedTimes();
     // What is called a time and half of it is one would be missed in silence.
     const doubtful = named.find(({ refusal }) => refusal !== undefined)?.refusal;
     if (doubtful !== undefined && readable.length === 0) throw doubtful;
@@ -77,8 +80,7 @@ class TimeGuess {
     const { rounded } = this.columns.facts(name).times;
     if (rounded > 0)
       this.columns.notes.push(`${name}: ${rounded} times are rounded (1.7E+12); export them with all their digits`);
-    const left = new Set([...(odd?.keys() ?? []), ...this.columns.facts(name).missing.keys()]);
-    const share = this.columns.facts(name).times.earliestShare(form.format, left);
+    const share = this.earliestShare(name, form);
     const canSplit = share < mostAtOnce;
     if (!canSplit) {
       this.columns.notes.push(
@@ -86,6 +88,12 @@ class TimeGuess {
       );
     }
     return { name, form, canSplit };
+  }
+
+  private earliestShare(name: string, form: TimeForm): number {
+    const { times, missing } = this.columns.facts(name);
+    const left = new Set([...(this.oddTimes.get(name)?.keys() ?? []), ...missing.keys()]);
+    return times.earliestShare(form.format, left);
   }
 
   private notRead(name: string): string {

@@ -348,6 +348,8 @@ describe('a time', () => {
     const once = await guessOf(table({ user, item, rating: stars, time: () => 1_700_000_000 }));
     expect(once).toMatchObject({ timestamp: 'time', canSplit: false });
     expect(once.notes.join()).toMatch(/time has one moment: the split is at random \(data\.split\.by\)/);
+    const two = table({ user, item, rating: stars, time: () => 1631, day: (row) => 100 + row });
+    expect(await guessOf(two)).toMatchObject({ timestamp: 'day', canSplit: true });
     const months = (late: number) =>
       table({ user, item, rating: stars, date: (row) => (row < late ? '2023-11' : '2023-12') });
     expect(await guessOf(months(10))).toMatchObject({ timestamp: 'date', canSplit: false });
@@ -507,6 +509,7 @@ describe('a file', () => {
 
   it('with its header again in the middle is refused', async () => {
     const text = table({ user, item, rating: stars });
+    await expect(guessOf(`${text}\ufeff${text}`)).rejects.toThrow(/x\.csv:14: is the header again/);
     await expect(guessOf(text + text)).rejects.toThrow(/x\.csv:14: is the header again; remove the line/);
   });
 });

@@ -145,6 +145,14 @@ describe('init', () => {
     }
   });
 
+  it('writes names of columns with line ends in them', async () => {
+    const cwd = await folderWith({ 'e.csv': '"user\nid",item,"is\nliked"\na,p,1\nb,q,0\n' });
+    const { code, stderr } = await runCli(['init', '--csv', 'e.csv'], { cwd });
+    expect(code, stderr).toBe(0);
+    const { data } = await loadConfig('crossgate.yaml', { cwd });
+    expect(data.csv).toMatchObject({ user: 'user\nid', label: 'is\nliked' });
+  });
+
   it('writes columns by number for a file without a header', async () => {
     const lines = Array.from({ length: 60 }, (_, row) => `${row % 6},${row % 7},${(row % 5) + 1},${881_250_949 + row}`);
     const cwd = await folderWith({ 'u.data': lines.join('\n') });
@@ -186,6 +194,15 @@ describe('init', () => {
     expect(await notesOf({ 'items.csv': 'x,y\np,P\n' })).toMatch(
       /items\.csv lies beside and will be read, but no columns/,
     );
+    expect(await notesOf({ 'items.csv': 'p,P\nq,Q\n' })).toMatch(/if that line is a row, add a line with the names/);
+    expect(await notesOf({ 'items.csv': 'item;title\np;P\nq;Q\n' })).toMatch(
+      /items\.csv lies beside and will be refused: ";" parts its fields, not "," as in e\.csv/,
+    );
+    expect(await notesOf({ 'movies.csv': 'item\ttitle\np\tP\nq\tQ\n' })).toMatch(/may hold titles, but "\\t" parts/);
+    expect(await notesOf({ 'movies.csv': 'item,title\np ,P\nq,"Q\n' })).toMatch(
+      /movies\.csv may hold titles, but movies\.csv:3: a quoted field is never closed: not used/,
+    );
+    expect(await notesOf({ 'movies.csv': 'item,title\np ,P\nq ,Q\n' })).toMatch(/2 of 2 items have no title in it/);
     expect(await notesOf({ 'movies.csv': 'item,title\np,P\nq,Q\n', 'books.csv': 'item,title\np,P\nq,Q\n' })).toMatch(
       /movies\.csv may hold titles too: not used/,
     );

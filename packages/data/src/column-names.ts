@@ -60,7 +60,18 @@ const vocabulary = withoutMarks({
   ],
   label: [
     ...['label', 'clicked', 'click', 'liked', 'like', 'purchased', 'purchase', 'positive', 'target', 'bought'],
-    ...['watched', 'converted', 'conversion', 'recommended', 'interested', 'upvote', 'thumb', 'favorite', 'favourite'],
+    ...[
+      'watched',
+      'converted',
+      'conversion',
+      'recommended',
+      'recommend',
+      'interested',
+      'upvote',
+      'thumb',
+      'favorite',
+      'favourite',
+    ],
   ],
   count: [
     ...['playcount', 'count', 'play', 'listen', 'view', 'visit', 'frequency', 'freq', 'hours', 'minutes', 'weight'],
@@ -204,7 +215,9 @@ const typed = /^(.*):(token|token_seq|float|float_seq)$/;
  */
 export function nameParts(name: string): readonly string[] {
   const plain = typed.exec(name.trim())?.[1] ?? name.trim();
-  return plainLetters(plain)
+  // What stands in brackets says more of the values, not what they are: `Rating (1-5)`.
+  const bare = plain.replaceAll(/\([^()]*\)|\[[^[\]]*\]/g, ' ');
+  return plainLetters(bare.trim() === '' ? plain : bare)
     .replaceAll(/(\p{Lo})(?=[A-Za-z])|([A-Za-z])(?=\p{Lo})/gu, '$& ')
     .replaceAll(/(\p{Ll}|\d)(?=\p{Lu})|(\p{Lu})(?=\p{Lu}\p{Ll})/gu, '$& ')
     .toLowerCase()

@@ -208,7 +208,8 @@ export async function surveyCsv(
       const { fields } = first;
       if (record.fields.length !== fields.length)
         throw widthRefusal(record, fields, { name: place, what: 'first line', separator });
-      const isAgain = record !== first && record.fields.every((value, index) => value === fields[index]);
+      const isAgain =
+        record !== first && record.fields.every((value, index) => value.trim() === (fields[index] as string).trim());
       if (isAgain) again ??= record.line;
       for (const [index, value] of record.fields.entries()) {
         if (!isAgain && !recurring.has(index) && like[index]?.(value)) recurring.add(index);

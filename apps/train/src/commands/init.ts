@@ -20,11 +20,14 @@ interface Findings extends GuessedColumns {
 
 /** A value as YAML writes it. */
 const yaml = (value: string | number | NonNullable<GuessedColumns['missing']>) =>
-  stringify(value, { collectionStyle: 'flow', lineWidth: 0 }).trim();
+  // A name may hold a line end.
+  typeof value === 'string' && /[\r\n]/.test(value)
+    ? JSON.stringify(value)
+    : stringify(value, { collectionStyle: 'flow', lineWidth: 0 }).trim();
 
 function thresholdLines({ value, threshold = 3 }: Pick<GuessedColumns, 'value' | 'threshold'>): string[] {
   if (value.kind === 'implicit') return [];
-  if (value.kind === 'label') return [`  # ${value.column} is 0 or 1: no threshold is needed`];
+  if (value.kind === 'label') return [`  # ${yaml(value.column)} is 0 or 1: no threshold is needed`];
   const [low, high] = value.scale ?? value.range;
   const what = value.counts
     ? `a count above it is a positive; counts run`
