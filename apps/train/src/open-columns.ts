@@ -155,11 +155,15 @@ export class OpenColumns {
     if (best === undefined) {
       const open = this.isNamed && this.survey.columns.every(({ name }) => columnRole(name) === undefined);
       const hasGaps = this.isNamed && this.names.slice(1).includes('') && this.named('item').length === 0;
+      const [column = 'COLUMN'] = role === 'item' ? this.named('title') : [];
+      // A table of users by items has a column of ratings for each item.
+      const isWide =
+        role === 'item' && this.isNamed && this.unnamed.filter((name) => this.facts(name).isNumeric).length > 2;
       throw this.refusal(
         `no column looks like the ${role} (it has ${list(this.names)})`,
-        `say --${role} COLUMN (data.csv.${role})${open ? '; if that line is a row, say --no-header (data.csv.header: false)' : ''}${
-          hasGaps ? '; if the names of the columns stand further down, remove the lines above them' : ''
-        }`,
+        `say --${role} ${column} (data.csv.${role})${open ? '; if that line is a row, say --no-header (data.csv.header: false)' : ''}${
+          isWide ? '; if each column is an item, write a row for each rating, such as by melt of pandas' : ''
+        }${hasGaps ? '; if the names of the columns stand further down, remove the lines above them' : ''}`,
       );
     }
     if (others.length > 0) {

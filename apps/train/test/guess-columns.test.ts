@@ -205,6 +205,13 @@ describe('users and items', () => {
     expect((await guessOf(table({ who: user, item, rating: stars }), { user: 'who' })).user).toBe('who');
   });
 
+  it('may be a title, or columns of their own, which the message says', async () => {
+    await expect(guessOf(table({ user, movie_title: item, rating: stars }))).rejects.toThrow(/say --item movie_title/);
+    await expect(guessOf(table({ user, x1: stars, x2: stars, x3: () => '', x4: stars }))).rejects.toThrow(
+      /no column looks like the item .*if each column is an item, write a row for each rating/,
+    );
+  });
+
   it('are named where a program for tables rounded them', async () => {
     const guess = await guessOf(table({ user: (row) => `1.23457E+${11 + (row % 3)}`, item, rating: stars }));
     expect(guess.notes.join()).toMatch(/user: 12 ids are rounded numbers/);

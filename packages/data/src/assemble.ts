@@ -114,12 +114,13 @@ export async function assembleDataset(assembly: Assembly): Promise<Dataset> {
 
   const [train, valid, test] = splits as [Split, Split, Split];
   const items = [{ id: '', title: '' }, ...item.values.map((value) => assembly.itemOf(value))];
-  const garbled = garbledWarnings(items.map(({ title }) => title));
+  const users = ['', ...user.values.map((value) => assembly.userId(value))];
+  const garbled = [...garbledWarnings(items.map(({ title }) => title)), ...garbledWarnings(users, 'user id')];
   const parts = {
     name: assembly.name,
     recipe: assembly.recipe,
     warnings: [...(assembly.warnings ?? []), ...garbled, ...remarks({ train, valid, test }, user.ids, item.ids)],
-    users: ['', ...user.values.map((value) => assembly.userId(value))],
+    users,
     items,
     splits: { train, valid, test },
     positiveOffset,

@@ -103,8 +103,8 @@ export class CsvSplitter {
         return;
       }
       const line = this.line;
-      this.refuse(line, errors, end - start);
       const row = text.slice(start, end);
+      this.refuse(line, errors, row);
       start = end;
       this.line += countLines(row);
       if (row !== '\n' && row !== '\r\n') records.push({ line, fields: this.withoutReturn(data, row, line) });
@@ -120,14 +120,15 @@ export class CsvSplitter {
     return [input, { delimiter: this.separator, newline: '\n' }];
   }
 
-  private refuse(line: number, errors: readonly Papa.Problem[], length: number): void {
+  private refuse(line: number, errors: readonly Papa.Problem[], row: string): void {
     const fail = (problem: string, fix?: string): never => {
       throw new InputError(problem, { code: 'csv.syntax', place: `${this.name}:${line}`, fix });
     };
     if (errors.some(({ code }) => code === 'InvalidQuotes')) {
-      fail('text after a closing quote', 'double the quotes inside a field');
+      const escaped = row.includes('\\"') ? ': write "" for \\"' : '';
+      fail('text after a closing quote', `double the quotes inside a field${escaped}`);
     }
-    if (length > maximumRow) fail(`a row is longer than ${maximumRow} characters; is a quoted field never closed?`);
+    if (row.length > maximumRow) fail(`a row is longer than ${maximumRow} characters; is a quoted field never closed?`);
     if (errors.length > 0) fail('a quoted field is never closed');
   }
 

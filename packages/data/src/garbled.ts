@@ -32,8 +32,12 @@ export function repairedText(text: string): string | undefined {
   return found ? repaired : undefined;
 }
 
-/** Warnings about titles that hold the signs of a wrong encoding: letters of another one, `\uFFFD`, control characters. */
-export function garbledWarnings(titles: Iterable<string>): string[] {
+/**
+ * Warnings about titles that hold the signs of a wrong encoding: letters of another one, `\uFFFD`, control characters.
+ *
+ * @param what one of them is, for messages
+ */
+export function garbledWarnings(titles: Iterable<string>, what = 'title'): string[] {
   const found = { repaired: 0, lost: 0 };
   let example = '';
   let lostExample = '';
@@ -49,12 +53,12 @@ export function garbledWarnings(titles: Iterable<string>): string[] {
   const warnings: string[] = [];
   if (found.repaired > 0) {
     warnings.push(
-      `${found.repaired} titles seem to be UTF-8 that was read in another encoding (${example}); save their file again from its source`,
+      `${found.repaired} ${what}s seem to be UTF-8 that was read in another encoding (${example}); save their file again from its source`,
     );
   }
   if (found.lost > 0) {
     warnings.push(
-      `${found.lost} titles hold characters that no title has (${lostExample}); their file was saved in another encoding, or letters were lost`,
+      `${found.lost} ${what}s hold characters that no ${what} has (${lostExample}); their file was saved in another encoding, or letters were lost`,
     );
   }
   return warnings;

@@ -66,6 +66,11 @@ describe('CsvSplitter', () => {
   it.each([
     ['a quote that is never closed', 'a,b\n\n"c\n,d\ne,f\n', '3: a quoted field is never closed'],
     ['one in the last row', 'a,b\nc,"d', '2: a quoted field is never closed'],
+    [
+      'a quote after a backslash',
+      'a\n"b \\"c\\" d"\n',
+      '2: text after a closing quote; double the quotes inside a field: write "" for \\"',
+    ],
     ['text after a quote', 'a\n"b\n"c,d\n', '2: text after a closing quote; double the quotes inside a field'],
     [
       'text after a quote, and the file ends',

@@ -114,6 +114,10 @@ describe('a CSV file', () => {
   it('whose titles were garbled before gives a warning with an example', async () => {
     const twice = asWindows(utf8(titles));
     expect((await build(utf8(twice))).warnings.join()).toMatch(/2 titles seem to be UTF-8 .*"AmÃ©lie" for "Amélie"/);
+    const users = events.replaceAll('\na,', '\nJosÃ©,');
+    expect((await build(utf8(titles), {}, utf8(users))).warnings.join()).toMatch(
+      /1 user ids seem to be UTF-8 .*"José"/,
+    );
     expect((await build(utf8(titles.replace('é', '\ufffd')))).warnings.join()).toMatch(/1 titles hold characters/);
     expect((await build(utf8(titles))).warnings.join()).not.toMatch(/titles (seem|hold)/);
   });
