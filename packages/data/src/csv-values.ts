@@ -78,6 +78,8 @@ const flagWords: ReadonlyMap<string, boolean> = new Map([
 
 /** A mark as people and programs write it: 1, 1.0, true, yes; 0, 0.0, False, n. Undefined for anything else. */
 export function parseFlag(text: string): boolean | undefined {
+  // Most texts of a file are no mark, and longer than any.
+  if (text.length > 40) return undefined;
   const word = text.trim().toLowerCase();
   const said = flagWords.get(word);
   if (said !== undefined) return said;
