@@ -15,8 +15,8 @@ export interface WriteFolderOptions {
 }
 
 /**
- * Writes a folder that appears whole, by rename, or not at all: on failure parents that were missing are gone again, and
- * an earlier folder is as it was.
+ * Writes a folder that appears whole, by rename, or not at all: on failure parents that were missing are gone again,
+ * and an earlier folder is as it was.
  * @param path absolute; absent, or an empty folder, or with `replace` any folder
  * @throws InputError when it holds something already or cannot be made
  */

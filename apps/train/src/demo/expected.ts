@@ -1,4 +1,7 @@
-/** How long an experiment of the demo should take: a guess from its config, so that it stays true when the config changes. */
+/**
+ * How long an experiment of the demo should take: a guess from its config, so that it stays true when the config
+ * changes.
+ */
 
 import { cfMethods, type ExperimentConfig } from '@crossgate/experiment';
 import { methods as languageModelMethods, stagesOf, usesCf } from '@crossgate/fusion/methods';
@@ -15,7 +18,10 @@ export interface SplitRows {
   readonly test: number;
 }
 
-/** Seconds on two cores through software Vulkan. A CF model is taken to need all its epochs at the rate of MF, unless `cf.run` is given. */
+/**
+ * Seconds on two cores through software Vulkan. A CF model is taken to need all its epochs at the rate of MF, unless
+ * `cf.run` is given.
+ */
 export function expectedSeconds(config: ExperimentConfig, rows: SplitRows): number {
   const declaration = languageModelMethods.find(({ name }) => name === config.method);
   const factorizes =

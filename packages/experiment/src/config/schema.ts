@@ -1,4 +1,7 @@
-/** The experiment config: every key with its type, default and meaning. Defaults follow the paper unless the text says otherwise. */
+/**
+ * The experiment config: every key with its type, default and meaning. Defaults follow the paper unless the text says
+ * otherwise.
+ */
 import { addedCfModels, baselines } from '@crossgate/cf/registry';
 import { InputError } from '@crossgate/core';
 import { methods as hybridMethods } from '@crossgate/fusion/methods';

@@ -1,4 +1,7 @@
-/** The runner of every method: baselines are here, models are asked of `@crossgate/cf`, those with an LLM of `@crossgate/fusion`. */
+/**
+ * The runner of every method: baselines are here, models are asked of `@crossgate/cf`, those with an LLM of
+ * `@crossgate/fusion`.
+ */
 import { baselines } from '@crossgate/cf/registry';
 import { findOwnMethod, type OwnMethodName } from '../config/own-methods';
 import { cfMethods, type ExperimentConfig } from '../config/schema';

@@ -1,4 +1,7 @@
-/** The rooms `baseline` and `cf`: trivial baselines and collaborative filtering. Options of each model are as it declares them. */
+/**
+ * The rooms `baseline` and `cf`: trivial baselines and collaborative filtering. Options of each model are as it
+ * declares them.
+ */
 import type { CfControl } from '@crossgate/cf';
 import {
   addedCfModels,
@@ -121,7 +124,10 @@ export const cfKeys = {
 /** `cf`. */
 export const cf = z.strictObject(cfKeys);
 
-/** `cf` with the models that were registered. Their keys are read by name alone: the type is that of the models known here. */
+/**
+ * `cf` with the models that were registered. Their keys are read by name alone: the type is that of the models known
+ * here.
+ */
 export function currentCf(): typeof cf {
   const added = addedCfModels();
   const keys = { ...cfKeys, model: modelType(cfMethods()), ...sectionsOf(added) };
