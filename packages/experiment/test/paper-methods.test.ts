@@ -166,7 +166,7 @@ describe.skipIf(adapters.length === 0)('is refused', () => {
       /cf\.run: sasrec and asvd both make user vectors of histories; at most one/,
     ],
     [['method=ccf', 'cf.run=[mf, nowhere]'], /nowhere.*run not found/],
-    [['method=ccf', 'cf.run=[mf]'], /cf\.run: must be the folder of a run, or a list of two/],
+    [['method=ccf', 'cf.run=[mf]'], /cf\.run: must have 2 entries, got/],
     [
       [
         'method=instruct',

@@ -44,7 +44,15 @@ export interface ItemMap {
 export async function drawItemMap(
   embeddings: ItemEmbeddings,
   titles: readonly string[],
-  { session, seed }: { readonly session: Pick<Session, 'progress' | 'signal'>; readonly seed: number },
+  {
+    session,
+    seed,
+  }: {
+    /** Shows progress, and stops the work. */
+    readonly session: Pick<Session, 'progress' | 'signal'>;
+    /** Of the initial positions. */
+    readonly seed: number;
+  },
 ): Promise<ItemMap> {
   const kinds = embeddingKinds(embeddings);
   const { hiddenSize } = embeddings;

@@ -135,7 +135,10 @@ export function currentCf(): typeof cf {
 }
 
 /** What may stand in the place of CF vectors, to see what these are worth. */
-export const CONTROLS = ['none', 'permuted-items', 'permuted-users', 'random-vectors', 'permuted-at-evaluation'] as const satisfies readonly (
-  | CfControl
-  | 'none'
-)[];
+export const CONTROLS = [
+  'none',
+  'permuted-items',
+  'permuted-users',
+  'random-vectors',
+  'permuted-at-evaluation',
+] as const satisfies readonly (CfControl | 'none')[];
