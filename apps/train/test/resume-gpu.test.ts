@@ -112,9 +112,9 @@ describe.skipIf(adapters.length === 0)('resume on a GPU', () => {
       );
     };
     await writeAtomic(path, encodeState(changed(5, 0)));
-    expectBadInput(await train('mf.yaml'), /cf\.safetensors has vectors of width 5, but cf\.cfDim is 6/);
+    expectBadInput(await train('mf.yaml'), /cf\.safetensors: has vectors of width 5, but cf\.cfDim is 6/);
     await writeAtomic(path, encodeState(changed(6, 1)));
-    expectBadInput(await train('mf.yaml'), /cf\.safetensors has 15 users and 9 items, but the data set has 14 and 9/);
+    expectBadInput(await train('mf.yaml'), /cf\.safetensors: has 15 users and 9 items, but the data set has 14 and 9/);
     await writeAtomic(path, encodeState(state, { details: '{"model": ' }));
     expectBadInput(await train('mf.yaml'), /cf\.safetensors: its details are not a JSON object/);
     await writeAtomic(path, encodeState(state));

@@ -162,7 +162,13 @@ async function tune(context: RunnerContext, run: RunFolder, client: ApiClient, m
   const { config, session } = context;
   const { log, signal } = session;
   const lines = trainingPrompts(context, make).map(({ messages, label }) => trainingLine(messages, label));
-  if (lines.length === 0) throw new InputError('there are no train rows to tune on', { place: 'api.fineTune' });
+  if (lines.length === 0) {
+    throw new InputError('there are no train rows to tune on', {
+      code: 'config.value',
+      place: 'api.fineTune',
+      fix: 'leave it out, or change data.split',
+    });
+  }
   await run.write(TRAINING_FILE, lines.join(''));
   const { epochs } = config.training.stage1;
   const { model, pollEvery } = config.api;

@@ -2,8 +2,6 @@
 
 import { join } from 'node:path';
 import type { CfBackend } from '@crossgate/cf';
-import { InputError } from '@crossgate/core';
-import { kindOf } from '@crossgate/files';
 import {
   buildHybridModel,
   type Channel,
@@ -20,6 +18,7 @@ import { openAdapter } from '@crossgate/llm/node';
 import { type HostState, parseState, writeGroup } from '@crossgate/tensor';
 import { openFile } from '@crossgate/tensor/node';
 import { loadBackends, scoredModel } from './backends';
+import { requireRunFile } from './cf-phase';
 import type { HybridParts, Prompts } from './hybrid-parts';
 import { knownUsers } from './known-users';
 import { neighborLists } from './neighbors';
@@ -93,7 +92,7 @@ async function loadChannels(
   const fused = usesCf(method) ? backends : [];
   if (fused.length === 0 && learned === 0) return [];
   const file = join(run, 'fusion.safetensors');
-  if ((await kindOf(file)) !== 'file') throw new InputError(`${file}: is missing; the run folder is not whole`);
+  await requireRunFile(file);
   const source = await openFile(file);
   const { state } = await parseState(source).finally(() => source.close());
   const { seed, alg, gate } = config;
