@@ -1,7 +1,7 @@
 /** A lock file, so that two processes never write one folder. A lock left by a dead process is taken over. */
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { link, open, readFile, rename, rm, unlink, writeFile } from 'node:fs/promises';
+import { link, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { CrossgateError, InputError } from '@crossgate/core';
 import { temporaryName, withPath } from './atomic';
@@ -92,7 +92,15 @@ export async function checkUnlocked(path: string): Promise<void> {
   if (holder !== undefined && (await staysAlive(holder))) throw heldBy(path, holder, 'run');
 }
 
-const readLock = (path: string): Promise<string> => readFile(path, 'utf8').catch(() => '');
+/** The text of a lock; null when there is none, which is another thing than an empty one. */
+async function readLock(path: string): Promise<string | null> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw withPath(error, path);
+  }
+}
 
 /** Makes the lock file with its text in one go, so that nobody sees it empty. Returns false when there is one. */
 async function create(path: string, text: string): Promise<boolean> {
@@ -119,17 +127,29 @@ async function create(path: string, text: string): Promise<boolean> {
   }
 }
 
-/** Moves a dead lock away. Renaming is atomic: of several processes that find it, one does. */
-async function removeDead(path: string, found: string): Promise<void> {
-  const aside = temporaryName(path);
-  const moved = await rename(path, aside).then(
-    () => true,
-    () => false,
-  );
-  if (!moved) return;
-  // Another process may have taken the dead lock over since it was read: that one is put back.
-  if ((await readLock(aside)) !== found) await link(aside, path).catch(() => {});
-  await unlink(aside);
+/** Milliseconds between two looks at a lock that another process is taking over. */
+const PAUSE = 20;
+
+/**
+ * Removes a dead lock. Only who holds the guard beside it may, and looks at it once more: a living lock cannot come in the
+ * place of the dead one before that is gone, so none is ever removed.
+ * @param found the text of the dead lock
+ * @param text of this process's own lock, which says whose the guard is
+ */
+async function removeDead(path: string, found: string, text: string): Promise<void> {
+  const guard = `${path}.takeover`;
+  if (await create(guard, text)) {
+    try {
+      if ((await readLock(path)) === found) await rm(path, { force: true });
+    } finally {
+      await rm(guard, { force: true });
+    }
+    return;
+  }
+  // It is held for a moment, unless its process was killed in that moment.
+  const holder = parseHolder((await readLock(guard)) ?? '');
+  if (holder !== undefined && !isAlive(holder)) await rm(guard, { force: true });
+  else await new Promise((resolve) => setTimeout(resolve, PAUSE));
 }
 
 /**
@@ -142,7 +162,7 @@ export async function acquireLock(path: string, folder = 'run'): Promise<Lock> {
   const own: Holder = { pid: process.pid, host: hostname(), started: startTime(process.pid) };
   // Something of its own for every lock: a process may take one twice in its life.
   const text = JSON.stringify({ ...own, token: randomUUID() });
-  for (let attempt = 0; attempt < 5; attempt++) {
+  for (let attempt = 0; attempt < 100; attempt++) {
     if (await create(path, text)) {
       return {
         async check() {
@@ -172,9 +192,11 @@ export async function acquireLock(path: string, folder = 'run'): Promise<Lock> {
       await new Promise((resolve) => setTimeout(resolve, 500));
       found = await readLock(path);
     }
+    // Given back or taken over since: it is free, or another's.
+    if (found === null) continue;
     const holder = parseHolder(found);
     if (holder !== undefined && (await staysAlive(holder))) throw heldBy(path, holder, folder);
-    await removeDead(path, found);
+    await removeDead(path, found, text);
   }
   throw new InputError('the lock cannot be taken', {
     code: 'file.locked',
