@@ -83,7 +83,7 @@ export const paperProfiles: readonly PaperProfile[] = [
   },
   {
     name: 'small',
-    summary: 'MovieLens-1M with stories260K, or the model of --model; 4,000 training rows a stage, one seed',
+    summary: 'MovieLens-1M with stories260K, or the model of --model; 12,000 training rows a stage, one seed',
     datasets: [{ name: 'ml-1m', published: 'ml-1m', settings: {} }],
     seeds: [1],
     common: {},
