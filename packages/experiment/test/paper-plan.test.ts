@@ -58,6 +58,8 @@ describe('the numbers', () => {
   it('rows are chosen by part and word', () => {
     expect(rowsOf(['table4'], ['stage']).map(({ id }) => id)).toEqual(['table4/ccf-lightgcn-stage-1']);
     expect(rowsOf(['table2'], ['stage'])).toEqual([]);
+    expect(rowsOf(['table3'], ['tallrec']).map(({ id }) => id)).toEqual(['table3/tallrec', 'table3/tallrec-twice']);
+    expect(rowsOf(['table3'], ['table3/tallrec']).map(({ id }) => id)).toEqual(['table3/tallrec']);
     expect(experimentsOf(['table4'], rowsOf(['table4'], ['stage']))).toEqual([
       'lightgcn',
       'ccf-lightgcn',

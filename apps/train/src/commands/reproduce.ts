@@ -128,7 +128,7 @@ export function registerReproduce(program: Command, host: Host): void {
     .option('--profile <name>', `how large: ${paperProfiles.map(({ name }) => name).join(', ')}`, 'small')
     .option('--model <path>', "language model, in place of the profile's")
     .option('--seeds <list>', "seeds with commas, in place of the profile's")
-    .option('--only <word>', 'only rows whose id contains this word (repeatable)', collect)
+    .option('--only <word>', 'only the row of this id, or rows whose id contains this word (repeatable)', collect)
     .option('--out <dir>', 'folder of runs and tables (default: runs/reproduce-<profile>)')
     .option('--set <key=value>', 'change a key of the configs of all experiments (repeatable)', collect)
     .option('--list', 'show what would be run and what it costs, and stop')

@@ -121,12 +121,13 @@ function withoutOperation(api: ExperimentConfig['api']): Plain {
 
 /**
  * The rows of some parts, those whose id matches alone.
- * @param only words of which one must be part of the id; all rows without any
+ * @param only ids, or words of which one must be part of the id; all rows without any
  */
 export function rowsOf(parts: readonly PaperPart[], only: readonly string[] = []): PaperRow[] {
-  return paperRows.filter(
-    ({ id, part }) => parts.includes(part) && (only.length === 0 || only.some((word) => id.includes(word))),
-  );
+  // A whole id means that row, and not those whose ids begin like it.
+  const isWhole = new Set(only.filter((word) => paperRows.some(({ id }) => id === word)));
+  const isChosen = (id: string) => only.some((word) => (isWhole.has(word) ? id === word : id.includes(word)));
+  return paperRows.filter(({ id, part }) => parts.includes(part) && (only.length === 0 || isChosen(id)));
 }
 
 /** The experiments that some parts need, those with the vectors of others behind these. */
