@@ -56,6 +56,12 @@ export interface RunOptions {
   readonly run?: string;
   /** Continue a run that is there; `if-begun` starts it where it is not. */
   readonly resume?: boolean | 'if-begun';
+  /**
+   * Run folders. The stages that a training on a language model begins with are not trained again where a finished one of
+   * these has them bit for bit: the same data, model, vectors, settings, seed, adapter and version. The log says so, and
+   * `details.stages` names the run. Default: none.
+   */
+  readonly stagesFrom?: readonly string[];
 }
 
 /**
@@ -88,7 +94,8 @@ export async function runExperiment(
     try {
       // Finished by another process while the method was opened.
       if (run.state === 'complete') return await storedResult(path, shown, session);
-      return await trainAndScore({ config, dataset, session, runner, opened, run, shown });
+      const { stagesFrom = [] } = options;
+      return await trainAndScore({ config, dataset, session, runner, opened, run, shown, stagesFrom });
     } catch (error) {
       await run.abandon();
       const from = run.resumesFrom;
@@ -143,6 +150,7 @@ interface Experiment {
   readonly run: RunFolder;
   /** Path of the run folder, as the user gave it. */
   readonly shown: string;
+  readonly stagesFrom: readonly string[];
 }
 
 async function trainAndScore(experiment: Experiment): Promise<ExperimentResult> {
@@ -161,7 +169,7 @@ async function trainAndScore(experiment: Experiment): Promise<ExperimentResult> 
     memory.trim();
     memory.resetPeak();
   }
-  const outcome = await opened.train(run);
+  const outcome = await opened.train(run, experiment.stagesFrom);
   throwIfInterrupted(session.signal);
   const metrics: Partial<Record<SplitName, SplitMetrics>> = {};
   for (const split of config.evaluation.splits) {

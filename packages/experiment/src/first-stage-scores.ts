@@ -36,7 +36,7 @@ export async function firstStageScores(
     import('./runners/hybrid-run'),
     import('./runners/cf'),
   ]);
-  const { declaredMethod, stagesOfConfig } = await import('./runners/hybrid-parts');
+  const { declaredMethod, stagesOfConfig } = await import('./runners/declared-stages');
   const stages = stagesOfConfig(declaredMethod(config), config);
   const [first, second] = stages;
   if (first === undefined || second === undefined) throw refuse('has no second stage');

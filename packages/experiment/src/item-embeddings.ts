@@ -31,7 +31,7 @@ export async function fusedItemEmbeddings(
     await Promise.all([
       import('@crossgate/fusion'),
       import('./runners/hybrid'),
-      import('./runners/hybrid-parts'),
+      import('./runners/declared-stages'),
       import('./runners/hybrid-run'),
       import('./runners/embed-items'),
     ]);

@@ -5,7 +5,15 @@ import { listAdapters } from '@crossgate/gpu/node';
 import { LlamaModel } from '@crossgate/llm';
 import { folderWith, inventedMl1m, writeTinyModel } from '@crossgate/testing/node';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { openSession, type PaperPlan, type PaperProfile, paperCosts, reproducePaper, type Session } from '../src';
+import {
+  openSession,
+  type PaperPlan,
+  type PaperProfile,
+  paperCosts,
+  readResult,
+  reproducePaper,
+  type Session,
+} from '../src';
 
 const adapters = await listAdapters();
 
@@ -68,6 +76,10 @@ describe.skipIf(adapters.length === 0)('reproducePaper', { timeout: 240_000 }, (
     expect(row('figure3/ccf-lightgcn', 'amazon-books')).toMatchObject({ status: 'absent', auc: null, seeds: [] });
     expect(row('figure3/ccf-lightgcn', 'amazon-books').reason).toMatch(/nowhere/);
     const runs = await readdir(join(cwd, 'out', 'runs'));
+    const [shared] = runs.filter((name) => name.startsWith('ccf-lightgcn-stage-1-ml-1m-1-'));
+    const [source] = runs.filter((name) => /^ccf-lightgcn-ml-1m-1-/.test(name));
+    const { details } = await readResult(join(cwd, 'out', 'runs', shared!));
+    expect(details).toMatchObject({ stages: [{ name: 'stage1', run: join('out', 'runs', source!) }] });
     // Once for all rows that show it, and once for each seed.
     expect(runs.filter((name) => /^ccf-lightgcn-ml-1m-1-/.test(name))).toHaveLength(1);
     expect(runs.filter((name) => name.startsWith('lightgcn-'))).toHaveLength(2);
@@ -114,8 +126,8 @@ describe.skipIf(adapters.length === 0)('reproducePaper', { timeout: 240_000 }, (
     const costs = await paperCosts(plan, session, { parts: ['table4'], only: ['stage-1'] });
     expect(costs.filter(({ dataset }) => dataset === 'ml-1m')).toMatchObject([
       { experiment: 'lightgcn', seeds: 2, trainedPrompts: 0, scoredPrompts: 0, rows: [] },
-      { experiment: 'ccf-lightgcn', seeds: 2, trainedPrompts: 2 * 2 * 12 },
-      { experiment: 'ccf-lightgcn-stage-1', seeds: 2, trainedPrompts: 2 * 12, rows: ['table4/ccf-lightgcn-stage-1'] },
+      { experiment: 'ccf-lightgcn', seeds: 2, trainedPrompts: 2 * 2 * 12, stagesFrom: null },
+      { experiment: 'ccf-lightgcn-stage-1', seeds: 2, trainedPrompts: 0, stagesFrom: 'ccf-lightgcn' },
     ]);
     await session.close();
   });

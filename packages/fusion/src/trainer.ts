@@ -106,6 +106,16 @@ export interface BestState {
   readonly parameters: HostState;
 }
 
+/** The first stages of a training, done by another training that is the same up to their end. */
+export interface FinishedStages {
+  /** How many they are. */
+  readonly stages: number;
+  /** Values of the groups that they train; the others are as the model was built. */
+  readonly parameters: HostState;
+  /** Which state these values are; null where none is chosen. */
+  readonly best: Omit<BestState, 'parameters'> | null;
+}
+
 /** What {@link trainHybrid} trains, on which data, and how. */
 export interface TrainerOptions {
   /** The model, whose parameters are changed in place. */
@@ -150,6 +160,10 @@ export interface TrainerOptions {
   readonly checkpointEvery: number | null;
   /** State to continue from, as {@link onCheckpoint} got it. */
   readonly resume?: TrainerState | undefined;
+  /**
+   * Stages to begin after; not read with a state to continue from. With activations in f16 the loss scale begins anew.
+   */
+  readonly finished?: FinishedStages | undefined;
   /** Called with the numbers of each step, one step late. */
   readonly onStep?: (report: StepReport) => void;
   /** Called after each evaluation. */
@@ -199,14 +213,21 @@ class Trainer {
   }
 
   async run(): Promise<BestState | null> {
-    const { model, stages, resume } = this.#options;
+    const { model, stages, resume, finished } = this.#options;
     if (resume) {
       for (const group of model.allGroups()) writeGroup(group, resume.parameters, 'checkpoint');
       this.#best = resume.best;
       this.#sinceBest = resume.evaluationsSinceBest;
       this.#lossScale = resume.lossScale ?? undefined;
+    } else if (finished) {
+      for (const stage of stages.slice(0, finished.stages)) {
+        for (const name of this.#trainedBy(stage)) {
+          for (const group of model.groups().get(name) ?? []) writeGroup(group, finished.parameters, 'finished stages');
+        }
+      }
+      this.#best = finished.best && { ...finished.best, parameters: await this.#readParameters() };
     }
-    for (let stage = resume?.stage ?? 0; stage < stages.length; stage++) {
+    for (let stage = resume?.stage ?? finished?.stages ?? 0; stage < stages.length; stage++) {
       // Scores with another prompt cannot be compared with this one's.
       if (stages[stage]!.best === 'own' && resume?.stage !== stage) this.#best = null;
       await this.#runStage(stage, resume?.stage === stage ? resume : undefined);
@@ -218,10 +239,10 @@ class Trainer {
   }
 
   async #runStage(stage: number, resume: TrainerState | undefined): Promise<void> {
-    const { model, dataset, trainCf, seed, stages, signal, checkpointEvery } = this.#options;
+    const { model, dataset, seed, stages, signal, checkpointEvery } = this.#options;
     const declaration = stages[stage]!;
     const settings = this.#options.settings[declaration.settings];
-    const trains = new Set<GroupName>(declaration.trains.filter((name) => name !== 'cf' || trainCf));
+    const trains = this.#trainedBy(declaration);
     const groups: ParameterGroup[] = [];
     for (const [name, named] of model.groups()) {
       for (const group of named) group.trainable = trains.has(name);
@@ -274,6 +295,10 @@ class Trainer {
       scaler?.release();
       for (const group of model.allGroups()) group.trainable = false;
     }
+  }
+
+  #trainedBy({ trains }: StageDeclaration): ReadonlySet<GroupName> {
+    return new Set(trains.filter((name) => name !== 'cf' || this.#options.trainCf));
   }
 
   /**

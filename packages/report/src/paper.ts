@@ -187,9 +187,9 @@ export function figure3({ rows }: Reproduction): Promise<string> | null {
 /** What a reproduction will cost, before it starts. */
 export function costTable(costs: readonly PaperCost[]): string {
   return renderTable(
-    ['experiment', 'data', right('runs'), right('prompts trained'), right('prompts scored'), 'rows'],
-    costs.map(({ experiment, dataset, seeds, trainedPrompts, scoredPrompts, rows }) => [
-      ...[experiment, dataset, seeds, trainedPrompts, scoredPrompts, rows.join(' ')],
+    ['experiment', 'data', right('runs'), right('prompts trained'), right('prompts scored'), 'stages from', 'rows'],
+    costs.map(({ experiment, dataset, seeds, trainedPrompts, scoredPrompts, stagesFrom, rows }) => [
+      ...[experiment, dataset, seeds, trainedPrompts, scoredPrompts, stagesFrom ?? '', rows.join(' ')],
     ]),
   );
 }

@@ -1,5 +1,6 @@
 /** Runs each experiment of the paper once, under a name that tells when it was run before. */
-import { join } from 'node:path';
+import { readdir } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import { describeError, InterruptedError, isInputError } from '@crossgate/core';
 import type { Dataset } from '@crossgate/data';
 import { declarationOf } from '../config/method-defaults';
@@ -7,7 +8,7 @@ import type { ExperimentConfig } from '../config/schema';
 import { type ExperimentResult, runExperiment } from '../experiment';
 import { locateModel } from '../locate';
 import type { Session } from '../session';
-import { paperExperiment } from './experiments';
+import { paperExperiment, paperExperiments } from './experiments';
 import { cellHash, type PaperCell, type PaperPlan, paperCell, seedsOf, withBackends } from './plan';
 
 /** What came of an experiment on one data set, over its seeds. */
@@ -53,7 +54,8 @@ export class Laboratory {
         if ('status' in made) return made;
         const { config, run } = made;
         session.log.info(`${key}, ${dataset.name}, seed ${seed}`);
-        const result = await runExperiment(config, session, { run, resume: 'if-begun' });
+        const stagesFrom = await this.#trainedBefore(dataset, seed);
+        const result = await runExperiment(config, session, { run, resume: 'if-begun', stagesFrom });
         if (result.adapter !== null) this.adapter = result.adapter;
         results.push({ run, result });
       }
@@ -65,6 +67,19 @@ export class Laboratory {
       session.log.warn(`${key}, ${dataset.name}: ${reason}`);
       return { status: absent ? 'absent' : 'failed', reason };
     }
+  }
+
+  /** Folders of runs on a language model that may have stages in common, in the order of the experiments. */
+  async #trainedBefore(dataset: PaperCell['dataset'], seed: number): Promise<string[]> {
+    const folder = join(this.out, 'runs');
+    const names = (await readdir(resolve(this.session.cwd, folder)).catch(() => [])).sort();
+    return paperExperiments
+      .filter(({ method }) => declarationOf(method) !== undefined)
+      .flatMap(({ key }) => {
+        const beginning = `${key}-${dataset.name}-${seed}-`;
+        return names.filter((name) => name.startsWith(beginning) && !name.slice(beginning.length).includes('-'));
+      })
+      .map((name) => join(folder, name));
   }
 
   /** The config of one run with its folder, once the runs it is given vectors of are there. */

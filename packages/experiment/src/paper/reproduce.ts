@@ -6,6 +6,7 @@ import { stagesOf } from '@crossgate/fusion/methods';
 import { type Comparison, compareRuns } from '../comparison';
 import { declarationOf } from '../config/method-defaults';
 import type { ExperimentConfig } from '../config/schema';
+import { type StageKey, stageKeys, stagesInCommon } from '../runners/stage-keys';
 import type { Session } from '../session';
 import { type CaseStudy, studyCase } from './case-study';
 import { paperExperiment } from './experiments';
@@ -186,13 +187,14 @@ async function scoreRow(lab: Laboratory, row: PaperRow, dataset: PaperCell['data
     ...{ relativeImprovement: null, difference: null, seconds: null, runs: [] },
   };
   if (experiment === null) return { ...shared, ...empty, status: 'missing', reason: row.missing!.reason };
+  // First, as in the list of costs: what both have in common is then trained by the base.
+  const of = base === null ? null : await lab.outcome(base, dataset);
   const outcome = await lab.outcome(experiment, dataset);
   if (outcome.status !== 'done') return { ...shared, ...empty, status: outcome.status, reason: outcome.reason };
   const results = outcome.results.map(({ result }) => result);
   const tests = results.map(({ metrics }) => metrics.test);
   const auc = overSeeds(tests.map((test) => test?.auc));
   const mean = auc?.mean ?? null;
-  const of = base === null ? null : await lab.outcome(base, dataset);
   const from =
     of?.status === 'done' ? (overSeeds(of.results.map(({ result }) => result.metrics.test?.auc))?.mean ?? null) : null;
   const isSame = dataset.name === dataset.published;
@@ -277,10 +279,12 @@ export interface PaperCost {
   readonly dataset: string;
   /** Number of runs. */
   readonly seeds: number;
-  /** Prompts that all seeds train on and score; 0 without a language model. */
+  /** Prompts that all seeds train on; 0 without a language model. */
   readonly trainedPrompts: number;
   /** Prompts scored at validations and at the end. */
   readonly scoredPrompts: number;
+  /** An earlier experiment whose first stages are those of this one, and are not trained again; null where none is. */
+  readonly stagesFrom: string | null;
   /** Which rows show it. */
   readonly rows: readonly string[];
 }
@@ -302,12 +306,19 @@ export async function paperCosts(
         return { train: 0, valid: 0, test: 0 };
       },
     );
+    const before: { readonly key: string; readonly stages: readonly StageKey[] }[] = [];
     for (const key of experimentsOf(parts, rows)) {
-      const cell = await paperCell(plan, key, dataset, 1);
-      const { length: seeds } = seedsOf(plan, cell.experiment);
-      const [trained, scored] = promptsOf(cell.config, splits);
+      const { config, experiment } = await paperCell(plan, key, dataset, 1);
+      const { length: seeds } = seedsOf(plan, experiment);
+      const isTrained = declarationOf(experiment.method) !== undefined;
+      const stages = isTrained ? stageKeys(config, { data: '', model: '', vectors: experiment.backends }) : [];
+      const alike = before.map((other) => ({ key: other.key, count: stagesInCommon(stages, other.stages) }));
+      const count = Math.max(0, ...alike.map((other) => other.count));
+      const stagesFrom = count === 0 ? null : alike.find((other) => other.count === count)!.key;
+      before.push({ key, stages });
+      const [trained, scored] = promptsOf(config, splits, count);
       costs.push({
-        ...{ experiment: key, label: cell.experiment.label, dataset: dataset.name, seeds },
+        ...{ experiment: key, label: experiment.label, dataset: dataset.name, seeds, stagesFrom },
         ...{ trainedPrompts: seeds * trained, scoredPrompts: seeds * scored },
         rows: rows.filter(({ experiment }) => experiment === key).map(({ id }) => id),
       });
@@ -316,10 +327,14 @@ export async function paperCosts(
   return costs;
 }
 
-/** Prompts that a run trains on, and that it scores: at validations, and at the end. None without a language model. */
+/**
+ * Prompts that a run trains on, and that it scores: at validations, and at the end. None without a language model.
+ * @param taken stages from the first on that it takes from another run
+ */
 function promptsOf(
   { training, evaluation, method, api }: ExperimentConfig,
   rows: Readonly<Record<'train' | 'valid' | 'test', number>>,
+  taken: number,
 ): [number, number] {
   const declaration = declarationOf(method);
   const isClosed = method === 'api-llm';
@@ -328,7 +343,7 @@ function promptsOf(
     ? stagesOf(declaration, training.strategy).map(({ settings }) => settings)
     : (['stage1'] as const).filter(() => api.fineTune);
   let [trained, scored] = [0, 0];
-  for (const name of stages) {
+  for (const name of stages.slice(taken)) {
     const { rows: wanted, epochs, batchSize, evaluateEvery } = training[name];
     const passes = Math.min(wanted ?? rows.train, rows.train) * epochs;
     trained += passes;

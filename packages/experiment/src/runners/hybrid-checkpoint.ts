@@ -29,13 +29,22 @@ const hybridCheckpoint = z.strictObject({
   evaluationsSinceBest: count,
   lossScale: lossScaleState.nullable().default(null),
   best: z.strictObject({ stage: count, step: count, auc: z.number().min(0).max(1) }).nullable(),
+  origin: z.strictObject({ run: z.string(), stages: count }).nullable().default(null),
 });
 type HybridCheckpoint = z.output<typeof hybridCheckpoint>;
+
+/** The run that the first stages of a training were taken from, and how many; null where it trained all of them. */
+export type StageOrigin = HybridCheckpoint['origin'];
 
 const PARTS = ['parameters', 'moments', 'best'] as const;
 
 /** Saves `last`, and `best` too when `newBest` says so. */
-export async function saveHybridCheckpoint(run: RunFolder, state: TrainerState, newBest: boolean): Promise<void> {
+export async function saveHybridCheckpoint(
+  run: RunFolder,
+  state: TrainerState,
+  newBest: boolean,
+  origin: StageOrigin,
+): Promise<void> {
   const { stage, step, optimizerSteps, evaluationsSinceBest, lossScale = null } = state;
   const best = state.best && { stage: state.best.stage, step: state.best.step, auc: state.best.auc };
   if (newBest && state.best !== null) {
@@ -47,7 +56,7 @@ export async function saveHybridCheckpoint(run: RunFolder, state: TrainerState, 
   for (const part of PARTS) for (const [name, value] of parts[part] ?? []) tensors.set(`${part}.${name}`, value);
   const last: HybridCheckpoint = {
     phase: 'hybrid',
-    ...{ stage, step, optimizerSteps, evaluationsSinceBest, lossScale, best },
+    ...{ stage, step, optimizerSteps, evaluationsSinceBest, lossScale, best, origin },
   };
   await run.saveCheckpoint('last', last, encodeState(tensors));
 }
@@ -57,7 +66,10 @@ export async function saveHybridCheckpoint(run: RunFolder, state: TrainerState, 
  * @param stages number of stages of the method
  * @throws InputError for a checkpoint of another method, and for one that is damaged
  */
-export async function readHybridCheckpoint(run: RunFolder, stages: number): Promise<TrainerState | undefined> {
+export async function readHybridCheckpoint(
+  run: RunFolder,
+  stages: number,
+): Promise<{ state: TrainerState; origin: StageOrigin } | undefined> {
   const inRange = hybridCheckpoint.refine(({ stage }) => stage < stages, { path: ['stage'] });
   const checkpoint = await run.readCheckpoint('last', z.discriminatedUnion('phase', [cfCheckpoint, inRange]));
   if (checkpoint === undefined || checkpoint.state.phase !== 'hybrid') return undefined;
@@ -71,13 +83,11 @@ export async function readHybridCheckpoint(run: RunFolder, stages: number): Prom
     }
     parts[part].set(name.slice(part.length + 1), value);
   }
-  const { best, phase: _, ...rest } = checkpoint.state;
+  const { best, origin, phase: _, ...rest } = checkpoint.state;
   const bestState: BestState | null = best && { ...best, parameters: parts.best };
   return {
-    ...rest,
-    parameters: parts.parameters,
-    moments: parts.moments,
-    best: bestState,
+    state: { ...rest, parameters: parts.parameters, moments: parts.moments, best: bestState },
+    origin,
   };
 }
 

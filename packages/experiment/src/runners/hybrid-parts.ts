@@ -2,20 +2,17 @@
 import { findCfDefinition } from '@crossgate/cf';
 import {
   finalTemplate,
-  findMethod,
   type Method,
   type NeighborOptions,
   PromptBuilder,
   type Stage,
   stagesOf,
-  type Templates,
   usesCf,
   usesNeighbors,
-  withNeighbors,
 } from '@crossgate/fusion';
 import type { Device } from '@crossgate/gpu';
 import type { LlamaModel, Tokenizer } from '@crossgate/llm';
-import type { ExperimentConfig } from '../config/schema';
+import { templatesOf } from './declared-stages';
 import { type Neighbors, neighborItems } from './neighbors';
 import { cfOptions } from './parameter-sizes';
 import type { RunnerContext } from './runner';
@@ -40,21 +37,6 @@ export interface Prompts {
   readonly stages: readonly PromptBuilder[];
   /** Of a finished run: that of its last stage. */
   readonly final: PromptBuilder;
-}
-
-/** The method of a config, as it is run. @throws InputError for neighbors that its prompt does not name */
-export function declaredMethod({ method, prompt }: ExperimentConfig): Method {
-  return withNeighbors(findMethod(method), prompt.neighbors);
-}
-
-/** Prompts that the config gives in place of the method's own. */
-export function templatesOf({ prompt, training }: ExperimentConfig): Templates {
-  return { template: prompt.template, stage1: training.stage1.template, stage2: training.stage2.template };
-}
-
-/** The stages of a config's method. */
-export function stagesOfConfig(method: Method, config: ExperimentConfig): readonly Stage[] {
-  return stagesOf(method, config.training.strategy, templatesOf(config));
 }
 
 /**

@@ -30,8 +30,10 @@ import { type RunFolder, storedProvenance } from '../runs/run-folder';
 import { type Backends, backendContexts, prepareBackends, scoredModel } from './backends';
 import { logitsToScores } from './cf';
 import { checkCfRun } from './cf-phase';
+import { declaredMethod, stagesOfConfig } from './declared-stages';
+import { findFinishedStages } from './finished-stages';
 import { readHybridCheckpoint, saveHybridCheckpoint, writeModelFiles } from './hybrid-checkpoint';
-import { declaredMethod, type HybridParts, makePrompts, type Prompts, stagesOfConfig } from './hybrid-parts';
+import { type HybridParts, makePrompts, type Prompts } from './hybrid-parts';
 import { openHybridRun } from './hybrid-run';
 import { hybridScorer } from './hybrid-scorer';
 import { checkBudget, predictBatches, predictTraining } from './memory-budget';
@@ -57,7 +59,7 @@ export function hybridRunner(name: string): Runner {
         adapter: parts.device.capabilities.name,
         information: informationOf(method, contexts),
         provenance,
-        train: (run) => train(context, run, parts),
+        train: (run, stagesFrom) => train(context, run, { ...parts, modelHash: provenance.modelHash, stagesFrom }),
         // What training adds is freed when it ends; the rest is the session's.
         close: async () => {},
       };
@@ -171,7 +173,7 @@ function checkSizes(
   }
 }
 
-async function train(context: RunnerContext, run: RunFolder, parts: HybridParts): Promise<Outcome> {
+async function train(context: RunnerContext, run: RunFolder, parts: TrainedParts): Promise<Outcome> {
   const { config, dataset, session } = context;
   const { method, llm, device, contexts } = parts;
   const cf = await prepareBackends(contexts, run, device);
@@ -200,8 +202,14 @@ async function train(context: RunnerContext, run: RunFolder, parts: HybridParts)
   }
 }
 
+/** What a training works with from the beginning. */
+interface TrainedParts extends HybridParts {
+  readonly modelHash: string;
+  readonly stagesFrom: readonly string[];
+}
+
 /** What the stages of a training work with. */
-interface TrainingParts extends HybridParts {
+interface TrainingParts extends TrainedParts {
   readonly model: HybridModel;
   readonly norms: readonly NormReport[];
   readonly cf: Backends;
@@ -211,14 +219,21 @@ interface TrainingParts extends HybridParts {
 async function trainStages(
   context: RunnerContext,
   run: RunFolder,
-  { device, stages, contexts, model, norms, cf, made }: TrainingParts,
+  { device, stages, contexts, model, norms, cf, made, modelHash, stagesFrom }: TrainingParts,
 ): Promise<Outcome> {
   const { config, dataset, session } = context;
   const { log, progress, signal } = session;
   const { stages: builders, final: builder } = made;
   const phase = (stage: number) => stages[stage]!.settings;
-  const resume = await readHybridCheckpoint(run, stages.length);
+  const checkpoint = await readHybridCheckpoint(run, stages.length);
+  const resume = checkpoint?.state;
   if (resume) log.info(`continuing ${phase(resume.stage)} after step ${resume.step}`);
+  const own = { run: run.path, adapter: device.capabilities.name, modelHash, llm: model.llm.config };
+  const finished = checkpoint ? undefined : await findFinishedStages(context, own, stagesFrom);
+  const origin = checkpoint?.origin ?? (finished ? { run: finished.run, stages: finished.stages } : null);
+  for (const [index] of stages.slice(0, origin?.stages ?? 0).entries())
+    log.info(`${phase(index)} as in ${origin!.run}`);
+  for (const record of finished?.records ?? []) run.appendMetrics(record);
   const { stage1, stage2 } = config.training;
   const loss = { kind: config.loss.name, k: config.loss.k, bprOn: config.loss.bprOn };
   const { batchTokens } = config.evaluation;
@@ -248,6 +263,7 @@ async function trainStages(
             batchTokens,
             checkpointEvery: config.training.checkpointEvery,
             resume,
+            finished,
             signal,
             onStep({ stage, step, totalSteps, loss: value, learningRate, tokens, lossScale }) {
               largest.set(stage, Math.max(tokens, largest.get(stage) ?? 0));
@@ -269,7 +285,7 @@ async function trainStages(
             },
             async onCheckpoint(state: TrainerState) {
               const bestKey = state.best ? `${state.best.stage}/${state.best.step}` : '';
-              await saveHybridCheckpoint(run, state, bestKey !== savedBest);
+              await saveHybridCheckpoint(run, state, bestKey !== savedBest, origin);
               savedBest = bestKey;
             },
           });
@@ -300,9 +316,11 @@ async function trainStages(
     return {
       scores,
       details: {
-        stages: stages.map(({ settings, trains }) => {
+        stages: stages.map(({ settings, trains }, index) => {
           const { batchSize, epochs } = config.training[settings];
-          return { name: settings, trains, rows: rowsOf(config.training[settings]), epochs, batchSize };
+          const rows = rowsOf(config.training[settings]);
+          const taken = origin !== null && index < origin.stages && { run: origin.run };
+          return { name: settings, trains, rows, epochs, batchSize, ...taken };
         }),
         validRows: Math.min(config.evaluation.validRows ?? Infinity, dataset.splits.valid.rows),
         ...(config.training.selectBy === 'last' && { selectBy: 'last' }),

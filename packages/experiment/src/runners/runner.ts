@@ -38,8 +38,11 @@ export interface OpenRunner {
   readonly information?: InformationClass;
   /** Further lines for `provenance` in config.yaml, such as the hash of the model. */
   readonly provenance?: Readonly<Record<string, unknown>>;
-  /** Trains and scores. With checkpoints in `run`, continues from the last one to the same numbers. */
-  train(run: RunFolder): Promise<Outcome>;
+  /**
+   * Trains and scores. With checkpoints in `run`, continues from the last one to the same numbers.
+   * @param stagesFrom see `RunOptions.stagesFrom`; for methods on a language model
+   */
+  train(run: RunFolder, stagesFrom: readonly string[]): Promise<Outcome>;
   /** Frees what was opened beyond what the session lent. */
   close(): Promise<void>;
 }
