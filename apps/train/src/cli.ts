@@ -17,8 +17,10 @@ import { registerPredict } from './commands/predict';
 import { registerRecommend } from './commands/recommend';
 import { registerReport } from './commands/report';
 import { registerReproduce } from './commands/reproduce';
+import { registerSimilar } from './commands/similar';
 import { registerTokenize } from './commands/tokenize';
 import { registerTrain } from './commands/train';
+import { registerVectors } from './commands/vectors';
 import { version } from './version';
 
 /** The program as data: built by `buildProgram`, run by `runProgram` of `@crossgate/terminal`. */
@@ -37,6 +39,8 @@ export const crossgate: ProgramDeclaration = {
     registerEvaluate,
     registerPredict,
     registerRecommend,
+    registerSimilar,
+    registerVectors,
     registerCompare,
     registerReport,
     registerReproduce,

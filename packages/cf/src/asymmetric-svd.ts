@@ -379,6 +379,7 @@ export const asymmetricSvdDefinition = {
     }),
   stateMark: settingsName,
   stateVectors: factorsName,
+  levelColumns: 2,
   fromState: AsymmetricSvd.fromState,
   storedOptions(model) {
     const { information, historyLength, levelPrior, levelUpdates } = model as AsymmetricSvd;

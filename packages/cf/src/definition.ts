@@ -59,6 +59,11 @@ export interface CfDefinition<O = unknown> extends CfDeclaration<O> {
   /** Name of a tensor of a saved state with `cfDim` columns. */
   readonly stateVectors: string;
   /**
+   * Number of columns at the beginning of an item's vector that say how much it is liked, not what it is like. They are
+   * left out where items are compared. Default 0.
+   */
+  readonly levelColumns?: number;
+  /**
    * Builds the model of a state.
    *
    * @param source what the state was read from, for messages.

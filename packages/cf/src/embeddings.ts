@@ -1,7 +1,7 @@
 /** Vectors of all users and items on the host, whichever model made them. */
 import { InputError } from '@crossgate/gpu';
 import type { Tensor } from '@crossgate/tensor';
-import type { CfEmbeddings, CfModel } from './backend';
+import type { CfBackend, CfEmbeddings, CfModel } from './backend';
 
 /** Number of vectors that are made per step. */
 const batchSize = 1024;
@@ -50,4 +50,57 @@ async function rowsOf(
     out.set(await vectorsOf(ids).read(), start * cfDim);
   }
   return out;
+}
+
+/** Vectors of some users or items on the host. */
+export interface VectorBatch {
+  /** [n] dense ids. */
+  readonly ids: Uint32Array;
+  /** [n, cfDim], row by row. */
+  readonly vectors: Float32Array;
+}
+
+/**
+ * Vectors of users or items, a batch at a time, so that memory does not grow with their number.
+ *
+ * @param ids dense ids.
+ * @param history the history of a user, oldest first, at most `limit` entries; needed for users where the model reads
+ * histories.
+ * @throws InputError for an id out of range, and without histories where the model reads them
+ */
+export async function* readVectors(
+  backend: CfBackend,
+  kind: 'user' | 'item',
+  ids: ArrayLike<number>,
+  history?: (user: number, limit: number) => Int32Array,
+): AsyncGenerator<VectorBatch, void, undefined> {
+  const { historyLength, group } = backend;
+  const reads = kind === 'user' && historyLength > 0;
+  if (reads && !history) throw new InputError('readVectors: this model reads histories, but none were given');
+  for (let start = 0; start < ids.length; start += batchSize) {
+    const count = Math.min(batchSize, ids.length - start);
+    const batch = Uint32Array.from({ length: count }, (_, i) => ids[start + i]!);
+    const histories = reads ? Array.from(batch, (user) => history!(user, historyLength)) : undefined;
+    using _ = group.device.step();
+    const vectors = kind === 'item' ? backend.itemVectors(batch) : backend.userVectors(batch, histories);
+    yield { ids: batch, vectors: await vectors.read() };
+  }
+}
+
+/**
+ * What the logit of an item has beside the dot product of the vectors, for every user alike. A term that depends on the
+ * user alone changes no order and is not part of it.
+ *
+ * @returns [items + 1], 0 where unseen; null for a model without such biases
+ */
+export async function itemBiases(model: CfModel): Promise<Float32Array | null> {
+  const { group, historyLength, itemSeen } = model;
+  using _ = group.device.step();
+  const histories = historyLength > 0 ? [new Int32Array(0)] : undefined;
+  const { bias } = model.scorer({ users: Uint32Array.of(1), ...(histories && { histories }) }).all();
+  const values = await bias.read();
+  itemSeen.forEach((seen, item) => {
+    if (seen === 0) values[item] = 0;
+  });
+  return values.some((value) => value !== 0) ? values : null;
 }

@@ -33,7 +33,7 @@ export { type CfCreateOptions, type CfDefinition, type CfSizes, noMemory } from 
 export { cfDefinitionOfState, cfDefinitions, findCfDefinition } from './definitions';
 export { epochOrder } from './device-batches';
 export { type CfProgress, type EarlyStoppingOptions, isBest, stopReason } from './early-stopping';
-export { exportEmbeddings } from './embeddings';
+export { exportEmbeddings, itemBiases, readVectors, type VectorBatch } from './embeddings';
 export { checkRanking, evaluateRanking, type RankingProtocol, type RankingResult } from './evaluate-ranking';
 export { cfModelFromState } from './from-state';
 export { learnedRows } from './learned-rows';

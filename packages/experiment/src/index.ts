@@ -1,5 +1,6 @@
 /** @crossgate/experiment: from a config to a result. Node only; packages that use a GPU are loaded when a method needs them. */
 export { type AdapterPlace, locateAdapter } from './adapters';
+export * from './batch';
 export { type ComparedMethod, type Comparison, comparedRankingMetrics, compareRuns } from './comparison';
 export * from './config';
 export { evaluatedRows, pick } from './evaluated-rows';

@@ -48,3 +48,10 @@ export const SET_FOR_RUN = setOption(
 
 /** `--yes` of commands that may call a closed language model: flags and what they do. */
 export const YES = ['--yes', 'make calls of a closed language model (api-llm) without asking'] as const;
+
+/** `--backend` of commands that read the CF vectors of a run: flags, what it does, and its parser. */
+export const BACKEND = [
+  '--backend <n>',
+  'of a run with two CF models (cf.run): which one, 1 or 2',
+  parseCount,
+] as const;

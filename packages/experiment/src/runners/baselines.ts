@@ -7,7 +7,7 @@ import type { SplitName } from '../config/schema';
 import { evaluatedRows, pick } from '../evaluated-rows';
 import type { Scores } from '../predictions';
 import type { Runner } from './runner';
-import { bestOf, newItems, type Pairs, pairsOf, popularItems } from './scorer';
+import { bestOfEach, newItems, orPopular, type Pairs, type Scorer } from './scorer';
 
 /** Logits and probabilities from what a baseline gives: a probability, or a sum of log-odds, read as the logit of one. */
 function toScores(values: Float64Array, probability: boolean): Scores {
@@ -86,13 +86,21 @@ export function baselineRunner(baseline: Baseline): Runner {
         );
         return toScores(values, baseline.probability);
       };
+      const score = async (user: Int32Array, item: Int32Array) =>
+        scorePairs({ user, item, place: new Array<null>(user.length).fill(null) });
+      const bestOfUsers: NonNullable<Scorer['bestOfUsers']> = (users, options) =>
+        orPopular(
+          dataset,
+          users,
+          (user) => known.has(user),
+          options,
+          (familiar) =>
+            bestOfEach(familiar, (user) => options.candidates ?? newItems(dataset, user), score, options.count),
+        );
       return {
         scorePairs,
-        async best(user, { count, candidates }) {
-          if (!known.has(user)) return popularItems(dataset, user, { count, candidates });
-          const items = candidates ?? newItems(dataset, user);
-          return bestOf(items, await scorePairs(pairsOf(user, items)), count);
-        },
+        bestOfUsers,
+        best: async (user, options) => (await bestOfUsers(Int32Array.of(user), options))[0]!,
         async close() {},
       };
     },

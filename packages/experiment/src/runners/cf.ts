@@ -17,7 +17,7 @@ import { knownUsers } from './known-users';
 import { cfOptions, checkCfSizes } from './parameter-sizes';
 import { memoryBeside } from './run-memory';
 import type { Runner, RunnerContext } from './runner';
-import { bestOf, type Pairs, pairsOf, popularItems, type Scorer } from './scorer';
+import { bestOfEach, orPopular, type Pairs, type Scorer } from './scorer';
 import { checkSelection, type Selection } from './selection';
 
 /** The runner that trains one model and scores by it. */
@@ -113,6 +113,9 @@ function checkLists({ config, dataset }: RunnerContext): void {
 
 const isRanking = (selection: Selection) => selection !== 'auc' && selection !== 'last';
 
+/** Items that are held on the device for the users of a batch. */
+const RANKED = 2 ** 21;
+
 function cfScorer({ dataset, config }: RunnerContext, { model, details }: Prepared): Omit<Scorer, 'close'> {
   const histories = model.histories(dataset);
   const knows = knownUsers(model, dataset, details, config);
@@ -123,23 +126,26 @@ function cfScorer({ dataset, config }: RunnerContext, { model, details }: Prepar
     };
     return logitsToScores(await model.scorePairs(pairs.user, pairs.item, last));
   };
+  const score = async (user: Int32Array, item: Int32Array) =>
+    logitsToScores(await model.scorePairs(user, item, (index, limit) => histories.latest(user[index]!, limit)));
+  /** The best items that a user has no positive with, found where they are scored. */
+  const bestNew = async (users: Int32Array, count: number) => {
+    const found = new Map<number, Int32Array>();
+    const batchSize = Math.min(1024, Math.max(1, Math.floor(RANKED / Math.min(count, dataset.itemCount))));
+    const options = { count, batchSize, exclude: (user: number) => dataset.positives(user), history: histories.latest };
+    for await (const { user, items } of topItems(model, users, options)) found.set(user, Int32Array.from(items));
+    // Their logits do not count the user's bias, which scores of pairs do.
+    return bestOfEach(users, (user) => found.get(user)!, score, count);
+  };
+  const bestOfUsers: NonNullable<Scorer['bestOfUsers']> = (users, options) =>
+    orPopular(dataset, users, knows, options, (known) => {
+      const { count, candidates } = options;
+      return candidates ? bestOfEach(known, () => candidates, score, count) : bestNew(known, count);
+    });
   return {
     scorePairs,
-    async best(user, { count, candidates }) {
-      if (!knows(user)) return popularItems(dataset, user, { count, candidates });
-      if (candidates) return bestOf(candidates, await scorePairs(pairsOf(user, candidates)), count);
-      const positives = dataset.positives(user);
-      let items = new Int32Array();
-      for await (const best of topItems(model, [user], {
-        count,
-        exclude: () => positives,
-        history: histories.latest,
-      })) {
-        items = Int32Array.from(best.items);
-      }
-      // Their logits do not count the user's bias, which scores of pairs do.
-      return bestOf(items, await scorePairs(pairsOf(user, items)), count);
-    },
+    bestOfUsers,
+    best: async (user, options) => (await bestOfUsers(Int32Array.of(user), options))[0]!,
   };
 }
 

@@ -1,0 +1,110 @@
+/** Lists of items for many users as CSV, JSON lines or Parquet. */
+import { extname } from 'node:path';
+import { didYouMean, InputError } from '@crossgate/core';
+import { csvField, type Dataset } from '@crossgate/data';
+import type { FileContent } from '@crossgate/files';
+import { type ParquetColumn, parquetBytes } from './parquet';
+
+/** The list of one user, as a part holds it. */
+export interface StoredList {
+  /** Dense ids, best first. */
+  readonly items: readonly number[];
+  /** Score of each item. */
+  readonly scores: readonly number[];
+  /** What the list is made by. */
+  readonly basis: 'user' | 'popularity';
+}
+
+/** A user with a list. */
+export interface UserList extends StoredList {
+  /** Dense id. */
+  readonly user: number;
+}
+
+/** Formats of lists, by the ending of the file. */
+export const LIST_FORMATS = ['parquet', 'csv', 'jsonl'] as const;
+export type ListFormat = (typeof LIST_FORMATS)[number];
+
+/**
+ * The format that a file's name asks for.
+ * @throws InputError for another ending
+ */
+export function formatOf<Format extends string>(out: string, formats: readonly Format[]): Format {
+  const ending = extname(out).slice(1).toLowerCase();
+  const found = formats.find((format) => format === ending);
+  if (found !== undefined) return found;
+  const names = formats.map((format) => `.${format}`);
+  throw new InputError(`${out} ends with none of ${names.join(', ')}${didYouMean(`.${ending}`, names)}`, {
+    code: 'usage',
+    place: '--out',
+    fix: 'the ending chooses the format',
+  });
+}
+
+/** Rows of Parquet in one group, and lines of text in one write. */
+const ROWS = 50_000;
+
+const COLUMNS: readonly ParquetColumn[] = [
+  { name: 'user', type: 'text' },
+  { name: 'rank', type: 'int32' },
+  { name: 'item', type: 'text' },
+  { name: 'title', type: 'text' },
+  { name: 'score', type: 'float64' },
+  { name: 'basis', type: 'text' },
+];
+
+/** A row of CSV and Parquet, in the order of the columns. */
+type Row = [user: string, rank: number, item: string, title: string, score: number, basis: string];
+
+/** The content of a file of lists. */
+export function formatLists(format: ListFormat, dataset: Dataset, lists: AsyncIterable<UserList>): FileContent {
+  if (format === 'jsonl') return inBlocks(lines(dataset, lists), '');
+  if (format === 'csv') return inBlocks(csvLines(dataset, lists), `${COLUMNS.map(({ name }) => name).join(',')}\n`);
+  return parquetBytes(COLUMNS, rowGroups(dataset, lists));
+}
+
+function* rowsOf({ users, items }: Dataset, list: UserList): Generator<Row> {
+  for (const [index, item] of list.items.entries()) {
+    const { id, title } = items[item]!;
+    yield [users[list.user]!, index + 1, id, title, list.scores[index]!, list.basis];
+  }
+}
+
+async function* lines({ users, items }: Dataset, lists: AsyncIterable<UserList>): AsyncGenerator<string> {
+  for await (const { user, basis, items: found, scores } of lists) {
+    const entries = found.map((item, index) => {
+      const { id, title } = items[item]!;
+      return { item: id, title, score: scores[index]! };
+    });
+    const isPopular = basis === 'popularity' && entries.length > 0;
+    yield `${JSON.stringify({ user: users[user]!, ...(isPopular && { basis }), items: entries })}\n`;
+  }
+}
+
+async function* csvLines(dataset: Dataset, lists: AsyncIterable<UserList>): AsyncGenerator<string> {
+  for await (const list of lists) {
+    for (const row of rowsOf(dataset, list)) yield `${row.map((value) => csvField(String(value))).join(',')}\n`;
+  }
+}
+
+async function* inBlocks(texts: AsyncIterable<string>, header: string): AsyncGenerator<string> {
+  let block = [header];
+  for await (const text of texts) {
+    if (block.push(text) < ROWS) continue;
+    yield block.join('');
+    block = [];
+  }
+  yield block.join('');
+}
+
+async function* rowGroups(dataset: Dataset, lists: AsyncIterable<UserList>) {
+  const empty = (): unknown[][] => COLUMNS.map(() => []);
+  let columns = empty();
+  for await (const list of lists) {
+    for (const row of rowsOf(dataset, list)) row.forEach((value, index) => void columns[index]!.push(value));
+    if (columns[0]!.length < ROWS) continue;
+    yield columns;
+    columns = empty();
+  }
+  if (columns[0]!.length > 0) yield columns;
+}
