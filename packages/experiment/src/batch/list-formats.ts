@@ -1,5 +1,5 @@
 /** Lists of items for many users as CSV, JSON lines or Parquet. */
-import { extname } from 'node:path';
+import { basename, extname } from 'node:path';
 import { didYouMean, InputError } from '@crossgate/core';
 import { csvField, type Dataset } from '@crossgate/data';
 import type { FileContent } from '@crossgate/files';
@@ -34,7 +34,7 @@ export function formatOf<Format extends string>(out: string, formats: readonly F
   const found = formats.find((format) => format === ending);
   if (found !== undefined) return found;
   const names = formats.map((format) => `.${format}`);
-  throw new InputError(`${out} ends with none of ${names.join(', ')}${didYouMean(`.${ending}`, names)}`, {
+  throw new InputError(`${basename(out)} ends with none of ${names.join(', ')}${didYouMean(`.${ending}`, names)}`, {
     code: 'usage',
     place: '--out',
     fix: 'the ending chooses the format',

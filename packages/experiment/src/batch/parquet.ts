@@ -55,7 +55,8 @@ export async function* parquetBytes(
   for await (const rows of groups) {
     const columnData = columns.map(({ name, type }, index) => ({
       name,
-      data: rows[index] as unknown[],
+      // The writer takes plain arrays alone as lists.
+      data: type === 'vectors' ? (rows[index] as Float32Array[]).map((row) => [...row]) : (rows[index] as unknown[]),
       offsetIndex: false,
       // Every vector is another: a dictionary would only take time.
       ...(type === 'vectors' && { encoding: 'PLAIN' as const, statistics: false }),
