@@ -21,6 +21,7 @@ api: { baseUrl: ${endpoint.baseUrl}, model: closed-1, pricePerMillion: { input: 
 evaluation: { splits: [test] }
 `,
     'pairs.csv': 'user,item\n1,2\n1,3\n',
+    'few.txt': '1\n2\n',
   });
 });
 afterEach(() => endpoint.close());
@@ -51,6 +52,16 @@ describe('train', () => {
     expect(await readFile(join(cwd, 'scores.csv'), 'utf8')).toBe('user,item,score\n1,2,0\n1,3,1\n');
     const best = await runCli(['recommend', 'run', '--user', '1', '--top', '1', '--yes', '--json'], { cwd, env });
     expect(best.code).toBe(0);
+    const before = endpoint.chats.length;
+    const all = ['recommend', 'run', '--all-users', '--candidates', 'few.txt', '--out', 'lists.csv'];
+    const unasked = await runCli(all, { cwd, env });
+    expect([unasked.code, unasked.stderr]).toEqual([
+      2,
+      expect.stringMatching(/\d\d calls of closed-1 at .* for 1\d users/),
+    ]);
+    expect([endpoint.chats.length, existsSync(join(cwd, 'lists.csv.part'))]).toEqual([before, false]);
+    const agreed = await runCli([...all, '--yes'], { cwd, env });
+    expect([agreed.code, agreed.stderr.match(/calls/g)?.length]).toEqual([0, 1]);
   });
 
   it.each([

@@ -3,7 +3,16 @@ import type { Device } from '@crossgate/gpu';
 import { openDevice } from '@crossgate/gpu/node';
 import { largest, randomIntegers } from '@crossgate/testing';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type CfModel, exportEmbeddings, LightGcn, MatrixFactorization, SasRec, topItems } from '../src';
+import {
+  type CfModel,
+  exportEmbeddings,
+  itemBiases,
+  LightGcn,
+  MatrixFactorization,
+  readVectors,
+  SasRec,
+  topItems,
+} from '../src';
 import { clicks, itemCount, itemSeen, toyModel, userCount, userSeen } from './toy';
 
 let device: Device;
@@ -77,6 +86,18 @@ it.each(models)('exports vectors whose products are the logits, %s', async (name
     expect(sum).toBeCloseTo(logit, 4);
   }
   if (name === 'sasrec') await expect(exportEmbeddings(model)).rejects.toThrow(/reads histories/);
+  // The same in batches, of any ids in any order.
+  for (const [kind, ids, all] of [
+    ['user', user, users],
+    ['item', item, items],
+  ] as const) {
+    for await (const { ids: given, vectors } of readVectors(model, kind, ids, history)) {
+      expect([...given]).toEqual([...ids]);
+      expect([...vectors]).toEqual(Array.from(ids).flatMap((id) => [...all.subarray(id * cfDim, (id + 1) * cfDim)]));
+    }
+  }
+  if (name === 'sasrec') await expect(readVectors(model, 'user', user).next()).rejects.toThrow(/reads histories/);
+  expect(await itemBiases(model)).toBeNull();
   model.release();
 });
 

@@ -20,7 +20,7 @@ export function registerVectors(program: Command, host: Host): void {
     .add(program, 'vectors <run>', 'Write the CF vectors of a finished run, for an index of your own', [
       'vectors runs/mf-1 --out items.parquet',
       'vectors runs/lightgcn-1 --kind both --out vectors.npy',
-      'vectors runs/mf-1 --out items.sql --table item_vectors && psql shop -f items.sql',
+      'vectors runs/mf-1 --out items.sql --table item_vectors',
     ])
     .requiredOption('--out <file>', `file to write: ${VECTOR_FORMATS.map((name) => `.${name}`).join(', ')}`)
     .addOption(new Option('--kind <kind>', 'whose vectors').choices(VECTOR_KINDS).default('items'))

@@ -23,6 +23,7 @@ export interface UserList extends StoredList {
 
 /** Formats of lists, by the ending of the file. */
 export const LIST_FORMATS = ['parquet', 'csv', 'jsonl'] as const;
+/** A format of lists. */
 export type ListFormat = (typeof LIST_FORMATS)[number];
 
 /**

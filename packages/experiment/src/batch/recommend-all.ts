@@ -28,6 +28,7 @@ export interface RecommendAllOptions {
 
 /** What was written. */
 export interface RecommendAllCounts {
+  /** Method of the run. */
   readonly method: string;
   /** Users of the data set. */
   readonly users: number;

@@ -14,7 +14,9 @@ export interface SimilarOptions extends Omit<VectorOptions, 'check'> {
 
 /** Items that are like one, most alike first. Ids are those of the source. */
 export interface SimilarItems {
+  /** The item that was asked for. */
   readonly item: string;
+  /** Its title. */
   readonly title: string;
   /** `score`: the cosine, from −1 to 1. */
   readonly items: readonly { readonly item: string; readonly title: string; readonly score: number }[];

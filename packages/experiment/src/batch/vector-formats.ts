@@ -6,6 +6,7 @@ import type { VectorKind } from './run-vectors';
 
 /** Formats of vectors, by the ending of the file. */
 export const VECTOR_FORMATS = ['parquet', 'npy', 'sql'] as const;
+/** A format of vectors. */
 export type VectorFormat = (typeof VECTOR_FORMATS)[number];
 
 /** Who a vector is of. */

@@ -30,12 +30,15 @@ export interface WriteVectorsOptions extends VectorOptions {
 
 /** What was written. */
 export interface WrittenVectors {
+  /** Method of the run. */
   readonly method: string;
   /** The CF model that made the vectors. */
   readonly model: string;
   /** Width of the vectors. */
   readonly dim: number;
+  /** Vectors of items. */
   readonly items: number;
+  /** Vectors of users. */
   readonly users: number;
   /** Items and users without a vector: items without train rows, users of whom the model knows nothing. */
   readonly leftOut: number;
