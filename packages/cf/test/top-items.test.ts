@@ -93,7 +93,10 @@ it.each(models)('exports vectors whose products are the logits, %s', async (name
   ] as const) {
     for await (const { ids: given, vectors } of readVectors(model, kind, ids, history)) {
       expect([...given]).toEqual([...ids]);
-      expect([...vectors]).toEqual(Array.from(ids).flatMap((id) => [...all.subarray(id * cfDim, (id + 1) * cfDim)]));
+      // Attention rounds otherwise in a batch of other histories.
+      const expected = Array.from(ids).flatMap((id) => [...all.subarray(id * cfDim, (id + 1) * cfDim)]);
+      expect(vectors).toHaveLength(expected.length);
+      for (const [at, value] of expected.entries()) expect(vectors[at]).toBeCloseTo(value, 5);
     }
   }
   if (name === 'sasrec') await expect(readVectors(model, 'user', user).next()).rejects.toThrow(/reads histories/);

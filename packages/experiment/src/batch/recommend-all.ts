@@ -127,12 +127,12 @@ async function fill(
       const task = session.progress.start('recommending', dataset.userCount, 'users', part.lines);
       while (part.lines < dataset.userCount) {
         throwIfInterrupted(session.signal);
-        const users = Int32Array.from(
-          { length: Math.min(block, dataset.userCount - part.lines) },
-          (_, index) => part.lines + 1 + index,
-        );
+        // Always the same blocks: what is computed together can decide how scores round.
+        const first = part.lines - (part.lines % block);
+        const users = Int32Array.from({ length: Math.min(block, dataset.userCount - first) }, (_, i) => first + 1 + i);
         const lists = await scorer.bestOfUsers(users, { count: top, candidates });
-        await part.append(lists.map((list, index) => stored(dataset, users[index]!, list)));
+        const found = lists.map((list, index) => stored(dataset, users[index]!, list));
+        await part.append(found.slice(part.lines - first));
         task.update(part.lines);
       }
       task.finish();
