@@ -112,6 +112,25 @@ describe.skipIf(!built)('lists of a process that is killed (needs dist/)', () =>
   }, 120_000);
 });
 
+describe.skipIf(!built)('lists on a full disk (needs dist/)', () => {
+  it('name the file, keep nothing that is torn, and are continued', async () => {
+    const cwd = await aRun();
+    await mkdir(join(cwd, 'out'));
+    const argv = ['recommend', 'mean', '--all-users', '--out', 'out/lists.csv'];
+    const trace = join(cwd, 'trace.txt');
+    const env = { FAIL_IN: join(cwd, 'out'), FAIL_TRACE: trace };
+    await startProgram(argv, { cwd, preload, env }).ended;
+    const at = (await readFile(trace, 'utf8')).trimEnd().split('\n').lastIndexOf('write lists.csv.part');
+    const full = { FAIL_IN: join(cwd, 'out'), FAIL_AT: String(at + 1), FAIL_WITH: 'ENOSPC' };
+    const failed = await startProgram(argv, { cwd, preload, env: full }).ended;
+    expect(failed).toMatchObject({ code: 1, stdout: '' });
+    expect(failed.stderr).toMatch(/^error: .*lists\.csv\.part: .*and run again$/m);
+    const rest = await startProgram(argv, { cwd }).ended;
+    expect([rest.code, rest.stdout]).toEqual([0, expect.stringMatching(/^14 users, /)]);
+    expect(await listing(join(cwd, 'out'))).toEqual(['lists.csv']);
+  }, 60_000);
+});
+
 describe.skipIf(adapters.length === 0)('on a GPU', { timeout: 120_000 }, () => {
   it('a language model says what it will cost, and goes on after Ctrl-C; vectors and similar are of its run', async () => {
     const cwd = await tinyRuns();

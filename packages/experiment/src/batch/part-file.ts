@@ -4,7 +4,7 @@ import { type FileHandle, mkdir, open, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { createInterface } from 'node:readline';
 import { InputError } from '@crossgate/core';
-import { acquireLock, kindOf, type Lock } from '@crossgate/files';
+import { acquireLock, kindOf, type Lock, withPath } from '@crossgate/files';
 
 /** What a part was begun with, in the order in which differences are named. JSON only. */
 export type PartManifest = Readonly<Record<string, string | number | null>>;
@@ -68,13 +68,21 @@ export class PartFile {
     return this.#lines;
   }
 
-  /** Appends finished units. @param values one for each; anything JSON can hold */
+  /**
+   * Appends finished units.
+   * @param values one for each; anything JSON can hold
+   * @throws what the file system throws, with the path: what is whole stays
+   */
   async append(values: readonly unknown[]): Promise<void> {
-    await this.handle.writeFile(values.map((value) => `${JSON.stringify(value)}\n`).join(''));
-    this.#lines += values.length;
-    if (performance.now() - this.#synced < SYNC_MS) return;
-    await this.handle.datasync();
-    this.#synced = performance.now();
+    try {
+      await this.handle.writeFile(values.map((value) => `${JSON.stringify(value)}\n`).join(''));
+      this.#lines += values.length;
+      if (performance.now() - this.#synced < SYNC_MS) return;
+      await this.handle.datasync();
+      this.#synced = performance.now();
+    } catch (error) {
+      throw withPath(error, this.path);
+    }
   }
 
   /**
