@@ -1,6 +1,17 @@
 /** The bundle: its search for drivers on fake machines, its command lines, what goes in, and a run of it. */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -186,6 +197,11 @@ describe('a bundle', () => {
     const packages = await buildPrograms(join(bundle, 'app'));
     expect(packages.map((path) => path.split('/').at(-1))).toEqual(expect.arrayContaining(['commander', 'yaml']));
     writeFileSync(join(bundle, 'app', 'package.json'), '{ "type": "module" }\n');
+    // As the program finds them.
+    const { resolve } = createRequire(join(bundle, 'app', 'train', 'main.js'));
+    for (const name of ['@resvg/resvg-wasm/index_bg.wasm', 'dejavu-fonts-ttf/ttf/DejaVuSans.ttf']) {
+      expect(resolve(name)).toBe(join(realpathSync(bundle), 'app', 'node_modules', name));
+    }
     symlinkSync(join(bundle, 'run.sh'), join(scratch, 'crossgate-link'));
     execFileSync('chmod', ['-R', 'a-w', bundle]);
   });

@@ -25,6 +25,7 @@ async function folderEntries(/** @type {string} */ from, /** @type {string} */ t
  */
 export async function listContents(root) {
   const webgpu = join(root, 'packages', 'gpu', 'node_modules', 'webgpu');
+  const forReport = join(root, 'packages', 'report', 'node_modules');
   const required = [
     { from: join(root, 'tools', 'bundle', 'run.sh'), to: 'run.sh' },
     { from: join(root, 'docs', 'bundle.md'), to: 'README.md' },
@@ -34,6 +35,11 @@ export async function listContents(root) {
       from: join(webgpu, name),
       to: `app/node_modules/webgpu/${name}`,
     })),
+    // What draws PNG is read as files.
+    ...[
+      ...['@resvg/resvg-wasm/package.json', '@resvg/resvg-wasm/index_bg.wasm'],
+      ...['package.json', 'LICENSE', 'ttf/DejaVuSans.ttf'].map((name) => `dejavu-fonts-ttf/${name}`),
+    ].map((name) => ({ from: join(forReport, name), to: `app/node_modules/${name}` })),
   ];
   const absent = required.filter(({ from }) => !existsSync(from));
   if (absent.length > 0) throw new Error(`bundle: ${absent.map(({ from }) => from).join(', ')}: not there`);

@@ -175,7 +175,7 @@ export function figure3({ rows }: Reproduction): Promise<string> | null {
         .filter(({ group, dataset }) => `${group}, ${dataset}` === name)
         .map(
           ({ label, auc, auc95 }): IntervalRow => ({
-            name: label.replace('CCF-LLM (LightGCN), ', '').replace('CCF-LLM ', ''),
+            name: label.replace('CCF-LLM (LightGCN), ', ''),
             ...{ value: auc!.mean!, interval: auc95, color: palette[index % palette.length]! },
           }),
         ),

@@ -1,6 +1,17 @@
 /** Pictures: whole XML whatever names hold, what is drawn of curves and intervals, and when the libraries load. */
 import { describe, expect, it, vi } from 'vitest';
-import { drawRun, intervalPanel, linePanel, type Panel, palette, picture, smooth } from '../src';
+import {
+  drawRun,
+  intervalPanel,
+  linePanel,
+  mapPanel,
+  type Panel,
+  palette,
+  picture,
+  picturePng,
+  smooth,
+  unitPanel,
+} from '../src';
 
 /** Elements by name, after a check that the text is one whole XML element. */
 function elementsOf(svg: string): { name: string; attributes: Map<string, string>; depth: number }[] {
@@ -73,6 +84,60 @@ describe('picture', () => {
     const svg = await picture('dots', 'dots', [scatter]);
     expect(count(svg, 'circle')).toBe(3000);
     expect(svg.length).toBeLessThan(3000 * 50);
+  });
+});
+
+it('a picture is as wide as its widest panel, and labels no group that has no role', async () => {
+  const labels = { x: 'x', y: 'y' };
+  const square = await picture('t', '', [unitPanel(labels, [], false)]);
+  expect(elementsOf(square)[0]?.attributes.get('viewBox')).toBe('0 0 464 444');
+  const both = await picture('t', '', [unitPanel(labels, [], false), linePanel('loss', [curve(3)])]);
+  expect(elementsOf(both)[0]?.attributes.get('viewBox')).toBe('0 0 720 664');
+  expect(elementsOf(both).filter(({ attributes }) => attributes.has('aria-label'))).toEqual([]);
+});
+
+it('a map names its groups above it, where they have names', async () => {
+  const points = [
+    [0, 0],
+    [1, 2],
+  ] as const;
+  const groups = [
+    { points, color: 'red', name: 'a & b' },
+    { points, color: 'blue', name: 'rings', hollow: true },
+  ];
+  const svg = await picture('t', '', [mapPanel(groups)]);
+  expect(svg).toContain('● a &amp; b');
+  expect(svg).toContain('○ rings');
+  const plain = await picture('t', '', [mapPanel(groups.map(({ name: _, ...group }) => group))]);
+  expect(plain).not.toMatch(/●|○/);
+  const height = (text: string) => Number(elementsOf(text)[0]?.attributes.get('viewBox')?.split(' ')[3]);
+  expect([height(svg), height(plain)]).toEqual([744, 720]);
+});
+
+describe('picturePng', () => {
+  /** Width, height, and the share of pixels that are not white, of a square of the picture. */
+  async function drawn(caption: string, width?: number) {
+    const svg = await picture('t', caption, [linePanel('', [{ name: '', color: 'none', points: [] }])]);
+    const png = Buffer.from(await picturePng(svg, width === undefined ? {} : { width }));
+    expect(png.subarray(0, 8).toString('latin1')).toBe('\x89PNG\r\n\x1a\n');
+    return { png, size: [png.readUInt32BE(16), png.readUInt32BE(20)] };
+  }
+
+  it('draws text with its own font, the same each time, in any width', async () => {
+    const [none, some] = [await drawn(''), await drawn('α ∈ R, − ● é')];
+    // Without a font, letters would be nothing.
+    expect(some.size).toEqual([1440, 2 * (220 + 24)]);
+    expect(none.size).toEqual([1440, 2 * 220]);
+    expect(some.png.length).toBeGreaterThan(none.png.length + 500);
+    expect((await drawn('α ∈ R, − ● é')).png.equals(some.png)).toBe(true);
+    expect((await drawn('x', 720)).size).toEqual([720, 244]);
+  });
+
+  it('refuses a width that cannot be drawn, and what is no picture', async () => {
+    const svg = await picture('t', '', [linePanel('loss', [curve(3)])]);
+    for (const width of [0, 1.5, 8193, Number.NaN])
+      await expect(picturePng(svg, { width })).rejects.toThrow(RangeError);
+    await expect(picturePng('no picture')).rejects.toThrow();
   });
 });
 

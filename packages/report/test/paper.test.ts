@@ -1,7 +1,7 @@
 /** Tables of a reproduction: every format, groups, what is missing, and numbers as they are. */
 import type { ReproducedRow, Reproduction } from '@crossgate/experiment';
 import { describe, expect, it } from 'vitest';
-import { figure3, formatPaperTable, paperCsv, paperTables } from '../src';
+import { figure3, formatPaperTable, paperCsv, paperFiles, paperTables } from '../src';
 
 const summary = (mean: number, standardDeviation: number | null = null) => ({
   ...{ runs: standardDeviation === null ? 1 : 2, mean, standardDeviation },
@@ -123,4 +123,35 @@ it('figure3 draws what there is, and nothing of nothing', async () => {
   expect(svg).toContain('label of three');
   expect(svg).not.toContain('label of two');
   expect(figure3({ ...reproduction, rows: [] })).toBeNull();
+});
+
+describe('paperFiles', () => {
+  const isPng = (content: unknown) =>
+    content instanceof Uint8Array && Buffer.from(content).toString('latin1', 1, 4) === 'PNG';
+
+  it('are the tables in every format, and each figure as SVG and PNG', async () => {
+    const map = (await figure3(reproduction))!;
+    const files = await paperFiles(reproduction, 'all', { demo: map });
+    expect(Object.keys(files)).toEqual([
+      ...['all.txt', 'all.md', 'all.tex', 'all.csv', 'all.json'],
+      ...['figure3.svg', 'figure3.png', 'figure4-demo.svg', 'figure4-demo.png'],
+    ]);
+    expect(JSON.parse(files['all.json'] as string)).toEqual(reproduction);
+    expect(files['all.csv']).toBe(paperCsv(reproduction));
+    for (const { title } of paperTables(reproduction)) {
+      expect(files['all.txt']).toContain(title);
+      expect(files['all.md']).toContain(`## ${title}`);
+      expect(files['all.tex']).toContain(`% ${title}`);
+    }
+    expect((files['all.tex'] as string).match(/\\begin\{tabular\}/g)).toHaveLength(3);
+    expect((files['all.md'] as string).match(/^\| -/gm)).toHaveLength(3);
+    expect([files['figure3.svg'], files['figure4-demo.svg']]).toEqual([map, map]);
+    expect([isPng(files['figure3.png']), isPng(files['figure4-demo.png'])]).toEqual([true, true]);
+  });
+
+  it('leave out a figure without results', async () => {
+    expect(Object.keys(await paperFiles({ ...reproduction, rows: [] }, 'table1'))).toEqual([
+      ...['table1.txt', 'table1.md', 'table1.tex', 'table1.csv', 'table1.json'],
+    ]);
+  });
 });

@@ -51,14 +51,14 @@ function parseSeeds(text: string): number[] {
   });
 }
 
-/** Figure 4 of each data set, by the name of its file. */
+/** Figure 4 of each data set, as SVG. */
 async function drawMaps(
   { maps }: Reproduction,
   session: Session,
   set: readonly string[],
 ): Promise<Record<string, string>> {
   const { drawItemMap } = await import('@crossgate/report');
-  const files: Record<string, string> = {};
+  const drawn: Record<string, string> = {};
   for (const { dataset, run, seed, items, reason } of maps) {
     if (run === null) {
       session.log.warn(`figure4, ${dataset}: ${reason}`);
@@ -69,13 +69,13 @@ async function drawMaps(
     const chosen = sampleRows(itemCount, Math.min(items, itemCount), seed).map((row) => row + 1);
     const embeddings = await fusedItemEmbeddings(run, session, chosen, set);
     const titles = Array.from(chosen, (item) => data.dataset.items[item]!.title);
-    files[`figure4-${dataset}.svg`] = (await drawItemMap(embeddings, titles, { session, seed })).svg;
+    drawn[dataset] = (await drawItemMap(embeddings, titles, { session, seed, legend: true })).svg;
   }
-  return files;
+  return drawn;
 }
 
 /**
- * Writes the tables in every format, and the pictures.
+ * Writes the tables in every format, and the figures.
  * @param parts what was made: files of other parts stay
  * @param maps of `drawMaps`
  * @returns the paths as the user would write them
@@ -86,24 +86,12 @@ async function writeFiles(
   maps: Record<string, string>,
   cwd: string,
 ): Promise<string[]> {
-  const { figure3, formatPaperTable, paperCsv, paperTables } = await import('@crossgate/report');
+  const { paperFiles } = await import('@crossgate/report');
   const { out } = reproduction;
-  const tables = paperTables(reproduction);
   const stem = parts.length === paperParts.length ? 'all' : parts.join('-');
-  const join2 = (format: 'text' | 'markdown' | 'latex') =>
-    `${tables.map((table) => formatPaperTable(table, format)).join('\n\n')}\n`;
-  const files: Record<string, string> = {
-    ...maps,
-    [`${stem}.txt`]: join2('text'),
-    [`${stem}.md`]: `# The paper, reproduced\n\n${join2('markdown')}`,
-    [`${stem}.tex`]: join2('latex'),
-    [`${stem}.csv`]: paperCsv(reproduction),
-    [`${stem}.json`]: `${JSON.stringify(reproduction, null, 2)}\n`,
-  };
-  const picture = await figure3(reproduction);
-  if (picture !== null) files['figure3.svg'] = picture;
+  const files = await paperFiles(reproduction, stem, maps);
   await makeFolders(resolve(cwd, out), 'choose another --out');
-  for (const [name, text] of Object.entries(files)) await writeAtomic(resolve(cwd, out, name), text);
+  for (const [name, content] of Object.entries(files)) await writeAtomic(resolve(cwd, out, name), content);
   return Object.keys(files).map((name) => join(out, name));
 }
 

@@ -47,11 +47,14 @@ export async function drawItemMap(
   {
     session,
     seed,
+    legend = false,
   }: {
     /** Shows progress, and stops the work. */
     readonly session: Pick<Session, 'progress' | 'signal'>;
     /** Of the initial positions. */
     readonly seed: number;
+    /** Whether the picture says what the colors are, for use outside a page. Default false. */
+    readonly legend?: boolean;
   },
 ): Promise<ItemMap> {
   const kinds = embeddingKinds(embeddings);
@@ -67,7 +70,7 @@ export async function drawItemMap(
   ).finally(() => task.finish());
   const groups = kinds.map(
     ({ name }, i): ScatterGroup => ({
-      ...{ titles, color: palette[i]!, hollow: name === 'titles' },
+      ...{ titles, color: palette[i]!, hollow: name === 'titles', ...(legend && { name }) },
       points: pointsOf(map, i * titles.length, titles.length),
     }),
   );

@@ -15,7 +15,7 @@ export const palette: readonly string[] = [
   ...['#ef4444', '#0891b2', '#ca8a04', '#ec4899'],
 ];
 
-/** Width of a picture, in units of its view box. */
+/** Width of a panel that names none, in units of the view box. */
 export const width = 720;
 
 /** Observable Plot, for its marks. */
@@ -33,6 +33,8 @@ export interface AxisLabels {
 export interface Panel {
   /** In units of the view box. */
   readonly height: number;
+  /** In units of the view box; default 720. A picture is as wide as its widest panel. */
+  readonly width?: number;
   /** Margins, scales and marks, as `Plot.plot` takes them; the document, width and height are the picture's. */
   options(plot: Plot): PlotModule.PlotOptions;
 }
@@ -52,6 +54,7 @@ interface SvgElement {
   readonly attributes: Iterable<{ readonly name: string; value: string }>;
   readonly outerHTML: string;
   textContent: string;
+  getAttribute(name: string): string | null;
   append(...children: SvgElement[]): void;
   querySelectorAll(selector: string): Iterable<SvgElement>;
   remove(): void;
@@ -84,19 +87,28 @@ export async function picture(title: string, caption: string, panels: readonly P
     return element;
   };
   const drawn: SvgElement[] = [];
+  const whole = Math.max(...panels.map((panel) => panel.width ?? width));
   let top = caption === '' ? 0 : 24;
   for (const panel of panels) {
-    const options = { ...panel.options(plot), document: document as never, width, height: panel.height };
+    const options = {
+      ...panel.options(plot),
+      document: document as never,
+      width: panel.width ?? width,
+      height: panel.height,
+    };
     const svg = plot.plot(options) as unknown as SvgElement;
     for (const name of ofPages) svg.removeAttribute(name);
     for (const style of svg.querySelectorAll('style')) style.remove();
-    for (const element of svg.querySelectorAll('*')) roundLengths(element);
+    for (const element of svg.querySelectorAll('*')) {
+      roundLengths(element);
+      renameMark(element);
+    }
     svg.setAttribute('y', String(top));
     drawn.push(svg);
     top += panel.height;
   }
   const root = create('svg', {
-    ...{ xmlns: namespace, viewBox: `0 0 ${width} ${top}`, role: 'img', fill: 'currentColor', color: ink },
+    ...{ xmlns: namespace, viewBox: `0 0 ${whole} ${top}`, role: 'img', fill: 'currentColor', color: ink },
     ...{ 'font-family': 'system-ui, sans-serif', 'font-size': '12', 'text-anchor': 'middle' },
   });
   const heading = create('text', { x: '56', y: '18', 'font-size': '14', 'text-anchor': 'start' }, caption);
@@ -109,6 +121,14 @@ async function openDocument(): Promise<SvgDocument> {
   // Its types are made of its JavaScript, and ask for arguments that it does not need.
   const parser = new DOMParser() as unknown as { parseFromString(text: string, type: string): SvgDocument };
   return parser.parseFromString(`<svg xmlns="${namespace}"/>`, 'image/svg+xml');
+}
+
+/** Plot labels its groups for screen readers, but a group without a role may not have a label. */
+function renameMark(element: SvgElement): void {
+  const name = element.getAttribute('aria-label');
+  if (name === null) return;
+  element.setAttribute('data-mark', name);
+  element.removeAttribute('aria-label');
 }
 
 function roundLengths({ attributes }: SvgElement): void {

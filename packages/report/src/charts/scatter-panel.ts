@@ -12,6 +12,8 @@ export interface ScatterGroup {
   readonly color: string;
   /** Whether points are rings. */
   readonly hollow?: boolean;
+  /** For the legend of a map; absent: the group is not in it. */
+  readonly name?: string;
 }
 
 type Plot = Parameters<Panel['options']>[0];
@@ -29,7 +31,10 @@ function dots(Plot: Plot, { points, titles, color, hollow }: ScatterGroup, index
   });
 }
 
-/** A map: both axes have one scale, and neither has numbers. */
+/** Around a map. */
+const margin = 4;
+
+/** A map: both axes have one scale, and neither has numbers. Groups with a name make a legend above it. */
 export function mapPanel(groups: readonly ScatterGroup[]): Panel {
   const all = groups.flatMap(({ points }) => points);
   const ranges = ([0, 1] as const).map((axis) =>
@@ -43,14 +48,23 @@ export function mapPanel(groups: readonly ScatterGroup[]): Panel {
     number[],
     number[],
   ];
+  const named = groups.filter(({ name }) => name !== undefined);
+  const above = named.length === 0 ? margin : 28;
   return {
-    height: width,
+    height: width + above - margin,
     options: (Plot) => ({
-      margin: 4,
-      axis: null,
+      ...{ margin, marginTop: above, axis: null },
       x: { domain: x },
       y: { domain: y },
-      marks: groups.map((group, i) => dots(Plot, group, i, 3)),
+      marks: [
+        ...groups.map((group, i) => dots(Plot, group, i, 3)),
+        // Plot's own legend is HTML. A letter is about 8 wide.
+        ...named.map(({ name = '', color, hollow }, index) => {
+          const left = named.slice(0, index).reduce((sum, { name = '' }) => sum + 8 * name.length + 32, 8);
+          const text = [`${hollow ? '○' : '●'} ${name}`];
+          return Plot.text(text, { frameAnchor: 'top-left', dx: left, dy: -20, fill: color });
+        }),
+      ],
     }),
   };
 }

@@ -1,10 +1,9 @@
 /** A panel of curves in the unit square with its diagonal: ROC curves and reliability diagrams. */
 import type { Series } from './line-panel';
-import { type AxisLabels, ink, type Panel, width } from './picture';
+import { type AxisLabels, ink, type Panel } from './picture';
 
 const side = 380;
-const margins = { marginTop: 16, marginBottom: 44 };
-const beside = (width - side) / 2;
+const margins = { marginTop: 16, marginBottom: 48, marginLeft: 64, marginRight: 20 };
 
 /**
  * Builds the panel. Colors that come again after the eighth curve are dashed.
@@ -16,8 +15,9 @@ export function unitPanel(labels: AxisLabels, series: readonly Series[], dotted:
   const line = { x: 'x', y: 'y', z: 'index', stroke: 'color', strokeWidth: 1.8 } as const;
   return {
     height: side + margins.marginTop + margins.marginBottom,
+    width: side + margins.marginLeft + margins.marginRight,
     options: (Plot) => ({
-      ...{ ...margins, marginLeft: beside, marginRight: beside },
+      ...margins,
       x: { domain: [0, 1], label: null },
       y: { domain: [0, 1], label: null },
       marks: [
@@ -41,7 +41,7 @@ export function unitPanel(labels: AxisLabels, series: readonly Series[], dotted:
           { ...line, strokeDasharray: '6 4' },
         ),
         ...(dotted ? [Plot.dot(points, { x: 'x', y: 'y', fill: 'color', r: 3 })] : []),
-        Plot.text([labels.x], { frameAnchor: 'bottom', dy: 34 }),
+        Plot.text([labels.x], { frameAnchor: 'bottom', dy: 38 }),
         Plot.text([labels.y], { frameAnchor: 'left', rotate: -90, dx: -46, textAnchor: 'middle' }),
       ],
     }),

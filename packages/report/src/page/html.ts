@@ -1,4 +1,5 @@
 /** Markup of the page. Text becomes markup here alone, so that a title is never read as a tag. */
+import { width } from '../charts/picture';
 
 /** What may stand in a page as it is. Only {@link html} and {@link trusted} make it. */
 export class Markup {
@@ -65,7 +66,9 @@ ${body}</tbody></table></div>
 
 /** A picture with what it shows in words. @param svg of `picture` */
 export function figure(svg: string, caption: Content): Markup {
-  return html`<figure><div class="scroll" role="group" tabindex="0" aria-label="Picture">${trusted(svg)}</div>
+  // A narrow picture fits a phone; a wide one scrolls, since its letters could not be read.
+  const isNarrow = Number(/viewBox="0 0 (\d+)/.exec(svg)?.[1]) < width;
+  return html`<figure${trusted(isNarrow ? ' class="narrow"' : '')}><div class="scroll" role="group" tabindex="0" aria-label="Picture">${trusted(svg)}</div>
 <figcaption>${caption}</figcaption></figure>
 `;
 }
@@ -81,10 +84,11 @@ export function missing(reason: string): Markup {
   return html`<p class="missing">Not shown: ${reason.replace(/\.$/, '')}.</p>\n`;
 }
 
-/** A part of the page with a heading. */
+/** A part of the page with a heading. Only the upper ones are landmarks: the runs' names head several of the lower. */
 export function section(id: string, level: 2 | 3, title: string, ...content: readonly Content[]): Markup {
   const heading = html`<h${level} id="${id}-title">${title}</h${level}>`;
-  return html`<section id="${id}" aria-labelledby="${id}-title">${heading}
+  const label = trusted(level === 2 ? ` aria-labelledby="${id}-title"` : '');
+  return html`<section id="${id}"${label}>${heading}
 ${content}</section>
 `;
 }
