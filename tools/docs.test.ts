@@ -67,8 +67,10 @@ it('shows TypeScript that compiles', () => {
   options.paths = {};
   const entries: string[] = [];
   for (const { name, path } of folders) {
-    options.paths[`@crossgate/${name}`] = [join(path, 'src/index.ts')];
-    options.paths[`@crossgate/${name}/node`] = [join(path, 'src/node.ts')];
+    const { exports } = JSON.parse(readFileSync(join(path, 'package.json'), 'utf8'));
+    for (const [entry, files] of Object.entries<Record<string, string>>(exports)) {
+      options.paths[`@crossgate/${name}${entry.slice(1)}`] = [join(path, files['@crossgate/source']!)];
+    }
     const declarations = join(path, 'src/wgsl.d.ts');
     if (existsSync(declarations)) entries.push(declarations);
   }

@@ -39,7 +39,7 @@ try {
     await map.getByRole('button').first().click();
     await page.locator('#items').evaluate((section) => section.scrollIntoView());
   });
-  const phone = { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true };
+  const phone = { viewport: { width: 390, height: 844 }, deviceScaleFactor: 1.5, isMobile: true, hasTouch: true };
   await take('phone', phone, (page) => page.locator('#roc').evaluate((section) => section.scrollIntoView()));
 } finally {
   await browser.close();

@@ -93,12 +93,13 @@ describe.skipIf(!isHere)(`the report in a browser${isHere ? '' : ` (${noChromium
       await page.keyboard.press('Tab');
       return (await page.evaluate(`(() => {
         const element = document.activeElement;
-        const { top, bottom } = element.getBoundingClientRect();
+        const { top, bottom, left, right } = element.getBoundingClientRect();
         const name = element.getAttribute('aria-label') ?? element.labels?.[0]?.textContent ?? element.textContent;
         return {
           place: element.getAttribute('href') ?? element.type ?? element.className ?? '',
           name: name.trim(),
-          seen: bottom > 0 && top < innerHeight && getComputedStyle(element).outlineStyle !== 'none',
+          seen: bottom > 0 && top < innerHeight && right > 0 && left < innerWidth &&
+            getComputedStyle(element).outlineStyle !== 'none',
           isBody: element === document.body,
         };
       })()`)) as { place: string; name: string; seen: boolean; isBody: boolean };

@@ -85,6 +85,12 @@ function expectWhole(text: string): Element {
   for (const box of all(document, '.scroll, pre')) {
     expect([box.getAttribute('tabindex'), box.getAttribute('aria-label')]).toEqual(['0', expect.stringMatching(/\w/)]);
   }
+  // Landmarks are the parts of the page alone, each with a heading of its own.
+  expect(all(document, '[role=region], [role=main], aside')).toEqual([]);
+  const landmarks = all(document, 'section[aria-labelledby]').map((each) => each.getAttribute('id'));
+  expect(landmarks).toEqual(all(document, 'main > section').map((each) => each.getAttribute('id')));
+  // A group within a picture has no label, since it has no role.
+  expect(all(document, 'g[aria-label]')).toEqual([]);
   expect(document.querySelector('html')!.getAttribute('lang')).toBe('en');
   expect(text.replace(/<script>[\s\S]*<\/script>/, '')).not.toMatch(/NaN|Infinity|undefined|\[object/);
   // Wherever it is, the title is text.

@@ -27,7 +27,7 @@ export function configSection(runs: readonly ReportedRun[]): Markup {
     section(
       ...([`config-${index + 1}`, 3, run.name] as const),
       table(`Where ${run.name} comes from`, ['what', 'value'], facts(run), 2),
-      html`<pre tabindex="0" role="region" aria-label="config.yaml of ${run.name}"><code>${run.config}</code></pre>\n`,
+      html`<pre tabindex="0" role="group" aria-label="config.yaml of ${run.name}"><code>${run.config}</code></pre>\n`,
     ),
   );
   return section('config', 2, 'Config and environment', each);

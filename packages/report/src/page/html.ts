@@ -41,7 +41,10 @@ export function trusted(text: string): Markup {
 /** A cell; null and undefined are missing values. */
 export type Cell = string | number | Markup | null | undefined;
 
-/** A table with a caption, in a box that scrolls by itself where the screen is narrow. */
+/**
+ * A table with a caption, in a box that scrolls by itself where the screen is narrow. The box is a group, no landmark: a
+ * page has dozens, and runs share captions.
+ */
 export function table(
   caption: string,
   columns: readonly string[],
@@ -56,7 +59,7 @@ export function table(
     const rest = others.map((cell, i) => html`<td class="${kind(i + 1)}">${cell}</td>`);
     return html`<tr><th scope="row">${first ?? '–'}</th>${rest}</tr>\n`;
   });
-  return html`<div class="scroll" role="region" tabindex="0" aria-label="${caption}"><table>
+  return html`<div class="scroll" role="group" tabindex="0" aria-label="${caption}"><table>
 <caption>${caption}</caption>
 <thead><tr>${head}</tr></thead>
 <tbody>

@@ -73,7 +73,8 @@ footer { color: var(--soft); font-size: .9rem; margin: 3rem auto 2rem; }
   pre { white-space: pre-wrap; overflow-wrap: anywhere; columns: 2; font-size: 7pt; }
   figure, table, tr { break-inside: avoid; }
   h2, h3 { break-after: avoid; }
-  figure svg { min-width: 0; max-width: 17cm; }
+  figure svg { min-width: 0; max-width: 13.5cm; }
+  .narrow svg { max-width: 10cm; }
   table { font-size: 8pt; }
   td.number { white-space: normal; }
   th, td { padding: .15rem .3rem; }
