@@ -135,7 +135,7 @@ async function openTuned(
 ): Promise<Opened> {
   const [{ backendContexts, loadBackends, needsCf }, { declaredMethod }, { knownUsers }] = await Promise.all([
     import('../runners/backends'),
-    import('../runners/hybrid-parts'),
+    import('../runners/declared-stages'),
     import('../runners/known-users'),
   ]);
   const method = declaredMethod(config);
