@@ -3,6 +3,7 @@
 import { InputError } from '@crossgate/core';
 import type { Recipe } from './dataset';
 import { otherTimeForm, parseTime } from './time';
+import type { Window } from './window';
 
 /** An option: null or absent stands for the default. */
 type Given<Value> = Value | null | undefined;
@@ -100,6 +101,8 @@ export interface CsvOptions {
 
 /** All options of a data set: the keys under `data` in a config. A data set with a fixed recipe takes none. */
 export interface DatasetOptions {
+  /** `all`: train holds every row before valid, and not only those of the publication's window. Default `paper`. */
+  readonly window?: Given<Window>;
   /** Ratings above this are positives. Default 3. */
   readonly threshold?: Given<number>;
   /** How rows are split. */
@@ -142,7 +145,7 @@ function isGiven(value: unknown): boolean {
  * All keys. JavaScript callers have no types to stop a misspelled key, which would silently leave the default in place.
  */
 const known = {
-  '': { threshold: 1, split: 1, filter: 1, csv: 1 } satisfies Record<keyof DatasetOptions, 1>,
+  '': { window: 1, threshold: 1, split: 1, filter: 1, csv: 1 } satisfies Record<keyof DatasetOptions, 1>,
   split: { by: 1, valid: 1, test: 1, validFrom: 1, testFrom: 1, seed: 1, perUser: 1 } satisfies Record<
     keyof SplitOptions,
     1
@@ -277,6 +280,13 @@ function planSplit(options: SplitOptions): SplitPlan {
  */
 export function planEvents(options: DatasetOptions): EventPlan {
   requireKnownKeys(options);
+  if (isGiven(options.window)) {
+    throw new InputError('is for a data set whose publication leaves earlier rows out', {
+      code: 'data.option',
+      place: 'data.window',
+      fix: 'leave it out',
+    });
+  }
   const threshold = options.threshold ?? 3;
   if (!Number.isFinite(threshold))
     throw new InputError(`must be a finite number, got ${threshold}`, { code: 'data.option', place: 'data.threshold' });
