@@ -167,7 +167,7 @@ describe('on a GPU', () => {
 
   it('ccf runs on all earlier ratings, as a class of its own, with vectors of such a run alone', async () => {
     const early = '1::9::5::960000000\n99::2::5::960000001\n99::3::1::960000002\n';
-    const ratings = `${files['ml-1m/ratings.dat']}${early}`;
+    const ratings = `${inventedMl1m(14, 9)['ml-1m/ratings.dat']}${early}`;
     const cwd = await folderWith({ ...files, 'ml-1m/ratings.dat': ratings });
     await writeTinyModel(join(cwd, 'model'));
     const sets = ['cf.epochs=1', 'training.stage1.rows=4', 'training.stage2.rows=4', 'evaluation.splits=[test]'];
