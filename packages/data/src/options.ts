@@ -136,6 +136,9 @@ export interface EventPlan {
   readonly filter: FilterPlan;
 }
 
+/** Options of a data set made from events: its split says what comes before valid, so it has no window. */
+type EventOptions = Omit<DatasetOptions, 'window'>;
+
 function isGiven(value: unknown): boolean {
   if (value === null || value === undefined) return false;
   return typeof value !== 'object' || Object.values(value).some(isGiven);
@@ -145,7 +148,7 @@ function isGiven(value: unknown): boolean {
  * All keys. JavaScript callers have no types to stop a misspelled key, which would silently leave the default in place.
  */
 const known = {
-  '': { window: 1, threshold: 1, split: 1, filter: 1, csv: 1 } satisfies Record<keyof DatasetOptions, 1>,
+  '': { threshold: 1, split: 1, filter: 1, csv: 1 } satisfies Record<keyof EventOptions, 1>,
   split: { by: 1, valid: 1, test: 1, validFrom: 1, testFrom: 1, seed: 1, perUser: 1 } satisfies Record<
     keyof SplitOptions,
     1
@@ -157,7 +160,7 @@ const known = {
   } satisfies Record<keyof CsvOptions, 1>,
 };
 
-function requireKnownKeys(options: DatasetOptions): void {
+function requireKnownKeys(options: EventOptions): void {
   for (const [part, keys] of Object.entries(known)) {
     const given: object = (part === '' ? options : options[part as 'split' | 'filter' | 'csv']) ?? {};
     const wrong = Object.keys(given).find((key) => !Object.hasOwn(keys, key));
@@ -279,8 +282,9 @@ function planSplit(options: SplitOptions): SplitPlan {
  * keys that exclude each other.
  */
 export function planEvents(options: DatasetOptions): EventPlan {
-  requireKnownKeys(options);
-  if (isGiven(options.window)) {
+  const { window, ...others } = options;
+  requireKnownKeys(others);
+  if (isGiven(window)) {
     throw new InputError('is for a data set whose publication leaves earlier rows out', {
       code: 'data.option',
       place: 'data.window',
