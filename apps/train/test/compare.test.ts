@@ -1,5 +1,5 @@
 /** `crossgate compare`: against the package's own tests on the same scores, over seeds, and what it refuses. */
-import { cp, readFile, writeFile } from 'node:fs/promises';
+import { appendFile, cp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { deLongTest, holmAdjust, perUserAuc, signedRankTest } from '@crossgate/eval';
 import { readPredictions } from '@crossgate/experiment';
@@ -180,6 +180,36 @@ describe('compare', () => {
     const mixed = (await runCli(['compare', ...compared], { cwd })).stdout;
     expect(mixed).toContain('Lists are not compared: evaluation.ranking is not the same');
     expect(mixed).not.toContain('Recall@');
+  });
+
+  it('keeps runs on all earlier ratings in a class of their own', async () => {
+    const { cwd, env } = await withRuns();
+    // Before the paper's months begin.
+    await appendFile(join(cwd, 'ml-1m/ratings.dat'), '1::1::5::960000000\n2::1::1::960000001\n');
+    for (const name of ['mean', 'running-mean']) {
+      const args = ['train', join(configs, `${name}.yaml`), '--set', 'data.window=all', '--run', `runs/${name}-all`];
+      expect(await runCli(args, { cwd, env })).toMatchObject({ code: 0 });
+    }
+    const both = ['runs/mean-all', 'runs/running-mean-all'];
+    const { methods, tests } = JSON.parse((await runCli(['compare', ...both, '--json'], { cwd })).stdout);
+    expect(methods.map(({ information }: { information: string }) => information)).toEqual(['T+', 'P+']);
+    expect(tests.length).toBe(1);
+    const text = (await runCli(['compare', ...both], { cwd })).stdout;
+    expect(text).toMatch(/running-mean +P\+ +1/);
+    expect(text).toContain('do not compare it with T, H and P');
+    const mixed = await runCli(['compare', runs[1]!, both[0]!], { cwd });
+    expect([mixed.code, mixed.stderr]).toEqual([
+      2,
+      'error: runs/mean-all: is of class T+ and runs/mean-1 of class T: one saw more ratings; compare runs with the same data.window\n',
+    ]);
+    expect((await runCli(['compare', ...runs], { cwd })).stdout).not.toContain('plus');
+    // The page of a report has no test between the two, and says what the plus means.
+    const report = ['report', runs[1]!, both[0]!, '--out', 'page.html', '--no-model'];
+    expect((await runCli(report, { cwd, env })).code).toBe(0);
+    const page = await readFile(join(cwd, 'page.html'), 'utf8');
+    expect(page).toMatch(/<td[^>]*>T\+<\/td>/);
+    expect(page).toContain('A plus (T+, H+, P+)');
+    expect(page).toContain('one saw more ratings');
   });
 
   it('refuses what cannot be compared, in one line', async () => {

@@ -165,6 +165,27 @@ describe('on a GPU', () => {
     expect(gone.stderr).toMatch(/cf\.run: mf has no cf\.safetensors/);
   });
 
+  it('ccf runs on all earlier ratings, as a class of its own, with vectors of such a run alone', async () => {
+    const early = '1::9::5::960000000\n99::2::5::960000001\n99::3::1::960000002\n';
+    const ratings = `${inventedMl1m(14, 9)['ml-1m/ratings.dat']}${early}`;
+    const cwd = await folderWith({ ...files, 'ml-1m/ratings.dat': ratings });
+    await writeTinyModel(join(cwd, 'model'));
+    const sets = ['cf.epochs=1', 'training.stage1.rows=4', 'training.stage2.rows=4', 'evaluation.splits=[test]'];
+    const train = (config: string, run: string, ...more: string[]) => {
+      const options = [...sets, ...more].flatMap((set) => ['--set', set]);
+      return runCli(['train', config, ...options, '--run', run, '--json'], { cwd });
+    };
+    const mf = await train('mf.yaml', 'mf', 'data.window=all');
+    expect(JSON.parse(mf.stdout), mf.stderr).toMatchObject({ information: 'T+' });
+    const ccf = await train('ccf.yaml', 'ccf', 'data.window=all', 'cf.run=mf');
+    expect(JSON.parse(ccf.stdout), ccf.stderr).toMatchObject({ information: 'H+', details: { cf: { run: 'mf' } } });
+    const paper = await train('ccf.yaml', 'paper', 'cf.run=mf');
+    expect(paper).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('mf was trained on other data than this run'),
+    });
+  });
+
   it.each(['lightgcn', 'sasrec', 'asvd'])('ccf takes its vectors from %s', async (model) => {
     const cwd = await folderWith(files);
     await writeTinyModel(join(cwd, 'model'));

@@ -70,3 +70,4 @@ export { type ColumnFacts, type CsvSurvey, type FoundValue, type SurveyOptions, 
 export { parseTime } from './time';
 export { timeReader, timeUnits } from './time-format';
 export type { TimeForm } from './time-survey';
+export { hasWholePast, type Window } from './window';

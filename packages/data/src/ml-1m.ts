@@ -4,8 +4,10 @@ import { InputError } from '@crossgate/core';
 import { type Assembly, assembleDataset } from './assemble';
 import type { Dataset, Recipe } from './dataset';
 import type { DatasetDefinition } from './definition';
+import type { DatasetOptions } from './options';
 import { parseInteger, readRows, type SourceFolder } from './source';
 import { maximumTimestamp } from './time-format';
+import { planWindow, type Window } from './window';
 
 const recipe: Recipe = {
   name: 'ml-1m',
@@ -16,6 +18,9 @@ const recipe: Recipe = {
   test: '2002-09 … 2003-01 (UTC)',
   order: "user, timestamp, the item's first appearance in ratings.dat, file order",
 };
+
+/** Splits valid and test are those of the paper, row by row. */
+const recipeOfAll: Recipe = { ...recipe, window: 'all', train: 'up to 2002-03 (UTC)' };
 
 /** Month slots are counted from April 2000; [first, last] of train, valid and test. */
 const slots: readonly (readonly [number, number])[] = [
@@ -31,15 +36,24 @@ function slotStart(slot: number): number {
   return Date.UTC(2000, 3 + slot, 1) / 1000;
 }
 
+/** The first second of each split and the first after it; of train the former is −∞ when all earlier ratings count. */
+function boundsOf(window: Window): (readonly [number, number])[] {
+  return slots.map(([first, last], split) => {
+    const isOpen = split === 0 && window === 'all';
+    return [isOpen ? Number.NEGATIVE_INFINITY : slotStart(first), slotStart(last + 1)];
+  });
+}
+
 /**
  * The split of a MovieLens-1M rating by its time, as in CoLLM and CCF-LLM.
  *
  * @param timestamp seconds since 1970, UTC.
+ * @param window `all`: whatever comes before valid is train. Default `paper`.
  * @returns 0 for train (June 2001 – March 2002), 1 for valid (April – August 2002), 2 for test (September 2002 –
  * January 2003), −1 for other times.
  */
-export function ml1mSplitOf(timestamp: number): number {
-  return slots.findIndex(([first, last]) => timestamp >= slotStart(first) && timestamp < slotStart(last + 1));
+export function ml1mSplitOf(timestamp: number, window: Window = 'paper'): number {
+  return boundsOf(window).findIndex(([start, end]) => timestamp >= start && timestamp < end);
 }
 
 async function readTitles(source: SourceFolder): Promise<Map<number, string>> {
@@ -57,7 +71,7 @@ async function readTitles(source: SourceFolder): Promise<Map<number, string>> {
 }
 
 /** The ratings inside the window, in file order, with each one's tie-breaking key. */
-async function readRatings(source: SourceFolder, titles: ReadonlyMap<number, string>) {
+async function readRatings(source: SourceFolder, titles: ReadonlyMap<number, string>, window: Window) {
   const user: number[] = [];
   const item: number[] = [];
   const label: number[] = [];
@@ -67,7 +81,7 @@ async function readRatings(source: SourceFolder, titles: ReadonlyMap<number, str
   const firstAppearance = new Map<number, number>();
   const file = 'ratings.dat';
   const fields = ['UserID', 'MovieID', 'Rating', 'Timestamp'];
-  const bounds = slots.map(([first, last]) => [slotStart(first), slotStart(last + 1)] as const);
+  const bounds = boundsOf(window);
   await readRows(await source.open(file), { file, separator: '::', fields, encoding: 'utf-8' }, (row, place) => {
     const userId = parseInteger(row[0] as string, 'UserID', place, 1, maximumId);
     const itemId = parseInteger(row[1] as string, 'MovieID', place, 1, maximumId);
@@ -91,16 +105,19 @@ async function readRatings(source: SourceFolder, titles: ReadonlyMap<number, str
  * Builds MovieLens-1M (Harper & Konstan 2015) from `ratings.dat` and `movies.dat` (fields separated by `::`, Latin-1),
  * with exactly the rows and splits of CoLLM (Zhang et al. 2023) and CCF-LLM. Ratings above 3 are positives.
  *
+ * @param options `window: 'all'` adds every rating before June 2001 to train, and so to histories. Valid and test keep
+ * their rows in their order; dense ids differ, since ids are given in order of first appearance.
  * @throws InputError naming file and line for a malformed row, a rating outside 1–5, or a movie that `movies.dat` does
- * not have; naming the file when it is missing or empty, and when no rating falls into the months of train.
+ * not have; naming the file when it is missing or empty, and when no rating falls into the months of train; naming
+ * `data.window` for another window.
  */
-export async function buildMl1m(source: SourceFolder): Promise<Dataset> {
+export async function buildMl1m(source: SourceFolder, options: DatasetOptions = {}): Promise<Dataset> {
+  const window = planWindow(options.window);
   const titles = await readTitles(source);
-  const ratings = await readRatings(source, titles);
+  const ratings = await readRatings(source, titles, window);
   if (!ratings.split.includes(0)) {
-    throw new InputError('ratings.dat: no rating falls in the training months June 2001 to March 2002', {
-      code: 'data.empty',
-    });
+    const months = window === 'all' ? 'before April 2002' : 'in the training months June 2001 to March 2002';
+    throw new InputError(`ratings.dat: no rating falls ${months}`, { code: 'data.empty' });
   }
   const rank = ratings.item.map((id) => ratings.firstAppearance.get(id) as number);
   const compare = (column: readonly number[], a: number, b: number) => (column[a] as number) - (column[b] as number);
@@ -110,7 +127,7 @@ export async function buildMl1m(source: SourceFolder): Promise<Dataset> {
   const sorted = (column: readonly number[]) => Float64Array.from(order, (index) => column[index] as number);
   const assembly: Assembly = {
     name: 'ml-1m',
-    recipe,
+    recipe: recipeUnder(options),
     events: {
       user: sorted(ratings.user),
       item: sorted(ratings.item),
@@ -122,6 +139,10 @@ export async function buildMl1m(source: SourceFolder): Promise<Dataset> {
     itemOf: (item) => ({ id: String(item), title: titles.get(item) as string }),
   };
   return assembleDataset(assembly);
+}
+
+function recipeUnder(options: DatasetOptions = {}): Recipe {
+  return planWindow(options.window) === 'all' ? recipeOfAll : recipe;
 }
 
 /** The entry of MovieLens-1M in the registry. */
@@ -137,6 +158,7 @@ export const ml1m: DatasetDefinition = {
     sha256: 'a6898adb50b9ca05aa231689da44c217cb524e7ebd39d264c56e2832f2c54e20',
     members: { README: 'ml-1m/README', 'ratings.dat': 'ml-1m/ratings.dat', 'movies.dat': 'ml-1m/movies.dat' },
   },
-  recipe: () => recipe,
-  build: (source) => buildMl1m(source),
+  options: ['window'],
+  recipe: recipeUnder,
+  build: buildMl1m,
 };

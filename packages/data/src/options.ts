@@ -3,6 +3,7 @@
 import { InputError } from '@crossgate/core';
 import type { Recipe } from './dataset';
 import { otherTimeForm, parseTime } from './time';
+import type { Window } from './window';
 
 /** An option: null or absent stands for the default. */
 type Given<Value> = Value | null | undefined;
@@ -100,6 +101,8 @@ export interface CsvOptions {
 
 /** All options of a data set: the keys under `data` in a config. A data set with a fixed recipe takes none. */
 export interface DatasetOptions {
+  /** `all`: train holds every row before valid, and not only those of the publication's window. Default `paper`. */
+  readonly window?: Given<Window>;
   /** Ratings above this are positives. Default 3. */
   readonly threshold?: Given<number>;
   /** How rows are split. */
@@ -133,6 +136,9 @@ export interface EventPlan {
   readonly filter: FilterPlan;
 }
 
+/** Options of a data set made from events: its split says what comes before valid, so it has no window. */
+type EventOptions = Omit<DatasetOptions, 'window'>;
+
 function isGiven(value: unknown): boolean {
   if (value === null || value === undefined) return false;
   return typeof value !== 'object' || Object.values(value).some(isGiven);
@@ -142,7 +148,7 @@ function isGiven(value: unknown): boolean {
  * All keys. JavaScript callers have no types to stop a misspelled key, which would silently leave the default in place.
  */
 const known = {
-  '': { threshold: 1, split: 1, filter: 1, csv: 1 } satisfies Record<keyof DatasetOptions, 1>,
+  '': { threshold: 1, split: 1, filter: 1, csv: 1 } satisfies Record<keyof EventOptions, 1>,
   split: { by: 1, valid: 1, test: 1, validFrom: 1, testFrom: 1, seed: 1, perUser: 1 } satisfies Record<
     keyof SplitOptions,
     1
@@ -154,7 +160,7 @@ const known = {
   } satisfies Record<keyof CsvOptions, 1>,
 };
 
-function requireKnownKeys(options: DatasetOptions): void {
+function requireKnownKeys(options: EventOptions): void {
   for (const [part, keys] of Object.entries(known)) {
     const given: object = (part === '' ? options : options[part as 'split' | 'filter' | 'csv']) ?? {};
     const wrong = Object.keys(given).find((key) => !Object.hasOwn(keys, key));
@@ -276,7 +282,15 @@ function planSplit(options: SplitOptions): SplitPlan {
  * keys that exclude each other.
  */
 export function planEvents(options: DatasetOptions): EventPlan {
-  requireKnownKeys(options);
+  const { window, ...others } = options;
+  requireKnownKeys(others);
+  if (isGiven(window)) {
+    throw new InputError('is for a data set whose publication leaves earlier rows out', {
+      code: 'data.option',
+      place: 'data.window',
+      fix: 'leave it out',
+    });
+  }
   const threshold = options.threshold ?? 3;
   if (!Number.isFinite(threshold))
     throw new InputError(`must be a finite number, got ${threshold}`, { code: 'data.option', place: 'data.threshold' });

@@ -2,7 +2,17 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { buildMl1m, type Dataset, memorySource, ml1mSplitOf, summarizeDataset } from '../src/index';
+import {
+  buildMl1m,
+  buildMl100k,
+  type Dataset,
+  type DatasetOptions,
+  exportSplit,
+  hasWholePast,
+  memorySource,
+  ml1mSplitOf,
+  summarizeDataset,
+} from '../src/index';
 import { loadSource } from '../src/node';
 
 const utc = (year: number, month: number, day: number, second = 0) =>
@@ -13,8 +23,11 @@ const testTime = utc(2002, 10, 1);
 
 const movies =
   '7::Seven (1995)::Drama\n3::Three: A "Film", The (1990)::Comedy\n9:: Nine  (1999) ::Action\n5::Five (1970)::War\n';
-const build = (ratings: string | Uint8Array, movieText: string | Uint8Array = movies): Promise<Dataset> =>
-  buildMl1m(memorySource({ 'ratings.dat': ratings, 'movies.dat': movieText }));
+const build = (
+  ratings: string | Uint8Array,
+  movieText: string | Uint8Array = movies,
+  options: DatasetOptions = {},
+): Promise<Dataset> => buildMl1m(memorySource({ 'ratings.dat': ratings, 'movies.dat': movieText }), options);
 const latin1 = (text: string) => Uint8Array.from(text, (character) => character.charCodeAt(0));
 
 describe('months', () => {
@@ -30,6 +43,57 @@ describe('months', () => {
       [utc(2003, 2, 1), -1],
     ];
     for (const [time, split] of cases) expect(ml1mSplitOf(time), new Date(time * 1000).toISOString()).toBe(split);
+    // With all that came before, only the future stays out.
+    for (const [time, split] of cases.slice(1, -1)) expect(ml1mSplitOf(time, 'all')).toBe(split);
+    for (const time of [0, utc(2000, 4, 30), utc(2001, 6, 1) - 1]) expect(ml1mSplitOf(time, 'all')).toBe(0);
+    expect(ml1mSplitOf(utc(2003, 2, 1), 'all')).toBe(-1);
+  });
+});
+
+/** Rows by the ids of the source, in order. */
+const rowsOf = (dataset: Dataset, split: 'valid' | 'test') =>
+  Array.from(exportSplit(dataset, split), ({ user, item, label, timestamp }) => [user, item, label, timestamp].join());
+
+describe('window', () => {
+  const early = utc(2000, 5, 1);
+  const ratings = [
+    `8::9::5::${early}`,
+    `9::5::5::${early}`,
+    `20::3::4::${early + 1}`,
+    `8::7::2::${trainTime}`,
+    `20::7::1::${validTime}`,
+    `8::3::5::${testTime}`,
+    `20::5::5::${testTime}`,
+    `8::5::5::${utc(2003, 2, 2)}`,
+  ].join('\n');
+
+  it('all: earlier ratings are train rows and history, and the scored rows stay', async () => {
+    const [paper, all] = [await build(ratings), await build(ratings, movies, { window: 'all' })];
+    expect(paper.users).toEqual(['', '8', '20']);
+    expect(all.users).toEqual(['', '8', '9', '20']);
+    expect([...all.splits.train.timestamp]).toEqual([early, trainTime, early, early + 1]);
+    for (const split of ['valid', 'test'] as const) expect(rowsOf(all, split)).toEqual(rowsOf(paper, split));
+    // User 8 liked 9, and user 20 liked 3, before the paper begins.
+    const histories = Array.from(exportSplit(all, 'test'), ({ history }) => history);
+    expect(histories).toEqual([[9], [3]]);
+    expect([...paper.splits.test.seen, ...all.splits.test.seen]).toEqual([0, 0, 1, 1]);
+    expect([hasWholePast(paper), hasWholePast(all)]).toEqual([false, true]);
+    expect(all.recipe).toMatchObject({ window: 'all', train: 'up to 2002-03 (UTC)' });
+    expect(await build(ratings, movies, { window: 'paper' })).toEqual(paper);
+  });
+
+  it('is refused where it is no word of the recipe, or where the recipe has none', async () => {
+    await expect(build(ratings, movies, { window: 'everything' as 'all' })).rejects.toThrow(
+      /^data\.window: must be paper or all, got "everything"/,
+    );
+    await expect(build(`1::3::5::${testTime}`, movies, { window: 'all' })).rejects.toThrow(
+      /^ratings\.dat: no rating falls before April 2002/,
+    );
+    await expect(buildMl100k(memorySource({}), { window: 'all' })).rejects.toThrow(/^data\.window: is for a data set/);
+    for (const name of ['csv', 'ml-100k', 'amazon-books', 'demo'])
+      await expect(loadSource(name, 'nowhere', { window: 'all' })).rejects.toThrow(
+        new RegExp(`^data\\.window: ${name} does not take it`),
+      );
   });
 });
 
@@ -159,6 +223,17 @@ const source = process.env.CROSSGATE_DATA ? join(process.env.CROSSGATE_DATA, 'ml
 const haveSource = source !== '' && existsSync(join(source, 'ratings.dat'));
 
 describe.skipIf(!haveSource)(`published files (CROSSGATE_DATA/ml-1m${haveSource ? '' : ' is absent: skipped'})`, () => {
+  it('with window all trains on every rating before valid and scores the same rows', async () => {
+    const [paper, all] = [await loadSource('ml-1m', source), await loadSource('ml-1m', source, { window: 'all' })];
+    expect(paper.hash).toBe('961a24d238164b5d1f1127b28bde3fb4ce2bf9336bdf85616b7f0eef2aec2bc7');
+    expect(all.hash).not.toBe(paper.hash);
+    for (const split of ['valid', 'test'] as const) expect(rowsOf(all, split)).toEqual(rowsOf(paper, split));
+    expect(all.splits.train.rows).toBeGreaterThan(paper.splits.train.rows);
+    // The last ratings of train, user by user, are those of the paper.
+    const early = all.splits.train.timestamp.filter((time) => time < utc(2001, 6, 1)).length;
+    expect(all.splits.train.rows - early).toBe(paper.splits.train.rows);
+  });
+
   it('gives the counts of the paper and the original split', async () => {
     const dataset = await loadSource('ml-1m', source);
     const summary = summarizeDataset(dataset);

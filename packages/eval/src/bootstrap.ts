@@ -24,6 +24,11 @@ export interface BootstrapResult {
   readonly interval: readonly [number, number] | null;
   /** Number of resamples on which the metric is defined. The others are left out. */
   readonly samples: number;
+  /**
+   * The metric on each resample in the order they are drawn, null where it is undefined. With the same users in the same
+   * order and the same seed, those of two models can be subtracted: a paired comparison that needs no rows.
+   */
+  readonly replicates: readonly (number | null)[];
 }
 
 /** A resample of whole users, as the numbers of their rows. */
@@ -70,7 +75,7 @@ function drawUsers(users: number, { samples, seed }: Settings, visit: (drawn: In
 function summarize(estimate: number | null, replicates: readonly (number | null)[], level: number): BootstrapResult {
   const sorted = Float64Array.from(replicates.filter((value) => value !== null)).sort();
   const samples = sorted.length;
-  if (samples === 0) return { estimate, standardError: null, interval: null, samples };
+  if (samples === 0) return { estimate, standardError: null, interval: null, samples, replicates };
   const quantile = (probability: number): number => {
     const place = probability * (samples - 1);
     const below = sorted[Math.floor(place)] as number;
@@ -84,6 +89,7 @@ function summarize(estimate: number | null, replicates: readonly (number | null)
     standardError: samples < 2 ? null : Math.sqrt(squares / (samples - 1)),
     interval: [quantile((1 - level) / 2), quantile((1 + level) / 2)],
     samples,
+    replicates,
   };
 }
 

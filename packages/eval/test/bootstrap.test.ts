@@ -41,10 +41,11 @@ describe('bootstrapClicks', () => {
         for (const name of ['auc', 'uauc'] as const) {
           const [a, b] = [quick[name], expected[name]];
           expect(a.samples).toBe(b.samples);
-          const flat = ({ estimate, standardError, interval }: typeof a) => [
+          const flat = ({ estimate, standardError, interval, replicates }: typeof a) => [
             estimate,
             standardError,
             ...(interval ?? []),
+            ...replicates,
           ];
           for (const [index, value] of flat(a).entries()) {
             const other = flat(b)[index]!;
@@ -55,6 +56,18 @@ describe('bootstrapClicks', () => {
       }),
       { numRuns: 50 },
     );
+  });
+
+  it('draws the same users for two models, so that their resamples make the paired differences', () => {
+    const rows = { user: [1, 1, 2, 2, 3, 3, 3], label: [1, 0, 1, 0, 1, 0, 0] };
+    const [score, base] = [
+      [3, 1, 1, 2, 5, 4, 6],
+      [1, 2, 4, 3, 2, 9, 1],
+    ];
+    const [a, b] = [score, base].map((values) => bootstrapClicks({ ...rows, score: values! }, { samples: 30 }).auc);
+    const paired = bootstrapClicks({ ...rows, score: score!, base: base! }, { samples: 30 }).auc.replicates;
+    expect(paired).toEqual(a!.replicates.map((value, sample) => value! - b!.replicates[sample]!));
+    expect(new Set(paired).size).toBeGreaterThan(5);
   });
 
   it('gives a difference of exactly 0 against itself, and names bad rows', () => {
@@ -109,6 +122,7 @@ describe('bootstrapUsers', () => {
     expect(bootstrapUsers(['a', 'b'], () => null, { samples: 5 })).toEqual({
       estimate: null,
       standardError: null,
+      replicates: [null, null, null, null, null],
       interval: null,
       samples: 0,
     });

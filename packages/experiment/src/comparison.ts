@@ -20,6 +20,7 @@ import { isPlain, type Plain } from './config/plain';
 import { moveRenamedKeys } from './config/renamed';
 import type { SplitName } from './config/schema';
 import { readYaml } from './config/yaml';
+import { hasPlus } from './information';
 import { evaluatePredictions, type Predictions, readPredictions } from './predictions';
 import { readResult, type StoredResult } from './runs/result';
 
@@ -55,7 +56,7 @@ export interface ComparedMethod {
   readonly name: string;
   /** What `method` says in its config, such as `mf` or `ccf`. */
   readonly method: string;
-  /** Which labels it sees: T, H or P. */
+  /** Which labels it sees: T, H or P, or T+, H+ or P+. */
   readonly information: string;
   /** Paths of its runs as the user gave them, in that order. */
   readonly runs: readonly string[];
@@ -122,7 +123,7 @@ export interface Comparison {
 const NOT_THE_METHOD = new Set(['seed', 'name', 'data.path', 'llm.path', 'provenance']);
 
 /** What earlier versions did, for keys that they did not have. */
-const AS_BEFORE = new Set(['repeats="exclude"', 'evaluation.ranking.repeats="exclude"']);
+const AS_BEFORE = new Set(['data.window="paper"', 'repeats="exclude"', 'evaluation.ranking.repeats="exclude"']);
 
 /** One text for a config without its seed. A CF run to start from counts as present or not: seeds have one each. */
 function keyOf(config: Plain): string {
@@ -190,6 +191,14 @@ async function readRun(shown: string, path: string, split: SplitName): Promise<C
 /** @throws InputError unless both runs scored the same rows of the same data in the same order */
 function requireSameRows(first: ComparedRun, other: ComparedRun, split: SplitName): void {
   if (first.result.dataset.hash !== other.result.dataset.hash) {
+    const [seen, otherSeen] = [first.result.information, other.result.information];
+    if (hasPlus(seen) !== hasPlus(otherSeen)) {
+      throw new InputError(`is of class ${otherSeen} and ${first.shown} of class ${seen}: one saw more ratings`, {
+        code: 'run.not-comparable',
+        place: other.shown,
+        fix: 'compare runs with the same data.window',
+      });
+    }
     const data = (run: ComparedRun) => `${run.result.dataset.name} ${run.result.dataset.hash.slice(0, 12)}`;
     throw new InputError(`is on other data than ${first.shown} (${data(other)}, ${data(first)})`, {
       code: 'run.not-comparable',

@@ -1,7 +1,6 @@
 /** One experiment from config to result.json, whatever the method. */
 
 import { join, resolve } from 'node:path';
-import type { InformationClass } from '@crossgate/cf';
 import {
   CrossgateError,
   describeError,
@@ -17,6 +16,7 @@ import type { SplitMetrics } from '@crossgate/eval';
 import { kindOf } from '@crossgate/files';
 import type { ExperimentConfig, SplitName } from './config/schema';
 import { evaluatedRows } from './evaluated-rows';
+import { informationOn, type SeenInformation } from './information';
 import { evaluatePredictions, formatPredictions, predictionsOf } from './predictions';
 import { findRunner, type OpenRunner, type Outcome, type RankingOfSplits, type Runner } from './runners';
 import { readResult } from './runs/result';
@@ -32,8 +32,8 @@ export interface ExperimentResult {
   readonly name: string;
   /** The method, such as `mf` or `ccf`. */
   readonly method: string;
-  /** Which labels the method saw when it scored a row. */
-  readonly information: InformationClass;
+  /** Which labels the method saw when it scored a row; with a plus where its data has `window: all`. */
+  readonly information: SeenInformation;
   /** The seed of the config. */
   readonly seed: number;
   /** Name of the GPU adapter in use; null for a method that needs none. */
@@ -182,7 +182,7 @@ async function trainAndScore(experiment: Experiment): Promise<ExperimentResult> 
     run: shown,
     name: config.name,
     method: runner.name,
-    information: opened.information ?? runner.information(config),
+    information: informationOn(dataset, opened.information ?? runner.information(config)),
     seed: config.seed,
     adapter: opened.adapter,
     dataset: { name: dataset.name, hash: dataset.hash },

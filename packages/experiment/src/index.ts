@@ -8,6 +8,7 @@ export { type ExperimentResult, ResumableError, type RunOptions, runExperiment }
 export { exportChats } from './export-chats';
 export { firstStageScores } from './first-stage-scores';
 export { type GridCell, type GridOptions, gridCells, runGrid } from './grid';
+export { hasPlus, plusNote, type SeenInformation } from './information';
 export { fusedItemEmbeddings } from './item-embeddings';
 export type { LentModel } from './lent-model';
 export { dataHome, locateDataset, locateModel, openDataFolder, type Surroundings } from './locate';

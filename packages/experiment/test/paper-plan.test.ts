@@ -111,6 +111,12 @@ it('the hash of a run tells what decides its numbers, and nothing else', async (
   expect(await of({})).toBe(hash);
   expect(await of({ set: ['llm.path=elsewhere', 'data.path=elsewhere', 'name=other'] })).toBe(hash);
   expect(await of({ set: ['alg.hiddenFactor=3'] })).not.toBe(hash);
+  // Runs from before there was a choice of windows keep their folders.
+  const { config } = await paperCell(plan, 'ccf-mf', smoke!.datasets[0]!, 1);
+  const { window: _, ...data } = config.data;
+  expect(cellHash({ ...config, data } as typeof config, { dataHash: 'd', model: 'm', backends: ['b'] })).toBe(hash);
+  expect(await of({ set: ['data.window=paper'] })).toBe(hash);
+  expect(await of({ set: ['data.window=all'] })).not.toBe(hash);
   for (const parts of [{ dataHash: 'e' }, { model: 'n' }, { backends: ['c'] }])
     expect(await of({}, parts)).not.toBe(hash);
 });

@@ -7,7 +7,14 @@ import {
   type TableColumn,
   type TableFormat,
 } from '@crossgate/eval';
-import type { PaperCost, PaperPart, ReproducedRow, Reproduction } from '@crossgate/experiment';
+import {
+  hasPlus,
+  type PaperCost,
+  type PaperPart,
+  plusNote,
+  type ReproducedRow,
+  type Reproduction,
+} from '@crossgate/experiment';
 import { type IntervalRow, intervalPanel } from './charts/interval-panel';
 import { palette, picture } from './charts/picture';
 
@@ -45,8 +52,10 @@ export interface PaperTable {
 function scoreTable(part: PaperPart, dataset: string, rows: readonly ReproducedRow[]): PaperTable {
   const columns = ['AUC', '95 %', 'UAUC', 'warm AUC', 'cold AUC', 'RelaImpr', 'paper', 'difference'];
   const isOther = rows.some(({ publishedOn }) => publishedOn !== dataset);
+  const isPlus = rows.some(({ information }) => hasPlus(information));
   const notes = [
     'sees: T the train labels, H also the user’s earlier positives, P also earlier negatives. Compare within a class.',
+    ...(isPlus ? [plusNote] : []),
     ...(rows.some((row) => row.seeds.length > 1)
       ? ['Mean ± standard deviation over seeds; the interval is that of the first seed.']
       : []),

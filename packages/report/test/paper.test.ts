@@ -53,6 +53,14 @@ const reproduction: Reproduction = {
   ],
 };
 
+it('say what a plus means where a row has one', () => {
+  const table = (information: string) =>
+    paperTables({ ...reproduction, rows: [done('one', { information })] }).find(({ part }) => part === 'figure3')!;
+  expect(table('H+').rows[0]).toContain('H+');
+  expect(table('H+').notes.join(' ')).toMatch(/A plus \(T\+, H\+, P\+\): .* a class of its own/);
+  expect(table('H').notes.join(' ')).not.toMatch(/plus/);
+});
+
 describe('paperTables', () => {
   const tables = paperTables(reproduction);
   it('have one table a part and data set, the published numbers beside ours', () => {

@@ -8,6 +8,8 @@ import {
   type Comparison,
   comparedRankingMetrics,
   compareRuns,
+  hasPlus,
+  plusNote,
   SPLIT_NAMES,
   type SplitName,
 } from '@crossgate/experiment';
@@ -115,6 +117,7 @@ function describe(comparison: Comparison, format: Format): string {
   if (new Set(methods.map((method) => method.information)).size > 1) {
     notes.push('The methods see different labels (T train; H and earlier positives; P and earlier negatives).');
   }
+  if (methods.some(({ information }) => hasPlus(information))) notes.push(plusNote);
   if (ranking === 'mixed') notes.push('Lists are not compared: evaluation.ranking is not the same in all runs.');
   else if (ranking !== null) {
     const { users, usersLeftOut = 0, targetsLeftOut = 0 } = ranking;

@@ -104,12 +104,17 @@ export function cellHash(
     ...rest,
     // Other methods call no endpoint, and where it is and how it is used decides nothing.
     ...(config.method === 'api-llm' && { api: withoutOperation(api) }),
-    data: { ...data, path: null },
+    data: { ...ofWindow(data), path: null },
     llm: { ...llm, path: null },
     cf: { ...cf, run: null },
     ...parts,
   };
   return createHash('sha256').update(JSON.stringify(content)).digest('hex').slice(0, 12);
+}
+
+/** Without the window where it is that of the paper: runs from before there was a choice keep their names. */
+function ofWindow({ window, ...data }: ExperimentConfig['data']): Plain {
+  return window === 'all' ? { ...data, window } : data;
 }
 
 /** What an endpoint is asked. */

@@ -1,11 +1,13 @@
 /** Runs what tables and figures of the paper need, each experiment once, and gathers the numbers of every row. */
 import { resolve } from 'node:path';
 import { describeError, isInputError, throwIfInterrupted } from '@crossgate/core';
+import { hasWholePast } from '@crossgate/data';
 import { relativeImprovement, type SeedSummary, summarizeSeeds } from '@crossgate/eval';
 import { stagesOf } from '@crossgate/fusion/methods';
 import { type Comparison, compareRuns } from '../comparison';
 import { declarationOf } from '../config/method-defaults';
 import type { ExperimentConfig } from '../config/schema';
+import { hasPlus } from '../information';
 import { type StageKey, stageKeys, stagesInCommon } from '../runners/stage-keys';
 import type { Session } from '../session';
 import { type CaseStudy, studyCase } from './case-study';
@@ -42,7 +44,7 @@ export interface ReproducedRow {
   readonly status: 'done' | 'absent' | 'failed' | 'missing';
   /** Why there are no numbers. */
   readonly reason: string | null;
-  /** Which labels the method sees: T, H or P. */
+  /** Which labels the method sees: T, H or P, or T+, H+ or P+. */
   readonly information: string | null;
   /** Seeds of the runs, in order. */
   readonly seeds: readonly number[];
@@ -64,7 +66,7 @@ export interface ReproducedRow {
   readonly published: number | null;
   /** The data set that `published` is of. */
   readonly publishedOn: PaperDataset;
-  /** Ours minus the paper's; null on other data than the paper's. */
+  /** Ours minus the paper's; null on other data than the paper's, and for a class with a plus. */
   readonly difference: number | null;
   /** Seconds of training and scoring of all seeds. */
   readonly seconds: number | null;
@@ -82,7 +84,7 @@ export interface DatasetStatistics {
   readonly ours: Readonly<Record<string, number>> | null;
   /** Counts of the paper. */
   readonly published: Readonly<Record<string, number>>;
-  /** Why there are no counts. */
+  /** Why there are no counts, or why ours are others. */
   readonly reason: string | null;
 }
 
@@ -197,10 +199,11 @@ async function scoreRow(lab: Laboratory, row: PaperRow, dataset: PaperCell['data
   const mean = auc?.mean ?? null;
   const from =
     of?.status === 'done' ? (overSeeds(of.results.map(({ result }) => result.metrics.test?.auc))?.mean ?? null) : null;
-  const isSame = dataset.name === dataset.published;
+  const { information } = results[0]!;
+  const isSame = dataset.name === dataset.published && !hasPlus(information);
   return {
     ...shared,
-    ...{ status: 'done', reason: null, information: results[0]!.information, auc },
+    ...{ status: 'done', reason: null, information, auc },
     seeds: results.map(({ seed }) => seed),
     auc95: tests[0]?.auc95 ?? null,
     uauc: overSeeds(tests.map((test) => test?.uauc)),
@@ -221,6 +224,8 @@ async function mappedRun(lab: Laboratory, dataset: PaperCell['dataset']): Promis
   return { ...shared, run, seed: result.seed, reason: null };
 }
 
+const WHOLE_PAST = 'Ours count every rating before valid (data.window: all).';
+
 async function countDataset(lab: Laboratory, dataset: PaperCell['dataset']): Promise<DatasetStatistics> {
   const shared = {
     dataset: dataset.name,
@@ -228,9 +233,14 @@ async function countDataset(lab: Laboratory, dataset: PaperCell['dataset']): Pro
     published: paperStatistics[dataset.published],
   };
   try {
-    const { users, items, splits } = await lab.dataset(dataset);
+    const found = await lab.dataset(dataset);
+    const { users, items, splits } = found;
     const rows = { train: splits.train.rows, valid: splits.valid.rows, test: splits.test.rows };
-    return { ...shared, ours: { users: users.length, items: items.length, ...rows }, reason: null };
+    return {
+      ...shared,
+      ours: { users: users.length, items: items.length, ...rows },
+      reason: hasWholePast(found) ? WHOLE_PAST : null,
+    };
   } catch (error) {
     if (!isInputError(error)) throw error;
     return { ...shared, ours: null, reason: describeError(error) };

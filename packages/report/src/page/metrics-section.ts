@@ -1,7 +1,7 @@
 /** How good the runs are: the metrics of each split, lists, and paired tests between the runs. */
 import { decimals } from '@crossgate/core';
 import { type ClickMetrics, formatSeeds } from '@crossgate/eval';
-import { type Comparison, compareRuns, type SplitName } from '@crossgate/experiment';
+import { type Comparison, compareRuns, hasPlus, plusNote, type SplitName } from '@crossgate/experiment';
 import { intervalPanel } from '../charts/interval-panel';
 import { palette, picture } from '../charts/picture';
 import { type Cell, figure, html, type Markup, section, table } from './html';
@@ -65,7 +65,8 @@ export async function metricsSection(runs: readonly ReportedRun[], split: SplitN
     splits.map((name) => splitTable(runs, name)),
     rankingTables(runs),
     html`<p class="soft">Sees: which labels a method may read when it scores a row. T: those of the train split. H: also the
-    user’s earlier positives. P: also the user’s earlier negatives. Warm rows have a user and an item with train rows, cold
+    user’s earlier positives. P: also the user’s earlier negatives.
+    ${runs.some(({ result }) => hasPlus(result.information)) ? `${plusNote} ` : ''}Warm rows have a user and an item with train rows, cold
     rows lack one of the two. UAUC is the mean AUC over the users with rows of both classes.</p>\n`,
   );
 }

@@ -16,6 +16,9 @@ export const data = z.strictObject({
     .nullable()
     .default(null)
     .describe('Prepared folder or source folder (csv: or the file); null: CROSSGATE_DATA/<name>, then ./data/<name>'),
+  window: optional(z.enum(['paper', 'all'])).describe(
+    "ml-1m: all trains on every rating before valid, too, and not only on the paper's months (classes T+, H+, P+); the scored rows stay the same; null: paper",
+  ),
   threshold: z.number().nullable().default(null).describe('A rating above it is a positive; null: 3'),
   split: z
     .strictObject({
