@@ -9,6 +9,17 @@ export { firstStageScores } from './first-stage-scores';
 export { type GridCell, type GridOptions, gridCells, runGrid } from './grid';
 export { fusedItemEmbeddings } from './item-embeddings';
 export type { LentModel } from './lent-model';
+export type {
+  Basis,
+  LiveEvent,
+  LiveHistory,
+  LiveItem,
+  LiveList,
+  LiveListOptions,
+  LiveRun,
+  LiveScores,
+  Person,
+} from './live/live-run';
 export { dataHome, locateDataset, locateModel, openDataFolder, type Surroundings } from './locate';
 export { type OpenRun, openRun, openRunFiles, type RunFiles } from './open-run';
 export * from './paper';
