@@ -9,6 +9,7 @@ import type { CfEmbeddings, CfModel, UserBatch, UserScorer } from './backend';
 import { positiveHistories } from './click-history';
 import { matrixFactorizationDeclaration } from './declarations';
 import { type CfDefinition, noMemory } from './definition';
+import { distinctClicks, type FoldInLoss, foldIn, seenItems, type UserFolding } from './fold-in';
 import { PairScores, vectorScorer } from './pair-scores';
 import { type SeenFlags, seenInTrain } from './seen';
 import {
@@ -177,6 +178,23 @@ export class MatrixFactorization extends PairScores implements CfModel {
     return { cfDim, users: await this.#users.read(), items: await this.#items.read(), userSeen, itemSeen };
   }
 
+  /** Solves for the vector and the bias of a user, with the vectors and biases of items as they are. */
+  async userFolding(training: FoldInLoss): Promise<UserFolding> {
+    const { cfDim, itemSeen } = this;
+    const items = await this.#items.read();
+    const biases = this.#biases && { item: await this.#biases.item.read(), all: (await this.#biases.all.read())[0]! };
+    const width = cfDim + (biases ? 1 : 0);
+    const features = biases ? withOnes(items, cfDim) : items;
+    const offsets = Float64Array.from(itemSeen, (_, item) => (biases ? biases.item[item]! + biases.all : 0));
+    const pool = seenItems(itemSeen);
+    return {
+      fold(clicks) {
+        const found = foldIn({ ...training, width, features, offsets, pool, ...distinctClicks(clicks, itemSeen) });
+        return found && { vector: Float32Array.from(found.subarray(0, cfDim)), bias: found[cfDim] ?? 0 };
+      },
+    };
+  }
+
   /**
    * Both tables, the biases if there are any, and the flags as `user_seen` and `item_seen`. Save it with `encodeState`
    * of `@crossgate/tensor`.
@@ -189,6 +207,15 @@ export class MatrixFactorization extends PairScores implements CfModel {
   release(): void {
     this.group.release();
   }
+}
+
+/** Rows with a 1 behind each, which a bias is multiplied with. */
+function withOnes(rows: Float32Array, columns: number): Float32Array {
+  const wider = new Float32Array((rows.length / columns) * (columns + 1)).fill(1);
+  for (let row = 0; row < rows.length / columns; row++) {
+    wider.set(rows.subarray(row * columns, (row + 1) * columns), row * (columns + 1));
+  }
+  return wider;
 }
 
 /** The definition of {@link MatrixFactorization}: `cf.model: mf`, with its options under `cf.mf`. */

@@ -13,6 +13,7 @@ import { findDataset } from './registry';
 import { memorySource, type SourceFolder } from './source';
 
 export { exportSplit } from './export';
+export { datasetFile, openDatasetFile } from './node/dataset-file';
 export { type DownloadOutcome, downloadDataset } from './node/download';
 export { readColumns } from './node/read-columns';
 

@@ -19,6 +19,7 @@ import type { ExperimentConfig, SplitName } from './config/schema';
 import { evaluatedRows } from './evaluated-rows';
 import { evaluatePredictions, formatPredictions, predictionsOf } from './predictions';
 import { findRunner, type OpenRunner, type Outcome, type RankingOfSplits, type Runner } from './runners';
+import { writeDataCopy } from './runs/data-copy';
 import { readResult } from './runs/result';
 import { RunFolder } from './runs/run-folder';
 import type { Session } from './session';
@@ -183,6 +184,7 @@ async function trainAndScore(experiment: Experiment): Promise<ExperimentResult> 
     ...(outcome.ranking && { ranking: outcome.ranking }),
     details: outcome.details,
   };
+  await writeDataCopy(run, dataset);
   await run.complete(result);
   return result;
 }

@@ -231,7 +231,7 @@ export class RunFolder {
     // Only what a run writes is deleted, so a foreign file that appeared meanwhile survives.
     const own = ['config.yaml', 'metrics.jsonl', 'tensorboard', 'predictions', 'checkpoints', 'adapter'];
     // Under the lock: as soon as it is given back, the folder may be another process's.
-    for (const name of [...own, 'cf.safetensors', 'fusion.safetensors', 'fine-tune.jsonl']) {
+    for (const name of [...own, 'cf.safetensors', 'fusion.safetensors', 'fine-tune.jsonl', 'data.gz']) {
       await rm(join(this.path, name), { recursive: true, force: true });
     }
     await this.close();

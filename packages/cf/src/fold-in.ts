@@ -1,0 +1,259 @@
+/**
+ * Solves for the vector of a user that a model was not trained on. The vectors of items stay as they are, so the
+ * training loss, with its L2 decay, is a convex problem in the user's parameters alone.
+ */
+import type { CfLoss } from './losses';
+
+/** What a user clicked on, as dense ids of items. */
+export interface Clicks {
+  /** Liked items. */
+  readonly liked: ArrayLike<number>;
+  /** Disliked items; losses on positives do not read them. */
+  readonly disliked: ArrayLike<number>;
+}
+
+/** What a training minimized. */
+export interface FoldInLoss {
+  /** The loss on rows. */
+  readonly loss: CfLoss;
+  /**
+   * Weight of the squared length of the user's parameters, above 0: half of it times the square is added to the sum of
+   * the losses of the user's rows. A training on N rows with weight decay λ minimizes this with N · λ.
+   */
+  readonly decay: number;
+  /** The parameters of a user before any click, which the decay pulls to. Default: zeros. */
+  readonly start?: Float64Array;
+}
+
+/** A user's vector and bias that were solved for. */
+export interface FoldedUser {
+  /** [cfDim]. */
+  readonly vector: Float32Array;
+  /** The user's own bias; 0 in models without. */
+  readonly bias: number;
+}
+
+/** Solves for users of one model, on the host. */
+export interface UserFolding {
+  /**
+   * The vector that a user would have, or null where the loss learns nothing from these clicks. Items without train
+   * rows are not counted, and of an item that is there twice the later label counts.
+   */
+  fold(clicks: Clicks): FoldedUser | null;
+}
+
+/** What {@link foldIn} solves. */
+export interface FoldInProblem extends FoldInLoss {
+  /** Number of parameters of the user. */
+  readonly width: number;
+  /** [items + 1, width] what the parameters are multiplied with, by dense id. */
+  readonly features: Float32Array;
+  /** [items + 1] the part of the logit that does not depend on them, by dense id. */
+  readonly offsets: Float64Array;
+  /** Dense ids of the items that negatives are drawn from, ascending. */
+  readonly pool: Int32Array;
+  /** Dense ids of the user's items, each once. */
+  readonly liked: readonly number[];
+  /** Dense ids, none of `liked`. */
+  readonly disliked: readonly number[];
+}
+
+/** Most negatives or pairs that stand for all in losses with sampled ones. */
+const SAMPLES = 512;
+const STEPS = 30;
+/** A step that changes no parameter by more ends the search. */
+const TOLERANCE = 1e-7;
+
+/** Rows of a logistic regression: features, offset, label and weight of each. */
+interface Rows {
+  readonly features: Float64Array;
+  readonly offset: number[];
+  readonly label: number[];
+  readonly weight: number[];
+}
+
+/**
+ * The parameters x of a user that minimize, by Newton's method in float64,
+ *
+ *   Σ_e ℓ_e(x) + decay / 2 · |x − start|²
+ *
+ * over the user's events e, where the logit of item i is z_i = features_i · x + offset_i and ℓ is the training loss:
+ * `bce` softplus(±z) of likes and dislikes; of each like i, `sampled-bce` softplus(−z_i) + mean_j softplus(z_j), `bpr`
+ * mean_j softplus(z_j − z_i), `softmax` −log of the share of exp z_i among all. Items j are those of `pool` that the
+ * user does not like, of which evenly chosen ones stand for all where there are more than some hundreds.
+ *
+ * @returns [width], or null where the loss reads none of the clicks.
+ */
+export function foldIn(problem: FoldInProblem): Float64Array | null {
+  const { loss, liked, disliked, width, start = new Float64Array(width), decay } = problem;
+  if (liked.length + (loss === 'bce' ? disliked.length : 0) === 0) return null;
+  const evaluate = loss === 'softmax' ? softmaxOf(problem) : logisticOf(rowsOf(problem), width);
+  if (evaluate === null) return null;
+  let x = Float64Array.from(start);
+  const gradient = new Float64Array(width);
+  const hessian = new Float64Array(width * width);
+  const regularized = (at: Float64Array, value: number): number => {
+    let square = 0;
+    for (let c = 0; c < width; c++) square += (at[c]! - start[c]!) ** 2;
+    return value + (decay / 2) * square;
+  };
+  for (let step = 0; step < STEPS; step++) {
+    gradient.fill(0);
+    hessian.fill(0);
+    const value = regularized(x, evaluate(x, gradient, hessian));
+    for (let c = 0; c < width; c++) {
+      gradient[c]! += decay * (x[c]! - start[c]!);
+      hessian[c * width + c]! += decay;
+    }
+    const direction = solve(hessian, gradient, width);
+    let [size, next] = [1, x];
+    // The loss is convex, so a shorter step of this direction always lowers it.
+    for (; size > 1e-6; size /= 2) {
+      next = x.map((old, c) => old - size * direction[c]!);
+      if (regularized(next, evaluate(next)) <= value) break;
+    }
+    if (size <= 1e-6) break;
+    x = next;
+    if (direction.every((change) => Math.abs(change) < TOLERANCE)) break;
+  }
+  return x;
+}
+
+/** The value of a loss at a point; its gradient and the lower half of its Hessian are added to what is given. */
+type Evaluate = (x: Float64Array, gradient?: Float64Array, hessian?: Float64Array) => number;
+
+/** Rows of one logistic regression that stand for the loss. */
+function rowsOf(problem: FoldInProblem): Rows | null {
+  const { loss, liked, disliked, width, features, offsets } = problem;
+  type Row = readonly [of: number, less: number, label: number, weight: number];
+  const rows: Row[] = [];
+  if (loss === 'bce') {
+    for (const item of liked) rows.push([item, 0, 1, 1]);
+    for (const item of disliked) rows.push([item, 0, 0, 1]);
+  } else if (loss === 'sampled-bce') {
+    const others = negativesOf(problem, SAMPLES);
+    if (others.length === 0) return null;
+    for (const item of liked) rows.push([item, 0, 1, 1]);
+    for (const item of others) rows.push([item, 0, 0, liked.length / others.length]);
+  } else {
+    const others = negativesOf(problem, Math.max(4, Math.floor(SAMPLES / liked.length)));
+    if (others.length === 0) return null;
+    for (const item of liked) for (const other of others) rows.push([item, other, 1, 1 / others.length]);
+  }
+  const values = new Float64Array(rows.length * width);
+  const offset: number[] = [];
+  for (const [row, [of, less]] of rows.entries()) {
+    for (let c = 0; c < width; c++) {
+      values[row * width + c] = features[of * width + c]! - (less === 0 ? 0 : features[less * width + c]!);
+    }
+    offset.push(offsets[of]! - (less === 0 ? 0 : offsets[less]!));
+  }
+  return { features: values, offset, label: rows.map((row) => row[2]), weight: rows.map((row) => row[3]) };
+}
+
+/** Evenly chosen items of the pool that the user does not like. */
+function negativesOf({ pool, liked }: FoldInProblem, most: number): Int32Array {
+  const likes = new Set(liked);
+  const others = pool.filter((item) => !likes.has(item));
+  if (others.length <= most) return others;
+  return Int32Array.from({ length: most }, (_, n) => others[Math.floor((n * others.length) / most)]!);
+}
+
+function logisticOf(rows: Rows | null, width: number): Evaluate | null {
+  if (rows === null) return null;
+  const { features, offset, label, weight } = rows;
+  return (x, gradient, hessian) => {
+    let value = 0;
+    for (let row = 0; row < offset.length; row++) {
+      const at = row * width;
+      let z = offset[row]!;
+      for (let c = 0; c < width; c++) z += features[at + c]! * x[c]!;
+      const [y, w] = [label[row]!, weight[row]!];
+      value += w * (softplus(z) - y * z);
+      if (gradient === undefined || hessian === undefined) continue;
+      const p = 1 / (1 + Math.exp(-z));
+      const [slope, curve] = [w * (p - y), w * p * (1 - p)];
+      for (let c = 0; c < width; c++) {
+        const feature = features[at + c]!;
+        gradient[c]! += slope * feature;
+        const scaled = curve * feature;
+        for (let d = 0; d <= c; d++) hessian[c * width + d]! += scaled * features[at + d]!;
+      }
+    }
+    return value;
+  };
+}
+
+/** Cross entropy of each like among the pool and the likes. */
+function softmaxOf(problem: FoldInProblem): Evaluate {
+  const { width, features, offsets, liked } = problem;
+  const all = [...liked, ...negativesOf(problem, 4 * SAMPLES)];
+  return (x, gradient, hessian) => {
+    const z = all.map((item) => {
+      let logit = offsets[item]!;
+      for (let c = 0; c < width; c++) logit += features[item * width + c]! * x[c]!;
+      return logit;
+    });
+    const top = Math.max(...z);
+    const total = z.reduce((sum, logit) => sum + Math.exp(logit - top), 0);
+    const logTotal = top + Math.log(total);
+    let value = 0;
+    for (let n = 0; n < liked.length; n++) value += logTotal - z[n]!;
+    if (gradient === undefined || hessian === undefined) return value;
+    const mean = new Float64Array(width);
+    for (const [n, item] of all.entries()) {
+      const p = Math.exp(z[n]! - logTotal);
+      const at = item * width;
+      for (let c = 0; c < width; c++) {
+        const feature = features[at + c]!;
+        mean[c]! += p * feature;
+        if (n < liked.length) gradient[c]! -= feature;
+        const scaled = liked.length * p * feature;
+        for (let d = 0; d <= c; d++) hessian[c * width + d]! += scaled * features[at + d]!;
+      }
+    }
+    for (let c = 0; c < width; c++) {
+      gradient[c]! += liked.length * mean[c]!;
+      for (let d = 0; d <= c; d++) hessian[c * width + d]! -= liked.length * mean[c]! * mean[d]!;
+    }
+    return value;
+  };
+}
+
+const softplus = (z: number) => Math.max(z, 0) + Math.log1p(Math.exp(-Math.abs(z)));
+
+/** Solves H x = b for a positive definite H of which the lower half is given; it is replaced by its Cholesky factor. */
+function solve(h: Float64Array, b: Float64Array, width: number): Float64Array {
+  for (let c = 0; c < width; c++) {
+    for (let d = 0; d <= c; d++) {
+      let sum = h[c * width + d]!;
+      for (let k = 0; k < d; k++) sum -= h[c * width + k]! * h[d * width + k]!;
+      h[c * width + d] = c === d ? Math.sqrt(Math.max(sum, Number.MIN_VALUE)) : sum / h[d * width + d]!;
+    }
+  }
+  const x = Float64Array.from(b);
+  for (let c = 0; c < width; c++) {
+    for (let k = 0; k < c; k++) x[c]! -= h[c * width + k]! * x[k]!;
+    x[c]! /= h[c * width + c]!;
+  }
+  for (let c = width - 1; c >= 0; c--) {
+    for (let k = c + 1; k < width; k++) x[c]! -= h[k * width + c]! * x[k]!;
+    x[c]! /= h[c * width + c]!;
+  }
+  return x;
+}
+
+/** Clicks on items with train rows, each item once, under its later label where it is in both lists. */
+export function distinctClicks(
+  { liked, disliked }: Clicks,
+  itemSeen: Uint8Array,
+): { liked: number[]; disliked: number[] } {
+  const likes = new Set(Array.from(liked).filter((item) => itemSeen[item] === 1));
+  const dislikes = new Set(Array.from(disliked).filter((item) => itemSeen[item] === 1 && !likes.has(item)));
+  return { liked: [...likes], disliked: [...dislikes] };
+}
+
+/** Dense ids of the items with train rows, ascending. */
+export function seenItems(itemSeen: Uint8Array): Int32Array {
+  return Int32Array.from(itemSeen.keys()).filter((item) => itemSeen[item] === 1);
+}
