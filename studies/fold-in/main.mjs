@@ -33,7 +33,12 @@ const settings = {
 }[model];
 
 async function trained(rows, validRows) {
-  const part = { ...dataset, userCount: dataset.userCount, itemCount: dataset.itemCount, splits: { ...dataset.splits, train: rows } };
+  const part = {
+    ...dataset,
+    userCount: dataset.userCount,
+    itemCount: dataset.itemCount,
+    splits: { ...dataset.splits, train: rows },
+  };
   const common = { ...seenInTrain(part), ...settings, seed: 1 };
   const made =
     model === 'mf'
@@ -41,7 +46,10 @@ async function trained(rows, validRows) {
       : LightGcn.create(device, { ...common, layers: 2, graph: positiveEdges(part) });
   const trainer = new CfTrainer(
     made,
-    { train: rows, valid: loss === 'bce' ? validRows : { ...validRows, rows: 0, user: [], item: [], label: new Uint8Array() } },
+    {
+      train: rows,
+      valid: loss === 'bce' ? validRows : { ...validRows, rows: 0, user: [], item: [], label: new Uint8Array() },
+    },
     {
       ...settings,
       ...{ loss, seed: 1, batchSize: 1024, warmupEpochs: model === 'mf' ? 60 : 5, patience: 15 },
@@ -85,39 +93,68 @@ const whole = await trained(train, valid);
 report('trained', await whole.scorePairs(evaluated.user, evaluated.item));
 whole.release();
 
-const rest = await trained(pick(train, (user) => !heldOut(user)), pick(valid, (user) => !heldOut(user)));
+const rest = await trained(
+  pick(train, (user) => !heldOut(user)),
+  pick(valid, (user) => !heldOut(user)),
+);
 const { users, items, cfDim, userSeen } = await rest.exportEmbeddings();
 const state = await rest.state();
 const table = state.get('user_embedding.weight').data;
 const seen = [...userSeen.keys()].filter((user) => userSeen[user] === 1);
-const meanOf = (values) => Float64Array.from({ length: cfDim }, (_, c) => seen.reduce((sum, u) => sum + values[u * cfDim + c], 0) / seen.length);
+const meanOf = (values) =>
+  Float64Array.from({ length: cfDim }, (_, c) => seen.reduce((sum, u) => sum + values[u * cfDim + c], 0) / seen.length);
 const mean = meanOf(table);
-const squares = (start) => seen.reduce((sum, u) => sum + mean.reduce((s, _, c) => s + (table[u * cfDim + c] - start[c]) ** 2, 0), 0) / (seen.length * cfDim);
+const squares = (start) =>
+  seen.reduce((sum, u) => sum + mean.reduce((s, _, c) => s + (table[u * cfDim + c] - start[c]) ** 2, 0), 0) /
+  (seen.length * cfDim);
 const zero = new Float64Array(cfDim);
 const rowsLearned = pick(train, (user) => !heldOut(user)).rows;
-console.log('mean square of entries about 0 and the mean', squares(zero), squares(mean), 'N·λ', rowsLearned * settings.weightDecay);
+console.log(
+  'mean square of entries about 0 and the mean',
+  squares(zero),
+  squares(mean),
+  'N·λ',
+  rowsLearned * settings.weightDecay,
+);
 const clicksOf = new Map(held.map((user) => [user, { liked: [], disliked: [] }]));
-for (const [row, user] of train.user.entries()) clicksOf.get(user)?.[train.label[row] ? 'liked' : 'disliked'].push(train.item[row]);
-const logits = (vectors) => Float64Array.from(evaluated.user, (user, row) => {
-  const vector = vectors.get(user) ?? zero;
-  let sum = 0;
-  for (let c = 0; c < cfDim; c++) sum += vector[c] * items[evaluated.item[row] * cfDim + c];
-  return sum;
-});
+for (const [row, user] of train.user.entries())
+  clicksOf.get(user)?.[train.label[row] ? 'liked' : 'disliked'].push(train.item[row]);
+const logits = (vectors) =>
+  Float64Array.from(evaluated.user, (user, row) => {
+    const vector = vectors.get(user) ?? zero;
+    let sum = 0;
+    for (let c = 0; c < cfDim; c++) sum += vector[c] * items[evaluated.item[row] * cfDim + c];
+    return sum;
+  });
 report('the mean of trained users', logits(new Map(held.map((user) => [user, meanOf(users)]))));
 if (model === 'lightgcn') {
-  const folding = await rest.userFolding({ loss, decay: 1e9 });
+  const folding = await rest.userFolding({ loss, prior: { start: zero, decay: new Float64Array(cfDim).fill(1e9) } });
   report('propagation alone', logits(new Map(held.map((user) => [user, folding.fold(clicksOf.get(user))?.vector]))));
 }
-for (const [what, start] of [['zero', zero], ['the mean', mean]]) {
+{
+  const folding = await rest.userFolding({ loss });
+  const before = performance.now();
+  const vectors = new Map(held.map((user) => [user, folding.fold(clicksOf.get(user))?.vector]));
+  report(
+    `folded in, mean and variance of each parameter, ${((performance.now() - before) / held.length).toFixed(1)} ms a user`,
+    logits(vectors),
+  );
+}
+for (const [what, start] of [
+  ['zero', zero],
+  ['the mean', mean],
+]) {
   const empirical = 1 / squares(start);
   for (const decay of [rowsLearned * settings.weightDecay, empirical, 0.3, 1, 3, 10, 30]) {
     if (decay === 0) continue;
-    const folding = await rest.userFolding({ loss, decay, start });
+    const folding = await rest.userFolding({ loss, prior: { start, decay: new Float64Array(cfDim).fill(decay) } });
     const before = performance.now();
     const vectors = new Map(held.map((user) => [user, folding.fold(clicksOf.get(user))?.vector]));
     const ms = (performance.now() - before) / held.length;
-    report(`folded in, start ${what}, decay ${decay.toPrecision(3)}${decay === empirical ? ' (1/variance)' : ''}, ${ms.toFixed(1)} ms a user`, logits(vectors));
+    report(
+      `folded in, start ${what}, decay ${decay.toPrecision(3)}${decay === empirical ? ' (1/variance)' : ''}, ${ms.toFixed(1)} ms a user`,
+      logits(vectors),
+    );
   }
 }
 rest.release();

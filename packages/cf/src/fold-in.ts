@@ -12,24 +12,27 @@ export interface Clicks {
   readonly disliked: ArrayLike<number>;
 }
 
-/** What a training minimized. */
+/** What a user's parameters are before any click: a normal distribution of each. */
+export interface UserPrior {
+  /** [width] what the parameters are pulled to. */
+  readonly start: Float64Array;
+  /** [width] weights of the pull, above 0: half of each times the squared distance is added to the loss. */
+  readonly decay: Float64Array;
+}
+
+/** What a user is solved by. */
 export interface FoldInLoss {
-  /** The loss on rows. */
+  /** The loss on rows that the model was trained with. */
   readonly loss: CfLoss;
-  /**
-   * Weight of the squared length of the user's parameters, above 0: half of it times the square is added to the sum of
-   * the losses of the user's rows. A training on N rows with weight decay λ minimizes this with N · λ.
-   */
-  readonly decay: number;
-  /** The parameters of a user before any click, which the decay pulls to. Default: zeros. */
-  readonly start?: Float64Array;
+  /** Default: mean and precision (1 / variance) of the parameters of the trained users. */
+  readonly prior?: UserPrior;
 }
 
 /** A user's vector and bias that were solved for. */
 export interface FoldedUser {
   /** [cfDim]. */
   readonly vector: Float32Array;
-  /** The user's own bias; 0 in models without. */
+  /** Added to every logit of the user: the user's own bias, and that of all; 0 in models without. */
   readonly bias: number;
 }
 
@@ -43,9 +46,11 @@ export interface UserFolding {
 }
 
 /** What {@link foldIn} solves. */
-export interface FoldInProblem extends FoldInLoss {
-  /** Number of parameters of the user. */
-  readonly width: number;
+export interface FoldInProblem {
+  /** The loss on rows that the model was trained with. */
+  readonly loss: CfLoss;
+  /** What pulls the parameters; its length is their number. */
+  readonly prior: UserPrior;
   /** [items + 1, width] what the parameters are multiplied with, by dense id. */
   readonly features: Float32Array;
   /** [items + 1] the part of the logit that does not depend on them, by dense id. */
@@ -75,17 +80,19 @@ interface Rows {
 /**
  * The parameters x of a user that minimize, by Newton's method in float64,
  *
- *   Σ_e ℓ_e(x) + decay / 2 · |x − start|²
+ *   Σ_e ℓ_e(x) + Σ_c decay_c / 2 · (x_c − start_c)²
  *
  * over the user's events e, where the logit of item i is z_i = features_i · x + offset_i and ℓ is the training loss:
  * `bce` softplus(±z) of likes and dislikes; of each like i, `sampled-bce` softplus(−z_i) + mean_j softplus(z_j), `bpr`
  * mean_j softplus(z_j − z_i), `softmax` −log of the share of exp z_i among all. Items j are those of `pool` that the
  * user does not like, of which evenly chosen ones stand for all where there are more than some hundreds.
  *
- * @returns [width], or null where the loss reads none of the clicks.
+ * @returns the parameters, or null where the loss reads none of the clicks.
  */
 export function foldIn(problem: FoldInProblem): Float64Array | null {
-  const { loss, liked, disliked, width, start = new Float64Array(width), decay } = problem;
+  const { loss, liked, disliked, prior } = problem;
+  const { start, decay } = prior;
+  const width = start.length;
   if (liked.length + (loss === 'bce' ? disliked.length : 0) === 0) return null;
   const evaluate = loss === 'softmax' ? softmaxOf(problem) : logisticOf(rowsOf(problem), width);
   if (evaluate === null) return null;
@@ -94,16 +101,16 @@ export function foldIn(problem: FoldInProblem): Float64Array | null {
   const hessian = new Float64Array(width * width);
   const regularized = (at: Float64Array, value: number): number => {
     let square = 0;
-    for (let c = 0; c < width; c++) square += (at[c]! - start[c]!) ** 2;
-    return value + (decay / 2) * square;
+    for (let c = 0; c < width; c++) square += decay[c]! * (at[c]! - start[c]!) ** 2;
+    return value + square / 2;
   };
   for (let step = 0; step < STEPS; step++) {
     gradient.fill(0);
     hessian.fill(0);
     const value = regularized(x, evaluate(x, gradient, hessian));
     for (let c = 0; c < width; c++) {
-      gradient[c]! += decay * (x[c]! - start[c]!);
-      hessian[c * width + c]! += decay;
+      gradient[c]! += decay[c]! * (x[c]! - start[c]!);
+      hessian[c * width + c]! += decay[c]!;
     }
     const direction = solve(hessian, gradient, width);
     let [size, next] = [1, x];
@@ -124,7 +131,8 @@ type Evaluate = (x: Float64Array, gradient?: Float64Array, hessian?: Float64Arra
 
 /** Rows of one logistic regression that stand for the loss. */
 function rowsOf(problem: FoldInProblem): Rows | null {
-  const { loss, liked, disliked, width, features, offsets } = problem;
+  const { loss, liked, disliked, features, offsets, prior } = problem;
+  const width = prior.start.length;
   type Row = readonly [of: number, less: number, label: number, weight: number];
   const rows: Row[] = [];
   if (loss === 'bce') {
@@ -186,7 +194,8 @@ function logisticOf(rows: Rows | null, width: number): Evaluate | null {
 
 /** Cross entropy of each like among the pool and the likes. */
 function softmaxOf(problem: FoldInProblem): Evaluate {
-  const { width, features, offsets, liked } = problem;
+  const { prior, features, offsets, liked } = problem;
+  const width = prior.start.length;
   const all = [...liked, ...negativesOf(problem, 4 * SAMPLES)];
   return (x, gradient, hessian) => {
     const z = all.map((item) => {
@@ -256,4 +265,35 @@ export function distinctClicks(
 /** Dense ids of the items with train rows, ascending. */
 export function seenItems(itemSeen: Uint8Array): Int32Array {
   return Int32Array.from(itemSeen.keys()).filter((item) => itemSeen[item] === 1);
+}
+
+/** Least variance of a parameter: where few users or none were trained, a user still gets a vector. */
+const LEAST_VARIANCE = 1e-4;
+
+/**
+ * Mean and precision of the parameters of the trained users.
+ *
+ * @param columns tables [users + 1, width of the table] whose columns, side by side, are a user's parameters.
+ */
+export function priorOfUsers(
+  columns: readonly { readonly values: Float32Array; readonly width: number }[],
+  userSeen: Uint8Array,
+): UserPrior {
+  const [start, decay]: [number[], number[]] = [[], []];
+  for (const { values, width } of columns) {
+    for (let c = 0; c < width; c++) {
+      let [count, sum, squares] = [0, 0, 0];
+      for (let user = 0; user < userSeen.length; user++) {
+        if (userSeen[user] !== 1) continue;
+        const value = values[user * width + c]!;
+        count++;
+        sum += value;
+        squares += value * value;
+      }
+      const mean = count === 0 ? 0 : sum / count;
+      start.push(mean);
+      decay.push(1 / Math.max(LEAST_VARIANCE, count === 0 ? 1 : squares / count - mean * mean));
+    }
+  }
+  return { start: Float64Array.from(start), decay: Float64Array.from(decay) };
 }

@@ -22,7 +22,7 @@ import type { CfEmbeddings, CfMemory, CfModel, UserBatch, UserScorer } from './b
 import { positiveHistories } from './click-history';
 import { lightGcnDeclaration } from './declarations';
 import type { CfDefinition } from './definition';
-import { distinctClicks, type FoldInLoss, foldIn, seenItems, type UserFolding } from './fold-in';
+import { distinctClicks, type FoldInLoss, foldIn, priorOfUsers, seenItems, type UserFolding } from './fold-in';
 import { matrixFactorizationShapes } from './matrix-factorization';
 import { PairScores, vectorScorer } from './pair-scores';
 import { positiveEdges, type SeenFlags, seenInTrain } from './seen';
@@ -268,8 +268,9 @@ export class LightGcn extends PairScores implements CfModel {
    * is that of propagation, (Σ_i S_i / √(d_u · d_i)) / (layers + 1), with S_i the sum of the item's vectors in all
    * layers but the last, plus e₀ / (layers + 1), which the loss is solved for.
    */
-  async userFolding(training: FoldInLoss): Promise<UserFolding> {
-    const { cfDim, itemSeen, layers } = this;
+  async userFolding({ loss, prior: given }: FoldInLoss): Promise<UserFolding> {
+    const { cfDim, itemSeen, userSeen, layers } = this;
+    const prior = given ?? priorOfUsers([{ values: await this.#users.read(), width: cfDim }], userSeen);
     const { items } = await this.exportEmbeddings();
     const sums = await this.#sumsBelow();
     const degree = new Float64Array(itemSeen.length);
@@ -290,7 +291,7 @@ export class LightGcn extends PairScores implements CfModel {
         for (let item = 0; item < itemSeen.length; item++) {
           for (let c = 0; c < cfDim; c++) offsets[item]! += items[item * cfDim + c]! * propagated[c]!;
         }
-        const found = foldIn({ ...training, width: cfDim, features, offsets, pool, ...own });
+        const found = foldIn({ loss, prior, features, offsets, pool, ...own });
         return found && { vector: Float32Array.from(found, (value, c) => value * share + propagated[c]!), bias: 0 };
       },
     };

@@ -9,7 +9,7 @@ import type { CfEmbeddings, CfModel, UserBatch, UserScorer } from './backend';
 import { positiveHistories } from './click-history';
 import { matrixFactorizationDeclaration } from './declarations';
 import { type CfDefinition, noMemory } from './definition';
-import { distinctClicks, type FoldInLoss, foldIn, seenItems, type UserFolding } from './fold-in';
+import { distinctClicks, type FoldInLoss, foldIn, priorOfUsers, seenItems, type UserFolding } from './fold-in';
 import { PairScores, vectorScorer } from './pair-scores';
 import { type SeenFlags, seenInTrain } from './seen';
 import {
@@ -179,18 +179,22 @@ export class MatrixFactorization extends PairScores implements CfModel {
   }
 
   /** Solves for the vector and the bias of a user, with the vectors and biases of items as they are. */
-  async userFolding(training: FoldInLoss): Promise<UserFolding> {
-    const { cfDim, itemSeen } = this;
+  async userFolding({ loss, prior: given }: FoldInLoss): Promise<UserFolding> {
+    const { cfDim, itemSeen, userSeen } = this;
     const items = await this.#items.read();
     const biases = this.#biases && { item: await this.#biases.item.read(), all: (await this.#biases.all.read())[0]! };
-    const width = cfDim + (biases ? 1 : 0);
+    const columns = [{ values: await this.#users.read(), width: cfDim }];
+    if (this.#biases) columns.push({ values: await this.#biases.user.read(), width: 1 });
+    const prior = given ?? priorOfUsers(columns, userSeen);
     const features = biases ? withOnes(items, cfDim) : items;
     const offsets = Float64Array.from(itemSeen, (_, item) => (biases ? biases.item[item]! + biases.all : 0));
     const pool = seenItems(itemSeen);
     return {
       fold(clicks) {
-        const found = foldIn({ ...training, width, features, offsets, pool, ...distinctClicks(clicks, itemSeen) });
-        return found && { vector: Float32Array.from(found.subarray(0, cfDim)), bias: found[cfDim] ?? 0 };
+        const found = foldIn({ loss, prior, features, offsets, pool, ...distinctClicks(clicks, itemSeen) });
+        if (found === null) return null;
+        const bias = biases ? found[cfDim]! + biases.all : 0;
+        return { vector: Float32Array.from(found.subarray(0, cfDim)), bias };
       },
     };
   }

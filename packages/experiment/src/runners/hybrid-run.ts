@@ -1,7 +1,7 @@
 /** What a finished run on a language model holds, on the device again: its last state, or the one that its second stage began with. */
 
 import { join } from 'node:path';
-import type { CfBackend } from '@crossgate/cf';
+import type { CfBackend, CfModel } from '@crossgate/cf';
 import {
   buildHybridModel,
   type Channel,
@@ -18,14 +18,24 @@ import { openAdapter } from '@crossgate/llm/node';
 import { type HostState, parseState, writeGroup } from '@crossgate/tensor';
 import { openFile } from '@crossgate/tensor/node';
 import { loadBackends, scoredModel } from './backends';
-import { requireRunFile } from './cf-phase';
+import { type CfDetails, requireRunFile } from './cf-phase';
 import type { HybridParts, Prompts } from './hybrid-parts';
 import { knownUsers } from './known-users';
-import { neighborLists } from './neighbors';
+import { type Neighbors, neighborLists } from './neighbors';
 import type { RunnerContext } from './runner';
+
+/** What stands between the CF models of a run and its language model. */
+export interface HybridHooks {
+  /** Gives vectors in the place of a backend. @param index of the backend, from 0 */
+  backend(backend: CfBackend, index: number): CfBackend;
+  /** Gives lists in the place of those of CF. */
+  neighbors(of: Neighbors): Neighbors;
+}
 
 /** A finished run with its model open. */
 export interface HybridRun {
+  /** The trained CF models, in the order of `cf.run`. */
+  readonly cf: readonly { readonly model: CfModel; readonly details: CfDetails }[];
   /** The language model with the adapters and the channels of the run. */
   readonly model: HybridModel;
   /** Of each trained CF model, in the order of `cf.run`: whether it has anything of a user to go by. */
@@ -42,6 +52,7 @@ export interface HybridRun {
  * @param parts lent by the session
  * @param state `learned`: as the last stage left it. `initial`: LoRA as it is, with channels as they were before they
  *   were trained. That is the state which the second stage began with, where it trains the channels alone.
+ * @param hooks of what scores by more than the run's own vectors
  * @throws InputError naming a file that is missing or does not fit
  */
 export async function openHybridRun(
@@ -49,6 +60,7 @@ export async function openHybridRun(
   run: string,
   { method, llm, device, contexts, prompts }: HybridParts,
   state: 'learned' | 'initial' = 'learned',
+  hooks?: HybridHooks,
 ): Promise<HybridRun> {
   const { config, dataset } = context;
   const adapter = await openAdapter(join(run, 'adapter'), llm.config);
@@ -58,14 +70,15 @@ export async function openHybridRun(
   try {
     const [first] = cf.models;
     const { neighborCount } = config.prompt;
-    const neighbors =
-      first && usesNeighbors(method) ? await neighborLists(first, dataset, neighborCount + 1) : undefined;
-    const made = prompts(neighbors);
+    const lists = first && usesNeighbors(method) ? await neighborLists(first, dataset, neighborCount + 1) : undefined;
+    const made = prompts(lists && hooks ? hooks.neighbors(lists) : lists);
+    const backends = hooks ? cf.backends.map((backend, index) => hooks.backend(backend, index)) : cf.backends;
     const channels = isInitial
-      ? await initialChannels(context, method, llm, cf.backends, made)
-      : await loadChannels(context, run, method, llm, cf.backends);
+      ? await initialChannels(context, method, llm, backends, made)
+      : await loadChannels(context, run, method, llm, backends);
     const model = new HybridModel(withPeftAdapter(llm, adapter), channels);
     return {
+      cf: cf.models.map((each, index) => ({ model: each, details: cf.details[index]! })),
       known: cf.models.map((each, index) => knownUsers(each, dataset, cf.details[index]!, contexts[index]!.config)),
       prompts: made,
       model: isInitial ? await scoredModel(context, model) : model,
