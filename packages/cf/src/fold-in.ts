@@ -24,7 +24,13 @@ export interface UserPrior {
 export interface FoldInLoss {
   /** The loss on rows that the model was trained with. */
   readonly loss: CfLoss;
-  /** Default: mean and precision (1 / variance) of the parameters of the trained users. */
+  /**
+   * Weight of the pull to the mean of the trained users' parameters. A training on N rows with weight decay λ minimizes
+   * the sum over rows of the loss plus N · λ / 2 times the squares of the parameters, so this is N · λ. Default, and
+   * where it is 0: of each parameter 1 / its variance among the trained users.
+   */
+  readonly decay?: number;
+  /** In the place of both. */
   readonly prior?: UserPrior;
 }
 
@@ -271,13 +277,15 @@ export function seenItems(itemSeen: Uint8Array): Int32Array {
 const LEAST_VARIANCE = 1e-4;
 
 /**
- * Mean and precision of the parameters of the trained users.
+ * The pull to the mean of the trained users' parameters.
  *
+ * @param ownDecay its weight; 0: of each parameter 1 / its variance.
  * @param columns tables [users + 1, width of the table] whose columns, side by side, are a user's parameters.
  */
 export function priorOfUsers(
   columns: readonly { readonly values: Float32Array; readonly width: number }[],
   userSeen: Uint8Array,
+  ownDecay = 0,
 ): UserPrior {
   const [start, decay]: [number[], number[]] = [[], []];
   for (const { values, width } of columns) {
@@ -292,7 +300,9 @@ export function priorOfUsers(
       }
       const mean = count === 0 ? 0 : sum / count;
       start.push(mean);
-      decay.push(1 / Math.max(LEAST_VARIANCE, count === 0 ? 1 : squares / count - mean * mean));
+      decay.push(
+        ownDecay > 0 ? ownDecay : 1 / Math.max(LEAST_VARIANCE, count === 0 ? 1 : squares / count - mean * mean),
+      );
     }
   }
   return { start: Float64Array.from(start), decay: Float64Array.from(decay) };

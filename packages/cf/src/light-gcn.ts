@@ -268,9 +268,9 @@ export class LightGcn extends PairScores implements CfModel {
    * is that of propagation, (Σ_i S_i / √(d_u · d_i)) / (layers + 1), with S_i the sum of the item's vectors in all
    * layers but the last, plus e₀ / (layers + 1), which the loss is solved for.
    */
-  async userFolding({ loss, prior: given }: FoldInLoss): Promise<UserFolding> {
+  async userFolding({ loss, decay, prior: given }: FoldInLoss): Promise<UserFolding> {
     const { cfDim, itemSeen, userSeen, layers } = this;
-    const prior = given ?? priorOfUsers([{ values: await this.#users.read(), width: cfDim }], userSeen);
+    const prior = given ?? priorOfUsers([{ values: await this.#users.read(), width: cfDim }], userSeen, decay);
     const { items } = await this.exportEmbeddings();
     const sums = await this.#sumsBelow();
     const degree = new Float64Array(itemSeen.length);

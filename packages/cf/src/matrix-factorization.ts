@@ -179,13 +179,13 @@ export class MatrixFactorization extends PairScores implements CfModel {
   }
 
   /** Solves for the vector and the bias of a user, with the vectors and biases of items as they are. */
-  async userFolding({ loss, prior: given }: FoldInLoss): Promise<UserFolding> {
+  async userFolding({ loss, decay, prior: given }: FoldInLoss): Promise<UserFolding> {
     const { cfDim, itemSeen, userSeen } = this;
     const items = await this.#items.read();
     const biases = this.#biases && { item: await this.#biases.item.read(), all: (await this.#biases.all.read())[0]! };
     const columns = [{ values: await this.#users.read(), width: cfDim }];
     if (this.#biases) columns.push({ values: await this.#biases.user.read(), width: 1 });
-    const prior = given ?? priorOfUsers(columns, userSeen);
+    const prior = given ?? priorOfUsers(columns, userSeen, decay);
     const features = biases ? withOnes(items, cfDim) : items;
     const offsets = Float64Array.from(itemSeen, (_, item) => (biases ? biases.item[item]! + biases.all : 0));
     const pool = seenItems(itemSeen);

@@ -20,7 +20,8 @@ export type {
   LiveScores,
   Person,
 } from './live/live-run';
-export { type LiveRunOptions, openLiveRun } from './live/open-live-run';
+export type { NewerFiles } from './live/newer-files';
+export { canBeLive, type LiveIds, type LiveRunOptions, openLiveRun } from './live/open-live-run';
 export { dataHome, locateDataset, locateModel, openDataFolder, type Surroundings } from './locate';
 export { type OpenRun, openRun, openRunFiles, type RunFiles } from './open-run';
 export * from './paper';

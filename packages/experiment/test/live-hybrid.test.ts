@@ -62,7 +62,8 @@ it.each(Object.keys(runs))('%s scores as its run does, and goes on to newer peop
 
   const { items: all } = await live.recommend({ user: trained }, { top: 99 });
   const picked = await live.recommend({ user: trained }, { candidates: 2 });
-  expect(all.map(({ item }) => item).includes('new')).toBe(!hasCf);
+  // Nine items and one are few enough for the language model: CF picks none of them.
+  expect(all.map(({ item }) => item)).toContain('new');
   if (hasCf) {
     expect(picked.items).toHaveLength(2);
     const byCf = await live.recommend({ user: trained }, { effort: 'cf', top: 2 });

@@ -48,3 +48,12 @@ export const SET_FOR_RUN = setOption(
 
 /** `--yes` of commands that may call a closed language model: flags and what they do. */
 export const YES = ['--yes', 'make calls of a closed language model (api-llm) without asking'] as const;
+
+/** `--events` and `--items` of commands that answer for what came after a training: flags and what they do. */
+export const NEWER = {
+  events: [
+    '--events <file>',
+    "what users did since: the run's CSV grown, or a CSV with user, item, label (or rating) and timestamp",
+  ],
+  items: ['--items <file>', 'titles of new items: a CSV with item and title'],
+} as const;

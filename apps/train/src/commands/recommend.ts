@@ -1,122 +1,114 @@
-/** `crossgate recommend`: the best items of a user by a finished run. */
+/** `crossgate recommend`: the best items of a person by a finished run. */
 
 import { resolve } from 'node:path';
 import { InputError, textTable } from '@crossgate/core';
-import type { Dataset } from '@crossgate/data';
-import { IdLookup } from '@crossgate/data';
-import { readColumns } from '@crossgate/data/node';
-import { openRun } from '@crossgate/experiment';
-import { readText } from '@crossgate/files';
-import type { Host } from '@crossgate/terminal';
+import { type Basis, type LiveRun, openLiveRun, type Person, type Session } from '@crossgate/experiment';
+import type { CommandContext, Host } from '@crossgate/terminal';
 import { collect } from '@crossgate/terminal';
 import type { Command } from 'commander';
 import { sessionOf } from '../session';
-import { parseCount, SET_FOR_RUN, YES } from './options';
-
-interface RecommendOptions {
-  readonly user: string;
-  readonly top: number;
-  readonly candidates?: string;
-  readonly set?: readonly string[];
-  readonly yes?: boolean;
-}
-
-/** Bytes of a list of candidates: some tens of millions of ids. */
-const LIMIT = 2 ** 28;
+import { isLive } from './live';
+import { NEWER, parseCount, SET_FOR_RUN, YES } from './options';
+import { recommendByScorer } from './recommend-by-scorer';
+import { type RecommendOptions, readCandidates, type ShownList, wordsOfNone } from './recommend-parts';
 
 export function registerRecommend(program: Command, host: Host): void {
   const command = host
-    .add(program, 'recommend <run>', 'Find the best items for a user with a finished run', [
+    .add(program, 'recommend <run>', 'Find the best items for a person with a finished run', [
       'recommend runs/ccf-1 --user 36',
       'recommend runs/ccf-1 --user 36 --top 5 --candidates items.csv --json',
+      'recommend runs/mf-1 --user 36 --events grown.csv',
+      'recommend runs/mf-1 --history 1193,661,914',
     ])
-    .requiredOption('--user <id>', 'the user, by the id of the source')
+    .option('--user <id>', 'the user, by the id of the source')
+    .option('--history <ids>', 'items that a person likes, oldest first, with commas between: for anybody')
     .option('--top <k>', 'how many items', parseCount, 10)
     .option('--candidates <file>', 'items to choose from: a CSV with the column item, or one id per line')
+    .option('--rerank <n>', 'how many items CF hands to the language model (default: 200)', parseCount)
+    .option(...NEWER.events)
+    .option(...NEWER.items)
     .option(...SET_FOR_RUN, collect)
     .option(...YES)
     .addHelpText(
       'after',
-      '\nWithout --candidates, recommend ranks all items that the user has no positive with. CF methods leave out items' +
-        '\nwithout train rows. A user of whom the model knows nothing is given the popular items; --json then has' +
-        '\n"basis": "popularity", and a score is the number of users who like the item.',
+      '\nWithout --candidates, recommend ranks all items that the person has no positive with. CF methods leave out items' +
+        '\nwithout train rows; in methods with both, CF picks what the language model ranks (--rerank).' +
+        '\nWith --json, "basis" says what a list goes by where it is not what the run learned of the user: "folded-in" is a' +
+        '\nvector solved for on the run\'s items, "history" the person\'s items alone, and "popularity" the popular items of' +
+        '\nwhoever nothing is known of; a score is then the number of users who like the item.',
     );
-  host.handle<RecommendOptions>(command, async (context, { user: id, top, candidates: file, set, yes }, [run]) => {
-    const asked: { user: number; candidates: Int32Array | null } = { user: 0, candidates: null };
-    await using session = sessionOf(context, yes ?? false);
-    const { dataset, method, scorer } = await openRun(session, run!, set ?? [], async (data) => {
-      asked.user = new IdLookup('user', data.users, data.name).find(id, '--user');
-      if (file !== undefined) asked.candidates = await readCandidates(data, resolve(context.io.cwd, file));
-    });
-    const { user, candidates } = asked;
-    try {
-      const task = context.progress.start('scoring items', candidates?.length ?? dataset.itemCount, 'items');
-      const { items, scores, basis } = await scorer.best(user, {
-        count: top,
-        candidates,
-        onProgress: (done) => task.update(done),
-      });
-      task.finish();
-      const found = Array.from(items, (item, rank) => {
-        const { id: itemId, title } = dataset.items[item]!;
-        return { item: itemId, title, score: scores.score[rank]! };
-      });
-      const isPopular = basis === 'popularity' && found.length > 0;
-      if (found.length === 0) context.log.warn(whyNone(dataset, user, { id, method, basis }));
-      if (isPopular) {
-        context.log.warn(
-          `nothing is known of user ${id} that ${method} could go by: the popular items follow, the same for everybody; ` +
-            'a score is the number of users who like the item',
-        );
-      }
-      await context.emit({ user: id, items: found, ...(isPopular && { basis }) }, () =>
-        textTable([
-          ['', isPopular ? 'users' : 'score', 'item', 'title'],
-          ...found.map(({ item, title, score }, rank) => {
-            return [String(rank + 1), isPopular ? String(score) : score.toFixed(4), item, title];
-          }),
-        ]),
-      );
-    } finally {
-      await scorer.close();
+  host.handle<RecommendOptions>(command, async (context, options, [run]) => {
+    const { user, history } = options;
+    if ((user === undefined) === (history === undefined)) {
+      throw new InputError('give --user or --history, one of them', { code: 'usage' });
     }
+    await using session = sessionOf(context, options.yes ?? false);
+    const shown = (await isLive(session, run!))
+      ? await recommendLive(context, session, run!, options)
+      : await recommendByScorer(context, session, run!, options);
+    await show(context, shown);
   });
 }
 
-/** Why a list of new items is empty. */
-function whyNone(
-  dataset: Dataset,
-  user: number,
-  { id, method, basis }: { id: string; method: string; basis: 'user' | 'popularity' },
-): string {
-  const { itemCount } = dataset;
-  const others = '--candidates FILE ranks any items';
-  if (new Set(dataset.positives(user)).size === itemCount) {
-    return `user ${id} likes ${itemCount === 1 ? 'the only item' : `all ${itemCount} items`}, so there is nothing new to recommend; ${others}`;
-  }
-  const left = `the items that user ${id} does not like yet`;
-  return basis === 'popularity'
-    ? `nothing is known of user ${id} that ${method} could go by, and nobody likes any of ${left}; ${others}`
-    : `none of ${left} has train rows, so ${method} cannot rank them; ${others}`;
+async function recommendLive(
+  context: CommandContext,
+  session: Session,
+  run: string,
+  { user, history, top, candidates: file, rerank, events, items: titles, set = [] }: RecommendOptions,
+): Promise<ShownList> {
+  const ids = history?.split(',').filter((id) => id !== '') ?? [];
+  let among: readonly string[] | undefined;
+  await using live = await openLiveRun(session, run, {
+    set,
+    files: { events, items: titles },
+    async check(known) {
+      if (user !== undefined) known.requireUser(user, '--user');
+      for (const id of ids) known.requireItem(id, '--history');
+      if (file !== undefined) among = await readCandidates(known, resolve(context.io.cwd, file));
+    },
+  });
+  const asked = user === undefined ? { history: ids } : { user };
+  const task = context.progress.start('scoring items', among?.length ?? live.items().length, 'items');
+  const { items, basis } = await live.recommend(asked, {
+    top,
+    ...(rerank !== undefined && { candidates: rerank }),
+    ...(among && { among }),
+    signal: context.io.signal,
+    onProgress: (done) => task.update(done),
+  });
+  task.finish();
+  const found = items.map(({ item, score }) => ({ item, title: live.item(item)!.title, score }));
+  return { asked, items: found, basis, method: live.method, whyNone: () => whyNone(live, asked, basis) };
 }
 
-/** @returns dense ids, each once, in the order of the file @throws InputError naming file and line of an unknown item */
-async function readCandidates(dataset: Dataset, path: string): Promise<Int32Array> {
-  const lookup = new IdLookup(
-    'item',
-    dataset.items.map(({ id }) => id),
-    dataset.name,
-  );
-  const found = new Set<number>();
-  const lines = (await readText(path, 'list of candidates', LIMIT)).split(/\r?\n|\r$/);
-  if (/(^|,)\s*"?item"?\s*(,|$)/.test(lines[0]!.replace(/^\ufeff/, ''))) {
-    for await (const { line, values } of readColumns(path, ['item']))
-      found.add(lookup.find(values[0]!, `${path}:${line}`));
-  } else {
-    for (const [index, text] of lines.entries()) {
-      if (text.trim() !== '') found.add(lookup.find(text, `${path}:${index + 1}`));
-    }
+/** Prints a list, and in warnings what is special about it. */
+async function show(context: CommandContext, { asked, items, basis, method, whyNone: why }: ShownList): Promise<void> {
+  const isPopular = basis === 'popularity' && items.length > 0;
+  if (items.length === 0) context.log.warn(why());
+  if (isPopular) {
+    context.log.warn(
+      `nothing is known of ${nameOf(asked)} that ${method} could go by: the popular items follow, the same for everybody; ` +
+        'a score is the number of users who like the item',
+    );
   }
-  if (found.size === 0) throw new InputError('holds no candidates', { code: 'csv.empty', place: path });
-  return Int32Array.from(found);
+  const isSaid = basis !== 'user' && (basis !== 'popularity' || isPopular);
+  await context.emit({ ...asked, items, ...(isSaid && { basis }) }, () =>
+    textTable([
+      ['', isPopular ? 'users' : 'score', 'item', 'title'],
+      ...items.map(({ item, title, score }, rank) => {
+        return [String(rank + 1), isPopular ? String(score) : score.toFixed(4), item, title];
+      }),
+    ]),
+  );
+}
+
+const nameOf = (asked: ShownList['asked']): string => ('user' in asked ? `user ${asked.user}` : 'this person');
+
+/** Why a list of new items is empty. */
+function whyNone(live: LiveRun, asked: Person & ShownList['asked'], basis: Basis): string {
+  const likes =
+    'user' in asked
+      ? live.user(asked.user)!.events.flatMap(({ item, label }) => (label === 1 ? [item] : []))
+      : asked.history;
+  return wordsOfNone(nameOf(asked), new Set(likes).size, live.items().length, live.method, basis);
 }

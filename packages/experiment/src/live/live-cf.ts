@@ -67,7 +67,7 @@ export class LiveCf {
     const { dataset } = data;
     const reads = model.historyLength > 0;
     const knows = reads ? () => false : knownUsers(model, dataset, details, config);
-    const folding = reads ? null : await foldingOf(model, details, config);
+    const folding = reads ? null : await foldingOf(model, dataset, details, config);
     const { items, bias } = await itemMatrix(model);
     const made = new LiveCf(model, data, knows, folding, items, bias, gpu);
     const users = model.userSeen.length;

@@ -69,7 +69,10 @@ export interface LiveListOptions {
   readonly top?: number;
   /** How many CF hands to the language model; runs without both ignore it. Default: 200. */
   readonly candidates?: number;
-  /** Ids of the only items to choose from. Default: all but the person's likes and, where CF ranks, untrained items. */
+  /**
+   * Ids of the only items to choose from. Default: all but the person's likes and, where CF ranks them, untrained and
+   * added items; CF does not rank as many as the language model is handed anyway.
+   */
   readonly among?: readonly string[];
   /** Ids of items to leave out. */
   readonly exclude?: readonly string[];

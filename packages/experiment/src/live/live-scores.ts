@@ -98,7 +98,10 @@ export class OpenLiveRun implements LiveRun {
     const reader = await this.#reader(person);
     const asksLlm = llm !== null && effort !== 'cf';
     const basis = asksLlm ? this.#basisOfLlm(reader) : basisOf(reader.views);
-    const allowed = this.#candidates(reader, options);
+    // Few enough for the language model, nobody has to rank them.
+    const open = this.#candidates(reader, options);
+    const isPicked = cfs.length > 0 && options.among === undefined && (!asksLlm || open.length > candidates);
+    const allowed = isPicked ? open.filter((item) => cfs.every((cf) => cf.knowsItem(item))) : open;
     if (basis === 'popularity') {
       // Unless they are asked for, items that nobody likes are not popular.
       const items = allowed.filter((item) => options.among || data.popularity(item) > 0);
@@ -268,7 +271,7 @@ export class OpenLiveRun implements LiveRun {
 
   /** Dense ids of the items to choose from, ascending unless they are given. */
   #candidates({ likes }: Reader, { among, exclude = [] }: LiveListOptions): Int32Array {
-    const { data, cfs } = this.#parts;
+    const { data } = this.#parts;
     const out = new Set(exclude.map((id) => data.requireItem(id, 'exclude')));
     if (among) {
       const items = new Set(among.map((id) => data.requireItem(id, 'among')));
@@ -276,7 +279,7 @@ export class OpenLiveRun implements LiveRun {
     }
     for (const item of likes) out.add(item);
     const items = Int32Array.from({ length: data.itemCount }, (_, i) => i + 1);
-    return items.filter((item) => !out.has(item) && cfs.every((cf) => cf.knowsItem(item)));
+    return items.filter((item) => !out.has(item));
   }
 
   /** The candidates that CF ranks first; of somebody it knows nothing of, the popular ones. */

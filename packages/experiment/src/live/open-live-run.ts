@@ -1,7 +1,7 @@
 /** Opens a finished run to answer for what came after it. */
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { CfModel } from '@crossgate/cf';
 import { InputError } from '@crossgate/core';
 import { cfMethods } from '../config/schema';
@@ -15,6 +15,7 @@ import { LiveData } from './live-data';
 import type { LiveLlm } from './live-llm';
 import type { LiveEvent, LiveRun } from './live-run';
 import { OpenLiveRun } from './live-scores';
+import { type NewerFiles, readNewer } from './newer-files';
 
 /** What a run is opened with. */
 export interface LiveRunOptions {
@@ -24,6 +25,18 @@ export interface LiveRunOptions {
   readonly items?: readonly { readonly id: string; readonly title: string }[];
   /** What users did since. */
   readonly events?: readonly LiveEvent[];
+  /** The same from files, relative to the session's folder; they come first. See `readNewer`. */
+  readonly files?: NewerFiles;
+  /** Called before the models are opened: what is wrong with the rest of the input is found at once. */
+  readonly check?: (ids: LiveIds) => void | Promise<void>;
+}
+
+/** Finds users and items by the ids of the source, those of files and options among them. */
+export interface LiveIds {
+  /** @param place where the id comes from @throws InputError for an unknown one, with the most similar id */
+  requireUser(id: string, place?: string): number;
+  /** @param place where the id comes from @throws InputError for an unknown one, with the most similar id */
+  requireItem(id: string, place?: string): number;
 }
 
 /**
@@ -35,8 +48,7 @@ export interface LiveRunOptions {
 export async function openLiveRun(session: Session, run: string, options: LiveRunOptions = {}): Promise<LiveRun> {
   const { path, config, dataset } = await openRunFiles(session, run, options.set ?? []);
   const { method } = config;
-  const isCf = cfMethods().includes(method);
-  if (!isCf && !isHybrid(config)) {
+  if (!canBeLive(method)) {
     throw new InputError(`a run of ${method} cannot answer for newer data`, {
       code: 'run.not-held',
       place: run,
@@ -44,8 +56,15 @@ export async function openLiveRun(session: Session, run: string, options: LiveRu
     });
   }
   const data = new LiveData(dataset);
-  data.addItems(options.items ?? []);
-  data.observe(options.events ?? []);
+  const { files = {} } = options;
+  const absolute = (file: string | undefined) => (file === undefined ? undefined : resolve(session.cwd, file));
+  const newer = await readNewer(
+    { events: absolute(files.events), items: absolute(files.items) },
+    ...([config, dataset, session.log] as const),
+  );
+  data.addItems([...newer.items, ...(options.items ?? [])]);
+  data.observe([...newer.events, ...(options.events ?? [])]);
+  await options.check?.(data);
   const context: RunnerContext = { config, dataset, session };
   const gpu = oneAtATime();
   const device = await session.device();
@@ -56,7 +75,7 @@ export async function openLiveRun(session: Session, run: string, options: LiveRu
   };
   try {
     const cfs: LiveCf[] = [];
-    if (isCf) {
+    if (cfMethods().includes(method)) {
       const { model, details } = await loadCf(context, device, path);
       models = [model satisfies CfModel];
       cfs.push(await LiveCf.open(model, details, config, data, gpu));
@@ -76,6 +95,11 @@ export async function openLiveRun(session: Session, run: string, options: LiveRu
     release();
     throw error;
   }
+}
+
+/** Whether runs of a method can be opened: those of CF models and of methods on a language model of this machine. */
+export function canBeLive(method: string): boolean {
+  return cfMethods().includes(method) || isHybrid({ method });
 }
 
 /** Runs work one after another, in the order in which it is given. */

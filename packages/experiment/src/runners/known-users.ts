@@ -34,13 +34,15 @@ export function knownUsers(
  */
 export async function foldingOf(
   model: CfModel,
+  { splits }: Dataset,
   details: CfDetails,
   { cf }: Pick<ExperimentConfig, 'cf'>,
 ): Promise<UserFolding | null> {
   const loss = lossOf(details, cf);
   // SASRec's own loss, and SASRec has no vectors of users.
   if (loss === 'sequence-bce') return null;
-  return (await model.userFolding?.({ loss })) ?? null;
+  const decay = cf.weightDecay * learnedRows(model, splits.train, loss).length;
+  return (await model.userFolding?.({ loss, decay })) ?? null;
 }
 
 function lossOf(details: CfDetails, cf: ExperimentConfig['cf']): Loss {
