@@ -326,7 +326,11 @@ describe.skipIf(adapters.length === 0)('the users of a shop', () => {
     ];
     const counts = JSON.parse(await run(cwd, ...argv));
     expect(counts).toMatchObject({ rows: 3, warm: 1, cold: 2, basis: { user: 1, 'folded-in': 2 } });
-    expect((await csv(join(cwd, 'scores.csv'))).map(({ user, item }) => `${user}${item}`)).toEqual(['u8i0', 'u1i0', 'u8i1']);
+    expect((await csv(join(cwd, 'scores.csv'))).map(({ user, item }) => `${user}${item}`)).toEqual([
+      'u8i0',
+      'u1i0',
+      'u8i1',
+    ]);
 
     await writeFile(join(cwd, 'changed.csv'), grown.join('\n').replace('u9,i1,1,90', 'u9,i1,0,90'));
     await writeFile(join(cwd, 'titles.csv'), 'item,title\ni9,New\ni0,Another\n');

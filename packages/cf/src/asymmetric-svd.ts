@@ -392,6 +392,8 @@ export const asymmetricSvdDefinition = {
     }),
   stateMark: settingsName,
   stateVectors: factorsName,
+  // The directions that they belong to are those of other train rows.
+  startsAnew: [scaleName, commonName],
   fromState: AsymmetricSvd.fromState,
   storedOptions(model) {
     const { information, historyLength, levelPrior, levelUpdates } = model as AsymmetricSvd;

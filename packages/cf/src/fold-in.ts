@@ -2,7 +2,7 @@
  * Solves for the vector of a user that a model was not trained on. The vectors of items stay as they are, so the
  * training loss, with its L2 decay, is a convex problem in the user's parameters alone.
  */
-import type { CfLoss } from './losses';
+import type { CfLoss } from './loss-names';
 
 /** What a user clicked on, as dense ids of items. */
 export interface Clicks {

@@ -68,25 +68,27 @@ export async function openLiveRun(session: Session, run: string, options: LiveRu
   const context: RunnerContext = { config, dataset, session };
   const gpu = oneAtATime();
   const device = await session.device();
-  let [models, llm]: [{ release(): void }[], LiveLlm | null] = [[], null];
+  const cfModels: CfModel[] = [];
+  let llm: LiveLlm | null = null;
   const release = () => {
-    for (const each of models) each.release();
+    for (const each of cfModels) each.release();
     llm?.release();
   };
   try {
-    const cfs: LiveCf[] = [];
-    if (cfMethods().includes(method)) {
-      const { model, details } = await loadCf(context, device, path);
-      models = [model satisfies CfModel];
-      cfs.push(await LiveCf.open(model, details, config, data, gpu));
-    } else {
+    let contexts: readonly RunnerContext[] = [context];
+    if (!cfMethods().includes(method)) {
       const [{ borrowFinished }, live] = await Promise.all([import('../runners/hybrid'), import('./live-llm')]);
       const parts = await borrowFinished(context, path);
       llm = await live.LiveLlm.open(context, path, parts);
       for (const item of data.items({}).slice(dataset.itemCount)) llm.addItem(item.title);
-      for (const [index, { model, details }] of llm.run.cf.entries()) {
-        cfs.push(await LiveCf.open(model, details, parts.contexts[index]!.config, data, gpu));
-      }
+      contexts = parts.contexts;
+    }
+    const cfs: LiveCf[] = [];
+    for (const [index, each] of contexts.entries()) {
+      // CF alone: beside the language model, its vectors were trained further, for other ends than to rank by themselves.
+      const { model, details } = await loadCf(each, device, path, index);
+      cfModels.push(model);
+      cfs.push(await LiveCf.open(model, details, each.config, data, gpu));
     }
     const model = await learnedHash(path, cfs.length);
     const adapter = device.capabilities.name;

@@ -1,7 +1,7 @@
 /** What a finished run on a language model holds, on the device again: its last state, or the one that its second stage began with. */
 
 import { join } from 'node:path';
-import type { CfBackend, CfModel } from '@crossgate/cf';
+import type { CfBackend } from '@crossgate/cf';
 import {
   buildHybridModel,
   type Channel,
@@ -18,7 +18,7 @@ import { openAdapter } from '@crossgate/llm/node';
 import { type HostState, parseState, writeGroup } from '@crossgate/tensor';
 import { openFile } from '@crossgate/tensor/node';
 import { loadBackends, scoredModel } from './backends';
-import { type CfDetails, requireRunFile } from './cf-phase';
+import { requireRunFile } from './cf-phase';
 import type { HybridParts, Prompts } from './hybrid-parts';
 import { knownUsers } from './known-users';
 import { type Neighbors, neighborLists } from './neighbors';
@@ -34,8 +34,6 @@ export interface HybridHooks {
 
 /** A finished run with its model open. */
 export interface HybridRun {
-  /** The trained CF models, in the order of `cf.run`. */
-  readonly cf: readonly { readonly model: CfModel; readonly details: CfDetails }[];
   /** The language model with the adapters and the channels of the run. */
   readonly model: HybridModel;
   /** Of each trained CF model, in the order of `cf.run`: whether it has anything of a user to go by. */
@@ -78,7 +76,6 @@ export async function openHybridRun(
       : await loadChannels(context, run, method, llm, backends);
     const model = new HybridModel(withPeftAdapter(llm, adapter), channels);
     return {
-      cf: cf.models.map((each, index) => ({ model: each, details: cf.details[index]! })),
       known: cf.models.map((each, index) => knownUsers(each, dataset, cf.details[index]!, contexts[index]!.config)),
       prompts: made,
       model: isInitial ? await scoredModel(context, model) : model,
