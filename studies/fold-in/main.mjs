@@ -1,14 +1,14 @@
 /**
  * How well do folded-in users score? A fifth of the users of MovieLens-100K is held out: one model is trained with
  * their train rows, another without, which then folds them in by these rows. Both score the same test rows of these
- * users. Usage: npm run -s example -- studies/fold-in/main.mjs [mf|lightgcn] [bce|bpr] [DECAY …]; minutes per model.
+ * users. Usage: npm run -s example -- studies/fold-in/main.mjs [mf|lightgcn] [bce|bpr] [EPOCHS]; minutes per model.
  */
 import { CfTrainer, LightGcn, MatrixFactorization, positiveEdges, seenInTrain } from '@crossgate/cf';
 import { loadSource } from '@crossgate/data/node';
 import { auc, uauc } from '@crossgate/eval';
 import { openDevice } from '@crossgate/gpu/node';
 
-const [model = 'mf', loss = 'bce', ...epochsText] = process.argv.slice(2);
+const [model = 'mf', loss = 'bce', epochs = loss === 'bce' ? 300 : 60] = process.argv.slice(2);
 const source = process.env.CROSSGATE_DATA ?? 'data';
 const dataset = await loadSource('ml-100k', `${source}/ml-100k`, {
   threshold: loss === 'bce' ? 3 : 0,
@@ -53,7 +53,7 @@ async function trained(rows, validRows) {
     {
       ...settings,
       ...{ loss, seed: 1, batchSize: 1024, warmupEpochs: model === 'mf' ? 60 : 5, patience: 15 },
-      epochs: Number(epochsText[0] ?? (loss === 'bce' ? 300 : 60)),
+      epochs: Number(epochs),
       ...(loss !== 'bce' && { criterion: 'last' }),
     },
   );

@@ -59,8 +59,8 @@ export interface FoldInProblem {
   readonly prior: UserPrior;
   /** [items + 1, width] what the parameters are multiplied with, by dense id. */
   readonly features: Float32Array;
-  /** [items + 1] the part of the logit that does not depend on them, by dense id. */
-  readonly offsets: Float64Array;
+  /** The part of an item's logit that does not depend on them, by dense id. */
+  readonly offset: (item: number) => number;
   /** Dense ids of the items that negatives are drawn from, ascending. */
   readonly pool: Int32Array;
   /** Dense ids of the user's items, each once. */
@@ -100,44 +100,42 @@ export function foldIn(problem: FoldInProblem): Float64Array | null {
   const { start, decay } = prior;
   const width = start.length;
   if (liked.length + (loss === 'bce' ? disliked.length : 0) === 0) return null;
-  const evaluate = loss === 'softmax' ? softmaxOf(problem) : logisticOf(rowsOf(problem), width);
-  if (evaluate === null) return null;
-  let x = Float64Array.from(start);
-  const gradient = new Float64Array(width);
-  const hessian = new Float64Array(width * width);
-  const regularized = (at: Float64Array, value: number): number => {
+  const objective = loss === 'softmax' ? softmaxOf(problem) : logisticOf(rowsOf(problem), prior);
+  if (objective === null) return null;
+  const pulled = (at: Float64Array): number => {
     let square = 0;
     for (let c = 0; c < width; c++) square += decay[c]! * (at[c]! - start[c]!) ** 2;
-    return value + square / 2;
+    return objective.value(at) + square / 2;
   };
+  let x = Float64Array.from(start);
+  let value = pulled(x);
   for (let step = 0; step < STEPS; step++) {
-    gradient.fill(0);
-    hessian.fill(0);
-    const value = regularized(x, evaluate(x, gradient, hessian));
-    for (let c = 0; c < width; c++) {
-      gradient[c]! += decay[c]! * (x[c]! - start[c]!);
-      hessian[c * width + c]! += decay[c]!;
-    }
-    const direction = solve(hessian, gradient, width);
-    let [size, next] = [1, x];
+    const direction = objective.direction(x);
+    let [size, next, least] = [1, x, value];
     // The loss is convex, so a shorter step of this direction always lowers it.
     for (; size > 1e-6; size /= 2) {
       next = x.map((old, c) => old - size * direction[c]!);
-      if (regularized(next, evaluate(next)) <= value) break;
+      least = pulled(next);
+      if (least <= value) break;
     }
     if (size <= 1e-6) break;
-    x = next;
+    [x, value] = [next, least];
     if (direction.every((change) => Math.abs(change) < TOLERANCE)) break;
   }
   return x;
 }
 
-/** The value of a loss at a point; its gradient and the lower half of its Hessian are added to what is given. */
-type Evaluate = (x: Float64Array, gradient?: Float64Array, hessian?: Float64Array) => number;
+/** A loss of a user's parameters. */
+interface Objective {
+  /** The loss at a point, without the pull of the prior. */
+  value(x: Float64Array): number;
+  /** Newton's step: the inverse of the Hessian times the gradient, both with the pull of the prior. */
+  direction(x: Float64Array): Float64Array;
+}
 
 /** Rows of one logistic regression that stand for the loss. */
 function rowsOf(problem: FoldInProblem): Rows | null {
-  const { loss, liked, disliked, features, offsets, prior } = problem;
+  const { loss, liked, disliked, features, offset: offsetOf, prior } = problem;
   const width = prior.start.length;
   type Row = readonly [of: number, less: number, label: number, weight: number];
   const rows: Row[] = [];
@@ -150,9 +148,17 @@ function rowsOf(problem: FoldInProblem): Rows | null {
     for (const item of liked) rows.push([item, 0, 1, 1]);
     for (const item of others) rows.push([item, 0, 0, liked.length / others.length]);
   } else {
-    const others = negativesOf(problem, Math.max(4, Math.floor(SAMPLES / liked.length)));
+    const others = negativesOf(problem, Number.POSITIVE_INFINITY);
     if (others.length === 0) return null;
-    for (const item of liked) for (const other of others) rows.push([item, other, 1, 1 / others.length]);
+    const each = Math.min(others.length, Math.max(4, Math.floor(SAMPLES / liked.length)));
+    const pairs = each * liked.length;
+    for (const [n, item] of liked.entries()) {
+      // Each like has negatives of its own, so that together they are spread over all.
+      for (let k = 0; k < each; k++) {
+        const at = each === others.length ? k : Math.floor(((k * liked.length + n) * others.length) / pairs);
+        rows.push([item, others[at]!, 1, 1 / each]);
+      }
+    }
   }
   const values = new Float64Array(rows.length * width);
   const offset: number[] = [];
@@ -160,7 +166,7 @@ function rowsOf(problem: FoldInProblem): Rows | null {
     for (let c = 0; c < width; c++) {
       values[row * width + c] = features[of * width + c]! - (less === 0 ? 0 : features[less * width + c]!);
     }
-    offset.push(offsets[of]! - (less === 0 ? 0 : offsets[less]!));
+    offset.push(offsetOf(of) - (less === 0 ? 0 : offsetOf(less)));
   }
   return { features: values, offset, label: rows.map((row) => row[2]), weight: rows.map((row) => row[3]) };
 }
@@ -173,65 +179,134 @@ function negativesOf({ pool, liked }: FoldInProblem, most: number): Int32Array {
   return Int32Array.from({ length: most }, (_, n) => others[Math.floor((n * others.length) / most)]!);
 }
 
-function logisticOf(rows: Rows | null, width: number): Evaluate | null {
+function logisticOf(rows: Rows | null, prior: UserPrior): Objective | null {
   if (rows === null) return null;
   const { features, offset, label, weight } = rows;
-  return (x, gradient, hessian) => {
-    let value = 0;
-    for (let row = 0; row < offset.length; row++) {
-      const at = row * width;
-      let z = offset[row]!;
-      for (let c = 0; c < width; c++) z += features[at + c]! * x[c]!;
-      const [y, w] = [label[row]!, weight[row]!];
-      value += w * (softplus(z) - y * z);
-      if (gradient === undefined || hessian === undefined) continue;
-      const p = 1 / (1 + Math.exp(-z));
-      const [slope, curve] = [w * (p - y), w * p * (1 - p)];
-      for (let c = 0; c < width; c++) {
-        const feature = features[at + c]!;
-        gradient[c]! += slope * feature;
-        const scaled = curve * feature;
-        for (let d = 0; d <= c; d++) hessian[c * width + d]! += scaled * features[at + d]!;
-      }
+  const { start, decay } = prior;
+  const [count, width] = [offset.length, start.length];
+  const logit = (x: Float64Array, row: number) => {
+    const at = row * width;
+    let z = offset[row]!;
+    for (let c = 0; c < width; c++) z += features[at + c]! * x[c]!;
+    return z;
+  };
+  const value = (x: Float64Array) => {
+    let sum = 0;
+    for (let row = 0; row < count; row++) {
+      const z = logit(x, row);
+      sum += weight[row]! * (softplus(z) - label[row]! * z);
     }
-    return value;
+    return sum;
+  };
+  /** The gradient, and the second derivative of each row by its logit. */
+  const slopes = (x: Float64Array) => {
+    const gradient = decay.map((own, c) => own * (x[c]! - start[c]!));
+    const curve = new Float64Array(count);
+    for (let row = 0; row < count; row++) {
+      const p = 1 / (1 + Math.exp(-logit(x, row)));
+      curve[row] = weight[row]! * p * (1 - p);
+      const slope = weight[row]! * (p - label[row]!);
+      for (let c = 0; c < width; c++) gradient[c]! += slope * features[row * width + c]!;
+    }
+    return { gradient, curve };
+  };
+  if (count >= width) {
+    return {
+      value,
+      direction(x) {
+        const { gradient, curve } = slopes(x);
+        const hessian = new Float64Array(width * width);
+        for (let c = 0; c < width; c++) hessian[c * width + c] = decay[c]!;
+        for (let row = 0; row < count; row++) {
+          const at = row * width;
+          for (let c = 0; c < width; c++) {
+            const scaled = curve[row]! * features[at + c]!;
+            for (let d = 0; d <= c; d++) hessian[c * width + d]! += scaled * features[at + d]!;
+          }
+        }
+        return solve(hessian, gradient, width);
+      },
+    };
+  }
+  // With fewer rows than parameters, the system of the rows is the smaller one (Woodbury): K = X D⁻¹ Xᵀ, once for all.
+  const kernel = new Float64Array(count * count);
+  for (let row = 0; row < count; row++) {
+    for (let other = 0; other <= row; other++) {
+      let sum = 0;
+      for (let c = 0; c < width; c++) sum += (features[row * width + c]! * features[other * width + c]!) / decay[c]!;
+      kernel[row * count + other] = sum;
+    }
+  }
+  return {
+    value,
+    direction(x) {
+      const { gradient, curve } = slopes(x);
+      const root = curve.map(Math.sqrt);
+      const step = gradient.map((slope, c) => slope / decay[c]!);
+      const system = new Float64Array(count * count);
+      const right = new Float64Array(count);
+      for (let row = 0; row < count; row++) {
+        for (let other = 0; other <= row; other++) {
+          system[row * count + other] = root[row]! * kernel[row * count + other]! * root[other]!;
+        }
+        system[row * count + row]! += 1;
+        for (let c = 0; c < width; c++) right[row]! += features[row * width + c]! * step[c]!;
+        right[row]! *= root[row]!;
+      }
+      const found = solve(system, right, count);
+      for (let row = 0; row < count; row++) {
+        const share = root[row]! * found[row]!;
+        for (let c = 0; c < width; c++) step[c]! -= (share * features[row * width + c]!) / decay[c]!;
+      }
+      return step;
+    },
   };
 }
 
 /** Cross entropy of each like among the pool and the likes. */
-function softmaxOf(problem: FoldInProblem): Evaluate {
-  const { prior, features, offsets, liked } = problem;
-  const width = prior.start.length;
+function softmaxOf(problem: FoldInProblem): Objective {
+  const { prior, features, offset, liked } = problem;
+  const { start, decay } = prior;
+  const width = start.length;
   const all = [...liked, ...negativesOf(problem, 4 * SAMPLES)];
-  return (x, gradient, hessian) => {
-    const z = all.map((item) => {
-      let logit = offsets[item]!;
+  const offsets = all.map(offset);
+  const logits = (x: Float64Array) => {
+    const z = all.map((item, n) => {
+      let logit = offsets[n]!;
       for (let c = 0; c < width; c++) logit += features[item * width + c]! * x[c]!;
       return logit;
     });
     const top = Math.max(...z);
-    const total = z.reduce((sum, logit) => sum + Math.exp(logit - top), 0);
-    const logTotal = top + Math.log(total);
-    let value = 0;
-    for (let n = 0; n < liked.length; n++) value += logTotal - z[n]!;
-    if (gradient === undefined || hessian === undefined) return value;
-    const mean = new Float64Array(width);
-    for (const [n, item] of all.entries()) {
-      const p = Math.exp(z[n]! - logTotal);
-      const at = item * width;
-      for (let c = 0; c < width; c++) {
-        const feature = features[at + c]!;
-        mean[c]! += p * feature;
-        if (n < liked.length) gradient[c]! -= feature;
-        const scaled = liked.length * p * feature;
-        for (let d = 0; d <= c; d++) hessian[c * width + d]! += scaled * features[at + d]!;
+    return { z, logTotal: top + Math.log(z.reduce((sum, logit) => sum + Math.exp(logit - top), 0)) };
+  };
+  return {
+    value(x) {
+      const { z, logTotal } = logits(x);
+      return liked.reduce((sum, _, n) => sum + logTotal - z[n]!, 0);
+    },
+    direction(x) {
+      const { z, logTotal } = logits(x);
+      const gradient = decay.map((own, c) => own * (x[c]! - start[c]!));
+      const hessian = new Float64Array(width * width);
+      const mean = new Float64Array(width);
+      for (const [n, item] of all.entries()) {
+        const p = Math.exp(z[n]! - logTotal);
+        const at = item * width;
+        for (let c = 0; c < width; c++) {
+          const feature = features[at + c]!;
+          mean[c]! += p * feature;
+          if (n < liked.length) gradient[c]! -= feature;
+          const scaled = liked.length * p * feature;
+          for (let d = 0; d <= c; d++) hessian[c * width + d]! += scaled * features[at + d]!;
+        }
       }
-    }
-    for (let c = 0; c < width; c++) {
-      gradient[c]! += liked.length * mean[c]!;
-      for (let d = 0; d <= c; d++) hessian[c * width + d]! -= liked.length * mean[c]! * mean[d]!;
-    }
-    return value;
+      for (let c = 0; c < width; c++) {
+        gradient[c]! += liked.length * mean[c]!;
+        for (let d = 0; d <= c; d++) hessian[c * width + d]! -= liked.length * mean[c]! * mean[d]!;
+        hessian[c * width + c]! += decay[c]!;
+      }
+      return solve(hessian, gradient, width);
+    },
   };
 }
 

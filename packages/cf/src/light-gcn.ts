@@ -287,11 +287,8 @@ export class LightGcn extends PairScores implements CfModel {
           const weight = share / Math.sqrt(own.liked.length * (degree[item]! + 1));
           for (let c = 0; c < cfDim; c++) propagated[c]! += weight * sums[item * cfDim + c]!;
         }
-        const offsets = new Float64Array(itemSeen.length);
-        for (let item = 0; item < itemSeen.length; item++) {
-          for (let c = 0; c < cfDim; c++) offsets[item]! += items[item * cfDim + c]! * propagated[c]!;
-        }
-        const found = foldIn({ loss, prior, features, offsets, pool, ...own });
+        const offset = (item: number) => propagated.reduce((sum, own, c) => sum + own * items[item * cfDim + c]!, 0);
+        const found = foldIn({ loss, prior, features, offset, pool, ...own });
         return found && { vector: Float32Array.from(found, (value, c) => value * share + propagated[c]!), bias: 0 };
       },
     };

@@ -187,11 +187,11 @@ export class MatrixFactorization extends PairScores implements CfModel {
     if (this.#biases) columns.push({ values: await this.#biases.user.read(), width: 1 });
     const prior = given ?? priorOfUsers(columns, userSeen, decay);
     const features = biases ? withOnes(items, cfDim) : items;
-    const offsets = Float64Array.from(itemSeen, (_, item) => (biases ? biases.item[item]! + biases.all : 0));
+    const offset = (item: number) => (biases ? biases.item[item]! + biases.all : 0);
     const pool = seenItems(itemSeen);
     return {
       fold(clicks) {
-        const found = foldIn({ loss, prior, features, offsets, pool, ...distinctClicks(clicks, itemSeen) });
+        const found = foldIn({ loss, prior, features, offset, pool, ...distinctClicks(clicks, itemSeen) });
         if (found === null) return null;
         const bias = biases ? found[cfDim]! + biases.all : 0;
         return { vector: Float32Array.from(found.subarray(0, cfDim)), bias };

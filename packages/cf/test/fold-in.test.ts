@@ -16,7 +16,7 @@ import { smallDataset } from './small-dataset';
 const width = 3;
 /** 40 items with features that are no simple pattern, and offsets. */
 const features = Float32Array.from({ length: 41 * width }, (_, at) => (at < width ? 0 : Math.sin(at * at + 1)));
-const offsets = Float64Array.from({ length: 41 }, (_, item) => Math.cos(item) / 2);
+const offset = (item: number) => Math.cos(item) / 2;
 const prior = { start: Float64Array.of(0.2, -0.1, 0), decay: Float64Array.of(0.5, 1, 2) };
 const pool = Int32Array.from({ length: 40 }, (_, at) => at + 1);
 const [liked, disliked] = [
@@ -27,8 +27,7 @@ const [liked, disliked] = [
 /** The losses as the declaration of `foldIn` states them. */
 function lossAt(loss: CfLoss, x: ArrayLike<number>): number {
   const z = (item: number) =>
-    offsets[item]! +
-    Array.from({ length: width }, (_, c) => features[item * width + c]! * x[c]!).reduce((a, b) => a + b);
+    offset(item) + Array.from({ length: width }, (_, c) => features[item * width + c]! * x[c]!).reduce((a, b) => a + b);
   const others = [...pool].filter((item) => !liked.includes(item));
   const mean = (of: (item: number) => number) => others.reduce((sum, item) => sum + of(item), 0) / others.length;
   const sum = (items: readonly number[], of: (item: number) => number) =>
@@ -46,7 +45,7 @@ function lossAt(loss: CfLoss, x: ArrayLike<number>): number {
 
 describe('foldIn', () => {
   it.each(cfLosses)('finds the least %s with its decay', (loss) => {
-    const x = foldIn({ loss, prior, features, offsets, pool, liked, disliked })!;
+    const x = foldIn({ loss, prior, features, offset, pool, liked, disliked })!;
     const least = lossAt(loss, x);
     for (let c = 0; c < width; c++) {
       for (const step of [1e-3, -1e-3]) {
@@ -59,12 +58,31 @@ describe('foldIn', () => {
     }
   });
 
+  it('solves the system of the rows where these are fewer than the parameters', () => {
+    const x = foldIn({ loss: 'bce', prior, features, offset, pool, liked: [3], disliked: [5] })!;
+    const pulled = (at: ArrayLike<number>) => {
+      const z = (item: number) =>
+        prior.start.reduce((sum, _, c) => sum + features[item * width + c]! * at[c]!, offset(item));
+      return prior.start.reduce(
+        (sum, start, c) => sum + (prior.decay[c]! / 2) * (at[c]! - start) ** 2,
+        softplus(-z(3)) + softplus(z(5)),
+      );
+    };
+    for (let c = 0; c < width; c++) {
+      for (const step of [1e-3, -1e-3]) {
+        const more = pulled(x.map((value, at) => (at === c ? value + step : value))) - pulled(x);
+        expect(more, `${c} ${step}`).toBeGreaterThan(0);
+        expect(more, `${c} ${step}`).toBeLessThan(2e-6);
+      }
+    }
+  });
+
   it('is null where the loss reads nothing', () => {
-    const only = { prior, features, offsets, pool, liked: [], disliked };
+    const only = { prior, features, offset, pool, liked: [], disliked };
     expect(foldIn({ loss: 'bpr', ...only })).toBeNull();
     expect(foldIn({ loss: 'bce', ...only })).not.toBeNull();
     expect(foldIn({ loss: 'bce', ...only, disliked: [] })).toBeNull();
-    const all = { prior, features, offsets, pool: pool.slice(0, 2), liked: [1, 2], disliked: [] };
+    const all = { prior, features, offset, pool: pool.slice(0, 2), liked: [1, 2], disliked: [] };
     expect(foldIn({ loss: 'bpr', ...all })).toBeNull();
   });
 });

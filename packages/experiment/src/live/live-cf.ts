@@ -39,6 +39,7 @@ interface Block {
 export class LiveCf {
   readonly #blocks = new Map<number, Promise<Block>>();
   readonly #views = new Map<number, CfView>();
+  #lengths: Float64Array | undefined;
 
   private constructor(
     readonly model: CfModel,
@@ -129,34 +130,43 @@ export class LiveCf {
     return this.model.userVectors(Uint32Array.of(0), [history]).read();
   }
 
-  /** The logit of an item; of one without train rows what all such have. */
-  logit({ vector, constant }: CfView, item: number): number {
-    if (!this.knowsItem(item)) return constant;
-    const { items, bias } = this;
-    const { cfDim } = this.model;
-    const at = item * cfDim;
-    // Four sums at a time: a single one waits for each addition.
-    let [a, b, c, d] = [0, 0, 0, 0];
-    let k = 0;
-    for (; k + 3 < cfDim; k += 4) {
-      a += vector[k]! * items[at + k]!;
-      b += vector[k + 1]! * items[at + k + 1]!;
-      c += vector[k + 2]! * items[at + k + 2]!;
-      d += vector[k + 3]! * items[at + k + 3]!;
+  /**
+   * The logits of items; of one without train rows what all such have.
+   * @param items dense ids
+   */
+  logits({ vector, constant }: CfView, items: ArrayLike<number>): Float64Array {
+    const { items: table, bias } = this;
+    const { cfDim, itemSeen } = this.model;
+    const logits = new Float64Array(items.length).fill(constant);
+    for (let n = 0; n < items.length; n++) {
+      const item = items[n]!;
+      if (itemSeen[item] !== 1) continue;
+      const at = item * cfDim;
+      // Four sums at a time: a single one waits for each addition.
+      let [a, b, c, d] = [0, 0, 0, 0];
+      let k = 0;
+      for (; k + 3 < cfDim; k += 4) {
+        a += vector[k]! * table[at + k]!;
+        b += vector[k + 1]! * table[at + k + 1]!;
+        c += vector[k + 2]! * table[at + k + 2]!;
+        d += vector[k + 3]! * table[at + k + 3]!;
+      }
+      for (; k < cfDim; k++) a += vector[k]! * table[at + k]!;
+      logits[n]! += a + b + (c + d) + bias[item]!;
     }
-    for (; k < cfDim; k++) a += vector[k]! * items[at + k]!;
-    return a + b + (c + d) + bias[item]! + constant;
+    return logits;
   }
 
-  /** The cosine of two items' vectors; 0 where one is zero. */
-  cosine(one: number, other: number): number {
+  /** The cosines of an item's vector with those of others; 0 where one is zero. */
+  cosines(item: number, others: readonly number[]): Float64Array {
     const { cfDim } = this.model;
-    const dot = (i: number, j: number) => {
-      let sum = 0;
-      for (let k = 0; k < cfDim; k++) sum += this.items[i * cfDim + k]! * this.items[j * cfDim + k]!;
-      return sum;
-    };
-    return dot(one, other) / (Math.sqrt(dot(one, one) * dot(other, other)) || 1);
+    const view: CfView = { vector: this.items.subarray(item * cfDim, (item + 1) * cfDim), constant: 0, basis: 'user' };
+    this.#lengths ??= lengthsOf(this.items, cfDim);
+    const lengths = this.#lengths;
+    return this.logits(view, others).map((logit, n) => {
+      const other = others[n]!;
+      return (logit - this.bias[other]!) / (lengths[item]! * lengths[other]! || 1);
+    });
   }
 
   #block(index: number): Promise<Block> {
@@ -199,4 +209,11 @@ async function itemMatrix(model: CfModel): Promise<{ items: Float32Array; bias: 
   const { items, bias } = model.scorer({ users: Uint32Array.of(0), ...(histories && { histories }) }).all();
   const [vectors, biases] = await Promise.all([items.read(), bias.read()]);
   return { items: vectors, bias: biases };
+}
+
+/** Euclidean lengths of rows. */
+function lengthsOf(rows: Float32Array, columns: number): Float64Array {
+  const squares = new Float64Array(rows.length / columns);
+  for (let at = 0; at < rows.length; at++) squares[Math.floor(at / columns)]! += rows[at]! ** 2;
+  return squares.map(Math.sqrt);
 }

@@ -96,8 +96,7 @@ export class LiveLlm {
   #recommended(view: CfView | null, cf: LiveCf | undefined, { dataset }: LiveData): ArrayLike<number> {
     if (view === null || cf === undefined) return [];
     const items = [...neighborItems(dataset)].filter((item) => cf.knowsItem(item));
-    const logits = items.map((item) => cf.logit(view, item));
-    return topPositions(logits, this.context.config.prompt.neighborCount + 1).map((at) => items[at]!);
+    return topPositions(cf.logits(view, items), this.context.config.prompt.neighborCount + 1).map((at) => items[at]!);
   }
 
   release(): void {

@@ -101,7 +101,7 @@ export class OpenLiveRun implements LiveRun {
     // Few enough for the language model, nobody has to rank them.
     const open = this.#candidates(reader, options);
     const isPicked = cfs.length > 0 && options.among === undefined && (!asksLlm || open.length > candidates);
-    const allowed = isPicked ? open.filter((item) => cfs.every((cf) => cf.knowsItem(item))) : open;
+    const allowed = isPicked ? open.filter((item) => this.#isRanked(item)) : open;
     if (basis === 'popularity') {
       // Unless they are asked for, items that nobody likes are not popular.
       const items = allowed.filter((item) => options.among || data.popularity(item) > 0);
@@ -196,7 +196,8 @@ export class OpenLiveRun implements LiveRun {
     for (let other = 1; other <= data.dataset.itemCount; other++) {
       if (other !== item && cfs.every((cf) => cf.knowsItem(other))) others.push(other);
     }
-    const scores = others.map((other) => cfs.reduce((sum, cf) => sum + cf.cosine(item, other), 0) / cfs.length);
+    const cosines = cfs.map((cf) => cf.cosines(item, others));
+    const scores = others.map((_, at) => cosines.reduce((sum, of) => sum + of[at]!, 0) / cfs.length);
     return topPositions(scores, top).map((at) => ({ item: data.item(others[at]!).id, score: scores[at]! }));
   }
 
@@ -278,29 +279,35 @@ export class OpenLiveRun implements LiveRun {
       return Int32Array.from(items).filter((item) => !out.has(item));
     }
     for (const item of likes) out.add(item);
-    const items = Int32Array.from({ length: data.itemCount }, (_, i) => i + 1);
-    return items.filter((item) => !out.has(item));
+    const items = new Int32Array(data.itemCount);
+    let count = 0;
+    for (let item = 1; item <= data.itemCount; item++) if (!out.has(item)) items[count++] = item;
+    return items.subarray(0, count);
+  }
+
+  /** Whether CF has a vector of an item. */
+  #isRanked(item: number): boolean {
+    for (const cf of this.#parts.cfs) if (!cf.knowsItem(item)) return false;
+    return true;
   }
 
   /** The candidates that CF ranks first; of somebody it knows nothing of, the popular ones. */
   #picked({ views }: Reader, items: Int32Array, count: number): Int32Array {
-    const { data, cfs } = this.#parts;
+    const { data } = this.#parts;
     const known = basisOf(views) !== 'popularity';
     const logits = known ? this.#cfLogits(views, items) : Float64Array.from(items, (item) => data.popularity(item));
     // CF cannot rank items without train rows: they come last.
-    const ranks = logits.map((logit, at) => (cfs.every((cf) => cf.knowsItem(items[at]!)) ? logit : -Number.MAX_VALUE));
+    const ranks = logits.map((logit, at) => (this.#isRanked(items[at]!) ? logit : -Number.MAX_VALUE));
     return Int32Array.from(topPositions(ranks, count), (at) => items[at]!);
   }
 
   /** The mean logit of the models that know the person. */
   #cfLogits(views: readonly (CfView | null)[], items: ArrayLike<number>): Float64Array {
     const { cfs } = this.#parts;
-    const known = views.flatMap((view, index) => (view ? [{ view, cf: cfs[index]! }] : []));
-    return Float64Array.from(items, (item) => {
-      let sum = 0;
-      for (const { view, cf } of known) sum += cf.logit(view, item);
-      return sum / known.length;
-    });
+    const known = views.flatMap((view, index) => (view ? [cfs[index]!.logits(view, items)] : []));
+    const [first, ...others] = known as [Float64Array, ...Float64Array[]];
+    if (others.length === 0) return first;
+    return first.map((logit, at) => others.reduce((sum, logits) => sum + logits[at]!, logit) / known.length);
   }
 
   #llmLogits(reader: Reader, items: Int32Array, { signal, onProgress }: ScoreOptions): Promise<Float64Array> {
