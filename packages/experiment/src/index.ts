@@ -12,10 +12,12 @@ export type { LentModel } from './lent-model';
 export type {
   Basis,
   LiveEvent,
+  LiveExplainOptions,
   LiveHistory,
   LiveItem,
   LiveList,
   LiveListOptions,
+  LiveQuery,
   LiveRun,
   LiveScores,
   Person,

@@ -177,7 +177,8 @@ export class LiveData {
   addItems(items: readonly { readonly id: string; readonly title: string }[]): readonly Item[] {
     const added = new Map<string, Item>();
     for (const { id, title } of items) {
-      if (id === '' || title.trim() === '') throw new InputError(`item ${JSON.stringify(id)} lacks an id or a title`);
+      if (id === '' || title.trim() === '')
+        throw new InputError(`item ${JSON.stringify(id)} lacks an id or a title`, { code: 'input' });
       const known = this.#itemOf.get(id);
       const other = known === undefined ? added.get(id)?.title : this.#items[known]!.title;
       if (other === undefined) added.set(id, { id, title: title.trim() });

@@ -84,6 +84,22 @@ export interface LiveListOptions {
   readonly signal?: AbortSignal;
 }
 
+/** Which users or items are listed. */
+export interface LiveQuery {
+  /** Part of an id or title, in any case. Default: all are. */
+  readonly query?: string;
+  /** The most to list. Default: no limit. */
+  readonly limit?: number;
+}
+
+/** What an explanation is asked with. */
+export interface LiveExplainOptions {
+  /** The most items of the history to name for each item. Default: 3. */
+  readonly most?: number;
+  /** Stops between two scores. */
+  readonly signal?: AbortSignal;
+}
+
 /** A list for one person, best first. */
 export interface LiveList {
   /** Best first. */
@@ -113,9 +129,9 @@ export interface LiveRun extends AsyncDisposable {
   /** An item, or undefined. */
   item(id: string): LiveItem | undefined;
   /** Ids of users, those of the run first; `query`: part of the id, in any case. */
-  users(options?: { readonly query?: string; readonly limit?: number }): string[];
+  users(options?: LiveQuery): string[];
   /** Items, those of the run first; `query`: part of id or title, in any case. */
-  items(options?: { readonly query?: string; readonly limit?: number }): LiveItem[];
+  items(options?: LiveQuery): LiveItem[];
   /**
    * Joins events to histories at once; earlier ones find their place by timestamp.
    * @throws InputError for an item that neither the run nor `addItems` knows; then none is taken
@@ -142,12 +158,13 @@ export interface LiveRun extends AsyncDisposable {
   ): Promise<{ readonly basis: Basis; readonly scores: readonly LiveScores[] }>;
   /**
    * For each of some items, what its score for this person loses when one item of the history is taken out: those that
-   * moved it most, first. Costs one score per history item that the model reads.
+   * moved it most, first. Costs one score per history item that the model reads. Where CF alone goes by a learned
+   * vector, which reads no history, the vector that would be solved for in its place is explained.
    */
   explain(
     person: Person,
     items: readonly string[],
-    options?: { readonly most?: number; readonly signal?: AbortSignal },
+    options?: LiveExplainOptions,
   ): Promise<readonly (readonly { readonly item: string; readonly change: number }[])[]>;
   /**
    * Nearest items by the cosine of CF vectors, best first, without the item itself.

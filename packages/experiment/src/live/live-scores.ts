@@ -6,10 +6,12 @@ import type { LiveLlm, Reader } from './live-llm';
 import type {
   Basis,
   LiveEvent,
+  LiveExplainOptions,
   LiveHistory,
   LiveItem,
   LiveList,
   LiveListOptions,
+  LiveQuery,
   LiveRun,
   LiveScores,
   Person,
@@ -73,11 +75,11 @@ export class OpenLiveRun implements LiveRun {
     return item === undefined ? undefined : data.item(item);
   }
 
-  users(options: { readonly query?: string; readonly limit?: number } = {}): string[] {
+  users(options: LiveQuery = {}): string[] {
     return this.#parts.data.users(options);
   }
 
-  items(options: { readonly query?: string; readonly limit?: number } = {}): LiveItem[] {
+  items(options: LiveQuery = {}): LiveItem[] {
     return this.#parts.data.items(options);
   }
 
@@ -152,7 +154,7 @@ export class OpenLiveRun implements LiveRun {
   async explain(
     person: Person,
     ids: readonly string[],
-    { most = 3, signal }: { readonly most?: number; readonly signal?: AbortSignal } = {},
+    { most = 3, signal }: LiveExplainOptions = {},
   ): Promise<readonly (readonly { readonly item: string; readonly change: number }[])[]> {
     const { data, llm, cfs } = this.#parts;
     const items = Int32Array.from(ids, (id) => data.requireItem(id));
@@ -212,10 +214,10 @@ export class OpenLiveRun implements LiveRun {
 
   /** @throws InputError for an effort that the run has not, and for numbers below 1 */
   #check(effort: Effort, numbers: Readonly<Record<string, number>> = {}): void {
-    if (this.#closed) throw new InputError('the run is closed');
+    if (this.#closed) throw new InputError('the run is closed', { code: 'input' });
     for (const [name, value] of Object.entries(numbers)) {
       if (!Number.isSafeInteger(value) || value < 1)
-        throw new InputError(`${name} is ${value}, not a whole number from 1`);
+        throw new InputError(`${name} is ${value}, not a whole number from 1`, { code: 'input' });
     }
     if (effort !== 'cf' || this.parts.cf) return;
     throw new InputError(`a run of ${this.method} has no CF model`, { code: 'run.not-held', place: 'effort' });

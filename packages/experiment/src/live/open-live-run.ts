@@ -33,9 +33,9 @@ export interface LiveRunOptions {
 
 /** Finds users and items by the ids of the source, those of files and options among them. */
 export interface LiveIds {
-  /** @param place where the id comes from @throws InputError for an unknown one, with the most similar id */
+  /** The dense id of a user. @param place where the id comes from @throws InputError naming the most similar one */
   requireUser(id: string, place?: string): number;
-  /** @param place where the id comes from @throws InputError for an unknown one, with the most similar id */
+  /** The dense id of an item. @param place where the id comes from @throws InputError naming the most similar one */
   requireItem(id: string, place?: string): number;
 }
 
