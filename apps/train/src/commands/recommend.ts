@@ -91,7 +91,7 @@ async function show(context: CommandContext, { asked, items, basis, method, whyN
         'a score is the number of users who like the item',
     );
   }
-  const isSaid = basis !== 'user' && (basis !== 'popularity' || isPopular);
+  const isSaid = basis !== 'user' && items.length > 0;
   await context.emit({ ...asked, items, ...(isSaid && { basis }) }, () =>
     textTable([
       ['', isPopular ? 'users' : 'score', 'item', 'title'],
