@@ -1,5 +1,5 @@
 /** Trainings that continue a finished run on data that have grown. */
-import { appendFile, readFile } from 'node:fs/promises';
+import { appendFile, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseState } from '@crossgate/tensor';
 import { openFile } from '@crossgate/tensor/node';
@@ -84,7 +84,7 @@ describe('train --from', () => {
     await using later = openSession({ cwd });
     const slow = ['cf.learningRate=1e-9', 'training.stage1.learningRate=1e-9', 'training.stage2.learningRate=1e-9'];
     const config = await loadConfig('base.yaml', { cwd, set: [...set, ...slow] });
-    await runExperiment(config, later, { run: 'may', from: 'april' });
+    const may = await runExperiment(config, later, { run: 'may', from: 'april' });
     for (const file of ['adapter/adapter_model.safetensors', 'fusion.safetensors']) {
       const [then, now] = [await tensors(join(cwd, 'april', file)), await tensors(join(cwd, 'may', file))];
       for (const [name, { data }] of then) {
@@ -97,6 +97,12 @@ describe('train --from', () => {
       [[...set, 'cf.cfDim=6'], 'cf.cfDim was 8 in april, and is 6'],
       [['method=item-mean'], 'item-mean has nothing that a training could start from'],
     ] as const;
+    await rm(join(cwd, 'may/result.json'));
+    await expect(runExperiment(config, later, { run: 'may', resume: true })).rejects.toThrow(
+      /the run was started (from another run|on other data)/,
+    );
+    const resumed = await runExperiment(config, later, { run: 'may', from: 'april', resume: true });
+    expect(resumed.metrics).toEqual(may.metrics);
     for (const [keys, words] of refusals) {
       const other = await loadConfig('base.yaml', { cwd, set: keys });
       await expect(runExperiment(other, later, { run: 'x', from: 'april' })).rejects.toThrow(words);

@@ -106,8 +106,10 @@ export class LiveCf {
       const vector = vectors.subarray(at * cfDim, (at + 1) * cfDim);
       return { vector, constant: constants[at]!, basis: 'user' };
     }
+    const observed = user === null ? 0 : this.data.observed(user);
     const view = this.model.historyLength > 0 ? await this.#byHistory(someone) : this.fold(someone.events);
-    if (view && user !== null) this.#views.set(user, view);
+    // What was observed while the device worked is not in this view.
+    if (view && user !== null && this.data.observed(user) === observed) this.#views.set(user, view);
     return view;
   }
 

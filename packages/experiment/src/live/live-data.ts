@@ -117,9 +117,9 @@ export class LiveData {
     return user > this.dataset.userCount ? 'added' : this.trainUser[user] === 1 ? 'trained' : 'untrained';
   }
 
-  /** Whether something of this user was observed since. */
-  isNewer(user: number): boolean {
-    return this.#added.has(user);
+  /** How many events of this user were observed since. */
+  observed(user: number): number {
+    return this.#added.get(user)?.length ?? 0;
   }
 
   /** All that a user did, oldest first. Do not change it. */
