@@ -25,12 +25,11 @@ export interface FoldInLoss {
   /** The loss on rows that the model was trained with. */
   readonly loss: CfLoss;
   /**
-   * Weight of the pull to the mean of the trained users' parameters. A training on N rows with weight decay λ minimizes
-   * the sum over rows of the loss plus N · λ / 2 times the squares of the parameters, so this is N · λ. Default, and
-   * where it is 0: of each parameter 1 / its variance among the trained users.
+   * A training on N rows with weight decay λ minimizes the sum over rows of the loss plus N · λ / 2 times the squares of
+   * the parameters: this is N · λ. Default 0. See {@link priorOfUsers}.
    */
   readonly decay?: number;
-  /** In the place of both. */
+  /** In the place of what {@link priorOfUsers} makes of both. */
   readonly prior?: UserPrior;
 }
 
@@ -348,37 +347,36 @@ export function seenItems(itemSeen: Uint8Array): Int32Array {
   return Int32Array.from(itemSeen.keys()).filter((item) => itemSeen[item] === 1);
 }
 
-/** Least variance of a parameter: where few users or none were trained, a user still gets a vector. */
-const LEAST_VARIANCE = 1e-4;
+/** Least mean square of a table: where few users or none were trained, a user still gets a vector. */
+const LEAST_SQUARE = 1e-4;
 
 /**
- * The pull to the mean of the trained users' parameters.
+ * The pull on a user's parameters: with the loss `bce` and a weight decay, to the mean of the trained users with the
+ * weight of the decay; else to zero with the weight 1 / (mean square of the trained users' values in the table), or
+ * that of the decay where it is larger. Of several ways, these rank held-out users best (see docs/results/fold-in).
  *
- * @param ownDecay its weight; 0: of each parameter 1 / its variance.
- * @param columns tables [users + 1, width of the table] whose columns, side by side, are a user's parameters.
+ * @param tables [users + 1, width] whose columns, side by side, are a user's parameters.
+ * @param decay N · λ, see {@link FoldInLoss}.
  */
 export function priorOfUsers(
-  columns: readonly { readonly values: Float32Array; readonly width: number }[],
+  tables: readonly { readonly values: Float32Array; readonly width: number }[],
   userSeen: Uint8Array,
-  ownDecay = 0,
+  loss: CfLoss,
+  decay = 0,
 ): UserPrior {
-  const [start, decay]: [number[], number[]] = [[], []];
-  for (const { values, width } of columns) {
+  const users = [...userSeen.keys()].filter((user) => userSeen[user] === 1);
+  const toMean = loss === 'bce' && decay > 0;
+  const [start, weights]: [number[], number[]] = [[], []];
+  for (const { values, width } of tables) {
+    let squares = 0;
+    for (const user of users) for (let c = 0; c < width; c++) squares += values[user * width + c]! ** 2;
+    const count = Math.max(1, users.length);
+    const own = 1 / Math.max(LEAST_SQUARE, users.length === 0 ? 1 : squares / (count * width));
     for (let c = 0; c < width; c++) {
-      let [count, sum, squares] = [0, 0, 0];
-      for (let user = 0; user < userSeen.length; user++) {
-        if (userSeen[user] !== 1) continue;
-        const value = values[user * width + c]!;
-        count++;
-        sum += value;
-        squares += value * value;
-      }
-      const mean = count === 0 ? 0 : sum / count;
-      start.push(mean);
-      decay.push(
-        ownDecay > 0 ? ownDecay : 1 / Math.max(LEAST_VARIANCE, count === 0 ? 1 : squares / count - mean * mean),
-      );
+      const mean = users.reduce((sum, user) => sum + values[user * width + c]!, 0) / count;
+      start.push(toMean ? mean : 0);
+      weights.push(toMean ? decay : Math.max(own, decay));
     }
   }
-  return { start: Float64Array.from(start), decay: Float64Array.from(decay) };
+  return { start: Float64Array.from(start), decay: Float64Array.from(weights) };
 }

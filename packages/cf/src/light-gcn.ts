@@ -270,7 +270,7 @@ export class LightGcn extends PairScores implements CfModel {
    */
   async userFolding({ loss, decay, prior: given }: FoldInLoss): Promise<UserFolding> {
     const { cfDim, itemSeen, userSeen, layers } = this;
-    const prior = given ?? priorOfUsers([{ values: await this.#users.read(), width: cfDim }], userSeen, decay);
+    const prior = given ?? priorOfUsers([{ values: await this.#users.read(), width: cfDim }], userSeen, loss, decay);
     const { items } = await this.exportEmbeddings();
     const sums = await this.#sumsBelow();
     const degree = new Float64Array(itemSeen.length);

@@ -183,9 +183,9 @@ export class MatrixFactorization extends PairScores implements CfModel {
     const { cfDim, itemSeen, userSeen } = this;
     const items = await this.#items.read();
     const biases = this.#biases && { item: await this.#biases.item.read(), all: (await this.#biases.all.read())[0]! };
-    const columns = [{ values: await this.#users.read(), width: cfDim }];
-    if (this.#biases) columns.push({ values: await this.#biases.user.read(), width: 1 });
-    const prior = given ?? priorOfUsers(columns, userSeen, decay);
+    const tables = [{ values: await this.#users.read(), width: cfDim }];
+    if (this.#biases) tables.push({ values: await this.#biases.user.read(), width: 1 });
+    const prior = given ?? priorOfUsers(tables, userSeen, loss, decay);
     const features = biases ? withOnes(items, cfDim) : items;
     const offset = (item: number) => (biases ? biases.item[item]! + biases.all : 0);
     const pool = seenItems(itemSeen);
