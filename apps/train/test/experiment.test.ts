@@ -28,6 +28,7 @@ describe('train', () => {
       [
         'run',
         'run/config.yaml',
+        'run/data.gz',
         'run/metrics.jsonl',
         'run/predictions',
         'run/predictions/test.csv',

@@ -248,7 +248,7 @@ describe.skipIf(adapters.length === 0)('the users of a shop', () => {
     },
   );
 
-  it.each(['mf', 'mean', 'item-mean'])(
+  it.each(['mean', 'item-mean'])(
     '%s offers the popular items to who is not in train, as what they are',
     async (method) => {
       const { code, stdout, stderr } = await runCli(['recommend', `timed-${method}`, '--user', 'u9', '--json'], {
@@ -284,8 +284,72 @@ describe.skipIf(adapters.length === 0)('the users of a shop', () => {
     expect(await recommend(cwd, 'likes', '--user', 'u1')).not.toHaveProperty('basis');
   });
 
-  it.each(['sasrec', 'running-mean'])('%s knows a user by what came after train', async (method) => {
-    expect(await recommend(cwd, `timed-${method}`, '--user', 'u9')).not.toHaveProperty('basis');
+  it('knows a user by what came after train, and says what it goes by', async () => {
+    expect(await recommend(cwd, 'timed-running-mean', '--user', 'u9')).not.toHaveProperty('basis');
+    expect(await recommend(cwd, 'timed-sasrec', '--user', 'u9')).toHaveProperty('basis', 'history');
+    expect(await recommend(cwd, 'timed-mf', '--user', 'u9')).toHaveProperty('basis', 'folded-in');
+    expect(await recommend(cwd, 'timed-mf', '--user', 'u1')).not.toHaveProperty('basis');
+  });
+
+  it('answers for newer events, new people and new items, when the CSV has grown or is gone', async () => {
+    const grown = [
+      ...(await readFile(join(cwd, 'late.csv'), 'utf8')).trimEnd().split('\n'),
+      'u8,i5,1,95',
+      'u8,i6,1,96',
+      'u1,i7,1,97',
+      'u8,i8,1,98',
+    ];
+    await writeFile(join(cwd, 'grown.csv'), `${grown.join('\n')}\n`);
+    await writeFile(join(cwd, 'since.csv'), `user,item,label,timestamp\n${grown.slice(-4).join('\n')}\n`);
+    await rm(join(cwd, 'late.csv'));
+    for (const file of ['grown.csv', 'since.csv']) {
+      const { items, ...list } = await recommend(cwd, 'timed-mf', '--user', 'u8', '--top', '9', '--events', file);
+      expect(list).toEqual({ user: 'u8', basis: 'folded-in' });
+      expect(items.map(({ item }) => item).sort()).toEqual(['i0', 'i1', 'i2', 'i3', 'i4', 'i7']);
+    }
+    const { items } = await recommend(cwd, 'timed-mf', '--user', 'u1', '--top', '9', '--events', 'grown.csv');
+    expect(items.map(({ item }) => item)).not.toContain('i7');
+    const anybody = await recommend(cwd, 'timed-sasrec', '--history', 'i5,i6');
+    expect(anybody).toMatchObject({ history: ['i5', 'i6'], basis: 'history' });
+
+    await writeFile(join(cwd, 'pairs.csv'), 'user,item\nu8,i0\nu1,i0\nu8,i1\n');
+    const argv = [
+      'predict',
+      'timed-mf',
+      '--pairs',
+      'pairs.csv',
+      '--out',
+      'scores.csv',
+      '--events',
+      'grown.csv',
+      '--json',
+    ];
+    const counts = JSON.parse(await run(cwd, ...argv));
+    expect(counts).toMatchObject({ rows: 3, warm: 1, cold: 2, basis: { user: 1, 'folded-in': 2 } });
+    expect((await csv(join(cwd, 'scores.csv'))).map(({ user, item }) => `${user}${item}`)).toEqual([
+      'u8i0',
+      'u1i0',
+      'u8i1',
+    ]);
+
+    await writeFile(join(cwd, 'changed.csv'), grown.join('\n').replace('u9,i1,1,90', 'u9,i1,0,90'));
+    await writeFile(join(cwd, 'titles.csv'), 'item,title\ni9,New\ni0,Another\n');
+    const refusals: [string[], RegExp][] = [
+      [
+        ['--user', 'u8', '--events', 'changed.csv'],
+        /changed\.csv:26: user "u9" has item "i1" with label 1 at this time/,
+      ],
+      [['--user', 'u1', '--items', 'titles.csv'], /titles\.csv:3: item "i0" has the title "i0" already/],
+      [['--user', 'u1', '--history', 'i1'], /give --user or --history, one of them/],
+      [['--history', 'i99'], /--history: item "i99" is not among/],
+    ];
+    for (const [given, words] of refusals) {
+      const { code, stdout, stderr } = await runCli(['recommend', 'timed-mf', ...given], { cwd });
+      expect({ code, stdout }, stderr).toEqual({ code: 2, stdout: '' });
+      expect(stderr).toMatch(words);
+    }
+    const mean = await runCli(['recommend', 'timed-mean', '--user', 'u1', '--events', 'grown.csv'], { cwd });
+    expect(mean).toMatchObject({ code: 2, stderr: expect.stringMatching(/--events: a run of mean cannot answer/) });
   });
 
   it('finds a user by the letters of the id, white space among them', async () => {

@@ -54,7 +54,7 @@ describe('recommend --all-users', () => {
 
   it.each([
     [['--user', '1', '--all-users', '--out', 'x.csv'], /--user: does not go with --all-users; leave one of them out/],
-    [[], /--user: nobody to recommend to; name a user with --user ID, or take --all-users/],
+    [[], /give --user or --history, one of them, or --all-users/],
     [['--all-users'], /--all-users: needs a file; name it with --out FILE/],
     [['--user', '1', '--out', 'x.csv'], /--out: goes with --all-users alone/],
     [

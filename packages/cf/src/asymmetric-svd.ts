@@ -259,6 +259,19 @@ export class AsymmetricSvd extends PairScores implements CfModel {
     return out;
   }
 
+  /** The vector of a user by the history alone, on the host. @throws InputError for an item that does not exist */
+  hostUserVector(history: ClickHistory): Float32Array {
+    const { cfDim } = this;
+    const { factors } = this.#values;
+    const { own, items, weights, offsets } = this.#entries([history]);
+    const sum = Float64Array.from(own);
+    for (let entry = 0; entry < offsets[1]!; entry++) {
+      const at = items[entry]! * cfDim;
+      for (let c = 0; c < cfDim; c++) sum[c]! += weights[entry]! * factors[at + c]!;
+    }
+    return Float32Array.from(sum);
+  }
+
   itemVectors(items: Indices): Tensor {
     return this.#mapped(embedding(this.#factors, items), embedding(this.#biases, items));
   }
@@ -380,6 +393,8 @@ export const asymmetricSvdDefinition = {
   stateMark: settingsName,
   stateVectors: factorsName,
   levelColumns: 2,
+  // The directions that they belong to are those of other train rows.
+  startsAnew: [scaleName, commonName],
   fromState: AsymmetricSvd.fromState,
   storedOptions(model) {
     const { information, historyLength, levelPrior, levelUpdates } = model as AsymmetricSvd;

@@ -2,6 +2,7 @@
 import type { Dataset } from '@crossgate/data';
 import type { HostState, Indices, ParameterGroup, Tensor } from '@crossgate/tensor';
 import type { UserHistories } from './click-history';
+import type { FoldInLoss, UserFolding } from './fold-in';
 
 /**
  * A source of user and item vectors that gradients can flow to (ENC of CCF-LLM, eq. 1). Ids are dense: 1 … N; 0 is
@@ -121,6 +122,21 @@ export interface CfModel extends CfBackend {
    * reads them.
    */
   scorePairs(users: ArrayLike<number>, items: ArrayLike<number>, history?: HistoryOf): Promise<Float32Array>;
+  /**
+   * The vector of a user, by the history alone and on the host: within rounding what {@link userVectors} gives. Only of
+   * models that need no device for it.
+   *
+   * @param history as {@link histories} gives it; longer ones are cut.
+   * @returns [cfDim].
+   */
+  hostUserVector?(history: Int32Array): Float32Array;
+  /**
+   * Prepares to solve for the vectors of users that the model was not trained on. Only of models whose user vectors are
+   * learned. Reads the tables once.
+   *
+   * @param training what the model was trained by.
+   */
+  userFolding?(training: FoldInLoss): Promise<UserFolding>;
   /** Everything needed to build the model again with `cfModelFromState`, on the host. */
   state(): Promise<HostState>;
   /** Frees its device memory. The model cannot be used afterwards. */

@@ -71,6 +71,11 @@ export interface CfDefinition<O = unknown> extends CfDeclaration<O> {
    */
   fromState(device: Device, state: HostState, source: string): CfModel;
   /**
+   * Parameters that a training which continues an earlier one starts anew, by name: their meaning is computed from the
+   * train rows. Default: none.
+   */
+  readonly startsAnew?: readonly string[];
+  /**
    * Options that a saved model was trained with and that the options of a run must equal. Numbers are compared as f32.
    */
   storedOptions(model: CfModel): Readonly<Record<string, string | number | boolean>>;

@@ -35,6 +35,15 @@ export { epochOrder } from './device-batches';
 export { type CfProgress, type EarlyStoppingOptions, isBest, stopReason } from './early-stopping';
 export { exportEmbeddings, itemBiases, readVectors, type VectorBatch } from './embeddings';
 export { checkRanking, evaluateRanking, type RankingProtocol, type RankingResult } from './evaluate-ranking';
+export {
+  type Clicks,
+  type FoldedUser,
+  type FoldInLoss,
+  type FoldInProblem,
+  foldIn,
+  type UserFolding,
+  type UserPrior,
+} from './fold-in';
 export { cfModelFromState } from './from-state';
 export { learnedRows } from './learned-rows';
 export { type InteractionGraph, LightGcn, type LightGcnOptions, lightGcnMemory } from './light-gcn';

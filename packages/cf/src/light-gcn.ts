@@ -22,6 +22,7 @@ import type { CfEmbeddings, CfMemory, CfModel, UserBatch, UserScorer } from './b
 import { positiveHistories } from './click-history';
 import { lightGcnDeclaration } from './declarations';
 import type { CfDefinition } from './definition';
+import { distinctClicks, type FoldInLoss, foldIn, priorOfUsers, seenItems, type UserFolding } from './fold-in';
 import { matrixFactorizationShapes } from './matrix-factorization';
 import { PairScores, vectorScorer } from './pair-scores';
 import { positiveEdges, type SeenFlags, seenInTrain } from './seen';
@@ -260,6 +261,51 @@ export class LightGcn extends PairScores implements CfModel {
     using _ = this.device.step();
     const [users, items] = this.propagate();
     return { cfDim, users: await users.read(), items: await items.read(), userSeen, itemSeen };
+  }
+
+  /**
+   * Solves for a user whose edges are the likes, with the vectors of items in every layer as they are. The user's vector
+   * is that of propagation, (Σ_i S_i / √(d_u · d_i)) / (layers + 1), with S_i the sum of the item's vectors in all
+   * layers but the last, plus e₀ / (layers + 1), which the loss is solved for.
+   */
+  async userFolding({ loss, decay, prior: given }: FoldInLoss): Promise<UserFolding> {
+    const { cfDim, itemSeen, userSeen, layers } = this;
+    const prior = given ?? priorOfUsers([{ values: await this.#users.read(), width: cfDim }], userSeen, loss, decay);
+    const { items } = await this.exportEmbeddings();
+    const sums = await this.#sumsBelow();
+    const degree = new Float64Array(itemSeen.length);
+    for (const item of this.#graph.item) degree[item]!++;
+    const share = 1 / (layers + 1);
+    const features = items.map((value) => value * share);
+    const pool = seenItems(itemSeen);
+    return {
+      fold(clicks) {
+        const own = distinctClicks(clicks, itemSeen);
+        const propagated = new Float64Array(cfDim);
+        for (const item of own.liked) {
+          // With this user the item has one edge more.
+          const weight = share / Math.sqrt(own.liked.length * (degree[item]! + 1));
+          for (let c = 0; c < cfDim; c++) propagated[c]! += weight * sums[item * cfDim + c]!;
+        }
+        const offset = (item: number) => propagated.reduce((sum, own, c) => sum + own * items[item * cfDim + c]!, 0);
+        const found = foldIn({ loss, prior, features, offset, pool, ...own });
+        return found && { vector: Float32Array.from(found, (value, c) => value * share + propagated[c]!), bias: 0 };
+      },
+    };
+  }
+
+  /** [items + 1, cfDim] sums of the items' vectors in all layers but the last, on the host. */
+  async #sumsBelow(): Promise<Float32Array> {
+    const { device, layers } = this;
+    if (layers === 0) return new Float32Array(this.itemSeen.length * this.cfDim);
+    // A model of one layer less has their mean.
+    const state = (await this.state()).set(layersName, { shape: [1], data: Float32Array.of(layers - 1) });
+    const below = LightGcn.fromState(device, state, 'LightGCN');
+    try {
+      return (await below.exportEmbeddings()).items.map((value) => value * layers);
+    } finally {
+      below.release();
+    }
   }
 
   /** Both tables, the flags, and the graph as `graph.user`, `graph.item` (ids, exact up to 2²⁴) and `graph.layers`. */

@@ -2,18 +2,9 @@
 import { fill } from '@crossgate/kernels';
 import { bceWithLogits, crossEntropy, empty, type Indices, indexCount, subtract, type Tensor } from '@crossgate/tensor';
 import type { CfModel, UserBatch } from './backend';
+import type { CfLoss } from './loss-names';
 
-/**
- * Losses on single rows. `bce` is the binary cross entropy of every row's label. The others learn from positive rows
- * alone:
- *
- * - `sampled-bce`: binary cross entropy with the item as 1 and one sampled item as 0 (Kang & McAuley 2018);
- * - `bpr`: −log σ(logit of the item − logit of one sampled item) (Rendle et al. 2009);
- * - `softmax`: cross entropy of the item among all seen items.
- */
-export const cfLosses = ['bce', 'sampled-bce', 'bpr', 'softmax'] as const;
-/** Name of a loss on single rows: see {@link cfLosses}. */
-export type CfLoss = (typeof cfLosses)[number];
+export { type CfLoss, cfLosses } from './loss-names';
 
 /** A batch of rows, as a loss reads it. */
 export interface LossRows {

@@ -9,6 +9,7 @@ import type { CfEmbeddings, CfModel, UserBatch, UserScorer } from './backend';
 import { positiveHistories } from './click-history';
 import { matrixFactorizationDeclaration } from './declarations';
 import { type CfDefinition, noMemory } from './definition';
+import { distinctClicks, type FoldInLoss, foldIn, priorOfUsers, seenItems, type UserFolding } from './fold-in';
 import { PairScores, vectorScorer } from './pair-scores';
 import { type SeenFlags, seenInTrain } from './seen';
 import {
@@ -177,6 +178,27 @@ export class MatrixFactorization extends PairScores implements CfModel {
     return { cfDim, users: await this.#users.read(), items: await this.#items.read(), userSeen, itemSeen };
   }
 
+  /** Solves for the vector and the bias of a user, with the vectors and biases of items as they are. */
+  async userFolding({ loss, decay, prior: given }: FoldInLoss): Promise<UserFolding> {
+    const { cfDim, itemSeen, userSeen } = this;
+    const items = await this.#items.read();
+    const biases = this.#biases && { item: await this.#biases.item.read(), all: (await this.#biases.all.read())[0]! };
+    const tables = [{ values: await this.#users.read(), width: cfDim }];
+    if (this.#biases) tables.push({ values: await this.#biases.user.read(), width: 1 });
+    const prior = given ?? priorOfUsers(tables, userSeen, loss, decay);
+    const features = biases ? withOnes(items, cfDim) : items;
+    const offset = (item: number) => (biases ? biases.item[item]! + biases.all : 0);
+    const pool = seenItems(itemSeen);
+    return {
+      fold(clicks) {
+        const found = foldIn({ loss, prior, features, offset, pool, ...distinctClicks(clicks, itemSeen) });
+        if (found === null) return null;
+        const bias = biases ? found[cfDim]! + biases.all : 0;
+        return { vector: Float32Array.from(found.subarray(0, cfDim)), bias };
+      },
+    };
+  }
+
   /**
    * Both tables, the biases if there are any, and the flags as `user_seen` and `item_seen`. Save it with `encodeState`
    * of `@crossgate/tensor`.
@@ -189,6 +211,15 @@ export class MatrixFactorization extends PairScores implements CfModel {
   release(): void {
     this.group.release();
   }
+}
+
+/** Rows with a 1 behind each, which a bias is multiplied with. */
+function withOnes(rows: Float32Array, columns: number): Float32Array {
+  const wider = new Float32Array((rows.length / columns) * (columns + 1)).fill(1);
+  for (let row = 0; row < rows.length / columns; row++) {
+    wider.set(rows.subarray(row * columns, (row + 1) * columns), row * (columns + 1));
+  }
+  return wider;
 }
 
 /** The definition of {@link MatrixFactorization}: `cf.model: mf`, with its options under `cf.mf`. */

@@ -129,15 +129,30 @@ async function readTitles(source: SourceFolder, columns: ReturnType<typeof colum
   return titles;
 }
 
+/** The rows of a `csv` data set before they are filtered, ordered and split. */
+export interface CsvEvents {
+  /** All rows, in the order of the file. */
+  readonly events: EventTable;
+  /** Titles by item id; undefined where there is no file of them. */
+  readonly titles: ReadonlyMap<string, string> | undefined;
+  /** Remarks on the files that do not prevent their use. */
+  readonly warnings: string[];
+}
+
 /**
- * Builds a data set from `interactions.csv` and, if it exists, `items.csv`. The first has the columns user, item,
- * timestamp, and rating or label (neither with `csv.implicit`); the second has item and title.
+ * Reads `interactions.csv` and, if it exists, `items.csv`. The first has the columns user, item, timestamp, and rating
+ * or label (neither with `csv.implicit`); the second has item and title.
  *
  * @param options names of files and columns, threshold, filters and split.
+ * @param onRow called with the number of the line of each row that is taken.
  * @throws InputError naming file and line for a malformed row, an id that is empty or longer than 256 characters, a
  * rating or time that cannot be read, and an item without a title; naming the key for an invalid option.
  */
-export async function buildCsv(source: SourceFolder, options: DatasetOptions = {}): Promise<Dataset> {
+export async function readCsvEvents(
+  source: SourceFolder,
+  options: DatasetOptions = {},
+  onRow: (line: number) => void = () => {},
+): Promise<CsvEvents> {
   const plan = planEvents(options);
   const columns = columnsOf(options);
   const { csv } = options;
@@ -236,6 +251,7 @@ export async function buildCsv(source: SourceFolder, options: DatasetOptions = {
       else if (ratingText !== undefined)
         label = readRating(ratingText, columns.rating, place, decimal) > plan.threshold;
       events.add(user, item, label, timeText === undefined ? 0 : times.read(timeText, line));
+      onRow(line);
     }
   }
   const warnings = times.finish();
@@ -261,12 +277,18 @@ export async function buildCsv(source: SourceFolder, options: DatasetOptions = {
     warnings.push(`column ${unread} is not read; data.csv.timestamp: ${unread} takes it for times`);
   if (titles === undefined) warnings.push(`no ${columns.items}: the ids stand for the titles`);
   warnings.push(...idRemarks('user', events.userIds), ...idRemarks('item', events.itemIds));
+  return { events, titles, warnings };
+}
+
+/** Builds a data set from the files that {@link readCsvEvents} reads. @throws InputError as it does */
+export async function buildCsv(source: SourceFolder, options: DatasetOptions = {}): Promise<Dataset> {
+  const { events, titles, warnings } = await readCsvEvents(source, options);
   return assembleEvents({
     name: 'csv',
     recipe: recipe(options),
     warnings,
     events,
-    plan,
+    plan: planEvents(options),
     titleOf: (item) => titles?.get(item) ?? item,
   });
 }

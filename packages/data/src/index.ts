@@ -8,6 +8,7 @@ export { buildAmazonBooks } from './amazon-books';
 export { type Assembly, assembleDataset, type Events } from './assemble';
 export { batchRows, sampleRows, shuffledRows } from './batches';
 export { type ColumnRole, columnRole, columnsFor, type NamedColumn, nameParts } from './column-names';
+export { type Continuation, continueDataset } from './continue';
 export { type CsvRecord, CsvSplitter, csvField } from './csv';
 export { buildCsv } from './csv-dataset';
 export {

@@ -1,77 +1,28 @@
 /** @crossgate/data/node: data sets from source folders and prepared folders on disk. */
-import { createReadStream, type ReadStream } from 'node:fs';
 import { type FileHandle, open, readdir } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { createGunzip } from 'node:zlib';
 import { InputError } from '@crossgate/core';
 import { kindOf, writeFolder } from '@crossgate/files';
 import type { Dataset } from './dataset';
 import type { DatasetDefinition } from './definition';
 import { contentFiles, decodeDataset, encodeDataset, manifestFile, parseManifest } from './format';
+import { errorCode, folderSource, placeOf } from './node/folder-source';
 import { type DatasetOptions, requireOptions } from './options';
 import { findDataset } from './registry';
-import { memorySource, type SourceFolder } from './source';
+import { memorySource } from './source';
 
 export { exportSplit } from './export';
+export { datasetFile, openDatasetFile } from './node/dataset-file';
 export { type DownloadOutcome, downloadDataset } from './node/download';
+export { type EventFile, type FileEvent, readEventFile } from './node/event-file';
+export { folderSource } from './node/folder-source';
 export { readColumns } from './node/read-columns';
-
-/** The code of a file system error, such as ENOENT. */
-function errorCode(error: unknown): string | undefined {
-  return error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
-}
 
 async function requireFolder(directory: string, remedy: string): Promise<void> {
   const kind = await kindOf(directory);
   if (kind === 'absent')
     throw new InputError('no such folder', { code: 'data.not-found', place: directory, fix: remedy });
   if (kind !== 'folder') throw new InputError('not a folder', { code: 'file.kind', place: directory, fix: remedy });
-}
-
-/** Where a source file lies: as it is named, or compressed beside that name. */
-async function placeOf(directory: string, file: string): Promise<string | undefined> {
-  for (const path of [join(directory, file), join(directory, `${file}.gz`)]) {
-    if ((await kindOf(path)) === 'file') return path;
-  }
-  return undefined;
-}
-
-/** The content of a gzip file as a stream: no more than a few chunks are in memory. */
-async function* unzipped(bytes: ReadStream, path: string): AsyncGenerator<Uint8Array> {
-  const gunzip = createGunzip({ chunkSize: 1 << 20 });
-  bytes.on('error', (error) => gunzip.destroy(error));
-  try {
-    yield* bytes.pipe(gunzip) as AsyncIterable<Uint8Array>;
-  } catch (error) {
-    if (errorCode(error)?.startsWith('Z_')) {
-      throw new InputError(`damaged or cut short gzip (${(error as Error).message})`, {
-        code: 'file.damaged',
-        place: path,
-        fix: 'fetch it again',
-      });
-    }
-    throw error;
-  } finally {
-    bytes.destroy();
-    gunzip.destroy();
-  }
-}
-
-/** A source folder on disk. Files are read as streams; `NAME.gz` is read where `NAME` is missing. */
-export function folderSource(directory: string): SourceFolder {
-  return {
-    name: directory,
-    async has(file) {
-      return (await placeOf(directory, file)) !== undefined;
-    },
-    async open(file) {
-      const path = await placeOf(directory, file);
-      if (path === undefined)
-        throw new InputError('no such file', { code: 'data.not-found', place: join(directory, file) });
-      const bytes = createReadStream(path, { highWaterMark: 1 << 20 });
-      return path.endsWith('.gz') ? unzipped(bytes, path) : bytes;
-    },
-  };
 }
 
 /**

@@ -16,9 +16,12 @@ import type { SplitMetrics } from '@crossgate/eval';
 import { kindOf } from '@crossgate/files';
 import type { ExperimentConfig, SplitName } from './config/schema';
 import { evaluatedRows } from './evaluated-rows';
+import { openFrom, provenanceOfFrom } from './from-run';
 import { informationOn, type SeenInformation } from './information';
 import { evaluatePredictions, formatPredictions, predictionsOf } from './predictions';
 import { findRunner, type OpenRunner, type Outcome, type RankingOfSplits, type Runner } from './runners';
+import type { FromRun } from './runners/continued-run';
+import { writeDataCopy } from './runs/data-copy';
 import { readResult } from './runs/result';
 import { RunFolder } from './runs/run-folder';
 import type { Session } from './session';
@@ -40,6 +43,8 @@ export interface ExperimentResult {
   readonly adapter: string | null;
   /** The data set: its name, and the SHA-256 that stands for its content. */
   readonly dataset: { readonly name: string; readonly hash: string };
+  /** The run that the training continued, by its path, and the hashes of its data and of its language model. */
+  readonly from?: Readonly<Record<string, string>>;
   /** Wall-clock seconds of training and scoring, over all parts of a resumed run. */
   readonly seconds: number;
   /** Metrics of each split in `evaluation.splits`, warm and cold rows apart too. */
@@ -62,6 +67,11 @@ export interface RunOptions {
    * `details.stages` names the run. Default: none.
    */
   readonly stagesFrom?: readonly string[];
+  /**
+   * A finished run of the same method that the training continues on data that have grown: users and items keep their
+   * dense ids, and what was learned is what the training starts from. The optimizer starts anew.
+   */
+  readonly from?: string;
 }
 
 /**
@@ -85,17 +95,21 @@ export async function runExperiment(
   }
   const resume = options.resume !== undefined && options.resume !== false;
   const runner = await findRunner(config.method);
-  const dataset = await session.dataset(config.data);
+  const grown = await session.dataset(config.data);
+  const { from, dataset } = options.from
+    ? await openFrom(session, options.from, config, grown)
+    : { from: undefined, dataset: grown };
   if ((await RunFolder.check(path, config, { resume })) === 'complete') return storedResult(path, shown, session);
   // Opened before the folder is made: bad input of the method leaves no trace.
-  const opened = await runner.open({ config, dataset, session }, path);
+  const opened = await runner.open({ config, dataset, session, from }, path);
   try {
     const run = await RunFolder.open(path, config, { resume });
     try {
       // Finished by another process while the method was opened.
       if (run.state === 'complete') return await storedResult(path, shown, session);
-      const { stagesFrom = [] } = options;
-      return await trainAndScore({ config, dataset, session, runner, opened, run, shown, stagesFrom });
+      // A training that starts from what another run learned has no stage in common with one that does not.
+      const stagesFrom = from ? [] : (options.stagesFrom ?? []);
+      return await trainAndScore({ config, dataset, session, runner, opened, run, shown, from, stagesFrom });
     } catch (error) {
       await run.abandon();
       const from = run.resumesFrom;
@@ -151,10 +165,11 @@ interface Experiment {
   /** Path of the run folder, as the user gave it. */
   readonly shown: string;
   readonly stagesFrom: readonly string[];
+  readonly from: FromRun | undefined;
 }
 
 async function trainAndScore(experiment: Experiment): Promise<ExperimentResult> {
-  const { config, dataset, session, runner, opened, run, shown } = experiment;
+  const { config, dataset, session, runner, opened, run, shown, from } = experiment;
   await run.begin(config, {
     crossgate: version,
     node: process.version,
@@ -162,6 +177,7 @@ async function trainAndScore(experiment: Experiment): Promise<ExperimentResult> 
     adapter: opened.adapter,
     dataHash: dataset.hash,
     ...opened.provenance,
+    ...(from && { from: provenanceOfFrom(from) }),
   });
   if (opened.adapter !== null) {
     // What earlier runs or loading took is no part of this run's memory.
@@ -186,11 +202,13 @@ async function trainAndScore(experiment: Experiment): Promise<ExperimentResult> 
     seed: config.seed,
     adapter: opened.adapter,
     dataset: { name: dataset.name, hash: dataset.hash },
+    ...(from && { from: provenanceOfFrom(from) }),
     seconds: Math.round(run.seconds * 1000) / 1000,
     metrics,
     ...(outcome.ranking && { ranking: outcome.ranking }),
     details: outcome.details,
   };
+  await writeDataCopy(run, dataset);
   await run.complete(result);
   return result;
 }

@@ -8,6 +8,7 @@ import { loadConfig } from './config/load';
 import type { ExperimentConfig } from './config/schema';
 import { findRunner } from './runners';
 import type { Scorer } from './runners/scorer';
+import { openDataCopy } from './runs/data-copy';
 import { readResult, type StoredResult } from './runs/result';
 import type { Session } from './session';
 
@@ -19,7 +20,7 @@ export interface RunFiles {
   readonly config: ExperimentConfig;
   /** What result.json says. */
   readonly result: StoredResult;
-  /** The data set that the run was trained on, opened by the session. */
+  /** The data set that the run was trained on: the run's own copy, or what its config names. */
   readonly dataset: Dataset;
 }
 
@@ -31,7 +32,7 @@ const SETTABLE: readonly string[] = [
 
 /** A finished run that can score. Close its scorer. */
 export interface OpenRun {
-  /** The data set that the run was trained on, opened by the session. */
+  /** The data set that the run was trained on: the run's own copy, or what its config names. */
   readonly dataset: Dataset;
   /** The method of the run, such as `mf` or `ccf`. */
   readonly method: string;
@@ -60,7 +61,9 @@ export async function openRun(
 }
 
 /**
- * Reads what a finished run is, and opens its data.
+ * Reads what a finished run is, and opens its data: the copy that the run keeps, so that it does not matter whether the
+ * source has grown or is gone. A `data.path` that is set, and a run of a version that kept no copy, take the data set of
+ * the config, which must be the same.
  * @param run path of the run folder, as the user gave it
  * @param set `--set` arguments
  * @throws as {@link openRun}
@@ -76,7 +79,10 @@ export async function openRunFiles(session: Session, run: string, set: readonly 
     });
   }
   const config = await loadConfig(join(path, 'config.yaml'), { cwd: session.cwd, set });
-  const dataset = await session.dataset(config.data);
+  const isNamed = set.some((argument) => argument.split('=', 1)[0] === 'data.path');
+  const copy = isNamed ? undefined : await openDataCopy(path, result.dataset.hash);
+  if (copy) session.log.info(`the data are the copy that ${run} keeps`);
+  const dataset = copy ?? (await session.dataset(config.data));
   if (dataset.hash !== result.dataset.hash) {
     throw new InputError(
       `the data set is not the one that ${run} was trained on (hash ${dataset.hash}, then ${result.dataset.hash})`,

@@ -77,6 +77,7 @@ export class PromptBuilder {
   readonly template: Template;
   readonly #texts = new Map<string, Int32Array>();
   readonly #titles: (Int32Array | undefined)[] = [];
+  readonly #titleTexts: string[];
   /** The tokens of Yes and No, by the tokenizer. */
   readonly answers: AnswerTokens;
 
@@ -88,10 +89,11 @@ export class PromptBuilder {
   constructor(
     /** What turns the text of prompts into tokens. */
     readonly tokenizer: Tokenizer,
-    private readonly titles: readonly string[],
+    titles: readonly string[],
     /** The settings of the prompts. */
     readonly options: PromptOptions,
   ) {
+    this.#titleTexts = [...titles];
     this.template = new Template(options.template, options.slots, options.nouns);
     this.answers = findAnswerTokens(tokenizer);
   }
@@ -116,6 +118,11 @@ export class PromptBuilder {
         });
       }
     }
+  }
+
+  /** Makes an item known by its title. @returns its dense id, the next one */
+  addItem(title: string): number {
+    return this.#titleTexts.push(title) - 1;
   }
 
   /** The prompt as text, vectors in brackets: for reports and tests. It is not shortened to `maxLength`. */
@@ -160,9 +167,9 @@ export class PromptBuilder {
   }
 
   #title(id: number): string {
-    const title = this.titles[id];
+    const title = this.#titleTexts[id];
     if (title === undefined || id === 0)
-      throw new InputError(`item ${id} is not in the data set (1 … ${this.titles.length - 1})`);
+      throw new InputError(`item ${id} is not in the data set (1 … ${this.#titleTexts.length - 1})`);
     return title.trim();
   }
 

@@ -141,6 +141,9 @@ describe('a report of runs without a language model', () => {
     const config = join(cwd, 'mean/config.yaml');
     const text = await import('node:fs/promises').then(({ readFile }) => readFile(config, 'utf8'));
     await writeFile(config, text.replace('path: ml-1m', 'path: gone'));
+    // The run has its own copy of the data.
+    expect((await make(['mean'])).parts).toContain('case');
+    await rm(join(cwd, 'mean/data.gz'));
     const page = await make(['mean']).finally(() => writeFile(config, text));
     const { reason } = page.missing.find(({ part }) => part === 'case')!;
     expect(reason).toContain('gone');

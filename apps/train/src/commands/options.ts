@@ -55,3 +55,11 @@ export const BACKEND = [
   'of a run with two CF models (cf.run): which one, 1 or 2',
   parseCount,
 ] as const;
+/** `--events` and `--items` of commands that answer for what came after a training: flags and what they do. */
+export const NEWER = {
+  events: [
+    '--events <file>',
+    "what users did since: the run's CSV grown, or a CSV with user, item, label (or rating) and timestamp",
+  ],
+  items: ['--items <file>', 'titles of new items: a CSV with item and title'],
+} as const;

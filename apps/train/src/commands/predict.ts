@@ -11,7 +11,9 @@ import type { CommandContext, Host } from '@crossgate/terminal';
 import { collect } from '@crossgate/terminal';
 import type { Command } from 'commander';
 import { sessionOf } from '../session';
-import { SET_FOR_RUN, YES } from './options';
+import { isLive, refuseNewer } from './live';
+import { NEWER, SET_FOR_RUN, YES } from './options';
+import { predictLive } from './predict-live';
 
 /** Pairs that are held at a time. Many of one user behind one another share the work on what is known of the user. */
 const CHUNK = 4096;
@@ -19,6 +21,8 @@ const CHUNK = 4096;
 interface PredictOptions {
   readonly pairs: string;
   readonly out: string;
+  readonly events?: string;
+  readonly items?: string;
   readonly set?: readonly string[];
   readonly yes?: boolean;
 }
@@ -28,17 +32,33 @@ export function registerPredict(program: Command, host: Host): void {
     .add(program, 'predict <run>', 'Score pairs of users and items with a finished run', [
       'predict runs/ccf-1 --pairs pairs.csv --out scores.csv',
       'predict runs/ccf-1 --pairs pairs.csv --out scores.csv --set data.path=data/ml-1m',
+      'predict runs/mf-1 --pairs pairs.csv --out scores.csv --events grown.csv',
     ])
     .requiredOption('--pairs <file>', 'CSV of any length with the columns user and item, with the ids of the source')
     .requiredOption('--out <file>', 'CSV to write: user,item,score in the order of the pairs')
+    .option(...NEWER.events)
+    .option(...NEWER.items)
     .option(...SET_FOR_RUN, collect)
-    .option(...YES);
+    .option(...YES)
+    .addHelpText(
+      'after',
+      "\nA pair that is a row of the run's data is scored by what was known before the row, any other by all that is known." +
+        '\nWith --events or --items, all pairs are scored by all that is known now, and --json counts what the scores go by.',
+    );
   host.handle<PredictOptions>(command, async (context, options, [run]) => {
     const [pairs, out] = [options.pairs, options.out].map((path) => resolve(context.io.cwd, path)) as [string, string];
     await requireFile(pairs, 'CSV', true);
     if ((await kindOf(out)) === 'folder')
       throw new InputError(`${out}: is a folder`, { code: 'file.kind', place: '--out', fix: 'name a file' });
     await using session = sessionOf(context, options.yes ?? false);
+    if (options.events !== undefined || options.items !== undefined) {
+      if (!(await isLive(session, run!))) await refuseNewer(session, run!, options, ['events', 'items']);
+      const counts = await predictLive(context, session, run!, { ...options, pairs, out });
+      return context.emit({ run, ...counts, out: options.out }, () => {
+        const by = Object.entries(counts.basis).map(([basis, rows]) => `${rows} by ${basis}`);
+        return `${counts.rows} pairs scored: ${by.join(', ')}`;
+      });
+    }
     const { dataset, method, scorer } = await openRun(session, run!, options.set ?? []);
     try {
       const counts = await predictFile(context, { dataset, scorer, pairs, out });

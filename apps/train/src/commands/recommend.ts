@@ -1,140 +1,120 @@
-/** `crossgate recommend`: the best items of a user, or of every user, by a finished run. */
+/** `crossgate recommend`: the best items of a person, or of every user, by a finished run. */
 
 import { resolve } from 'node:path';
-import { InputError, textTable } from '@crossgate/core';
-import type { Dataset } from '@crossgate/data';
-import { IdLookup } from '@crossgate/data';
-import { LIST_FORMATS, openRun, recommendAll } from '@crossgate/experiment';
+import { textTable } from '@crossgate/core';
+import { type Basis, LIST_FORMATS, type LiveRun, openLiveRun, type Person, type Session } from '@crossgate/experiment';
 import type { CommandContext, Host } from '@crossgate/terminal';
 import { collect } from '@crossgate/terminal';
 import type { Command } from 'commander';
 import { readCandidates } from '../candidates';
 import { sessionOf } from '../session';
-import { parseCount, SET_FOR_RUN, YES } from './options';
-
-interface RecommendOptions {
-  readonly user?: string;
-  readonly allUsers?: boolean;
-  readonly out?: string;
-  readonly top: number;
-  readonly candidates?: string;
-  readonly set?: readonly string[];
-  readonly yes?: boolean;
-}
+import { isLive } from './live';
+import { NEWER, parseCount, SET_FOR_RUN, YES } from './options';
+import { checkTarget, recommendToAll } from './recommend-all';
+import { recommendByScorer } from './recommend-by-scorer';
+import { type RecommendOptions, type ShownList, wordsOfNone } from './recommend-parts';
 
 export function registerRecommend(program: Command, host: Host): void {
   const command = host
-    .add(program, 'recommend <run>', 'Find the best items for a user, or for every user, with a finished run', [
+    .add(program, 'recommend <run>', 'Find the best items for a person, or for every user, with a finished run', [
       'recommend runs/ccf-1 --user 36',
       'recommend runs/ccf-1 --user 36 --top 5 --candidates items.csv --json',
+      'recommend runs/mf-1 --user 36 --events grown.csv',
+      'recommend runs/mf-1 --history 1193,661,914',
       'recommend runs/mf-1 --all-users --out lists.parquet',
-      'recommend runs/ccf-1 --all-users --candidates new.csv --top 20 --out lists.jsonl',
     ])
     .option('--user <id>', 'the user, by the id of the source')
+    .option('--history <ids>', 'items that a person likes, oldest first, with commas between: for anybody')
     .option('--all-users', 'every user of the data set; needs --out')
     .option('--out <file>', `with --all-users: file to write, ${LIST_FORMATS.map((name) => `.${name}`).join(', ')}`)
     .option('--top <k>', 'how many items', parseCount, 10)
     .option('--candidates <file>', 'items to choose from: a CSV with the column item, or one id per line')
+    .option('--rerank <n>', 'how many items CF hands to the language model (default: 200)', parseCount)
+    .option(...NEWER.events)
+    .option(...NEWER.items)
     .option(...SET_FOR_RUN, collect)
     .option(...YES)
     .addHelpText(
       'after',
-      '\nWithout --candidates, recommend ranks all items that the user has no positive with. CF methods leave out items' +
-        '\nwithout train rows. A user of whom the model knows nothing is given the popular items; --json then has' +
-        '\n"basis": "popularity", and a score is the number of users who like the item.' +
+      '\nWithout --candidates, recommend ranks all items that the person has no positive with. CF methods leave out items' +
+        '\nwithout train rows; in methods with both, CF picks what the language model ranks (--rerank).' +
+        '\nWith --json, "basis" says what a list goes by where it is not what the run learned of the user: "folded-in" is a' +
+        '\nvector solved for on the run\'s items, "history" the person\'s items alone, and "popularity" the popular items of' +
+        '\nwhoever nothing is known of; a score is then the number of users who like the item.' +
         '\n\n--all-users writes user, rank, item, title, score and basis; JSON lines hold a whole list each. What is finished' +
         '\nis kept in FILE.part: after Ctrl-C or a failure, the same command continues. CF methods take seconds; a language' +
         '\nmodel scores every candidate of every user, and the progress says how long that will take.',
     );
   host.handle<RecommendOptions>(command, async (context, options, [run]) => {
     checkTarget(options);
-    await (options.allUsers ? recommendToAll : recommendToOne)(context, run!, options);
+    if (options.allUsers) return recommendToAll(context, run!, options);
+    await using session = sessionOf(context, options.yes ?? false);
+    const shown = (await isLive(session, run!))
+      ? await recommendLive(context, session, run!, options)
+      : await recommendByScorer(context, session, run!, options);
+    await show(context, shown);
   });
 }
 
-/** @throws InputError unless one user, or all and a file, are named */
-function checkTarget({ user, allUsers = false, out }: RecommendOptions): void {
-  const refuse = (problem: string, place: string, fix: string) =>
-    new InputError(problem, { code: 'usage', place, fix });
-  if (allUsers && user !== undefined) throw refuse('does not go with --all-users', '--user', 'leave one of them out');
-  if (!allUsers && user === undefined)
-    throw refuse('nobody to recommend to', '--user', 'name a user with --user ID, or take --all-users');
-  if (allUsers && out === undefined) throw refuse('needs a file', '--all-users', 'name it with --out FILE');
-  if (!allUsers && out !== undefined) throw refuse('goes with --all-users alone', '--out', 'leave it out');
+async function recommendLive(
+  context: CommandContext,
+  session: Session,
+  run: string,
+  { user, history, top, candidates: file, rerank, events, items: titles, set = [] }: RecommendOptions,
+): Promise<ShownList> {
+  const ids = history?.split(',').filter((id) => id !== '') ?? [];
+  let among: readonly string[] | undefined;
+  await using live = await openLiveRun(session, run, {
+    set,
+    files: { events, items: titles },
+    async check(known) {
+      if (user !== undefined) known.requireUser(user, '--user');
+      for (const id of ids) known.requireItem(id, '--history');
+      if (file !== undefined) among = await readCandidates(known, resolve(context.io.cwd, file));
+    },
+  });
+  const asked = user === undefined ? { history: ids } : { user };
+  const task = context.progress.start('scoring items', among?.length ?? live.items().length, 'items');
+  const { items, basis } = await live.recommend(asked, {
+    top,
+    ...(rerank !== undefined && { candidates: rerank }),
+    ...(among && { among }),
+    signal: context.io.signal,
+    onProgress: (done) => task.update(done),
+  });
+  task.finish();
+  const found = items.map(({ item, score }) => ({ item, title: live.item(item)!.title, score }));
+  return { asked, items: found, basis, method: live.method, whyNone: () => whyNone(live, asked, basis) };
 }
 
-async function recommendToAll(context: CommandContext, run: string, options: RecommendOptions): Promise<void> {
-  const { out, top, set = [], candidates: file, yes = false } = options;
-  await using session = sessionOf(context, yes);
-  const { method, ...counts } = await recommendAll(session, run, {
-    ...{ top, set, out: resolve(context.io.cwd, out!) },
-    ...(file !== undefined && { candidates: (data) => readCandidates(data, resolve(context.io.cwd, file)) }),
-  });
-  const { users, rows, popular, empty, seconds } = counts;
-  const share = (count: number) => `${count} of ${users} users`;
-  if (popular > 0)
-    context.log.warn(`nothing is known of ${share(popular)} that ${method} could go by: they have the popular items`);
-  if (empty > 0) context.log.warn(`${share(empty)} have an empty list: there is nothing new that could be ranked`);
-  const result = { run, method, users, rows, popular, empty, out, seconds: Math.round(seconds * 1000) / 1000 };
-  await context.emit(result, () => `${users} users, ${rows} items in all: ${out}`);
-}
-
-async function recommendToOne(context: CommandContext, run: string, options: RecommendOptions): Promise<void> {
-  const { user, top, candidates: file, set, yes } = options;
-  const id = user!;
-  const asked: { user: number; candidates: Int32Array | null } = { user: 0, candidates: null };
-  await using session = sessionOf(context, yes ?? false);
-  const { dataset, method, scorer } = await openRun(session, run, set ?? [], async (data) => {
-    asked.user = new IdLookup('user', data.users, data.name).find(id, '--user');
-    if (file !== undefined) asked.candidates = await readCandidates(data, resolve(context.io.cwd, file));
-  });
-  const { candidates } = asked;
-  try {
-    const task = context.progress.start('scoring items', candidates?.length ?? dataset.itemCount, 'items');
-    const { items, scores, basis } = await scorer.best(asked.user, {
-      count: top,
-      candidates,
-      onProgress: (done) => task.update(done),
-    });
-    task.finish();
-    const found = Array.from(items, (item, rank) => {
-      const { id: itemId, title } = dataset.items[item]!;
-      return { item: itemId, title, score: scores.score[rank]! };
-    });
-    const isPopular = basis === 'popularity' && found.length > 0;
-    if (found.length === 0) context.log.warn(whyNone(dataset, asked.user, { id, method, basis }));
-    if (isPopular) {
-      context.log.warn(
-        `nothing is known of user ${id} that ${method} could go by: the popular items follow, the same for everybody; ` +
-          'a score is the number of users who like the item',
-      );
-    }
-    await context.emit({ user: id, items: found, ...(isPopular && { basis }) }, () =>
-      textTable([
-        ['', isPopular ? 'users' : 'score', 'item', 'title'],
-        ...found.map(({ item, title, score }, rank) => {
-          return [String(rank + 1), isPopular ? String(score) : score.toFixed(4), item, title];
-        }),
-      ]),
+/** Prints a list, and in warnings what is special about it. */
+async function show(context: CommandContext, { asked, items, basis, method, whyNone: why }: ShownList): Promise<void> {
+  const isPopular = basis === 'popularity' && items.length > 0;
+  if (items.length === 0) context.log.warn(why());
+  if (isPopular) {
+    context.log.warn(
+      `nothing is known of ${nameOf(asked)} that ${method} could go by: the popular items follow, the same for everybody; ` +
+        'a score is the number of users who like the item',
     );
-  } finally {
-    await scorer.close();
   }
+  const isSaid = basis !== 'user' && items.length > 0;
+  await context.emit({ ...asked, items, ...(isSaid && { basis }) }, () =>
+    textTable([
+      ['', isPopular ? 'users' : 'score', 'item', 'title'],
+      ...items.map(({ item, title, score }, rank) => {
+        return [String(rank + 1), isPopular ? String(score) : score.toFixed(4), item, title];
+      }),
+    ]),
+  );
 }
+
+const nameOf = (asked: ShownList['asked']): string => ('user' in asked ? `user ${asked.user}` : 'this person');
 
 /** Why a list of new items is empty. */
-function whyNone(
-  dataset: Dataset,
-  user: number,
-  { id, method, basis }: { id: string; method: string; basis: 'user' | 'popularity' },
-): string {
-  const { itemCount } = dataset;
-  const others = '--candidates FILE ranks any items';
-  if (new Set(dataset.positives(user)).size === itemCount) {
-    return `user ${id} likes ${itemCount === 1 ? 'the only item' : `all ${itemCount} items`}, so there is nothing new to recommend; ${others}`;
-  }
-  const left = `the items that user ${id} does not like yet`;
-  return basis === 'popularity'
-    ? `nothing is known of user ${id} that ${method} could go by, and nobody likes any of ${left}; ${others}`
-    : `none of ${left} has train rows, so ${method} cannot rank them; ${others}`;
+function whyNone(live: LiveRun, asked: Person & ShownList['asked'], basis: Basis): string {
+  const likes =
+    'user' in asked
+      ? live.user(asked.user)!.events.flatMap(({ item, label }) => (label === 1 ? [item] : []))
+      : asked.history;
+  return wordsOfNone(nameOf(asked), new Set(likes).size, live.items().length, live.method, basis);
 }

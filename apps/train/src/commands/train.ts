@@ -12,6 +12,7 @@ interface TrainOptions {
   readonly set?: string[];
   readonly run?: string;
   readonly resume?: boolean;
+  readonly from?: string;
   readonly strict?: boolean;
   readonly yes?: boolean;
 }
@@ -22,10 +23,12 @@ export function registerTrain(program: Command, host: Host): void {
       'train configs/ml-1m/mean.yaml',
       'train configs/ml-1m/ccf-mf-stories260k.yaml --set training.stage1.rows=2000 --run runs/short',
       'train configs/ml-1m/ccf-mf-stories260k.yaml --run runs/short --resume',
+      'train shop.yaml --run runs/may --from runs/april',
     ])
     .option(...setOption('change a key of the config, such as cf.epochs=5'), collect)
     .option('--run <dir>', 'run folder (default: runs/<name>-<seed>)')
     .option('--resume', 'continue an unfinished run from its last checkpoint')
+    .option('--from <run>', 'continue a finished run on data that have grown: start from what it learned, with its ids')
     .option('--strict', 'refuse keys of the config that its method does not read; the default is to warn')
     .option(...YES);
   host.handle<TrainOptions>(command, async (context, options, [path]) => {
@@ -41,6 +44,7 @@ export function registerTrain(program: Command, host: Host): void {
     const result = await runExperiment(config, session, {
       ...(options.run === undefined ? {} : { run: options.run }),
       resume: options.resume ?? false,
+      ...(options.from === undefined ? {} : { from: options.from }),
     });
     await context.emit(
       result,

@@ -25,6 +25,7 @@ import type { RunFolder } from '../runs/run-folder';
 import { cfOptions } from './parameter-sizes';
 import type { RunnerContext } from './runner';
 import { selectionOf } from './selection';
+import { startCf } from './start-values';
 
 /** The vectors of a CF run, with the flags of what was trained. */
 export const CF_FILE = 'cf.safetensors';
@@ -55,7 +56,11 @@ export async function prepareCf(context: RunnerContext, run: RunFolder, device: 
     return await stored(run, cf, index, { model, details: { ...details, run: named } });
   }
   const model = create(context, device);
-  const details = await train(context, run, model).catch((error: unknown) => {
+  const trained = async () => {
+    if (context.from) await startCf(model, context.from, cfFile(index));
+    return train(context, run, model);
+  };
+  const details = await trained().catch((error: unknown) => {
     model.release();
     throw error;
   });

@@ -71,6 +71,7 @@ async function keysOf(path: string, adapter: string, cwd: string): Promise<Stage
   const stored = await storedProvenance(path);
   const { dataHash, modelHash } = stored;
   const isAlike =
+    stored.from === undefined &&
     stored.adapter === adapter &&
     stored.crossgate === version &&
     stored.platform === `${process.platform}-${process.arch}`;

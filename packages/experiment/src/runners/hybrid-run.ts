@@ -21,8 +21,16 @@ import { loadBackends, scoredModel } from './backends';
 import { requireRunFile } from './cf-phase';
 import type { HybridParts, Prompts } from './hybrid-parts';
 import { knownUsers } from './known-users';
-import { neighborLists } from './neighbors';
+import { type Neighbors, neighborLists } from './neighbors';
 import type { RunnerContext } from './runner';
+
+/** What stands between the CF models of a run and its language model. */
+export interface HybridHooks {
+  /** Gives vectors in the place of a backend. @param index of the backend, from 0 */
+  backend(backend: CfBackend, index: number): CfBackend;
+  /** Gives lists in the place of those of CF. */
+  neighbors(of: Neighbors): Neighbors;
+}
 
 /** A finished run with its model open. */
 export interface HybridRun {
@@ -42,6 +50,7 @@ export interface HybridRun {
  * @param parts lent by the session
  * @param state `learned`: as the last stage left it. `initial`: LoRA as it is, with channels as they were before they
  *   were trained. That is the state which the second stage began with, where it trains the channels alone.
+ * @param hooks of what scores by more than the run's own vectors
  * @throws InputError naming a file that is missing or does not fit
  */
 export async function openHybridRun(
@@ -49,6 +58,7 @@ export async function openHybridRun(
   run: string,
   { method, llm, device, contexts, prompts }: HybridParts,
   state: 'learned' | 'initial' = 'learned',
+  hooks?: HybridHooks,
 ): Promise<HybridRun> {
   const { config, dataset } = context;
   const adapter = await openAdapter(join(run, 'adapter'), llm.config);
@@ -58,12 +68,12 @@ export async function openHybridRun(
   try {
     const [first] = cf.models;
     const { neighborCount } = config.prompt;
-    const neighbors =
-      first && usesNeighbors(method) ? await neighborLists(first, dataset, neighborCount + 1) : undefined;
-    const made = prompts(neighbors);
+    const lists = first && usesNeighbors(method) ? await neighborLists(first, dataset, neighborCount + 1) : undefined;
+    const made = prompts(lists && hooks ? hooks.neighbors(lists) : lists);
+    const backends = hooks ? cf.backends.map((backend, index) => hooks.backend(backend, index)) : cf.backends;
     const channels = isInitial
-      ? await initialChannels(context, method, llm, cf.backends, made)
-      : await loadChannels(context, run, method, llm, cf.backends);
+      ? await initialChannels(context, method, llm, backends, made)
+      : await loadChannels(context, run, method, llm, backends);
     const model = new HybridModel(withPeftAdapter(llm, adapter), channels);
     return {
       known: cf.models.map((each, index) => knownUsers(each, dataset, cf.details[index]!, contexts[index]!.config)),

@@ -1,6 +1,6 @@
 /** Scores by a finished run on a language model: many items of a user share what their prompts begin with. */
 
-import { CandidateScorer, promptFor, type ScoredUser, scorePrompts } from '@crossgate/fusion';
+import { CandidateScorer, type PromptOptions, promptFor, type ScoredUser, scorePrompts } from '@crossgate/fusion';
 import type { YesNoLossOptions } from '@crossgate/tensor';
 
 import type { Scores } from '../predictions';
@@ -43,14 +43,9 @@ export function hybridScorer(context: RunnerContext, run: HybridRun): Scorer {
 
   /** Whether the prompt can hold anything of a user: titles of likes, or what a CF model makes of the user. */
   const knows = (user: number): boolean => {
-    const { template, slots, historyLength } = builder.options;
-    const used = Object.entries(slots).flatMap(([slot, filled]) => (template.includes(`{${slot}}`) ? [filled] : []));
-    const named = historyLength > 0 && used.some((slot) => 'titles' in slot && slot.titles === 'history');
-    if (named && dataset.positives(user).length > 0) return true;
-    const isModeled = used.some(
-      (slot) => ('vector' in slot && slot.vector === 'user') || ('titles' in slot && slot.titles === 'neighbors'),
-    );
-    return isModeled && run.known.some((knowsOf) => knowsOf(user));
+    const reads = promptReads(builder.options);
+    if (reads.history && dataset.positives(user).length > 0) return true;
+    return reads.cf && run.known.some((knowsOf) => knowsOf(user));
   };
 
   async function scorePairs(pairs: Pairs): Promise<Scores> {
@@ -106,3 +101,20 @@ export function hybridScorer(context: RunnerContext, run: HybridRun): Scorer {
 
 const isEqual = (a: Int32Array | undefined, b: Int32Array | undefined): boolean =>
   a?.length === b?.length && (a?.every((value, i) => value === b![i]) ?? true);
+
+/** What a prompt holds of a person. */
+export function promptReads({
+  template,
+  slots,
+  historyLength,
+}: Pick<PromptOptions, 'template' | 'slots' | 'historyLength'>) {
+  const used = Object.entries(slots).flatMap(([slot, filled]) => (template.includes(`{${slot}}`) ? [filled] : []));
+  return {
+    /** Titles of likes. */
+    history: historyLength > 0 && used.some((slot) => 'titles' in slot && slot.titles === 'history'),
+    /** What a CF model makes of the person: a vector, or items that it recommends. */
+    cf: used.some(
+      (slot) => ('vector' in slot && slot.vector === 'user') || ('titles' in slot && slot.titles === 'neighbors'),
+    ),
+  };
+}

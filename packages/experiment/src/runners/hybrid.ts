@@ -30,6 +30,7 @@ import { type RunFolder, storedProvenance } from '../runs/run-folder';
 import { type Backends, backendContexts, prepareBackends, scoredModel } from './backends';
 import { logitsToScores } from './cf';
 import { checkCfRun } from './cf-phase';
+import { checkFromModel } from './continued-run';
 import { declaredMethod, stagesOfConfig } from './declared-stages';
 import { findFinishedStages } from './finished-stages';
 import { readHybridCheckpoint, saveHybridCheckpoint, writeModelFiles } from './hybrid-checkpoint';
@@ -41,6 +42,7 @@ import { neighborLists } from './neighbors';
 import { cfMemory, cfOptions, checkCfSizes, checkParameterSizes } from './parameter-sizes';
 import type { Outcome, Runner, RunnerContext } from './runner';
 import { checkSelection } from './selection';
+import { startHybrid } from './start-values';
 
 /** The runner of a method that is declared in `@crossgate/fusion`. */
 export function hybridRunner(name: string): Runner {
@@ -55,6 +57,7 @@ export function hybridRunner(name: string): Runner {
       for (const each of contexts) await checkCfRun(each);
       checkBest(context, method, contexts);
       const { parts, provenance } = await borrow(context, method, contexts, true);
+      if (context.from) checkFromModel(context.from, provenance);
       return {
         adapter: parts.device.capabilities.name,
         information: informationOf(method, contexts),
@@ -192,6 +195,7 @@ async function train(context: RunnerContext, run: RunFolder, parts: TrainedParts
       tokenizer: made.final.tokenizer,
     });
     try {
+      if (context.from && parts.stages.length > 0) await startHybrid(model, context.from);
       for (const norm of norms) session.log.info({ ...norm }, 'mean vector norms');
       return await trainStages(context, run, { ...parts, ...{ model, norms, cf, made } });
     } finally {

@@ -2,9 +2,11 @@
 import type { InformationClass, RankingResult } from '@crossgate/cf';
 import type { Dataset } from '@crossgate/data';
 import type { ExperimentConfig, SplitName } from '../config/schema';
+
 import type { Scores } from '../predictions';
 import type { RunFolder } from '../runs/run-folder';
 import type { Session } from '../session';
+import type { FromRun } from './continued-run';
 import type { Scorer } from './scorer';
 
 /** What a runner is given. */
@@ -15,6 +17,8 @@ export interface RunnerContext {
   readonly dataset: Dataset;
   /** Lends device and language model, and holds log, progress and signal. */
   readonly session: Session;
+  /** The run that the training continues. `dataset` has its dense ids. */
+  readonly from?: FromRun | undefined;
 }
 
 /** Ranking metrics by split. */

@@ -40,6 +40,8 @@ export interface Provenance {
   readonly dataHash: string;
   /** Of the language model, see `modelHash`; absent when the method needs none. */
   readonly modelHash?: string;
+  /** The run that the training continues: its path, and the hashes of its data and of its language model. */
+  readonly from?: Readonly<Record<string, string>>;
   readonly [key: string]: unknown;
 }
 
@@ -118,6 +120,13 @@ export class RunFolder {
       throw new InputError(
         `the run was started on other ${what} (hash ${stored[key]}, now ${provenance[key] ?? 'none'})`,
         { code: 'run.other-config', place: this.path, fix: 'resume with the same' },
+      );
+    }
+    const fromOf = ({ from }: Partial<Provenance>) => from?.dataHash;
+    if (typeof stored.dataHash === 'string' && fromOf(stored) !== fromOf(provenance)) {
+      throw new InputError(
+        fromOf(stored) === undefined ? 'the run was started from none' : 'the run was started from another run',
+        { code: 'run.other-config', place: this.path, fix: 'resume with the same --from' },
       );
     }
     const last = await readCheckpointFile(this.path, 'last');
@@ -231,7 +240,7 @@ export class RunFolder {
     // Only what a run writes is deleted, so a foreign file that appeared meanwhile survives.
     const own = ['config.yaml', 'metrics.jsonl', 'tensorboard', 'predictions', 'checkpoints', 'adapter'];
     // Under the lock: as soon as it is given back, the folder may be another process's.
-    for (const name of [...own, 'cf.safetensors', 'fusion.safetensors', 'fine-tune.jsonl']) {
+    for (const name of [...own, 'cf.safetensors', 'fusion.safetensors', 'fine-tune.jsonl', 'data.gz']) {
       await rm(join(this.path, name), { recursive: true, force: true });
     }
     await this.close();

@@ -1,0 +1,40 @@
+/** `recommend --all-users`: the best items of every user, as a file. */
+import { resolve } from 'node:path';
+import { InputError } from '@crossgate/core';
+import { recommendAll } from '@crossgate/experiment';
+import type { CommandContext } from '@crossgate/terminal';
+import { readDenseCandidates } from '../candidates';
+import { sessionOf } from '../session';
+import type { RecommendOptions } from './recommend-parts';
+
+/** @throws InputError unless one person, or all users and a file, are named */
+export function checkTarget(options: RecommendOptions): void {
+  const { user, history, allUsers = false, out } = options;
+  const refuse = (problem: string, place: string, fix: string) =>
+    new InputError(problem, { code: 'usage', place, fix });
+  if (!allUsers && (user === undefined) === (history === undefined)) {
+    throw new InputError('give --user or --history, one of them, or --all-users', { code: 'usage' });
+  }
+  if (!allUsers && out !== undefined) throw refuse('goes with --all-users alone', '--out', 'leave it out');
+  if (!allUsers) return;
+  if (out === undefined) throw refuse('needs a file', '--all-users', 'name it with --out FILE');
+  const other = (['user', 'history', 'events', 'items', 'rerank'] as const).find((name) => options[name] !== undefined);
+  if (other !== undefined) throw refuse('does not go with --all-users', `--${other}`, 'leave one of them out');
+}
+
+/** Writes a list for every user of the run's data. */
+export async function recommendToAll(context: CommandContext, run: string, options: RecommendOptions): Promise<void> {
+  const { out, top, set = [], candidates: file, yes = false } = options;
+  await using session = sessionOf(context, yes);
+  const { method, ...counts } = await recommendAll(session, run, {
+    ...{ top, set, out: resolve(context.io.cwd, out!) },
+    ...(file !== undefined && { candidates: (data) => readDenseCandidates(data, resolve(context.io.cwd, file)) }),
+  });
+  const { users, rows, popular, empty, seconds } = counts;
+  const share = (count: number) => `${count} of ${users} users`;
+  if (popular > 0)
+    context.log.warn(`nothing is known of ${share(popular)} that ${method} could go by: they have the popular items`);
+  if (empty > 0) context.log.warn(`${share(empty)} have an empty list: there is nothing new that could be ranked`);
+  const result = { run, method, users, rows, popular, empty, out, seconds: Math.round(seconds * 1000) / 1000 };
+  await context.emit(result, () => `${users} users, ${rows} items in all: ${out}`);
+}

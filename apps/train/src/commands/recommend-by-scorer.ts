@@ -1,0 +1,40 @@
+/** `recommend` by a run that cannot answer for newer data: a baseline, or a language model behind an endpoint. */
+import { resolve } from 'node:path';
+import { IdLookup } from '@crossgate/data';
+import { openRun, type Session } from '@crossgate/experiment';
+import type { CommandContext } from '@crossgate/terminal';
+import { readDenseCandidates } from '../candidates';
+import { refuseNewer } from './live';
+import { type RecommendOptions, type ShownList, wordsOfNone } from './recommend-parts';
+
+/** @throws InputError for what such a run cannot do */
+export async function recommendByScorer(
+  context: CommandContext,
+  session: Session,
+  run: string,
+  options: RecommendOptions,
+): Promise<ShownList> {
+  await refuseNewer(session, run, options, ['history', 'events', 'items', 'rerank']);
+  const { user: id = '', top, candidates: file, set = [] } = options;
+  const asked: { user: number; candidates: Int32Array | null } = { user: 0, candidates: null };
+  const { dataset, method, scorer } = await openRun(session, run, set, async (data) => {
+    asked.user = new IdLookup('user', data.users, data.name).find(id, '--user');
+    if (file !== undefined) asked.candidates = await readDenseCandidates(data, resolve(context.io.cwd, file));
+  });
+  const { user, candidates } = asked;
+  try {
+    const task = context.progress.start('scoring items', candidates?.length ?? dataset.itemCount, 'items');
+    const onProgress = (done: number) => task.update(done);
+    const { items, scores, basis } = await scorer.best(user, { count: top, candidates, onProgress });
+    task.finish();
+    const found = Array.from(items, (item, rank) => {
+      const { id: itemId, title } = dataset.items[item]!;
+      return { item: itemId, title, score: scores.score[rank]! };
+    });
+    const likes = new Set(dataset.positives(user)).size;
+    const whyNone = () => wordsOfNone(`user ${id}`, likes, dataset.itemCount, method, basis);
+    return { asked: { user: id }, items: found, basis, method, whyNone };
+  } finally {
+    await scorer.close();
+  }
+}

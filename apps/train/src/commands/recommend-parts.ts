@@ -1,0 +1,40 @@
+/** What the ways to recommend share: options, and the list that is shown. */
+import type { Basis } from '@crossgate/experiment';
+
+/** What `recommend` is asked for. */
+export interface RecommendOptions {
+  readonly user?: string;
+  readonly history?: string;
+  readonly allUsers?: boolean;
+  readonly out?: string;
+  readonly top: number;
+  readonly candidates?: string;
+  readonly rerank?: number;
+  readonly events?: string;
+  readonly items?: string;
+  readonly set?: readonly string[];
+  readonly yes?: boolean;
+}
+
+/** A list of items, best first, as it is shown. */
+export interface ShownList {
+  /** `user` or `history`, as they were asked for. */
+  readonly asked: { readonly user: string } | { readonly history: readonly string[] };
+  readonly items: readonly { readonly item: string; readonly title: string; readonly score: number }[];
+  readonly basis: Basis;
+  readonly method: string;
+  /** Why there are none. */
+  readonly whyNone: () => string;
+}
+
+/** Why a list is empty, in words. */
+export function wordsOfNone(who: string, likes: number, items: number, method: string, basis: Basis): string {
+  const others = '--candidates FILE ranks any items';
+  if (likes === items) {
+    return `${who} likes ${items === 1 ? 'the only item' : `all ${items} items`}, so there is nothing new to recommend; ${others}`;
+  }
+  const left = `the items that ${who} does not like yet`;
+  return basis === 'popularity'
+    ? `nothing is known of ${who} that ${method} could go by, and nobody likes any of ${left}; ${others}`
+    : `none of ${left} has train rows, so ${method} cannot rank them; ${others}`;
+}

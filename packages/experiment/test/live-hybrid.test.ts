@@ -1,0 +1,110 @@
+/** A finished run on a language model that answers for newer events, people and items. */
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { inventedMl1m, writeTinyModel } from '@crossgate/testing/node';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { loadConfig, openLiveRun, openRun, openSession, runExperiment, type Session } from '../src';
+
+const base = `data: { path: ml-1m }
+cf: { cfDim: 6, learningRate: 0.02, batchSize: 16, epochs: 3, sasrec: { blocks: 1 } }
+llm: { path: model }
+prompt: { historyLength: 2 }
+alg: { hiddenFactor: 2 }
+gate: { hidden: 8 }
+lora: { rank: 2 }
+training: { stage1: &s { rows: 4, batchSize: 4 }, stage2: *s }
+evaluation: { validRows: 4, testRows: 4, batchTokens: 2000 }
+`;
+const runs = {
+  'collm-mf': ['method=collm'],
+  'ccf-sasrec': ['method=ccf', 'cf.model=sasrec'],
+  mf: ['method=mf'],
+  words: ['method=instruct', 'prompt.neighbors=true'],
+  tallrec: ['method=tallrec'],
+};
+
+let session: Session;
+let cwd: string;
+beforeAll(async () => {
+  cwd = await mkdtemp(join(tmpdir(), 'crossgate-test-'));
+  for (const [name, text] of Object.entries({ ...inventedMl1m(14, 9), 'base.yaml': `method: collm\n${base}` })) {
+    await mkdir(dirname(join(cwd, name)), { recursive: true });
+    await writeFile(join(cwd, name), text);
+  }
+  await writeTinyModel(join(cwd, 'model'));
+  session = openSession({ cwd });
+  for (const [run, set] of Object.entries(runs)) {
+    await runExperiment(await loadConfig('base.yaml', { cwd, set }), session, { run });
+  }
+});
+afterAll(async () => {
+  await session.close();
+  await rm(cwd, { recursive: true, force: true });
+});
+
+it('ranks by CF as CF does alone, whatever a language model made of its vectors since', async () => {
+  await using alone = await openLiveRun(session, 'mf');
+  await using together = await openLiveRun(session, 'collm-mf');
+  for (const person of [{ user: alone.users()[1]! }, { history: alone.items({ limit: 3 }).map(({ id }) => id) }]) {
+    const [expected, { items, basis }] = await Promise.all([
+      alone.recommend(person, { top: 99 }),
+      together.recommend(person, { top: 99, effort: 'cf' }),
+    ]);
+    expect({ items, basis }).toEqual(expected);
+    expect(items.length).toBeGreaterThan(3);
+  }
+});
+
+it.each(Object.keys(runs).filter((name) => name !== 'mf'))(
+  '%s scores as its run does, and goes on to newer people, events and items',
+  async (name) => {
+    const hasCf = name !== 'tallrec';
+    const learns = name === 'collm-mf' || name === 'words';
+    const { scorer, dataset } = await openRun(session, name, []);
+    const ids = dataset.items.slice(1).map(({ id }) => id);
+    const trained = dataset.users[dataset.splits.train.user[0]!]!;
+    const own = Int32Array.from(ids, (_, at) => at + 1);
+    const user = new Int32Array(own.length).fill(dataset.users.indexOf(trained));
+    const expected = await scorer.scorePairs({ user, item: own, place: ids.map(() => null) });
+    await scorer.close();
+
+    await using live = await openLiveRun(session, name, { items: [{ id: 'new', title: 'A new film (2030)' }] });
+    expect(live.parts).toEqual({ cf: hasCf, llm: true });
+    const { basis, scores } = await live.score({ user: trained }, ids);
+    expect(basis).toBe(learns ? 'user' : 'history');
+    expect(scores.map(({ score }) => score)).toEqual([...expected.score]);
+    for (const { score, llm, cf } of scores) expect([llm, cf === null]).toEqual([score, !hasCf || cf === null]);
+
+    const { items: all } = await live.recommend({ user: trained }, { top: 99 });
+    const picked = await live.recommend({ user: trained }, { candidates: 2 });
+    // Nine items and one are few enough for the language model: CF picks none of them.
+    expect(all.map(({ item }) => item)).toContain('new');
+    if (hasCf) {
+      expect(picked.items).toHaveLength(2);
+      const byCf = await live.recommend({ user: trained }, { effort: 'cf', top: 2 });
+      expect(byCf.items.map(({ item }) => item).sort()).toEqual(picked.items.map(({ item }) => item).sort());
+      expect(byCf.items[0]).toMatchObject({ llm: null });
+      await expect(live.similar(ids[0]!)).resolves.toHaveLength(dataset.itemCount - 1);
+    } else await expect(live.recommend({ user: trained }, { effort: 'cf' })).rejects.toThrow('has no CF model');
+
+    const history = ids.slice(0, 3);
+    const before = await live.score({ history }, [...ids, 'new']);
+    expect(before.basis).toBe(learns ? 'folded-in' : 'history');
+    expect(before.scores.at(-1)).toMatchObject({ item: 'new', cf: null });
+    expect(Number.isFinite(before.scores.at(-1)!.score)).toBe(true);
+    live.observe(history.map((item, n) => ({ user: 'me', item, label: 1, timestamp: 2e9 + n })));
+    expect(await live.score({ user: 'me' }, [...ids, 'new'])).toEqual(before);
+    live.observe([{ user: 'me', item: 'new', label: 1, timestamp: 3e9 }]);
+    const after = await live.score({ user: 'me' }, [...ids, 'new']);
+    expect(after.basis).toBe(before.basis);
+    if (name !== 'words') expect(after.scores).not.toEqual(before.scores);
+    const [reasons] = await live.explain({ history }, [ids[4]!], { most: 9 });
+    expect(reasons!.length).toBeGreaterThan(1);
+    expect((await live.score({ history: [] }, ids)).basis).toBe('popularity');
+
+    const abort = new AbortController();
+    abort.abort(new Error('enough'));
+    await expect(live.recommend({ user: trained }, { signal: abort.signal })).rejects.toThrow('enough');
+  },
+);

@@ -1,0 +1,175 @@
+/** A finished CF run that answers for newer events, people and items, from its own copy of the data. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type LiveRun, loadConfig, openLiveRun, openRun, openSession, runExperiment, type Session } from '../src';
+import { topPositions } from '../src/live/top';
+
+/** Users of even and of odd numbers like items of the same kind; each has 9 of 16 items, in another order. */
+const events = Array.from({ length: 12 * 9 }, (_, n) => {
+  const [user, turn] = [n % 12, Math.floor(n / 12)];
+  const item = (user * 5 + turn * 7) % 16;
+  return `u${user},i${item},${(user + item) % 2 === 0 ? 1 : 0},${100 + n}`;
+});
+// "late" comes in test alone, as does item i16.
+const rows = [...events, 'late,i2,1,900', 'late,i3,0,901', 'u0,i16,1,902'];
+const csv = `user,item,label,timestamp\n${rows.join('\n')}\n`;
+const config = (method: string, cf = '') => `method: ${method}
+data: { name: csv, path: shop.csv, split: { by: time, validFrom: 190, testFrom: 900 } }
+cf: { model: ${method}, cfDim: 8, initStd: 0.3, learningRate: 0.05, batchSize: 16, epochs: 8, selectBy: last${cf} }
+`;
+const configs = {
+  mf: config('mf', ', mf: { biases: true }'),
+  lightgcn: config('lightgcn'),
+  sasrec: config('sasrec', ', sasrec: { blocks: 1 }'),
+  asvd: config('asvd'),
+  'asvd-p': config('asvd', ', asvd: { information: P }'),
+};
+const names = Object.keys(configs);
+
+let session: Session;
+let cwd: string;
+beforeAll(async () => {
+  // Of `folderWith`, a folder ends with each test.
+  cwd = await mkdtemp(join(tmpdir(), 'crossgate-test-'));
+  const write = (name: string, text: string) => writeFile(join(cwd, name), text);
+  await write('shop.csv', csv);
+  await write('mean.yaml', config('mean').replace(/cf:.*\n/, ''));
+  for (const [name, text] of Object.entries(configs)) await write(`${name}.yaml`, text);
+  session = openSession({ cwd });
+  for (const name of names) await runExperiment(await loadConfig(`${name}.yaml`, { cwd }), session, { run: name });
+  // From here on, the source is another.
+  await writeFile(join(cwd, 'shop.csv'), csv.replaceAll('u1,', 'other,'));
+});
+afterAll(async () => {
+  await session.close();
+  await rm(cwd, { recursive: true, force: true });
+});
+
+const items = Array.from({ length: 16 }, (_, item) => `i${item}`);
+const scoresOf = async (run: LiveRun, person: Parameters<LiveRun['score']>[0], ids: readonly string[] = items) =>
+  (await run.score(person, ids)).scores.map(({ score }) => score);
+
+describe.each(names)('a live run of %s', (name) => {
+  it('scores and ranks for trained users as the run itself does, from the copy that it keeps', async () => {
+    await using live = await openLiveRun(session, name);
+    const { scorer, dataset } = await openRun(session, name, []);
+    for (const user of ['u0', 'u5', 'u11']) {
+      const dense = dataset.users.indexOf(user);
+      const own = Int32Array.from(items, (id) => dataset.items.findIndex((item) => item.id === id));
+      const pairs = { user: new Int32Array(own.length).fill(dense), item: own, place: items.map(() => null) };
+      const { score } = await scorer.scorePairs(pairs);
+      const scores = await scoresOf(live, { user });
+      for (const [at, value] of scores.entries()) expect(value, `${user} ${items[at]}`).toBeCloseTo(score[at]!, 5);
+      const best = await scorer.best(dense, { count: 4, candidates: null });
+      const list = await live.recommend({ user }, { top: 4 });
+      expect(list.items.map(({ item }) => item)).toEqual(Array.from(best.items, (item) => dataset.items[item]!.id));
+      expect(list.items[0]).toMatchObject({ score: list.items[0]!.cf, llm: null });
+    }
+    await scorer.close();
+  });
+
+  it('takes newer events of trained users and of people it has never seen', async () => {
+    await using live = await openLiveRun(session, name);
+    const basis = name === 'mf' || name === 'lightgcn' ? 'folded-in' : 'history';
+    const even = ['i0', 'i2', 'i4', 'i6'];
+    const unknown = await live.score({ history: [] }, items);
+    const likes = rows.filter((row) => /^\w+,i0,1,/.test(row)).length;
+    expect([unknown.basis, unknown.scores[0]]).toEqual([
+      'popularity',
+      { item: 'i0', score: likes, cf: null, llm: null },
+    ]);
+    const stranger = await live.score({ history: even }, items);
+    expect(stranger.basis).toBe(basis);
+    expect(live.user('new')).toBeUndefined();
+    live.observe(even.map((item, n) => ({ user: 'new', item, label: 1, timestamp: 2000 + n })));
+    expect(live.user('new')).toMatchObject({ known: 'added', events: { length: 4 } });
+    expect(await live.score({ user: 'new' }, items)).toEqual(stranger);
+    const list = await live.recommend({ user: 'new' }, { top: 20 });
+    expect(list.basis).toBe(basis);
+    for (const { item } of list.items) expect(even).not.toContain(item);
+    expect((await live.score({ user: 'late' }, ['i0'])).basis).toBe(basis);
+    // A learned vector stays as it is; a history is what it is now.
+    const before = await scoresOf(live, { user: 'u1' });
+    live.observe([{ user: 'u1', item: 'i0', label: 1, timestamp: 3000 }]);
+    const after = await scoresOf(live, { user: 'u1' });
+    (basis === 'folded-in' ? expect(after) : expect(after).not).toEqual(before);
+    expect(live.user('u1')!.events.at(-1)).toEqual({ item: 'i0', label: 1, timestamp: 3000 });
+    expect((await live.recommend({ user: 'u1' }, { top: 20 })).items.map(({ item }) => item)).not.toContain('i0');
+    // Dislikes count where the loss or the class of the run has them.
+    live.observe([{ user: 'new', item: 'i1', label: 0, timestamp: 4000 }]);
+    const disliked = (await live.score({ user: 'new' }, items)).scores;
+    const told = name === 'asvd-p' || basis === 'folded-in';
+    (told ? expect(disliked).not : expect(disliked)).toEqual(stranger.scores);
+  });
+
+  it('names neighbors and reasons, and waits in order', async () => {
+    await using live = await openLiveRun(session, name);
+    const near = await live.similar('i0', 3);
+    expect(near).toHaveLength(3);
+    expect(near.map(({ item }) => item)).not.toContain('i0');
+    for (const { score } of near) expect(Math.abs(score)).toBeLessThanOrEqual(1 + 1e-6);
+    await expect(live.similar('i16')).rejects.toThrow('item i16: has no train rows');
+    const [a, b, [reasons]] = await Promise.all([
+      live.recommend({ history: ['i1'] }),
+      live.recommend({ history: ['i1'] }),
+      live.explain({ history: ['i1', 'i3', 'i5'] }, ['i7'], { most: 2 }),
+    ]);
+    expect(a).toEqual(b);
+    expect(reasons).toHaveLength(2);
+    const whole = await scoresOf(live, { history: ['i1', 'i3', 'i5'] }, ['i7']);
+    const left = await scoresOf(live, { history: ['i1', 'i3', 'i5'].filter((id) => id !== reasons![0]!.item) }, ['i7']);
+    expect(reasons![0]!.change).toBeCloseTo(whole[0]! - left[0]!, 6);
+    expect(Math.abs(reasons![0]!.change)).toBeGreaterThanOrEqual(Math.abs(reasons![1]!.change));
+  });
+});
+
+describe('a live run', () => {
+  it('knows its users and items, and refuses what contradicts them as a whole', async () => {
+    await using live = await openLiveRun(session, 'mf', { items: [{ id: 'n1', title: 'New' }] });
+    expect([live.item('i0')?.known, live.item('i16')?.known, live.item('n1')]).toEqual([
+      'trained',
+      'untrained',
+      { id: 'n1', title: 'New', known: 'added' },
+    ]);
+    expect(live.users({ query: 'U1', limit: 2 })).toEqual(['u1', 'u10']);
+    expect(live.items({ query: 'new' }).map(({ id }) => id)).toEqual(['n1']);
+    expect([live.user('u3')?.known, live.user('late')?.known]).toEqual(['trained', 'untrained']);
+    live.addItems([{ id: 'n1', title: 'New' }]);
+    const other = [
+      { id: 'n2', title: 'B' },
+      { id: 'i0', title: 'another' },
+    ];
+    expect(() => live.addItems(other)).toThrow('item i0: has the title "i0" already, not "another"');
+    expect(live.item('n2')).toBeUndefined();
+    const mixed = [
+      { user: 'new', item: 'i0', label: 1, timestamp: 1 },
+      { user: 'new', item: 'i99', label: 1, timestamp: 1 },
+    ] as const;
+    expect(() => live.observe(mixed)).toThrow('event 2: item "i99" is not among the 18 items of csv');
+    expect(live.user('new')).toBeUndefined();
+    await expect(live.score({ user: 'u0' }, ['n1'])).rejects.toThrow(
+      'item n1: came after the training, and mf knows items by their train rows alone',
+    );
+    expect((await live.recommend({ user: 'u0' }, { top: 99 })).items.map(({ item }) => item)).not.toContain('n1');
+    const { items: chosen } = await live.recommend({ user: 'u0' }, { among: ['i0', 'i1', 'i2'], exclude: ['i1'] });
+    expect(chosen.map(({ item }) => item).sort()).toEqual(['i0', 'i2']);
+    await expect(live.recommend({ user: 'nobody' })).rejects.toThrow('user "nobody" is not among');
+    await expect(live.recommend({ user: 'u0' }, { top: 0 })).rejects.toThrow('top is 0');
+    expect(live.model).toMatch(/^[0-9a-f]{12}$/);
+    expect(live.parts).toEqual({ cf: true, llm: false });
+  });
+
+  it('refuses the run of a baseline', async () => {
+    await writeFile(join(cwd, 'shop.csv'), csv);
+    await runExperiment(await loadConfig('mean.yaml', { cwd }), session, { run: 'mean' });
+    await expect(openLiveRun(session, 'mean')).rejects.toThrow('mean: a run of mean cannot answer for newer data');
+  });
+
+  it('picks the best of many with ties in order', () => {
+    const values = Array.from({ length: 300 }, (_, n) => (n * 7919) % 41);
+    const sorted = [...values.keys()].sort((a, b) => values[b]! - values[a]! || a - b);
+    for (const count of [1, 7, 299, 400]) expect(topPositions(values, count)).toEqual(sorted.slice(0, count));
+  });
+});
