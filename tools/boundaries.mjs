@@ -27,6 +27,7 @@ const house = {
   fusion: { on: ['llm', 'cf', 'data', 'eval'] },
   experiment: { on: ['fusion', 'cf', 'llm', 'data', 'eval', 'hub', 'files'], nodeOnly: true },
   report: { on: ['experiment', 'eval'], nodeOnly: true },
+  serve: { on: ['experiment'], nodeOnly: true },
 };
 
 /** What tests may import besides: they run in Node. */

@@ -1,0 +1,225 @@
+/** What the endpoints under `/v1` do. */
+import type { LiveRun, LiveScores, Person } from '@crossgate/experiment';
+import type { z } from 'zod';
+import type { EndpointName } from './endpoints';
+import type { Intake, NewEvent, Taken } from './intake';
+import { Problem } from './problem';
+import type { Answered, Queue, Task } from './queue';
+import type { Input } from './request';
+import type * as schemas from './schemas';
+import { type Reasons, tasksOf } from './tasks';
+
+/** What handlers work with. */
+export interface Room {
+  readonly run: LiveRun;
+  readonly queue: Queue;
+  readonly intake: Intake;
+  /** Candidates of a request that names no number. */
+  readonly candidates: number;
+  /** Told of events that were taken. */
+  onEvents(taken: Taken): void;
+}
+
+/** What a handler gets besides the input. */
+export interface Timing {
+  /** By performance.now(). */
+  readonly deadline: number;
+  /** Aborted when the client has gone. */
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Answers one endpoint; `took` and `model` are added to what it gives. */
+export type Handler = (input: Input, timing: Timing) => object | Promise<object>;
+
+/** Endpoints that are answered here. */
+export type HandlerName = Exclude<EndpointName, 'health' | 'ready' | 'metrics' | 'openapi'>;
+
+/** The handlers of a run. */
+export function handlersOf({ run, queue, intake, candidates, onEvents }: Room): Record<HandlerName, Handler> {
+  const tasks = tasksOf(run);
+  const ask = <A, R>(task: Task<A, R>, what: A, timing: Timing): Promise<Answered<R>> => queue.ask(task, what, timing);
+  const title = (id: string) => run.item(id)?.title ?? '';
+  const mustBeOpen = () => {
+    if (queue.closed) throw new Problem(queue.closed, 'nothing more is taken', { retryAfter: 10 });
+  };
+
+  return {
+    async recommend({ body }, timing) {
+      const asked = body as z.output<typeof schemas.recommendBody>;
+      const person = personOf(run, asked);
+      const among = amongOf(run, person, asked);
+      if (among?.length === 0) return { items: [], basis: 'history' in person ? 'history' : 'user' };
+      const { value: list, degraded } = await ask(
+        tasks.list,
+        {
+          ...{ person, among, top: asked.top, candidates: asked.candidates ?? candidates },
+          // What nobody knows cannot be in a list.
+          exclude: [...new Set(asked.exclude)].filter((id) => run.item(id) !== undefined).sort(),
+        },
+        timing,
+      );
+      const ids = list.items.map(({ item }) => item);
+      const canExplain = asked.explain && !degraded && ids.length > 0 && list.basis !== 'popularity';
+      const reasons = canExplain
+        ? await reasonsOf(() => ask(tasks.explain, { person, items: ids }, timing))
+        : undefined;
+      return {
+        items: list.items.map((scores, index) => ({
+          ...{ item: scores.item, title: title(scores.item), score: scores.score },
+          ...(asked.explain && parts(scores)),
+          ...(reasons && { reasons: reasons[index]!.map((one) => ({ ...one, title: title(one.item) })) }),
+        })),
+        basis: list.basis,
+        ...((degraded || (canExplain && !reasons)) && { degraded: true }),
+      };
+    },
+
+    async score({ body }, timing) {
+      const { pairs } = body as z.output<typeof schemas.scoreBody>;
+      const byUser = new Map<string, string[]>();
+      for (const [index, { user, item }] of pairs.entries()) {
+        if (run.user(user) === undefined) throw unknownUser(`pairs[${index}].user`);
+        requireItem(run, item, `pairs[${index}].item`);
+        const items = byUser.get(user) ?? [];
+        byUser.set(user, [...items, item]);
+      }
+      const users = [...byUser];
+      // All must be asked before one is waited for, so that a refusal of one leaves none unobserved.
+      const answers = await Promise.all(
+        users.map(([user, items]) => ask(tasks.score, { person: { user }, items: [...new Set(items)] }, timing)),
+      );
+      const found = new Map(
+        users.map(([user], at) => {
+          const { value } = answers[at]!;
+          return [user, { basis: value.basis, scores: new Map(value.scores.map((one) => [one.item, one])) }] as const;
+        }),
+      );
+      return {
+        scores: pairs.map(({ user, item }) => {
+          const { basis, scores } = found.get(user)!;
+          const one = scores.get(item)!;
+          return { user, item, score: one.score, ...parts(one), basis };
+        }),
+        ...(answers.some(({ degraded }) => degraded) && { degraded: true }),
+      };
+    },
+
+    async similar({ params, query }, timing) {
+      const { item } = params as z.output<typeof schemas.itemParams>;
+      const { top } = query as z.output<typeof schemas.similarQuery>;
+      requireItem(run, item, 'item');
+      const { value } = await ask(tasks.similar, { item, top }, timing);
+      return { item, items: value.map((one) => ({ item: one.item, title: title(one.item), score: one.score })) };
+    },
+
+    addItems({ body }) {
+      mustBeOpen();
+      const { items } = body as z.output<typeof schemas.itemsBody>;
+      return { ...intake.addItems(items), ranked: run.parts.llm };
+    },
+
+    async addEvents({ body }) {
+      mustBeOpen();
+      const { events } = body as { readonly events: readonly NewEvent[] };
+      const taken = await intake.addEvents(events);
+      onEvents(taken);
+      return taken;
+    },
+
+    users({ query }) {
+      return { users: run.users(searchOf(query)) };
+    },
+
+    user({ params }) {
+      const { id } = params as z.output<typeof schemas.userParams>;
+      const history = run.user(id);
+      if (history === undefined) throw unknownUser('id');
+      const events = history.events.map((event) => ({ ...event, title: title(event.item) }));
+      return { user: id, known: history.known, events };
+    },
+
+    items({ query }) {
+      return {
+        items: run.items(searchOf(query)).map(({ id, title: name, known }) => ({ item: id, title: name, known })),
+      };
+    },
+
+    item({ params }) {
+      const { item } = params as z.output<typeof schemas.itemParams>;
+      const { id, title: name, known } = requireItem(run, item, 'item');
+      return { item: id, title: name, known };
+    },
+  };
+}
+
+function searchOf(query: Input['query']): { limit: number; query?: string } {
+  const { query: text, limit } = query as z.output<typeof schemas.itemsQuery>;
+  return { limit, ...(text && { query: text }) };
+}
+
+const unknownUser = (path: string) =>
+  new Problem('unknown-user', 'no such user', { path, fix: 'send a history instead, or events of the user first' });
+
+function requireItem(run: LiveRun, id: string, path: string) {
+  const item = run.item(id);
+  if (item === undefined)
+    throw new Problem('unknown-item', 'no such item', { path, fix: 'add it first: POST /v1/items' });
+  return item;
+}
+
+/** @throws Problem for a user or item that nobody knows */
+function personOf(run: LiveRun, { user, history = [], dislikes }: z.output<typeof schemas.recommendBody>): Person {
+  if (user !== undefined) {
+    if (run.user(user) === undefined) throw unknownUser('user');
+    return { user };
+  }
+  for (const [index, id] of history.entries()) requireItem(run, id, `history[${index}]`);
+  for (const [index, id] of (dislikes ?? []).entries()) requireItem(run, id, `dislikes[${index}]`);
+  return { history, ...(dislikes && dislikes.length > 0 && { dislikes }) };
+}
+
+/** The only items to choose from, or undefined: as the run chooses. */
+function amongOf(
+  run: LiveRun,
+  person: Person,
+  { among, titleContains }: z.output<typeof schemas.recommendBody>,
+): string[] | undefined {
+  for (const [index, id] of (among ?? []).entries()) requireItem(run, id, `among[${index}]`);
+  if (titleContains === undefined) return among && [...new Set(among)].sort();
+  const text = titleContains.toLowerCase();
+  if (among) return [...new Set(among)].filter((id) => run.item(id)!.title.toLowerCase().includes(text)).sort();
+  const likes = new Set(
+    'user' in person
+      ? run
+          .user(person.user)!
+          .events.filter(({ label }) => label === 1)
+          .map(({ item }) => item)
+      : person.history,
+  );
+  return run
+    .items({ query: titleContains, limit: Number.MAX_SAFE_INTEGER })
+    .filter(({ id, title, known }) => {
+      // As a list without a filter: CF cannot rank what has no train rows.
+      const canRank = !run.parts.cf || known === 'trained';
+      return canRank && !likes.has(id) && title.toLowerCase().includes(text);
+    })
+    .map(({ id }) => id)
+    .sort();
+}
+
+/** The parts that a run has. */
+function parts({ cf, llm }: LiveScores) {
+  return { ...(cf !== null && { cf }), ...(llm !== null && { llm }) };
+}
+
+/** Reasons, or undefined where there was no time for them: the list itself is good. */
+async function reasonsOf(
+  explain: () => Promise<Answered<readonly Reasons[]>>,
+): Promise<readonly Reasons[] | undefined> {
+  try {
+    return (await explain()).value;
+  } catch (error) {
+    if (error instanceof Problem && (error.code === 'deadline' || error.code === 'busy')) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,155 @@
+/** Takes new events and items: checked, kept, and only then part of the run. */
+import type { LiveRun } from '@crossgate/experiment';
+import { Problem } from './problem';
+import type { Store, StoredEvent } from './state';
+
+/** An event as it arrives. */
+export interface NewEvent extends Omit<StoredEvent, 'timestamp'> {
+  readonly timestamp?: number | undefined;
+}
+
+/** What became of events. */
+export interface Taken {
+  readonly accepted: number;
+  /** Had come before. */
+  readonly duplicates: number;
+}
+
+interface Submission {
+  readonly events: readonly NewEvent[];
+  resolve(taken: Taken): void;
+  reject(error: unknown): void;
+}
+
+/** Events and items on their way into the store and the run. */
+export class Intake {
+  readonly #run: LiveRun;
+  readonly #store: Store;
+  #waiting: Submission[] = [];
+  #flush: Promise<void> | undefined;
+
+  /**
+   * Hands what was kept before to the run.
+   * @throws InputError where the run does not know an item of an event
+   */
+  constructor(run: LiveRun, store: Store) {
+    this.#run = run;
+    this.#store = store;
+    const { items, events } = store.kept;
+    if (items.length > 0) run.addItems(items);
+    if (events.length > 0) run.observe(events);
+  }
+
+  /**
+   * Takes events. Those of one moment are written together, since waiting for the disk is what takes long.
+   * @throws Problem for unknown items, and for an id that came before with other content; then none of these is taken
+   */
+  addEvents(events: readonly NewEvent[]): Promise<Taken> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ events, resolve, reject });
+      this.#flush ??= new Promise((done) =>
+        setImmediate(() => {
+          this.#flush = undefined;
+          this.#write();
+          done();
+        }),
+      );
+    });
+  }
+
+  /**
+   * Takes items.
+   * @throws Problem for an id that has another title; then none is taken
+   */
+  addItems(items: readonly { readonly item: string; readonly title: string }[]): { added: number; known: number } {
+    const fresh = new Map<string, string>();
+    for (const [index, { item, title }] of items.entries()) {
+      const before = fresh.get(item) ?? this.#run.item(item)?.title;
+      if (before === undefined) fresh.set(item, title);
+      else if (before !== title) {
+        throw new Problem('conflict', 'this id has another title', {
+          path: `items[${index}].item`,
+          fix: 'give the new item an id of its own',
+        });
+      }
+    }
+    const added = Array.from(fresh, ([id, title]) => ({ id, title }));
+    if (added.length > 0) {
+      this.#keep({ items: added });
+      this.#run.addItems(added);
+    }
+    return { added: added.length, known: items.length - added.length };
+  }
+
+  /** Waits for what is on its way and gives the store back. */
+  async close(): Promise<void> {
+    await this.#flush;
+    await this.#store.close();
+  }
+
+  #keep(what: Parameters<Store['keep']>[0]): void {
+    try {
+      this.#store.keep(what);
+    } catch (error) {
+      throw new Problem('state', 'the state file cannot be written', { cause: error, retryAfter: 30 });
+    }
+  }
+
+  #write(): void {
+    const submissions = this.#waiting;
+    this.#waiting = [];
+    const fresh = new Map<string, StoredEvent>();
+    const answers: (() => void)[] = [];
+    const accepted: Submission[] = [];
+    for (const submission of submissions) {
+      try {
+        const own = this.#check(submission.events, fresh);
+        for (const event of own) fresh.set(event.id, event);
+        const taken = { accepted: own.length, duplicates: submission.events.length - own.length };
+        accepted.push(submission);
+        answers.push(() => submission.resolve(taken));
+      } catch (error) {
+        submission.reject(error);
+      }
+    }
+    try {
+      const events = [...fresh.values()];
+      if (events.length > 0) {
+        this.#keep({ events });
+        this.#run.observe(events);
+      }
+      for (const answer of answers) answer();
+    } catch (error) {
+      for (const { reject } of accepted) reject(error);
+    }
+  }
+
+  /** The events of one request that have not come before. */
+  #check(events: readonly NewEvent[], others: ReadonlyMap<string, StoredEvent>): StoredEvent[] {
+    const own = new Map<string, StoredEvent>();
+    const now = Math.floor(Date.now() / 1000);
+    for (const [index, event] of events.entries()) {
+      const before = own.get(event.id) ?? others.get(event.id) ?? this.#store.event(event.id);
+      if (before === undefined) {
+        if (this.#run.item(event.item) === undefined) {
+          throw new Problem('unknown-item', 'no such item', {
+            path: `events[${index}].item`,
+            fix: 'add it first: POST /v1/items',
+          });
+        }
+        own.set(event.id, { ...event, timestamp: event.timestamp ?? now });
+      } else if (!isSame(before, event)) {
+        throw new Problem('conflict', 'an event with this id and other content came before', {
+          path: `events[${index}].id`,
+          fix: 'give every event an id of its own',
+        });
+      }
+    }
+    return [...own.values()];
+  }
+}
+
+function isSame(before: StoredEvent, { user, item, label, timestamp }: NewEvent): boolean {
+  const sameTime = timestamp === undefined || timestamp === before.timestamp;
+  return before.user === user && before.item === item && before.label === label && sameTime;
+}

@@ -1,0 +1,148 @@
+/** Where events and new items are kept: a SQLite file, or memory. */
+import { existsSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { InputError } from '@crossgate/core';
+import { acquireLock, kindOf, type Lock } from '@crossgate/files';
+import Database from 'libsql';
+
+/** An event as it is kept. */
+export interface StoredEvent {
+  /** Id that the sender chose. */
+  readonly id: string;
+  readonly user: string;
+  readonly item: string;
+  readonly label: 0 | 1;
+  /** Seconds since 1970, UTC. */
+  readonly timestamp: number;
+}
+
+/** An item as it is kept. */
+export interface StoredItem {
+  readonly id: string;
+  readonly title: string;
+}
+
+/** Keeps what came after the training. */
+export interface Store {
+  /** What was kept before, oldest first. */
+  readonly kept: { readonly items: readonly StoredItem[]; readonly events: readonly StoredEvent[] };
+  /** An event by its id. */
+  event(id: string): StoredEvent | undefined;
+  /** Keeps all or, where it throws, nothing. */
+  keep(what: { readonly events?: readonly StoredEvent[]; readonly items?: readonly StoredItem[] }): void;
+  /** Gives the file back. */
+  close(): Promise<void>;
+}
+
+/** Keeps events until the process ends. */
+export function memoryStore(): Store {
+  const events = new Map<string, StoredEvent>();
+  return {
+    kept: { items: [], events: [] },
+    event: (id) => events.get(id),
+    keep({ events: added = [] }) {
+      for (const event of added) events.set(event.id, event);
+    },
+    async close() {},
+  };
+}
+
+/** Says in the header of the file whose it is: "CGst". */
+const APPLICATION = 0x43477374;
+
+const schema = `
+  CREATE TABLE IF NOT EXISTS items (id TEXT PRIMARY KEY, title TEXT NOT NULL);
+  CREATE TABLE IF NOT EXISTS events (
+    id TEXT PRIMARY KEY, user TEXT NOT NULL, item TEXT NOT NULL, label INTEGER NOT NULL, timestamp INTEGER NOT NULL
+  );
+  PRAGMA application_id = ${APPLICATION};
+  PRAGMA user_version = 1;
+`;
+
+type Row = readonly (string | number)[];
+
+const eventOf = ([id, user, item, label, timestamp]: Row): StoredEvent => ({
+  id: String(id),
+  user: String(user),
+  item: String(item),
+  label: label === 1 ? 1 : 0,
+  timestamp: Number(timestamp),
+});
+
+/**
+ * Opens the state file, or makes it. Every `keep` is on the disk when it returns, whatever then happens to the process
+ * or the machine.
+ * @throws InputError for a file that is another's, damaged, or in use by a living process
+ */
+export async function openStateFile(path: string): Promise<Store> {
+  if ((await kindOf(path)) === 'folder') {
+    throw new InputError('is a folder', { code: 'file.kind', place: path, fix: 'name a file' });
+  }
+  if (!existsSync(dirname(path))) {
+    throw new InputError('no such folder', { code: 'file.path', place: dirname(path), fix: 'make it first' });
+  }
+  const lock = await acquireLock(`${path}.lock`, 'state');
+  try {
+    return openLocked(path, lock);
+  } catch (error) {
+    await lock.release();
+    if (error instanceof InputError) throw error;
+    throw new InputError(`not a state file that can be read: ${error instanceof Error ? error.message : ''}`, {
+      ...{ code: 'file.damaged', place: path, fix: 'name another file', cause: error },
+    });
+  }
+}
+
+function openLocked(path: string, lock: Lock): Store {
+  const isNew = !existsSync(path);
+  const database = new Database(path);
+  const number = (pragma: string) => Number((database.prepare(`PRAGMA ${pragma}`).raw().get() as Row)[0]);
+  try {
+    if (!isNew && number('application_id') !== APPLICATION && number('schema_version') > 0) {
+      throw new InputError('is a database of another program', {
+        code: 'file.kind',
+        place: path,
+        fix: 'name another file',
+      });
+    }
+    if (number('user_version') > 1) {
+      throw new InputError('was written by a newer version of this program', { code: 'file.kind', place: path });
+    }
+    // A commit is on the disk before it returns, also when the power fails.
+    database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;');
+    database.exec(schema);
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+  const items = (database.prepare('SELECT id, title FROM items ORDER BY rowid').raw().all() as Row[]).map(
+    ([id, title]): StoredItem => ({ id: String(id), title: String(title) }),
+  );
+  const columns = 'id, user, item, label, timestamp';
+  const events = (database.prepare(`SELECT ${columns} FROM events ORDER BY rowid`).raw().all() as Row[]).map(eventOf);
+  const find = database.prepare(`SELECT ${columns} FROM events WHERE id = ?`).raw();
+  const addEvent = database.prepare(`INSERT INTO events (${columns}) VALUES (?, ?, ?, ?, ?)`);
+  const addItem = database.prepare('INSERT OR IGNORE INTO items (id, title) VALUES (?, ?)');
+  return {
+    kept: { items, events },
+    event(id) {
+      const row = find.get(id) as Row | undefined;
+      return row && eventOf(row);
+    },
+    keep({ events: added = [], items: titled = [] }) {
+      database.exec('BEGIN IMMEDIATE');
+      try {
+        for (const { id, title } of titled) addItem.run(id, title);
+        for (const { id, user, item, label, timestamp } of added) addEvent.run(id, user, item, label, timestamp);
+        database.exec('COMMIT');
+      } catch (error) {
+        if (database.inTransaction) database.exec('ROLLBACK');
+        throw error;
+      }
+    },
+    async close() {
+      database.close();
+      await lock.release();
+    },
+  };
+}
