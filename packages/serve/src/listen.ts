@@ -53,19 +53,26 @@ export async function listen(server: Server, options: ListenOptions = {}): Promi
   const http = createHttp({
     ...{ ...timeouts, keepAliveTimeout: idleTimeout, connectionsCheckingInterval: CHECK_INTERVAL },
     noDelay: true,
+    // Checked below, where the answer has a body.
+    requireHostHeader: false,
   });
   http.maxConnections = connections;
   let isClosing = false;
-  const respond = getRequestListener(server.app.fetch, {
+  const answer = async (request: Request, bindings: object) => {
+    const response = await server.app.fetch(request, bindings);
+    if (isClosing) response.headers.set('connection', 'close');
+    return response;
+  };
+  const respond = getRequestListener(answer, {
     overrideGlobalObjects: false,
     // A request that hono is not asked at all: its host or target is none.
     errorHandler: () => plainProblem('invalid', 'not a request'),
   });
   http.on('request', (request: IncomingMessage, response: ServerResponse) => {
-    if (isClosing) response.setHeader('connection', 'close');
     void respond(request, response);
   });
-  // A client that waits for leave before it sends a body gets it; other expectations are refused by Node itself.
+  // An expectation that nobody knows may be ignored.
+  http.on('checkExpectation', (request, response) => void http.emit('request', request, response));
   http.on('upgrade', (_request, socket: Socket) => socket.end(rawProblem('invalid', 'no such protocol')));
   http.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     if (!socket.writable || error.code === 'ECONNRESET') return socket.destroy();

@@ -8,7 +8,7 @@ type Json = Record<string, unknown>;
 
 /** JSON Schema of a schema, without the keys that belong to a document of its own. */
 function jsonSchema(schema: z.ZodType, io: 'input' | 'output'): Json {
-  const { $schema: _, id: __, ...rest } = z.toJSONSchema(schema, { io }) as Json;
+  const { $schema: _, ...rest } = z.toJSONSchema(schema, { io }) as Json;
   return rest;
 }
 
@@ -16,14 +16,14 @@ function jsonSchema(schema: z.ZodType, io: 'input' | 'output'): Json {
 function componentsOf(schemas: readonly [z.ZodType, 'input' | 'output'][]): Json {
   const found: Json = {};
   for (const [schema, io] of schemas) {
-    const name = schema.meta()?.id;
+    const name = schema.meta()?.title;
     if (name !== undefined) found[name] = jsonSchema(schema, io);
   }
   return found;
 }
 
 const content = (schema: z.ZodType): Json => ({
-  'application/json': { schema: { $ref: `#/components/schemas/${schema.meta()?.id}` } },
+  'application/json': { schema: { $ref: `#/components/schemas/${schema.meta()?.title}` } },
 });
 
 /** Parameters of a path or query. */

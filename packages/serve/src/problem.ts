@@ -70,7 +70,9 @@ export function problemBody({ code, message, details: { path, fix } }: Problem, 
 
 /** The text without paths of this machine: `/srv/runs/a.csv: no such file` becomes `[path]: no such file`. */
 export function withoutPaths(text: string): string {
-  return text.replace(/(?:\b[A-Za-z]:|\\|(?<![\w/.:<])\/)[\\/]?[\w.@%+~-]+(?:[\\/][\w.@%+~ -]*[\w.@%+~-])*/g, '[path]');
+  return text
+    .replace(/(['"`])[^'"`\n]*[\\/][^'"`\n]*\1/g, '$1[path]$1')
+    .replace(/[\w.@~-]*(?:\b[A-Za-z]:)?[\\/][^\s'"`,;:)]+/g, '[path]');
 }
 
 /** Whether the GPU is gone: nothing works in this process any more. */

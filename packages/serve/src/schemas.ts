@@ -77,7 +77,7 @@ export const recommendBody = z
     message: 'goes with history, not with user',
     path: ['dislikes'],
   })
-  .meta({ id: 'Recommend', oneOf: [{ required: ['user'] }, { required: ['history'] }] });
+  .meta({ title: 'Recommend', oneOf: [{ required: ['user'] }, { required: ['history'] }] });
 
 /** The answer to POST /v1/recommend. */
 export const recommendAnswer = z
@@ -106,7 +106,7 @@ export const recommendAnswer = z
     took,
     model,
   })
-  .meta({ id: 'Recommendations' });
+  .meta({ title: 'Recommendations' });
 
 /** POST /v1/score. */
 export const scoreBody = z
@@ -116,7 +116,7 @@ export const scoreBody = z
       .min(1)
       .max(1000),
   })
-  .meta({ id: 'Pairs' });
+  .meta({ title: 'Pairs' });
 
 /** The answer to POST /v1/score. */
 export const scoreAnswer = z
@@ -128,7 +128,7 @@ export const scoreAnswer = z
     took,
     model,
   })
-  .meta({ id: 'Scores' });
+  .meta({ title: 'Scores' });
 
 /** The item of GET /v1/similar/{item} and GET /v1/items/{item}. */
 export const itemParams = z.strictObject({ item: itemId });
@@ -144,7 +144,7 @@ export const similarAnswer = z
     took,
     model,
   })
-  .meta({ id: 'Similar' });
+  .meta({ title: 'Similar' });
 
 /** POST /v1/items. */
 export const itemsBody = z
@@ -154,7 +154,7 @@ export const itemsBody = z
       .min(1)
       .max(1000),
   })
-  .meta({ id: 'NewItems' });
+  .meta({ title: 'NewItems' });
 
 /** The answer to POST /v1/items. */
 export const itemsAdded = z
@@ -165,7 +165,7 @@ export const itemsAdded = z
     took,
     model,
   })
-  .meta({ id: 'ItemsAdded' });
+  .meta({ title: 'ItemsAdded' });
 
 /** POST /v1/events. */
 export const eventsBody = z
@@ -189,7 +189,7 @@ export const eventsBody = z
       .min(1)
       .max(1000),
   })
-  .meta({ id: 'Events' });
+  .meta({ title: 'Events' });
 
 /** The answer to POST /v1/events. */
 export const eventsTaken = z
@@ -199,7 +199,7 @@ export const eventsTaken = z
     took,
     model,
   })
-  .meta({ id: 'EventsTaken' });
+  .meta({ title: 'EventsTaken' });
 
 const query = z.string().max(200).optional();
 const limit = count(1, 1000, 50).describe('The most to give.');
@@ -207,7 +207,7 @@ const limit = count(1, 1000, 50).describe('The most to give.');
 /** The query of GET /v1/users. */
 export const usersQuery = z.strictObject({ query: query.describe('Part of the id, in any case.'), limit });
 /** The answer to GET /v1/users. */
-export const usersAnswer = z.strictObject({ users: z.array(userId), took, model }).meta({ id: 'Users' });
+export const usersAnswer = z.strictObject({ users: z.array(userId), took, model }).meta({ title: 'Users' });
 
 /** The user of GET /v1/users/{id}. */
 export const userParams = z.strictObject({ id: userId });
@@ -229,17 +229,17 @@ export const userAnswer = z
     took,
     model,
   })
-  .meta({ id: 'User' });
+  .meta({ title: 'User' });
 
 /** The query of GET /v1/items. */
 export const itemsQuery = z.strictObject({ query: query.describe('Part of id or title, in any case.'), limit });
 /** The answer to GET /v1/items. */
-export const itemsAnswer = z.strictObject({ items: z.array(item), took, model }).meta({ id: 'Items' });
+export const itemsAnswer = z.strictObject({ items: z.array(item), took, model }).meta({ title: 'Items' });
 /** The answer to GET /v1/items/{item}. */
-export const itemAnswer = item.extend({ took, model }).meta({ id: 'Item' });
+export const itemAnswer = item.extend({ took, model }).meta({ title: 'Item' });
 
 /** The answer to GET /healthz. */
-export const healthAnswer = z.strictObject({ ok: z.literal(true) }).meta({ id: 'Health' });
+export const healthAnswer = z.strictObject({ ok: z.literal(true) }).meta({ title: 'Health' });
 /** The answer to GET /readyz. */
 export const readyAnswer = z
   .strictObject({
@@ -249,7 +249,7 @@ export const readyAnswer = z
     parts: z.strictObject({ cf: z.boolean(), llm: z.boolean() }).describe('Parts of a score that the run can give.'),
     model,
   })
-  .meta({ id: 'Readiness' });
+  .meta({ title: 'Readiness' });
 
 /** Every refusal. */
 export const problemAnswer = z
@@ -262,4 +262,4 @@ export const problemAnswer = z
     }),
     requestId: z.string().describe('As in the header x-request-id.'),
   })
-  .meta({ id: 'Problem' });
+  .meta({ title: 'Problem' });

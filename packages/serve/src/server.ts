@@ -154,13 +154,15 @@ export async function createServer(run: LiveRun, options: ServeOptions = {}): Pr
     methods.set(path, [...(methods.get(path) ?? []), endpoint.method, ...(endpoint.method === 'GET' ? ['HEAD'] : [])]);
   }
   for (const file of readPage(settings.page ?? pageFolder())) {
-    app.get(file.path, (c) => {
+    // Where the app is mounted below a path, relative links need the name.
+    const paths = file.path === '/' ? ['/', '/index.html'] : [file.path];
+    app.on('GET', paths, (c) => {
       c.set('endpoint', file.path);
       const own = { etag: file.etag, 'cache-control': file.cache, 'content-security-policy': PAGE_POLICY };
       if (c.req.header('if-none-match') === file.etag) return c.body(null, 304, own);
       return c.body(file.bytes, 200, { ...own, 'content-type': file.type });
     });
-    methods.set(file.path, ['GET', 'HEAD']);
+    for (const path of paths) methods.set(path, ['GET', 'HEAD']);
   }
   for (const [path, allowed] of methods) {
     app.all(path, (c) => {
