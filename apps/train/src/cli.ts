@@ -17,6 +17,7 @@ import { registerPredict } from './commands/predict';
 import { registerRecommend } from './commands/recommend';
 import { registerReport } from './commands/report';
 import { registerReproduce } from './commands/reproduce';
+import { registerServe } from './commands/serve';
 import { registerSimilar } from './commands/similar';
 import { registerTokenize } from './commands/tokenize';
 import { registerTrain } from './commands/train';
@@ -39,6 +40,7 @@ export const crossgate: ProgramDeclaration = {
     registerEvaluate,
     registerPredict,
     registerRecommend,
+    registerServe,
     registerSimilar,
     registerVectors,
     registerCompare,

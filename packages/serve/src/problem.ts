@@ -22,7 +22,10 @@ export const problemCodes = {
   stopping: [503, 'The server is stopping.'],
   lost: [503, 'The GPU was lost or does not answer; the process ends and must be started anew.'],
   state: [503, 'The state file cannot be written; nothing was taken.'],
-  deadline: [504, 'The deadline passed, and the run has no CF whose order could be given instead.'],
+  deadline: [
+    504,
+    'The deadline passed, and CF cannot answer instead: the run has none, or it knows nothing of an item.',
+  ],
 } as const satisfies Record<string, readonly [status: number, meaning: string]>;
 
 /** A code of a refusal. */

@@ -6,6 +6,7 @@
  * nearest deadline first. The quick lane gives what takes milliseconds: orders of CF in place of lists that would come
  * too late, and similar items.
  */
+import { InputError } from '@crossgate/core';
 import { isLost, Problem } from './problem';
 
 /** How much is computed: all, or the order of CF alone. */
@@ -87,6 +88,9 @@ const HALF_LIFE = 10_000;
 
 const now = () => performance.now();
 const lane = (name: Lane['name'], effort: Effort): Lane => ({ name, effort, waiting: new Map(), busy: false });
+
+const deadlineProblem = () =>
+  new Problem('deadline', 'the deadline passed, and CF cannot answer', { fix: 'allow more: x-deadline-ms' });
 
 /** See the file. */
 export class Queue {
@@ -237,7 +241,7 @@ export class Queue {
       waiter.settle({ error: this.#busy() });
     } else if (task.canStop) {
       this.#take(waiter);
-      waiter.settle({ error: new Problem('deadline', 'the deadline passed', { fix: 'allow more: x-deadline-ms' }) });
+      waiter.settle({ error: deadlineProblem() });
     }
     this.#checkIdle();
   }
@@ -252,7 +256,9 @@ export class Queue {
   #refuse(group: Group, error: unknown): void {
     for (const waiter of group.waiters) {
       waiter.group = undefined;
-      waiter.settle({ error });
+      // CF alone cannot answer everything that the language model can.
+      const isLate = waiter.degraded && error instanceof InputError;
+      waiter.settle({ error: isLate ? deadlineProblem() : error });
     }
     group.waiters.clear();
   }
