@@ -1,4 +1,5 @@
 /** What happens between a request and the model: sharing, deadlines, limits, a lost GPU. */
+import { InputError } from '@crossgate/core';
 import { expect, it } from 'vitest';
 import { serverOf } from './ask';
 import { type FakeCall, fakeRun, lostError } from './fake-run';
@@ -89,6 +90,18 @@ it('gives scores of CF when the deadline passes', async () => {
   const { status, body } = await post('/v1/score', { pairs: [{ user: 'u1', item: 'i5' }] });
   expect({ status, degraded: body.degraded }).toEqual({ status: 200, degraded: true });
   expect(body.scores[0].score).toBe(body.scores[0].cf);
+});
+
+it('says that the deadline passed where CF alone cannot answer', async () => {
+  const run = fakeRun({ llmMs: FOREVER });
+  const score = run.score.bind(run);
+  run.score = (person, items, options) =>
+    options?.effort === 'cf'
+      ? Promise.reject(new InputError('came after the training'))
+      : score(person, items, options);
+  const { post } = await serverOf({ deadline: 30 }, run);
+  const { status, body } = await post('/v1/score', { pairs: [{ user: 'u1', item: 'i5' }] });
+  expect({ status, code: body.error.code }).toEqual({ status: 504, code: 'deadline' });
 });
 
 it('answers in time those who wait behind a long call, the nearest deadline first', async () => {
