@@ -175,6 +175,8 @@ An error of Crossgate says what is wrong, where, and what to do about it. For pe
 with \`code\`, \`fix\`, \`place\` and a whole \`message\`, and \`explainError\` gives what \`--json\` prints. Codes are stable:
 rely on them, not on the words. Exit codes: 0 done, 1 failed, 2 input to change, 3 no GPU, 130 interrupted.
 
+Answers of \`crossgate serve\` have [codes of their own](../packages/serve/README.md#refusals).
+
 | code | meaning | exit code | class |
 | --- | --- | --- | --- |
 ${rows.join('\n')}

@@ -25,7 +25,7 @@ it('names codes as area.kind, and says what each means', () => {
 });
 
 it('gives a code to every refusal of the packages that read what users name', () => {
-  const upper = /^(apps\/(train|bench)|packages\/(experiment|files|hub|report|terminal))\//;
+  const upper = /^(apps\/(train|bench)|packages\/(experiment|files|hub|report|serve|terminal))\//;
   expect(uncoded().filter((place) => upper.test(place))).toEqual([]);
 });
 

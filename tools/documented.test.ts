@@ -20,6 +20,7 @@ const packages = [
   'kernels',
   'llm',
   'report',
+  'serve',
   'tensor',
   'terminal',
 ];

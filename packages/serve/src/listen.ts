@@ -31,6 +31,7 @@ export interface ListenOptions {
 export interface Listening extends AsyncDisposable {
   /** Such as `http://127.0.0.1:8080`. */
   readonly url: string;
+  /** The one that was asked for, or the free one that was found. */
   readonly port: number;
   /**
    * Takes no more connections, answers what has begun, and closes the server.
