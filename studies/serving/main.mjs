@@ -1,0 +1,186 @@
+// How fast `crossgate serve` answers, what it does beyond its limits, and what hostile requests and kills do to it.
+// Needs finished runs:
+//   npm run -s example -- studies/serving/main.mjs OUT NAME=RUN… [--seconds 10] [--requests 20000] [--kills 10] [--only PART,…]
+// Parts: ladder, steady, overload, memory, hostile, kills. Loopback only. About 4 minutes a run with the defaults.
+import { execFileSync } from 'node:child_process';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { cpus, release, tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { sendHostile } from './hostile.mjs';
+import { killDuringEvents } from './kills.mjs';
+import { load } from './load.mjs';
+import { startServer } from './server.mjs';
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    seconds: { type: 'string', default: '10' },
+    requests: { type: 'string', default: '20000' },
+    hostile: { type: 'string', default: '2000' },
+    kills: { type: 'string', default: '10' },
+    only: { type: 'string', default: 'ladder,steady,overload,memory,hostile,kills' },
+  },
+});
+const [out, ...named] = positionals;
+if (out === undefined || named.length === 0 || named.some((text) => !text.includes('='))) {
+  process.stderr.write('usage: main.mjs OUT NAME=RUN… (see the head of the file)\n');
+  process.exit(2);
+}
+const seconds = Number(values.seconds);
+const parts = new Set(values.only.split(','));
+const say = (text) => process.stderr.write(`${text}\n`);
+
+/** Bodies that ask lists of ten for many users. */
+async function bodiesOf(url) {
+  const answer = await fetch(`${url}/v1/users?limit=1000`);
+  const { users } = await answer.json();
+  return users.map((user) => JSON.stringify({ user, top: 10 }));
+}
+
+/** Measures one run. */
+async function measure(name, run) {
+  const folder = await mkdtemp(join(tmpdir(), 'crossgate-serving-'));
+  const state = join(folder, 'state.db');
+  const server = await startServer(run, ['--state', state]);
+  const { url } = server;
+  const bodies = await bodiesOf(url);
+  const found = { name, method: server.method, adapter: server.adapter, parts: server.parts, users: bodies.length };
+  try {
+    say(`${name}: warm-up`);
+    await load(url, bodies, { seconds: Math.min(3, seconds), connections: 2 });
+    if (parts.has('ladder')) {
+      found.ladder = [];
+      for (const connections of [1, 2, 4, 8, 16, 32]) {
+        const rung = await load(url, bodies, { seconds, connections });
+        found.ladder.push(rung);
+        say(`${name}: ${connections} at a time: ${rung.perSecond} a second, p99 ${rung.p99} ms`);
+      }
+    }
+    if (parts.has('steady')) {
+      found.steady = await load(url, bodies, { seconds, connections: 16, rate: 200 });
+      say(`${name}: 200 a second: p50 ${found.steady.p50} ms, p99 ${found.steady.p99} ms`);
+    }
+    if (parts.has('overload')) {
+      const rungs = found.ladder ?? [await load(url, bodies, { seconds, connections: 32 })];
+      const most = Math.max(...rungs.map(({ fullPerSecond }) => fullPerSecond));
+      const rate = Math.max(4, Math.ceil(2 * most));
+      found.overload = { saturation: most, ...(await load(url, bodies, { seconds, connections: 400, rate })) };
+      say(`${name}: ${rate} a second asked, twice what saturates: ${JSON.stringify(found.overload.statuses)}`);
+    }
+    if (parts.has('memory')) {
+      found.memory = await memoryOver(server, bodies, Number(values.requests));
+      say(`${name}: memory by quarters, MB: ${found.memory.quarters.join(', ')}`);
+    }
+    if (parts.has('hostile')) {
+      found.hostile = await sendHostile(server.port, Number(values.hostile));
+      found.hostile.alive = server.alive() && (await fetch(`${url}/readyz`)).status === 200;
+      say(`${name}: hostile requests: ${JSON.stringify(found.hostile.statuses)}`);
+    }
+    found.stop = await server.stop();
+    if (parts.has('kills')) {
+      found.kills = await killDuringEvents(run, join(folder, 'kills.db'), Number(values.kills));
+      say(`${name}: kills: ${JSON.stringify(found.kills)}`);
+    }
+  } finally {
+    await server.kill();
+    await rm(folder, { recursive: true, force: true });
+  }
+  return found;
+}
+
+/** Mean resident memory in each quarter of many requests. */
+async function memoryOver(server, bodies, amount) {
+  const samples = [];
+  const timer = setInterval(() => samples.push(server.memory()), 50);
+  const result = await load(server.url, bodies, { amount, connections: 8 });
+  clearInterval(timer);
+  const quarter = (n) => samples.slice((samples.length * n) / 4, (samples.length * (n + 1)) / 4);
+  const mean = (list) => Math.round(list.reduce((sum, value) => sum + value, 0) / Math.max(1, list.length) / 1e5) / 10;
+  const quarters = [0, 1, 2, 3].map((n) => mean(quarter(n)));
+  return { requests: amount, quarters, lastToSecond: quarters[3] / quarters[1], statuses: result.statuses };
+}
+
+const percent = (value) => `${(100 * value).toFixed(1)} %`;
+const countsOf = (statuses) =>
+  Object.entries(statuses)
+    .map(([status, count]) => `${count} × ${status}`)
+    .join(', ');
+
+/** The page of all results. */
+function page(results, facts) {
+  const lines = [
+    `# Serving`,
+    '',
+    `${facts.date}, commit ${facts.commit}, ${facts.cores} × ${facts.cpu}, Node ${facts.node}.`,
+  ];
+  lines.push('Server and load share the cores. Made by `studies/serving/main.mjs`; times are those of clients.', '');
+  for (const found of results) {
+    const kind = found.parts.llm ? (found.parts.cf ? 'CF and language model' : 'language model') : 'CF alone';
+    lines.push(`## ${found.name}`, '', `${found.method} (${kind}), ${found.adapter}, ${found.users} users.`, '');
+    if (found.ladder) {
+      lines.push(
+        '| at a time | answers a second | of these in full | p50 | p95 | p99 | statuses |',
+        '|---|---|---|---|---|---|---|',
+      );
+      for (const rung of found.ladder) {
+        const times = [rung.p50, rung.p95, rung.p99].map((ms) => `${ms} ms`).join(' | ');
+        lines.push(
+          `| ${rung.connections} | ${rung.perSecond} | ${rung.fullPerSecond} | ${times} | ${countsOf(rung.statuses)} |`,
+        );
+      }
+      lines.push('');
+    }
+    const { steady, overload, memory, hostile, kills } = found;
+    if (steady)
+      lines.push(`- 200 requests a second: p50 ${steady.p50} ms, p95 ${steady.p95} ms, p99 ${steady.p99} ms.`);
+    if (overload) {
+      lines.push(
+        `- ${overload.rate} requests a second, twice what saturates: ${countsOf(overload.statuses)}; ` +
+          `${overload.degraded} of the answers in the order of CF; p99 ${overload.p99} ms.`,
+      );
+    }
+    if (memory) {
+      lines.push(
+        `- Memory over ${memory.requests} requests, by quarters: ${memory.quarters.join(', ')} MB; ` +
+          `the last is ${percent(memory.lastToSecond)} of the second.`,
+      );
+    }
+    if (hostile) {
+      const end = hostile.alive ? 'the same process answers afterwards' : 'THE PROCESS ENDED';
+      lines.push(
+        `- ${hostile.sent} hostile requests: ${countsOf(hostile.statuses)}; ${hostile.faults.length} faults; ${end}.`,
+      );
+    }
+    if (kills) {
+      lines.push(`- ${kills.rounds} kills during events: ${kills.acknowledged} acknowledged, ${kills.lost} lost.`);
+    }
+    lines.push('');
+  }
+  return lines.join('\n');
+}
+
+const git = (...args) => execFileSync('git', args, { encoding: 'utf8' }).trim();
+const facts = {
+  date: new Date().toISOString().slice(0, 10),
+  commit: git('rev-parse', '--short', 'HEAD'),
+  cpu: cpus()[0]?.model.trim() ?? 'unknown',
+  cores: cpus().length,
+  kernel: release(),
+  node: process.versions.node,
+};
+const results = [];
+for (const text of named) {
+  const at = text.indexOf('=');
+  results.push(await measure(text.slice(0, at), resolve(text.slice(at + 1))));
+  await mkdir(out, { recursive: true });
+  await writeFile(join(out, 'serving.json'), `${JSON.stringify({ ...facts, results }, null, 2)}\n`);
+  await writeFile(join(out, 'README.md'), page(results, facts));
+}
+const bad = results.filter(
+  ({ hostile, kills, overload }) =>
+    (hostile && (hostile.faults.length > 0 || !hostile.alive)) ||
+    (kills && kills.lost > 0) ||
+    (overload && Object.keys(overload.statuses).some((status) => status !== '200' && status !== '429')),
+);
+process.exit(bad.length > 0 ? 1 : 0);
