@@ -17,7 +17,7 @@ export interface ServeOptions {
   readonly deadline?: number;
   /** Requests that may wait for the model; more are answered with 429. Default: 256. */
   readonly queue?: number;
-  /** Milliseconds that an idle server waits for requests that share work with the first one. Default: 2. */
+  /** Milliseconds that an idle server with a language model waits for requests to share work with. Default: 2. */
   readonly batchWait?: number;
   /** Milliseconds after which a call that does not end counts as a lost GPU. Default: 120,000. */
   readonly hangAfter?: number;

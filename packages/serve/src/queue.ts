@@ -276,7 +276,10 @@ export class Queue {
 
   async #work(where: Lane): Promise<void> {
     const { batchWait } = this.#options;
-    if (batchWait > 0 && where === this.#full) await new Promise((resolve) => setTimeout(resolve, batchWait));
+    if (where === this.#full) {
+      // Requests of one moment are seen together in any case.
+      await new Promise((resolve) => (batchWait > 0 ? setTimeout(resolve, batchWait) : setImmediate(resolve)));
+    }
     for (let group = this.#next(where); group; group = this.#next(where)) {
       // A call that would end after the deadline only keeps others from being in time.
       if (where === this.#full && group.task.canDegrade) {

@@ -75,7 +75,8 @@ export async function createServer(run: LiveRun, options: ServeOptions = {}): Pr
   );
   const queue = new Queue({
     limit: settings.queue,
-    batchWait: settings.batchWait,
+    // CF alone answers sooner than the wait would end.
+    batchWait: run.parts.llm ? settings.batchWait : 0,
     hangAfter: settings.hangAfter,
     onCall: (...call) => metrics.onCall(...call),
     onDegrade: (task) => metrics.onDegrade(task),
