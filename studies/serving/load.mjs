@@ -1,45 +1,109 @@
-// Load of recommend requests by autocannon, with every time and answer counted.
+// Load of recommend requests, with every time and answer counted: by autocannon, each connection one request after
+// another; and at a rate that does not wait for answers, with times from when a request was due.
+import { Agent, request } from 'node:http';
 import autocannon from 'autocannon';
 
 const rounded = (ms) => Math.round(ms * 10) / 10;
 
-/**
- * @param {string} url of the server
- * @param {readonly string[]} bodies taken in turn
- * @param {{ seconds?: number, amount?: number, connections: number, rate?: number }} how long, how many, how often
- */
-export async function load(url, bodies, { seconds, amount, connections, rate }) {
+/** Counts answers. */
+function counter() {
   const times = [];
   const statuses = {};
   let [degraded, full] = [0, 0];
+  return {
+    status(status, ms) {
+      statuses[status] = (statuses[status] ?? 0) + 1;
+      if (status === 200) times.push(ms);
+    },
+    body(text) {
+      if (text.includes('"degraded":true')) degraded++;
+      else if (text.includes('"basis"')) full++;
+    },
+    result(seconds) {
+      times.sort((a, b) => a - b);
+      const at = (share) => rounded(times[Math.min(times.length - 1, Math.floor(share * times.length))] ?? 0);
+      return {
+        ...{ p50: at(0.5), p95: at(0.95), p99: at(0.99), most: at(1), statuses, degraded },
+        perSecond: rounded(times.length / seconds),
+        fullPerSecond: rounded(full / seconds),
+      };
+    },
+  };
+}
+
+const headers = { 'content-type': 'application/json' };
+
+/**
+ * Some connections, each with one request after another.
+ * @param {string} url of the server
+ * @param {readonly string[]} bodies taken in turn; every connection begins elsewhere
+ * @param {{ seconds?: number, amount?: number, connections: number }} how long, or how many
+ */
+export async function load(url, bodies, { seconds, amount, connections }) {
+  const count = counter();
   const began = performance.now();
+  let clients = 0;
   const instance = autocannon({
-    ...{ url: `${url}/v1/recommend`, method: 'POST', connections, timeout: 30 },
-    headers: { 'content-type': 'application/json' },
-    requests: bodies.map((body) => ({ body })),
+    ...{ url: `${url}/v1/recommend`, method: 'POST', connections, timeout: 30, headers },
     ...(amount === undefined ? { duration: seconds } : { amount }),
-    ...(rate !== undefined && { overallRate: rate }),
+    requests: [{ body: bodies[0] }],
     setupClient(client) {
-      client.on('body', (body) => {
-        const text = String(body);
-        if (text.includes('"degraded":true')) degraded++;
-        else if (text.includes('"basis"')) full++;
-      });
+      // Connections that asked for the same people at the same time would share work.
+      const first = Math.floor((bodies.length * clients++) / connections);
+      client.setRequests([...bodies.slice(first), ...bodies.slice(0, first)].map((body) => ({ body })));
+      client.on('body', (body) => count.body(String(body)));
     },
   });
-  instance.on('response', (_client, status, _bytes, time) => {
-    statuses[status] = (statuses[status] ?? 0) + 1;
-    if (status === 200) times.push(time);
-  });
+  instance.on('response', (_client, status, _bytes, time) => count.status(status, time));
   const { errors, timeouts } = await instance;
-  const passed = (performance.now() - began) / 1000;
-  if (errors > 0) statuses.errors = errors;
-  if (timeouts > 0) statuses.timeouts = timeouts;
-  times.sort((a, b) => a - b);
-  const at = (share) => rounded(times[Math.min(times.length - 1, Math.floor(share * times.length))] ?? 0);
-  return {
-    ...{ connections, rate, p50: at(0.5), p95: at(0.95), p99: at(0.99), most: at(1), statuses, degraded },
-    perSecond: rounded(times.length / passed),
-    fullPerSecond: rounded(full / passed),
-  };
+  if (errors > 0) count.status('errors');
+  if (timeouts > 0) count.status('timeouts');
+  return { connections, ...count.result((performance.now() - began) / 1000) };
+}
+
+/**
+ * Requests at a rate, whatever becomes of those before.
+ * @param {string} url of the server
+ * @param {readonly string[]} bodies taken in turn
+ * @param {{ seconds: number, rate: number }} how long, and requests a second
+ */
+export async function loadAtRate(url, bodies, { seconds, rate }) {
+  const count = counter();
+  const agent = new Agent({ keepAlive: true, maxSockets: 2000 });
+  const open = new Set();
+  const send = (body, due) =>
+    new Promise((resolve) => {
+      const sent = request(`${url}/v1/recommend`, { agent, method: 'POST', headers }, (answer) => {
+        let text = '';
+        answer.setEncoding('utf8');
+        answer.on('data', (chunk) => {
+          text += chunk;
+        });
+        answer.on('end', () => {
+          count.status(answer.statusCode, performance.now() - due);
+          count.body(text);
+          resolve();
+        });
+      });
+      sent.on('error', (error) => {
+        count.status(error.code ?? 'error');
+        resolve();
+      });
+      sent.end(body);
+    });
+  const began = performance.now();
+  for (let n = 0; n < rate * seconds; n++) {
+    const due = began + (1000 * n) / rate;
+    const wait = due - performance.now();
+    if (wait > 1) await new Promise((resolve) => setTimeout(resolve, wait));
+    // Whoever falls behind still lets answers in.
+    else if (n % 16 === 0) await new Promise((resolve) => setImmediate(resolve));
+    const one = send(bodies[(n * 7919) % bodies.length], due);
+    open.add(one);
+    one.then(() => open.delete(one));
+  }
+  await Promise.all(open);
+  const result = count.result((performance.now() - began) / 1000);
+  agent.destroy();
+  return { rate, ...result };
 }

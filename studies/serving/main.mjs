@@ -9,7 +9,7 @@ import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { sendHostile } from './hostile.mjs';
 import { killDuringEvents } from './kills.mjs';
-import { load } from './load.mjs';
+import { load, loadAtRate } from './load.mjs';
 import { startServer } from './server.mjs';
 
 const { values, positionals } = parseArgs({
@@ -58,14 +58,14 @@ async function measure(name, run) {
       }
     }
     if (parts.has('steady')) {
-      found.steady = await load(url, bodies, { seconds, connections: 16, rate: 200 });
+      found.steady = await loadAtRate(url, bodies, { seconds, rate: 200 });
       say(`${name}: 200 a second: p50 ${found.steady.p50} ms, p99 ${found.steady.p99} ms`);
     }
     if (parts.has('overload')) {
       const rungs = found.ladder ?? [await load(url, bodies, { seconds, connections: 32 })];
       const most = Math.max(...rungs.map(({ fullPerSecond }) => fullPerSecond));
       const rate = Math.max(4, Math.ceil(2 * most));
-      found.overload = { saturation: most, ...(await load(url, bodies, { seconds, connections: 400, rate })) };
+      found.overload = { saturation: most, ...(await loadAtRate(url, bodies, { seconds, rate })) };
       say(`${name}: ${rate} a second asked, twice what saturates: ${JSON.stringify(found.overload.statuses)}`);
     }
     if (parts.has('memory')) {
