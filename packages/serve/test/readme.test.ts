@@ -14,8 +14,8 @@ const readme = await readFile(join(import.meta.dirname, '../README.md'), 'utf8')
 
 it('shows a client in ten lines that runs', async () => {
   const [, client = ''] = /^```ts\n([\s\S]*?)^```/m.exec(readme) ?? [];
-  const statements = client.trim().split('\n');
-  expect(statements.length).toBeLessThanOrEqual(10);
+  const statements = client.split('\n').filter((line) => line.trim() !== '');
+  expect(statements).toHaveLength(10);
   const { code } = await transform(client, { loader: 'ts', format: 'esm' });
   const folder = await folderWith();
   await writeFile(join(folder, 'client.mjs'), code);
@@ -27,7 +27,7 @@ it('shows a client in ten lines that runs', async () => {
       env: { ...process.env, CROSSGATE_URL: listening.url, CROSSGATE_TOKEN: token },
     });
   const { stdout } = await run('u1');
-  expect(stdout).toMatch(/^(0\.\d{3} Title \d+\n){5}[0-9a-f-]{36}\n$/);
+  expect(stdout).toMatch(/^(0\.\d{3} Title \d+\n){5}$/);
   await expect(run('nobody')).rejects.toThrow(/unknown-user: no such user/);
 });
 
