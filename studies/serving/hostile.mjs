@@ -5,7 +5,12 @@ import { build } from 'esbuild';
 
 const source = fileURLToPath(new URL('../../packages/serve/test/hostile-requests.ts', import.meta.url));
 
-/** Everything that the server says to some bytes until it closes; after 20 s this side does. */
+/**
+ * Everything that the server says to some bytes until it closes; after 20 s this side does.
+ * @param {number} port
+ * @param {string} wire latin1
+ * @returns {Promise<string>}
+ */
 function exchange(port, wire) {
   return new Promise((resolve) => {
     const socket = connect(port, '127.0.0.1');
@@ -31,10 +36,13 @@ function exchange(port, wire) {
  */
 export async function sendHostile(port, count) {
   const { outputFiles } = await build({ entryPoints: [source], write: false, format: 'esm' });
-  const module = `data:text/javascript;base64,${Buffer.from(outputFiles[0].contents).toString('base64')}`;
+  const module = `data:text/javascript;base64,${Buffer.from(outputFiles[0]?.contents ?? []).toString('base64')}`;
+  /** @type {{ hostileRequests: () => { name: string, wire: string }[] }} */
   const { hostileRequests } = await import(module);
   const all = hostileRequests().slice(0, count);
+  /** @type {Record<string, number>} */
   const statuses = {};
+  /** @type {{ name: string, answer: string }[]} */
   const faults = [];
   const next = all[Symbol.iterator]();
   const send = async () => {

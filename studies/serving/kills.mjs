@@ -1,6 +1,11 @@
 // Kills a server while it takes events, and looks whether the next one knows all that were acknowledged.
 import { startServer } from './server.mjs';
 
+/**
+ * @param {string} url of the server
+ * @param {readonly object[]} events
+ * @returns {Promise<{ accepted: number }>}
+ */
 const post = async (url, events) => {
   const answer = await fetch(`${url}/v1/events`, {
     method: 'POST',
@@ -8,7 +13,7 @@ const post = async (url, events) => {
     body: JSON.stringify({ events }),
   });
   if (answer.status !== 200) throw new Error(`${answer.status}: ${await answer.text()}`);
-  return answer.json();
+  return /** @type {Promise<{ accepted: number }>} */ (answer.json());
 };
 
 /**
@@ -17,16 +22,18 @@ const post = async (url, events) => {
  * @param {number} rounds kills
  */
 export async function killDuringEvents(run, state, rounds) {
+  /** @type {object[]} */
   const acknowledged = [];
   let sent = 0;
   for (let round = 0; round < rounds; round++) {
     const server = await startServer(run, ['--state', state]);
-    const { items } = await (await fetch(`${server.url}/v1/items?limit=100`)).json();
+    const answer = await fetch(`${server.url}/v1/items?limit=100`);
+    const { items } = /** @type {{ items: { item: string }[] }} */ (await answer.json());
     const client = async () => {
       while (server.alive()) {
         const events = Array.from({ length: 5 }, () => {
           const n = sent++;
-          return { id: `e${n}`, user: `u${n % 50}`, item: items[n % items.length].item, label: n % 2, timestamp: n };
+          return { id: `e${n}`, user: `u${n % 50}`, item: items[n % items.length]?.item, label: n % 2, timestamp: n };
         });
         try {
           await post(server.url, events);

@@ -3,25 +3,32 @@
 import { Agent, request } from 'node:http';
 import autocannon from 'autocannon';
 
-const rounded = (ms) => Math.round(ms * 10) / 10;
+const rounded = (/** @type {number} */ ms) => Math.round(ms * 10) / 10;
 
 /** Counts answers. */
 function counter() {
+  /** @type {number[]} */
   const times = [];
+  /** @type {Record<string, number>} */
   const statuses = {};
   let [degraded, full] = [0, 0];
   return {
+    /**
+     * @param {number | string} status
+     * @param {number} [ms]
+     */
     status(status, ms) {
       statuses[status] = (statuses[status] ?? 0) + 1;
-      if (status === 200) times.push(ms);
+      if (status === 200 && ms !== undefined) times.push(ms);
     },
-    body(text) {
+    body(/** @type {string} */ text) {
       if (text.includes('"degraded":true')) degraded++;
       else if (text.includes('"basis"')) full++;
     },
-    result(seconds) {
+    result(/** @type {number} */ seconds) {
       times.sort((a, b) => a - b);
-      const at = (share) => rounded(times[Math.min(times.length - 1, Math.floor(share * times.length))] ?? 0);
+      const at = (/** @type {number} */ share) =>
+        rounded(times[Math.min(times.length - 1, Math.floor(share * times.length))] ?? 0);
       return {
         ...{ p50: at(0.5), p95: at(0.95), p99: at(0.99), most: at(1), statuses, degraded },
         perSecond: rounded(times.length / seconds),
@@ -45,8 +52,8 @@ export async function load(url, bodies, { seconds, amount, connections }) {
   let clients = 0;
   const instance = autocannon({
     ...{ url: `${url}/v1/recommend`, method: 'POST', connections, timeout: 30, headers },
-    ...(amount === undefined ? { duration: seconds } : { amount }),
-    requests: [{ body: bodies[0] }],
+    ...(amount === undefined ? { duration: seconds ?? 10 } : { amount }),
+    requests: [{ body: bodies[0] ?? '' }],
     setupClient(client) {
       // Connections that asked for the same people at the same time would share work.
       const first = Math.floor((bodies.length * clients++) / connections);
@@ -70,7 +77,9 @@ export async function load(url, bodies, { seconds, amount, connections }) {
 export async function loadAtRate(url, bodies, { seconds, rate }) {
   const count = counter();
   const agent = new Agent({ keepAlive: true, maxSockets: 2000 });
+  /** @type {Set<Promise<void>>} */
   const open = new Set();
+  /** @type {(body: string, due: number) => Promise<void>} */
   const send = (body, due) =>
     new Promise((resolve) => {
       const sent = request(`${url}/v1/recommend`, { agent, method: 'POST', headers }, (answer) => {
@@ -80,12 +89,12 @@ export async function loadAtRate(url, bodies, { seconds, rate }) {
           text += chunk;
         });
         answer.on('end', () => {
-          count.status(answer.statusCode, performance.now() - due);
+          count.status(answer.statusCode ?? 0, performance.now() - due);
           count.body(text);
           resolve();
         });
       });
-      sent.on('error', (error) => {
+      sent.on('error', (/** @type {NodeJS.ErrnoException} */ error) => {
         count.status(error.code ?? 'error');
         resolve();
       });
@@ -98,7 +107,7 @@ export async function loadAtRate(url, bodies, { seconds, rate }) {
     if (wait > 1) await new Promise((resolve) => setTimeout(resolve, wait));
     // Whoever falls behind still lets answers in.
     else if (n % 16 === 0) await new Promise((resolve) => setImmediate(resolve));
-    const one = send(bodies[(n * 7919) % bodies.length], due);
+    const one = send(bodies[(n * 7919) % bodies.length] ?? '', due);
     open.add(one);
     one.then(() => open.delete(one));
   }

@@ -29,22 +29,42 @@ if (out === undefined || named.length === 0 || named.some((text) => !text.includ
 }
 const seconds = Number(values.seconds);
 const parts = new Set(values.only.split(','));
-const say = (text) => process.stderr.write(`${text}\n`);
+const say = (/** @type {string} */ text) => process.stderr.write(`${text}\n`);
 
-/** Bodies that ask lists of ten for many users. */
+/** @typedef {Awaited<ReturnType<typeof startServer>>} Server */
+/** @typedef {Awaited<ReturnType<typeof load>> & { rate?: number }} Load */
+/**
+ * What was measured of one run.
+ * @typedef {{ name: string, method: string, adapter: string, parts: Server['parts'], users: number, ladder?: Load[],
+ *   steady?: Awaited<ReturnType<typeof loadAtRate>>,
+ *   overload?: Awaited<ReturnType<typeof loadAtRate>> & { saturation: number },
+ *   memory?: Awaited<ReturnType<typeof memoryOver>>,
+ *   hostile?: Awaited<ReturnType<typeof sendHostile>> & { alive?: boolean },
+ *   stop?: Awaited<ReturnType<Server['stop']>>, kills?: Awaited<ReturnType<typeof killDuringEvents>> }} Found
+ */
+
+/**
+ * Bodies that ask lists of ten for many users.
+ * @param {string} url of the server
+ */
 async function bodiesOf(url) {
   const answer = await fetch(`${url}/v1/users?limit=1000`);
-  const { users } = await answer.json();
+  const { users } = /** @type {{ users: string[] }} */ (await answer.json());
   return users.map((user) => JSON.stringify({ user, top: 10 }));
 }
 
-/** Measures one run. */
+/**
+ * Measures one run.
+ * @param {string} name
+ * @param {string} run path of the run folder
+ */
 async function measure(name, run) {
   const folder = await mkdtemp(join(tmpdir(), 'crossgate-serving-'));
   const state = join(folder, 'state.db');
   const server = await startServer(run, ['--state', state]);
   const { url } = server;
   const bodies = await bodiesOf(url);
+  /** @type {Found} */
   const found = { name, method: server.method, adapter: server.adapter, parts: server.parts, users: bodies.length };
   try {
     say(`${name}: warm-up`);
@@ -73,8 +93,8 @@ async function measure(name, run) {
       say(`${name}: memory by quarters, MB: ${found.memory.quarters.join(', ')}`);
     }
     if (parts.has('hostile')) {
-      found.hostile = await sendHostile(server.port, Number(values.hostile));
-      found.hostile.alive = server.alive() && (await fetch(`${url}/readyz`)).status === 200;
+      const sent = await sendHostile(server.port, Number(values.hostile));
+      found.hostile = { ...sent, alive: server.alive() && (await fetch(`${url}/readyz`)).status === 200 };
       say(`${name}: hostile requests: ${JSON.stringify(found.hostile.statuses)}`);
     }
     found.stop = await server.stop();
@@ -89,25 +109,41 @@ async function measure(name, run) {
   return found;
 }
 
-/** Mean resident memory in each quarter of many requests. */
+/**
+ * Mean resident memory in each quarter of many requests.
+ * @param {Server} server
+ * @param {readonly string[]} bodies
+ * @param {number} amount
+ */
 async function memoryOver(server, bodies, amount) {
+  /** @type {number[]} */
   const samples = [];
   const timer = setInterval(() => samples.push(server.memory()), 50);
   const result = await load(server.url, bodies, { amount, connections: 8 });
   clearInterval(timer);
-  const quarter = (n) => samples.slice((samples.length * n) / 4, (samples.length * (n + 1)) / 4);
-  const mean = (list) => Math.round(list.reduce((sum, value) => sum + value, 0) / Math.max(1, list.length) / 1e5) / 10;
+  const quarter = (/** @type {number} */ n) => samples.slice((samples.length * n) / 4, (samples.length * (n + 1)) / 4);
+  const mean = (/** @type {readonly number[]} */ list) =>
+    Math.round(list.reduce((sum, value) => sum + value, 0) / Math.max(1, list.length) / 1e5) / 10;
   const quarters = [0, 1, 2, 3].map((n) => mean(quarter(n)));
-  return { requests: amount, quarters, lastToSecond: quarters[3] / quarters[1], statuses: result.statuses };
+  return {
+    requests: amount,
+    quarters,
+    lastToSecond: (quarters[3] ?? 0) / (quarters[1] ?? 1),
+    statuses: result.statuses,
+  };
 }
 
-const percent = (value) => `${(100 * value).toFixed(1)} %`;
-const countsOf = (statuses) =>
+const percent = (/** @type {number} */ value) => `${(100 * value).toFixed(1)} %`;
+const countsOf = (/** @type {Record<string, number>} */ statuses) =>
   Object.entries(statuses)
     .map(([status, count]) => `${count} × ${status}`)
     .join(', ');
 
-/** The page of all results. */
+/**
+ * The page of all results.
+ * @param {readonly Found[]} results
+ * @param {{ date: string, commit: string, cores: number, cpu: string, node: string }} facts
+ */
 function page(results, facts) {
   const lines = [
     `# Serving`,
@@ -160,7 +196,7 @@ function page(results, facts) {
   return lines.join('\n');
 }
 
-const git = (...args) => execFileSync('git', args, { encoding: 'utf8' }).trim();
+const git = (/** @type {string[]} */ ...args) => execFileSync('git', args, { encoding: 'utf8' }).trim();
 const facts = {
   date: new Date().toISOString().slice(0, 10),
   commit: git('rev-parse', '--short', 'HEAD'),
@@ -169,6 +205,7 @@ const facts = {
   kernel: release(),
   node: process.versions.node,
 };
+/** @type {Found[]} */
 const results = [];
 for (const text of named) {
   const at = text.indexOf('=');

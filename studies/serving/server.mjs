@@ -14,6 +14,7 @@ export async function startServer(run, args) {
   const child = spawn(process.execPath, [program, 'serve', run, '--port', '0', '--json', '--quiet', ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
+  /** @type {number | string | null | undefined} */
   let code;
   const ended = new Promise((resolve) =>
     child.once('exit', (status, signal) => {
@@ -22,6 +23,7 @@ export async function startServer(run, args) {
     }),
   );
   let text = '';
+  /** @type {{ url: string, port: number, method: string, adapter: string, parts: { cf: boolean, llm: boolean } }} */
   const ready = await new Promise((resolve, reject) => {
     child.stdout.on('data', (chunk) => {
       text += chunk;
