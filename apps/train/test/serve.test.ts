@@ -20,14 +20,10 @@ describe('serve refuses', () => {
     [['--host', '0.0.0.0'], /--host: 0\.0\.0\.0 can be reached from other machines.*--token-file/],
     [['--token-file', 'none.txt'], /none\.txt/],
     [['--token-file', 'short.txt'], /short\.txt: a token is shorter than 16/],
-    [['--events', 'events.csv'], /events\.csv:3: label "2" is not 0 or 1/],
     [['--port', '70000'], /--port/],
     [[], /run/],
   ])('%j', async (args, words) => {
-    const cwd = await folderWith({
-      'short.txt': 'secret\n',
-      'events.csv': 'user,item,label,timestamp\n1,2,1,5\n1,2,2,5\n',
-    });
+    const cwd = await folderWith({ 'short.txt': 'secret\n' });
     const { code, stderr, stdout } = await runCli(['serve', 'run', '--port', '0', ...args], { cwd });
     expect({ code, stdout }, stderr).toEqual({ code: 2, stdout: '' });
     expect(stderr).toMatch(words);

@@ -48,8 +48,8 @@ const item = z.strictObject({ item: itemId, title: z.string(), known });
 export const recommendBody = z
   .strictObject({
     user: userId.optional().describe('Id of a user that the run or an event knows. Either this or `history`.'),
-    history: ids(1000).optional().describe('Ids of liked items, oldest first, of anybody. Either this or `user`.'),
-    dislikes: ids(1000).optional().describe('Ids of disliked items, oldest first; with `history`.'),
+    history: ids(10_000).optional().describe('Ids of liked items, oldest first, of anybody. Either this or `user`.'),
+    dislikes: ids(10_000).optional().describe('Ids of disliked items, oldest first; with `history`.'),
     top,
     candidates: z
       .number()

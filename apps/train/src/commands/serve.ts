@@ -6,9 +6,8 @@ import { readText } from '@crossgate/files';
 import type { CommandContext, Host } from '@crossgate/terminal';
 import { collect, wholeNumber } from '@crossgate/terminal';
 import { type Command, Option } from 'commander';
-import { readEvents } from '../read-events';
 import { sessionOf } from '../session';
-import { parseCount, SET_FOR_RUN } from './options';
+import { NEWER, parseCount, SET_FOR_RUN } from './options';
 
 /** Bytes of a file of tokens. */
 const TOKENS_LIMIT = 2 ** 16;
@@ -19,6 +18,7 @@ interface ServeOptions {
   readonly candidates: number;
   readonly state?: string;
   readonly events?: string;
+  readonly items?: string;
   readonly tokenFile?: string;
   readonly insecure?: boolean;
   readonly cors?: readonly string[];
@@ -39,7 +39,8 @@ export function registerServe(program: Command, host: Host): void {
     .option('--host <address>', 'address to listen on; any but this machine alone needs a token', '127.0.0.1')
     .option('--candidates <n>', 'items that CF hands to the language model', parseCount, 200)
     .option('--state <file>', 'SQLite file that keeps new events and items; made if it is not there')
-    .option('--events <file>', 'CSV of newer events: user, item, label, timestamp')
+    .option(...NEWER.events)
+    .option(...NEWER.items)
     .option('--token-file <file>', 'tokens, one a line, of which a request must bring one; also CROSSGATE_TOKEN')
     .option('--insecure', 'listen on any address without a token')
     .option('--cors <origin>', 'let pages of this origin ask (repeatable)', collect)
@@ -67,14 +68,14 @@ export function registerServe(program: Command, host: Host): void {
         fix: 'name a --token-file, set CROSSGATE_TOKEN, or add --insecure to let everybody in',
       });
     }
-    const events = options.events === undefined ? [] : await readEvents(resolve(cwd, options.events));
+    const { events, items } = options;
     // Ctrl-C stops what is being opened; later it must not stop what is being answered.
     const opening = new AbortController();
     const stopOpening = () => opening.abort();
     if (signal.aborted) stopOpening();
     signal.addEventListener('abort', stopOpening);
     await using session = sessionOf({ ...context, io: { ...context.io, signal: opening.signal } });
-    await using run = await openLiveRun(session, path!, { set: options.set ?? [], events });
+    await using run = await openLiveRun(session, path!, { set: options.set ?? [], files: { events, items } });
     await using server = await createServer(run, {
       ...{ candidates: options.candidates, deadline: options.deadline, queue: options.queue, rate: options.rate },
       ...{ tokens, log: context.log, processMetrics: true, lost: (await session.device()).gpu.lost },
