@@ -142,7 +142,7 @@ describe('the search for a driver', () => {
 });
 
 describe('what goes in', () => {
-  it('lists Dawn for linux-x64 alone, configs, run.sh and licenses', async () => {
+  it('lists Dawn and SQLite for linux-x64 alone, configs, run.sh and licenses', async () => {
     const names = (await listContents(checkout)).map(({ to }) => to);
     expect(names).toEqual(
       expect.arrayContaining([
@@ -151,7 +151,10 @@ describe('what goes in', () => {
         'app/bench/pytorch.py',
       ]),
     );
-    expect(names.filter((name) => name.endsWith('.node'))).toHaveLength(1);
+    expect(names.filter((name) => name.endsWith('.node'))).toEqual([
+      'app/node_modules/webgpu/dist/linux-x64/dawn.node',
+      'app/node_modules/@libsql/linux-x64-gnu/index.node',
+    ]);
     expect(new Set(names).size).toBe(names.length);
   });
 

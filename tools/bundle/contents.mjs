@@ -26,6 +26,7 @@ async function folderEntries(/** @type {string} */ from, /** @type {string} */ t
 export async function listContents(root) {
   const webgpu = join(root, 'packages', 'gpu', 'node_modules', 'webgpu');
   const forReport = join(root, 'packages', 'report', 'node_modules');
+  const libsql = join(root, 'node_modules', '.pnpm', 'node_modules', '@libsql', 'linux-x64-gnu');
   const required = [
     { from: join(root, 'tools', 'bundle', 'run.sh'), to: 'run.sh' },
     { from: join(root, 'docs', 'bundle.md'), to: 'README.md' },
@@ -40,6 +41,11 @@ export async function listContents(root) {
       ...['@resvg/resvg-wasm/package.json', '@resvg/resvg-wasm/index_bg.wasm'],
       ...['package.json', 'LICENSE', 'ttf/DejaVuSans.ttf'].map((name) => `dejavu-fonts-ttf/${name}`),
     ].map((name) => ({ from: join(forReport, name), to: `app/node_modules/${name}` })),
+    // SQLite of the state file of `crossgate serve`: the rest of the package is in the program.
+    ...['package.json', 'index.node'].map((name) => ({
+      from: join(libsql, name),
+      to: `app/node_modules/@libsql/linux-x64-gnu/${name}`,
+    })),
   ];
   const absent = required.filter(({ from }) => !existsSync(from));
   if (absent.length > 0) throw new Error(`bundle: ${absent.map(({ from }) => from).join(', ')}: not there`);

@@ -1,9 +1,9 @@
 /** Where events and new items are kept: a SQLite file, or memory. */
-import { existsSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { InputError } from '@crossgate/core';
 import { acquireLock, kindOf, type Lock } from '@crossgate/files';
-import Database from 'libsql';
+import type Libsql from 'libsql';
 
 /** An event as it is kept. */
 export interface StoredEvent {
@@ -81,9 +81,11 @@ export async function openStateFile(path: string): Promise<Store> {
   if (!existsSync(dirname(path))) {
     throw new InputError('no such folder', { code: 'file.path', place: dirname(path), fix: 'make it first' });
   }
+  // A binary of the platform: loaded for those who keep something.
+  const { default: Database } = await import('libsql');
   const lock = await acquireLock(`${path}.lock`, 'state');
   try {
-    return openLocked(path, lock);
+    return openLocked(Database, path, lock);
   } catch (error) {
     await lock.release();
     if (error instanceof InputError) throw error;
@@ -93,8 +95,10 @@ export async function openStateFile(path: string): Promise<Store> {
   }
 }
 
-function openLocked(path: string, lock: Lock): Store {
+function openLocked(Database: typeof Libsql, path: string, lock: Lock): Store {
   const isNew = !existsSync(path);
+  // What people did is nobody else's business.
+  if (isNew) writeFileSync(path, '', { mode: 0o600 });
   const database = new Database(path);
   const number = (pragma: string) => Number((database.prepare(`PRAGMA ${pragma}`).raw().get() as Row)[0]);
   try {

@@ -1,7 +1,7 @@
 /** Events and items that are kept in a file: at once, once, and whatever happens to the process. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { rm, writeFile } from 'node:fs/promises';
+import { rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { folderWith } from '@crossgate/testing/node';
 import { build } from 'esbuild';
@@ -21,6 +21,7 @@ it('gives the next process what it kept', async () => {
   await first.post('/v1/events', { events: [event('e1'), event('e2', { item: 'n1', label: 0 })] });
   await first.server.close();
   expect(existsSync(`${state}.lock`)).toBe(false);
+  expect((await stat(state)).mode & 0o077).toBe(0);
 
   const second = await serverOf({ state });
   expect((await second.get('/v1/items/n1')).body).toMatchObject({ title: 'New one', known: 'added' });

@@ -74,8 +74,11 @@ export function registerServe(program: Command, host: Host): void {
     const stopOpening = () => opening.abort();
     if (signal.aborted) stopOpening();
     signal.addEventListener('abort', stopOpening);
-    await using session = sessionOf({ ...context, io: { ...context.io, signal: opening.signal } });
-    await using run = await openLiveRun(session, path!, { set: options.set ?? [], files: { events, items } });
+    let isLost = false;
+    const session = sessionOf({ ...context, io: { ...context.io, signal: opening.signal } });
+    await using _session = closing(session, () => isLost);
+    const run = await openLiveRun(session, path!, { set: options.set ?? [], files: { events, items } });
+    await using _run = closing(run, () => isLost);
     await using server = await createServer(run, {
       ...{ candidates: options.candidates, deadline: options.deadline, queue: options.queue, rate: options.rate },
       ...{ tokens, log: context.log, processMetrics: true, lost: (await session.device()).gpu.lost },
@@ -94,10 +97,22 @@ export function registerServe(program: Command, host: Host): void {
       signal.addEventListener('abort', () => done(), { once: true });
     });
     const lost = await Promise.race([stopped, server.lost]);
+    isLost = lost !== undefined;
     await listening.close();
     if (lost && !signal.aborted)
       throw new CrossgateError(`stopped: ${lost.message}`, { code: 'gpu.lost', cause: lost });
   });
+}
+
+/** Closes something that waits for its last call; for a moment only once the GPU is lost, since that call may hang. */
+function closing(thing: AsyncDisposable, isLost: () => boolean): AsyncDisposable {
+  const moment = () => new Promise<void>((resolve) => setTimeout(resolve, 3000).unref());
+  return {
+    async [Symbol.asyncDispose]() {
+      const closed = thing[Symbol.asyncDispose]();
+      await (isLost() ? Promise.race([closed, moment()]) : closed);
+    },
+  };
 }
 
 /** The tokens of the file and of the environment. @throws InputError for a file without any */
