@@ -80,6 +80,8 @@ interface Lane {
   readonly effort: Effort;
   /** Groups whose call has not begun, by key. */
   readonly waiting: Map<string, Group>;
+  /** The group whose call runs. */
+  running: Group | undefined;
   busy: boolean;
 }
 
@@ -87,7 +89,13 @@ interface Lane {
 const HALF_LIFE = 10_000;
 
 const now = () => performance.now();
-const lane = (name: Lane['name'], effort: Effort): Lane => ({ name, effort, waiting: new Map(), busy: false });
+const lane = (name: Lane['name'], effort: Effort): Lane => ({
+  name,
+  effort,
+  waiting: new Map(),
+  running: undefined,
+  busy: false,
+});
 
 const deadlineProblem = () =>
   new Problem('deadline', 'the deadline passed, and CF cannot answer', { fix: 'allow more: x-deadline-ms' });
@@ -169,13 +177,16 @@ export class Queue {
     await new Promise<void>((resolve) => this.#idle.push(resolve));
   }
 
-  /** Takes nothing more, and refuses what waits: the GPU is gone. */
+  /** Takes nothing more, and refuses what waits and what runs: the GPU is gone. */
   fail(error: Error): void {
     if (this.#failure) return;
     this.#failure = error;
-    for (const { waiting } of [this.#full, this.#quick]) {
+    for (const { waiting, running } of [this.#full, this.#quick]) {
       for (const group of waiting.values()) this.#refuse(group, this.#refusal());
       waiting.clear();
+      if (!running) continue;
+      this.#refuse(running, this.#refusal());
+      running.running?.abort(error);
     }
     this.#waiting = 0;
     this.#reportLost(error);
@@ -231,12 +242,11 @@ export class Queue {
 
   #expire(waiter: Waiter): void {
     const { group, task } = waiter;
-    if (!group) return;
+    // What CF gives alone takes milliseconds: it is worth waiting for.
+    if (!group || waiter.degraded) return;
     if (group.lane === this.#full && task.canDegrade) {
       this.#degrade(waiter);
     } else if (!group.running) {
-      // What CF gives alone takes milliseconds: it is worth waiting for.
-      if (waiter.degraded) return;
       this.#take(waiter);
       waiter.settle({ error: this.#busy() });
     } else if (task.canStop) {
@@ -299,6 +309,7 @@ export class Queue {
     this.#waiting -= waiters.size;
     const controller = new AbortController();
     group.running = controller;
+    where.running = group;
     const asked = [...waiters];
     const began = now();
     const { hangAfter, onCall } = this.#options;
@@ -327,6 +338,7 @@ export class Queue {
       } else this.#refuse(group, error);
     } finally {
       clearTimeout(hang);
+      where.running = undefined;
       const ms = now() - began;
       if (where === this.#full) this.#learn(task.name, ms, controller.signal.aborted);
       onCall?.(task.name, where.effort, asked.length, ms);
@@ -341,7 +353,8 @@ export class Queue {
   }
 
   #isIdle(): boolean {
-    return !this.#full.busy && !this.#quick.busy;
+    // A call that hangs is not waited for.
+    return this.#failure !== undefined || (!this.#full.busy && !this.#quick.busy);
   }
 
   #checkIdle(): void {
