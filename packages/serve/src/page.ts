@@ -79,8 +79,8 @@ export function readPage(folder: string): PageFile[] {
 
 function fileOf(path: string, extension: string, bytes: Uint8Array<ArrayBuffer>): PageFile {
   const hash = createHash('sha256').update(bytes).digest('base64url').slice(0, 22);
-  // A name with a hash of the content never changes its content.
-  const isHashed = /-[\w-]{8,}\.\w+$/.test(path) && path !== '/';
+  // The build gives files of assets/ a name with a hash of their content.
+  const isHashed = /^\/assets\/.*-[\w-]{8,}\.\w+$/.test(path);
   return {
     path,
     bytes,

@@ -17,7 +17,7 @@ it('gives the files of the folder by their names, and nothing else', async () =>
   const page = await folderWith({
     'index.html': '<!doctype html><script type="module" src="/assets/page-1a2B3c4d.js"></script>',
     'assets/page-1a2B3c4d.js': 'console.log(1)',
-    'icon.svg': '<svg/>',
+    'touch-icon-of-the-page.svg': '<svg/>',
     'secret.env': 'KEY=1',
   });
   await writeFile(join(page, '..', 'outside.txt'), 'secret');
@@ -30,7 +30,9 @@ it('gives the files of the folder by their names, and nothing else', async () =>
   expect(script.body).toBe('console.log(1)');
   expect(script.headers.get('content-type')).toBe('text/javascript; charset=utf-8');
   expect(script.headers.get('cache-control')).toBe('public, max-age=31536000, immutable');
-  expect((await get('/icon.svg')).headers.get('content-type')).toBe('image/svg+xml');
+  const icon = await get('/touch-icon-of-the-page.svg');
+  expect(icon.headers.get('content-type')).toBe('image/svg+xml');
+  expect(icon.headers.get('cache-control')).toBe('no-cache');
   const etag = index.headers.get('etag')!;
   expect(await get('/', { 'if-none-match': etag })).toMatchObject({ status: 304, body: '' });
   for (const path of [
