@@ -298,6 +298,8 @@ export class Queue {
         if (group.waiters.size === 0) continue;
       }
       await this.#call(group);
+      // What has arrived meanwhile is read, or the limit and the deadlines would not hold for it.
+      if (where.waiting.size > 0) await new Promise((resolve) => setImmediate(resolve));
     }
     where.busy = false;
     this.#checkIdle();

@@ -176,6 +176,18 @@ it('refuses with Retry-After what the queue cannot hold', async () => {
   expect((await Promise.all(held)).map(({ status }) => status)).toEqual([200, 200, 200]);
 });
 
+it('reads new requests between two calls, so that the queue sees all that wait', async () => {
+  const { post, run } = await serverOf({}, { parts: { cf: true, llm: false } });
+  let turns = 0;
+  const seen: number[] = [];
+  run.before = () => {
+    seen.push(turns);
+    setImmediate(() => turns++);
+  };
+  await Promise.all(['u1', 'u2', 'u3'].map((user) => post('/v1/recommend', { user })));
+  expect(seen).toEqual([0, 1, 2]);
+});
+
 it('stops a call for which nobody waits any more', async () => {
   const { server, run } = await serverOf({ deadline: 60_000 }, { llmMs: FOREVER });
   const leaving = new AbortController();
