@@ -50,7 +50,7 @@ export async function load(url, bodies, { seconds, amount, connections }) {
   const count = counter();
   const began = performance.now();
   let clients = 0;
-  const instance = autocannon({
+  const { errors, timeouts } = await autocannon({
     ...{ url: `${url}/v1/recommend`, method: 'POST', connections, timeout: 30, headers },
     ...(amount === undefined ? { duration: seconds ?? 10 } : { amount }),
     requests: [{ body: bodies[0] ?? '' }],
@@ -59,10 +59,9 @@ export async function load(url, bodies, { seconds, amount, connections }) {
       const first = Math.floor((bodies.length * clients++) / connections);
       client.setRequests([...bodies.slice(first), ...bodies.slice(0, first)].map((body) => ({ body })));
       client.on('body', (body) => count.body(String(body)));
+      client.on('response', (status, _bytes, time) => count.status(status, time));
     },
   });
-  instance.on('response', (_client, status, _bytes, time) => count.status(status, time));
-  const { errors, timeouts } = await instance;
   if (errors > 0) count.status('errors');
   if (timeouts > 0) count.status('timeouts');
   return { connections, ...count.result((performance.now() - began) / 1000) };
