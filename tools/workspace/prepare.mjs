@@ -42,7 +42,7 @@ export async function buildKey(folder = root) {
   const paths = ['tsconfig.base.json', 'tools/tsup.base.ts', 'pnpm-lock.yaml', 'turbo.json'];
   for (const path of await workspaceFolders(folder)) {
     paths.push(join(path, 'package.json'), join(path, 'tsup.config.ts'), join(path, 'tsconfig.json'));
-    paths.push(...(await filesUnder(folder, join(path, 'src'))));
+    paths.push(...(await filesUnder(folder, join(path, 'src'))), ...(await filesUnder(folder, join(path, 'page'))));
   }
   const bench = ['tsup.worker.config.ts', 'verify.build.ts'].map((name) => join('apps', 'bench', name));
   paths.push(...bench, ...(await filesUnder(folder, join('packages', 'kernels', 'test'))));
