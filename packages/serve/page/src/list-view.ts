@@ -97,10 +97,10 @@ function rowElement(row: Row, model: ListModel, parts: { cf: boolean; llm: boole
       { class: 'what' },
       titleText(ranked.title, 'h3'),
       own ? element('p', { class: 'tag' }, place === null ? `Your title: ${model.beyond}` : 'Your title') : null,
-      ranked.reasons ? reasonsElement(ranked.reasons) : null,
     ),
     element('dl', { class: 'bars' }, ...bars.map((bar) => barElement(bar, full, isCount))),
     element('div', { class: 'acts' }, button(1), button(0)),
+    ranked.reasons ? reasonsElement(ranked.reasons) : null,
   );
 }
 

@@ -170,7 +170,7 @@ function showHistory() {
   part('history-count').textContent =
     all.length === 0 ? '' : `${counted(likes, 'like')}${dislikes > 0 ? `, ${counted(dislikes, 'dislike')}` : ''}`;
   part('jump').textContent = `History (${all.length})`;
-  part('undo').hidden = person.past.length === 0;
+  part('history-back').hidden = person.past.length === 0;
   part('restore').hidden = !isChanged(person) || person.user === null;
   const note = part('history-note');
   note.hidden = all.length > 0 && !(isChanged(person) && person.user !== null);

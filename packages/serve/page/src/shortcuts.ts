@@ -12,7 +12,11 @@ export interface Shortcut {
 export function setShortcuts(shortcuts: readonly Shortcut[]): void {
   const dialog = part<HTMLDialogElement>('keys-dialog');
   const on = part<HTMLInputElement>('keys-on');
-  const help = { key: '?', says: 'This list', run: () => dialog.showModal() };
+  const open = () => {
+    dialog.showModal();
+    part('keys-close').focus();
+  };
+  const help = { key: '?', says: 'This list', run: open };
   part('help').addEventListener('click', help.run);
   part('keys').append(
     ...[...shortcuts, help].flatMap(({ key, says }) => [

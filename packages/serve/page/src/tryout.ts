@@ -61,6 +61,7 @@ export function createTryout({ api, query, list, changed }: TryoutOptions) {
       const scores = await api.recommend(query(), { top: among.length, among }, signal);
       if (signal.aborted) return;
       answer = scores;
+      said.textContent = '';
       changed();
       const where = part('tried').querySelector(`[data-item="${CSS.escape(newest ?? '')}"]`);
       if (where)
@@ -88,7 +89,11 @@ export function createTryout({ api, query, list, changed }: TryoutOptions) {
   function whereOf(item: string, row: Row | undefined): string {
     const entry = answer?.items.find((candidate) => candidate.item === item);
     if (!entry) return answer ? 'no score' : '…';
-    const place = row ? (row.place === null ? `below ${list()?.items.length}` : `place ${row.place}`) : 'no place';
+    const place = row
+      ? row.place === null
+        ? `below the first ${list()?.items.length}`
+        : `place ${row.place}`
+      : 'not placed';
     return `${place}, ${score(entry.score, answer?.basis === 'popularity')}`;
   }
 

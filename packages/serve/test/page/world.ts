@@ -71,7 +71,7 @@ export class World {
         [likes, 1],
         [dislikes, -1],
       ] as const) {
-        for (const id of ids) vectorOf(`${name} ${id}`).forEach((x, i) => (sum += sign * x * own[i]!));
+        for (const id of ids) for (const [i, x] of vectorOf(`${name} ${id}`).entries()) sum += sign * x * own[i]!;
       }
       return sigmoid(0.3 + (strength * sum) / Math.sqrt(likes.length + dislikes.length + 1));
     };
