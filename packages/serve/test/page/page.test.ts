@@ -272,6 +272,9 @@ describe.skipIf(none)(none ? `the page (${noChromium})` : 'the page in Chromium'
     server.behavior.parts = { cf: false, llm: true };
     await again();
     expect(await names()).toEqual(['LLM']);
+    server.behavior = { parts: { cf: true, llm: true }, bare: true };
+    await again();
+    expect(await names()).toEqual(['Score']);
     server.behavior = { parts: { cf: true, llm: true }, degraded: true };
     await again();
     expect(await page.locator('.notice').textContent()).toContain('this is the order of CF alone');
@@ -340,7 +343,7 @@ describe.skipIf(none)(none ? `the page (${noChromium})` : 'the page in Chromium'
     await rows.first().waitFor();
     await page.getByLabel('Explain').check();
     await page.locator('.reasons').first().waitFor();
-    await page.getByLabel('A title that the run has never seen').fill('The Glass Meridian (2031)');
+    await page.getByLabel('A title that the run has never seen').fill('The Lantern Keeper (2031)');
     await page.keyboard.press('Enter');
     await page.locator('#tried .landed').waitFor();
     await entries
