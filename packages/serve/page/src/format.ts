@@ -23,6 +23,12 @@ export function change(value: number): string {
   return `${Number(text) === 0 ? '±' : value < 0 ? '−' : '+'}${text}`;
 }
 
+/** A message as a sentence: `the GPU was lost` becomes `The GPU was lost.` */
+export function sentence(text: string): string {
+  const end = /[.!?…]$/.test(text) ? '' : '.';
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}${end}`;
+}
+
 /** Milliseconds: 34 ms, 2.1 s. */
 export function duration(ms: number): string {
   return ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;

@@ -46,6 +46,21 @@ export function showRows(list: HTMLElement, model: ListModel): void {
   }
 }
 
+/** Empty rows in place of a list that is on its way. */
+export function showAwaited(list: HTMLElement, count: number): void {
+  list.replaceChildren(
+    ...Array.from({ length: count }, () =>
+      element(
+        'li',
+        { class: 'awaited', 'aria-hidden': true },
+        element('span'),
+        element('span', { class: 'blank' }),
+        element('span', { class: 'blank' }),
+      ),
+    ),
+  );
+}
+
 const rowsOf = (list: HTMLElement) => [...list.children] as HTMLElement[];
 
 /** Which parts any row has: bars of the others are left out. */

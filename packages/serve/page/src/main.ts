@@ -5,7 +5,7 @@ import { element, part } from './dom';
 import { counted, duration } from './format';
 import { showEntries } from './history-view';
 import { Latest } from './latest';
-import { showRows } from './list-view';
+import { showAwaited, showRows } from './list-view';
 import { clearNotices, endProgress, showDegraded, showError, startProgress } from './notices';
 import {
   type Entry,
@@ -40,6 +40,8 @@ const status = part('status');
 
 let person: Person = openPerson(null, []);
 let list: List | null = null;
+/** Whether the list ends because nothing more can be recommended. */
+let isWhole = false;
 /** Order of the list before the last change, while it is still the same person's. */
 let before: readonly string[] = [];
 let moved: ReadonlyMap<string, number | 'new'> = new Map();
@@ -86,6 +88,13 @@ async function open(id: string | null) {
   added = new Set();
   showAll = showAllEntries = false;
   showHistory();
+  // Nothing of the list of somebody else stays under this person's name.
+  list = null;
+  tryout.forget();
+  part('list-title').textContent = `Recommendations for ${id === null ? 'somebody new' : `user ${id}`}`;
+  part('basis').textContent = '';
+  part('more').replaceChildren();
+  showAwaited(part('items'), first);
   await refresh(null);
 }
 
@@ -213,6 +222,7 @@ async function refresh(deed: string | null) {
     const answer = await api.recommend(queryOf(person), { top, exclude, explain: explain.checked }, signal);
     if (signal.aborted) return;
     list = answer;
+    isWhole = answer.items.length < top;
     tryout.forget();
     const order = answer.items.map(({ item }) => item);
     moved = deed === null || before.length === 0 ? new Map() : movements(before, order);
@@ -226,6 +236,7 @@ async function refresh(deed: string | null) {
     part('items').classList.add('stale');
     for (const row of part('items').querySelectorAll('.leaving')) row.classList.remove('leaving');
     status.textContent = '';
+    part('basis').textContent = '';
     showError(error, () => refresh(deed));
     return;
   } finally {
@@ -256,10 +267,8 @@ const basisText: Record<Basis, string> = {
 function showList() {
   if (!list) return;
   const { items, basis, took } = list;
-  part('list-title').textContent =
-    `Recommendations for ${person.user === null ? 'somebody new' : `user ${person.user}`}`;
   part('basis').textContent = `${basisText[basis]} · ${duration(took)}`;
-  const rows = placeTitles(items, tryout.placed(list), items.length < (explain.checked ? first : asked));
+  const rows = placeTitles(items, tryout.placed(list), isWhole);
   const shown = rows.filter(({ own }, i) => showAll || own || i < first);
   const beyond = `below the first ${items.length}`;
   part('items').classList.remove('stale');

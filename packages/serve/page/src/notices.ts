@@ -1,11 +1,12 @@
 /** What is said beside the list: progress, errors with a way on, and lists that are less than was asked for. */
 import { ApiError } from './api';
 import { element, part } from './dom';
+import { sentence } from './format';
 
 /** Says what an error says, or what is strange about it. */
 export function messageOf(error: unknown): { readonly message: string; readonly fix: string | undefined } {
-  if (error instanceof ApiError) return error;
-  return { message: error instanceof Error ? error.message : String(error), fix: undefined };
+  const fix = error instanceof ApiError ? error.fix : undefined;
+  return { message: sentence(error instanceof Error ? error.message : String(error)), fix: fix && sentence(fix) };
 }
 
 /** Shows an error, with a button that asks again. */
@@ -55,17 +56,17 @@ let ticking: ReturnType<typeof setInterval> | undefined;
 export function startProgress(): void {
   clearInterval(ticking);
   const since = performance.now();
-  part('elapsed').textContent = '';
   part('progress').hidden = false;
   part('items').setAttribute('aria-busy', 'true');
   ticking = setInterval(() => {
-    part('elapsed').textContent = `${Math.round((performance.now() - since) / 1000)} s`;
+    part('basis').textContent = `Asking… ${Math.round((performance.now() - since) / 1000)} s`;
   }, 1000);
 }
 
-/** The answer is there, or there will be none. */
+/** The answer is there, or there will be none: then no row waits for it. */
 export function endProgress(): void {
   clearInterval(ticking);
   part('progress').hidden = true;
   part('items').removeAttribute('aria-busy');
+  for (const row of part('items').querySelectorAll('.awaited')) row.remove();
 }

@@ -296,7 +296,7 @@ describe.skipIf(none)(none ? `the page (${noChromium})` : 'the page in Chromium'
     server.behavior.refuse = () => ({ status: 500, body: { error, requestId: 'r-77' } });
     await page.keyboard.press('r');
     const alert = page.getByRole('alert');
-    await expect.poll(() => alert.textContent()).toContain('the GPU was <i>lost</i> start the server again');
+    await expect.poll(() => alert.textContent()).toContain('The GPU was <i>lost</i>. Start the server again.');
     expect(await alert.textContent()).toContain('Request r-77');
     expect(await rows.count()).toBe(10);
     let busy = 2;
@@ -330,7 +330,7 @@ describe.skipIf(none)(none ? `the page (${noChromium})` : 'the page in Chromium'
     await page.reload();
     await dialog.waitFor();
     await page.keyboard.press('Escape');
-    await expect.poll(() => page.getByRole('alert').textContent()).toContain('a token is needed');
+    await expect.poll(() => page.getByRole('alert').textContent()).toContain('A token is needed.');
     await close();
   });
 
