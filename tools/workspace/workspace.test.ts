@@ -101,7 +101,9 @@ describe('buildKey', () => {
     keys.push(await buildKey(root));
     await utimes(join(root, 'packages/gpu/src/index.ts'), 1, 1);
     keys.push(await buildKey(root));
-    expect(new Set(keys).size).toBe(4);
+    await write('packages/gpu/page/index.html', '<p>');
+    keys.push(await buildKey(root));
+    expect(new Set(keys).size).toBe(5);
   });
 
   it("changes with the kernels' tests and benchmarks, which crossgate-bench carries", async () => {

@@ -22,6 +22,8 @@ const first = ['Silent', 'Crimson', 'Paper', 'Winter', 'Electric', 'Distant', 'G
 const second = ['Harbor', 'Garden', 'Engine', 'Letters', 'Orchard', 'Signal', 'Kingdom', 'Mirror', 'River', 'Parade'];
 
 const vectors = 4;
+/** Items that everybody knows; those that are added later are in no history. */
+const trained = first.length * second.length;
 
 /** A number from 0 to 1 that belongs to a text. */
 function hash(text: string): number {
@@ -55,7 +57,7 @@ export class World {
   /** Likes and dislikes of users `1` to `40`; the odd titles are among those of user 1. */
   events(user: string): { item: string; title: string; label: 0 | 1; timestamp: number }[] {
     const length = 4 + Math.floor(hash(`length ${user}`) * 20);
-    const own = Array.from({ length }, (_, i) => Math.floor(hash(`${user} event ${i}`) * this.items.length));
+    const own = Array.from({ length }, (_, i) => Math.floor(hash(`${user} event ${i}`) * trained));
     const indices = [...new Set(user === '1' ? [3, 7, ...own] : own)];
     return indices.map((index, i) => {
       const { item, title } = this.items[index]!;
