@@ -1,4 +1,5 @@
 /** The API as the page meets it, over an invented world, and told to misbehave; it also serves the built page. */
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { extname, join, normalize } from 'node:path';
@@ -52,8 +53,9 @@ export interface FakeServer extends Pick<LocalServer, 'url' | 'close'> {
   readonly asked: AskedList[];
 }
 
-/** Starts the server on a free port. */
+/** Starts the server on a free port. @throws Error where the page is not built */
 export async function startFakeServer(): Promise<FakeServer> {
+  if (!existsSync(join(built, 'index.html'))) throw new Error('the page is not built: npm run build');
   const world = new World();
   const asked: AskedList[] = [];
   const server = await startServer((request, response) => {
