@@ -1,9 +1,16 @@
 /** The page in a real browser, before an API that answers as it should, late, in part, or not at all. */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+import {
+  accessibilityProblems,
+  type Browser,
+  type BrowserContextOptions,
+  findChromium,
+  launchBrowser,
+  noChromium,
+  type Page,
+} from '@crossgate/testing/browser';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { accessibilityProblems, findChromium, launchBrowser, noChromium } from './browser';
 import { type FakeServer, startFakeServer } from './fake-server';
 import { markupTitle } from './world';
 
@@ -60,7 +67,11 @@ describe.skipIf(none)(none ? `the page (${noChromium})` : 'the page in Chromium'
   }
 
   const titlesOf = async (page: Page) => page.locator('#items h3').allTextContents();
-  const settled = (page: Page) => page.locator('#progress').waitFor({ state: 'hidden' });
+  /** No answer is awaited, and what fades has faded. */
+  const settled = async (page: Page) => {
+    await page.locator('#progress').waitFor({ state: 'hidden' });
+    await page.evaluate('Promise.allSettled(document.getAnimations().map((animation) => animation.finished))');
+  };
 
   it('opens with the list of the first user: titles as text, three bars with numbers', async () => {
     const { page, rows, entries, close } = await open();
