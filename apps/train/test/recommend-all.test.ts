@@ -62,6 +62,8 @@ describe('recommend --all-users', () => {
       /--out: x\.cvs ends with none of \.parquet, \.csv, \.jsonl \(did you mean \.csv\?\)/,
     ],
     [['--all-users', '--out', 'ml-1m.csv', '--candidates', 'absent.txt'], /absent\.txt: list of candidates not found/],
+    [['--all-users', '--out', 'x.csv', '--events', 'x'], /--events: a run of mean cannot answer for newer data/],
+    [['--all-users', '--out', 'x.csv', '--rerank', '5'], /--rerank: a run of mean cannot answer for newer data/],
     [['--all-users', '--out', 'x.csv', '--set', 'seed=2'], /--set seed: cannot be changed for a finished run/],
   ])('refuses %j, and leaves nothing', async (argv, words) => {
     const cwd = await aRun();
@@ -143,7 +145,7 @@ describe.skipIf(adapters.length === 0)('on a GPU', { timeout: 120_000 }, () => {
     await writeFile(join(cwd, 'some.txt'), '1\n3\n4\n6\n');
     const argv = ['recommend', 'ccf', '--all-users', '--top', '2', '--candidates', 'some.txt', '--out'];
     const first = await runCli([...argv, 'whole.parquet'], { cwd });
-    expect(first.stderr).toMatch(/5 users with 20 candidates in all, each scored by the language model/);
+    expect(first.stderr).toMatch(/5 users with at most 20 candidates in all, each scored by the language model/);
     const file = await asyncBufferFromFile(join(cwd, 'whole.parquet'));
     const rows = await parquetReadObjects({ file });
     expect(rows.map(({ user, rank }) => [user, rank])).toEqual(
@@ -165,6 +167,13 @@ describe.skipIf(adapters.length === 0)('on a GPU', { timeout: 120_000 }, () => {
     const rest = await runCli([...argv, 'lists.parquet'], { cwd });
     expect(rest.stderr).toMatch(/continuing after [1-4] of 5 users/);
     expect(await readFile(join(cwd, 'lists.parquet'))).toEqual(await readFile(join(cwd, 'whole.parquet')));
+
+    await writeFile(join(cwd, 'newer.csv'), 'user,item,label,timestamp\nme,1,1,2000000000\n');
+    const newer = ['--events', 'newer.csv', '--rerank', '2', '--top', '2', '--json'];
+    await run(cwd, 'recommend', 'ccf', '--all-users', '--out', 'lists.jsonl', ...newer);
+    const last = (await lists(join(cwd, 'lists.jsonl'))).at(-1);
+    expect(last).toEqual(JSON.parse(await run(cwd, 'recommend', 'ccf', '--user', 'me', ...newer)));
+    expect(last).toMatchObject({ user: 'me', basis: 'folded-in' });
 
     const vectors = await runCli(['vectors', 'ccf', '--out', 'v.npy', '--kind', 'both', '--json'], { cwd });
     expect(JSON.parse(vectors.stdout)).toMatchObject({ model: 'mf', dim: 6, out: 'v.npy', ids: 'v.npy.ids.csv' });

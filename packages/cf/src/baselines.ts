@@ -52,15 +52,22 @@ interface UserRow {
   readonly timestamp: number;
 }
 
+/** Running mean residuals of users. */
+interface Residuals {
+  /** Of each row: over the user's strictly earlier rows. */
+  readonly of: Record<SplitName, Float64Array>;
+  /** [users + 1] over all rows of a user. */
+  readonly last: Float64Array;
+}
+
 /**
  * The running mean residual of each row's user, over that user's strictly earlier rows of all splits:
  * (sum of label − item mean) / (count + strength). Earlier means an earlier second: rows of one second, of which
  * MovieLens has many, do not see one another.
- *
- * @returns one column per split
  */
-function runningResiduals(dataset: Dataset, itemMean: Float64Array, strength: number): Record<SplitName, Float64Array> {
+function runningResiduals(dataset: Dataset, itemMean: Float64Array, strength: number): Residuals {
   const result = {} as Record<SplitName, Float64Array>;
+  const last = new Float64Array(dataset.users.length);
   const rowsOf: UserRow[][] = dataset.users.map(() => []);
   for (const split of splitNames) {
     const { rows, user, timestamp } = dataset.splits[split];
@@ -69,33 +76,78 @@ function runningResiduals(dataset: Dataset, itemMean: Float64Array, strength: nu
       rowsOf[user[row] as number]?.push({ split, row, timestamp: timestamp[row] as number });
     }
   }
-  for (const rows of rowsOf) {
+  const residualOf = ({ split, row }: UserRow) => {
+    const { item, label } = dataset.splits[split];
+    return (label[row] as number) - (itemMean[item[row] as number] as number);
+  };
+  for (const [user, rows] of rowsOf.entries()) {
     rows.sort((a, b) => a.timestamp - b.timestamp);
     let sum = 0;
     let count = 0;
     for (const { split, row, timestamp } of rows) {
       // Only rows of an earlier second count; the row itself ends the loop at the latest.
       for (let earlier = rows[count] as UserRow; earlier.timestamp < timestamp; earlier = rows[++count] as UserRow) {
-        const { item, label } = dataset.splits[earlier.split];
-        sum += (label[earlier.row] as number) - (itemMean[item[earlier.row] as number] as number);
+        sum += residualOf(earlier);
       }
       result[split][row] = sum / (count + strength || 1);
     }
+    for (const row of rows.slice(count)) sum += residualOf(row);
+    last[user] = sum / (rows.length + strength || 1);
   }
-  return result;
+  return { of: result, last };
+}
+
+/** A trivial baseline on a data set. */
+export interface BaselineScorer {
+  /** One score per row of a split, in row order. */
+  rows(split: SplitName): Float64Array;
+  /** One score per pair of dense ids, as of a row that comes after all others: what is known of users is everything. */
+  pairs(user: Int32Array, item: Int32Array): Float64Array;
 }
 
 /**
- * Scores a split by a trivial baseline. All means are of train labels, shrunk toward the overall train mean with
- * `strength`.
+ * Makes a trivial baseline. All means are of train labels, shrunk toward the overall train mean with `strength`.
  *
  * - `item-mean`: the item's mean (a probability).
  * - `mean`: log-odds of the item's mean plus log-odds of the user's mean.
  * - `running-mean`: log-odds of the item's mean plus `residualScale` times the user's running mean residual. That sees
  *   every earlier label of the user, also those of the validation and test period.
  *
- * @returns one score per row, in row order; only `item-mean` gives probabilities.
+ * Only `item-mean` gives probabilities.
  * @throws InputError for a strength below 0 and an option that is not finite.
+ */
+export function baselineScorer(name: BaselineName, dataset: Dataset, options: BaselineOptions = {}): BaselineScorer {
+  const { strength = 5, residualScale = 4 } = options;
+  if (!(strength >= 0 && strength < Number.POSITIVE_INFINITY))
+    throw new InputError(`strength must be ≥ 0, got ${strength}`);
+  if (!Number.isFinite(residualScale)) throw new InputError(`residualScale must be finite, got ${residualScale}`);
+  const { train } = dataset.splits;
+  const itemMean = smoothedMeans(train.item, train.label, dataset.itemCount, strength);
+  if (name === 'item-mean') {
+    const pairs = (_: Int32Array, item: Int32Array) => Float64Array.from(item, (id) => itemMean[id] as number);
+    return { pairs, rows: (split) => pairs(dataset.splits[split].user, dataset.splits[split].item) };
+  }
+  const itemLogOdds = itemMean.map(logOdds);
+  const sum = (item: Int32Array, ofUser: (row: number) => number) =>
+    Float64Array.from(item, (id, row) => (itemLogOdds[id] as number) + ofUser(row));
+  if (name === 'mean') {
+    const userLogOdds = smoothedMeans(train.user, train.label, dataset.userCount, strength).map(logOdds);
+    const pairs = (user: Int32Array, item: Int32Array) =>
+      sum(item, (row) => userLogOdds[user[row] as number] as number);
+    return { pairs, rows: (split) => pairs(dataset.splits[split].user, dataset.splits[split].item) };
+  }
+  const residuals = runningResiduals(dataset, itemMean, strength);
+  return {
+    pairs: (user, item) => sum(item, (row) => residualScale * (residuals.last[user[row] as number] as number)),
+    rows: (split) => sum(dataset.splits[split].item, (row) => residualScale * (residuals.of[split][row] as number)),
+  };
+}
+
+/**
+ * Scores a split by a trivial baseline, see {@link baselineScorer}.
+ *
+ * @returns one score per row, in row order
+ * @throws as {@link baselineScorer}
  */
 export function scoreBaseline(
   name: BaselineName,
@@ -103,20 +155,5 @@ export function scoreBaseline(
   split: SplitName,
   options: BaselineOptions = {},
 ): Float64Array {
-  const { strength = 5, residualScale = 4 } = options;
-  if (!(strength >= 0 && strength < Number.POSITIVE_INFINITY))
-    throw new InputError(`strength must be ≥ 0, got ${strength}`);
-  if (!Number.isFinite(residualScale)) throw new InputError(`residualScale must be finite, got ${residualScale}`);
-  const { train } = dataset.splits;
-  const { item, user } = dataset.splits[split];
-  const itemMean = smoothedMeans(train.item, train.label, dataset.itemCount, strength);
-  const ofItem = Float64Array.from(item, (id) => itemMean[id] as number);
-  if (name === 'item-mean') return ofItem;
-  const itemLogOdds = ofItem.map(logOdds);
-  if (name === 'mean') {
-    const userLogOdds = smoothedMeans(train.user, train.label, dataset.userCount, strength).map(logOdds);
-    return itemLogOdds.map((value, row) => value + (userLogOdds[user[row] as number] as number));
-  }
-  const residual = runningResiduals(dataset, itemMean, strength)[split];
-  return itemLogOdds.map((value, row) => value + residualScale * (residual[row] as number));
+  return baselineScorer(name, dataset, options).rows(split);
 }

@@ -16,7 +16,7 @@ export type {
   UserBatch,
   UserScorer,
 } from './backend';
-export { type BaselineOptions, logOdds, scoreBaseline } from './baselines';
+export { type BaselineOptions, type BaselineScorer, baselineScorer, logOdds, scoreBaseline } from './baselines';
 export { type ClickHistory, clickHistories, positiveHistories, type UserHistories } from './click-history';
 export { type CfControl, type ControlBackend, cfControls, controlBackend } from './controls';
 export type {

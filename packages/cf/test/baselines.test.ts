@@ -5,7 +5,7 @@ import type { Dataset } from '@crossgate/data';
 import { loadSource } from '@crossgate/data/node';
 import { evaluateClicks } from '@crossgate/eval';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { scoreBaseline } from '../src/baselines';
+import { baselineScorer, scoreBaseline } from '../src/baselines';
 import { type BaselineName, baselines } from '../src/declarations';
 import { smallDataset } from './small-dataset';
 
@@ -43,6 +43,37 @@ describe('by hand', () => {
     ];
     const score = scoreBaseline('mean', dataset, 'test');
     for (const [row, value] of expected.entries()) expect(score[row]).toBeCloseTo(value, 14);
+  });
+
+  it('scores pairs as rows that come after all others', async () => {
+    // Of user 1, whose last rows are in test; of user 3, whose only row is; and of a new pair of ids.
+    const pairs = [
+      [1, 2],
+      [3, 1],
+      [2, 3],
+    ] as const;
+    const [user, item] = [0, 1].map((side) => Int32Array.from(pairs, (pair) => pair[side]!)) as [
+      Int32Array,
+      Int32Array,
+    ];
+    const residual = 1 - itemOne - itemTwo - itemOne + (1 - itemTwo) + (1 - prior);
+    const expected = {
+      'item-mean': [itemTwo, itemOne, prior],
+      mean: [
+        logOdds(itemTwo) + logOdds((1 + 3.75) / 7),
+        logOdds(itemOne) + logOdds(prior),
+        logOdds(prior) + logOdds((2 + 3.75) / 7),
+      ],
+      'running-mean': [
+        logOdds(itemTwo) + (4 * residual) / (5 + 5),
+        logOdds(itemOne) + (4 * (1 - itemTwo)) / (1 + 5),
+        logOdds(prior) + (4 * (1 - itemOne + (1 - itemTwo))) / (2 + 5),
+      ],
+    };
+    for (const { name } of baselines) {
+      const score = baselineScorer(name, dataset).pairs(user, item);
+      for (const [at, value] of expected[name].entries()) expect(score[at], name).toBeCloseTo(value, 14);
+    }
   });
 
   it('running-mean sees earlier labels of every split, and no later one', async () => {

@@ -1,10 +1,19 @@
 /** A finished run on a language model that answers for newer events, people and items. */
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { inventedMl1m, writeTinyModel } from '@crossgate/testing/node';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { loadConfig, openLiveRun, openRun, openSession, runExperiment, type Session } from '../src';
+import {
+  loadConfig,
+  openLiveRun,
+  openRun,
+  openSession,
+  recommendAll,
+  runExperiment,
+  type Session,
+  similarItems,
+} from '../src';
 
 const base = `data: { path: ml-1m }
 cf: { cfDim: 6, learningRate: 0.02, batchSize: 16, epochs: 3, sasrec: { blocks: 1 } }
@@ -22,7 +31,10 @@ const runs = {
   mf: ['method=mf'],
   words: ['method=instruct', 'prompt.neighbors=true'],
   tallrec: ['method=tallrec'],
+  sasrec: ['method=sasrec', 'cf.model=sasrec'],
+  two: ['method=ccf', 'cf.run=[mf, sasrec]'],
 };
+const cfRuns = ['mf', 'sasrec'];
 
 let session: Session;
 let cwd: string;
@@ -43,6 +55,35 @@ afterAll(async () => {
   await rm(cwd, { recursive: true, force: true });
 });
 
+it.each(['ccf-sasrec', 'words', 'tallrec'])(
+  '%s gives every user the list that the user is given alone, and says what it costs',
+  async (name) => {
+    await writeFile(join(cwd, 'newer.csv'), 'user,item,label,timestamp\nme,1,1,2000000000\nme,new,1,2000000001\n');
+    await writeFile(join(cwd, 'titles.csv'), 'item,title\nnew,A new film (2030)\n');
+    const files = { events: 'newer.csv', items: 'titles.csv' };
+    const said: string[] = [];
+    const log = { debug() {}, warn() {}, info: (message: unknown) => void said.push(String(message)) };
+    const out = join(cwd, `${name}.jsonl`);
+    const counts = await recommendAll({ ...session, log }, name, { out, top: 3, rerank: 4, files });
+    const lists = (await readFile(out, 'utf8')).trimEnd().split('\n');
+
+    await using live = await openLiveRun(session, name, { files });
+    let candidates = 0;
+    for (const [at, user] of live.users().entries()) {
+      const { items, basis } = await live.recommend({ user }, { top: 3, candidates: 4 });
+      const expected = items.map(({ item, score }) => ({ item, title: live.item(item)!.title, score }));
+      const isSaid = basis !== 'user' && items.length > 0;
+      expect(JSON.parse(lists[at]!)).toEqual({ user, items: expected, ...(isSaid && { basis }) });
+      const likes = live.user(user)!.events.flatMap(({ item, label }) => (label === 1 ? [item] : []));
+      const open = live.items().length - new Set(likes).size;
+      candidates += live.parts.cf ? Math.min(4, open) : open;
+    }
+    expect(counts.users).toBe(15);
+    expect(JSON.parse(lists[14]!)).toMatchObject({ user: 'me', basis: name === 'words' ? 'folded-in' : 'history' });
+    expect(said).toContain(`15 users with at most ${candidates} candidates in all, each scored by the language model`);
+  },
+);
+
 it('ranks by CF as CF does alone, whatever a language model made of its vectors since', async () => {
   await using alone = await openLiveRun(session, 'mf');
   await using together = await openLiveRun(session, 'collm-mf');
@@ -56,11 +97,11 @@ it('ranks by CF as CF does alone, whatever a language model made of its vectors 
   }
 });
 
-it.each(Object.keys(runs).filter((name) => name !== 'mf'))(
+it.each(Object.keys(runs).filter((name) => !cfRuns.includes(name)))(
   '%s scores as its run does, and goes on to newer people, events and items',
   async (name) => {
     const hasCf = name !== 'tallrec';
-    const learns = name === 'collm-mf' || name === 'words';
+    const learns = name === 'collm-mf' || name === 'words' || name === 'two';
     const { scorer, dataset } = await openRun(session, name, []);
     const ids = dataset.items.slice(1).map(({ id }) => id);
     const trained = dataset.users[dataset.splits.train.user[0]!]!;
@@ -85,7 +126,10 @@ it.each(Object.keys(runs).filter((name) => name !== 'mf'))(
       const byCf = await live.recommend({ user: trained }, { effort: 'cf', top: 2 });
       expect(byCf.items.map(({ item }) => item).sort()).toEqual(picked.items.map(({ item }) => item).sort());
       expect(byCf.items[0]).toMatchObject({ llm: null });
-      await expect(live.similar(ids[0]!)).resolves.toHaveLength(dataset.itemCount - 1);
+      const near = await live.similar(ids[0]!, 5);
+      expect(near).toHaveLength(5);
+      const { items: alike } = await similarItems(session, name, { item: ids[0]!, top: 5 });
+      expect(alike.map(({ item, score }) => ({ item, score }))).toEqual(near);
     } else await expect(live.recommend({ user: trained }, { effort: 'cf' })).rejects.toThrow('has no CF model');
 
     const history = ids.slice(0, 3);

@@ -1,9 +1,19 @@
 /** A finished CF run that answers for newer events, people and items, from its own copy of the data. */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Progress } from '@crossgate/core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type LiveRun, loadConfig, openLiveRun, openRun, openSession, runExperiment, type Session } from '../src';
+import {
+  type LiveRun,
+  loadConfig,
+  openLiveRun,
+  openRun,
+  openSession,
+  recommendAll,
+  runExperiment,
+  type Session,
+} from '../src';
 import { topPositions } from '../src/live/top';
 
 /** Users of even and of odd numbers like items of the same kind; each has 9 of 16 items, in another order. */
@@ -104,6 +114,31 @@ describe.each(names)('a live run of %s', (name) => {
     (told ? expect(disliked).not : expect(disliked)).toEqual(stranger.scores);
   });
 
+  it('gives every user, those of newer events too, the list that the user is given alone', async () => {
+    const newer = ['new,i0,1,2100000', 'new,i2,1,2100001', 'u1,i0,1,2100002', 'shy,i1,0,2100003'];
+    await writeFile(join(cwd, 'newer.csv'), `user,item,label,timestamp\n${newer.join('\n')}\n`);
+    const files = { events: 'newer.csv' };
+    const out = join(cwd, `${name}.jsonl`);
+    await using live = await openLiveRun(session, name, { files });
+    for (const among of [undefined, ['i3', 'i16', 'i4', 'i0']]) {
+      const counts = await recommendAll(session, name, {
+        ...{ out, top: 5, files },
+        ...(among && { candidates: async () => among }),
+      });
+      const lists = (await readFile(out, 'utf8')).trimEnd().split('\n');
+      const bases = new Set<string>();
+      expect(counts.users).toBe(15);
+      for (const [at, user] of live.users().entries()) {
+        const { items, basis } = await live.recommend({ user }, { top: 5, ...(among && { among }) });
+        const expected = items.map(({ item, score }) => ({ item, title: live.item(item)!.title, score }));
+        const isSaid = basis !== 'user' && items.length > 0;
+        expect(JSON.parse(lists[at]!)).toEqual({ user, items: expected, ...(isSaid && { basis }) });
+        bases.add(basis);
+      }
+      expect(bases).toContain(name === 'mf' || name === 'lightgcn' ? 'folded-in' : 'history');
+    }
+  });
+
   it('names neighbors and reasons, and waits in order', async () => {
     await using live = await openLiveRun(session, name);
     const near = await live.similar('i0', 3);
@@ -161,10 +196,42 @@ describe('a live run', () => {
     expect(live.parts).toEqual({ cf: true, llm: false });
   });
 
+  it('goes on with lists only by the events that they were begun with', async () => {
+    const events = join(cwd, 'grown.csv');
+    const write = (item: string) => writeFile(events, `user,item,label,timestamp\nnew,${item},1,2100000\n`);
+    const options = { out: join(cwd, 'grown.jsonl'), top: 3, files: { events } };
+    const stop = new AbortController();
+    const progress: Progress = { start: () => ({ update: (done) => void (done === 4 && stop.abort()), finish() {} }) };
+    await write('i0');
+    await using stopped = openSession({ cwd, progress, signal: stop.signal });
+    await expect(recommendAll(stopped, 'mf', options)).rejects.toThrow('4 of 14 users are kept');
+    await write('i2');
+    await expect(recommendAll(session, 'mf', options)).rejects.toMatchObject({
+      code: 'part.other',
+      message: expect.stringContaining('was begun with another file of events; repeat the command'),
+    });
+    await expect(recommendAll(session, 'mf', { ...options, rerank: 9 })).rejects.toThrow(
+      'was begun with rerank none, and now it is 9',
+    );
+    await write('i0');
+    expect(await recommendAll(session, 'mf', options)).toMatchObject({ users: 14 });
+    const last = (await readFile(options.out, 'utf8')).trimEnd().split('\n').at(-1)!;
+    expect(JSON.parse(last)).toMatchObject({ user: 'new', basis: 'folded-in' });
+  });
+
   it('refuses the run of a baseline', async () => {
     await writeFile(join(cwd, 'shop.csv'), csv);
     await runExperiment(await loadConfig('mean.yaml', { cwd }), session, { run: 'mean' });
     await expect(openLiveRun(session, 'mean')).rejects.toThrow('mean: a run of mean cannot answer for newer data');
+    const options = { out: join(cwd, 'mean.jsonl'), top: 3 };
+    for (const [more, place] of [
+      [{ files: { events: 'shop.csv' } }, '--events'],
+      [{ files: { items: 'shop.csv' } }, '--items'],
+      [{ rerank: 5 }, '--rerank'],
+    ] as const) {
+      const refused = `${place}: a run of mean cannot answer for newer data`;
+      await expect(recommendAll(session, 'mean', { ...options, ...more })).rejects.toThrow(refused);
+    }
   });
 
   it('picks the best of many with ties in order', () => {

@@ -2,7 +2,7 @@
 import { appendFile, readFile, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Progress } from '@crossgate/core';
-import { type Dataset, readCsv } from '@crossgate/data';
+import { readCsv } from '@crossgate/data';
 import { folderWith, listing } from '@crossgate/testing/node';
 import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects } from 'hyparquet';
 import { beforeEach, describe, expect, it } from 'vitest';
@@ -32,7 +32,7 @@ async function stopAfter(users: number, out: string, more: Partial<RecommendAllO
     start: () => ({ update: (done) => void (done >= users && stop.abort()), finish() {} }),
   };
   await using session = openSession({ cwd, progress, signal: stop.signal });
-  return recommendAll(session, 'mean', options(out, { blockUsers: 2, ...more }));
+  return recommendAll(session, 'mean', options(out, more));
 }
 
 interface Line {
@@ -96,9 +96,7 @@ describe('recommendAll', () => {
 
   it('ranks candidates alone, also those that a user likes', async () => {
     const wanted = ['i1', 'i4', 'i9'];
-    const candidates = async ({ items }: Dataset) =>
-      Int32Array.from(wanted, (id) => items.findIndex((item) => item.id === id));
-    await write('lists.jsonl', { candidates, top: 2 });
+    await write('lists.jsonl', { candidates: async () => wanted, top: 2 });
     for (const { items } of await jsonLines('lists.jsonl')) {
       expect(items).toHaveLength(2);
       for (const { item } of items) expect(wanted).toContain(item);
@@ -149,7 +147,7 @@ describe('recommendAll', () => {
     const refused = (words: string) =>
       expect.objectContaining({ code: 'part.other', message: expect.stringContaining(`${words}; ${remedy}`) });
     await expect(write('lists.csv', { top: 4 })).rejects.toEqual(refused('was begun with top 3, and now it is 4'));
-    await expect(write('lists.csv', { candidates: async () => Int32Array.of(1) })).rejects.toEqual(
+    await expect(write('lists.csv', { candidates: async () => ['i1'] })).rejects.toEqual(
       refused('was begun with another candidates'),
     );
     await using session = openSession({ cwd });
@@ -164,7 +162,7 @@ describe('recommendAll', () => {
   it.each([
     ['no part', 'user,item\n1,2\n', /lists\.csv\.part: is no part of a result; move it away/],
     ['a damaged line', 'KEEP{"items":[1],"scores":["x"],"basis":"user"}\n', /lists\.csv\.part:4: is no list of items/],
-    ['too many users', `KEEP${'{}\n'.repeat(20)}`, /lists\.csv\.part: has 22 users, but the data set has 9/],
+    ['too many users', `KEEP${'{}\n'.repeat(20)}`, /lists\.csv\.part: has 22 users, but there are 9/],
   ])('refuses %s', async (_, text, words) => {
     await expect(stopAfter(2, 'lists.csv')).rejects.toThrow(/2 of 9/);
     const kept = await readFile(join(cwd, 'lists.csv.part'), 'utf8');

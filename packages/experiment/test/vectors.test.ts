@@ -11,6 +11,7 @@ import { asyncBufferFromFile, parquetReadObjects } from 'hyparquet';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   loadConfig,
+  openLiveRun,
   openRun,
   openSession,
   recommendAll,
@@ -217,6 +218,15 @@ training: { stage1: &s { rows: 12, batchSize: 4, learningRate: 1e-2 }, stage2: *
     for (const [rank, { score }] of found.items.entries()) expect(score).toBeCloseTo(expected[rank]!.score, 6);
   });
 
+  it.each(['mf', 'lightgcn', 'sasrec', 'asvd'])('%s: a live run names the same items', async (name) => {
+    await using live = await openLiveRun(session, name);
+    for (const item of ['i1', 'i4']) {
+      const { items } = await similarItems(session, name, { item, top: 20 });
+      expect(items).toHaveLength(8);
+      expect(await live.similar(item, 20)).toEqual(items.map(({ item: id, score }) => ({ item: id, score })));
+    }
+  });
+
   it('refuses an item without train rows, an unknown one, and never lists the first', async () => {
     const of = (item: string) => similarItems(session, 'mf', { item, top: 50 });
     await expect(of('i9')).rejects.toMatchObject({
@@ -257,6 +267,9 @@ training: { stage1: &s { rows: 12, batchSize: 4, learningRate: 1e-2 }, stage2: *
       expect(vector).toEqual([...tables[0]!.subarray(item * 6, item * 6 + 6)]);
     }
     expect(tables[0]).not.toEqual(tables[1]);
-    expect((await similarItems(session, 'ccf', { item: 'i1', top: 2 })).items).toHaveLength(2);
+    const { items: near } = await similarItems(session, 'ccf', { item: 'i1', top: 2 });
+    expect(near).toHaveLength(2);
+    await using live = await openLiveRun(session, 'ccf');
+    expect(await live.similar('i1', 2)).toEqual(near.map(({ item, score }) => ({ item, score })));
   });
 });

@@ -1,7 +1,6 @@
 /** Which finished runs can answer for what came after their training. */
 import { resolve } from 'node:path';
-import { InputError } from '@crossgate/core';
-import { canBeLive, readResult, type Session } from '@crossgate/experiment';
+import { canBeLive, notLive, readResult, type Session } from '@crossgate/experiment';
 
 /** Whether a run is of a method that `openLiveRun` opens. @throws InputError for a path that is no complete run */
 export async function isLive(session: Session, run: string): Promise<boolean> {
@@ -19,9 +18,5 @@ export async function refuseNewer<O extends object>(
   const given = names.find((name) => options[name] !== undefined);
   if (given === undefined) return;
   const { method } = await readResult(resolve(session.cwd, run));
-  throw new InputError(`a run of ${method} cannot answer for newer data or other people`, {
-    code: 'run.not-held',
-    place: `--${given}`,
-    fix: 'choose a run of a CF model or of a method on a language model',
-  });
+  throw notLive(method, `--${given}`);
 }

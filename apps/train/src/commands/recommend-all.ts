@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { InputError } from '@crossgate/core';
 import { recommendAll } from '@crossgate/experiment';
 import type { CommandContext } from '@crossgate/terminal';
-import { readDenseCandidates } from '../candidates';
+import { readCandidates } from '../candidates';
 import { sessionOf } from '../session';
 import type { RecommendOptions } from './recommend-parts';
 
@@ -18,17 +18,18 @@ export function checkTarget(options: RecommendOptions): void {
   if (!allUsers && out !== undefined) throw refuse('goes with --all-users alone', '--out', 'leave it out');
   if (!allUsers) return;
   if (out === undefined) throw refuse('needs a file', '--all-users', 'name it with --out FILE');
-  const other = (['user', 'history', 'events', 'items', 'rerank'] as const).find((name) => options[name] !== undefined);
+  const other = (['user', 'history'] as const).find((name) => options[name] !== undefined);
   if (other !== undefined) throw refuse('does not go with --all-users', `--${other}`, 'leave one of them out');
 }
 
-/** Writes a list for every user of the run's data. */
+/** Writes a list for every user of the run's data and of newer events. */
 export async function recommendToAll(context: CommandContext, run: string, options: RecommendOptions): Promise<void> {
-  const { out, top, set = [], candidates: file, yes = false } = options;
+  const { out, top, set = [], candidates: file, events, items, rerank, yes = false } = options;
   await using session = sessionOf(context, yes);
   const { method, ...counts } = await recommendAll(session, run, {
-    ...{ top, set, out: resolve(context.io.cwd, out!) },
-    ...(file !== undefined && { candidates: (data) => readDenseCandidates(data, resolve(context.io.cwd, file)) }),
+    ...{ top, set, out: resolve(context.io.cwd, out!), files: { events, items } },
+    ...(rerank !== undefined && { rerank }),
+    ...(file !== undefined && { candidates: (ids) => readCandidates(ids, resolve(context.io.cwd, file)) }),
   });
   const { users, rows, popular, empty, seconds } = counts;
   const share = (count: number) => `${count} of ${users} users`;

@@ -22,10 +22,11 @@ export function registerRecommend(program: Command, host: Host): void {
       'recommend runs/mf-1 --user 36 --events grown.csv',
       'recommend runs/mf-1 --history 1193,661,914',
       'recommend runs/mf-1 --all-users --out lists.parquet',
+      'recommend runs/mf-1 --all-users --events grown.csv --out lists.parquet',
     ])
     .option('--user <id>', 'the user, by the id of the source')
     .option('--history <ids>', 'items that a person likes, oldest first, with commas between: for anybody')
-    .option('--all-users', 'every user of the data set; needs --out')
+    .option('--all-users', 'every user of the run and of --events; needs --out')
     .option('--out <file>', `with --all-users: file to write, ${LIST_FORMATS.map((name) => `.${name}`).join(', ')}`)
     .option('--top <k>', 'how many items', parseCount, 10)
     .option('--candidates <file>', 'items to choose from: a CSV with the column item, or one id per line')
@@ -42,8 +43,9 @@ export function registerRecommend(program: Command, host: Host): void {
         '\nvector solved for on the run\'s items, "history" the person\'s items alone, and "popularity" the popular items of' +
         '\nwhoever nothing is known of; a score is then the number of users who like the item.' +
         '\n\n--all-users writes user, rank, item, title, score and basis; JSON lines hold a whole list each. What is finished' +
-        '\nis kept in FILE.part: after Ctrl-C or a failure, the same command continues. CF methods take seconds; a language' +
-        '\nmodel scores every candidate of every user, and the progress says how long that will take.',
+        '\nis kept in FILE.part: after Ctrl-C or a failure, the same command continues. Each list is that of --user. CF methods' +
+        '\ntake milliseconds a user; a language model scores up to --rerank items for each, or every candidate where there is' +
+        '\nno CF, and the progress says how long that will take.',
     );
   host.handle<RecommendOptions>(command, async (context, options, [run]) => {
     checkTarget(options);

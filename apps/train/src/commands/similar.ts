@@ -26,7 +26,8 @@ export function registerSimilar(program: Command, host: Host): void {
     .option(...SET_FOR_RUN, collect)
     .addHelpText(
       'after',
-      '\nA score is the cosine of two vectors, from -1 to 1. A run on a language model gives the CF vectors that it tuned.' +
+      '\nA score is the cosine of two vectors, from -1 to 1. A run on a language model gives the CF vectors that it tuned;' +
+        '\nof two CF models (cf.run), the mean of both cosines counts unless --backend names one.' +
         '\nItems without train rows have no vector and are not listed.',
     );
   host.handle<SimilarCommandOptions>(command, async (context, { item, top, backend, set = [] }, [run]) => {

@@ -31,7 +31,7 @@ export function registerVectors(program: Command, host: Host): void {
       'after',
       '\nFor a CF run, dot(user, item) + bias of the item ranks items as recommend does; most models have no bias.' +
         '\nFILE.npy has its ids beside it in FILE.npy.ids.csv. FILE.sql makes a table with a vector column of pgvector.' +
-        '\nItems without train rows, and users of whom the model knows nothing, have no vector and are left out.',
+        '\nItems without train rows, and users whom the run did not learn, have no vector and are left out.',
     );
   host.handle<VectorsOptions>(command, async (context, { out, kind, table, backend, set = [] }, [run]) => {
     await using session = sessionOf(context);
@@ -49,7 +49,8 @@ export function registerVectors(program: Command, host: Host): void {
 /** What whoever uses the vectors should know. */
 function remarks({ model, method, users, leftOut, bias, usersFrom, ranks, levelColumns }: WrittenVectors): string[] {
   const lines: string[] = [];
-  if (leftOut > 0) lines.push(`${leftOut} without a vector are left out: no train rows, or nothing known of the user`);
+  if (leftOut > 0)
+    lines.push(`${leftOut} without a vector are left out: no train rows, or a user whom the run did not learn`);
   if (users > 0 && usersFrom === 'history')
     lines.push(
       `${model} makes a user's vector of the history: these are of the whole history, and change with new events`,

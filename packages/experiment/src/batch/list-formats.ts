@@ -1,8 +1,9 @@
 /** Lists of items for many users as CSV, JSON lines or Parquet. */
 import { basename, extname } from 'node:path';
 import { didYouMean, InputError } from '@crossgate/core';
-import { csvField, type Dataset } from '@crossgate/data';
+import { csvField } from '@crossgate/data';
 import type { FileContent } from '@crossgate/files';
+import type { Basis } from '../live/live-run';
 import { type ParquetColumn, parquetBytes } from './parquet';
 
 /** The list of one user, as a part holds it. */
@@ -12,13 +13,19 @@ export interface StoredList {
   /** Score of each item. */
   readonly scores: readonly number[];
   /** What the list is made by. */
-  readonly basis: 'user' | 'popularity';
+  readonly basis: Basis;
 }
 
 /** A user with a list. */
 export interface UserList extends StoredList {
   /** Dense id. */
   readonly user: number;
+}
+
+/** Ids and titles of the source, by dense id. */
+export interface ListNames {
+  userId(user: number): string;
+  item(item: number): { readonly id: string; readonly title: string };
 }
 
 /** Formats of lists, by the ending of the file. */
@@ -58,33 +65,34 @@ const COLUMNS: readonly ParquetColumn[] = [
 type Row = [user: string, rank: number, item: string, title: string, score: number, basis: string];
 
 /** The content of a file of lists. */
-export function formatLists(format: ListFormat, dataset: Dataset, lists: AsyncIterable<UserList>): FileContent {
-  if (format === 'jsonl') return inBlocks(lines(dataset, lists), '');
-  if (format === 'csv') return inBlocks(csvLines(dataset, lists), `${COLUMNS.map(({ name }) => name).join(',')}\n`);
-  return parquetBytes(COLUMNS, rowGroups(dataset, lists));
+export function formatLists(format: ListFormat, names: ListNames, lists: AsyncIterable<UserList>): FileContent {
+  if (format === 'jsonl') return inBlocks(lines(names, lists), '');
+  if (format === 'csv') return inBlocks(csvLines(names, lists), `${COLUMNS.map(({ name }) => name).join(',')}\n`);
+  return parquetBytes(COLUMNS, rowGroups(names, lists));
 }
 
-function* rowsOf({ users, items }: Dataset, list: UserList): Generator<Row> {
+function* rowsOf(names: ListNames, list: UserList): Generator<Row> {
+  const user = names.userId(list.user);
   for (const [index, item] of list.items.entries()) {
-    const { id, title } = items[item]!;
-    yield [users[list.user]!, index + 1, id, title, list.scores[index]!, list.basis];
+    const { id, title } = names.item(item);
+    yield [user, index + 1, id, title, list.scores[index]!, list.basis];
   }
 }
 
-async function* lines({ users, items }: Dataset, lists: AsyncIterable<UserList>): AsyncGenerator<string> {
+async function* lines(names: ListNames, lists: AsyncIterable<UserList>): AsyncGenerator<string> {
   for await (const { user, basis, items: found, scores } of lists) {
     const entries = found.map((item, index) => {
-      const { id, title } = items[item]!;
+      const { id, title } = names.item(item);
       return { item: id, title, score: scores[index]! };
     });
-    const isPopular = basis === 'popularity' && entries.length > 0;
-    yield `${JSON.stringify({ user: users[user]!, ...(isPopular && { basis }), items: entries })}\n`;
+    const isSaid = basis !== 'user' && entries.length > 0;
+    yield `${JSON.stringify({ user: names.userId(user), items: entries, ...(isSaid && { basis }) })}\n`;
   }
 }
 
-async function* csvLines(dataset: Dataset, lists: AsyncIterable<UserList>): AsyncGenerator<string> {
+async function* csvLines(names: ListNames, lists: AsyncIterable<UserList>): AsyncGenerator<string> {
   for await (const list of lists) {
-    for (const row of rowsOf(dataset, list)) yield `${row.map((value) => csvField(String(value))).join(',')}\n`;
+    for (const row of rowsOf(names, list)) yield `${row.map((value) => csvField(String(value))).join(',')}\n`;
   }
 }
 
@@ -98,11 +106,11 @@ async function* inBlocks(texts: AsyncIterable<string>, header: string): AsyncGen
   yield block.join('');
 }
 
-async function* rowGroups(dataset: Dataset, lists: AsyncIterable<UserList>) {
+async function* rowGroups(names: ListNames, lists: AsyncIterable<UserList>) {
   const empty = (): unknown[][] => COLUMNS.map(() => []);
   let columns = empty();
   for await (const list of lists) {
-    for (const row of rowsOf(dataset, list)) row.forEach((value, index) => void columns[index]!.push(value));
+    for (const row of rowsOf(names, list)) row.forEach((value, index) => void columns[index]!.push(value));
     if (columns[0]!.length < ROWS) continue;
     yield columns;
     columns = empty();

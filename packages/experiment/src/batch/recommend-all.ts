@@ -1,14 +1,16 @@
-/** The best items of every user of a data set, by a finished run, into one file. */
+/** The best items of every user, by a finished run, into one file. */
 import { createHash } from 'node:crypto';
 import { InputError, InterruptedError, throwIfInterrupted } from '@crossgate/core';
-import type { Dataset } from '@crossgate/data';
 import { kindOf, writeAtomic } from '@crossgate/files';
-import { findOwnMethod } from '../config/own-methods';
+import type { ExperimentConfig } from '../config/schema';
+import type { LiveData } from '../live/live-data';
+import type { Basis } from '../live/live-run';
+import type { NewerFiles } from '../live/newer-files';
+import { canBeLive, gatherData, type LiveIds, notLive } from '../live/open-live-run';
 import { openRunFiles, type RunFiles } from '../open-run';
-import { findRunner } from '../runners';
-import type { BestItems, Scorer } from '../runners/scorer';
 import type { Session } from '../session';
 import { formatLists, formatOf, LIST_FORMATS, type StoredList, type UserList } from './list-formats';
+import { asksEndpoint, candidateCount, type ListerOptions, openLister } from './open-lister';
 import { PartFile } from './part-file';
 import { runDigest } from './run-digest';
 
@@ -20,17 +22,19 @@ export interface RecommendAllOptions {
   readonly top: number;
   /** Absolute path of the file to write; its ending (`.parquet`, `.csv`, `.jsonl`) chooses the format. */
   readonly out: string;
-  /** Gives the items to choose from, by dense id; default: all that a user has no positive with. */
-  readonly candidates?: (dataset: Dataset) => Promise<Int32Array>;
-  /** Users that are computed together and kept together, at least 1. Default: 256, fewer where lists are long. */
-  readonly blockUsers?: number;
+  /** What came after the training: users of these events get lists too, after those of the run. */
+  readonly files?: NewerFiles;
+  /** How many items CF hands to the language model; runs without both ignore it. Default: 200. */
+  readonly rerank?: number;
+  /** Gives the ids of the only items to choose from; default: all that a user has no positive with. */
+  readonly candidates?: (ids: LiveIds) => Promise<readonly string[]>;
 }
 
 /** What was written. */
 export interface RecommendAllCounts {
   /** Method of the run. */
   readonly method: string;
-  /** Users of the data set. */
+  /** Users of the run and of newer events. */
   readonly users: number;
   /** Items in all lists. */
   readonly rows: number;
@@ -42,16 +46,15 @@ export interface RecommendAllCounts {
   readonly seconds: number;
 }
 
-/** Items in the lists of a block. */
-const BLOCK_ITEMS = 2 ** 18;
-
 /**
- * Writes the best items of every user, in the order of dense ids. What is finished is kept in `OUT.part`, user by user:
- * after an interruption the same call goes on from there. The file appears by rename when it is whole.
+ * Writes for every user the list that `recommend` gives that user, in the order of dense ids. What is finished is kept in
+ * `OUT.part`, user by user: after an interruption the same call goes on from there. The file appears by rename when it
+ * is whole.
  *
  * @param run path of the run folder, as the user gave it
- * @throws InputError for a file that cannot be written, `part.other` for a part that was begun with other options or by
- *   another run, and as `openRun`; InterruptedError with what is done so far
+ * @throws InputError for a file that cannot be written, `part.other` for a part that was begun with other options, files
+ *   or another run, `run.not-held` for newer data and a method that cannot take it, and as `openRun` and `openLiveRun`;
+ *   InterruptedError with what is done so far
  */
 export async function recommendAll(
   session: Session,
@@ -59,35 +62,42 @@ export async function recommendAll(
   options: RecommendAllOptions,
 ): Promise<RecommendAllCounts> {
   const started = performance.now();
-  const { out, top, set = [] } = options;
+  const { out, top, rerank, files: newerFiles = {}, set = [] } = options;
   const format = formatOf(out, LIST_FORMATS);
   if ((await kindOf(out)) === 'folder')
     throw new InputError(`${out}: is a folder`, { code: 'file.kind', place: '--out', fix: 'name a file' });
   const files = await openRunFiles(session, run, set);
-  const { dataset, config } = files;
-  const candidates = options.candidates ? await options.candidates(dataset) : null;
+  const { config } = files;
+  refuseNewer(config.method, { ...newerFiles, rerank });
+  const { data, newer } = await gatherData(session, files, { files: newerFiles });
+  const among = await options.candidates?.(data);
+  const users = data.userCount;
   const part = await PartFile.open(out, {
     run: await runDigest(files.path),
     top,
-    candidates: candidates && digest(candidates),
+    rerank: rerank ?? null,
+    candidates: among ? digest(among) : null,
+    // By what was taken of the files: titles may stand in one beside the events.
+    'file of events': newer.events.length > 0 ? digest(newer.events) : null,
+    'file of items': newer.items.length > 0 ? digest(newer.items) : null,
     '--set': set.filter((argument) => !/^(data|llm)\.path=/.test(argument)).join(' ') || null,
   });
   try {
-    if (part.lines > dataset.userCount) {
-      throw new InputError(`has ${part.lines} users, but the data set has ${dataset.userCount}`, {
+    if (part.lines > users) {
+      throw new InputError(`has ${part.lines} users, but there are ${users}`, {
         code: 'file.damaged',
         place: part.path,
         fix: 'delete it to start anew',
       });
     }
-    if (part.lines > 0) session.log.info(`continuing after ${part.lines} of ${dataset.userCount} users`);
-    if (part.lines < dataset.userCount) await fill(session, files, part, candidates, options);
+    if (part.lines > 0) session.log.info(`continuing after ${part.lines} of ${users} users`);
+    if (part.lines < users) await fill(session, files, data, part, { top, rerank, among });
     const counts = { users: 0, rows: 0, popular: 0, empty: 0 };
-    await writeAtomic(out, formatLists(format, dataset, listsOf(part, dataset, counts, session.signal)));
+    await writeAtomic(out, formatLists(format, data, listsOf(part, data, counts, session.signal)));
     await part.remove();
     return { method: config.method, ...counts, seconds: (performance.now() - started) / 1000 };
   } catch (error) {
-    const left = `${part.lines} of ${dataset.userCount} users are kept in ${part.path}`;
+    const left = `${part.lines} of ${users} users are kept in ${part.path}`;
     const fix = 'the same command goes on from there';
     if (session.signal.aborted) throw part.lines > 0 ? new InterruptedError(left, { fix }) : new InterruptedError();
     if (part.lines > 0 && !(error instanceof InputError)) session.log.warn(`${left}; ${fix}`);
@@ -97,104 +107,87 @@ export async function recommendAll(
   }
 }
 
-/** Ranks for the users that a part lacks. */
+/** @throws InputError naming the first option that a method which is not live cannot take */
+function refuseNewer(method: string, options: Readonly<Record<string, unknown>>): void {
+  if (canBeLive(method)) return;
+  const given = Object.keys(options).find((name) => options[name] !== undefined);
+  if (given !== undefined) throw notLive(method, `--${given}`);
+}
+
+/** Makes the lists that a part lacks, and keeps each at once. */
 async function fill(
   session: Session,
-  { path, config, dataset }: RunFiles,
+  files: RunFiles,
+  data: LiveData,
   part: PartFile,
-  candidates: Int32Array | null,
-  { top, blockUsers }: RecommendAllOptions,
+  options: ListerOptions,
 ): Promise<void> {
-  const runner = await findRunner(config.method);
-  const isPaid = findOwnMethod(config.method) !== undefined;
-  const left = () => candidatesFrom(dataset, part.lines + 1, candidates);
-  if (isPaid) {
-    const { model, baseUrl } = config.api;
-    await session.confirm(
-      `${left().toLocaleString('en-US')} calls of ${model} at ${baseUrl} for ` +
-        `${dataset.userCount - part.lines} users, less those that are answered already`,
-    );
-  }
+  const { log, progress, signal } = session;
+  const left = Array.from({ length: data.userCount - part.lines }, (_, n) => part.lines + 1 + n);
+  const isPaid = asksEndpoint(files.config.method);
+  if (isPaid) await confirmCalls(session, files.config, data, left, options.among);
   // Agreed to as a whole: nobody is asked again for the first user.
   const lent: Session = isPaid ? { ...session, confirm: async () => {} } : session;
-  const scorer = await runner.openScorer({ config, dataset, session: lent }, path);
+  const lister = await openLister(lent, files, data, options);
   try {
-    if (scorer.bestOfUsers === undefined)
-      await fillOneByOne(lent, dataset, part, scorer, { top, candidates, total: left() });
-    else {
-      const items = Math.min(top, candidates?.length ?? dataset.itemCount);
-      const block = blockUsers ?? Math.max(1, Math.min(256, Math.floor(BLOCK_ITEMS / Math.max(1, items))));
-      const task = session.progress.start('recommending', dataset.userCount, 'users', part.lines);
-      while (part.lines < dataset.userCount) {
-        throwIfInterrupted(session.signal);
-        // Always the same blocks: what is computed together can decide how scores round.
-        const first = part.lines - (part.lines % block);
-        const users = Int32Array.from({ length: Math.min(block, dataset.userCount - first) }, (_, i) => first + 1 + i);
-        const lists = await scorer.bestOfUsers(users, { count: top, candidates });
-        const found = lists.map((list, index) => stored(dataset, users[index]!, list));
-        await part.append(found.slice(part.lines - first));
-        task.update(part.lines);
-      }
-      task.finish();
+    const costs = left.map((user) => lister.mostScored(user));
+    const total = costs.reduce((sum, cost) => sum + cost, 0);
+    const asksLlm = total > 0;
+    if (asksLlm) {
+      log.info(
+        `${left.length} users with at most ${total.toLocaleString('en-US')} candidates in all, each scored by the ` +
+          'language model',
+      );
     }
+    const task = asksLlm
+      ? progress.start('scoring candidates', total, 'candidates')
+      : progress.start('recommending', data.userCount, 'users', part.lines);
+    let before = 0;
+    for (const [index, user] of left.entries()) {
+      throwIfInterrupted(signal);
+      const note = `user ${user} of ${data.userCount}`;
+      const list = await lister.list(user, (done) => asksLlm && task.update(before + done, note));
+      await part.append([finite(data, user, list)]);
+      before += costs[index]!;
+      if (asksLlm) task.update(before, note);
+      else task.update(part.lines);
+    }
+    task.finish();
   } finally {
-    await scorer.close();
+    await lister.close();
   }
 }
 
-/** For what scores one user after another: a language model. Each user is kept at once. */
-async function fillOneByOne(
-  { log, progress, signal }: Session,
-  dataset: Dataset,
-  part: PartFile,
-  scorer: Scorer,
-  { top, candidates, total }: { top: number; candidates: Int32Array | null; total: number },
+/** @throws the session's refusal to send what costs money */
+async function confirmCalls(
+  session: Session,
+  { api: { model, baseUrl } }: ExperimentConfig,
+  data: LiveData,
+  users: readonly number[],
+  among: readonly string[] | undefined,
 ): Promise<void> {
-  const users = dataset.userCount - part.lines;
-  log.info(`${users} users with ${total.toLocaleString('en-US')} candidates in all, each scored by the language model`);
-  const task = progress.start('scoring candidates', total, 'candidates');
-  let before = 0;
-  while (part.lines < dataset.userCount) {
-    throwIfInterrupted(signal);
-    const user = part.lines + 1;
-    const note = `user ${user} of ${dataset.userCount}`;
-    const list = await scorer.best(user, {
-      count: top,
-      candidates,
-      onProgress: (done) => task.update(before + done, note),
-    });
-    await part.append([stored(dataset, user, list)]);
-    before += candidates?.length ?? newItemCount(dataset, user);
-    task.update(before, note);
-  }
-  task.finish();
+  const calls = users.reduce((sum, user) => sum + candidateCount(data, user, among), 0);
+  await session.confirm(
+    `${calls.toLocaleString('en-US')} calls of ${model} at ${baseUrl} for ${users.length} users, less those that are ` +
+      'answered already',
+  );
 }
 
-/** Items that a user has no positive with. */
-const newItemCount = (dataset: Dataset, user: number) => dataset.itemCount - new Set(dataset.positives(user)).size;
-
-/** Candidates of the users from one on. */
-function candidatesFrom(dataset: Dataset, first: number, candidates: Int32Array | null): number {
-  if (candidates) return candidates.length * (dataset.userCount - first + 1);
-  let count = 0;
-  for (let user = first; user <= dataset.userCount; user++) count += newItemCount(dataset, user);
-  return count;
+/** The list. @throws Error for a score that is not finite */
+function finite(data: LiveData, user: number, list: StoredList): StoredList {
+  const bad = list.scores.findIndex((score) => !Number.isFinite(score));
+  if (bad < 0) return list;
+  const item = data.item(list.items[bad]!).id;
+  throw new Error(`the score of user ${data.userId(user)} and item ${item} is ${list.scores[bad]}`);
 }
 
-/** What a part keeps of a list. @throws Error for a score that is not finite */
-function stored(dataset: Dataset, user: number, { items, scores, basis }: BestItems): StoredList {
-  const bad = scores.score.findIndex((score) => !Number.isFinite(score));
-  if (bad >= 0) {
-    const item = dataset.items[items[bad]!]!.id;
-    throw new Error(`the score of user ${dataset.users[user]} and item ${item} is ${scores.score[bad]}`);
-  }
-  return { items: [...items], scores: [...scores.score], basis };
-}
+/** What a list can be made by. */
+const BASES: readonly unknown[] = ['user', 'folded-in', 'history', 'popularity'] satisfies Basis[];
 
 /** The lists of a part, each with its user; counts them. */
 async function* listsOf(
   part: PartFile,
-  { itemCount }: Dataset,
+  { itemCount }: LiveData,
   counts: { users: number; rows: number; popular: number; empty: number },
   signal: AbortSignal,
 ): AsyncGenerator<UserList, void, undefined> {
@@ -202,7 +195,7 @@ async function* listsOf(
   const check = ({ items, scores, basis }: Partial<StoredList>) => {
     const isList = Array.isArray(items) && Array.isArray(scores) && items.length === scores.length;
     const isWhole = isList && items.every(isItem) && scores.every(Number.isFinite);
-    return isWhole && (basis === 'user' || basis === 'popularity') ? null : 'is no list of items';
+    return isWhole && BASES.includes(basis) ? null : 'is no list of items';
   };
   for await (const list of part.read<StoredList>(check)) {
     throwIfInterrupted(signal);
@@ -214,5 +207,9 @@ async function* listsOf(
   }
 }
 
-/** Which items a list holds, in its order: ties keep it. */
-const digest = (items: Int32Array) => createHash('sha256').update(items).digest('hex');
+/** SHA-256 of what decides lists, in its order: ties keep it. */
+function digest(values: readonly unknown[]): string {
+  const hash = createHash('sha256');
+  for (const value of values) hash.update(`${JSON.stringify(value)}\n`);
+  return hash.digest('hex');
+}

@@ -21,6 +21,8 @@ export interface RunVectors {
   readonly method: string;
   /** The CF model that made the vectors, such as `lightgcn`. */
   readonly model: string;
+  /** How many CF models the run has: two, or one. */
+  readonly backends: number;
   /** Width of the vectors. */
   readonly dim: number;
   /** Columns at the beginning of items' vectors that say how much an item is liked: left out where items are compared. */
@@ -60,6 +62,8 @@ interface Opened {
   readonly backend: CfBackend;
   readonly knows: (user: number) => boolean;
   readonly bias: Float32Array | null;
+  /** How many CF models the run has. */
+  readonly count: number;
   close(): void;
 }
 
@@ -81,12 +85,13 @@ export async function openVectors(session: Session, run: string, options: Vector
   const context = { config, dataset, session };
   const opened = isCf ? await openCf(context, files) : await openTuned(context, files, run, options.backend);
   const { findCfDefinition, readVectors } = await import('@crossgate/cf');
-  const { model, backend, knows, bias } = opened;
+  const { model, backend, knows, bias, count: backends } = opened;
   const { latest } = model.histories(dataset);
   return {
     dataset,
     method: config.method,
     model: model.name,
+    backends,
     dim: backend.cfDim,
     levelColumns: findCfDefinition(model.name).levelColumns ?? 0,
     usersFrom: backend.historyLength > 0 ? 'history' : 'training',
@@ -119,7 +124,8 @@ async function openCf(context: RunnerContext, { path }: RunFiles): Promise<Opene
   const { model, details } = await loadCf(context, await session.device(), path);
   try {
     const knows = knownUsers(model, dataset, details, config);
-    return { model, backend: model, knows, bias: await itemBiases(model), close: () => model.release() };
+    const bias = await itemBiases(model);
+    return { model, backend: model, knows, bias, count: 1, close: () => model.release() };
   } catch (error) {
     model.release();
     throw error;
@@ -158,7 +164,7 @@ async function openTuned(
     // Where CF is only named in words, it is not tuned.
     if (usesCf(method)) await restore(backend, join(path, 'fusion.safetensors'), index);
     const knows = knownUsers(model, context.dataset, backends.details[index]!, contexts[index]!.config);
-    return { model, backend, knows, bias: null, close: () => backends.release() };
+    return { model, backend, knows, bias: null, count: names.length, close: () => backends.release() };
   } catch (error) {
     backends.release();
     throw error;

@@ -1,8 +1,9 @@
 /** The items that are most like an item, by the CF vectors of a run. */
 import { InputError } from '@crossgate/core';
-import { IdLookup } from '@crossgate/data';
+import { type Dataset, IdLookup } from '@crossgate/data';
+import { ItemCosines, type ItemTable, readItemTable } from '../item-cosines';
 import type { Session } from '../session';
-import { openVectors, type RunVectors, type VectorOptions } from './run-vectors';
+import { openVectors, type VectorOptions } from './run-vectors';
 
 /** What {@link similarItems} is asked for. */
 export interface SimilarOptions extends Omit<VectorOptions, 'check'> {
@@ -23,76 +24,45 @@ export interface SimilarItems {
 }
 
 /**
- * Finds the nearest items by the cosine of their vectors. Of asymmetric SVD, only the columns of taste are compared. Items
- * without train rows have no vector and are never given.
+ * Finds the nearest items by the cosine of their vectors, as `similar` of a live run does. Of asymmetric SVD, only the
+ * columns of taste are compared; of a run with two CF models, the mean of both cosines counts unless one is chosen.
+ * Items without train rows have no vector and are never given.
  *
  * @param run path of the run folder, as the user gave it
  * @throws InputError `data.unknown-id` for an item that the data set does not have, `run.not-held` for one without train
  *   rows; and as {@link openVectors}
  */
 export async function similarItems(session: Session, run: string, options: SimilarOptions): Promise<SimilarItems> {
-  const { item: id, top, ...rest } = options;
+  const { item: id, top, backend, ...rest } = options;
   let item = 0;
-  const vectors = await openVectors(session, run, {
-    ...rest,
-    check({ items, name }) {
-      const ids = items.map((known) => known.id);
-      item = new IdLookup('item', ids, name).find(id, '--item');
-    },
-  });
-  try {
-    const { dataset } = vectors;
-    const { items, cosines } = await cosinesWith(vectors, item);
-    if (items === null) {
-      throw new InputError(`item ${id} has no train rows, so the run has no vector of it`, {
-        code: 'run.not-held',
-        place: '--item',
-        fix: 'name an item of the train split',
-      });
+  const check = ({ items, name }: Dataset) => {
+    const ids = items.map((known) => known.id);
+    item = new IdLookup('item', ids, name).find(id, '--item');
+  };
+  const tables: ItemTable[] = [];
+  let described: Dataset['items'] = [];
+  for (let [next, last] = [backend ?? 1, backend ?? 1]; next <= last; next++) {
+    const vectors = await openVectors(session, run, { ...rest, backend: next, check });
+    try {
+      described = vectors.dataset.items;
+      if (backend === undefined) last = vectors.backends;
+      const ids = vectors.ids('item');
+      tables.push(await readItemTable(ids, vectors.dim, vectors.levelColumns, vectors.read('item', ids)));
+    } finally {
+      vectors.close();
     }
-    // Loaded here, so that reading runs loads no package that uses a GPU.
-    const { bestOf } = await import('../runners/scorer');
-    const best = bestOf(items, { logit: cosines, score: cosines }, top);
-    const described = Array.from(best.items, (found, rank) => {
-      const { id: foundId, title } = dataset.items[found]!;
-      return { item: foundId, title, score: best.scores.score[rank]! };
+  }
+  const cosines = new ItemCosines(tables);
+  if (!cosines.has(item)) {
+    throw new InputError(`item ${id} has no train rows, so the run has no vector of it`, {
+      code: 'run.not-held',
+      place: '--item',
+      fix: 'name an item of the train split',
     });
-    return { item: id, title: dataset.items[item]!.title, items: described };
-  } finally {
-    vectors.close();
   }
-}
-
-/** Cosines of an item with all others that have a vector; null for an item without one. */
-async function cosinesWith(
-  vectors: RunVectors,
-  item: number,
-): Promise<{ items: null | Int32Array; cosines: Float64Array }> {
-  const { dim, levelColumns: from } = vectors;
-  const ids = vectors.ids('item');
-  const none = { items: null, cosines: new Float64Array(0) };
-  if (!ids.includes(item)) return none;
-  let own: Float32Array = new Float32Array(0);
-  for await (const batch of vectors.read('item', Int32Array.of(item))) own = batch.vectors;
-  const ownLength = Math.sqrt(dot(own, 0, own, 0, from, dim));
-  if (ownLength === 0) return none;
-  const items: number[] = [];
-  const cosines: number[] = [];
-  for await (const { ids: some, vectors: values } of vectors.read('item', ids)) {
-    for (const [row, other] of some.entries()) {
-      const length = Math.sqrt(dot(values, row * dim, values, row * dim, from, dim));
-      if (other === item || length === 0) continue;
-      items.push(other);
-      const cosine = dot(own, 0, values, row * dim, from, dim) / (ownLength * length);
-      cosines.push(Math.max(-1, Math.min(1, cosine)));
-    }
-  }
-  return { items: Int32Array.from(items), cosines: Float64Array.from(cosines) };
-}
-
-/** Product of two rows, from column `from` to `dim`, in float64. */
-function dot(a: Float32Array, atA: number, b: Float32Array, atB: number, from: number, dim: number): number {
-  let sum = 0;
-  for (let column = from; column < dim; column++) sum += a[atA + column]! * b[atB + column]!;
-  return sum;
+  const items = cosines.nearest(item, top).map(({ item: near, score }) => {
+    const { id: own, title } = described[near]!;
+    return { item: own, title, score };
+  });
+  return { item: id, title: described[item]!.title, items };
 }

@@ -8,8 +8,8 @@ import type { Basis } from './live-run';
 
 /** Users whose vectors are read from the device at once. */
 const BLOCK = 1024;
-/** All vectors of users are read when a run is opened, unless they take more bytes. */
-const READ_AHEAD = 2 ** 28;
+/** Bytes of users' vectors that are kept on the host, and of views as many. All are read first if they are no more. */
+const KEPT = 2 ** 28;
 
 /** What a person is to a CF model. */
 export interface CfView {
@@ -39,7 +39,6 @@ interface Block {
 export class LiveCf {
   readonly #blocks = new Map<number, Promise<Block>>();
   readonly #views = new Map<number, CfView>();
-  #lengths: Float64Array | undefined;
 
   private constructor(
     readonly model: CfModel,
@@ -72,7 +71,7 @@ export class LiveCf {
     const { items, bias } = await itemMatrix(model);
     const made = new LiveCf(model, data, knows, folding, items, bias, gpu);
     const users = model.userSeen.length;
-    if (!reads && 4 * users * model.cfDim <= READ_AHEAD) {
+    if (!reads && 4 * users * model.cfDim <= KEPT) {
       for (let block = 0; block * BLOCK < users; block++) await made.#block(block);
     }
     return made;
@@ -109,7 +108,10 @@ export class LiveCf {
     const observed = user === null ? 0 : this.data.observed(user);
     const view = this.model.historyLength > 0 ? await this.#byHistory(someone) : this.fold(someone.events);
     // What was observed while the device worked is not in this view.
-    if (view && user !== null && this.data.observed(user) === observed) this.#views.set(user, view);
+    if (view && user !== null && this.data.observed(user) === observed) {
+      this.#views.set(user, view);
+      dropOldest(this.#views, Math.ceil(KEPT / (4 * this.model.cfDim)));
+    }
     return view;
   }
 
@@ -159,23 +161,12 @@ export class LiveCf {
     return logits;
   }
 
-  /** The cosines of an item's vector with those of others; 0 where one is zero. */
-  cosines(item: number, others: readonly number[]): Float64Array {
-    const { cfDim } = this.model;
-    const view: CfView = { vector: this.items.subarray(item * cfDim, (item + 1) * cfDim), constant: 0, basis: 'user' };
-    this.#lengths ??= lengthsOf(this.items, cfDim);
-    const lengths = this.#lengths;
-    return this.logits(view, others).map((logit, n) => {
-      const other = others[n]!;
-      return (logit - this.bias[other]!) / (lengths[item]! * lengths[other]! || 1);
-    });
-  }
-
   #block(index: number): Promise<Block> {
     const known = this.#blocks.get(index);
     if (known) return known;
     const block = this.gpu(() => this.#readBlock(index));
     this.#blocks.set(index, block);
+    dropOldest(this.#blocks, Math.ceil(KEPT / (4 * BLOCK * this.model.cfDim)));
     block.catch(() => this.#blocks.delete(index));
     return block;
   }
@@ -204,6 +195,14 @@ export class LiveCf {
   }
 }
 
+/** Drops what was set first beyond a number of entries. */
+function dropOldest(map: Map<number, unknown>, limit: number): void {
+  for (const key of map.keys()) {
+    if (map.size <= limit) return;
+    map.delete(key);
+  }
+}
+
 /** Vectors and biases of all items. */
 async function itemMatrix(model: CfModel): Promise<{ items: Float32Array; bias: Float32Array }> {
   using _ = model.group.device.step();
@@ -211,11 +210,4 @@ async function itemMatrix(model: CfModel): Promise<{ items: Float32Array; bias: 
   const { items, bias } = model.scorer({ users: Uint32Array.of(0), ...(histories && { histories }) }).all();
   const [vectors, biases] = await Promise.all([items.read(), bias.read()]);
   return { items: vectors, bias: biases };
-}
-
-/** Euclidean lengths of rows. */
-function lengthsOf(rows: Float32Array, columns: number): Float64Array {
-  const squares = new Float64Array(rows.length / columns);
-  for (let at = 0; at < rows.length; at++) squares[Math.floor(at / columns)]! += rows[at]! ** 2;
-  return squares.map(Math.sqrt);
 }

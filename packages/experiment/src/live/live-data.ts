@@ -69,6 +69,16 @@ export class LiveData {
     return this.#items.length - 1;
   }
 
+  /** Number of users, those of the run and those that came since. */
+  get userCount(): number {
+    return this.#users.length - 1;
+  }
+
+  /** The id of a user by the dense one. */
+  userId(user: number): string {
+    return this.#users[user]!;
+  }
+
   /** The dense id of a user, or undefined. */
   userOf(id: string): number | undefined {
     return this.#userOf.get(id);

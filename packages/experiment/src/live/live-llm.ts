@@ -37,7 +37,8 @@ export class LiveLlm {
   private constructor(
     readonly run: HybridRun,
     private readonly context: RunnerContext,
-    private readonly backends: readonly LiveBackend[],
+    /** One for each CF model, with the vectors that the run tuned. */
+    readonly backends: readonly LiveBackend[],
     private readonly namesNeighbors: boolean,
   ) {
     const { final } = run.prompts;

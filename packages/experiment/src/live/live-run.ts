@@ -63,6 +63,9 @@ export interface LiveScores {
   readonly llm: number | null;
 }
 
+/** How many items CF hands to the language model unless it is said. */
+export const HANDED_ON = 200;
+
 /** What a list is asked with. */
 export interface LiveListOptions {
   /** The most items to give. Default: 10. */
@@ -167,7 +170,8 @@ export interface LiveRun extends AsyncDisposable {
     options?: LiveExplainOptions,
   ): Promise<readonly (readonly { readonly item: string; readonly change: number }[])[]>;
   /**
-   * Nearest items by the cosine of CF vectors, best first, without the item itself.
+   * Nearest items by the cosine of CF vectors, best first, without the item itself: the answer of `similarItems`. A run
+   * on a language model compares the vectors that it tuned, one with two CF models by the mean of both cosines.
    * @throws InputError for a run without CF, or an item without train rows
    */
   similar(item: string, top?: number): Promise<readonly { readonly item: string; readonly score: number }[]>;

@@ -1,20 +1,23 @@
 /** The answers of a live run: CF ranks on the host, the language model scores what CF picked. */
+import { findCfDefinition, readVectors } from '@crossgate/cf';
 import { InputError } from '@crossgate/core';
+import { ItemCosines, type ItemTable, readItemTable } from '../item-cosines';
 import type { CfView, LiveCf, Someone } from './live-cf';
 import type { Event, LiveData } from './live-data';
 import type { LiveLlm, Reader } from './live-llm';
-import type {
-  Basis,
-  LiveEvent,
-  LiveExplainOptions,
-  LiveHistory,
-  LiveItem,
-  LiveList,
-  LiveListOptions,
-  LiveQuery,
-  LiveRun,
-  LiveScores,
-  Person,
+import {
+  type Basis,
+  HANDED_ON,
+  type LiveEvent,
+  type LiveExplainOptions,
+  type LiveHistory,
+  type LiveItem,
+  type LiveList,
+  type LiveListOptions,
+  type LiveQuery,
+  type LiveRun,
+  type LiveScores,
+  type Person,
 } from './live-run';
 import { topPositions } from './top';
 
@@ -48,6 +51,8 @@ export class OpenLiveRun implements LiveRun {
   readonly adapter: string;
   readonly parts: LiveRun['parts'];
   readonly #parts: LiveParts;
+  /** Of the first question on: most runs are never asked. */
+  #cosines: Promise<ItemCosines> | undefined;
   #closed: Promise<void> | undefined;
 
   constructor(parts: LiveParts) {
@@ -95,7 +100,7 @@ export class OpenLiveRun implements LiveRun {
 
   async recommend(person: Person, options: LiveListOptions = {}): Promise<LiveList> {
     const { data, cfs, llm } = this.#parts;
-    const { top = 10, candidates = 200, effort } = options;
+    const { top = 10, candidates = HANDED_ON, effort } = options;
     this.#check(effort, { top, candidates });
     const reader = await this.#reader(person);
     const asksLlm = llm !== null && effort !== 'cf';
@@ -185,22 +190,18 @@ export class OpenLiveRun implements LiveRun {
   }
 
   async similar(id: string, top = 10): Promise<readonly { readonly item: string; readonly score: number }[]> {
-    const { data, cfs } = this.#parts;
+    const { data, cfs, gpu, llm } = this.#parts;
     this.#check('cf', { top });
     const item = data.requireItem(id);
-    if (!cfs.every((cf) => cf.knowsItem(item))) {
+    this.#cosines ??= gpu(() => readCosines(cfs, llm));
+    const cosines = await this.#cosines;
+    if (!cosines.has(item)) {
       throw new InputError('has no train rows, so CF has no vector of it', {
         code: 'run.not-held',
         place: `item ${id}`,
       });
     }
-    const others: number[] = [];
-    for (let other = 1; other <= data.dataset.itemCount; other++) {
-      if (other !== item && cfs.every((cf) => cf.knowsItem(other))) others.push(other);
-    }
-    const cosines = cfs.map((cf) => cf.cosines(item, others));
-    const scores = others.map((_, at) => cosines.reduce((sum, of) => sum + of[at]!, 0) / cfs.length);
-    return topPositions(scores, top).map((at) => ({ item: data.item(others[at]!).id, score: scores[at]! }));
+    return cosines.nearest(item, top).map(({ item: near, score }) => ({ item: data.item(near).id, score }));
   }
 
   close(): Promise<void> {
@@ -342,6 +343,18 @@ export class OpenLiveRun implements LiveRun {
     const isKnown = views.some((view) => view) && this.#parts.cfs.some((cf) => cf.knowsItem(item));
     return isKnown ? logistic(this.#cfLogits(views, [item])[0]!) : null;
   }
+}
+
+/** Vectors of items on the host, as `openVectors` gives them. */
+async function readCosines(cfs: readonly LiveCf[], llm: LiveLlm | null): Promise<ItemCosines> {
+  const tables: ItemTable[] = [];
+  for (const [index, { model }] of cfs.entries()) {
+    const backend = llm?.backends[index] ?? model;
+    const ids = [...backend.itemSeen.keys()].filter((item) => backend.itemSeen[item] === 1);
+    const { levelColumns = 0 } = findCfDefinition(model.name);
+    tables.push(await readItemTable(ids, backend.cfDim, levelColumns, readVectors(backend, 'item', ids)));
+  }
+  return new ItemCosines(tables);
 }
 
 const logistic = (logit: number) => 1 / (1 + Math.exp(-logit));

@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path';
 import type { CfModel } from '@crossgate/cf';
 import { InputError } from '@crossgate/core';
 import { cfMethods } from '../config/schema';
-import { openRunFiles } from '../open-run';
+import { openRunFiles, type RunFiles } from '../open-run';
 import { isHybrid } from '../runners';
 import { cfFile, loadCf } from '../runners/cf-phase';
 import type { RunnerContext } from '../runners/runner';
@@ -15,7 +15,7 @@ import { LiveData } from './live-data';
 import type { LiveLlm } from './live-llm';
 import type { LiveEvent, LiveRun } from './live-run';
 import { OpenLiveRun } from './live-scores';
-import { type NewerFiles, readNewer } from './newer-files';
+import { type NewerFiles, type NewItem, readNewer } from './newer-files';
 
 /** What a run is opened with. */
 export interface LiveRunOptions {
@@ -46,25 +46,42 @@ export interface LiveIds {
  * @throws InputError as `openRun` does; for a method that cannot; as `observe` and `addItems` do
  */
 export async function openLiveRun(session: Session, run: string, options: LiveRunOptions = {}): Promise<LiveRun> {
-  const { path, config, dataset } = await openRunFiles(session, run, options.set ?? []);
-  const { method } = config;
-  if (!canBeLive(method)) {
-    throw new InputError(`a run of ${method} cannot answer for newer data`, {
-      code: 'run.not-held',
-      place: run,
-      fix: 'choose a run of a CF model or of a method on a language model',
-    });
-  }
-  const data = new LiveData(dataset);
-  const { files = {} } = options;
-  const absolute = (file: string | undefined) => (file === undefined ? undefined : resolve(session.cwd, file));
-  const newer = await readNewer(
-    { events: absolute(files.events), items: absolute(files.items) },
-    ...([config, dataset, session.log] as const),
-  );
-  data.addItems([...newer.items, ...(options.items ?? [])]);
-  data.observe([...newer.events, ...(options.events ?? [])]);
+  const files = await openRunFiles(session, run, options.set ?? []);
+  const { method } = files.config;
+  if (!canBeLive(method)) throw notLive(method, run);
+  const { data } = await gatherData(session, files, options);
   await options.check?.(data);
+  return openLiveModels(session, files, data);
+}
+
+/** What a run knows, and what of it came from files: all that the answers depend on besides the run. */
+export interface GatheredData {
+  readonly data: LiveData;
+  readonly newer: { readonly items: readonly NewItem[]; readonly events: readonly LiveEvent[] };
+}
+
+/** The run's data with what came since. @throws InputError as `observe` and `addItems` do, and as `readNewer` */
+export async function gatherData(
+  { cwd, log }: Session,
+  { config, dataset }: RunFiles,
+  { files = {}, items = [], events = [] }: Pick<LiveRunOptions, 'files' | 'items' | 'events'>,
+): Promise<GatheredData> {
+  const data = new LiveData(dataset);
+  const absolute = (file: string | undefined) => (file === undefined ? undefined : resolve(cwd, file));
+  const paths = { events: absolute(files.events), items: absolute(files.items) };
+  const newer = await readNewer(paths, config, dataset, log);
+  data.addItems([...newer.items, ...items]);
+  data.observe([...newer.events, ...events]);
+  return { data, newer };
+}
+
+/** Opens what answers from data that were gathered. */
+export async function openLiveModels(
+  session: Session,
+  { path, config, dataset }: RunFiles,
+  data: LiveData,
+): Promise<LiveRun> {
+  const { method } = config;
   const context: RunnerContext = { config, dataset, session };
   const gpu = oneAtATime();
   const device = await session.device();
@@ -102,6 +119,15 @@ export async function openLiveRun(session: Session, run: string, options: LiveRu
 /** Whether runs of a method can be opened: those of CF models and of methods on a language model of this machine. */
 export function canBeLive(method: string): boolean {
   return cfMethods().includes(method) || isHybrid({ method });
+}
+
+/** What cannot be done with a run of a method that is not live. @param place what asked for it */
+export function notLive(method: string, place: string): InputError {
+  return new InputError(`a run of ${method} cannot answer for newer data or other people`, {
+    code: 'run.not-held',
+    place,
+    fix: 'choose a run of a CF model or of a method on a language model',
+  });
 }
 
 /** Runs work one after another, in the order in which it is given. */

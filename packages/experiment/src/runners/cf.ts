@@ -1,13 +1,6 @@
 /** The collaborative-filtering models as methods of their own. */
 
-import {
-  type CfModel,
-  checkRanking,
-  evaluateRanking,
-  findCfDefinition,
-  type RankingResult,
-  topItems,
-} from '@crossgate/cf';
+import { type CfModel, checkRanking, evaluateRanking, findCfDefinition, type RankingResult } from '@crossgate/cf';
 import { InputError } from '@crossgate/core';
 import type { SplitName } from '../config/schema';
 import { evaluatedRows, pick } from '../evaluated-rows';
@@ -17,7 +10,7 @@ import { knownUsers } from './known-users';
 import { cfOptions, checkCfSizes } from './parameter-sizes';
 import { memoryBeside } from './run-memory';
 import type { Runner, RunnerContext } from './runner';
-import { bestOfEach, orPopular, type Pairs, type Scorer } from './scorer';
+import { bestOf, newItems, type Pairs, pairsOf, popularItems, type Scorer } from './scorer';
 import { checkSelection, type Selection } from './selection';
 
 /** The runner that trains one model and scores by it. */
@@ -113,9 +106,6 @@ function checkLists({ config, dataset }: RunnerContext): void {
 
 const isRanking = (selection: Selection) => selection !== 'auc' && selection !== 'last';
 
-/** Items that are held on the device for the users of a batch. */
-const RANKED = 2 ** 21;
-
 function cfScorer({ dataset, config }: RunnerContext, { model, details }: Prepared): Omit<Scorer, 'close'> {
   const histories = model.histories(dataset);
   const knows = knownUsers(model, dataset, details, config);
@@ -126,26 +116,13 @@ function cfScorer({ dataset, config }: RunnerContext, { model, details }: Prepar
     };
     return logitsToScores(await model.scorePairs(pairs.user, pairs.item, last));
   };
-  const score = async (user: Int32Array, item: Int32Array) =>
-    logitsToScores(await model.scorePairs(user, item, (index, limit) => histories.latest(user[index]!, limit)));
-  /** The best items that a user has no positive with, found where they are scored. */
-  const bestNew = async (users: Int32Array, count: number) => {
-    const found = new Map<number, Int32Array>();
-    const batchSize = Math.min(1024, Math.max(1, Math.floor(RANKED / Math.min(count, dataset.itemCount))));
-    const options = { count, batchSize, exclude: (user: number) => dataset.positives(user), history: histories.latest };
-    for await (const { user, items } of topItems(model, users, options)) found.set(user, Int32Array.from(items));
-    // Their logits do not count the user's bias, which scores of pairs do.
-    return bestOfEach(users, (user) => found.get(user)!, score, count);
-  };
-  const bestOfUsers: NonNullable<Scorer['bestOfUsers']> = (users, options) =>
-    orPopular(dataset, users, knows, options, (known) => {
-      const { count, candidates } = options;
-      return candidates ? bestOfEach(known, () => candidates, score, count) : bestNew(known, count);
-    });
   return {
     scorePairs,
-    bestOfUsers,
-    best: async (user, options) => (await bestOfUsers(Int32Array.of(user), options))[0]!,
+    async best(user, { count, candidates }) {
+      if (!knows(user)) return popularItems(dataset, user, { count, candidates });
+      const items = candidates ?? newItems(dataset, user).filter((item) => model.itemSeen[item] === 1);
+      return bestOf(items, await scorePairs(pairsOf(user, items)), count);
+    },
   };
 }
 

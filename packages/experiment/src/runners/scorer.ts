@@ -54,11 +54,6 @@ export interface Scorer {
    * @throws as `scorePairs`
    */
   best(user: number, options: BestOptions): Promise<BestItems>;
-  /**
-   * As `best` for some users, in their order, computed together. Absent where one after another is as fast.
-   * @param users dense ids; the lists of all of them are held at once
-   */
-  bestOfUsers?(users: Int32Array, options: Omit<BestOptions, 'onProgress'>): Promise<BestItems[]>;
   /** Frees what was opened beyond what the session lends. */
   close(): Promise<void>;
 }
@@ -109,59 +104,4 @@ export function popularItems(dataset: Dataset, user: number, { count, candidates
 /** Pairs of one user with items, none of them as a row. */
 export function pairsOf(user: number, items: Int32Array): Pairs {
   return { user: new Int32Array(items.length).fill(user), item: items, place: Array.from(items, () => null) };
-}
-
-/** Pairs that are scored at a time for several users. */
-const PAIRS = 2 ** 18;
-
-/**
- * The best of each user's own items, with the pairs of many users scored together.
- * @param itemsOf the items to choose from, of a user
- * @param score gives one logit and score for each pair of `user` and `item`
- * @returns one list for each user, in their order
- */
-export async function bestOfEach(
-  users: Int32Array,
-  itemsOf: (user: number) => Int32Array,
-  score: (user: Int32Array, item: Int32Array) => Promise<Scores>,
-  count: number,
-): Promise<BestItems[]> {
-  const lists: BestItems[] = [];
-  for (let first = 0; first < users.length; ) {
-    const own: Int32Array[] = [];
-    let pairs = 0;
-    for (let next = first; next < users.length && (own.length === 0 || pairs < PAIRS); next++) {
-      own.push(itemsOf(users[next]!));
-      pairs += own.at(-1)!.length;
-    }
-    const [user, item] = [new Int32Array(pairs), new Int32Array(pairs)];
-    let at = 0;
-    for (const [index, items] of own.entries()) {
-      user.fill(users[first + index]!, at, at + items.length);
-      item.set(items, at);
-      at += items.length;
-    }
-    const scores = await score(user, item);
-    at = 0;
-    for (const items of own) {
-      const part = (values: Float64Array) => values.subarray(at, at + items.length);
-      lists.push(bestOf(items, { logit: part(scores.logit), score: part(scores.score) }, count));
-      at += items.length;
-    }
-    first += own.length;
-  }
-  return lists;
-}
-
-/** Lists of known users by `rank`, and the popular items for the others, in the order of `users`. */
-export async function orPopular(
-  dataset: Dataset,
-  users: Int32Array,
-  knows: (user: number) => boolean,
-  options: Omit<BestOptions, 'onProgress'>,
-  rank: (known: Int32Array) => Promise<BestItems[]>,
-): Promise<BestItems[]> {
-  const known = users.filter(knows);
-  const lists = (await rank(known))[Symbol.iterator]();
-  return Array.from(users, (user) => (knows(user) ? lists.next().value! : popularItems(dataset, user, options)));
 }
