@@ -16,7 +16,8 @@ RUN apt-get update \
   && install --directory --owner=node --group=node /state
 COPY --from=build /app /app
 ENV NODE_ENV=production NVIDIA_DRIVER_CAPABILITIES=compute,graphics,utility
-USER node
+# The user `node` of the image; clusters that refuse root want its number.
+USER 1000
 WORKDIR /state
 VOLUME /state
 EXPOSE 8080
