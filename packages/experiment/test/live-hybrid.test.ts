@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { inventedMl1m, writeTinyModel } from '@crossgate/testing/node';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import {
   loadConfig,
   openLiveRun,
@@ -95,6 +95,27 @@ it('ranks by CF as CF does alone, whatever a language model made of its vectors 
     expect({ items, basis }).toEqual(expected);
     expect(items.length).toBeGreaterThan(3);
   }
+});
+
+it('leaves nothing of a call behind in the signal of the session', async () => {
+  await using live = await openLiveRun(session, 'tallrec');
+  const [user = ''] = live.users();
+  const { signal } = new AbortController();
+  // In Node 20 every call of it leaves something in the signal that lives longer.
+  const any = vi.spyOn(AbortSignal, 'any');
+  const added = vi.spyOn(session.signal, 'addEventListener');
+  const removed = vi.spyOn(session.signal, 'removeEventListener');
+  await live.recommend({ user }, { signal });
+  expect([any.mock.calls.length, added.mock.calls.length, removed.mock.calls.length]).toEqual([0, 1, 1]);
+  vi.restoreAllMocks();
+});
+
+it('says whether prompts have room for a title', async () => {
+  await using live = await openLiveRun(session, 'tallrec');
+  expect([live.fits('A new film (2030)'), live.fits('film '.repeat(1000))]).toEqual([true, false]);
+  const [user = ''] = live.users();
+  live.addItems([{ id: 'new', title: 'A new film (2030)' }]);
+  expect((await live.score({ user }, ['new'])).scores).toHaveLength(1);
 });
 
 it.each(Object.keys(runs).filter((name) => !cfRuns.includes(name)))(

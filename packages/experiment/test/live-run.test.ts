@@ -14,6 +14,7 @@ import {
   runExperiment,
   type Session,
 } from '../src';
+import { Recent } from '../src/live/recent';
 import { topPositions } from '../src/live/top';
 
 /** Users of even and of odd numbers like items of the same kind; each has 9 of 16 items, in another order. */
@@ -217,6 +218,36 @@ describe('a live run', () => {
     expect(await recommendAll(session, 'mf', options)).toMatchObject({ users: 14 });
     const last = (await readFile(options.out, 'utf8')).trimEnd().split('\n').at(-1)!;
     expect(JSON.parse(last)).toMatchObject({ user: 'new', basis: 'folded-in' });
+  });
+
+  it('stops an explanation that nobody waits for any more, and lets others have their turn meanwhile', async () => {
+    await using live = await openLiveRun(session, 'mf');
+    const leaving = new AbortController();
+    const explained = live.explain({ history: ['i1', 'i3', 'i5'] }, ['i7'], { signal: leaving.signal });
+    setImmediate(() => leaving.abort(new Error('gone')));
+    await expect(explained).rejects.toThrow('gone');
+  });
+
+  it('counts a user once who likes an item twice', async () => {
+    await using live = await openLiveRun(session, 'mf');
+    const popularity = async () => (await live.score({ history: [] }, ['i0', 'i1'])).scores.map(({ score }) => score);
+    const [i0 = 0, i1 = 0] = await popularity();
+    const like = (user: string, item: string) => ({ user, item, label: 1, timestamp: 3000 }) as const;
+    live.observe([like('new', 'i0'), like('new', 'i0'), like('u1', 'i1'), like('new', 'i1')]);
+    live.observe([like('new', 'i0'), { ...like('other', 'i0'), label: 0 }]);
+    // u1 likes odd items already.
+    expect(await popularity()).toEqual([i0 + 1, i1 + 1]);
+  });
+
+  it('keeps what was used last of what it could compute again', () => {
+    const recent = new Recent<number, string>(2);
+    recent.set(1, 'a');
+    recent.set(2, 'b');
+    expect(recent.get(1)).toBe('a');
+    recent.set(3, 'c');
+    expect([recent.size, recent.get(1), recent.get(2), recent.get(3)]).toEqual([2, 'a', undefined, 'c']);
+    recent.delete(1);
+    expect(recent.size).toBe(1);
   });
 
   it('refuses the run of a baseline', async () => {

@@ -125,6 +125,21 @@ export class PromptBuilder {
     return this.#titleTexts.push(title) - 1;
   }
 
+  /** Whether there is room for a title: prompts about an item that has it can be built, at least without history. */
+  fits(title: string): boolean {
+    const item = this.addItem(title);
+    try {
+      this.build({ user: 0, item, history: new Int32Array(), neighbors: [] });
+      return true;
+    } catch (error) {
+      if (error instanceof InputError) return false;
+      throw error;
+    } finally {
+      this.#titleTexts.pop();
+      this.#titles.length = Math.min(this.#titles.length, item);
+    }
+  }
+
   /** The prompt as text, vectors in brackets: for reports and tests. It is not shortened to `maxLength`. */
   describe(input: PromptInput): string {
     return this.template.text(withNamed(input, this.options.neighbors), this.options.historyLength, (id) =>

@@ -49,6 +49,16 @@ describe('the paper template', () => {
     expect(Array.from(tokenIds.filter((_, i) => items[i] === 1))).toEqual(expected);
   });
 
+  it('says whether there is room for a title, and keeps nothing of it', () => {
+    const builder = new PromptBuilder(tinyTokenizer, titles, options);
+    expect(builder.fits('A new story')).toBe(true);
+    expect(builder.fits('story '.repeat(200))).toBe(false);
+    const item = builder.addItem('Fifth');
+    expect(item).toBe(titles.length);
+    expect(builder.describe({ user: 1, item, history: [] })).toContain('"Fifth"');
+    expect(marks(builder.build({ user: 1, item, history: [] })).items).toContain(item);
+  });
+
   it('drops the oldest items first, never the question', () => {
     const whole = new PromptBuilder(tinyTokenizer, titles, options).build({ user: 1, item: 4, history: [1, 2, 3] });
     const shorter = new PromptBuilder(tinyTokenizer, titles, { ...options, maxLength: whole.tokenIds.length - 1 });

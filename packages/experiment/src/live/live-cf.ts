@@ -5,11 +5,17 @@ import type { CfDetails } from '../runners/cf-phase';
 import { foldingOf, knownUsers } from '../runners/known-users';
 import type { Event, LiveData } from './live-data';
 import type { Basis } from './live-run';
+import { Recent } from './recent';
 
 /** Users whose vectors are read from the device at once. */
 const BLOCK = 1024;
-/** Bytes of users' vectors that are kept on the host, and of views as many. All are read first if they are no more. */
-const KEPT = 2 ** 28;
+/** All vectors of users are read when a run is opened, unless they take more bytes. */
+const READ_AHEAD = 2 ** 28;
+/** Bytes of vectors that are kept beyond those: of people solved for, and of blocks that were not read ahead. */
+const KEPT = 2 ** 26;
+
+/** Bytes that a view takes beside its vector. */
+const OVERHEAD = 256;
 
 /** What a person is to a CF model. */
 export interface CfView {
@@ -37,8 +43,8 @@ interface Block {
 
 /** One CF model of a run, ready to score any number of items for anybody. */
 export class LiveCf {
-  readonly #blocks = new Map<number, Promise<Block>>();
-  readonly #views = new Map<number, CfView>();
+  readonly #blocks: Recent<number, Promise<Block>>;
+  readonly #views: Recent<number, CfView>;
 
   private constructor(
     readonly model: CfModel,
@@ -50,7 +56,12 @@ export class LiveCf {
     /** [items + 1]. */
     private readonly bias: Float32Array,
     private readonly gpu: <T>(work: () => Promise<T>) => Promise<T>,
-  ) {}
+  ) {
+    const bytes = 4 * model.cfDim;
+    const readsAhead = model.historyLength === 0 && bytes * model.userSeen.length <= READ_AHEAD;
+    this.#blocks = new Recent(readsAhead ? Number.POSITIVE_INFINITY : Math.ceil(KEPT / (BLOCK * bytes)));
+    this.#views = new Recent(Math.ceil(KEPT / (bytes + OVERHEAD)));
+  }
 
   /**
    * Reads the vectors of items and, unless they are very many, of users.
@@ -71,7 +82,7 @@ export class LiveCf {
     const { items, bias } = await itemMatrix(model);
     const made = new LiveCf(model, data, knows, folding, items, bias, gpu);
     const users = model.userSeen.length;
-    if (!reads && 4 * users * model.cfDim <= KEPT) {
+    if (!reads && 4 * users * model.cfDim <= READ_AHEAD) {
       for (let block = 0; block * BLOCK < users; block++) await made.#block(block);
     }
     return made;
@@ -108,10 +119,7 @@ export class LiveCf {
     const observed = user === null ? 0 : this.data.observed(user);
     const view = this.model.historyLength > 0 ? await this.#byHistory(someone) : this.fold(someone.events);
     // What was observed while the device worked is not in this view.
-    if (view && user !== null && this.data.observed(user) === observed) {
-      this.#views.set(user, view);
-      dropOldest(this.#views, Math.ceil(KEPT / (4 * this.model.cfDim)));
-    }
+    if (view && user !== null && this.data.observed(user) === observed) this.#views.set(user, view);
     return view;
   }
 
@@ -166,7 +174,6 @@ export class LiveCf {
     if (known) return known;
     const block = this.gpu(() => this.#readBlock(index));
     this.#blocks.set(index, block);
-    dropOldest(this.#blocks, Math.ceil(KEPT / (4 * BLOCK * this.model.cfDim)));
     block.catch(() => this.#blocks.delete(index));
     return block;
   }
@@ -192,14 +199,6 @@ export class LiveCf {
       return Math.abs(rest) < 1e-5 * (1 + Math.abs(product)) ? 0 : rest;
     });
     return { vectors, constants };
-  }
-}
-
-/** Drops what was set first beyond a number of entries. */
-function dropOldest(map: Map<number, unknown>, limit: number): void {
-  for (const key of map.keys()) {
-    if (map.size <= limit) return;
-    map.delete(key);
   }
 }
 

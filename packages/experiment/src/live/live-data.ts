@@ -25,6 +25,8 @@ export class LiveData {
   readonly #rowOf: Int32Array;
   readonly #added = new Map<number, Event[]>();
   readonly #merged = new Map<number, readonly Event[]>();
+  /** Items that a user with events since likes. */
+  readonly #likedBy = new Map<number, Set<number>>();
   readonly #liked: number[];
   readonly trainUser: Uint8Array;
   readonly trainItem: Uint8Array;
@@ -174,7 +176,13 @@ export class LiveData {
         this.#userOf.set(id, user);
       }
       const item = items[index]!;
-      if (label === 1 && !this.events(user).some((other) => other.item === item && other.label === 1)) {
+      let liked = this.#likedBy.get(user);
+      if (!liked) {
+        liked = new Set(this.likes(user));
+        this.#likedBy.set(user, liked);
+      }
+      if (label === 1 && !liked.has(item)) {
+        liked.add(item);
         this.#liked[item]!++;
       }
       if (!this.#added.has(user)) this.#added.set(user, []);

@@ -69,6 +69,11 @@ export class LiveLlm {
     this.run.prompts.final.addItem(title);
   }
 
+  /** Whether prompts have room for a title. */
+  fits(title: string): boolean {
+    return this.run.prompts.final.fits(title);
+  }
+
   /** Logits of items. @throws the reason of the signal */
   async logits(reader: Reader, items: ArrayLike<number>, cfs: readonly LiveCf[], data: LiveData, options: LlmOptions) {
     const { views, likes } = reader;

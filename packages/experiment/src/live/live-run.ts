@@ -145,6 +145,8 @@ export interface LiveRun extends AsyncDisposable {
    * @throws InputError for an id that has another title already; the same again is no error
    */
   addItems(items: readonly { readonly id: string; readonly title: string }[]): void;
+  /** Whether the language model's prompts have room for a title: with one that is too long, no list can be given. */
+  fits(title: string): boolean;
   /**
    * The best items of a person.
    * @throws InputError for unknown users and items; the reason of `signal`

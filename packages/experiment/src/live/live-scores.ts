@@ -98,6 +98,10 @@ export class OpenLiveRun implements LiveRun {
     for (const { title } of this.#parts.data.addItems(items)) this.#parts.llm?.addItem(title);
   }
 
+  fits(title: string): boolean {
+    return this.#parts.llm?.fits(title) ?? true;
+  }
+
   async recommend(person: Person, options: LiveListOptions = {}): Promise<LiveList> {
     const { data, cfs, llm } = this.#parts;
     const { top = 10, candidates = HANDED_ON, effort } = options;
@@ -179,6 +183,8 @@ export class OpenLiveRun implements LiveRun {
     const before = await scoresOf(base);
     const changes: { item: string; change: ArrayLike<number> }[] = [];
     for (const item of this.#readItems(reader, llm, cfs)) {
+      // CF alone never waits for a device: others have their turn, and the signal is heard.
+      await nextTurn();
       signal?.throwIfAborted();
       const after = await scoresOf(await without(item));
       changes.push({ item: data.item(item).id, change: Float64Array.from(before, (value, at) => value - after[at]!) });
@@ -315,11 +321,19 @@ export class OpenLiveRun implements LiveRun {
 
   #llmLogits(reader: Reader, items: Int32Array, { signal, onProgress }: ScoreOptions): Promise<Float64Array> {
     const { cfs, data, gpu, llm, signal: session } = this.#parts;
-    const either = signal ? AbortSignal.any([signal, session]) : session;
     return gpu(async () => {
-      either.throwIfAborted();
-      const options = { signal: either, ...(onProgress && { onProgress }) };
-      return Float64Array.from(await llm!.logits(reader, items, cfs, data, options));
+      session.throwIfAborted();
+      signal?.throwIfAborted();
+      // AbortSignal.any would leave something behind in the session's signal with every call (Node 20).
+      const either = new AbortController();
+      const stop = () => either.abort(session.aborted ? session.reason : signal!.reason);
+      for (const each of [session, signal]) each?.addEventListener('abort', stop);
+      try {
+        const options = { signal: either.signal, ...(onProgress && { onProgress }) };
+        return Float64Array.from(await llm!.logits(reader, items, cfs, data, options));
+      } finally {
+        for (const each of [session, signal]) each?.removeEventListener('abort', stop);
+      }
     });
   }
 
@@ -344,6 +358,8 @@ export class OpenLiveRun implements LiveRun {
     return isKnown ? logistic(this.#cfLogits(views, [item])[0]!) : null;
   }
 }
+
+const nextTurn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 /** Vectors of items on the host, as `openVectors` gives them. */
 async function readCosines(cfs: readonly LiveCf[], llm: LiveLlm | null): Promise<ItemCosines> {
