@@ -5,6 +5,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   realpathSync,
   rmSync,
@@ -243,6 +244,16 @@ describe('a bundle', () => {
     const { status, stderr } = spawnSync(join(bundle, 'run.sh'), ['doctor'], { env, encoding: 'utf8' });
     expect(status).toBe(1);
     expect(stderr).toMatch(/\/no\/such\/node does not start here/);
+  });
+
+  it('holds the page of serve beside the program that looks for it there', () => {
+    const train = join(bundle, 'app', 'train');
+    expect(readFileSync(join(train, 'page', 'index.html'), 'utf8')).toContain('<title>Crossgate</title>');
+    expect(readdirSync(join(train, 'page', 'assets'))).toHaveLength(2);
+    const texts = readdirSync(train)
+      .filter((name) => name.endsWith('.js'))
+      .map((name) => readFileSync(join(train, name), 'utf8'));
+    expect(texts.filter((text) => text.includes('new URL("./page/",import.meta.url)'))).toHaveLength(1);
   });
 
   it('holds few files, shaders as text, and no path of this checkout', () => {

@@ -1,5 +1,6 @@
 // Bundles the two programs and their launcher into few files that need nothing but Node and Dawn.
 import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { join, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
@@ -11,7 +12,7 @@ const banner =
   "import { createRequire as createRequire_ } from 'node:module';\nconst require = createRequire_(import.meta.url);";
 
 /**
- * Writes `train/`, `bench/` and `launch.mjs` to a folder.
+ * Writes `train/` with the page of `crossgate serve`, `bench/` and `launch.mjs` to a folder.
  * @param {string} out
  * @returns {Promise<string[]>} folders of the npm packages that went in, for their licenses
  */
@@ -41,6 +42,12 @@ export async function buildPrograms(out) {
       ...{ entryPoints: [join(root, 'tools', 'bundle', 'launch.mjs')], outfile: join(out, 'launch.mjs') },
     }),
   ];
+  // The server finds its page beside itself.
+  const serve = join(root, 'packages', 'serve');
+  const vite = createRequire(join(serve, 'package.json')).resolve('vite');
+  await (await import(pathToFileURL(vite).href)).build({
+    ...{ root: join(serve, 'page'), logLevel: 'warn', build: { outDir: join(out, 'train', 'page') } },
+  });
   const inputs = results.flatMap(({ metafile }) => Object.keys(metafile?.inputs ?? {}));
   const folders = inputs.map((path) => /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1] ?? '');
   return [...new Set(folders)].filter((path) => path !== '').sort();

@@ -1,4 +1,9 @@
 /** The command serve: what it refuses before it listens, and a real run over HTTP until its end. */
+import { once } from 'node:events';
+import { chmod } from 'node:fs/promises';
+import { get, type IncomingMessage } from 'node:http';
+import { type AddressInfo, createServer } from 'node:net';
+import { join } from 'node:path';
 import { Readable, Writable } from 'node:stream';
 import type { Device } from '@crossgate/gpu';
 import { folderWith } from '@crossgate/testing/node';
@@ -31,6 +36,24 @@ describe('serve refuses', () => {
   });
 });
 
+it('serve finds out before it opens a run that it cannot listen, and warns of tokens that everybody may read', async () => {
+  const taken = createServer().listen(0, '127.0.0.1');
+  await once(taken, 'listening');
+  const { port } = taken.address() as AddressInfo;
+  const cwd = await folderWith({ 'tokens.txt': `\ufeff${token}\r\n` });
+  await chmod(join(cwd, 'tokens.txt'), 0o644);
+  const args = ['serve', 'no-such-run', '--token-file', 'tokens.txt'];
+  const { code, stderr } = await runCli([...args, '--port', String(port)], { cwd });
+  taken.close();
+  expect(code).toBe(2);
+  expect(stderr).toContain(`port ${port} is in use`);
+  if (process.platform !== 'win32') expect(stderr).toContain('tokens.txt is open to every user');
+  await chmod(join(cwd, 'tokens.txt'), 0o640);
+  const other = await runCli([...args, '--port', '0', '--cors', 'shop.example'], { cwd });
+  expect(other.stderr).toMatch(/cors: "shop\.example" is not an origin/);
+  expect(other.stderr).not.toContain('open to every user');
+});
+
 /** Starts `crossgate serve ARGS` and waits until it listens. */
 async function start(args: readonly string[], cwd: string, env: Record<string, string> = {}) {
   const interrupt = new AbortController();
@@ -59,7 +82,15 @@ async function start(args: readonly string[], cwd: string, env: Record<string, s
     });
     return { status: answer.status, body: (await answer.json()) as Record<string, unknown> };
   };
-  return { ask, stop: () => interrupt.abort(), ended: ended!, log: () => stderr.join('') };
+  return { ask, url, stop: () => interrupt.abort(), ended: ended!, log: () => stderr.join('') };
+}
+
+/** Status of /readyz where the request names this host. */
+async function statusAs(url: string, host: string): Promise<number | undefined> {
+  const asked = get(`${url}/readyz`, { headers: { host } });
+  const [answer] = (await once(asked, 'response')) as [IncomingMessage];
+  answer.resume();
+  return answer.statusCode;
 }
 
 describe.skipIf(adapters.length === 0)('serve', () => {
@@ -71,6 +102,8 @@ describe.skipIf(adapters.length === 0)('serve', () => {
     const first = await start(args, cwd, { CROSSGATE_TOKEN: token });
 
     expect((await first.ask('/v1/users', undefined, { authorization: '' })).status).toBe(401);
+    // Whatever a proxy says where it asks: a token is what counts.
+    expect(await statusAs(first.url, 'shop.example')).toBe(200);
     const users = (await first.ask('/v1/users')).body.users as string[];
     const slow = { 'x-deadline-ms': '60000' };
     const list = await first.ask('/v1/recommend', { user: users[0], top: 3, explain: true }, slow);
@@ -109,6 +142,8 @@ describe.skipIf(adapters.length === 0)('serve', () => {
       device = one;
     };
     const second = await start(args, cwd);
+    // Without a token, a page could ask by a name that it points here.
+    expect(await statusAs(second.url, 'evil.example')).toBe(403);
     expect((await second.ask('/v1/users/stranger')).body.events).toHaveLength(2);
     expect((await second.ask('/v1/items/new')).body).toMatchObject({ title: 'A new title', known: 'added' });
     device!.gpu.destroy();

@@ -28,14 +28,16 @@ export function alignColumns(
 }
 
 /**
- * Lays rows out in columns two spaces apart; the first row is the header. Numbers should come formatted.
+ * Lays rows out in columns two spaces apart; the first row is the header. Numbers should come formatted. Control
+ * characters become U+FFFD: a title may come from anywhere, and a terminal would obey it.
  * @param right columns whose cells stand at the right; default: all but the first
  */
 export function textTable(
   rows: readonly (readonly string[])[],
   right: (column: number) => boolean = (column) => column > 0,
 ): string {
-  return alignColumns(rows, right)
+  const shown = rows.map((row) => row.map((cell) => cell.replace(/\p{Cc}/gu, '\ufffd')));
+  return alignColumns(shown, right)
     .map((cells) => cells.join('  ').trimEnd())
     .join('\n');
 }

@@ -48,7 +48,6 @@ export function handlersOf({ run, queue, intake, candidates, onEvents }: Room): 
       const asked = body as z.output<typeof schemas.recommendBody>;
       const person = personOf(run, asked);
       const among = amongOf(run, person, asked);
-      if (among?.length === 0) return { items: [], basis: 'history' in person ? 'history' : 'user' };
       const { value: list, degraded } = await ask(
         tasks.list,
         {
@@ -66,7 +65,7 @@ export function handlersOf({ run, queue, intake, candidates, onEvents }: Room): 
       return {
         items: list.items.map((scores, index) => ({
           ...{ item: scores.item, title: title(scores.item), score: scores.score },
-          ...(asked.explain && parts(scores)),
+          ...parts(scores),
           ...(reasons && { reasons: reasons[index]!.map((one) => ({ ...one, title: title(one.item) })) }),
         })),
         basis: list.basis,
@@ -84,9 +83,8 @@ export function handlersOf({ run, queue, intake, candidates, onEvents }: Room): 
         byUser.set(user, [...items, item]);
       }
       const users = [...byUser];
-      // All must be asked before one is waited for, so that a refusal of one leaves none unobserved.
-      const answers = await Promise.all(
-        users.map(([user, items]) => ask(tasks.score, { person: { user }, items: [...new Set(items)] }, timing)),
+      const answers = await someAtATime(users, timing.signal, ([user, items], signal) =>
+        ask(tasks.score, { person: { user }, items: [...new Set(items)] }, { ...timing, signal }),
       );
       const found = new Map(
         users.map(([user], at) => {
@@ -205,6 +203,39 @@ function amongOf(
     })
     .map(({ id }) => id)
     .sort();
+}
+
+/** Users of one request that wait at a time: the queue is for others too. */
+const TOGETHER = 8;
+
+/** Asks for each of many, some at a time. Where one is refused, the others leave. */
+async function someAtATime<T, R>(
+  all: readonly T[],
+  gone: AbortSignal | undefined,
+  ask: (one: T, signal: AbortSignal) => Promise<R>,
+): Promise<R[]> {
+  const leaving = new AbortController();
+  const leave = () => leaving.abort();
+  if (gone?.aborted) leave();
+  gone?.addEventListener('abort', leave);
+  const found: R[] = [];
+  const rest = all.entries();
+  const work = async () => {
+    for (const [at, one] of rest) found[at] = await ask(one, leaving.signal);
+  };
+  try {
+    await Promise.all(
+      Array.from({ length: TOGETHER }, () =>
+        work().catch((error) => {
+          leave();
+          throw error;
+        }),
+      ),
+    );
+  } finally {
+    gone?.removeEventListener('abort', leave);
+  }
+  return found;
 }
 
 /** The parts that a run has. */

@@ -21,6 +21,9 @@ interface Submission {
   reject(error: unknown): void;
 }
 
+/** Seconds that the clock of a sender may be ahead: what is of the future would stay the newest of a history. */
+const AHEAD = 86_400;
+
 /** Events and items on their way into the store and the run. */
 export class Intake {
   readonly #run: LiveRun;
@@ -28,16 +31,21 @@ export class Intake {
   #waiting: Submission[] = [];
   #flush: Promise<void> | undefined;
 
+  /** Events of the store that the data of the run hold themselves. */
+  readonly inData: number;
+
   /**
-   * Hands what was kept before to the run.
-   * @throws InputError where the run does not know an item of an event
+   * Hands what was kept before to the run, but for events that its data hold: it may have been trained on them since.
+   * @throws InputError where the run does not know an item of an event, or knows an item by another title
    */
   constructor(run: LiveRun, store: Store) {
     this.#run = run;
     this.#store = store;
-    const { items, events } = store.kept;
+    const { items, events } = store.load();
     if (items.length > 0) run.addItems(items);
-    if (events.length > 0) run.observe(events);
+    const fresh = notIn(run, events);
+    this.inData = events.length - fresh.length;
+    if (fresh.length > 0) run.observe(fresh);
   }
 
   /**
@@ -70,6 +78,13 @@ export class Intake {
         throw new Problem('conflict', 'this id has another title', {
           path: `items[${index}].item`,
           fix: 'give the new item an id of its own',
+        });
+      }
+      // With it, no list that holds the item could be given.
+      if (before === undefined && !this.#run.fits(title)) {
+        throw new Problem('invalid', 'the title is longer than the prompts of this run can be', {
+          path: `items[${index}].title`,
+          fix: 'shorten it',
         });
       }
     }
@@ -137,6 +152,12 @@ export class Intake {
             fix: 'add it first: POST /v1/items',
           });
         }
+        if (event.timestamp !== undefined && event.timestamp > now + AHEAD) {
+          throw new Problem('invalid', 'the event is more than a day ahead of the clock of the server', {
+            path: `events[${index}].timestamp`,
+            fix: 'send seconds since 1970, UTC',
+          });
+        }
         own.set(event.id, { ...event, timestamp: event.timestamp ?? now });
       } else if (!isSame(before, event)) {
         throw new Problem('conflict', 'an event with this id and other content came before', {
@@ -147,6 +168,24 @@ export class Intake {
     }
     return [...own.values()];
   }
+}
+
+/** The events that are no rows of the run's data; each row stands for one event. */
+function notIn(run: LiveRun, events: readonly StoredEvent[]): StoredEvent[] {
+  const keyOf = (event: Pick<StoredEvent, 'item' | 'label'> & { readonly timestamp: number | null }) =>
+    JSON.stringify([event.item, event.label, event.timestamp]);
+  const rowsOf = new Map<string, Map<string, number>>();
+  return events.filter((event) => {
+    let rows = rowsOf.get(event.user);
+    if (!rows) {
+      rows = new Map();
+      for (const row of run.user(event.user)?.events ?? []) rows.set(keyOf(row), (rows.get(keyOf(row)) ?? 0) + 1);
+      rowsOf.set(event.user, rows);
+    }
+    const left = rows.get(keyOf(event)) ?? 0;
+    if (left > 0) rows.set(keyOf(event), left - 1);
+    return left === 0;
+  });
 }
 
 function isSame(before: StoredEvent, { user, item, label, timestamp }: NewEvent): boolean {

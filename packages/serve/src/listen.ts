@@ -21,6 +21,8 @@ export interface ListenOptions {
   readonly headersTimeout?: number;
   /** Milliseconds for a whole request to arrive. Default: 30,000. */
   readonly requestTimeout?: number;
+  /** Milliseconds for a client to take an answer. Default: 30,000. */
+  readonly answerTimeout?: number;
   /** Milliseconds that a connection may be idle between two requests. Default: 65,000, more than proxies keep theirs. */
   readonly idleTimeout?: number;
   /** Connections at a time; more are closed as they come. Default: 4,096. */
@@ -49,7 +51,7 @@ const CHECK_INTERVAL = 500;
  */
 export async function listen(server: Server, options: ListenOptions = {}): Promise<Listening> {
   const { port = 8080, host = '127.0.0.1', headersTimeout = 10_000, requestTimeout = 30_000 } = options;
-  const { idleTimeout = 65_000, connections = 4096 } = options;
+  const { answerTimeout = 30_000, idleTimeout = 65_000, connections = 4096 } = options;
   const timeouts = { headersTimeout: Math.min(headersTimeout, requestTimeout), requestTimeout };
   const http = createHttp({
     ...{ ...timeouts, keepAliveTimeout: idleTimeout, connectionsCheckingInterval: CHECK_INTERVAL },
@@ -71,6 +73,11 @@ export async function listen(server: Server, options: ListenOptions = {}): Promi
   });
   http.on('request', (request: IncomingMessage, response: ServerResponse) => {
     void respond(request, response);
+    response.once('prefinish', () => {
+      // Node waits for ever for a client that does not read.
+      const cut = setTimeout(() => request.socket.destroy(), answerTimeout).unref();
+      for (const end of ['finish', 'close']) response.once(end, () => clearTimeout(cut));
+    });
   });
   // An expectation that nobody knows may be ignored.
   http.on('checkExpectation', (request, response) => void http.emit('request', request, response));
@@ -103,6 +110,16 @@ export async function listen(server: Server, options: ListenOptions = {}): Promi
   };
   const shown = host.includes(':') && !host.startsWith('[') ? `[${host}]` : host;
   return { url: `http://${shown}:${bound}`, port: bound, close, [Symbol.asyncDispose]: () => close() };
+}
+
+/**
+ * Tries an address before what is dear is opened.
+ * @throws InputError for a port or host that cannot be had
+ */
+export async function checkAddress(port: number, host: string): Promise<void> {
+  const http = createHttp();
+  await begin(http, port, host);
+  await new Promise<void>((resolve) => http.close(() => resolve()));
 }
 
 /** @throws InputError for a port or host that cannot be had */

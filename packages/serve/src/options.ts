@@ -19,7 +19,10 @@ export interface ServeOptions {
   readonly queue?: number;
   /** Milliseconds that an idle server with a language model waits for requests to share work with. Default: 2. */
   readonly batchWait?: number;
-  /** Milliseconds after which a call that does not end counts as a lost GPU. Default: 120,000. */
+  /**
+   * Milliseconds after which a call that does not end counts as a lost GPU. Default: 120,000, or a minute more than the
+   * deadline where that is more.
+   */
   readonly hangAfter?: number;
   /** Bytes of a body. Default: 1 MiB. */
   readonly maxBody?: number;
@@ -55,12 +58,27 @@ export function isLoopback(host: string): boolean {
 const LEAST_TOKEN = 16;
 
 /**
+ * Checks options, as `createServer` does, before there is a run.
+ * @throws InputError naming the option
+ */
+export function checkOptions(options: ServeOptions): void {
+  settingsOf(options);
+}
+
+/**
  * Checks options and fills in defaults.
  * @throws InputError naming the option
  */
 export function settingsOf(options: ServeOptions): Settings {
   const { state, page, lost, hosts, candidates = 200, deadline = 2000, queue = 256, batchWait = 2 } = options;
-  const { hangAfter = 120_000, maxBody = 2 ** 20, rate = 1000, log = silentLog, processMetrics = false } = options;
+  // A call that everybody still waits for is no hang.
+  const {
+    hangAfter = Math.max(120_000, deadline + 60_000),
+    maxBody = 2 ** 20,
+    rate = 1000,
+    log = silentLog,
+    processMetrics = false,
+  } = options;
   const { tokens = [], cors = [] } = options;
   const range = (name: string, value: number, least: number, most: number) => {
     if (value >= least && value <= most) return;

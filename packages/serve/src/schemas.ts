@@ -1,7 +1,10 @@
 /** What the endpoints take and give. The same schemas check requests and make the OpenAPI document. */
 import { z } from 'zod';
 
-const id = z.string().min(1).max(512);
+/** SQLite ends a text at a NUL, and half of a surrogate pair is no character: kept, they would come back as another. */
+const isText = (value: string) => !/[\0\p{Cs}]/u.test(value);
+const NO_TEXT = 'holds a NUL or half of a surrogate pair';
+const id = z.string().min(1).max(512).refine(isText, NO_TEXT);
 const userId = id.describe('Id of a user, as in the source.');
 const itemId = id.describe('Id of an item, as in the source.');
 const ids = (most: number) => z.array(itemId).max(most);
@@ -15,7 +18,13 @@ const count = (least: number, most: number, normal: number) =>
     .pipe(z.number().int().min(least).max(most))
     .default(normal);
 
-const top = z.number().int().min(1).max(1000).default(10).describe('The most items to give.');
+const top = z
+  .number()
+  .int()
+  .min(1)
+  .max(1000)
+  .default(10)
+  .describe('The most items to give; a language model ranks no more than it is handed: see `candidates`.');
 
 const took = z.number().min(0).describe('Milliseconds from the headers of the request to the answer.');
 const model = z.string().describe('Hash of what the run learned, its language model and its config; 12 hex digits.');
@@ -57,7 +66,7 @@ export const recommendBody = z
       .min(1)
       .max(100_000)
       .optional()
-      .describe('How many items CF hands to the language model.'),
+      .describe('How many items CF hands to the language model: the most that a list then holds.'),
     exclude: ids(10_000).default([]).describe('Items to leave out; ids that the run does not know are ignored.'),
     among: ids(10_000).min(1).optional().describe('The only items to choose from.'),
     titleContains: z
@@ -67,7 +76,7 @@ export const recommendBody = z
       .max(200)
       .optional()
       .describe('Only items whose title has this text, in any case, and that the person does not like yet.'),
-    explain: z.boolean().default(false).describe('Give scores by part, and the history items that moved each most.'),
+    explain: z.boolean().default(false).describe('Give the history items that moved each score most.'),
   })
   .refine(({ user, history }) => (user === undefined) !== (history === undefined), {
     message: 'needs either user or history',
@@ -150,7 +159,12 @@ export const similarAnswer = z
 export const itemsBody = z
   .strictObject({
     items: z
-      .array(z.strictObject({ item: itemId, title: z.string().trim().min(1).max(1000).describe('What prompts say.') }))
+      .array(
+        z.strictObject({
+          item: itemId,
+          title: z.string().trim().min(1).max(1000).refine(isText, NO_TEXT).describe('What prompts say.'),
+        }),
+      )
       .min(1)
       .max(1000),
   })
@@ -181,9 +195,9 @@ export const eventsBody = z
             .number()
             .int()
             .min(0)
-            .max(2 ** 33)
+            .max(2 ** 33, 'is no time in seconds')
             .optional()
-            .describe('Seconds since 1970, UTC. Default: when the event arrives.'),
+            .describe('Seconds since 1970, UTC; at most a day ahead. Default: when the event arrives.'),
         }),
       )
       .min(1)

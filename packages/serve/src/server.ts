@@ -1,9 +1,11 @@
 /** A run as a hono app: it listens on nothing itself, and mounts into any other. */
 import { randomUUID } from 'node:crypto';
+import { InputError } from '@crossgate/core';
 import type { LiveRun } from '@crossgate/experiment';
 import { type Context, Hono } from 'hono';
 import { cors } from 'hono/cors';
 import { HTTPException } from 'hono/http-exception';
+import { basePath } from 'hono/route';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import manifest from '../package.json';
 import { type Endpoint, type EndpointName, endpoints } from './endpoints';
@@ -13,7 +15,7 @@ import { Intake } from './intake';
 import { Metrics } from './metrics';
 import { openApiDocument } from './openapi';
 import { type ServeOptions, settingsOf } from './options';
-import { PAGE_POLICY, pageFolder, readPage } from './page';
+import { PAGE_POLICY, type PageFile, pageFolder, readPage } from './page';
 import { describeForLog, Problem, problemBody, problemOf } from './problem';
 import { Queue } from './queue';
 import { deadlineOf, readInput } from './request';
@@ -64,9 +66,13 @@ export async function createServer(run: LiveRun, options: ServeOptions = {}): Pr
   let intake: Intake;
   try {
     intake = new Intake(run, store);
+    if (intake.inData > 0) log.info(`${intake.inData} events of the state file are in the data of the run`);
   } catch (error) {
     await store.close();
-    throw error;
+    if (!(error instanceof InputError) || settings.state === undefined) throw error;
+    throw new InputError(`does not go with this run: ${error.message}`, {
+      ...{ code: error.code, place: settings.state, cause: error },
+    });
   }
   const metrics: Metrics = new Metrics(
     () => queue.waiting,
@@ -154,16 +160,24 @@ export async function createServer(run: LiveRun, options: ServeOptions = {}): Pr
     app.on(endpoint.method, path, (c) => answer(c, name, endpoint));
     methods.set(path, [...(methods.get(path) ?? []), endpoint.method, ...(endpoint.method === 'GET' ? ['HEAD'] : [])]);
   }
-  for (const file of readPage(settings.page ?? pageFolder())) {
-    // Where the app is mounted below a path, relative links need the name.
-    const paths = file.path === '/' ? ['/', '/index.html'] : [file.path];
-    app.on('GET', paths, (c) => {
-      c.set('endpoint', file.path);
-      const own = { etag: file.etag, 'cache-control': file.cache, 'content-security-policy': PAGE_POLICY };
-      if (c.req.header('if-none-match') === file.etag) return c.body(null, 304, own);
-      return c.body(file.bytes, 200, { ...own, 'content-type': file.type });
+  const files = readPage(settings.page ?? pageFolder());
+  const give = (c: Context<Env>, file: PageFile) => {
+    c.set('endpoint', file.path);
+    const own = { etag: file.etag, 'cache-control': file.cache, 'content-security-policy': PAGE_POLICY };
+    if (c.req.header('if-none-match') === file.etag) return c.body(null, 304, own);
+    return c.body(file.bytes, 200, { ...own, 'content-type': file.type });
+  };
+  for (const file of files) {
+    app.on('GET', [file.path], (c) => {
+      // Mounted at /shop, the links of the page go from /shop/. The answer is relative: a proxy may have its own paths.
+      const { pathname, search } = new URL(c.req.url);
+      if (file.path === '/' && !pathname.endsWith('/')) {
+        c.set('endpoint', '/');
+        return c.redirect(`./${pathname.slice(pathname.lastIndexOf('/') + 1)}/${search}`, 308);
+      }
+      return give(c, file);
     });
-    for (const path of paths) methods.set(path, ['GET', 'HEAD']);
+    methods.set(file.path, ['GET', 'HEAD']);
   }
   for (const [path, allowed] of methods) {
     app.all(path, (c) => {
@@ -172,7 +186,11 @@ export async function createServer(run: LiveRun, options: ServeOptions = {}): Pr
       throw new Problem('method', `the endpoint takes ${allow}`, { allow });
     });
   }
-  app.all('*', () => {
+  app.all('*', (c) => {
+    // hono takes the / of a mounted app for the path without it.
+    const index = files.find(({ path }) => path === '/');
+    const isIndex = c.req.path === `${basePath(c)}/` || c.req.path === `${basePath(c)}/index.html`;
+    if (index && isIndex && /^(GET|HEAD)$/.test(c.req.method)) return give(c, index);
     throw new Problem('not-found', 'no such endpoint', { fix: 'see /openapi.json' });
   });
 

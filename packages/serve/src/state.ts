@@ -2,7 +2,7 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { InputError } from '@crossgate/core';
-import { acquireLock, kindOf, type Lock } from '@crossgate/files';
+import { kindOf } from '@crossgate/files';
 import type Libsql from 'libsql';
 
 /** An event as it is kept. */
@@ -24,8 +24,8 @@ export interface StoredItem {
 
 /** Keeps what came after the training. */
 export interface Store {
-  /** What was kept before, oldest first. */
-  readonly kept: { readonly items: readonly StoredItem[]; readonly events: readonly StoredEvent[] };
+  /** Reads what was kept before, oldest first. */
+  load(): { readonly items: readonly StoredItem[]; readonly events: readonly StoredEvent[] };
   /** An event by its id. */
   event(id: string): StoredEvent | undefined;
   /** Keeps all or, where it throws, nothing. */
@@ -38,7 +38,7 @@ export interface Store {
 export function memoryStore(): Store {
   const events = new Map<string, StoredEvent>();
   return {
-    kept: { items: [], events: [] },
+    load: () => ({ items: [], events: [] }),
     event: (id) => events.get(id),
     keep({ events: added = [] }) {
       for (const event of added) events.set(event.id, event);
@@ -69,6 +69,8 @@ const eventOf = ([id, user, item, label, timestamp]: Row): StoredEvent => ({
   timestamp: Number(timestamp),
 });
 
+const itemOf = ([id, title]: Row): StoredItem => ({ id: String(id), title: String(title) });
+
 /**
  * Opens the state file, or makes it. Every `keep` is on the disk when it returns, whatever then happens to the process
  * or the machine.
@@ -83,11 +85,12 @@ export async function openStateFile(path: string): Promise<Store> {
   }
   // A binary of the platform: loaded for those who keep something.
   const { default: Database } = await import('libsql');
-  const lock = await acquireLock(`${path}.lock`, 'state');
+  let lock: Libsql.Database | undefined;
   try {
+    lock = takeLock(Database, path);
     return openLocked(Database, path, lock);
   } catch (error) {
-    await lock.release();
+    lock?.close();
     if (error instanceof InputError) throw error;
     throw new InputError(`not a state file that can be read: ${error instanceof Error ? error.message : ''}`, {
       ...{ code: 'file.damaged', place: path, fix: 'name another file', cause: error },
@@ -95,7 +98,28 @@ export async function openStateFile(path: string): Promise<Store> {
   }
 }
 
-function openLocked(Database: typeof Libsql, path: string, lock: Lock): Store {
+/** Milliseconds to wait for a lock: a process that was just killed takes a moment to go. */
+const PATIENCE = 2000;
+
+/**
+ * Holds the lock beside the file by SQLite, so that the kernel frees it when the process ends in any way, and processes
+ * of several containers see each other.
+ */
+function takeLock(Database: typeof Libsql, path: string): Libsql.Database {
+  const lock = new Database(`${path}.lock`);
+  try {
+    lock.exec(`PRAGMA busy_timeout = ${PATIENCE}; BEGIN EXCLUSIVE`);
+    return lock;
+  } catch (error) {
+    lock.close();
+    if ((error as { code?: unknown }).code !== 'SQLITE_BUSY') throw error;
+    throw new InputError('another process uses this state file', {
+      ...{ code: 'file.locked', place: path, fix: 'stop it, or name another file', cause: error },
+    });
+  }
+}
+
+function openLocked(Database: typeof Libsql, path: string, lock: Libsql.Database): Store {
   const isNew = !existsSync(path);
   // What people did is nobody else's business.
   if (isNew) writeFileSync(path, '', { mode: 0o600 });
@@ -119,16 +143,16 @@ function openLocked(Database: typeof Libsql, path: string, lock: Lock): Store {
     database.close();
     throw error;
   }
-  const items = (database.prepare('SELECT id, title FROM items ORDER BY rowid').raw().all() as Row[]).map(
-    ([id, title]): StoredItem => ({ id: String(id), title: String(title) }),
-  );
   const columns = 'id, user, item, label, timestamp';
-  const events = (database.prepare(`SELECT ${columns} FROM events ORDER BY rowid`).raw().all() as Row[]).map(eventOf);
+  const rows = (query: string) => database.prepare(query).raw().all() as Row[];
   const find = database.prepare(`SELECT ${columns} FROM events WHERE id = ?`).raw();
   const addEvent = database.prepare(`INSERT INTO events (${columns}) VALUES (?, ?, ?, ?, ?)`);
   const addItem = database.prepare('INSERT OR IGNORE INTO items (id, title) VALUES (?, ?)');
   return {
-    kept: { items, events },
+    load: () => ({
+      items: rows('SELECT id, title FROM items ORDER BY rowid').map(itemOf),
+      events: rows(`SELECT ${columns} FROM events ORDER BY rowid`).map(eventOf),
+    }),
     event(id) {
       const row = find.get(id) as Row | undefined;
       return row && eventOf(row);
@@ -146,7 +170,7 @@ function openLocked(Database: typeof Libsql, path: string, lock: Lock): Store {
     },
     async close() {
       database.close();
-      await lock.release();
+      lock.close();
     },
   };
 }

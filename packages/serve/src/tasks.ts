@@ -86,6 +86,7 @@ export function tasksOf(run: LiveRun): Tasks {
       ...shared,
       name: 'explain',
       canDegrade: false,
+      canStop: true,
       key: ({ person }) => JSON.stringify(person),
       async compute(asks, _effort, signal) {
         const items = union(asks);

@@ -11,7 +11,7 @@ it('recommends to a user by id', async () => {
   const expected = await run.recommend({ user: 'u1' }, { top: 3 });
   expect(body).toMatchObject({ basis: 'user', model: run.model, took: expect.any(Number) });
   expect(body.items).toEqual(
-    expected.items.map(({ item, score }) => ({ item, title: `Title ${item.slice(1)}`, score })),
+    expected.items.map(({ item, score, cf, llm }) => ({ item, title: `Title ${item.slice(1)}`, score, cf, llm })),
   );
   expect(body).not.toHaveProperty('degraded');
   expect(endpoints.recommend.answer.parse(body)).toEqual(body);
@@ -27,7 +27,7 @@ it('recommends to anybody by a history', async () => {
   expect(run.calls).toMatchObject([{ person: { history: ['i3', 'i4'], dislikes: ['i5'] }, top: 10 }]);
 });
 
-it('gives scores by part and reasons to those who ask for them', async () => {
+it('gives reasons to those who ask for them', async () => {
   const { post } = await serverOf();
   const { body } = await post('/v1/recommend', { user: 'u2', top: 2, explain: true });
   for (const item of body.items) {
@@ -54,6 +54,26 @@ it('chooses among named items, and among titles with a text', async () => {
     items: [],
     basis: 'user',
   });
+});
+
+it('gives the parts of scores that the run has, asked for reasons or not', async () => {
+  for (const parts of [
+    { cf: true, llm: false },
+    { cf: false, llm: true },
+  ]) {
+    const { post } = await serverOf({}, { parts });
+    const [item] = (await post('/v1/recommend', { user: 'u2', top: 1 })).body.items;
+    expect({ cf: 'cf' in item, llm: 'llm' in item, reasons: 'reasons' in item }).toEqual({ ...parts, reasons: false });
+  }
+});
+
+it('says what an empty list goes by', async () => {
+  const run = fakeRun();
+  const recommend = run.recommend.bind(run);
+  run.recommend = async (person, options) => ({ ...(await recommend(person, options)), basis: 'folded-in' });
+  const { post } = await serverOf({}, run);
+  const { body } = await post('/v1/recommend', { user: 'u1', titleContains: 'nothing' });
+  expect(body).toMatchObject({ items: [], basis: 'folded-in' });
 });
 
 it('scores pairs in their order, with one call a user', async () => {
@@ -138,6 +158,19 @@ it('takes new items, which can be scored, found and asked among', async () => {
   expect(endpoints.items.answer.parse(found.body)).toEqual(found.body);
   const list = await post('/v1/recommend', { user: 'u1', among: ['n1', 'i5'] });
   expect(list.body.items).toHaveLength(2);
+});
+
+it('refuses a title that no prompt has room for, before it is kept', async () => {
+  const { get, post } = await serverOf();
+  const items = [
+    { item: 'n1', title: 'Short' },
+    { item: 'n2', title: 'x'.repeat(300) },
+  ];
+  expect(await post('/v1/items', { items })).toMatchObject({
+    status: 400,
+    body: { error: { code: 'invalid', path: 'items[1].title' } },
+  });
+  expect((await get('/v1/items/n1')).status).toBe(404);
 });
 
 it('finds users', async () => {

@@ -147,6 +147,7 @@ export function fakeRun(options: FakeOptions = {}): FakeRun {
         if (!items.has(id)) items.set(id, { id, title, known: 'added' });
       }
     },
+    fits: (title) => title.length <= 200,
     recommend(person, { top = 10, among, exclude = [], effort = 'full', signal } = {}) {
       const ms = effort === 'full' && parts.llm ? llmMs : cfMs;
       return call({ name: 'recommend', person, effort, top }, ms, signal, () => {

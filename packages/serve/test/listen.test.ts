@@ -1,4 +1,5 @@
 /** Listening and its end. */
+import { once } from 'node:events';
 import { createServer as createHttp } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, it } from 'vitest';
@@ -67,4 +68,21 @@ it('answers several requests on one connection', async () => {
   const text = await exchange(listening.port, one + one + last);
   expect(text.match(/HTTP\/1\.1 200/g)).toHaveLength(3);
   expect(statusOf(text)).toBe(200);
+});
+
+it('cuts a client that does not take its answer', async () => {
+  const run = fakeRun();
+  // More than the kernel holds for both sides.
+  const bytes = 30_000_000;
+  run.items = () => [{ id: 'long', title: 'x'.repeat(bytes), known: 'trained' }];
+  const { server } = await serverOf({}, run);
+  await using listening = await listen(server, { port: 0, answerTimeout: 50 });
+  const { socket, ended } = open(listening.port);
+  socket.write('GET /v1/items HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
+  await once(socket, 'data');
+  socket.pause();
+  // Both clocks are of this process, and the server's began first.
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  socket.resume();
+  expect((await ended).length).toBeLessThan(bytes);
 });

@@ -1,6 +1,7 @@
 /** What happens between a request and the model: sharing, deadlines, limits, a lost GPU. */
 import { InputError } from '@crossgate/core';
 import { expect, it } from 'vitest';
+import { settingsOf } from '../src/options';
 import { serverOf } from './ask';
 import { type FakeCall, fakeRun, lostError } from './fake-run';
 
@@ -55,6 +56,34 @@ it('scores the items of requests for one person in one call', async () => {
   const [a, b] = await Promise.all([post('/v1/score', pair('i8')), post('/v1/score', pair('i9'))]);
   expect(run.calls).toMatchObject([{ name: 'score', items: ['i8', 'i9'] }]);
   expect([a.body.scores[0].item, b.body.scores[0].item]).toEqual(['i8', 'i9']);
+});
+
+it('scores more users in one request than may wait, and leaves the queue when one is refused', async () => {
+  const { post, run } = await serverOf({ queue: 20, batchWait: 1 }, { users: 300 });
+  const pairs = Array.from({ length: 300 }, (_, n) => ({ user: `u${n + 1}`, item: 'i9' }));
+  const { status, body } = await post('/v1/score', { pairs });
+  expect({ status, count: body.scores?.length }).toEqual({ status: 200, count: 300 });
+  expect(run.calls).toHaveLength(300);
+  run.calls.length = 0;
+  run.before = () => {
+    throw new InputError('not this one');
+  };
+  expect((await post('/v1/score', { pairs })).status).toBe(422);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  expect(run.calls.length).toBeLessThan(20);
+});
+
+it('stops an explanation at the deadline also where CF alone is explained', async () => {
+  const run = fakeRun({ parts: { cf: true, llm: false }, llmMs: FOREVER });
+  const { post } = await serverOf({ deadline: 50 }, run);
+  const { status, body } = await post('/v1/recommend', { user: 'u1', top: 1, explain: true });
+  expect({ status, degraded: body.degraded }).toEqual({ status: 200, degraded: true });
+  expect(run.calls.at(-1)).toMatchObject({ name: 'explain', stopped: true });
+});
+
+it('takes no call for a hang that a deadline allows', () => {
+  expect(settingsOf({}).hangAfter).toBe(120_000);
+  expect(settingsOf({ deadline: 600_000 }).hangAfter).toBeGreaterThan(600_000);
 });
 
 it('does not give a list that began before an event to a request that came after it', async () => {

@@ -20,7 +20,6 @@ it('gives the next process what it kept', async () => {
   await first.post('/v1/items', { items: [{ item: 'n1', title: 'New one' }] });
   await first.post('/v1/events', { events: [event('e1'), event('e2', { item: 'n1', label: 0 })] });
   await first.server.close();
-  expect(existsSync(`${state}.lock`)).toBe(false);
   expect((await stat(state)).mode & 0o077).toBe(0);
 
   const second = await serverOf({ state });
@@ -38,7 +37,7 @@ it('gives the next process what it kept', async () => {
 it('is used by one process at a time', async () => {
   const state = join(await folderWith(), 'state.db');
   await serverOf({ state });
-  await expect(createServer(fakeRun(), { state })).rejects.toThrow(/is writing this state/);
+  await expect(createServer(fakeRun(), { state })).rejects.toThrow(/state\.db: another process uses/);
 });
 
 it('refuses files that are none of its own, and leaves them as they are', async () => {
@@ -62,8 +61,53 @@ it('refuses a run that does not know an item of an event', async () => {
   const first = await serverOf({ state }, { items: 30 });
   await first.post('/v1/events', { events: [event('e1', { item: 'i30' })] });
   await first.server.close();
-  await expect(createServer(fakeRun({ items: 10 }), { state })).rejects.toThrow(/unknown item i30/);
+  await expect(createServer(fakeRun({ items: 10 }), { state })).rejects.toThrow(
+    /state\.db: does not go with this run: unknown item i30/,
+  );
   await (await openStateFile(state)).close();
+});
+
+it('does not take an event twice that a newer run was trained on', async () => {
+  const state = join(await folderWith(), 'state.db');
+  const first = await serverOf({ state });
+  const events = [event('e1', { user: 'u1' }), event('e2', { user: 'u1' }), event('e3', { user: 'u1', item: 'i4' })];
+  await first.post('/v1/events', { events });
+  await first.server.close();
+  // Its data hold one of the two that are alike.
+  const newer = fakeRun();
+  newer.observe([{ user: 'u1', item: 'i3', label: 1, timestamp: 5 }]);
+  const second = await serverOf({ state }, newer);
+  const { body } = await second.get('/v1/users/u1');
+  const since = body.events.filter(({ timestamp }: { timestamp: number }) => timestamp === 5);
+  expect(since.map(({ item }: { item: string }) => item)).toEqual(['i3', 'i3', 'i4']);
+  expect((await second.post('/v1/events', { events })).body).toMatchObject({ accepted: 0, duplicates: 3 });
+});
+
+it('refuses text that would come back from the file as another, and events of the future', async () => {
+  const state = join(await folderWith(), 'state.db');
+  const { post } = await serverOf({ state });
+  const bad = ['\ud800', 'a\udfffb', 'a\0b'];
+  for (const text of bad) {
+    for (const rest of [{ id: text }, { user: text }]) {
+      const { status, body } = await post('/v1/events', { events: [event('e1'), event('e2', rest)] });
+      const path = `events[1].${Object.keys(rest)[0]}`;
+      expect({ status, path: body.error.path }).toEqual({ status: 400, path });
+    }
+    for (const one of [
+      { item: text, title: 'x' },
+      { item: 'x', title: text },
+    ]) {
+      expect((await post('/v1/items', { items: [one] })).status).toBe(400);
+    }
+  }
+  expect((await post('/v1/events', { events: [event('\ud83d\ude00 \u00fc')] })).status).toBe(200);
+  const now = Math.floor(Date.now() / 1000);
+  const at = (id: string, timestamp: number) => post('/v1/events', { events: [event(id, { timestamp })] });
+  expect((await at('soon', now + 3600)).status).toBe(200);
+  for (const time of [now + 2 * 86_400, 2 ** 33, Date.now()]) {
+    const { status, body } = await at('late', time);
+    expect({ status, path: body.error.path }).toEqual({ status: 400, path: 'events[0].timestamp' });
+  }
 });
 
 it('takes nothing that it cannot write', async () => {
@@ -149,7 +193,7 @@ it('loses no acknowledged event when it is killed', async () => {
     await ended;
   }
   const store = await openStateFile(state);
-  const kept = new Set(store.kept.events.map(({ id }) => id));
+  const kept = new Set(store.load().events.map(({ id }) => id));
   await store.close();
   expect(acknowledged.size).toBeGreaterThanOrEqual(300);
   expect([...acknowledged].filter((id) => !kept.has(id))).toEqual([]);

@@ -1,8 +1,10 @@
 /** `crossgate serve`: a finished run over HTTP. */
+import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { CrossgateError, InputError } from '@crossgate/core';
 import { openLiveRun } from '@crossgate/experiment';
 import { readText } from '@crossgate/files';
+import type { ServeOptions as ServerOptions } from '@crossgate/serve';
 import type { CommandContext, Host } from '@crossgate/terminal';
 import { collect, wholeNumber } from '@crossgate/terminal';
 import { type Command, Option } from 'commander';
@@ -11,6 +13,9 @@ import { NEWER, parseCount, SET_FOR_RUN } from './options';
 
 /** Bytes of a file of tokens. */
 const TOKENS_LIMIT = 2 ** 16;
+
+/** Bits of a file's mode by which everybody may read or write it. */
+const OTHERS = 0o006;
 
 interface ServeOptions {
   readonly port: number;
@@ -58,7 +63,7 @@ export function registerServe(program: Command, host: Host): void {
   host.handle<ServeOptions>(command, async (context, options, [path]) => {
     const { cwd, signal } = context.io;
     // Loaded here: other commands need no server.
-    const { createServer, isLoopback, listen, LOOPBACK } = await import('@crossgate/serve');
+    const { checkAddress, checkOptions, createServer, isLoopback, listen, LOOPBACK } = await import('@crossgate/serve');
     const tokens = await tokensOf(context, options);
     const isLocal = isLoopback(options.host);
     if (!isLocal && tokens.length === 0 && !options.insecure) {
@@ -68,7 +73,18 @@ export function registerServe(program: Command, host: Host): void {
         fix: 'name a --token-file, set CROSSGATE_TOKEN, or add --insecure to let everybody in',
       });
     }
-    const { events, items } = options;
+    const { events, items, port, host: address } = options;
+    const own: ServerOptions = {
+      ...{ candidates: options.candidates, deadline: options.deadline, queue: options.queue, rate: options.rate },
+      ...{ tokens, log: context.log, processMetrics: true },
+      ...(options.state !== undefined && { state: resolve(cwd, options.state) }),
+      ...(options.cors && { cors: options.cors }),
+      // A page that points a name of its own here has no token.
+      ...(isLocal && tokens.length === 0 && { hosts: [...LOOPBACK, address] }),
+    };
+    // A model may take minutes to open.
+    checkOptions(own);
+    await checkAddress(port, address);
     // Ctrl-C stops what is being opened; later it must not stop what is being answered.
     const opening = new AbortController();
     const stopOpening = () => opening.abort();
@@ -79,19 +95,16 @@ export function registerServe(program: Command, host: Host): void {
     await using _session = closing(session, () => isLost);
     const run = await openLiveRun(session, path!, { set: options.set ?? [], files: { events, items } });
     await using _run = closing(run, () => isLost);
-    await using server = await createServer(run, {
-      ...{ candidates: options.candidates, deadline: options.deadline, queue: options.queue, rate: options.rate },
-      ...{ tokens, log: context.log, processMetrics: true, lost: (await session.device()).gpu.lost },
-      ...(options.state !== undefined && { state: resolve(cwd, options.state) }),
-      ...(options.cors && { cors: options.cors }),
-      ...(isLocal && { hosts: [...LOOPBACK, options.host] }),
-    });
-    await using listening = await listen(server, { port: options.port, host: options.host });
+    await using server = await createServer(run, { ...own, lost: (await session.device()).gpu.lost });
+    await using listening = await listen(server, { port, host: address });
     signal.removeEventListener('abort', stopOpening);
-    const { url, port } = listening;
+    const { url } = listening;
     if (!isLocal && tokens.length === 0) context.log.warn('everybody who reaches this address may ask: --insecure');
     const { method, model, adapter, parts } = run;
-    await context.emit({ url, port, method, model, adapter, parts }, () => `${method} ${model} answers at ${url}`);
+    await context.emit(
+      { url, port: listening.port, method, model, adapter, parts },
+      () => `${method} ${model} answers at ${url}`,
+    );
     const stopped = new Promise<void>((done) => {
       if (signal.aborted) done();
       signal.addEventListener('abort', () => done(), { once: true });
@@ -116,11 +129,16 @@ function closing(thing: AsyncDisposable, isLost: () => boolean): AsyncDisposable
 }
 
 /** The tokens of the file and of the environment. @throws InputError for a file without any */
-async function tokensOf({ io }: CommandContext, { tokenFile }: ServeOptions): Promise<string[]> {
+async function tokensOf({ io, log }: CommandContext, { tokenFile }: ServeOptions): Promise<string[]> {
   const { readTokens } = await import('@crossgate/serve');
   const own = io.env.CROSSGATE_TOKEN?.trim();
   const ofEnvironment = own ? readTokens(own, 'CROSSGATE_TOKEN') : [];
   if (tokenFile === undefined) return ofEnvironment;
   const path = resolve(io.cwd, tokenFile);
-  return [...readTokens(await readText(path, 'file of tokens', TOKENS_LIMIT), path), ...ofEnvironment];
+  const ofFile = readTokens(await readText(path, 'file of tokens', TOKENS_LIMIT), path);
+  const { mode } = await stat(path);
+  if (process.platform !== 'win32' && (mode & OTHERS) !== 0) {
+    log.warn(`${tokenFile} is open to every user of this machine: chmod o-rw ${tokenFile}`);
+  }
+  return [...ofFile, ...ofEnvironment];
 }

@@ -75,10 +75,8 @@ function rowElement(row: Row, model: ListModel, parts: { cf: boolean; llm: boole
   // One part alone is the score itself, so one bar says it.
   const both = parts.cf && parts.llm && !isCount;
   const only = isCount ? 'Users' : parts.llm ? 'LLM' : parts.cf ? 'CF' : 'Score';
-  // A row that came without parts says no more than its score.
-  const hasParts = typeof ranked.cf === 'number' || typeof ranked.llm === 'number';
   const bars: Bar[] = [{ name: both ? 'Fused' : only, kind: 'fused', value: ranked.score }];
-  if (both && hasParts) {
+  if (both) {
     bars.push({ name: 'CF', kind: 'cf', value: ranked.cf ?? null });
     bars.push({ name: 'LLM', kind: 'llm', value: ranked.llm ?? null });
   }

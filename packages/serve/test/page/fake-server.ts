@@ -35,8 +35,6 @@ export interface Behavior {
   token?: string;
   /** Lists hold the order of CF alone. */
   degraded?: boolean;
-  /** Scores come by part only where reasons are asked for. */
-  bare?: boolean;
   /** Nothing to go by. */
   popularity?: boolean;
   /** Milliseconds before the answer to a list. */
@@ -132,7 +130,6 @@ function listOf(world: World, behavior: Behavior, body: AskedList) {
     .map(({ item, title, known }, index) => {
       if (isEmpty) return { item, title, score: known === 'added' ? 0 : 4200 - index * 31 };
       const { cf, llm, score } = world.scores(likes, dislikes, item);
-      if (behavior.bare && !explain) return { item, title, score };
       if (behavior.degraded || !parts.llm) return { item, title, score: cf, cf };
       // CF knows nothing of an item that came after the training.
       if (!parts.cf || known === 'added') return { item, title, score: llm, llm };

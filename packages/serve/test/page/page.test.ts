@@ -283,9 +283,6 @@ describe.skipIf(none)(none ? `the page (${noChromium})` : 'the page in Chromium'
     server.behavior.parts = { cf: false, llm: true };
     await again();
     expect(await names()).toEqual(['LLM']);
-    server.behavior = { parts: { cf: true, llm: true }, bare: true };
-    await again();
-    expect(await names()).toEqual(['Score']);
     server.behavior = { parts: { cf: true, llm: true }, degraded: true };
     await again();
     expect(await page.locator('.notice').textContent()).toContain('this is the order of CF alone');
