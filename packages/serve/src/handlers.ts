@@ -4,7 +4,7 @@ import type { z } from 'zod';
 import type { EndpointName } from './endpoints';
 import type { Intake, NewEvent, Taken } from './intake';
 import { Problem } from './problem';
-import type { Answered, Queue, Task } from './queue';
+import type { Answered, Queue } from './queue';
 import type { Input } from './request';
 import type * as schemas from './schemas';
 import { type Reasons, tasksOf } from './tasks';
@@ -37,76 +37,77 @@ export type HandlerName = Exclude<EndpointName, 'health' | 'ready' | 'metrics' |
 /** The handlers of a run. */
 export function handlersOf({ run, queue, intake, candidates, onEvents }: Room): Record<HandlerName, Handler> {
   const tasks = tasksOf(run);
-  const ask = <A, R>(task: Task<A, R>, what: A, timing: Timing): Promise<Answered<R>> => queue.ask(task, what, timing);
   const title = (id: string) => run.item(id)?.title ?? '';
   const mustBeOpen = () => {
     if (queue.closed) throw new Problem(queue.closed, 'nothing more is taken', { retryAfter: 10 });
   };
 
   return {
-    async recommend({ body }, timing) {
-      const asked = body as z.output<typeof schemas.recommendBody>;
-      const person = personOf(run, asked);
-      const among = amongOf(run, person, asked);
-      const { value: list, degraded } = await ask(
-        tasks.list,
-        {
-          ...{ person, among, top: asked.top, candidates: asked.candidates ?? candidates },
-          // What nobody knows cannot be in a list.
-          exclude: [...new Set(asked.exclude)].filter((id) => run.item(id) !== undefined).sort(),
-        },
-        timing,
-      );
-      const ids = list.items.map(({ item }) => item);
-      const canExplain = asked.explain && !degraded && ids.length > 0 && list.basis !== 'popularity';
-      const reasons = canExplain
-        ? await reasonsOf(() => ask(tasks.explain, { person, items: ids }, timing))
-        : undefined;
-      return {
-        items: list.items.map((scores, index) => ({
-          ...{ item: scores.item, title: title(scores.item), score: scores.score },
-          ...parts(scores),
-          ...(reasons && { reasons: reasons[index]!.map((one) => ({ ...one, title: title(one.item) })) }),
-        })),
-        basis: list.basis,
-        ...((degraded || (canExplain && !reasons)) && { degraded: true }),
-      };
-    },
+    recommend: ({ body }, timing) =>
+      queue.request(async (ask) => {
+        const asked = body as z.output<typeof schemas.recommendBody>;
+        const person = personOf(run, asked);
+        const among = amongOf(run, person, asked);
+        const { value: list, degraded } = await ask(
+          tasks.list,
+          {
+            ...{ person, among, top: asked.top, candidates: asked.candidates ?? candidates },
+            // What nobody knows cannot be in a list.
+            exclude: [...new Set(asked.exclude)].filter((id) => run.item(id) !== undefined).sort(),
+          },
+          timing,
+        );
+        const ids = list.items.map(({ item }) => item);
+        const canExplain = asked.explain && !degraded && ids.length > 0 && list.basis !== 'popularity';
+        const reasons = canExplain
+          ? await reasonsOf(() => ask(tasks.explain, { person, items: ids }, timing))
+          : undefined;
+        return {
+          items: list.items.map((scores, index) => ({
+            ...{ item: scores.item, title: title(scores.item), score: scores.score },
+            ...parts(scores),
+            ...(reasons && { reasons: reasons[index]!.map((one) => ({ ...one, title: title(one.item) })) }),
+          })),
+          basis: list.basis,
+          ...((degraded || (canExplain && !reasons)) && { degraded: true }),
+        };
+      }),
 
-    async score({ body }, timing) {
-      const { pairs } = body as z.output<typeof schemas.scoreBody>;
-      const byUser = new Map<string, string[]>();
-      for (const [index, { user, item }] of pairs.entries()) {
-        if (run.user(user) === undefined) throw unknownUser(`pairs[${index}].user`);
-        requireItem(run, item, `pairs[${index}].item`);
-        const items = byUser.get(user) ?? [];
-        byUser.set(user, [...items, item]);
-      }
-      const users = [...byUser];
-      const answers = await someAtATime(users, timing.signal, ([user, items], signal) =>
-        ask(tasks.score, { person: { user }, items: [...new Set(items)] }, { ...timing, signal }),
-      );
-      const found = new Map(
-        users.map(([user], at) => {
-          const { value } = answers[at]!;
-          return [user, { basis: value.basis, scores: new Map(value.scores.map((one) => [one.item, one])) }] as const;
-        }),
-      );
-      return {
-        scores: pairs.map(({ user, item }) => {
-          const { basis, scores } = found.get(user)!;
-          const one = scores.get(item)!;
-          return { user, item, score: one.score, ...parts(one), basis };
-        }),
-        ...(answers.some(({ degraded }) => degraded) && { degraded: true }),
-      };
-    },
+    score: ({ body }, timing) =>
+      queue.request(async (ask) => {
+        const { pairs } = body as z.output<typeof schemas.scoreBody>;
+        const byUser = new Map<string, string[]>();
+        for (const [index, { user, item }] of pairs.entries()) {
+          if (run.user(user) === undefined) throw unknownUser(`pairs[${index}].user`);
+          requireItem(run, item, `pairs[${index}].item`);
+          const items = byUser.get(user) ?? [];
+          byUser.set(user, [...items, item]);
+        }
+        const users = [...byUser];
+        const answers = await someAtATime(users, timing.signal, ([user, items], signal) =>
+          ask(tasks.score, { person: { user }, items: [...new Set(items)] }, { ...timing, signal }),
+        );
+        const found = new Map(
+          users.map(([user], at) => {
+            const { value } = answers[at]!;
+            return [user, { basis: value.basis, scores: new Map(value.scores.map((one) => [one.item, one])) }] as const;
+          }),
+        );
+        return {
+          scores: pairs.map(({ user, item }) => {
+            const { basis, scores } = found.get(user)!;
+            const one = scores.get(item)!;
+            return { user, item, score: one.score, ...parts(one), basis };
+          }),
+          ...(answers.some(({ degraded }) => degraded) && { degraded: true }),
+        };
+      }),
 
     async similar({ params, query }, timing) {
       const { item } = params as z.output<typeof schemas.itemParams>;
       const { top } = query as z.output<typeof schemas.similarQuery>;
       requireItem(run, item, 'item');
-      const { value } = await ask(tasks.similar, { item, top }, timing);
+      const { value } = await queue.ask(tasks.similar, { item, top }, timing);
       return { item, items: value.map((one) => ({ item: one.item, title: title(one.item), score: one.score })) };
     },
 

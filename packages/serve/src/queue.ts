@@ -36,6 +36,21 @@ export interface QueueWatcher {
   onDegrade?(task: string): void;
 }
 
+/** When an answer is due. */
+export interface AskOptions {
+  /** By performance.now(): when CF answers instead. */
+  readonly deadline: number;
+  /** Aborted when the client has gone. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** See `Queue.ask`. */
+export type AskModel = <Ask, Answer>(
+  task: Task<Ask, Answer>,
+  ask: Ask,
+  options: AskOptions,
+) => Promise<Answered<Answer>>;
+
 /** Limits of a queue. */
 export interface QueueOptions extends QueueWatcher {
   /** Asks that may wait. */
@@ -108,6 +123,8 @@ export class Queue {
   /** Milliseconds that full calls took, by task, and when that was measured. */
   readonly #expected = new Map<string, { ms: number; at: number }>();
   #waiting = 0;
+  /** Requests that were taken and are not answered. */
+  #requests = 0;
   #stopping = false;
   #failure: Error | undefined;
   readonly #idle: (() => void)[] = [];
@@ -132,17 +149,30 @@ export class Queue {
   }
 
   /**
-   * Waits for an answer.
-   * @param deadline by performance.now(): when CF answers instead
-   * @param signal aborted when the client has gone
-   * @throws Problem when the queue is full, closed, or the deadline passed and CF cannot answer
+   * Takes a request, which may ask several times. Once it is taken, a queue that stops refuses none of its asks.
+   * @throws Problem when the queue is closed; what `work` throws
    */
-  ask<Ask, Answer>(
-    task: Task<Ask, Answer>,
-    ask: Ask,
-    { deadline, signal }: { readonly deadline: number; readonly signal?: AbortSignal | undefined },
-  ): Promise<Answered<Answer>> {
-    if (this.closed !== undefined) return Promise.reject(this.#refusal());
+  async request<T>(work: (ask: AskModel) => Promise<T>): Promise<T> {
+    if (this.closed !== undefined) throw this.#refusal();
+    this.#requests++;
+    try {
+      return await work((...asked) => this.#ask(...asked));
+    } finally {
+      this.#requests--;
+      this.#checkIdle();
+    }
+  }
+
+  /**
+   * Waits for an answer.
+   * @throws Problem when the queue is full or closed, or the deadline passed and CF cannot answer
+   */
+  ask<Ask, Answer>(task: Task<Ask, Answer>, ask: Ask, options: AskOptions): Promise<Answered<Answer>> {
+    return this.request((own) => own(task, ask, options));
+  }
+
+  #ask<Ask, Answer>(task: Task<Ask, Answer>, ask: Ask, { deadline, signal }: AskOptions): Promise<Answered<Answer>> {
+    if (this.#failure) return Promise.reject(this.#refusal());
     if (this.#waiting >= this.#options.limit) return Promise.reject(this.#busy());
     return new Promise((resolve, reject) => {
       const waiter: Waiter = {
@@ -356,7 +386,7 @@ export class Queue {
 
   #isIdle(): boolean {
     // A call that hangs is not waited for.
-    return this.#failure !== undefined || (!this.#full.busy && !this.#quick.busy);
+    return this.#failure !== undefined || (this.#requests === 0 && !this.#full.busy && !this.#quick.busy);
   }
 
   #checkIdle(): void {

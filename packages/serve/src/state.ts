@@ -108,7 +108,7 @@ const PATIENCE = 2000;
 function takeLock(Database: typeof Libsql, path: string): Libsql.Database {
   const lock = new Database(`${path}.lock`);
   try {
-    lock.exec(`PRAGMA busy_timeout = ${PATIENCE}; BEGIN EXCLUSIVE`);
+    lock.exec(`PRAGMA busy_timeout = ${PATIENCE}; PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE`);
     return lock;
   } catch (error) {
     lock.close();
@@ -169,8 +169,13 @@ function openLocked(Database: typeof Libsql, path: string, lock: Libsql.Database
       }
     },
     async close() {
-      database.close();
-      lock.close();
+      // Whoever copies the file of a server that has ended copies this file alone.
+      try {
+        database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+      } finally {
+        database.close();
+        lock.close();
+      }
     },
   };
 }

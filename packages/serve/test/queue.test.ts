@@ -311,6 +311,20 @@ it('notices a GPU that is lost while nobody asks', async () => {
   expect((await get('/readyz')).status).toBe(503);
 });
 
+it('answers the whole of what it has taken when it stops: reasons, and many users', async () => {
+  const { run, open, begun } = gated({ users: 30 });
+  const { post, server } = await serverOf({ deadline: 60_000 }, run);
+  const pairs = Array.from({ length: 30 }, (_, n) => ({ user: `u${n + 1}`, item: 'i9' }));
+  const taken = [post('/v1/recommend', { user: 'u1', top: 1, explain: true }), post('/v1/score', { pairs })];
+  await begun;
+  const closed = server.close().then(() => run.calls.length);
+  open();
+  const [list, scores] = await Promise.all(taken);
+  expect(list!.body.items[0].reasons).toHaveLength(1);
+  expect(scores!.body.scores).toHaveLength(30);
+  expect(await closed).toBe(32);
+});
+
 it('answers what it has taken when it stops, and takes nothing more', async () => {
   const { run, open, begun } = gated();
   const { post, server } = await serverOf({ deadline: 60_000 }, run);

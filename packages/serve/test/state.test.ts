@@ -1,7 +1,7 @@
 /** Events and items that are kept in a file: at once, once, and whatever happens to the process. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { rm, stat, writeFile } from 'node:fs/promises';
+import { copyFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { folderWith } from '@crossgate/testing/node';
 import { build } from 'esbuild';
@@ -32,6 +32,17 @@ it('gives the next process what it kept', async () => {
   expect(again.body).toMatchObject({ accepted: 1, duplicates: 1 });
   const other = await second.post('/v1/events', { events: [event('e1', { label: 0 })] });
   expect(other).toMatchObject({ status: 409, body: { error: { path: 'events[0].id' } } });
+});
+
+it('is whole in its one file when the server has ended', async () => {
+  const folder = await folderWith();
+  const state = join(folder, 'state.db');
+  const first = await serverOf({ state });
+  await first.post('/v1/events', { events: [event('e1')] });
+  await first.server.close();
+  await copyFile(state, join(folder, 'copy.db'));
+  const second = await serverOf({ state: join(folder, 'copy.db') });
+  expect((await second.get('/v1/users/new')).body.events).toHaveLength(1);
 });
 
 it('is used by one process at a time', async () => {
