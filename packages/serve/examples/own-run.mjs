@@ -28,6 +28,7 @@ const popular = {
   addItems(items) {
     for (const { id, title } of items) titles.set(id, title);
   },
+  fits: () => true,
   async recommend(person, { top = 10, among = [...titles.keys()] } = {}) {
     const own = new Set(likedBy(person));
     const items = among.filter((id) => !own.has(id)).map(scoresOf);
