@@ -128,7 +128,10 @@ function classTable(methods, holm) {
       const p = test.pHolm < 0.001 ? '< .001' : test.pHolm.toFixed(3).replace(/^0/, '');
       return `${signed(values[metric] - best[metric])} (${signed(low)} to ${signed(high)}), p ${p}`;
     });
-    const valid = metrics.map((metric) => decimals(mean(runs.map((run) => run.metrics.valid?.[metric] ?? Number.NaN))));
+    const valid = metrics.map((metric) => {
+      const values = runs.flatMap((run) => run.metrics.valid?.[metric] ?? []);
+      return values.length === runs.length ? decimals(mean(values)) : '–';
+    });
     return [
       ...[name, runs.map(({ seed }) => seed).join(', '), valid.join(' / '), over('auc'), over('uauc'), ...against],
       String(Math.round(mean(runs.map(({ seconds }) => seconds)))),
