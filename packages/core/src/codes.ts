@@ -39,7 +39,8 @@ export const errorCodes = {
   'run.not-comparable': 'Runs that were scored on other data or other rows.',
   'run.not-held': 'A finished run that does not hold what was asked for, such as vectors of items.',
   'run.broken-off': 'A training that failed after its run was started; it can be resumed.',
-  'part.other': 'A part of a long result (`FILE.part`) that was begun by another run or with other options.',
+  'part.other':
+    'A part of a long result (`FILE.part`) that was begun by another run, or with other options or other content of their files.',
   'checkpoint.damaged': 'A checkpoint that cannot be read.',
 
   'model.not-found': 'A language model that is not where it was looked for.',

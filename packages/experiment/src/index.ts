@@ -25,7 +25,7 @@ export type {
   Person,
 } from './live/live-run';
 export type { NewerFiles } from './live/newer-files';
-export { canBeLive, type LiveIds, type LiveRunOptions, notLive, openLiveRun } from './live/open-live-run';
+export { canBeLive, type LiveIds, type LiveRunOptions, openLiveRun, refuseNewer } from './live/open-live-run';
 export { dataHome, locateDataset, locateModel, openDataFolder, type Surroundings } from './locate';
 export { type OpenRun, openRun, openRunFiles, type RunFiles } from './open-run';
 export * from './paper';

@@ -5,13 +5,13 @@ import { InputError, throwIfInterrupted } from '@crossgate/core';
 import type { Dataset } from '@crossgate/data';
 import { csvField, IdLookup, type RowPlace, rowFinder } from '@crossgate/data';
 import { readColumns } from '@crossgate/data/node';
-import { openRun, type Pairs, type Scorer } from '@crossgate/experiment';
+import { openRun, type Pairs, refuseNewer, type Scorer } from '@crossgate/experiment';
 import { kindOf, requireFile, writeAtomic } from '@crossgate/files';
 import type { CommandContext, Host } from '@crossgate/terminal';
 import { collect } from '@crossgate/terminal';
 import type { Command } from 'commander';
 import { sessionOf } from '../session';
-import { isLive, refuseNewer } from './live';
+import { methodOf } from './method-of';
 import { NEWER, SET_FOR_RUN, YES } from './options';
 import { predictLive } from './predict-live';
 
@@ -52,7 +52,8 @@ export function registerPredict(program: Command, host: Host): void {
       throw new InputError(`${out}: is a folder`, { code: 'file.kind', place: '--out', fix: 'name a file' });
     await using session = sessionOf(context, options.yes ?? false);
     if (options.events !== undefined || options.items !== undefined) {
-      if (!(await isLive(session, run!))) await refuseNewer(session, run!, options, ['events', 'items']);
+      const { events, items } = options;
+      refuseNewer(await methodOf(session, run!), { events, items });
       const counts = await predictLive(context, session, run!, { ...options, pairs, out });
       return context.emit({ run, ...counts, out: options.out }, () => {
         const by = Object.entries(counts.basis).map(([basis, rows]) => `${rows} by ${basis}`);

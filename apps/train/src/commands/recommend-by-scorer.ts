@@ -1,10 +1,10 @@
 /** `recommend` by a run that cannot answer for newer data: a baseline, or a language model behind an endpoint. */
 import { resolve } from 'node:path';
 import { IdLookup } from '@crossgate/data';
-import { openRun, type Session } from '@crossgate/experiment';
+import { openRun, refuseNewer, type Session } from '@crossgate/experiment';
 import type { CommandContext } from '@crossgate/terminal';
 import { readDenseCandidates } from '../candidates';
-import { refuseNewer } from './live';
+import { methodOf } from './method-of';
 import { type RecommendOptions, type ShownList, wordsOfNone } from './recommend-parts';
 
 /** @throws InputError for what such a run cannot do */
@@ -14,8 +14,8 @@ export async function recommendByScorer(
   run: string,
   options: RecommendOptions,
 ): Promise<ShownList> {
-  await refuseNewer(session, run, options, ['history', 'events', 'items', 'rerank']);
-  const { user: id = '', top, candidates: file, set = [] } = options;
+  const { user: id = '', history, top, candidates: file, rerank, events, items: titles, set = [] } = options;
+  refuseNewer(await methodOf(session, run), { history, events, items: titles, rerank });
   const asked: { user: number; candidates: Int32Array | null } = { user: 0, candidates: null };
   const { dataset, method, scorer } = await openRun(session, run, set, async (data) => {
     asked.user = new IdLookup('user', data.users, data.name).find(id, '--user');

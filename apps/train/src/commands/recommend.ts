@@ -2,13 +2,21 @@
 
 import { resolve } from 'node:path';
 import { textTable } from '@crossgate/core';
-import { type Basis, LIST_FORMATS, type LiveRun, openLiveRun, type Person, type Session } from '@crossgate/experiment';
+import {
+  type Basis,
+  canBeLive,
+  LIST_FORMATS,
+  type LiveRun,
+  openLiveRun,
+  type Person,
+  type Session,
+} from '@crossgate/experiment';
 import type { CommandContext, Host } from '@crossgate/terminal';
 import { collect } from '@crossgate/terminal';
 import type { Command } from 'commander';
 import { readCandidates } from '../candidates';
 import { sessionOf } from '../session';
-import { isLive } from './live';
+import { methodOf } from './method-of';
 import { NEWER, parseCount, SET_FOR_RUN, YES } from './options';
 import { checkTarget, recommendToAll } from './recommend-all';
 import { recommendByScorer } from './recommend-by-scorer';
@@ -51,7 +59,7 @@ export function registerRecommend(program: Command, host: Host): void {
     checkTarget(options);
     if (options.allUsers) return recommendToAll(context, run!, options);
     await using session = sessionOf(context, options.yes ?? false);
-    const shown = (await isLive(session, run!))
+    const shown = canBeLive(await methodOf(session, run!))
       ? await recommendLive(context, session, run!, options)
       : await recommendByScorer(context, session, run!, options);
     await show(context, shown);

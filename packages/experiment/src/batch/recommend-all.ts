@@ -6,7 +6,7 @@ import type { ExperimentConfig } from '../config/schema';
 import type { LiveData } from '../live/live-data';
 import type { Basis } from '../live/live-run';
 import type { NewerFiles } from '../live/newer-files';
-import { canBeLive, gatherData, type LiveIds, notLive } from '../live/open-live-run';
+import { gatherData, type LiveIds, refuseNewer } from '../live/open-live-run';
 import { openRunFiles, type RunFiles } from '../open-run';
 import type { Session } from '../session';
 import { formatLists, formatOf, LIST_FORMATS, type StoredList, type UserList } from './list-formats';
@@ -105,13 +105,6 @@ export async function recommendAll(
   } finally {
     await part.close();
   }
-}
-
-/** @throws InputError naming the first option that a method which is not live cannot take */
-function refuseNewer(method: string, options: Readonly<Record<string, unknown>>): void {
-  if (canBeLive(method)) return;
-  const given = Object.keys(options).find((name) => options[name] !== undefined);
-  if (given !== undefined) throw notLive(method, `--${given}`);
 }
 
 /** Makes the lists that a part lacks, and keeps each at once. */

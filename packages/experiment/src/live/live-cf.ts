@@ -45,6 +45,8 @@ interface Block {
 export class LiveCf {
   readonly #blocks: Recent<number, Promise<Block>>;
   readonly #views: Recent<number, CfView>;
+  /** Whether all vectors of users are read first, and kept. */
+  readonly #readsAhead: boolean;
 
   private constructor(
     readonly model: CfModel,
@@ -58,8 +60,8 @@ export class LiveCf {
     private readonly gpu: <T>(work: () => Promise<T>) => Promise<T>,
   ) {
     const bytes = 4 * model.cfDim;
-    const readsAhead = model.historyLength === 0 && bytes * model.userSeen.length <= READ_AHEAD;
-    this.#blocks = new Recent(readsAhead ? Number.POSITIVE_INFINITY : Math.ceil(KEPT / (BLOCK * bytes)));
+    this.#readsAhead = model.historyLength === 0 && bytes * model.userSeen.length <= READ_AHEAD;
+    this.#blocks = new Recent(this.#readsAhead ? Number.POSITIVE_INFINITY : Math.ceil(KEPT / (BLOCK * bytes)));
     this.#views = new Recent(Math.ceil(KEPT / (bytes + OVERHEAD)));
   }
 
@@ -81,10 +83,8 @@ export class LiveCf {
     const folding = reads ? null : await foldingOf(model, dataset, details, config);
     const { items, bias } = await itemMatrix(model);
     const made = new LiveCf(model, data, knows, folding, items, bias, gpu);
-    const users = model.userSeen.length;
-    if (!reads && 4 * users * model.cfDim <= READ_AHEAD) {
-      for (let block = 0; block * BLOCK < users; block++) await made.#block(block);
-    }
+    const users = made.#readsAhead ? model.userSeen.length : 0;
+    for (let block = 0; block * BLOCK < users; block++) await made.#block(block);
     return made;
   }
 

@@ -121,8 +121,19 @@ export function canBeLive(method: string): boolean {
   return cfMethods().includes(method) || isHybrid({ method });
 }
 
+/**
+ * Refuses options that ask for newer data or other people where a method cannot answer for them.
+ * @param options by their names without dashes; undefined: not given
+ * @throws InputError naming the first that is given
+ */
+export function refuseNewer(method: string, options: Readonly<Record<string, unknown>>): void {
+  if (canBeLive(method)) return;
+  const given = Object.keys(options).find((name) => options[name] !== undefined);
+  if (given !== undefined) throw notLive(method, `--${given}`);
+}
+
 /** What cannot be done with a run of a method that is not live. @param place what asked for it */
-export function notLive(method: string, place: string): InputError {
+function notLive(method: string, place: string): InputError {
   return new InputError(`a run of ${method} cannot answer for newer data or other people`, {
     code: 'run.not-held',
     place,
