@@ -1,6 +1,7 @@
 // How fast `crossgate serve` answers, what it does beyond its limits, and what hostile requests and kills do to it.
 // Needs finished runs:
-//   npm run -s example -- studies/serving/main.mjs OUT NAME=RUN… [--seconds 10] [--requests 20000] [--kills 10] [--only PART,…]
+//   npm run -s example -- studies/serving/main.mjs OUT NAME=RUN… [--seconds 10] [--requests 20000] [--kills 10]
+//     [--candidates N] [--only PART,…]
 // Parts: ladder, steady, overload, memory, hostile, kills. Loopback only. About 4 minutes a run with the defaults.
 import { execFileSync } from 'node:child_process';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -19,6 +20,7 @@ const { values, positionals } = parseArgs({
     requests: { type: 'string', default: '20000' },
     hostile: { type: 'string', default: '2000' },
     kills: { type: 'string', default: '10' },
+    candidates: { type: 'string' },
     only: { type: 'string', default: 'ladder,steady,overload,memory,hostile,kills' },
   },
 });
@@ -35,7 +37,8 @@ const say = (/** @type {string} */ text) => process.stderr.write(`${text}\n`);
 /** @typedef {Awaited<ReturnType<typeof load>> & { rate?: number }} Load */
 /**
  * What was measured of one run.
- * @typedef {{ name: string, method: string, adapter: string, parts: Server['parts'], users: number, ladder?: Load[],
+ * @typedef {{ name: string, method: string, adapter: string, parts: Server['parts'], users: number, candidates?: number,
+ *   ladder?: Load[],
  *   steady?: Awaited<ReturnType<typeof loadAtRate>>,
  *   overload?: Awaited<ReturnType<typeof loadAtRate>> & { saturation: number },
  *   memory?: Awaited<ReturnType<typeof memoryOver>>,
@@ -61,11 +64,13 @@ async function bodiesOf(url) {
 async function measure(name, run) {
   const folder = await mkdtemp(join(tmpdir(), 'crossgate-serving-'));
   const state = join(folder, 'state.db');
-  const server = await startServer(run, ['--state', state]);
+  const { candidates } = values;
+  const server = await startServer(run, ['--state', state, ...(candidates ? ['--candidates', candidates] : [])]);
   const { url } = server;
   const bodies = await bodiesOf(url);
   /** @type {Found} */
   const found = { name, method: server.method, adapter: server.adapter, parts: server.parts, users: bodies.length };
+  if (candidates) found.candidates = Number(candidates);
   try {
     say(`${name}: warm-up`);
     await load(url, bodies, { seconds: Math.min(3, seconds), connections: 2 });
@@ -110,7 +115,8 @@ async function measure(name, run) {
 }
 
 /**
- * Mean resident memory in each quarter of many requests.
+ * Mean resident memory in each quarter of many requests, after half as many that let the engine settle: it compiles what
+ * runs often, and gives memory back that only the start needed.
  * @param {Server} server
  * @param {readonly string[]} bodies
  * @param {number} amount
@@ -118,6 +124,7 @@ async function measure(name, run) {
 async function memoryOver(server, bodies, amount) {
   /** @type {number[]} */
   const samples = [];
+  await load(server.url, bodies, { amount: Math.ceil(amount / 2), connections: 8 });
   const timer = setInterval(() => samples.push(server.memory()), 50);
   const result = await load(server.url, bodies, { amount, connections: 8 });
   clearInterval(timer);
@@ -153,7 +160,13 @@ function page(results, facts) {
   lines.push('Server and load share the cores. Made by `studies/serving/main.mjs`; times are those of clients.', '');
   for (const found of results) {
     const kind = found.parts.llm ? (found.parts.cf ? 'CF and language model' : 'language model') : 'CF alone';
-    lines.push(`## ${found.name}`, '', `${found.method} (${kind}), ${found.adapter}, ${found.users} users.`, '');
+    const among = found.candidates ? `, ${found.candidates} candidates` : '';
+    lines.push(
+      `## ${found.name}`,
+      '',
+      `${found.method} (${kind}), ${found.adapter}, ${found.users} users${among}.`,
+      '',
+    );
     if (found.ladder) {
       lines.push(
         '| at a time | answers a second | of these in full | p50 | p95 | p99 | statuses |',

@@ -99,11 +99,12 @@ export async function runExperiment(
   const { from, dataset } = options.from
     ? await openFrom(session, options.from, config, grown)
     : { from: undefined, dataset: grown };
-  if ((await RunFolder.check(path, config, { resume })) === 'complete') return storedResult(path, shown, session);
+  if ((await RunFolder.check(path, config, { resume, cwd: session.cwd })) === 'complete')
+    return storedResult(path, shown, session);
   // Opened before the folder is made: bad input of the method leaves no trace.
   const opened = await runner.open({ config, dataset, session, from }, path);
   try {
-    const run = await RunFolder.open(path, config, { resume });
+    const run = await RunFolder.open(path, config, { resume, cwd: session.cwd });
     try {
       // Finished by another process while the method was opened.
       if (run.state === 'complete') return await storedResult(path, shown, session);

@@ -1,5 +1,5 @@
 /** A reproduction of a few rows on a tiny world: each experiment runs once, what is absent is named, and nothing runs twice. */
-import { readdir } from 'node:fs/promises';
+import { copyFile, readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { listAdapters } from '@crossgate/gpu/node';
 import { LlamaModel } from '@crossgate/llm';
@@ -91,6 +91,21 @@ describe.skipIf(adapters.length === 0)('reproducePaper', { timeout: 240_000 }, (
     expect(load).not.toHaveBeenCalled();
     expect(await readdir(join(cwd, 'out', 'runs'))).toEqual(runs);
     await again.close();
+
+    // The folder may be moved: what counts is the vectors that a run took, not where they lay.
+    await rename(join(cwd, 'out'), join(cwd, 'moved'));
+    const moved = openSession({ cwd });
+    const elsewhere = await reproducePaper(plan, moved, { ...options, out: 'moved' });
+    expect(elsewhere.rows.map(({ id, auc }) => [id, auc])).toEqual(made.rows.map(({ id, auc }) => [id, auc]));
+    expect(load).not.toHaveBeenCalled();
+    const [one, two] = (await readdir(join(cwd, 'moved', 'runs'))).filter((name) => name.startsWith('lightgcn-'));
+    const vectors = (run: string) => join(cwd, 'moved', 'runs', run, 'cf.safetensors');
+    await copyFile(vectors(two!), vectors(one!));
+    const other = await reproducePaper(plan, moved, { ...options, out: 'moved' });
+    const refused = other.rows.find(({ id }) => id === 'figure3/ccf-lightgcn')!;
+    expect(refused).toMatchObject({ status: 'failed', auc: null });
+    expect(refused.reason).toMatch(/cf\.run was/);
+    await moved.close();
   });
 
   it('claims something of CF only after the controls, names a training that fails, and ranks the items of a case', async () => {

@@ -8,6 +8,7 @@ import { cfMethods } from '../config/schema';
 import { openRunFiles, type RunFiles } from '../open-run';
 import { isHybrid } from '../runners';
 import type { RunnerContext } from '../runners/runner';
+import { requireRunFile } from '../runs/cf-file';
 import type { Session } from '../session';
 
 /** What vectors are of. */
@@ -173,11 +174,10 @@ async function openTuned(
 
 /** Sets the values of a backend to those that a run on a language model tuned. */
 async function restore({ group }: CfBackend, file: string, index: number): Promise<void> {
-  const [{ backendPrefix }, { parseState, writeGroup }, { openFile }, { requireRunFile }] = await Promise.all([
+  const [{ backendPrefix }, { parseState, writeGroup }, { openFile }] = await Promise.all([
     import('@crossgate/fusion'),
     import('@crossgate/tensor'),
     import('@crossgate/tensor/node'),
-    import('../runners/cf-phase'),
   ]);
   await requireRunFile(file);
   const source = await openFile(file);

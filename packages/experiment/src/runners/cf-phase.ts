@@ -20,18 +20,13 @@ import { encodeState, parseState, readSafetensorsHeader } from '@crossgate/tenso
 import { openFile } from '@crossgate/tensor/node';
 import { z } from 'zod';
 import { loadConfig } from '../config/load';
+import { CF_FILE, cfFile, requireRunFile } from '../runs/cf-file';
 import { readResult } from '../runs/result';
 import type { RunFolder } from '../runs/run-folder';
 import { cfOptions } from './parameter-sizes';
 import type { RunnerContext } from './runner';
 import { selectionOf } from './selection';
 import { startCf } from './start-values';
-
-/** The vectors of a CF run, with the flags of what was trained. */
-export const CF_FILE = 'cf.safetensors';
-
-/** The file of a backend of a run, by its number from 0: `cf.safetensors`, `cf-2.safetensors`. */
-export const cfFile = (index: number): string => (index === 0 ? CF_FILE : `cf-${index + 1}.safetensors`);
 
 /** Facts of the CF part for result.json. */
 export type CfDetails = Readonly<Record<string, string | number | boolean | null>>;
@@ -307,12 +302,6 @@ function unfit([problem, fix]: Mismatch, named: string | undefined, path = ''): 
   return named === undefined
     ? new InputError(problem, { code: 'run.other-config', place: path, fix })
     : new InputError(`${named} ${problem}`, { code: 'config.value', place: 'cf.run', fix });
-}
-
-/** @throws InputError where a finished run lacks a file */
-export async function requireRunFile(path: string): Promise<void> {
-  if ((await kindOf(path)) === 'file') return;
-  throw new InputError('is missing; the run folder is not whole', { code: 'run.damaged', place: path });
 }
 
 const EQUAL = 'set one to the other';

@@ -1,5 +1,4 @@
 /** The first stages of a training as a finished run has them, where both are the same bit for bit. */
-import { createHash } from 'node:crypto';
 import { join, resolve } from 'node:path';
 import { describeError, isInputError } from '@crossgate/core';
 import { kindOf } from '@crossgate/files';
@@ -11,11 +10,11 @@ import { openFile } from '@crossgate/tensor/node';
 import { loadConfig } from '../config/load';
 import { declarationOf } from '../config/method-defaults';
 import type { ExperimentConfig } from '../config/schema';
+import { cfFile, digestVectors, requireRunFile } from '../runs/cf-file';
 import { type MetricsRecord, readMetrics } from '../runs/metrics-log';
 import { storedProvenance } from '../runs/run-folder';
 import { version } from '../version';
 import { needsCf } from './backends';
-import { cfFile, requireRunFile } from './cf-phase';
 import { declaredMethod, stagesOfConfig } from './declared-stages';
 import type { RunnerContext } from './runner';
 import { type StageKey, stageKeys, stagesInCommon } from './stage-keys';
@@ -81,20 +80,14 @@ async function keysOf(path: string, adapter: string, cwd: string): Promise<Stage
   return stageKeys(config, { data: dataHash, model: modelHash, vectors: await vectorsOf(path, config) });
 }
 
-/** A hash of each CF backend's vectors as training began with them, and of the settings that belong to them. */
+/** What tells each CF backend's vectors as training began with them, and of the settings that belong to them. */
 async function vectorsOf(run: string, config: ExperimentConfig): Promise<string[]> {
   if (!needsCf(declaredMethod(config))) return [];
   const { run: named } = config.cf;
   const hashes: string[] = [];
   for (let index = 0; index < (Array.isArray(named) ? named.length : 1); index++) {
-    const path = join(run, cfFile(index));
-    const { state, metadata } = await readState(path);
-    const hash = createHash('sha256').update(metadata.section ?? '');
-    for (const name of [...state.keys()].sort()) {
-      const { shape, data } = state.get(name)!;
-      hash.update(JSON.stringify([name, shape])).update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
-    }
-    hashes.push(hash.digest('hex'));
+    const { hash, metadata } = await digestVectors(join(run, cfFile(index)));
+    hashes.push(JSON.stringify([metadata.section ?? '', hash]));
   }
   return hashes;
 }

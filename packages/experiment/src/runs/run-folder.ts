@@ -23,6 +23,7 @@ import { fillMethodDefaults } from '../config/method-defaults';
 import { isPlain } from '../config/plain';
 import { moveRenamedKeys } from '../config/renamed';
 import { configSchema, type ExperimentConfig } from '../config/schema';
+import { hasVectorsOf } from './cf-file';
 import { type CheckpointFile, type CheckpointName, checkCheckpointState, readCheckpointFile } from './checkpoint-file';
 import { MetricsLog, type MetricsRecord, readKept } from './metrics-log';
 
@@ -59,6 +60,14 @@ export type RunState = 'new' | 'unfinished' | 'complete';
 /** Config keys that may differ when a run is resumed: they say where things lie, not what they are. */
 const MOVABLE: ReadonlySet<string> = new Set(['data.path', 'llm.path', 'name', ...API_OPERATION]);
 
+/** How a run folder is opened. */
+export interface OpenOptions {
+  /** Continue an unfinished run; its config must be the same. Starts anew where there is nothing yet. */
+  readonly resume: boolean;
+  /** Folder that a relative `cf.run` is of; default the process's. */
+  readonly cwd?: string;
+}
+
 /** A run folder opened for writing. Close it, also after an error. */
 export class RunFolder {
   private log: MetricsLog | undefined;
@@ -82,7 +91,7 @@ export class RunFolder {
    * opens its model.
    * @throws InputError as `open`
    */
-  static async check(path: string, config: ExperimentConfig, options: { resume: boolean }): Promise<RunState> {
+  static async check(path: string, config: ExperimentConfig, options: OpenOptions): Promise<RunState> {
     await checkUnlocked(join(path, 'run.lock'));
     return inspect(path, config, options);
   }
@@ -90,12 +99,10 @@ export class RunFolder {
   /**
    * Opens a folder for a run and takes its lock.
    * @param path absolute; created when absent
-   * @param options.resume continue an unfinished run; its config must be the same. Starts anew where there is nothing
-   *   yet
    * @throws InputError when the folder cannot be made, holds something else, a finished or unfinished run (without
    * `resume`), another config, a damaged checkpoint or log, or is being written by another process
    */
-  static async open(path: string, config: ExperimentConfig, options: { resume: boolean }): Promise<RunFolder> {
+  static async open(path: string, config: ExperimentConfig, options: OpenOptions): Promise<RunFolder> {
     const madeFrom = await makeFolders(path, 'choose another --run');
     let lock: Lock | undefined;
     try {
@@ -269,7 +276,7 @@ async function removeLeftovers(run: string): Promise<void> {
 }
 
 /** Says what a folder is to a run of `config`. Everything that a resumed run reads is checked. */
-async function inspect(path: string, config: ExperimentConfig, { resume }: { resume: boolean }): Promise<RunState> {
+async function inspect(path: string, config: ExperimentConfig, options: OpenOptions): Promise<RunState> {
   const kind = await kindOf(path);
   if (kind === 'absent') return 'new';
   if (kind !== 'folder')
@@ -279,7 +286,7 @@ async function inspect(path: string, config: ExperimentConfig, { resume }: { res
   if (entries.length === 0) return 'new';
   const isRun = entries.includes('config.yaml');
   const complete = entries.includes('result.json');
-  if (!isRun || !resume) {
+  if (!isRun || !options.resume) {
     if (complete)
       throw new InputError('holds a complete run', {
         code: 'run.exists',
@@ -298,7 +305,7 @@ async function inspect(path: string, config: ExperimentConfig, { resume }: { res
       fix: 'choose another --run',
     });
   }
-  await checkSameConfig(path, config);
+  await checkSameConfig(path, config, options.cwd ?? process.cwd());
   if (complete) return 'complete';
   const last = await readCheckpointFile(path, 'last');
   await readCheckpointFile(path, 'best');
@@ -328,7 +335,7 @@ async function readConfig(run: string): Promise<Record<string, unknown> | undefi
   }
 }
 
-async function checkSameConfig(run: string, config: ExperimentConfig): Promise<void> {
+async function checkSameConfig(run: string, config: ExperimentConfig, cwd: string): Promise<void> {
   const { provenance: _, ...keys } = (await readConfig(run)) ?? {};
   // A run of an older program lacks the keys that came since: their defaults are what it did.
   fillMethodDefaults(keys);
@@ -338,6 +345,9 @@ async function checkSameConfig(run: string, config: ExperimentConfig): Promise<v
   for (const key of new Set([...stored.keys(), ...now.keys()])) {
     if (MOVABLE.has(key) || key.startsWith('provenance.')) continue;
     if ((stored.get(key) ?? 'null') === (now.get(key) ?? 'null')) continue;
+    // The same vectors may lie elsewhere by now.
+    const isMoved = key === 'cf.run' && stored.get(key) !== 'null' && config.cf.run !== null;
+    if (isMoved && (await hasVectorsOf(run, config.cf.run!, cwd))) continue;
     const words = `${key} was ${stored.get(key) ?? 'absent'} and is now ${now.get(key) ?? 'absent'}`;
     throw new InputError(words, {
       code: 'run.other-config',
