@@ -27,7 +27,7 @@ export async function startServer(run, args) {
   const ready = await new Promise((resolve, reject) => {
     child.stdout.on('data', (chunk) => {
       text += chunk;
-      if (text.trimEnd().endsWith('}')) resolve(JSON.parse(text));
+      if (/"url".*}\s*$/s.test(text)) resolve(JSON.parse(text));
     });
     ended.then((status) => reject(new Error(`crossgate serve ended with ${status}`)));
   });

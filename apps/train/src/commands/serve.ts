@@ -63,7 +63,8 @@ export function registerServe(program: Command, host: Host): void {
   host.handle<ServeOptions>(command, async (context, options, [path]) => {
     const { cwd, signal } = context.io;
     // Loaded here: other commands need no server.
-    const { checkAddress, checkOptions, createServer, isLoopback, listen, LOOPBACK } = await import('@crossgate/serve');
+    const serving = await import('@crossgate/serve');
+    const { checkAddress, checkOptions, createServer, isLoopback, listen, LOOPBACK, warmUp } = serving;
     const tokens = await tokensOf(context, options);
     const isLocal = isLoopback(options.host);
     if (!isLocal && tokens.length === 0 && !options.insecure) {
@@ -95,6 +96,7 @@ export function registerServe(program: Command, host: Host): void {
     await using _session = closing(session, () => isLost);
     const run = await openLiveRun(session, path!, { set: options.set ?? [], files: { events, items } });
     await using _run = closing(run, () => isLost);
+    await warmUp(run, { candidates: options.candidates, signal: opening.signal });
     await using server = await createServer(run, { ...own, lost: (await session.device()).gpu.lost });
     await using listening = await listen(server, { port, host: address });
     signal.removeEventListener('abort', stopOpening);
