@@ -51,6 +51,7 @@ export class Recorder implements PendingCommands {
   #serial = 0;
   #error: Error | null = null;
   #dispatchCount = 0;
+  #bindGroupCount = 0;
 
   constructor(
     private readonly gpu: GPUDevice,
@@ -89,6 +90,11 @@ export class Recorder implements PendingCommands {
   /** Dispatches recorded since the device was opened. */
   get dispatchCount(): number {
     return this.#dispatchCount;
+  }
+
+  /** Bind groups made since the device was opened: those that were not found among the ones kept for reuse. */
+  get bindGroupCount(): number {
+    return this.#bindGroupCount;
   }
 
   /** Called by the device when it is lost or an asynchronous error arrives; the next use throws it. */
@@ -295,6 +301,7 @@ export class Recorder implements PendingCommands {
       });
     }
     const group = this.gpu.createBindGroup({ label: pipeline.name, layout: pipeline.layout, entries });
+    this.#bindGroupCount++;
     if (this.#bindGroups.size >= maximumBindGroups) {
       this.#bindGroups.clear();
       this.#groupsOfStorage.clear();
