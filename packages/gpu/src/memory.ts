@@ -92,7 +92,7 @@ export interface PendingCommands {
  * WebGPU forbids to read and write two ranges of one buffer in a dispatch.
  */
 export class Memory {
-  /** Waiting step buffers by size, each list in the order of their return. */
+  /** Waiting step buffers by size, each list by falling number. */
   readonly #pool = new Map<number, Storage[]>();
   readonly #scopes: ScopeRecord[] = [];
   readonly #persistent = new Map<string, number>();
@@ -143,15 +143,8 @@ export class Memory {
     if (scope === undefined)
       throw new InputError('step memory was asked for outside a step: open one with device.step()');
     const needed = Math.max(4, Math.ceil(bytes / 4) * 4);
-    let size = sizeClass(needed);
-    let storage: Storage | undefined;
-    // Batches differ in length. A buffer up to two classes larger is better than one more, so that the pool settles.
-    for (let distance = 0; distance <= 2 && !storage; distance++) {
-      storage = this.#pool.get(size)?.pop();
-      if (storage) this.#pooled -= storage.size;
-      else size = sizeClass(size + 1);
-    }
-    storage ??= this.#createForStep(sizeClass(needed));
+    const size = sizeClass(needed);
+    const storage = this.#take(size) ?? this.#createForStep(size);
     storage.references = 1;
     this.#remember(storage);
     scope.storages.add(storage);
@@ -191,8 +184,13 @@ export class Memory {
     this.#pooled += storage.size;
     this.#returned.set(storage, this.#returns++);
     const free = this.#pool.get(storage.size);
-    if (free) free.push(storage);
-    else this.#pool.set(storage.size, [storage]);
+    if (!free) {
+      this.#pool.set(storage.size, [storage]);
+      return;
+    }
+    let at = free.length;
+    while (at > 0 && free[at - 1]!.id < storage.id) at--;
+    free.splice(at, 0, storage);
   }
 
   /** Destroys a persistent buffer. A second call does nothing. */
@@ -225,6 +223,23 @@ export class Memory {
     }
   }
 
+  /**
+   * A waiting buffer of at least `size` bytes, a class, and less than twice that: of the largest class, the one with the
+   * lowest number. Batches differ in length. So all of them come to use the buffers of the longest, smaller ones wait
+   * until they are destroyed, and a step that asks for as many tensors as the last one gets the same buffers and finds
+   * its bind groups again.
+   */
+  #take(size: number): Storage | undefined {
+    let found: Storage[] | undefined;
+    for (let each = size; each < 2 * size; each = sizeClass(each + 1)) {
+      const free = this.#pool.get(each);
+      if (free && free.length > 0) found = free;
+    }
+    const storage = found?.pop();
+    if (storage) this.#pooled -= storage.size;
+    return storage;
+  }
+
   #createForStep(size: number): Storage {
     const most = poolSlack * Math.max(this.#peak, this.#current + size);
     this.#shrinkPool(() => this.#current + this.#pooled + size > most);
@@ -233,15 +248,14 @@ export class Memory {
 
   /** Destroys waiting buffers, the longest waiting first, while `tooMuch`. */
   #shrinkPool(tooMuch: () => boolean): void {
-    const since = (storage: Storage) => this.#returned.get(storage) ?? 0;
+    const since = (storage: Storage) => this.#returned.get(storage)!;
     while (this.#pooled > 0 && tooMuch()) {
-      let oldest: Storage[] | undefined;
-      for (const free of this.#pool.values()) {
-        if (free.length > 0 && (!oldest || since(free[0]!) < since(oldest[0]!))) oldest = free;
-      }
-      const storage = oldest!.shift()!;
-      this.#pooled -= storage.size;
-      this.#destroy(storage);
+      const waiting = [...this.#pool.values()].flat();
+      const oldest = waiting.reduce((a, b) => (since(b) < since(a) ? b : a));
+      const free = this.#pool.get(oldest.size)!;
+      free.splice(free.indexOf(oldest), 1);
+      this.#pooled -= oldest.size;
+      this.#destroy(oldest);
     }
   }
 

@@ -63,29 +63,30 @@ export async function measureHost(
     const random = new RandomStream(seed, 'prompt lengths');
     const { least, most } = lengths;
     const next = () => Array.from({ length: prompts }, () => least + Math.floor((most - least + 1) * random.uniform()));
-    /** Microseconds of a step; the device is idle before and after. */
+    /**
+     * Microseconds of processor time, which others on the machine change less than the wall clock; the device is idle
+     * before and after.
+     */
     const timed = async (record: () => void): Promise<number> => {
       if (signal?.aborted) throw new InterruptedError();
-      const start = performance.now();
+      const before = process.cpuUsage();
       record();
-      const milliseconds = performance.now() - start;
+      const { user, system } = process.cpuUsage(before);
       await recorder.synchronize();
-      return 1000 * milliseconds;
+      return user + system;
     };
     for (let i = 0; i < warmup; i++) await timed(() => training.run(next()));
     const before = { dispatches: recorder.dispatchCount, groups: recorder.bindGroupCount };
     const own: number[] = [];
     const again: number[] = [];
-    let total = 0;
     for (let i = 0; i < steps; i++) {
       const prompts = next();
       own.push(await timed(() => training.run(prompts)));
     }
-    total = recorder.dispatchCount - before.dispatches;
-    const groups = recorder.bindGroupCount - before.groups;
+    const dispatches = (recorder.dispatchCount - before.dispatches) / steps;
+    const bindGroups = (recorder.bindGroupCount - before.groups) / steps;
     const captured = captureStep(device, () => training.run(next()));
     for (let i = 0; i < steps; i++) again.push(await timed(() => replayStep(device, captured)));
-    const dispatches = total / steps;
     const replayed = captured.reduce((sum, { length }) => sum + length, 0);
     own.sort((a, b) => a - b);
     again.sort((a, b) => a - b);
@@ -94,7 +95,7 @@ export async function measureHost(
       shape: `${hostModel.name}, ${prompts} prompts of ${least === most ? least : `${least} to ${most}`} tokens`,
       dispatches,
       perLayer: dispatches / hostModel.layers,
-      bindGroups: groups / steps,
+      bindGroups,
       microseconds: median(own) / dispatches,
       fastest: own[0]! / dispatches,
       calls: median(again) / replayed,
