@@ -117,8 +117,8 @@ function registerHost(program: Command, host: Host): void {
     .add(program, 'host', 'Measure what the processor does for a dispatch', ['host', 'host --steps 200 --json'])
     .description(
       "Records steps of a LoRA training on Dawn's null backend, which checks every command and runs nothing, with prompts of " +
-        'equal and of varying lengths. Shows dispatches, new bind groups, and microseconds for each dispatch, beside those of ' +
-        'the same calls to Dawn made again without what leads to them. --adapter has no effect.',
+        'equal and of varying lengths. Shows dispatches, new bind groups, and microseconds of processor time for each dispatch: of ' +
+        'the whole step, of recording its dispatches again, and of the same calls to Dawn alone. --adapter has no effect.',
     )
     .addOption(
       new Option('--steps <n>', 'timed steps of each kind; the median counts (default 50)').argParser(

@@ -29,7 +29,7 @@ export class BindGroupCache {
   made = 0;
   readonly #entries = new Map<number, Entry[]>();
   readonly #ofStorage = new Map<number, Set<Entry>>();
-  /** The key that is looked for. */
+  /** The key that is looked for; what stands behind its end is of an earlier one. */
   readonly #key: number[] = [];
 
   /**
@@ -59,18 +59,20 @@ export class BindGroupCache {
    */
   get(pipeline: Pipeline, slices: readonly BufferSlice[]): GPUBindGroup {
     const key = this.#key;
-    key.length = 1 + 3 * pipeline.bindings.length;
     key[0] = pipeline.id;
+    let length = 1;
     let hash = pipeline.id;
-    for (let i = 0, at = 1; i < pipeline.bindings.length; i++, at += 3) {
-      const slice = slices[i]!;
-      key[at] = slice.storage.id;
-      key[at + 1] = slice.offset;
-      key[at + 2] = this.#size(slice);
+    for (const slice of slices) {
+      const size = this.#size(slice);
+      key[length] = slice.storage.id;
+      key[length + 1] = slice.offset;
+      key[length + 2] = size;
       hash = Math.imul(hash, 31) + slice.storage.id;
-      hash = (Math.imul(hash, 31) + slice.offset + key[at + 2]!) | 0;
+      hash = (Math.imul(hash, 31) + slice.offset + size) | 0;
+      length += 3;
     }
-    for (const entry of this.#entries.get(hash) ?? []) if (equal(entry.key, key)) return entry.group;
+    const found = this.#entries.get(hash);
+    if (found) for (const entry of found) if (begins(key, entry.key)) return entry.group;
     return this.#make(pipeline, slices, hash);
   }
 
@@ -115,7 +117,7 @@ export class BindGroupCache {
       this.#entries.clear();
       this.#ofStorage.clear();
     }
-    this.#keep({ hash, key: [...this.#key], group });
+    this.#keep({ hash, key: this.#key.slice(0, 1 + 3 * slices.length), group });
     return group;
   }
 
@@ -171,8 +173,8 @@ export class BindGroupCache {
   }
 }
 
-function equal(a: readonly number[], b: readonly number[]): boolean {
-  if (a.length !== b.length) return false;
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+/** Whether `wanted` begins with `key`. Keys that begin with the same pipeline are equally long. */
+function begins(wanted: readonly number[], key: readonly number[]): boolean {
+  for (let i = 0; i < key.length; i++) if (key[i] !== wanted[i]) return false;
   return true;
 }

@@ -16,6 +16,8 @@ export interface Storage {
   references: number;
   /** Serial of the last command batch that used the buffer. Managed by the recorder. */
   lastUse: number;
+  /** When a step buffer last came back to the pool. Managed by {@link Memory}. */
+  returned: number;
 }
 
 /** A byte range of a buffer: what kernels bind. */
@@ -47,7 +49,7 @@ const usage = 0x80 | 0x04 | 0x08; // STORAGE | COPY_SRC | COPY_DST, spelled out:
 export function sizeClass(bytes: number): number {
   const minimum = 256;
   if (bytes <= minimum) return minimum;
-  const octave = 2 ** Math.floor(Math.log2(bytes));
+  const octave = bytes < 2 ** 31 ? 1 << (31 - Math.clz32(bytes)) : 2 ** Math.floor(Math.log2(bytes));
   const quarter = Math.max(minimum, octave / 4);
   return Math.ceil(bytes / quarter) * quarter;
 }
@@ -59,6 +61,12 @@ export function sizeClass(bytes: number): number {
  * step anew.
  */
 const poolSlack = 1.25;
+
+/**
+ * A request gets the buffer that it had in the last step if that is at most this many times its size class: prompts of
+ * one training differ less, and steps of another kind should not take what is far too large.
+ */
+const planSlack = 8;
 
 /** A group of step buffers that end together. Close in reverse order of opening. */
 export interface Scope {
@@ -90,10 +98,18 @@ export interface PendingCommands {
  * Step buffers come from a pool of size classes and return to it when their scope has closed and no tape node holds
  * them; commands run in submission order, so a buffer may be reused at once. Each has a `GPUBuffer` of its own:
  * WebGPU forbids to read and write two ranges of one buffer in a dispatch.
+ *
+ * The n-th request of a step gets the buffer that the n-th request of the last step had, where that waits and is large
+ * enough. Steps of a training ask for the same tensors in the same order, of lengths that differ; so after the longest
+ * batch every step works on the same buffers, and its bind groups are found again.
  */
 export class Memory {
-  /** Waiting step buffers by size, each list by falling number. */
-  readonly #pool = new Map<number, Storage[]>();
+  /** Waiting step buffers by size. */
+  readonly #pool = new Map<number, Set<Storage>>();
+  /** The buffers of the last step by number of the request, as far as this step has not replaced them by its own. */
+  readonly #plan: Storage[] = [];
+  /** Requests of this step so far. */
+  #requests = 0;
   readonly #scopes: ScopeRecord[] = [];
   readonly #persistent = new Map<string, number>();
   /** Debug mode: where each buffer in use was asked for. */
@@ -103,8 +119,8 @@ export class Memory {
   #peak = 0;
   #pooled = 0;
   #returns = 0;
-  /** When each waiting buffer came back. */
-  readonly #returned = new WeakMap<Storage, number>();
+  /** The value of `#returns` when the step began. */
+  #returnsBefore = 0;
 
   /**
    * @param budget most bytes that all buffers together may take; `Infinity` leaves it to the driver.
@@ -144,7 +160,8 @@ export class Memory {
       throw new InputError('step memory was asked for outside a step: open one with device.step()');
     const needed = Math.max(4, Math.ceil(bytes / 4) * 4);
     const size = sizeClass(needed);
-    const storage = this.#take(size) ?? this.#createForStep(size);
+    const storage = this.#planned(size) ?? this.#take(size) ?? this.#createForStep(size);
+    this.#plan[this.#requests++] = storage;
     storage.references = 1;
     this.#remember(storage);
     scope.storages.add(storage);
@@ -155,6 +172,11 @@ export class Memory {
 
   /** Opens a scope inside the innermost one; step buffers that are allocated from now on belong to it. */
   openScope(): Scope {
+    if (this.#scopes.length === 0) {
+      this.#plan.length = this.#requests;
+      this.#requests = 0;
+      this.#returnsBefore = this.#returns;
+    }
     const scope = new ScopeRecord(this);
     this.#scopes.push(scope);
     return scope;
@@ -182,15 +204,10 @@ export class Memory {
     this.#origins?.delete(storage);
     this.#current -= storage.size;
     this.#pooled += storage.size;
-    this.#returned.set(storage, this.#returns++);
+    storage.returned = this.#returns++;
     const free = this.#pool.get(storage.size);
-    if (!free) {
-      this.#pool.set(storage.size, [storage]);
-      return;
-    }
-    let at = free.length;
-    while (at > 0 && free[at - 1]!.id < storage.id) at--;
-    free.splice(at, 0, storage);
+    if (free) free.add(storage);
+    else this.#pool.set(storage.size, new Set([storage]));
   }
 
   /** Destroys a persistent buffer. A second call does nothing. */
@@ -223,38 +240,49 @@ export class Memory {
     }
   }
 
+  /** Takes a buffer out of the pool. @returns whether it was there. */
+  #claim(storage: Storage): boolean {
+    const waited = this.#pool.get(storage.size)?.delete(storage) ?? false;
+    if (waited) this.#pooled -= storage.size;
+    return waited;
+  }
+
+  /** The buffer that this request had in the last step, if it suits and waits. */
+  #planned(size: number): Storage | undefined {
+    const storage = this.#plan[this.#requests];
+    if (!storage || storage.size < size || storage.size > planSlack * size) return undefined;
+    return this.#claim(storage) ? storage : undefined;
+  }
+
   /**
-   * A waiting buffer of at least `size` bytes, a class, and less than twice that: of the largest class, the one with the
-   * lowest number. Batches differ in length. So all of them come to use the buffers of the longest, smaller ones wait
-   * until they are destroyed, and a step that asks for as many tensors as the last one gets the same buffers and finds
-   * its bind groups again.
+   * A waiting buffer of the class `size`, or of one of the two above it, which is better than one more; of several the one
+   * with the lowest number, whatever the order of their return.
    */
   #take(size: number): Storage | undefined {
-    let found: Storage[] | undefined;
-    for (let each = size; each < 2 * size; each = sizeClass(each + 1)) {
-      const free = this.#pool.get(each);
-      if (free && free.length > 0) found = free;
+    for (let each = size, distance = 0; distance <= 2; each = sizeClass(each + 1), distance++) {
+      let found: Storage | undefined;
+      for (const storage of this.#pool.get(each) ?? []) if (!found || storage.id < found.id) found = storage;
+      if (found && this.#claim(found)) return found;
     }
-    const storage = found?.pop();
-    if (storage) this.#pooled -= storage.size;
-    return storage;
+    return undefined;
   }
 
   #createForStep(size: number): Storage {
     const most = poolSlack * Math.max(this.#peak, this.#current + size);
-    this.#shrinkPool(() => this.#current + this.#pooled + size > most);
+    // What this step has used already, the next one will want.
+    this.#shrinkPool(() => this.#current + this.#pooled + size > most, this.#returnsBefore);
     return this.#create(size, 'step');
   }
 
-  /** Destroys waiting buffers, the longest waiting first, while `tooMuch`. */
-  #shrinkPool(tooMuch: () => boolean): void {
-    const since = (storage: Storage) => this.#returned.get(storage)!;
+  /** Destroys buffers that wait since before the return `until`, the longest waiting first, while `tooMuch`. */
+  #shrinkPool(tooMuch: () => boolean, until = Number.POSITIVE_INFINITY): void {
     while (this.#pooled > 0 && tooMuch()) {
-      const waiting = [...this.#pool.values()].flat();
-      const oldest = waiting.reduce((a, b) => (since(b) < since(a) ? b : a));
-      const free = this.#pool.get(oldest.size)!;
-      free.splice(free.indexOf(oldest), 1);
-      this.#pooled -= oldest.size;
+      let oldest: Storage | undefined;
+      // A set is in the order of return.
+      for (const [first] of this.#pool.values())
+        if (first && !(first.returned >= (oldest?.returned ?? until))) oldest = first;
+      if (!oldest) return;
+      this.#claim(oldest);
       this.#destroy(oldest);
     }
   }
@@ -338,7 +366,7 @@ export class Memory {
       );
     }
     const buffer = this.gpu.createBuffer({ size, usage, label: purpose });
-    return { id: this.#nextId++, buffer, size, purpose, references: 1, lastUse: -1 };
+    return { id: this.#nextId++, buffer, size, purpose, references: 1, lastUse: -1, returned: 0 };
   }
 
   #destroy(storage: Storage): void {

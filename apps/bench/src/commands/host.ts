@@ -51,9 +51,11 @@ export function formatHostReport({ machine, results }: HostReport): string {
         right('dispatches'),
         right('per layer'),
         right('new bind groups'),
-        right('µs/dispatch'),
+        right('µs: step'),
         right('fastest'),
-        right('calls alone'),
+        right('recording'),
+        right('fastest'),
+        right('calls'),
         right('fastest'),
       ],
       results.map((result) => [
@@ -62,10 +64,9 @@ export function formatHostReport({ machine, results }: HostReport): string {
         `${Math.round(result.dispatches)}`,
         result.perLayer.toFixed(1),
         significant(result.bindGroups),
-        significant(result.microseconds),
-        significant(result.fastest),
-        significant(result.calls),
-        significant(result.fastestCalls),
+        ...[result.step, result.recording, result.calls].flatMap((time) =>
+          [time.median, time.fastest].map(significant),
+        ),
       ]),
     ),
   ].join('\n');

@@ -1,5 +1,21 @@
-/** The calls to Dawn of a step, taken down and made again: what recording cannot cost less than. */
-import type { Device } from '@crossgate/gpu';
+/** What a step records, taken down and recorded again without what leads to it: by the recorder, and by Dawn alone. */
+import type { Device, DispatchArguments, Kernel } from '@crossgate/gpu';
+
+/** The dispatches of `record`, as the recorder is asked for them. */
+export function captureDispatches({ recorder }: Device, record: () => void): readonly [Kernel, DispatchArguments][] {
+  const dispatches: [Kernel, DispatchArguments][] = [];
+  const { dispatch } = recorder;
+  recorder.dispatch = (kernel, args) => {
+    dispatches.push([kernel, args as unknown as DispatchArguments]);
+    dispatch.call(recorder, kernel, args);
+  };
+  try {
+    record();
+  } finally {
+    recorder.dispatch = dispatch;
+  }
+  return dispatches;
+}
 
 interface Call {
   readonly pipeline: GPUComputePipeline;
@@ -8,11 +24,11 @@ interface Call {
   readonly workgroups: readonly [number, number | undefined];
 }
 
-/** The dispatches of `record`, in passes, one to a submit. */
-export type CapturedStep = readonly (readonly Call[])[];
+/** The dispatches of a step as Dawn is told them, in passes, one to a submit. */
+export type CapturedCalls = readonly (readonly Call[])[];
 
-/** Takes down the dispatches that `record` makes on a device whose parameters are immediates. */
-export function captureStep(device: Device, record: () => void): CapturedStep {
+/** Takes down the calls to Dawn that `record` makes on a device whose parameters are immediates. */
+export function captureCalls(device: Device, record: () => void): CapturedCalls {
   const passes: Call[][] = [];
   const { gpu } = device;
   const createCommandEncoder = gpu.createCommandEncoder.bind(gpu);
@@ -62,7 +78,7 @@ function watched(pass: GPUComputePassEncoder, calls: Call[]): GPUComputePassEnco
 }
 
 /** Makes the same calls again. */
-export function replayStep({ gpu }: Device, passes: CapturedStep): void {
+export function replayCalls({ gpu }: Device, passes: CapturedCalls): void {
   for (const calls of passes) {
     const encoder = gpu.createCommandEncoder();
     const pass = encoder.beginComputePass();

@@ -4,7 +4,7 @@ import type { Device } from '@crossgate/gpu';
 import { RandomStream } from '@crossgate/tensor';
 import { median } from '../measure';
 import type { ModelSizes } from '../random-model';
-import { captureStep, replayStep } from './captured';
+import { captureCalls, captureDispatches, replayCalls } from './captured';
 import { prepareLoraSteps } from './lora-steps';
 
 /** How long the prompts of a step are. */
@@ -31,7 +31,15 @@ export const hostModel: ModelSizes = {
   ...{ heads: 8, keyValueHeads: 8, vocabSize: 512 },
 };
 
-/** Figures of one kind of step. Times are microseconds of the processor's for one dispatch. */
+/** Microseconds of the processor's for one dispatch. */
+export interface HostTime {
+  /** Median over steps. */
+  readonly median: number;
+  /** Of the fastest step. */
+  readonly fastest: number;
+}
+
+/** Figures of one kind of step. */
 export interface HostResult {
   readonly name: string;
   readonly shape: string;
@@ -41,14 +49,12 @@ export interface HostResult {
   readonly perLayer: number;
   /** Bind groups that the timed steps made, for each step. */
   readonly bindGroups: number;
-  /** Median over steps: model, tape, launchers, memory, recording and submitting. */
-  readonly microseconds: number;
-  /** The fastest step. */
-  readonly fastest: number;
-  /** Median over steps of the calls to Dawn alone, the same ones, made again without what leads to them. */
-  readonly calls: number;
-  /** The fastest of these. */
-  readonly fastestCalls: number;
+  /** Of a step: model, tape, launchers, memory, recording and submitting. */
+  readonly step: HostTime;
+  /** Of recording and submitting the same dispatches again. */
+  readonly recording: HostTime;
+  /** Of the same calls to Dawn again. */
+  readonly calls: HostTime;
 }
 
 /** Measures steps on prompts of such lengths. */
@@ -75,31 +81,37 @@ export async function measureHost(
       await recorder.synchronize();
       return user + system;
     };
-    for (let i = 0; i < warmup; i++) await timed(() => training.run(next()));
-    const before = { dispatches: recorder.dispatchCount, groups: recorder.bindGroupCount };
-    const own: number[] = [];
-    const again: number[] = [];
-    for (let i = 0; i < steps; i++) {
-      const prompts = next();
-      own.push(await timed(() => training.run(prompts)));
-    }
-    const dispatches = (recorder.dispatchCount - before.dispatches) / steps;
-    const bindGroups = (recorder.bindGroupCount - before.groups) / steps;
-    const captured = captureStep(device, () => training.run(next()));
-    for (let i = 0; i < steps; i++) again.push(await timed(() => replayStep(device, captured)));
-    const replayed = captured.reduce((sum, { length }) => sum + length, 0);
-    own.sort((a, b) => a - b);
-    again.sort((a, b) => a - b);
+    const times = async (dispatches: number, record: () => void): Promise<HostTime> => {
+      const samples: number[] = [];
+      for (let i = 0; i < steps; i++) samples.push((await timed(record)) / dispatches);
+      samples.sort((a, b) => a - b);
+      return { median: median(samples), fastest: samples[0]! };
+    };
+    const train = () => training.run(next());
+    for (let i = 0; i < warmup; i++) await timed(train);
+    const dispatches = captureDispatches(device, train).length;
+    const before = recorder.bindGroupCount;
+    const step = await times(dispatches, train);
+    const bindGroups = (recorder.bindGroupCount - before) / steps;
+    // Their buffers are there until another step makes new ones.
+    let recorded: ReturnType<typeof captureDispatches> = [];
+    const called = captureCalls(device, () => {
+      recorded = captureDispatches(device, train);
+    });
+    const recording = await times(dispatches, () => {
+      for (const [kernel, args] of recorded) recorder.dispatch(kernel, args);
+      recorder.flush();
+    });
+    const calls = await times(dispatches, () => replayCalls(device, called));
     return {
       name: `lora step, ${lengths.name} lengths`,
       shape: `${hostModel.name}, ${prompts} prompts of ${least === most ? least : `${least} to ${most}`} tokens`,
       dispatches,
       perLayer: dispatches / hostModel.layers,
       bindGroups,
-      microseconds: median(own) / dispatches,
-      fastest: own[0]! / dispatches,
-      calls: median(again) / replayed,
-      fastestCalls: again[0]! / replayed,
+      step,
+      recording,
+      calls,
     };
   } finally {
     training.release();
