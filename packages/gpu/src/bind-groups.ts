@@ -1,8 +1,8 @@
 // Bind groups, made once for what they bind and kept for the next dispatch that binds the same.
+import { formatBytes } from './byte-sizes';
 import type { Capabilities } from './capabilities';
 import { InputError } from './errors';
 import type { BufferSlice, Storage } from './memory';
-import { formatBytes } from './memory';
 import type { Pipeline } from './pipelines';
 
 const maximumGroups = 16_384;

@@ -1,4 +1,5 @@
 // Buffers with two lifetimes: persistent (weights, optimizer state, data sets) and step (everything in between).
+import { formatBytes } from './byte-sizes';
 import type { Capabilities } from './capabilities';
 import { InputError, OutOfMemoryError } from './errors';
 
@@ -16,6 +17,8 @@ export interface Storage {
   references: number;
   /** Serial of the last command batch that used the buffer. Managed by the recorder. */
   lastUse: number;
+  /** The size class that a step buffer in use was asked for. Managed by {@link Memory}. */
+  asked: number;
   /** When a step buffer last came back to the pool. Managed by {@link Memory}. */
   returned: number;
 }
@@ -34,7 +37,10 @@ export interface BufferSlice {
 export interface MemoryReport {
   /** Bytes of persistent buffers by purpose. */
   readonly persistent: Readonly<Record<string, number>>;
-  /** Bytes that step buffers hold now, held at most, and keep in the pool for reuse. */
+  /**
+   * Bytes that steps need now, in classes of size, and needed at most; and those that wait for reuse, with what buffers in
+   * use have too much.
+   */
   readonly step: { readonly current: number; readonly peak: number; readonly pooled: number };
   /** Everything that is allocated on the device now, the pool included. */
   readonly total: number;
@@ -117,7 +123,8 @@ export class Memory {
   #nextId = 1;
   #current = 0;
   #peak = 0;
-  #pooled = 0;
+  /** Bytes of all step buffers. */
+  #allocated = 0;
   #returns = 0;
   /** The value of `#returns` when the step began. */
   #returnsBefore = 0;
@@ -165,7 +172,8 @@ export class Memory {
     storage.references = 1;
     this.#remember(storage);
     scope.storages.add(storage);
-    this.#current += storage.size;
+    storage.asked = size;
+    this.#current += size;
     this.#peak = Math.max(this.#peak, this.#current);
     return { storage, offset: 0, size: needed };
   }
@@ -202,8 +210,7 @@ export class Memory {
     if (storage.references > 0) return;
     if (storage.references < 0) throw new Error('a step buffer was released more often than retained');
     this.#origins?.delete(storage);
-    this.#current -= storage.size;
-    this.#pooled += storage.size;
+    this.#current -= storage.asked;
     storage.returned = this.#returns++;
     const free = this.#pool.get(storage.size);
     if (free) free.add(storage);
@@ -242,9 +249,7 @@ export class Memory {
 
   /** Takes a buffer out of the pool. @returns whether it was there. */
   #claim(storage: Storage): boolean {
-    const waited = this.#pool.get(storage.size)?.delete(storage) ?? false;
-    if (waited) this.#pooled -= storage.size;
-    return waited;
+    return this.#pool.get(storage.size)?.delete(storage) ?? false;
   }
 
   /** The buffer that this request had in the last step, if it suits and waits. */
@@ -270,19 +275,23 @@ export class Memory {
   #createForStep(size: number): Storage {
     const most = poolSlack * Math.max(this.#peak, this.#current + size);
     // What this step has used already, the next one will want.
-    this.#shrinkPool(() => this.#current + this.#pooled + size > most, this.#returnsBefore);
-    return this.#create(size, 'step');
+    this.#shrinkPool(() => this.#allocated + size > most, this.#returnsBefore);
+    const storage = this.#create(size, 'step');
+    this.#allocated += size;
+    return storage;
   }
 
   /** Destroys buffers that wait since before the return `until`, the longest waiting first, while `tooMuch`. */
   #shrinkPool(tooMuch: () => boolean, until = Number.POSITIVE_INFINITY): void {
-    while (this.#pooled > 0 && tooMuch()) {
+    while (tooMuch()) {
       let oldest: Storage | undefined;
       // A set is in the order of return.
-      for (const [first] of this.#pool.values())
-        if (first && !(first.returned >= (oldest?.returned ?? until))) oldest = first;
+      for (const [first] of this.#pool.values()) {
+        if (first && first.returned < (oldest?.returned ?? until)) oldest = first;
+      }
       if (!oldest) return;
       this.#claim(oldest);
+      this.#allocated -= oldest.size;
       this.#destroy(oldest);
     }
   }
@@ -317,8 +326,8 @@ export class Memory {
     const sum = Object.values(persistent).reduce((a, b) => a + b, 0);
     return {
       persistent,
-      step: { current: this.#current, peak: this.#peak, pooled: this.#pooled },
-      total: sum + this.#current + this.#pooled,
+      step: { current: this.#current, peak: this.#peak, pooled: this.#allocated - this.#current },
+      total: sum + this.#allocated,
     };
   }
 
@@ -362,11 +371,11 @@ export class Memory {
       const used = Object.entries(this.report().persistent).map(([name, bytes]) => `${name} ${formatBytes(bytes)}`);
       throw new OutOfMemoryError(
         `${formatBytes(size)} for ${purpose} do not fit: ${formatBytes(total)} of ${formatBytes(this.budget)} are taken ` +
-          `(${[...used, `step ${formatBytes(this.#current + this.#pooled)}`].join(', ')})`,
+          `(${[...used, `step ${formatBytes(this.#allocated)}`].join(', ')})`,
       );
     }
     const buffer = this.gpu.createBuffer({ size, usage, label: purpose });
-    return { id: this.#nextId++, buffer, size, purpose, references: 1, lastUse: -1, returned: 0 };
+    return { id: this.#nextId++, buffer, size, purpose, references: 1, lastUse: -1, asked: size, returned: 0 };
   }
 
   #destroy(storage: Storage): void {
@@ -374,33 +383,4 @@ export class Memory {
     this.pending.forget(storage);
     storage.buffer.destroy();
   }
-}
-
-/** `1536` → `1.5 KiB`. */
-export function formatBytes(bytes: number): string {
-  const units = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB'];
-  let value = bytes;
-  let unit = 0;
-  while (value >= 1024 && unit < units.length - 1) {
-    value /= 1024;
-    unit++;
-  }
-  return `${unit === 0 ? value : value.toFixed(1)} ${units[unit]}`;
-}
-
-const factors: Readonly<Record<string, number>> = { '': 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40 };
-
-/**
- * `1.5 GiB` → 1610612736. Units KiB, MiB, GiB and TiB, also written K or KB; without one, bytes.
- *
- * @throws InputError for anything else, and for 0.
- */
-export function parseBytes(text: string): number {
-  const match = /^\s*(\d+(?:\.\d+)?)\s*(?:bytes|b|([kmgt])(?:i?b)?)?\s*$/i.exec(text);
-  const bytes = match ? Math.floor(Number(match[1]) * factors[(match[2] ?? '').toLowerCase()]!) : 0;
-  if (bytes > 0) return bytes;
-  throw new InputError(`"${text}" is no size of memory`, {
-    code: 'memory.size',
-    fix: 'write it as 6GiB, 512 MiB or 1000000',
-  });
 }

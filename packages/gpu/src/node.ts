@@ -1,8 +1,9 @@
 // Opening GPUs in Node through Dawn: lists adapters, chooses one and can say why.
+
+import { parseBytes } from './byte-sizes';
 import type { Device, DeviceOptions } from './device';
 import { createDevice } from './device';
 import { InputError } from './errors';
-import { parseBytes } from './memory';
 import { findCandidates, nullAdapter, pickCandidate } from './node/adapters';
 import { type AdapterPreference, type AdapterSummary, preferenceOf } from './node/choose-adapter';
 import { waitInSlices } from './node/waiting';
