@@ -81,5 +81,5 @@ it('takes few dispatches for a layer', async () => {
     dispatches.push(device.recorder.dispatchCount - before);
     release();
   }
-  expect(dispatches[1]! - dispatches[0]!).toBe(51);
+  expect(dispatches[1]! - dispatches[0]!).toBeLessThanOrEqual(46);
 });
