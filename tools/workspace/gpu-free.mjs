@@ -5,7 +5,7 @@ export const gpuFree = /** @type {Record<string, string[]>} */ ({
   crossgate: [
     ...['adapter', 'compare', 'completion', 'config', 'data', 'evaluate', 'init', 'metrics', 'model', 'tokenize'],
   ],
-  bench: ['completion'],
+  bench: ['completion', 'host'],
 });
 
 /**

@@ -1,6 +1,7 @@
 /** The program `crossgate-bench`: its commands. */
 import { type Host, type Io, type ProgramDeclaration, runProgram, wholeNumber } from '@crossgate/terminal';
 import { Argument, type Command, Option } from 'commander';
+import { type HostOptions, runHostCommand } from './commands/host';
 import { type KernelsOptions, runKernelsCommand, runPeersCommand } from './commands/kernels';
 import { type LoadingOptions, runLoadingCommand } from './commands/loading';
 import { runScoringCommand, type ScoringOptions } from './commands/scoring';
@@ -111,6 +112,24 @@ function registerLoading(program: Command, host: Host): void {
   host.handle<LoadingOptions>(command, (context, options, args) => runLoadingCommand(context, options, args.flat()));
 }
 
+function registerHost(program: Command, host: Host): void {
+  const command = host
+    .add(program, 'host', 'Measure what the processor does for a dispatch', ['host', 'host --steps 200 --json'])
+    .description(
+      "Records steps of a LoRA training on Dawn's null backend, which checks every command and runs nothing, with prompts of " +
+        'equal and of varying lengths. Shows dispatches, new bind groups, and microseconds of processor time for each dispatch: of ' +
+        'the whole step, of recording its dispatches again, and of the same calls to Dawn alone. --adapter has no effect.',
+    )
+    .addOption(
+      new Option('--steps <n>', 'timed steps of each kind; the median counts (default 50)').argParser(
+        wholeNumber(1, 100_000),
+      ),
+    )
+    .addOption(new Option('--warmup <n>', 'steps before these (default 40)').argParser(wholeNumber(0, 100_000)))
+    .addOption(outOption());
+  host.handle<HostOptions>(command, runHostCommand);
+}
+
 function registerVerify(program: Command, host: Host): void {
   const command = host
     .add(program, 'verify', 'Check every kernel against float64', [
@@ -140,7 +159,15 @@ export const bench: ProgramDeclaration = {
   version,
   seed: 'seed of the input data',
   examples: ['kernels', 'kernels --filter matmul --json', 'verify'],
-  commands: [registerKernels, registerPeers, registerTraining, registerScoring, registerLoading, registerVerify],
+  commands: [
+    registerKernels,
+    registerPeers,
+    registerTraining,
+    registerScoring,
+    registerLoading,
+    registerHost,
+    registerVerify,
+  ],
 };
 
 /**

@@ -20,7 +20,10 @@ export interface DeviceOptions {
   readonly immediates?: boolean;
   /** Most bytes that buffers may take on the device. Default: no limit but the driver's. */
   readonly memoryBudget?: number;
-  /** Remembers where buffers were asked for, so that `memory.leaks()` can name them. Slow. */
+  /**
+   * Remembers where buffers were asked for, so that `memory.leaks()` can name them, and binds no more of a buffer than
+   * each tensor, so that a kernel that leaves one is stopped at its end. Slow.
+   */
   readonly debug?: boolean;
   /** Anything that must live as long as the device, e.g. Dawn's instance. Dropped by {@link Device.destroy}. */
   readonly keepAlive?: unknown;
@@ -57,7 +60,7 @@ export class Device implements AsyncDisposable {
   ) {
     this.#keepAlive = options.keepAlive;
     this.#wait = options.wait ?? ((promise) => promise);
-    this.recorder = new Recorder(gpu, capabilities, options.wait);
+    this.recorder = new Recorder(gpu, capabilities, options.wait, options.debug);
     this.memory = new Memory(gpu, capabilities, this.recorder, options.memoryBudget, options.debug);
     gpu.addEventListener('uncapturederror', (event) => {
       const { error } = event as GPUUncapturedErrorEvent;

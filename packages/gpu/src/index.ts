@@ -1,5 +1,6 @@
 /// <reference types="@webgpu/types" />
 // WebGPU devices, memory, command recording and profiling for compute.
+export * from './byte-sizes';
 export * from './capabilities';
 export * from './device';
 export * from './errors';

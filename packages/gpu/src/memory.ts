@@ -1,4 +1,5 @@
 // Buffers with two lifetimes: persistent (weights, optimizer state, data sets) and step (everything in between).
+import { formatBytes } from './byte-sizes';
 import type { Capabilities } from './capabilities';
 import { InputError, OutOfMemoryError } from './errors';
 
@@ -16,6 +17,10 @@ export interface Storage {
   references: number;
   /** Serial of the last command batch that used the buffer. Managed by the recorder. */
   lastUse: number;
+  /** The size class that a step buffer in use was asked for. Managed by {@link Memory}. */
+  asked: number;
+  /** When a step buffer last came back to the pool. Managed by {@link Memory}. */
+  returned: number;
 }
 
 /** A byte range of a buffer: what kernels bind. */
@@ -32,7 +37,10 @@ export interface BufferSlice {
 export interface MemoryReport {
   /** Bytes of persistent buffers by purpose. */
   readonly persistent: Readonly<Record<string, number>>;
-  /** Bytes that step buffers hold now, held at most, and keep in the pool for reuse. */
+  /**
+   * Bytes that steps need now, in classes of size, and needed at most; and those that wait for reuse, with what buffers in
+   * use have too much.
+   */
   readonly step: { readonly current: number; readonly peak: number; readonly pooled: number };
   /** Everything that is allocated on the device now, the pool included. */
   readonly total: number;
@@ -47,7 +55,7 @@ const usage = 0x80 | 0x04 | 0x08; // STORAGE | COPY_SRC | COPY_DST, spelled out:
 export function sizeClass(bytes: number): number {
   const minimum = 256;
   if (bytes <= minimum) return minimum;
-  const octave = 2 ** Math.floor(Math.log2(bytes));
+  const octave = bytes < 2 ** 31 ? 1 << (31 - Math.clz32(bytes)) : 2 ** Math.floor(Math.log2(bytes));
   const quarter = Math.max(minimum, octave / 4);
   return Math.ceil(bytes / quarter) * quarter;
 }
@@ -59,6 +67,12 @@ export function sizeClass(bytes: number): number {
  * step anew.
  */
 const poolSlack = 1.25;
+
+/**
+ * A request gets the buffer that it had in the last step if that is at most this many times its size class: prompts of
+ * one training differ less, and steps of another kind should not take what is far too large.
+ */
+const planSlack = 8;
 
 /** A group of step buffers that end together. Close in reverse order of opening. */
 export interface Scope {
@@ -90,10 +104,18 @@ export interface PendingCommands {
  * Step buffers come from a pool of size classes and return to it when their scope has closed and no tape node holds
  * them; commands run in submission order, so a buffer may be reused at once. Each has a `GPUBuffer` of its own:
  * WebGPU forbids to read and write two ranges of one buffer in a dispatch.
+ *
+ * The n-th request of a step gets the buffer that the n-th request of the last step had, where that waits and is large
+ * enough. Steps of a training ask for the same tensors in the same order, of lengths that differ; so after the longest
+ * batch every step works on the same buffers, and its bind groups are found again.
  */
 export class Memory {
-  /** Waiting step buffers by size, each list in the order of their return. */
-  readonly #pool = new Map<number, Storage[]>();
+  /** Waiting step buffers by size. */
+  readonly #pool = new Map<number, Set<Storage>>();
+  /** The buffers of the last step by number of the request, as far as this step has not replaced them by its own. */
+  readonly #plan: Storage[] = [];
+  /** Requests of this step so far. */
+  #requests = 0;
   readonly #scopes: ScopeRecord[] = [];
   readonly #persistent = new Map<string, number>();
   /** Debug mode: where each buffer in use was asked for. */
@@ -101,10 +123,11 @@ export class Memory {
   #nextId = 1;
   #current = 0;
   #peak = 0;
-  #pooled = 0;
+  /** Bytes of all step buffers. */
+  #allocated = 0;
   #returns = 0;
-  /** When each waiting buffer came back. */
-  readonly #returned = new WeakMap<Storage, number>();
+  /** The value of `#returns` when the step began. */
+  #returnsBefore = 0;
 
   /**
    * @param budget most bytes that all buffers together may take; `Infinity` leaves it to the driver.
@@ -143,25 +166,25 @@ export class Memory {
     if (scope === undefined)
       throw new InputError('step memory was asked for outside a step: open one with device.step()');
     const needed = Math.max(4, Math.ceil(bytes / 4) * 4);
-    let size = sizeClass(needed);
-    let storage: Storage | undefined;
-    // Batches differ in length. A buffer up to two classes larger is better than one more, so that the pool settles.
-    for (let distance = 0; distance <= 2 && !storage; distance++) {
-      storage = this.#pool.get(size)?.pop();
-      if (storage) this.#pooled -= storage.size;
-      else size = sizeClass(size + 1);
-    }
-    storage ??= this.#createForStep(sizeClass(needed));
+    const size = sizeClass(needed);
+    const storage = this.#planned(size) ?? this.#take(size) ?? this.#createForStep(size);
+    this.#plan[this.#requests++] = storage;
     storage.references = 1;
     this.#remember(storage);
     scope.storages.add(storage);
-    this.#current += storage.size;
+    storage.asked = size;
+    this.#current += size;
     this.#peak = Math.max(this.#peak, this.#current);
     return { storage, offset: 0, size: needed };
   }
 
   /** Opens a scope inside the innermost one; step buffers that are allocated from now on belong to it. */
   openScope(): Scope {
+    if (this.#scopes.length === 0) {
+      this.#plan.length = this.#requests;
+      this.#requests = 0;
+      this.#returnsBefore = this.#returns;
+    }
     const scope = new ScopeRecord(this);
     this.#scopes.push(scope);
     return scope;
@@ -187,12 +210,11 @@ export class Memory {
     if (storage.references > 0) return;
     if (storage.references < 0) throw new Error('a step buffer was released more often than retained');
     this.#origins?.delete(storage);
-    this.#current -= storage.size;
-    this.#pooled += storage.size;
-    this.#returned.set(storage, this.#returns++);
+    this.#current -= storage.asked;
+    storage.returned = this.#returns++;
     const free = this.#pool.get(storage.size);
-    if (free) free.push(storage);
-    else this.#pool.set(storage.size, [storage]);
+    if (free) free.add(storage);
+    else this.#pool.set(storage.size, new Set([storage]));
   }
 
   /** Destroys a persistent buffer. A second call does nothing. */
@@ -225,23 +247,52 @@ export class Memory {
     }
   }
 
-  #createForStep(size: number): Storage {
-    const most = poolSlack * Math.max(this.#peak, this.#current + size);
-    this.#shrinkPool(() => this.#current + this.#pooled + size > most);
-    return this.#create(size, 'step');
+  /** Takes a buffer out of the pool. @returns whether it was there. */
+  #claim(storage: Storage): boolean {
+    return this.#pool.get(storage.size)?.delete(storage) ?? false;
   }
 
-  /** Destroys waiting buffers, the longest waiting first, while `tooMuch`. */
-  #shrinkPool(tooMuch: () => boolean): void {
-    const since = (storage: Storage) => this.#returned.get(storage) ?? 0;
-    while (this.#pooled > 0 && tooMuch()) {
-      let oldest: Storage[] | undefined;
-      for (const free of this.#pool.values()) {
-        if (free.length > 0 && (!oldest || since(free[0]!) < since(oldest[0]!))) oldest = free;
+  /** The buffer that this request had in the last step, if it suits and waits. */
+  #planned(size: number): Storage | undefined {
+    const storage = this.#plan[this.#requests];
+    if (!storage || storage.size < size || storage.size > planSlack * size) return undefined;
+    return this.#claim(storage) ? storage : undefined;
+  }
+
+  /**
+   * A waiting buffer of the class `size`, or of one of the two above it, which is better than one more; of several the one
+   * with the lowest number, whatever the order of their return.
+   */
+  #take(size: number): Storage | undefined {
+    for (let each = size, distance = 0; distance <= 2; each = sizeClass(each + 1), distance++) {
+      let found: Storage | undefined;
+      for (const storage of this.#pool.get(each) ?? []) if (!found || storage.id < found.id) found = storage;
+      if (found && this.#claim(found)) return found;
+    }
+    return undefined;
+  }
+
+  #createForStep(size: number): Storage {
+    const most = poolSlack * Math.max(this.#peak, this.#current + size);
+    // What this step has used already, the next one will want.
+    this.#shrinkPool(() => this.#allocated + size > most, this.#returnsBefore);
+    const storage = this.#create(size, 'step');
+    this.#allocated += size;
+    return storage;
+  }
+
+  /** Destroys buffers that wait since before the return `until`, the longest waiting first, while `tooMuch`. */
+  #shrinkPool(tooMuch: () => boolean, until = Number.POSITIVE_INFINITY): void {
+    while (tooMuch()) {
+      let oldest: Storage | undefined;
+      // A set is in the order of return.
+      for (const [first] of this.#pool.values()) {
+        if (first && first.returned < (oldest?.returned ?? until)) oldest = first;
       }
-      const storage = oldest!.shift()!;
-      this.#pooled -= storage.size;
-      this.#destroy(storage);
+      if (!oldest) return;
+      this.#claim(oldest);
+      this.#allocated -= oldest.size;
+      this.#destroy(oldest);
     }
   }
 
@@ -275,8 +326,8 @@ export class Memory {
     const sum = Object.values(persistent).reduce((a, b) => a + b, 0);
     return {
       persistent,
-      step: { current: this.#current, peak: this.#peak, pooled: this.#pooled },
-      total: sum + this.#current + this.#pooled,
+      step: { current: this.#current, peak: this.#peak, pooled: this.#allocated - this.#current },
+      total: sum + this.#allocated,
     };
   }
 
@@ -320,11 +371,11 @@ export class Memory {
       const used = Object.entries(this.report().persistent).map(([name, bytes]) => `${name} ${formatBytes(bytes)}`);
       throw new OutOfMemoryError(
         `${formatBytes(size)} for ${purpose} do not fit: ${formatBytes(total)} of ${formatBytes(this.budget)} are taken ` +
-          `(${[...used, `step ${formatBytes(this.#current + this.#pooled)}`].join(', ')})`,
+          `(${[...used, `step ${formatBytes(this.#allocated)}`].join(', ')})`,
       );
     }
     const buffer = this.gpu.createBuffer({ size, usage, label: purpose });
-    return { id: this.#nextId++, buffer, size, purpose, references: 1, lastUse: -1 };
+    return { id: this.#nextId++, buffer, size, purpose, references: 1, lastUse: -1, asked: size, returned: 0 };
   }
 
   #destroy(storage: Storage): void {
@@ -332,33 +383,4 @@ export class Memory {
     this.pending.forget(storage);
     storage.buffer.destroy();
   }
-}
-
-/** `1536` → `1.5 KiB`. */
-export function formatBytes(bytes: number): string {
-  const units = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB'];
-  let value = bytes;
-  let unit = 0;
-  while (value >= 1024 && unit < units.length - 1) {
-    value /= 1024;
-    unit++;
-  }
-  return `${unit === 0 ? value : value.toFixed(1)} ${units[unit]}`;
-}
-
-const factors: Readonly<Record<string, number>> = { '': 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40 };
-
-/**
- * `1.5 GiB` → 1610612736. Units KiB, MiB, GiB and TiB, also written K or KB; without one, bytes.
- *
- * @throws InputError for anything else, and for 0.
- */
-export function parseBytes(text: string): number {
-  const match = /^\s*(\d+(?:\.\d+)?)\s*(?:bytes|b|([kmgt])(?:i?b)?)?\s*$/i.exec(text);
-  const bytes = match ? Math.floor(Number(match[1]) * factors[(match[2] ?? '').toLowerCase()]!) : 0;
-  if (bytes > 0) return bytes;
-  throw new InputError(`"${text}" is no size of memory`, {
-    code: 'memory.size',
-    fix: 'write it as 6GiB, 512 MiB or 1000000',
-  });
 }

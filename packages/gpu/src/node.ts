@@ -1,9 +1,10 @@
 // Opening GPUs in Node through Dawn: lists adapters, chooses one and can say why.
+
+import { parseBytes } from './byte-sizes';
 import type { Device, DeviceOptions } from './device';
 import { createDevice } from './device';
 import { InputError } from './errors';
-import { parseBytes } from './memory';
-import { findCandidates, pickCandidate } from './node/adapters';
+import { findCandidates, nullAdapter, pickCandidate } from './node/adapters';
 import { type AdapterPreference, type AdapterSummary, preferenceOf } from './node/choose-adapter';
 import { waitInSlices } from './node/waiting';
 
@@ -55,4 +56,15 @@ export async function openDevice(options: OpenOptions = {}): Promise<Device> {
   const all = { ...options, ...(memoryBudget !== undefined && { memoryBudget }) };
   // Dawn crashes the process when its instance is collected while a device lives, so the device keeps it.
   return createDevice(instance, adapter, { ...all, keepAlive: instance, wait });
+}
+
+/**
+ * Opens Dawn's null backend: it checks commands and shaders as for hardware and runs nothing, so results are undefined.
+ * For measuring what the processor does for a dispatch, and for compiling what other adapters would run.
+ *
+ * @throws NoAdapterError when Dawn's add-on does not load
+ */
+export async function openNullDevice(options: DeviceOptions = {}): Promise<Device> {
+  const { instance, adapter } = await nullAdapter();
+  return createDevice(instance, adapter, { ...options, keepAlive: instance });
 }

@@ -1,7 +1,7 @@
 // Compiles kernels once per set of constants and keeps the result.
 import type { BindingDeclaration, Kernel } from './kernel';
 import { activeBindings, renderKernel, resolveConstants } from './kernel';
-import type { Constants } from './preprocess';
+import type { Constant, Constants } from './preprocess';
 
 export interface Pipeline {
   readonly id: number;
@@ -12,10 +12,17 @@ export interface Pipeline {
   readonly parameterBytes: number;
 }
 
+/** A pipeline with the values of constants that it was asked for by, in their order. */
+interface Variant {
+  readonly names: readonly string[];
+  readonly values: readonly Constant[];
+  readonly pipeline: Pipeline;
+}
+
 const stageCompute = 0x4;
 
 export class PipelineCache {
-  readonly #pipelines = new Map<Kernel, Map<string, Pipeline>>();
+  readonly #variants = new Map<Kernel, Variant[]>();
   #nextId = 1;
 
   constructor(
@@ -29,18 +36,15 @@ export class PipelineCache {
    * @throws InputError for constants that the kernel does not take.
    */
   get(kernel: Kernel, overrides: Constants | undefined): Pipeline {
-    let variants = this.#pipelines.get(kernel);
+    let variants = this.#variants.get(kernel);
     if (variants === undefined) {
-      variants = new Map();
-      this.#pipelines.set(kernel, variants);
+      variants = [];
+      this.#variants.set(kernel, variants);
     }
-    let key = '';
-    for (const name in overrides) key += `${name}=${overrides[name]};`;
-    let pipeline = variants.get(key);
-    if (pipeline === undefined) {
-      pipeline = this.#compile(kernel, resolveConstants(kernel.declaration, overrides));
-      variants.set(key, pipeline);
-    }
+    // A kernel has few variants. To compare their values one by one is faster than to make a key of them.
+    for (const variant of variants) if (matches(variant, overrides)) return variant.pipeline;
+    const pipeline = this.#compile(kernel, resolveConstants(kernel.declaration, overrides));
+    variants.push({ names: Object.keys(overrides ?? {}), values: Object.values(overrides ?? {}), pipeline });
     return pipeline;
   }
 
@@ -73,4 +77,13 @@ export class PipelineCache {
     });
     return { id: this.#nextId++, name: label, pipeline, layout, bindings, parameterBytes };
   }
+}
+
+function matches({ names, values }: Variant, overrides: Constants | undefined): boolean {
+  let i = 0;
+  for (const name in overrides) {
+    if (name !== names[i] || overrides[name] !== values[i]) return false;
+    i++;
+  }
+  return i === names.length;
 }

@@ -1,10 +1,10 @@
 // Encodes dispatches into few passes and submits; the only place that talks to the queue.
+import { BindGroupCache } from './bind-groups';
 import type { Capabilities } from './capabilities';
 import { DeviceLostError, InputError, ValidationError } from './errors';
 import type { DispatchArguments, Kernel, KernelDeclaration } from './kernel';
 import { packParameters } from './kernel';
 import type { BufferSlice, PendingCommands, Storage } from './memory';
-import { formatBytes } from './memory';
 import type { Pipeline } from './pipelines';
 import { PipelineCache } from './pipelines';
 import type { Constants } from './preprocess';
@@ -18,7 +18,6 @@ const uniformStride = 256;
  * time.
  */
 const writeBytes = 2 ** 18;
-const maximumBindGroups = 16_384;
 const usageMapRead = 0x01;
 const usageCopySource = 0x04;
 const usageCopyTarget = 0x08;
@@ -37,8 +36,9 @@ export class Recorder implements PendingCommands {
   profiler: Profiler | null = null;
 
   readonly #pipelines: PipelineCache;
-  readonly #bindGroups = new Map<string, GPUBindGroup>();
-  readonly #groupsOfStorage = new Map<number, Set<string>>();
+  readonly #bindGroups: BindGroupCache;
+  /** The slices of a dispatch, in the order of its pipeline's bindings. */
+  readonly #slices: BufferSlice[] = [];
   readonly #words: DataView<ArrayBuffer>;
   readonly #uniforms: GPUBuffer | null;
   readonly #timestamps: { querySet: GPUQuerySet; resolve: GPUBuffer } | null;
@@ -56,6 +56,7 @@ export class Recorder implements PendingCommands {
     private readonly gpu: GPUDevice,
     private readonly capabilities: Capabilities,
     private readonly wait: Wait = (promise) => promise,
+    exactBindings = false,
   ) {
     const immediates = capabilities.immediateSize >= 64;
     this.#pipelines = new PipelineCache(gpu, immediates);
@@ -68,6 +69,7 @@ export class Recorder implements PendingCommands {
           usage: usageUniform | usageCopyTarget,
           label: 'parameters',
         });
+    this.#bindGroups = new BindGroupCache(gpu, capabilities.limits, this.#uniforms, exactBindings);
     this.#timestamps = capabilities.timestamps
       ? {
           querySet: gpu.createQuerySet({ type: 'timestamp', count: 2 * batchSize }),
@@ -82,13 +84,17 @@ export class Recorder implements PendingCommands {
 
   /** Bind groups that are kept for reuse, and the references to them by buffer; for tests. @internal */
   get cachedBindGroups(): { groups: number; references: number } {
-    const references = [...this.#groupsOfStorage.values()].reduce((sum, keys) => sum + keys.size, 0);
-    return { groups: this.#bindGroups.size, references };
+    return this.#bindGroups.kept;
   }
 
   /** Dispatches recorded since the device was opened. */
   get dispatchCount(): number {
     return this.#dispatchCount;
+  }
+
+  /** Bind groups made since the device was opened: those that were not found among the ones kept for reuse. */
+  get bindGroupCount(): number {
+    return this.#bindGroups.made;
   }
 
   /** Called by the device when it is lost or an asynchronous error arrives; the next use throws it. */
@@ -109,7 +115,8 @@ export class Recorder implements PendingCommands {
     if (args.workgroups === 0) return;
     this.#check();
     const pipeline = this.#pipelines.get(kernel, args.constants as Constants | undefined);
-    const group = this.#bindGroup(pipeline, args.bindings as Readonly<Record<string, BufferSlice | undefined>>);
+    const slices = this.#slicesOf(pipeline, args.bindings as Readonly<Record<string, BufferSlice | undefined>>);
+    const group = this.#bindGroups.get(pipeline, slices);
     const [x, y] = this.#fold(pipeline.name, args.workgroups);
     const pass = this.#openPass(pipeline.name);
     if (this.#pipeline !== pipeline.pipeline) {
@@ -227,12 +234,7 @@ export class Recorder implements PendingCommands {
 
   /** Drops cached bind groups of a buffer that goes away. @internal */
   forget(storage: Storage): void {
-    for (const key of this.#groupsOfStorage.get(storage.id) ?? []) {
-      this.#bindGroups.delete(key);
-      // The other buffers of the group forget it too, or a long-lived one would collect keys for ever.
-      for (const part of key.split(',').slice(1)) this.#groupsOfStorage.get(Number.parseInt(part, 10))?.delete(key);
-    }
-    this.#groupsOfStorage.delete(storage.id);
+    this.#bindGroups.forget(storage);
   }
 
   #check(): void {
@@ -270,81 +272,17 @@ export class Recorder implements PendingCommands {
     return [Math.ceil(workgroups / y), y];
   }
 
-  #bindGroup(pipeline: Pipeline, slices: Readonly<Record<string, BufferSlice | undefined>>): GPUBindGroup {
-    let key = `${pipeline.id}`;
+  /** The slices that a pipeline binds, noted as used by this batch. Good until the next call. */
+  #slicesOf(pipeline: Pipeline, named: Readonly<Record<string, BufferSlice | undefined>>): readonly BufferSlice[] {
+    const slices = this.#slices;
+    slices.length = 0;
     for (const { name } of pipeline.bindings) {
-      const slice = slices[name];
+      const slice = named[name];
       if (slice === undefined) throw new InputError(`kernel ${pipeline.name}: binding "${name}" is missing`);
       slice.storage.lastUse = this.#serial;
-      key += `,${slice.storage.id}:${slice.offset}:${slice.size}`;
+      slices.push(slice);
     }
-    const cached = this.#bindGroups.get(key);
-    if (cached) return cached;
-    this.#validate(pipeline, slices);
-    const entries: GPUBindGroupEntry[] = pipeline.bindings.map(({ name }, binding) => {
-      const slice = slices[name]!;
-      return {
-        binding,
-        resource: { buffer: slice.storage.buffer, offset: slice.offset, size: Math.ceil(slice.size / 4) * 4 },
-      };
-    });
-    if (this.#uniforms && pipeline.parameterBytes > 0) {
-      entries.push({
-        binding: entries.length,
-        resource: { buffer: this.#uniforms, offset: 0, size: pipeline.parameterBytes },
-      });
-    }
-    const group = this.gpu.createBindGroup({ label: pipeline.name, layout: pipeline.layout, entries });
-    if (this.#bindGroups.size >= maximumBindGroups) {
-      this.#bindGroups.clear();
-      this.#groupsOfStorage.clear();
-    }
-    this.#bindGroups.set(key, group);
-    for (const { name } of pipeline.bindings) {
-      const id = slices[name]!.storage.id;
-      const keys = this.#groupsOfStorage.get(id);
-      if (keys) keys.add(key);
-      else this.#groupsOfStorage.set(id, new Set([key]));
-    }
-    return group;
-  }
-
-  #validate(pipeline: Pipeline, slices: Readonly<Record<string, BufferSlice | undefined>>): void {
-    const { limits } = this.capabilities;
-    if (pipeline.bindings.length > limits.maxStorageBuffersPerShaderStage) {
-      throw new InputError(
-        `kernel ${pipeline.name}: ${pipeline.bindings.length} storage buffers, the adapter allows ${limits.maxStorageBuffersPerShaderStage}`,
-        { code: 'gpu.limit' },
-      );
-    }
-    pipeline.bindings.forEach(({ name, binding }, i) => {
-      const slice = slices[name]!;
-      if (slice.size > limits.maxStorageBufferBindingSize) {
-        throw new InputError(
-          `kernel ${pipeline.name}: "${name}" binds ${formatBytes(slice.size)}, the adapter allows ` +
-            `${formatBytes(limits.maxStorageBufferBindingSize)} in one binding`,
-          { code: 'gpu.limit' },
-        );
-      }
-      if (slice.offset % limits.minStorageBufferOffsetAlignment !== 0 || slice.size === 0) {
-        throw new InputError(
-          `kernel ${pipeline.name}: "${name}" binds ${slice.size} bytes at offset ${slice.offset}; offsets must be ` +
-            `multiples of ${limits.minStorageBufferOffsetAlignment} and slices not empty`,
-          { code: 'gpu.limit' },
-        );
-      }
-      pipeline.bindings.slice(i + 1).forEach((other) => {
-        const second = slices[other.name]!;
-        if (second.storage !== slice.storage) return;
-        if (binding.access === 'read' && other.binding.access === 'read') return;
-        const overlap = slice.offset < second.offset + second.size && second.offset < slice.offset + slice.size;
-        if (overlap || binding.access !== other.binding.access) {
-          throw new InputError(
-            `kernel ${pipeline.name}: "${name}" and "${other.name}" share a buffer that the kernel writes`,
-          );
-        }
-      });
-    });
+    return slices;
   }
 
   #openEncoder(): GPUCommandEncoder {

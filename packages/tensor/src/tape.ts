@@ -23,6 +23,13 @@ export interface Gradients {
    */
   target(input: Tensor): { slice: BufferSlice; accumulate: boolean };
   /**
+   * The gradient that `input` has so far, for a kernel that adds it to what it computes; undefined where there is none to
+   * be had. What contains it is handed over by {@link replace}.
+   */
+  soFar(input: Tensor): Tensor | undefined;
+  /** Hands over a gradient that contains what {@link soFar} gave. */
+  replace(input: Tensor, gradient: Tensor): void;
+  /**
    * The values of a tensor that the operation saved. They may lie in other memory now, rounded to the tape's storage.
    */
   saved(tensor: Tensor): Tensor;
@@ -211,6 +218,8 @@ export class Tape implements Disposable {
       needs: (input) => input.requiresGrad,
       give: (input, gradient) => this.#give(node.name, input, gradient),
       target: (input) => this.#target(input),
+      soFar: (input) => (input instanceof Parameter ? undefined : this.#gradients.get(input.id)),
+      replace: (input, gradient) => this.#replace(input, this.#gradients.get(input.id)!, gradient),
       saved: (tensor) => {
         if (!node.saved.includes(tensor)) throw new Error(`${node.name} reads a tensor that it did not save`);
         const known = restored.get(tensor) ?? this.#saved.restore(tensor);

@@ -24,6 +24,8 @@ export class Tensor {
   readonly id = nextId++;
   /** Whether gradients flow to this tensor. The tape sets it for results, the group for parameters. */
   requiresGrad = false;
+  /** Number of elements. */
+  readonly size: number;
 
   /**
    * Describes memory that exists already; to allocate some, use {@link empty}, {@link fromHost} or {@link persistent}.
@@ -37,11 +39,8 @@ export class Tensor {
     readonly shape: Shape,
     /** Type of the elements. Operations refuse a tensor of another type than they read. */
     readonly dtype: DType = 'f32',
-  ) {}
-
-  /** Number of elements. */
-  get size(): number {
-    return shapeSize(this.shape);
+  ) {
+    this.size = shapeSize(shape);
   }
 
   /** Product of all dimensions but the last. */

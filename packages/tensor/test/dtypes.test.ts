@@ -122,6 +122,10 @@ const rows: Record<string, Row> = {
     operands: { x: ['f32', matrix], weight: ['f32', [4]] },
     call: ({ x, weight }) => ops.rmsNorm(x!, weight!, 1e-5),
   },
+  addRmsNorm: {
+    operands: { x: ['f32', matrix], y: ['f32', matrix], weight: ['f32', [4]] },
+    call: ({ x, y, weight }) => ops.addRmsNorm(x!, y!, weight!, 1e-5),
+  },
   rope: {
     operands: { x: ['f32', [3, 8]], positions: ['u32', [3]], table: ['f32', [6, 4]] },
     call: (t) => ops.rope(t.x!, sequences(t), { heads: 2, headDim: 4, table: t.table! }),

@@ -5,7 +5,7 @@ import * as reference from '@crossgate/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { PackedSequences, Tensor } from '../src';
 import * as ops from '../src';
-import { runGradients } from './harness';
+import { runGradients, tensorOf } from './harness';
 
 let device: Device;
 beforeAll(async () => {
@@ -24,6 +24,15 @@ interface Case {
   readonly forward: (...inputs: Reference[]) => Reference;
   readonly backward: (gradient: Reference, ...inputs: Reference[]) => Reference[];
 }
+
+const joined = (a: Reference, b: Reference, join: (x: number, y: number) => number): Reference => ({
+  shape: a.shape,
+  data: a.data.map((value, i) => join(value, b.data[i]!)),
+});
+const plus = (a: Reference, b: Reference) => joined(a, b, (x, y) => x + y);
+const times = (a: Reference, b: Reference) => joined(a, b, (x, y) => x * y);
+const tanhOf = (x: Reference): Reference => ({ shape: x.shape, data: x.data.map(Math.tanh) });
+const allOnes: Reference = { shape: [20], data: new Float64Array(20).fill(1) };
 
 const rows = 7;
 const indices = Uint32Array.of(3, 0, 3, 9, 1, 3, 0);
@@ -108,6 +117,36 @@ const cases: Case[] = [
     backward: (g, x, w) => {
       const { input, weight } = reference.rmsNormBackward(x!, w!, g, 1e-5);
       return [input, weight];
+    },
+  },
+  {
+    name: 'addRmsNorm',
+    inputs: [randomNormal([rows, 20], 54), randomNormal([rows, 20], 55), randomNormal([20], 56)],
+    body: (x, y, w) => {
+      const [sum, out] = ops.addRmsNorm(x!, y!, w!, 1e-5);
+      return ops.multiply(ops.tanh(sum), out);
+    },
+    forward: (x, y, w) => {
+      const total = plus(x!, y!);
+      return times(tanhOf(total), reference.rmsNorm(total, w!, 1e-5));
+    },
+    backward: (g, x, y, w) => {
+      const total = plus(x!, y!);
+      const gradOut = times(g, tanhOf(total));
+      const { input, weight } = reference.rmsNormBackward(total, w!, gradOut, 1e-5);
+      const gradTanh = times(g, reference.rmsNorm(total, w!, 1e-5));
+      const both = plus(input, reference.activateBackward('tanh', total, gradTanh));
+      return [both, both, weight];
+    },
+  },
+  {
+    name: 'addRmsNorm, only the norm used',
+    inputs: [randomNormal([rows, 20], 54), randomNormal([rows, 20], 55)],
+    body: (x, y) => ops.addRmsNorm(x!, y!, tensorOf(device, allOnes), 1e-5)[1],
+    forward: (x, y) => reference.rmsNorm(plus(x!, y!), allOnes, 1e-5),
+    backward: (g, x, y) => {
+      const { input } = reference.rmsNormBackward(plus(x!, y!), allOnes, g, 1e-5);
+      return [input, input];
     },
   },
   {
@@ -274,6 +313,44 @@ describe.each([8, 4] as const)('a quantized weight of %i bits', (bits) => {
         });
       });
     }
+  });
+});
+
+it('addRmsNorm hands the gradient of its sum on where its norm is not used', async () => {
+  const inputs = [randomNormal([rows, 20], 54), randomNormal([rows, 20], 55)];
+  const sum = (x?: Tensor, y?: Tensor) => ops.addRmsNorm(x!, y!, tensorOf(device, allOnes), 1e-5)[0];
+  const { gradients, weight } = await runGradients(device, inputs, sum, false);
+  for (const gradient of gradients) expect(gradient).toEqual(reference.toFloat32(weight));
+});
+
+it('rmsNorm adds its gradient to what its input has already', async () => {
+  const x = randomNormal([rows, 20], 54);
+  // The backward pass comes to the norm last.
+  const body = (input?: Tensor) => ops.add(ops.rmsNorm(input!, tensorOf(device, allOnes), 1e-5), ops.scale(input!, 3));
+  const { gradients, weight } = await runGradients(device, [x], body, false);
+  const { input } = reference.rmsNormBackward(x, allOnes, weight, 1e-5);
+  const expected = input.data.map((value, i) => value + 3 * weight.data[i]!);
+  reference.expectClose(gradients[0]!, expected, { relative: 1e-5, absolute: 1e-5, label: 'gradient' });
+});
+
+it.each([0, 0.4])('loraLinear adds its gradient to what its input has already, dropout %s', async (probability) => {
+  const [x, w] = [randomNormal([rows, 12], 61), randomNormal([5, 12], 62)];
+  const [a, b] = [randomNormal([3, 12], 63), randomNormal([5, 3], 64)];
+  const dropout = { probability, seed: 1, stream: 2, counter: 3 };
+  const parts = (input?: Tensor, weight?: Tensor, down?: Tensor, up?: Tensor): Tensor => {
+    const update = ops.matmul(ops.dropout(input!, dropout), down!, { transposeB: true });
+    return ops.add(ops.linear(input!, weight!), ops.scale(ops.matmul(update, up!, { transposeB: true }), 2));
+  };
+  const whole = (input?: Tensor, weight?: Tensor, down?: Tensor, up?: Tensor) =>
+    ops.loraLinear(input!, weight!, { a: down!, b: up!, scale: 2, dropout });
+  // The backward pass runs in the other direction, so loraLinear finds a gradient of its input there.
+  const run = (layer: typeof parts) =>
+    runGradients(device, [x, w, a, b], (...t) => ops.add(layer(...t), ops.linear(t[0]!, t[1]!)), false);
+  const [actual, expected] = [await run(whole), await run(parts)];
+  const tolerance = { relative: 1e-5, absolute: 1e-5 };
+  reference.expectClose(actual.output, expected.output, { ...tolerance, label: 'output' });
+  actual.gradients.forEach((gradient, i) => {
+    reference.expectClose(gradient, expected.gradients[i]!, { ...tolerance, label: `gradient ${i}` });
   });
 });
 

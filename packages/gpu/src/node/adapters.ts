@@ -98,6 +98,19 @@ export async function findCandidates(robustness: boolean): Promise<Candidate[]> 
   return candidates;
 }
 
+/**
+ * Dawn's null backend, which takes every command and shader that a GPU with WebGPU's default limits would, checks them,
+ * and runs nothing. It is never among the candidates.
+ * @throws NoAdapterError when Dawn's add-on does not load
+ */
+export async function nullAdapter(): Promise<Pick<Candidate, 'instance' | 'adapter'>> {
+  const { create } = await loadDawn();
+  const instance = createInstance(create, 'null', true);
+  const adapter = await instance.requestAdapter();
+  if (adapter === null) throw new NoAdapterError("Dawn's add-on was built without the null backend");
+  return { instance, adapter };
+}
+
 function summarize(instance: GPU, adapter: GPUAdapter, backend: string): AdapterSummary {
   const capabilities = readCapabilities(adapter, immediateSize(instance, adapter));
   return {

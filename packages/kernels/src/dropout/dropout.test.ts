@@ -21,6 +21,11 @@ describe.each(deviceConfigurations)('dropout, $name', ({ options }) => {
         const label = `dropout ${count}`;
         const actual = await download(device, out);
         expectClose(actual, expected, { relative: 1e-6, absolute: 0, label });
+        const before = randomNormal([count], 5);
+        const sum = upload(device, before);
+        dropout(device, { x: upload(device, x), out: sum, count, probability, ...random, accumulate: true });
+        const sums = expected.map((value, i) => value + before.data[i]!);
+        expectClose(await download(device, sum), sums, { label: `${label}, accumulated` });
       }
     }, options);
   });

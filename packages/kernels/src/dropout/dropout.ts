@@ -22,7 +22,7 @@ const dropoutKernel = defineKernel({
     stream: 'u32',
     counter: 'u32',
   },
-  constants: elementConstants,
+  constants: { ...elementConstants, ACCUMULATE: false },
 });
 
 /** Arguments of {@link dropout}. */
@@ -41,17 +41,19 @@ export interface DropoutArguments {
   readonly stream: number;
   /** u32, one per step. */
   readonly counter: number;
+  /** Adds to out instead of replacing it. Default false. */
+  readonly accumulate?: boolean;
 }
 
 /**
- * out[i] = x[i] / (1 − probability) where element i is kept, else 0. The same seed, stream and counter give the same
+ * out[i] (+)= x[i] / (1 − probability) where element i is kept, else 0. The same seed, stream and counter give the same
  * mask: word i % 4 of `philox4x32([i / 4, counter, stream, 0], [seed, 0x43524f53])`, kept when its uniform number is at
  * least the probability.
  *
  * @throws InputError when a slice is smaller than `count` or the probability is outside [0, 1).
  */
 export function dropout(device: Device, args: DropoutArguments): void {
-  const { x, out, count, probability, seed, stream, counter } = args;
+  const { x, out, count, probability, seed, stream, counter, accumulate = false } = args;
   if (count === 0) return;
   requireSizes('dropout', { count });
   if (!(probability >= 0 && probability < 1)) {
@@ -61,6 +63,7 @@ export function dropout(device: Device, args: DropoutArguments): void {
   requireElements('dropout', 'out', out, count);
   for (const range of rowRanges('dropout', device, count, [1])) {
     const values = Math.ceil(range.count / 4); // one Philox block each
+    const { constants, workgroups } = spreadValues(planValues({ values }, device.capabilities), range.count % 4 === 0);
     device.recorder.dispatch(dropoutKernel, {
       bindings: { x: elements(x, range.first, range.count), out: elements(out, range.first, range.count) },
       parameters: {
@@ -74,7 +77,8 @@ export function dropout(device: Device, args: DropoutArguments): void {
         stream,
         counter,
       },
-      ...spreadValues(planValues({ values }, device.capabilities), range.count % 4 === 0),
+      constants: { ...constants, ACCUMULATE: accumulate },
+      workgroups,
     });
   }
 }

@@ -190,20 +190,13 @@ function recordTile(device: Device, args: MatmulArguments, tile: Tile): void {
   const target = elements(args.out, rowFirst * n, rows * n);
   const split = plan.splits > 1;
   const workspace = split ? device.memory.allocate(plan.splits * rows * columns * 4) : null;
-  const constants = {
-    ...storageConstants(args.b),
-    ROWS: plan.rows,
-    COLUMNS: plan.columns,
-    TRANSPOSE_A: transposeA,
-    TRANSPOSE_B: transposeB,
-    BIAS: bias !== undefined && !split,
-    ACCUMULATE: accumulate && !split,
-  };
   const [bFirst, bRows] = transposeB ? [columnFirst, columns] : [innerFirst, inner];
+  const operand = operandRows(args.b, bColumns, bFirst, bRows);
   const dispatch = {
     bindings: {
       a: transposeA ? elements(args.a, innerFirst * m, inner * m) : elements(args.a, rowFirst * k, rows * k),
-      ...operandRows(args.b, bColumns, bFirst, bRows),
+      b: operand.b,
+      scales: operand.scales,
       bias,
       out: workspace ?? target,
     },
@@ -226,18 +219,36 @@ function recordTile(device: Device, args: MatmulArguments, tile: Tile): void {
     },
     workgroups: plan.uniformTiles * plan.laneTiles * plan.splits,
   };
+  const constants = {
+    ROWS: plan.rows,
+    COLUMNS: plan.columns,
+    TRANSPOSE_A: transposeA,
+    TRANSPOSE_B: transposeB,
+    BIAS: bias !== undefined && !split,
+    ACCUMULATE: accumulate && !split,
+  };
+  const { bindings, parameters, workgroups } = dispatch;
+  const storage = storageConstants(args.b);
   if (plan.variant === 'tiled') {
-    device.recorder.dispatch(tiledKernel, { ...dispatch, constants: { ...constants, SLAB: plan.innerStep } });
+    device.recorder.dispatch(tiledKernel, {
+      bindings,
+      parameters,
+      constants: { ...constants, SLAB: plan.innerStep, ...storage },
+      workgroups,
+    });
   } else {
     device.recorder.dispatch(softwareKernel, {
-      ...dispatch,
+      bindings,
+      parameters,
       constants: {
         ...constants,
         VECTOR: vector,
         LANES_ON_ROWS: plan.lanesOnRows,
         WORKGROUP_SIZE: plan.workgroupSize,
         INNER_STEP: plan.innerStep,
+        ...storage,
       },
+      workgroups,
     });
   }
   if (workspace === null) return;

@@ -2,6 +2,7 @@
 //   gradX = i · g − x · (i³ / n) · Σ_c g_c x_c
 // x, gradOut, gradX [rows, columns]; weight [columns]. i is computed again and, where the weight's gradient is wanted,
 // kept in inverse [rows]. VECTOR as in the forward kernel.
+// ADD: gradX += gradSum [rows, columns], what reaches x beside the norm.
 #include vector
 #include row-walk
 
@@ -20,7 +21,12 @@ fn walkRow(row: u32, walk: Walk) {
   let correction = projection * inverseRms * inverseRms * inverseRms / parameters.columns;
 
   for (var c = walk.first; c < parameters.width; c += walk.stride) {
-    gradX[start + c] = gradOut[start + c] * weight[c] * inverseRms - x[start + c] * correction;
+    let gradient = gradOut[start + c] * weight[c] * inverseRms - x[start + c] * correction;
+#if ADD
+    gradX[start + c] = gradSum[start + c] + gradient;
+#else
+    gradX[start + c] = gradient;
+#endif
   }
 #if KEEP_INVERSE
   if (walk.first == 0u) { inverse[row] = inverseRms; }

@@ -1,5 +1,5 @@
 /** Benchmarks of RMSNorm over the hidden states of a batch. */
-import { planNorm, rmsNorm, rmsNormBackward } from '@crossgate/kernels';
+import { addRmsNorm, planNorm, rmsNorm, rmsNormBackward } from '@crossgate/kernels';
 import { bytesOf, type LauncherBench, sizes } from '../../test/bench';
 
 const { tokens, hidden } = sizes;
@@ -16,6 +16,17 @@ export const benches: readonly LauncherBench[] = [
     prepare: (context) => {
       const [x, weight, out] = [context.floats(count), context.floats(hidden), context.empty(count)];
       return () => rmsNorm(context.device, { x, weight, out, ...shape });
+    },
+  },
+  {
+    launcher: 'addRmsNorm',
+    shape: `${tokens}x${hidden}`,
+    work: bytesOf(count, count, hidden, count, count),
+    variant,
+    prepare: (context) => {
+      const [x, y, weight] = [context.floats(count), context.floats(count), context.floats(hidden)];
+      const [sum, out] = [context.empty(count), context.empty(count)];
+      return () => addRmsNorm(context.device, { x, y, weight, sum, out, ...shape });
     },
   },
   ...[false, true].map(

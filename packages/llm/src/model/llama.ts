@@ -5,6 +5,7 @@ import type { LinearWeight } from '@crossgate/tensor';
 import {
   activeTape,
   add,
+  addRmsNorm,
   attention,
   bytesOfWeight,
   checkpoint,
@@ -30,6 +31,12 @@ import { contextOf, contextWords, RotaryTable, type Rotation, rotationOf } from 
 
 /** Attention of a layer: to the batch's own tokens, and to cached ones. */
 type Attend = (layer: number, query: Tensor, key: Tensor, value: Tensor) => Tensor;
+
+/** The state between two parts of a layer: a sum, whose last term is added where it is normalized. */
+interface Hidden {
+  readonly residual: Tensor;
+  readonly change?: Tensor;
+}
 
 /** How a model computes, beside its weights. */
 export interface LlamaOptions {
@@ -181,19 +188,25 @@ export class LlamaModel {
         ? past!.cache.attend(layer, query, key, value, batch)
         : attention(query, key, value, visible, config);
     };
-    let hidden = embeddings;
+    let hidden: Hidden = { residual: embeddings };
     for (let layer = 0; layer < config.layers; layer++) {
       const last = layer === config.layers - 1;
-      const run = (x: Tensor) => this.#layer(layer, x, rotation, last ? rows : null, dropout, attend);
-      // Beside the layer's input, what its second run reads must outlive the scopes around this one.
+      const run = (input: Hidden) => this.#layer(layer, input, rotation, last ? rows : null, dropout, attend);
       const input = hidden;
-      const kept = [input, ...rotation.kept, visible.offsets, visible.sequenceOfToken];
-      hidden = this.checkpointing && activeTape() ? checkpoint(device, kept, run) : tidy(device, () => run(input));
+      if (this.checkpointing && activeTape()) {
+        // Beside the layer's input, what its second run reads must outlive the scopes around this one.
+        const kept = [input.residual, ...rotation.kept, visible.offsets, visible.sequenceOfToken];
+        hidden = { residual: checkpoint(device, kept, (residual) => add(...run({ residual }))) };
+      } else {
+        const [residual, change] = tidy(device, () => run(input));
+        hidden = { residual, change };
+      }
       // The tape holds what the backward pass reads of a layer's result, maybe in fewer bits.
-      if (layer > 0) device.memory.releaseEarly(input.slice);
+      if (layer > 0) device.memory.releaseEarly(input.residual.slice);
+      if (input.change) device.memory.releaseEarly(input.change.slice);
     }
     if (past?.keep) past.cache.advance(batch.tokens);
-    return rmsNorm(hidden, this.weight('model.norm.weight'), config.rmsNormEpsilon);
+    return this.#normalize(hidden, 'model.norm.weight')[1];
   }
 
   /**
@@ -218,18 +231,19 @@ export class LlamaModel {
     return this.#adapted(headModule, hidden, weight, undefined, dropout);
   }
 
+  /** A layer's result: the sum so far, and what its feed-forward adds to that. */
   #layer(
     layer: number,
-    x: Tensor,
+    input: Hidden,
     { sequences, table }: Rotation,
     rows: Uint32Array | null,
     dropout: DropoutContext | undefined,
     attend: Attend,
-  ): Tensor {
-    const { heads, keyValueHeads, headDim, rmsNormEpsilon } = this.config;
+  ): readonly [Tensor, Tensor] {
+    const { heads, keyValueHeads, headDim } = this.config;
     const prefix = `model.layers.${layer}`;
-    const project = (input: Tensor, name: string) => this.#project(`${prefix}.${name}`, input, dropout);
-    const normalized = rmsNorm(x, this.weight(`${prefix}.input_layernorm.weight`), rmsNormEpsilon);
+    const project = (from: Tensor, name: string) => this.#project(`${prefix}.${name}`, from, dropout);
+    const [x, normalized] = this.#normalize(input, `${prefix}.input_layernorm.weight`);
     const rotated = (name: 'q' | 'k', count: number) => {
       const projected = project(normalized, `self_attn.${name}_proj`);
       return rope(this.#normalizeHeads(projected, `${prefix}.self_attn.${name}_norm.weight`), sequences, {
@@ -247,10 +261,18 @@ export class LlamaModel {
       attended = embedding(attended, rows);
       residual = embedding(residual, rows);
     }
-    const middle = add(residual, project(attended, 'self_attn.o_proj'));
-    const inner = rmsNorm(middle, this.weight(`${prefix}.post_attention_layernorm.weight`), rmsNormEpsilon);
+    const change = project(attended, 'self_attn.o_proj');
+    const [middle, inner] = this.#normalize({ residual, change }, `${prefix}.post_attention_layernorm.weight`);
     const gated = swiglu(project(inner, 'mlp.gate_proj'), project(inner, 'mlp.up_proj'));
-    return add(middle, project(gated, 'mlp.down_proj'));
+    return [middle, project(gated, 'mlp.down_proj')];
+  }
+
+  /** A state as one tensor, and its RMSNorm. */
+  #normalize({ residual, change }: Hidden, name: string): readonly [Tensor, Tensor] {
+    const weight = this.weight(name);
+    const { rmsNormEpsilon } = this.config;
+    if (change) return addRmsNorm(residual, change, weight, rmsNormEpsilon);
+    return [residual, rmsNorm(residual, weight, rmsNormEpsilon)];
   }
 
   /** RMSNorm of each head separately, if the model has such norms. */

@@ -122,34 +122,17 @@ export function loraLinear(x: Tensor, weight: LinearWeight, lora: LoraOptions, b
         });
       }
       if (!into.needs(x)) return;
+      const { slice, accumulate } = into.target(x);
+      matmul(device, { a: gradOut, b: weightOperand(weight), out: slice, m: rows, n: inputs, k: outputs, accumulate });
+      const update = { a: gradHidden.slice, b: a.slice, m: rows, n: inputs, k: rank };
       if (!dropout || dropout.probability === 0) {
-        const { slice, accumulate } = into.target(x);
-        matmul(device, {
-          a: gradOut,
-          b: weightOperand(weight),
-          out: slice,
-          m: rows,
-          n: inputs,
-          k: outputs,
-          accumulate,
-        });
-        matmul(device, { a: gradHidden.slice, b: a.slice, out: slice, m: rows, n: inputs, k: rank, accumulate: true });
+        matmul(device, { ...update, out: slice, accumulate: true });
         return;
       }
       // Dropout acts on the update's path alone, so that path gets a gradient of its own first.
       const gradDropped = empty(device, x.shape);
-      matmul(device, { a: gradHidden.slice, b: a.slice, out: gradDropped.slice, m: rows, n: inputs, k: rank });
-      const gradX = dropped(gradDropped);
-      matmul(device, {
-        a: gradOut,
-        b: weightOperand(weight),
-        out: gradX.slice,
-        m: rows,
-        n: inputs,
-        k: outputs,
-        accumulate: true,
-      });
-      into.give(x, gradX);
+      matmul(device, { ...update, out: gradDropped.slice });
+      launchDropout(device, { x: gradDropped.slice, out: slice, count: x.size, ...dropout, accumulate: true });
     },
     { exact: [...weights, a, b] },
   );

@@ -22,21 +22,59 @@ export function rmsNorm(x: Tensor, weight: Tensor, epsilon: number): Tensor {
   kernels.rmsNorm(device, { x: x.slice, weight: weight.slice, out: out.slice, rows, columns, epsilon });
   const backward: Backward = ([gradient], into) => {
     const gradX = empty(device, x.shape);
+    const soFar = into.soFar(x);
     const weightTarget = into.needs(weight) ? into.target(weight) : undefined;
     kernels.rmsNormBackward(device, {
       x: into.saved(x).slice,
       weight: weight.slice,
       gradOut: gradient!.slice,
+      gradSum: soFar?.slice,
       gradX: gradX.slice,
       ...(weightTarget && { gradWeight: weightTarget.slice, accumulateWeight: weightTarget.accumulate }),
       rows,
       columns,
       epsilon,
     });
-    into.give(x, gradX);
+    if (soFar) into.replace(x, gradX);
+    else into.give(x, gradX);
   };
   record('rmsNorm', [x, weight], [out], [x], backward, { exact: [weight] });
   return out;
+}
+
+/**
+ * The sum x + y, and {@link rmsNorm} of it, in one pass: what stands between two parts of a transformer block.
+ *
+ * @param x f32 [..., columns]; @param y f32 of the shape of `x`; @param weight f32 [columns]; @param epsilon ε.
+ * @returns the sum and its norm, f32 of the shape of `x`.
+ * @throws InputError for another dtype or shape.
+ */
+export function addRmsNorm(x: Tensor, y: Tensor, weight: Tensor, epsilon: number): readonly [Tensor, Tensor] {
+  const { device, rows, columns } = x;
+  expectTensor('addRmsNorm', 'x', x, 'f32');
+  expectTensor('addRmsNorm', 'y', y, 'f32', x.shape);
+  expectTensor('addRmsNorm', 'weight', weight, 'f32', [columns]);
+  const [sum, out] = [empty(device, x.shape), empty(device, x.shape)];
+  const shape = { weight: weight.slice, rows, columns, epsilon };
+  kernels.addRmsNorm(device, { x: x.slice, y: y.slice, sum: sum.slice, out: out.slice, ...shape });
+  const backward: Backward = ([gradSum, gradOut], into) => {
+    let gradient = gradSum;
+    if (gradOut) {
+      gradient = empty(device, x.shape);
+      const weightTarget = into.needs(weight) ? into.target(weight) : undefined;
+      kernels.rmsNormBackward(device, {
+        x: into.saved(sum).slice,
+        gradOut: gradOut.slice,
+        gradSum: gradSum?.slice,
+        gradX: gradient.slice,
+        ...(weightTarget && { gradWeight: weightTarget.slice, accumulateWeight: weightTarget.accumulate }),
+        ...shape,
+      });
+    }
+    into.give(x, gradient!);
+    into.give(y, gradient!);
+  };
+  return record('addRmsNorm', [x, y, weight], [sum, out] as const, [sum], backward, { exact: [weight] });
 }
 
 /**
