@@ -9,10 +9,10 @@ if (major < 20 || (major === 20 && minor < 19)) {
 
 // Loaded only now: older versions of Node cannot read these files.
 const { prepareCheckout } = await import('./workspace/prepare.mjs');
-const { mayNeedGpu } = await import('./workspace/gpu-free.mjs');
+const { mayNeedGpu } = await import('../packages/setup/src/gpu-free.mjs');
 const { findScript, runPnpm, start } = await import('./workspace/start.mjs');
-const { setupCommand } = await import('./setup/command.mjs');
-const { NoGpuError, resolveGpu } = await import('./setup/index.mjs');
+const { setupCommand } = await import('../packages/setup/src/command.mjs');
+const { NoGpuError, resolveGpu } = await import('../packages/setup/src/resolve.mjs');
 const { testCommand } = await import('./workspace/test.mjs');
 
 /** Programs of the checkout by the name of their script, with the arguments that come first. */

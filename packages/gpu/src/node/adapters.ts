@@ -138,7 +138,8 @@ export function noGpuFix(
     const found = missing.length > 0 ? `${missing.join(', ')} is not there` : 'it names no driver that works here';
     return `unset ${variable}, or correct it: ${found}`;
   }
-  return 'install a Vulkan driver and the Vulkan loader (Debian, Ubuntu: mesa-vulkan-drivers and libvulkan1)';
+  const software = 'or fetch a software driver: crossgate setup';
+  return `install a Vulkan driver and the Vulkan loader (Debian, Ubuntu: mesa-vulkan-drivers and libvulkan1), ${software}`;
 }
 
 /** The adapter that is meant. @throws NoAdapterError when none fits, listing what was found */
