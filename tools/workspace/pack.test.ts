@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { beforePack, type Manifest, publishedManifest } from './pack.mjs';
+import { afterPack, beforePack, type Manifest, publishedManifest, publishedReadme, repositoryUrl } from './pack.mjs';
 import { workspaceFolders } from './prepare.mjs';
 import { shipped } from './shipped.mjs';
 
