@@ -7,7 +7,7 @@ import type { Options } from 'tsup';
  * @webgpu/types would contradict the DOM library of TypeScript 6, and does not compile without a DOM library.
  */
 const platformTypes = [
-  'AbortSignal',
+  ...['AbortSignal', 'Blob'],
   ...['GPU', 'GPUAdapter', 'GPUAdapterInfo', 'GPUBuffer', 'GPUDevice', 'GPUSupportedLimits'],
 ];
 
