@@ -272,7 +272,11 @@ describe.skipIf(!built)('the packages as others install them (needs dist/ and np
     };
     // The two compilers have the same interface here.
     const of = compiler as typeof ts;
-    const made = of.createProgram([program], { ...settings, module, moduleResolution } as ts.CompilerOptions);
+    const made = of.createProgram([program], {
+      ...settings,
+      module,
+      moduleResolution,
+    } as unknown as ts.CompilerOptions);
     const faults = of.getPreEmitDiagnostics(made).map(({ file, messageText }) => {
       return `${file?.fileName ?? ''}: ${of.flattenDiagnosticMessageText(messageText, ' ')}`;
     });
