@@ -39,6 +39,12 @@ async function main(/** @type {string} */ name, /** @type {string[]} */ args) {
     const { checkPackagesCommand } = await import('./workspace/check-packages.mjs');
     return checkPackagesCommand(args);
   }
+  // Both read the lockfile with the pnpm that wrote it.
+  if (name === 'sbom') {
+    const out = args.includes('--out') ? [] : ['--out', 'sbom.cdx.json'];
+    return runPnpm(['sbom', '--prod', '--sbom-format', 'cyclonedx', ...out, ...args]);
+  }
+  if (name === 'audit') return runPnpm(['audit', '--prod', ...args]);
   if (name === 'build') {
     await prepareCheckout({ build: true });
     return 0;
@@ -50,7 +56,7 @@ async function main(/** @type {string} */ name, /** @type {string[]} */ args) {
   // `npm run example -- FILE ARGS` starts any script as the programs are started.
   let [program, ...rest] = name === 'example' ? args : [...(programs[name] ?? []), ...args];
   if (!program || (name !== 'example' && !programs[name])) {
-    const known = `test, build, bundle, check-packages, types, setup, example FILE, ${Object.keys(programs).join(', ')}`;
+    const known = `test, build, bundle, check-packages, sbom, audit, types, setup, example FILE, ${Object.keys(programs).join(', ')}`;
     process.stderr.write(`run.mjs: unknown script '${name}', or no file given; known: ${known}\n`);
     return 2;
   }
