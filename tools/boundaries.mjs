@@ -14,6 +14,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 const house = {
   testing: { on: [] },
   core: { on: [] },
+  setup: { on: [], nodeOnly: true },
   files: { on: ['core'], nodeOnly: true },
   terminal: { on: ['core'], nodeOnly: true },
   eval: { on: ['core'] },

@@ -21,6 +21,7 @@ const packages = [
   'llm',
   'report',
   'serve',
+  'setup',
   'tensor',
   'terminal',
 ];

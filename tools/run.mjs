@@ -9,10 +9,10 @@ if (major < 20 || (major === 20 && minor < 19)) {
 
 // Loaded only now: older versions of Node cannot read these files.
 const { prepareCheckout } = await import('./workspace/prepare.mjs');
-const { mayNeedGpu } = await import('./workspace/gpu-free.mjs');
+const { mayNeedGpu } = await import('../packages/setup/src/gpu-free.mjs');
 const { findScript, runPnpm, start } = await import('./workspace/start.mjs');
-const { setupCommand } = await import('./setup/command.mjs');
-const { NoGpuError, resolveGpu } = await import('./setup/index.mjs');
+const { setupCommand } = await import('../packages/setup/src/command.mjs');
+const { NoGpuError, resolveGpu } = await import('../packages/setup/src/resolve.mjs');
 const { testCommand } = await import('./workspace/test.mjs');
 
 /** Programs of the checkout by the name of their script, with the arguments that come first. */
@@ -34,6 +34,17 @@ async function main(/** @type {string} */ name, /** @type {string[]} */ args) {
     const { bundleCommand } = await import('./bundle/index.mjs');
     return bundleCommand(args);
   }
+  if (name === 'check-packages') {
+    await prepareCheckout({ build: false });
+    const { checkPackagesCommand } = await import('./workspace/check-packages.mjs');
+    return checkPackagesCommand(args);
+  }
+  // Both read the lockfile with the pnpm that wrote it.
+  if (name === 'sbom') {
+    const out = args.includes('--out') ? [] : ['--out', 'sbom.cdx.json'];
+    return runPnpm(['sbom', '--prod', '--sbom-format', 'cyclonedx', ...out, ...args]);
+  }
+  if (name === 'audit') return runPnpm(['audit', '--prod', ...args]);
   if (name === 'build') {
     await prepareCheckout({ build: true });
     return 0;
@@ -45,7 +56,7 @@ async function main(/** @type {string} */ name, /** @type {string[]} */ args) {
   // `npm run example -- FILE ARGS` starts any script as the programs are started.
   let [program, ...rest] = name === 'example' ? args : [...(programs[name] ?? []), ...args];
   if (!program || (name !== 'example' && !programs[name])) {
-    const known = `test, build, bundle, types, setup, example FILE, ${Object.keys(programs).join(', ')}`;
+    const known = `test, build, bundle, check-packages, sbom, audit, types, setup, example FILE, ${Object.keys(programs).join(', ')}`;
     process.stderr.write(`run.mjs: unknown script '${name}', or no file given; known: ${known}\n`);
     return 2;
   }

@@ -1,4 +1,6 @@
 import { defineConfig } from 'tsup';
-import { packageOptions } from '../../tools/tsup.base';
+import { everyModule, packageOptions } from '../../tools/tsup.base';
 
-export default defineConfig(packageOptions({ index: 'src/index.ts', registry: 'src/registry.ts' }));
+export default defineConfig(
+  packageOptions({ index: 'src/index.ts', registry: 'src/registry.ts' }, { entry: everyModule() }),
+);

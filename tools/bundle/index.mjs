@@ -6,7 +6,7 @@ import { chmod, copyFile, mkdir, mkdtemp, readFile, rename, rm, stat, writeFile 
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { cacheFolder, execute } from '../setup/system.mjs';
+import { cacheFolder, execute } from '../../packages/setup/src/system.mjs';
 import { prepareCheckout, root } from '../workspace/prepare.mjs';
 import { listContents } from './contents.mjs';
 import { findCxxLibraries, findLoaderToCarry } from './libraries.mjs';

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { cacheFolder, execute } from '../setup/system.mjs';
+import { cacheFolder, execute } from '../../packages/setup/src/system.mjs';
 import { findLibrary } from './driver.mjs';
 
 /** The newest glibc that a library needs, as minor version: 34 for 2.34. */

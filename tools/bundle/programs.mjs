@@ -41,6 +41,11 @@ export async function buildPrograms(out) {
       ...{ ...common, splitting: false },
       ...{ entryPoints: [join(root, 'tools', 'bundle', 'launch.mjs')], outfile: join(out, 'launch.mjs') },
     }),
+    // `crossgate setup` starts it as a process of its own, from beside itself.
+    await build({
+      ...{ ...common, splitting: false },
+      ...{ entryPoints: [join(root, 'packages/setup/src/probe-child.js')], outfile: join(out, 'train/probe-child.js') },
+    }),
   ];
   // The server finds its page beside itself.
   const serve = join(root, 'packages', 'serve');

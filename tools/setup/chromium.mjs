@@ -4,7 +4,7 @@
 import { access, constants } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { execute, say } from './system.mjs';
+import { execute, say } from '../../packages/setup/src/system.mjs';
 
 /** Programs that are Chromium; the same as in packages/testing/src/chromium.ts, which is not built yet. */
 export const chromiumNames = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];

@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { execute } from '../../packages/setup/src/system.mjs';
 import { chromiumNames, findChromium } from '../../packages/testing/src/chromium';
 import { ensureChromium, chromiumNames as names } from './chromium.mjs';
-import type { execute } from './system.mjs';
 
 let folder: string;
 beforeEach(() => {

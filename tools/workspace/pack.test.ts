@@ -4,10 +4,12 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { cp, mkdir, mkdtemp, realpath, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { build } from 'esbuild';
 import ts from 'typescript';
+import ts59 from 'typescript-5.9';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { beforePack, type Manifest, publishedManifest } from './pack.mjs';
+import { type beforePack, type Manifest, publishedManifest, publishedReadme, repositoryUrl } from './pack.mjs';
 import { workspaceFolders } from './prepare.mjs';
 import { shipped } from './shipped.mjs';
 
@@ -42,6 +44,33 @@ it('a published manifest names builds and versions, and nothing of the workspace
   });
 });
 
+it('names the repository, and its README leads to files there', async () => {
+  const place = { url: 'https://example.org/a/b', directory: 'packages/some' };
+  const manifest = { name: '@crossgate/some', version: '1.2.3', exports: {} };
+  expect(await publishedManifest(manifest, async () => '', place)).toMatchObject({
+    homepage: 'https://example.org/a/b/tree/main/packages/some#readme',
+    repository: { type: 'git', url: 'git+https://example.org/a/b.git', directory: 'packages/some' },
+  });
+  const text = '[a](../../docs/a.md#b) [c](#c) [d](https://d.org/x)\n```ts\nf[0](./g)\n```\n[e](examples/e.mjs)';
+  expect(publishedReadme(text, { ...place, tag: 'v1.2.3' })).toBe(
+    '[a](https://example.org/a/b/blob/v1.2.3/docs/a.md#b) [c](#c) [d](https://d.org/x)\n```ts\nf[0](./g)\n```\n' +
+      '[e](https://example.org/a/b/blob/v1.2.3/packages/some/examples/e.mjs)',
+  );
+});
+
+it.each([
+  ['git+https://github.com/a/b.git', {}],
+  ['git@github.com:a/b.git', {}],
+  ['ssh://git@github.com/a/b', {}],
+  ['https://user:secret@github.com/a/b.git', {}],
+  [undefined, { GITHUB_REPOSITORY: 'a/b' }],
+])('finds the address of the repository: %s', async (url, env) => {
+  const folder = await mkdtemp(join(tmpdir(), 'crossgate-repository-'));
+  await writeFile(join(folder, 'package.json'), JSON.stringify(url === undefined ? {} : { repository: { url } }));
+  expect(await repositoryUrl(folder, env)).toBe('https://github.com/a/b');
+  await rm(folder, { recursive: true });
+});
+
 describe.skipIf(!built)('the packages as others install them (needs dist/ and npm)', () => {
   let work = '';
   let project = '';
@@ -73,6 +102,16 @@ describe.skipIf(!built)('the packages as others install them (needs dist/ and np
     for (const path of ['tools/workspace', 'LICENSE', ...shipped]) {
       await cp(join(root, path), join(copy, path), { recursive: true });
     }
+    // The copy cannot build itself, and need not: it says whether it was asked to.
+    await writeFile(
+      join(copy, 'tools/workspace/prepare.mjs'),
+      `import { appendFileSync } from 'node:fs';
+      export async function prepareCheckout({ build }) {
+        appendFileSync(new URL('../../asked', import.meta.url), build ? 'build ' : 'install ');
+      }`,
+    );
+    const repository = { url: 'https://example.org/our/house.git' };
+    await writeFile(join(copy, 'package.json'), JSON.stringify({ repository }));
     const tarballs = join(work, 'tarballs');
     await mkdir(tarballs);
     const named = packedByNpm.map((folder) => `./${folder.replace(/\\/g, '/')}`);
@@ -85,17 +124,24 @@ describe.skipIf(!built)('the packages as others install them (needs dist/ and np
       expect(readFileSync(join(copy, folder, 'package.json'), 'utf8')).toBe(
         readFileSync(join(root, folder, 'package.json'), 'utf8'),
       );
-      expect(readdirSync(join(copy, folder))).not.toContain('LICENSE');
+      expect(readdirSync(join(copy, folder))).toEqual(expect.not.arrayContaining(['LICENSE', 'README.md.original']));
+      expect(readFileSync(join(copy, folder, 'README.md'), 'utf8')).toBe(
+        readFileSync(join(root, folder, 'README.md'), 'utf8'),
+      );
     }
+    expect(readFileSync(join(copy, 'asked'), 'utf8')).toBe('build build ');
     for (const tarball of readdirSync(tarballs)) {
       const name = /^crossgate-(.*)-\d+\.\d+\.\d+\.tgz$/.exec(tarball)![1]!;
       const target = join(project, 'node_modules/@crossgate', name);
       await mkdir(target, { recursive: true });
       execFileSync('tar', ['-xzf', join(tarballs, tarball), '-C', target, '--strip-components=1']);
     }
+    const { beforePack: beforePackInCopy } = (await import(
+      pathToFileURL(join(copy, 'tools/workspace/pack.mjs')).href
+    )) as { beforePack: typeof beforePack };
     for (const folder of folders.filter((each) => !packedByNpm.includes(each))) {
       const { name, files } = read(join(copy, folder, 'package.json'));
-      await beforePack(join(copy, folder));
+      await beforePackInCopy(join(copy, folder), 'https://example.org/our/house');
       for (const path of ['package.json', 'LICENSE', ...files]) {
         await cp(join(copy, folder, path), join(project, 'node_modules', name, path), { recursive: true });
       }
@@ -132,6 +178,17 @@ describe.skipIf(!built)('the packages as others install them (needs dist/ and np
       }
       expect(rest).not.toHaveProperty('devDependencies');
       expect(readdirSync(folder)).toEqual(expect.arrayContaining(['LICENSE', 'README.md', 'dist']));
+      expect(rest).toMatchObject({
+        repository: { url: 'git+https://example.org/our/house.git' },
+        publishConfig: { access: 'public' },
+        keywords: expect.arrayContaining(['recommender-system']),
+      });
+      const readme = readFileSync(join(folder, 'README.md'), 'utf8').replace(/^```[\s\S]*?^```/gm, '');
+      const links = [...readme.matchAll(/\]\(([^)\s]+)\)/g)].map((match) => match[1]!);
+      expect(
+        links.filter((link) => !/^(https:|#)/.test(link)),
+        name,
+      ).toEqual([]);
     }
   });
 
@@ -188,6 +245,60 @@ describe.skipIf(!built)('the packages as others install them (needs dist/ and np
         expect(resolvedModule?.resolvedFileName, name).toMatch(/[/\\]dist[/\\][\w-]+\.d\.ts$/);
       }
     }
+  });
+
+  it.each([
+    // Without the library `dom` and any types of Node, as in a worker: what runs in a browser.
+    ['TypeScript 5.9, node16, no DOM', ts59, 'node16', { lib: ['lib.es2023.d.ts', 'lib.esnext.disposable.d.ts'] }],
+    // TypeScript 6 has WebGPU in `dom`.
+    ['TypeScript 6, bundler, DOM', ts, 'bundler', { types: ['node'] }],
+  ] as const)('compile without skipLibCheck: %s', async (_, compiler, resolution, options) => {
+    await mkdir(join(project, 'node_modules/@types'), { recursive: true });
+    const types = join(project, 'node_modules/@types/node');
+    if (!existsSync(types)) await symlink(await realpath(join(root, 'node_modules/@types/node')), types, 'junction');
+    const inBrowser = ['core', 'eval', 'gpu', 'data', 'kernels', 'tensor', 'cf', 'llm', 'fusion'];
+    const browser = (name: string) => inBrowser.includes(name.split('/')[1]!) && !name.endsWith('/node');
+    const names = entries().filter((name) => 'types' in options || browser(name));
+    const program = join(project, `uses-${resolution}.mts`);
+    await writeFile(program, names.map((name, i) => `export * as entry${i} from '${name}';\n`).join(''));
+    const { module, moduleResolution } =
+      resolution === 'node16'
+        ? { module: ts.ModuleKind.Node16, moduleResolution: ts.ModuleResolutionKind.Node16 }
+        : { module: ts.ModuleKind.ESNext, moduleResolution: ts.ModuleResolutionKind.Bundler };
+    const settings = {
+      ...{ strict: true, noEmit: true, skipLibCheck: false, target: ts.ScriptTarget.ES2022, types: [] },
+      ...{ lib: ['lib.es2023.d.ts', 'lib.esnext.disposable.d.ts', 'lib.dom.d.ts', 'lib.dom.asynciterable.d.ts'] },
+      ...options,
+    };
+    // The two compilers have the same interface here.
+    const of = compiler as typeof ts;
+    const made = of.createProgram([program], {
+      ...settings,
+      module,
+      moduleResolution,
+    } as unknown as ts.CompilerOptions);
+    const faults = of.getPreEmitDiagnostics(made).map(({ file, messageText }) => {
+      return `${file?.fileName ?? ''}: ${of.flattenDiagnosticMessageText(messageText, ' ')}`;
+    });
+    expect(faults).toEqual([]);
+    expect(made.getSourceFile(program)).toBeDefined();
+  });
+
+  it.each([
+    ['kernels', 'softmax', 12],
+    ['kernels', 'matmul', 35],
+    ['tensor', 'Tape', 32],
+    ['eval', 'evaluateClicks', 6],
+    ['cf', 'scoreBaseline', 4],
+    ['data', 'assembleDataset', 9],
+  ])('leave what is not used out of a bundle: %s, %s', async (name, exported, kilobytes) => {
+    const contents = `import { ${exported} } from '@crossgate/${name}'; console.log(${exported});`;
+    const { outputFiles } = await build({
+      stdin: { contents, resolveDir: project },
+      ...{ bundle: true, minify: true, write: false, format: 'esm', platform: 'browser', logLevel: 'silent' },
+    });
+    expect(outputFiles[0]!.contents.length).toBeGreaterThan(200);
+    expect(outputFiles[0]!.contents.length / 1000).toBeLessThan(kilobytes);
   });
 
   it('have programs that start, and what comes with them', async () => {

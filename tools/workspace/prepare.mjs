@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { withLock } from '../setup/system.mjs';
+import { withLock } from '../../packages/setup/src/system.mjs';
 import { runPnpm } from './start.mjs';
 
 /** The root of the checkout. */
@@ -42,6 +42,7 @@ export async function buildKey(folder = root) {
   const paths = ['tsconfig.base.json', 'tools/tsup.base.ts', 'pnpm-lock.yaml', 'turbo.json'];
   for (const path of await workspaceFolders(folder)) {
     paths.push(join(path, 'package.json'), join(path, 'tsup.config.ts'), join(path, 'tsconfig.json'));
+    paths.push(join(path, 'tsconfig.build.json'));
     paths.push(...(await filesUnder(folder, join(path, 'src'))), ...(await filesUnder(folder, join(path, 'page'))));
   }
   const bench = ['tsup.worker.config.ts', 'verify.build.ts'].map((name) => join('apps', 'bench', name));

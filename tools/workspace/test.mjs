@@ -2,7 +2,7 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { resolveGpu } from '../setup/index.mjs';
+import { resolveGpu } from '../../packages/setup/src/resolve.mjs';
 import { prepareCheckout, root } from './prepare.mjs';
 import { runPnpm, runToEnd } from './start.mjs';
 

@@ -18,6 +18,7 @@ import { registerRecommend } from './commands/recommend';
 import { registerReport } from './commands/report';
 import { registerReproduce } from './commands/reproduce';
 import { registerServe } from './commands/serve';
+import { registerSetup } from './commands/setup';
 import { registerSimilar } from './commands/similar';
 import { registerTokenize } from './commands/tokenize';
 import { registerTrain } from './commands/train';
@@ -34,6 +35,7 @@ export const crossgate: ProgramDeclaration = {
   commands: [
     registerDemo,
     registerDoctor,
+    registerSetup,
     registerData,
     registerInit,
     registerTrain,

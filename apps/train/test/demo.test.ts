@@ -1,6 +1,6 @@
 /** The demo without a GPU: configs, folders, the comparison and its words, the table, the report, the picture, found files. */
 import { existsSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { loadConfig, locateModel } from '@crossgate/experiment';
 import { shippedPath } from '@crossgate/files';
@@ -14,6 +14,16 @@ import type { DemoMethodScore, DemoResult, DemoScore } from '../src/demo/measure
 import { demoMethods } from '../src/demo/methods';
 import { demoPicture, demoReport, demoTable, demoText } from '../src/demo/report';
 import { surroundingsOf } from '../src/session';
+import { runCli } from './cli';
+
+it('asks for its GPU before it computes anything, and leaves nothing without one', async () => {
+  const cwd = await folderWith({});
+  const { code, stdout, stderr } = await runCli(['demo', '--adapter', 'no such card'], { cwd });
+  expect({ code, stdout }).toEqual({ code: 3, stdout: '' });
+  expect(stderr).toMatch(/no usable GPU/);
+  expect(stderr).not.toMatch(/methods on a generated world|\[1\//);
+  expect(await readdir(cwd)).toEqual([]);
+});
 
 const configs = join(import.meta.dirname, '../../../configs/demo');
 

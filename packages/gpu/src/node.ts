@@ -36,7 +36,7 @@ function environmentBudget(): number | undefined {
  * @throws NoAdapterError as that does
  */
 export async function findAdapter(preference?: AdapterPreference): Promise<AdapterSummary> {
-  return pickCandidate(await findCandidates(true), preference).summary;
+  return pickCandidate(await findCandidates(true, preference !== undefined), preference).summary;
 }
 
 /**
@@ -49,8 +49,8 @@ export async function openDevice(options: OpenOptions = {}): Promise<Device> {
   const memoryBudget = options.memoryBudget ?? environmentBudget();
   // Dawn gives back what ended between two turns of the event loop: devices opened in a row would pile up without one.
   await new Promise((resolve) => setImmediate(resolve));
-  const candidates = await findCandidates(options.robustness ?? true);
   const preference = preferenceOf(options.adapter, process.env.CROSSGATE_ADAPTER);
+  const candidates = await findCandidates(options.robustness ?? true, preference !== undefined);
   const { instance, adapter, summary } = pickCandidate(candidates, preference);
   const wait = summary.type === 'software' ? waitInSlices : undefined;
   const all = { ...options, ...(memoryBudget !== undefined && { memoryBudget }) };

@@ -114,6 +114,23 @@ describe.skipIf(adapters.length === 0)('the adapters of this machine', () => {
 const driver = process.env.VK_DRIVER_FILES ?? '';
 const built = existsSync(join(import.meta.dirname, '../dist/node.js'));
 
+it.skipIf(!built || adapters.length === 0)(
+  'lets Dawn warn of the limits of a driver once, where no adapter is named',
+  () => {
+    const node = JSON.stringify(join(import.meta.dirname, '../dist/node.js'));
+    const script = `import { openDevice } from ${node}; await (await openDevice()).destroy(); console.log('opened');`;
+    const env = { ...process.env, CROSSGATE_ADAPTER: '' };
+    const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', script], {
+      encoding: 'utf8',
+      env,
+    });
+    expect(stdout).toBe('opened\n');
+    expect(stderr.match(/maxDynamicUniformBuffersPerPipelineLayout artificially reduced/g)?.length ?? 0).toBeLessThan(
+      2,
+    );
+  },
+);
+
 // A driver that is named twice shows every adapter twice.
 describe.skipIf(!built || !existsSync(driver))('two equal adapters (needs dist/ and VK_DRIVER_FILES)', () => {
   it('are both listed, and chosen by number', async () => {

@@ -37,7 +37,7 @@ export function parseReference(text: string): ModelReference | undefined {
 }
 
 /** The folder of all fetched models: `models` in CROSSGATE_CACHE, else in the user's cache folder. */
-export function modelCache({ env, cwd }: CachePlace, platform = process.platform): string {
+export function modelCache({ env, cwd }: CachePlace, platform: string = process.platform): string {
   const home = homeOf(env);
   const base =
     platform === 'win32' && env.LOCALAPPDATA

@@ -3,7 +3,7 @@
 export { type IntervalRow, intervalPanel } from './charts/interval-panel';
 export { drawItemMap, type EmbeddingKind, embeddingKinds, type ItemMap } from './charts/item-map';
 export { linePanel, type Point, type Series, smooth } from './charts/line-panel';
-export { type AxisLabels, ink, type Panel, type Plot, palette, picture } from './charts/picture';
+export { type AxisLabels, ink, type Panel, palette, picture } from './charts/picture';
 export { type PngOptions, picturePng } from './charts/png';
 export { drawRun, type RunCurves, runCurves } from './charts/run-curves';
 export { mapPanel, type ScatterGroup, scatterPanel } from './charts/scatter-panel';

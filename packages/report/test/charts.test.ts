@@ -79,7 +79,10 @@ describe('picture', () => {
     const dots = Array.from({ length: 3000 }, (_, index) => [Math.sin(index), Math.cos(index * 1.7)] as const);
     const scatter: Panel = {
       height: 480,
-      options: (Plot) => ({ axis: null, marks: [Plot.dot(dots, { x: '0', y: '1', r: 2, fill: palette[0]! })] }),
+      options: (Plot: typeof import('@observablehq/plot')) => ({
+        axis: null,
+        marks: [Plot.dot(dots, { x: '0', y: '1', r: 2, fill: palette[0]! })],
+      }),
     };
     const svg = await picture('dots', 'dots', [scatter]);
     expect(count(svg, 'circle')).toBe(3000);

@@ -32,8 +32,8 @@ interface Experiment extends DemoMethod {
 
 /**
  * Runs the demo.
- * @throws InputError for options and folders that cannot be used; InterruptedError after Ctrl-C, with a line that says how to
- * go on; whatever an experiment throws
+ * @throws InputError for options and folders that cannot be used; NoAdapterError before anything is computed;
+ * InterruptedError after Ctrl-C, with a line that says how to go on; whatever an experiment throws
  */
 export async function runDemo(context: CommandContext, options: DemoOptions): Promise<DemoResult> {
   const { io, log } = context;
@@ -41,6 +41,8 @@ export async function runDemo(context: CommandContext, options: DemoOptions): Pr
   const { seed, data } = configs.mean!;
   const shown = await chooseFolder(io.cwd, Object.keys(configs), { ...options, seed });
   await using session = sessionOf(context);
+  // Every method but the baseline needs it: without one, nothing is computed in vain.
+  await session.device();
   const dataset = await session.dataset(data);
   const { train, valid, test } = dataset.splits;
   const experiments = demoMethods.map((method): Experiment => {

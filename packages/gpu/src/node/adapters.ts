@@ -57,10 +57,12 @@ async function driverNames(create: Create, backend: string): Promise<string[]> {
 }
 
 /**
- * Finds every adapter: those that Dawn prefers first, then the others in the driver's order.
+ * Finds adapters: those that Dawn prefers first, then the others in the driver's order.
+ * @param every false for those that Dawn prefers alone, at most three: the default choice is among them, and the drivers
+ *   start, and print their warnings, once less
  * @throws NoAdapterError when Dawn's add-on does not load
  */
-export async function findCandidates(robustness: boolean): Promise<Candidate[]> {
+export async function findCandidates(robustness: boolean, every = true): Promise<Candidate[]> {
   const { create } = await loadDawn();
   const candidates: Candidate[] = [];
   for (const backend of backends[process.platform] ?? ['vulkan']) {
@@ -78,7 +80,7 @@ export async function findCandidates(robustness: boolean): Promise<Candidate[]> 
       add(instance, await instance.requestAdapter(options));
     }
     // Preferences reach three adapters at most.
-    const names = await driverNames(create, backend);
+    const names = every ? await driverNames(create, backend) : [];
     const isFound = (name: string) => found.some(({ adapter }) => dashed(adapter.info.device) === dashed(name));
     for (const name of names.filter((each) => !isFound(each))) {
       const own = createInstance(create, backend, robustness, name);
@@ -151,7 +153,8 @@ export function noGpuFix(
     const found = missing.length > 0 ? `${missing.join(', ')} is not there` : 'it names no driver that works here';
     return `unset ${variable}, or correct it: ${found}`;
   }
-  return 'install a Vulkan driver and the Vulkan loader (Debian, Ubuntu: mesa-vulkan-drivers and libvulkan1)';
+  const software = 'or fetch a software driver: crossgate setup';
+  return `install a Vulkan driver and the Vulkan loader (Debian, Ubuntu: mesa-vulkan-drivers and libvulkan1), ${software}`;
 }
 
 /** The adapter that is meant. @throws NoAdapterError when none fits, listing what was found */

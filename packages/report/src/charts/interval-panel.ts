@@ -1,5 +1,5 @@
 /** A panel of values with their intervals: one row each, dots on a common axis. */
-import { ink, type Panel, paddedRange } from './picture';
+import { ink, type Panel, type Plot, paddedRange } from './picture';
 
 /** One value. */
 export interface IntervalRow {
@@ -26,7 +26,7 @@ export function intervalPanel(label: string, rows: readonly IntervalRow[]): Pane
   );
   return {
     height: margins.marginTop + rows.length * rowHeight + margins.marginBottom,
-    options: (Plot) => ({
+    options: (Plot: Plot) => ({
       ...margins,
       x: { domain: range, label: null },
       y: { type: 'point', domain: placed.map(({ place }) => place), padding: 0.5, label: null },

@@ -1,5 +1,5 @@
 /** A panel of curves: axes, grid, one line a series, a dot at every point where there are few. */
-import { ink, type Panel, paddedRange } from './picture';
+import { ink, type Panel, type Plot, paddedRange } from './picture';
 
 /** x and y. */
 export type Point = readonly [x: number, y: number];
@@ -48,7 +48,7 @@ export function linePanel(label: string, series: readonly Series[], breaks: read
   const above = { dy: -16 } as const;
   return {
     height: 220,
-    options: (Plot) => ({
+    options: (Plot: Plot) => ({
       ...{ marginLeft: 56, marginRight: 24, marginTop: 28, marginBottom: 36 },
       x: { domain: [0, end], label: null },
       y: { domain: range, label: null },

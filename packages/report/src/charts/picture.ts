@@ -18,7 +18,7 @@ export const palette: readonly string[] = [
 /** Width of a panel that names none, in units of the view box. */
 export const width = 720;
 
-/** Observable Plot, for its marks. */
+/** Observable Plot, for its marks. Inside this package: its types need a DOM library and those of d3. */
 export type Plot = typeof PlotModule;
 
 /** What the axes of a panel show. */
@@ -35,8 +35,11 @@ export interface Panel {
   readonly height: number;
   /** In units of the view box; default 720. A picture is as wide as its widest panel. */
   readonly width?: number;
-  /** Margins, scales and marks, as `Plot.plot` takes them; the document, width and height are the picture's. */
-  options(plot: Plot): PlotModule.PlotOptions;
+  /**
+   * Margins, scales and marks, as `Plot.plot` takes them; the document, width and height are the picture's. `plot` is
+   * the module `@observablehq/plot`; declare it as `typeof import('@observablehq/plot')` where its types are wanted.
+   */
+  options(plot: object): object;
 }
 
 /** From the least to the greatest value, and a share of that on both sides; a hundredth where all are one. */

@@ -1,6 +1,6 @@
 /** Panels of single points: a map without axes, and one quantity by another. */
 import type { Point } from './line-panel';
-import { type AxisLabels, ink, type Panel, paddedRange, width } from './picture';
+import { type AxisLabels, ink, type Panel, type Plot, paddedRange, width } from './picture';
 
 /** Points of one kind. In the document, those of the first group have the class `points-0`, the next `points-1`. */
 export interface ScatterGroup {
@@ -15,8 +15,6 @@ export interface ScatterGroup {
   /** For the legend of a map; absent: the group is not in it. */
   readonly name?: string;
 }
-
-type Plot = Parameters<Panel['options']>[0];
 
 function dots(Plot: Plot, { points, titles, color, hollow }: ScatterGroup, index: number, r: number) {
   const paint = hollow ? { fill: 'none', stroke: color, strokeOpacity: 0.8 } : { fill: color, fillOpacity: 0.65 };
@@ -52,7 +50,7 @@ export function mapPanel(groups: readonly ScatterGroup[]): Panel {
   const above = named.length === 0 ? margin : 28;
   return {
     height: width + above - margin,
-    options: (Plot) => ({
+    options: (Plot: Plot) => ({
       ...{ margin, marginTop: above, axis: null },
       x: { domain: x },
       y: { domain: y },
@@ -82,7 +80,7 @@ export function scatterPanel(labels: AxisLabels, groups: readonly ScatterGroup[]
     );
   return {
     height: 340,
-    options: (Plot) => ({
+    options: (Plot: Plot) => ({
       ...{ marginLeft: 64, marginRight: 24, marginTop: 28, marginBottom: 44 },
       x: { domain: range(0), label: null },
       y: { domain: range(1), label: null },

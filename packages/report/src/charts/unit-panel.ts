@@ -1,6 +1,6 @@
 /** A panel of curves in the unit square with its diagonal: ROC curves and reliability diagrams. */
 import type { Series } from './line-panel';
-import { type AxisLabels, ink, type Panel } from './picture';
+import { type AxisLabels, ink, type Panel, type Plot } from './picture';
 
 const side = 380;
 const margins = { marginTop: 16, marginBottom: 48, marginLeft: 64, marginRight: 20 };
@@ -16,7 +16,7 @@ export function unitPanel(labels: AxisLabels, series: readonly Series[], dotted:
   return {
     height: side + margins.marginTop + margins.marginBottom,
     width: side + margins.marginLeft + margins.marginRight,
-    options: (Plot) => ({
+    options: (Plot: Plot) => ({
       ...margins,
       x: { domain: [0, 1], label: null },
       y: { domain: [0, 1], label: null },

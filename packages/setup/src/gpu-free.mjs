@@ -3,7 +3,19 @@
 /** Commands that compute on no GPU, by program. All others get one where there is one. */
 export const gpuFree = /** @type {Record<string, string[]>} */ ({
   crossgate: [
-    ...['adapter', 'compare', 'completion', 'config', 'data', 'evaluate', 'init', 'metrics', 'model', 'tokenize'],
+    ...[
+      'adapter',
+      'compare',
+      'completion',
+      'config',
+      'data',
+      'evaluate',
+      'init',
+      'metrics',
+      'model',
+      'setup',
+      'tokenize',
+    ],
   ],
   bench: ['completion', 'host'],
 });

@@ -4,8 +4,8 @@ import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parseArguments } from './command.mjs';
-import { advice, type Gpu, keptFailure, kinds, stillHolds } from './index.mjs';
 import { endedLoading, isRecentMesa, mesaVersion, parseProbe } from './probe.mjs';
+import { advice, type Gpu, keptFailure, kinds, stillHolds } from './resolve.mjs';
 import { cacheFolder, execute, mustExecute, readJson, withLock, withProxies, writeJson } from './system.mjs';
 
 let folder = '';
@@ -90,11 +90,11 @@ describe('a search in vain', () => {
 // Package managers that only keep what they were asked stand in for the machine's.
 describe.skipIf(process.platform !== 'linux')('the set-up of a machine without a GPU', () => {
   async function machineWith(webgpu: string) {
-    await cp(import.meta.dirname, join(folder, 'tools', 'setup'), { recursive: true });
-    await mkdir(join(folder, 'packages/gpu/node_modules/webgpu'), { recursive: true });
-    await writeFile(join(folder, 'packages/gpu/package.json'), '{}');
-    await writeFile(join(folder, 'packages/gpu/node_modules/webgpu/package.json'), '{"type":"module","main":"i.js"}');
-    await writeFile(join(folder, 'packages/gpu/node_modules/webgpu/i.js'), webgpu);
+    await cp(import.meta.dirname, join(folder, 'packages', 'setup', 'src'), { recursive: true });
+    await mkdir(join(folder, 'packages/setup/node_modules/webgpu'), { recursive: true });
+    await writeFile(join(folder, 'packages/setup/package.json'), '{}');
+    await writeFile(join(folder, 'packages/setup/node_modules/webgpu/package.json'), '{"type":"module","main":"i.js"}');
+    await writeFile(join(folder, 'packages/setup/node_modules/webgpu/i.js'), webgpu);
     await mkdir(join(folder, 'bin'));
     for (const name of ['apt-get', 'apt-cache', 'dpkg', 'npm']) {
       const script = `#!/bin/sh\necho ${name} "$@" >> ${join(folder, 'asked')}\n[ "$1" = --version ]\n`;
@@ -103,7 +103,7 @@ describe.skipIf(process.platform !== 'linux')('the set-up of a machine without a
     const env = { ...process.env, XDG_CACHE_HOME: join(folder, 'cache'), VK_DRIVER_FILES: '', npm_execpath: '' };
     return async (...args: string[]) => {
       await rm(join(folder, 'asked'), { force: true });
-      const script = `import { setupCommand } from ${JSON.stringify(join(folder, 'tools/setup/command.mjs'))};
+      const script = `import { setupCommand } from ${JSON.stringify(join(folder, 'packages/setup/src/command.mjs'))};
         process.exit(await setupCommand(${JSON.stringify(args)}));`;
       const { code, stderr } = await execute(process.execPath, ['--input-type=module', '-e', script], {
         env: { ...env, PATH: `${join(folder, 'bin')}:${process.env.PATH}` },
@@ -148,6 +148,46 @@ describe.skipIf(process.platform !== 'linux')('the set-up of a machine without a
     const third = await setUp('--refresh');
     expect({ code: third.code, asked: third.asked }).toEqual({ code: 3, asked: first.asked });
     expect(kinds).not.toContain('distribution');
+  });
+});
+
+describe('starting with the driver that was set up', () => {
+  const shows = 'console.log(JSON.stringify([process.execPath, process.env.VK_DRIVER_FILES, process.argv.slice(2)]))';
+
+  /** Runs a program that starts itself anew where a set-up says so. */
+  async function run(kind: string, ...args: string[]) {
+    const cache = join(folder, 'cache');
+    const driver = join(folder, 'driver.json');
+    await writeFile(driver, '{}');
+    const program = join(folder, 'program.mjs');
+    const source = JSON.stringify(join(import.meta.dirname, 'start-with-gpu.mjs'));
+    await writeFile(
+      program,
+      `import { startWithGpu } from ${source};
+      const ended = await startWithGpu('crossgate', process.argv.slice(2));
+      if (ended !== undefined) process.exit(ended);
+      ${shows}; process.exit(7);`,
+    );
+    const env = { ...process.env, XDG_CACHE_HOME: cache, VK_DRIVER_FILES: '', VK_ICD_FILENAMES: '' };
+    const about = `import { describeMachine } from ${JSON.stringify(join(import.meta.dirname, 'resolve.mjs'))};
+      console.log(await describeMachine());`;
+    const machine = (await execute(process.execPath, ['--input-type=module', '-e', about], { env })).stdout.trim();
+    const gpu = { kind, node: process.execPath, env: { VK_DRIVER_FILES: driver }, machine };
+    await writeJson(join(cache, 'crossgate', 'gpu', `choice-${process.version}-${process.arch}.json`), gpu);
+    const { code, stdout, stderr } = await execute(process.execPath, [program, ...args], { env });
+    expect(stderr).toBe('');
+    return { code, shown: JSON.parse(stdout) as [string, string, string[]], driver };
+  }
+
+  it('happens for commands that need a GPU, with their arguments and exit code', async () => {
+    const { code, shown, driver } = await run('swiftshader', 'train', 'a.yaml');
+    expect({ code, shown }).toEqual({ code: 7, shown: [process.execPath, driver, ['train', 'a.yaml']] });
+  });
+  it.each([
+    ['a command without a GPU', 'swiftshader', 'metrics'],
+    ['a set-up that chose the hardware', 'hardware', 'train'],
+  ])('does not happen for %s', async (_name, kind, command) => {
+    expect((await run(kind, command)).shown[1]).toBe('');
   });
 });
 

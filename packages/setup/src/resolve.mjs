@@ -83,7 +83,7 @@ async function attempt(/** @type {Kind} */ kind, /** @type {string} */ cache, /*
  * What the choice depends on: when any of this changes, the choice is made again.
  * @returns {Promise<string>}
  */
-async function describeMachine() {
+export async function describeMachine() {
   const devices = [
     ...(await readdir('/dev/dri').catch(() => [])),
     ...(await readdir('/dev').catch(() => [])).filter((name) => /^(nvidia\d|dxg$|kgsl)/.test(name)),
@@ -109,31 +109,51 @@ export async function stillHolds(/** @type {Gpu | undefined} */ gpu, /** @type {
 
 /** A search in vain, as it is kept. @typedef {{ failure: string, at: string, machine: string }} Failure */
 
-/** Why a kept search says that there is no GPU; undefined when it found one, or the machine has changed since. */
-export function keptFailure(/** @type {Failure | undefined} */ kept, /** @type {string} */ machine) {
+/**
+ * Why a kept search says that there is no GPU; undefined when it found one, or the machine has changed since.
+ * @param {Failure | undefined} kept
+ * @param {string} machine
+ * @param {string} [command] that sets up, to name it
+ */
+export function keptFailure(kept, machine, command = 'npm run setup --') {
   if (!kept || typeof kept.failure !== 'string' || kept.machine !== machine) return undefined;
-  return `${kept.failure} (tried on ${kept.at}; to try again: npm run setup -- --refresh)`;
+  return `${kept.failure} (tried on ${kept.at}; to try again: ${command} --refresh)`;
+}
+
+const choiceFile = () => join(cacheFolder(), `choice-${process.version}-${process.arch}.json`);
+
+/** Inside a program that this set-up started, its own variables are no property of the machine. */
+function forgetOwnVariables() {
+  for (const name of ['VK_DRIVER_FILES', 'LD_LIBRARY_PATH']) {
+    if (process.env[name]?.startsWith(cacheFolder())) delete process.env[name];
+  }
+}
+
+/**
+ * What an earlier set-up settled on, where it still holds. Looks at files only.
+ * @returns {Promise<Gpu | undefined>}
+ */
+export async function keptGpu() {
+  const [gpu, machine] = [await readJson(choiceFile()), await describeMachine()];
+  return (await stillHolds(gpu, machine)) ? gpu : undefined;
 }
 
 /**
  * Finds a GPU, making a software one where there is none. The outcome is kept per user and checked again cheaply, so
  * only the first call on a machine takes long.
- * @param {{ force?: Kind | undefined, refresh?: boolean }} [options] `force` tries that way alone and keeps it;
- *   `refresh` forgets the earlier outcome, forced or not
+ * @param {{ force?: Kind | undefined, refresh?: boolean, command?: string }} [options] `force` tries that way alone and
+ *   keeps it; `refresh` forgets the earlier outcome, forced or not; `command` is named where one is to be repeated
  * @returns {Promise<{ gpu: Gpu, fresh: boolean }>} `fresh` when the choice was made now
  * @throws {NoGpuError} when nothing works, now or in the search that is kept; the message says what to do
  */
-export async function resolveGpu({ force, refresh = false } = {}) {
+export async function resolveGpu({ force, refresh = false, command } = {}) {
   const cache = cacheFolder();
-  // Inside a program that this set-up started, its own variables are no property of the machine.
-  for (const name of ['VK_DRIVER_FILES', 'LD_LIBRARY_PATH']) {
-    if (process.env[name]?.startsWith(cache)) delete process.env[name];
-  }
-  const file = join(cache, `choice-${process.version}-${process.arch}.json`);
+  forgetOwnVariables();
+  const file = choiceFile();
   const kept = async () => {
     if (force || refresh) return undefined;
     const [outcome, machine] = [await readJson(file), await describeMachine()];
-    const failure = keptFailure(outcome, machine);
+    const failure = keptFailure(outcome, machine, command);
     if (failure) throw new NoGpuError(failure);
     return (await stillHolds(outcome, machine)) ? outcome : undefined;
   };

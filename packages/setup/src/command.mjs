@@ -1,5 +1,5 @@
 // The command line of the set-up: `npm run setup -- [--force WAY] [--refresh] [--json]`.
-import { kinds, NoGpuError, resolveGpu } from './index.mjs';
+import { kinds, NoGpuError, resolveGpu } from './resolve.mjs';
 import { say } from './system.mjs';
 
 const usage = `Usage: npm run setup -- [options]
@@ -20,7 +20,7 @@ Examples:
 
 /**
  * @param {string[]} args
- * @returns {{ force?: import('./index.mjs').Kind, refresh: boolean, json: boolean, help: boolean, wrong?: string }}
+ * @returns {{ force?: import('./resolve.mjs').Kind, refresh: boolean, json: boolean, help: boolean, wrong?: string }}
  */
 export function parseArguments(args) {
   /** @type {ReturnType<typeof parseArguments>} */

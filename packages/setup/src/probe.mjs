@@ -12,8 +12,7 @@ import { execute } from './system.mjs';
  *   false when it was not the driver's fault: Dawn's add-on did not load
  */
 
-const child = fileURLToPath(new URL('./probe-child.mjs', import.meta.url));
-const root = new URL('../../', import.meta.url);
+const child = fileURLToPath(new URL('./probe-child.js', import.meta.url));
 
 /** Runs the test shader under `environment` in a child process. @returns {Promise<Probe>} */
 export async function probe(/** @type {Environment} */ environment) {
@@ -28,7 +27,7 @@ export async function probe(/** @type {Environment} */ environment) {
   });
   let webgpu;
   try {
-    webgpu = createRequire(new URL('packages/gpu/package.json', root)).resolve('webgpu');
+    webgpu = createRequire(import.meta.url).resolve('webgpu');
   } catch {
     return failed('the webgpu package is not installed', false);
   }
