@@ -267,7 +267,10 @@ export class LiveData {
     for (const { id, attributes = {} } of items) {
       const item = this.#itemOf.get(id)!;
       for (const { name, values } of this.#attributes ?? []) {
-        if (Object.hasOwn(attributes, name)) values[item] = attributes[name]!;
+        if (!Object.hasOwn(attributes, name)) continue;
+        const value = attributes[name]!;
+        // Filters count on each text being there once.
+        values[item] = typeof value === 'number' ? value : [...new Set(value)];
       }
     }
     this.#summaries = undefined;
