@@ -91,10 +91,7 @@ class Column {
     throw new InputError(`${this.column.name} has more than ${MOST} different values, too many to filter by`, {
       code: 'csv.value',
       place,
-      fix:
-        this.format.separator === undefined
-          ? 'leave it out of the attributes, or name the separator between values'
-          : 'leave it out of the attributes',
+      fix: this.doubt() ?? 'leave it out of the attributes, or name the separator between values',
     });
   }
 

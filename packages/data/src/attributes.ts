@@ -8,6 +8,7 @@ export type Attribute = TextAttribute | NumberAttribute;
 export interface TextAttribute {
   /** Name, as in the source. */
   readonly name: string;
+  /** Kind of its values. */
   readonly type: 'text';
   /** By dense item id, 0 (padding) included: the texts of the item, each once; of one without any, none. */
   readonly values: readonly (readonly string[])[];
@@ -17,6 +18,7 @@ export interface TextAttribute {
 export interface NumberAttribute {
   /** Name, as in the source. */
   readonly name: string;
+  /** Kind of its values. */
   readonly type: 'number';
   /** By dense item id, 0 (padding) included: a finite number, or null where the item has none. */
   readonly values: readonly (number | null)[];

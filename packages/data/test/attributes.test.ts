@@ -178,6 +178,11 @@ describe('attributes of csv', () => {
       { 'items.csv': `item,title,price\nx,X,7\ny,Y,\nz,Z,\n${rows}` },
     );
     expect(attributes![0]).toMatchObject({ type: 'number', values: [null, 7, null, null] });
+    const messy = `item,title,price\nx,X,7\ny,Y,\nz,Z,\n${rows}last,L,N/A\n`;
+    await expect(build({ attributes: ['price'] }, { 'items.csv': messy })).rejects.toThrow(
+      'too many to filter by; attribute price is text: 1 of 50012 values are no numbers, the first is "N/A" ' +
+        '(items.csv:50015); data.csv.missing: ["N/A"] takes it for none',
+    );
   });
 
   it('come with newer events where a file of titles lies beside them', async () => {
