@@ -21,6 +21,7 @@ export const errorCodes = {
   'data.other': 'A data set that is another than the one asked for, or the one the run was trained on.',
   'data.source': 'A source file with a line, field or value that cannot be read as its format says.',
   'data.empty': 'Filters or a split that leave no rows.',
+  'data.attribute': 'An attribute of items that the data do not have, or a filter or value that does not fit it.',
   'data.unknown-id': 'A user or item that the data set does not hold.',
 
   'csv.syntax': 'A CSV file with broken quotes, line ends, or a row that is longer or shorter than the header.',

@@ -1,5 +1,6 @@
 /** A data set in memory: dense ids, three splits as columns, and the positives that make up histories. */
 import { InputError } from '@crossgate/core';
+import type { Attribute } from './attributes';
 
 /** Name of a split. */
 export type SplitName = 'train' | 'valid' | 'test';
@@ -49,6 +50,11 @@ export interface DatasetParts {
   readonly users: readonly string[];
   /** Items by dense id; index 0 is padding. */
   readonly items: readonly Item[];
+  /**
+   * What is known of the items besides, which is no part of the hash. Null: the data were kept by a version that knew no
+   * attributes. Default: there are none.
+   */
+  readonly attributes?: readonly Attribute[] | null;
   /** The rows of each split. */
   readonly splits: Readonly<Record<SplitName, Split>>;
   /**
@@ -77,6 +83,8 @@ export class Dataset implements DatasetParts {
   readonly users: readonly string[];
   /** Items by dense id; index 0 is padding. */
   readonly items: readonly Item[];
+  /** What is known of the items besides; null: the data were kept by a version that knew no attributes. */
+  readonly attributes: readonly Attribute[] | null;
   /** The rows of each split. */
   readonly splits: Readonly<Record<SplitName, Split>>;
   /** [users.length + 1]: where the positives of each user begin in `positiveItem`; use {@link history}. */
@@ -94,6 +102,7 @@ export class Dataset implements DatasetParts {
     this.warnings = parts.warnings;
     this.users = parts.users;
     this.items = parts.items;
+    this.attributes = parts.attributes === undefined ? [] : parts.attributes;
     this.splits = parts.splits;
     this.positiveOffset = parts.positiveOffset;
     this.positiveItem = parts.positiveItem;

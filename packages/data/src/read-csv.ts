@@ -43,8 +43,8 @@ export interface CsvColumns {
 
 /** Config keys of a CSV file, for the advice of messages. */
 export interface CsvKeys {
-  /** The key that names a column, and what the column is for. */
-  readonly columns: Readonly<Record<string, { readonly key: string; readonly role: ColumnRole }>>;
+  /** The key that names a column, and what the column is for where its name can say so. */
+  readonly columns: Readonly<Record<string, { readonly key: string; readonly role?: ColumnRole }>>;
   /** The folder of keys, such as `data.csv`: `encoding`, `header` and `separator` lie in it. */
   readonly parent: string;
 }
@@ -210,7 +210,7 @@ function missingAdvice(missing: string, names: readonly string[], { columns, key
   const separator = separatorHint(names, keys);
   if (separator !== '') return there + separator;
   const known = keys?.columns[missing];
-  const found = known === undefined ? undefined : columnsFor(known.role, names)[0];
+  const found = known?.role === undefined ? undefined : columnsFor(known.role, names)[0];
   const advice = found === undefined || known === undefined ? '' : `; set ${known.key}: ${found}, which looks like it`;
   // A line of words may be a row as well.
   const isOpen = header === undefined && names.every((name) => columnRole(name) === undefined);

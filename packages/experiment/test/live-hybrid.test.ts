@@ -84,6 +84,24 @@ it.each(['ccf-sasrec', 'words', 'tallrec'])(
   },
 );
 
+it.each(['ccf-sasrec', 'tallrec'])('%s filters before CF picks, and ranks new items that pass', async (name) => {
+  const added = { id: 'new', title: 'A new film (2030)', attributes: { genres: ['Comedy'], year: 2030 } };
+  await using live = await openLiveRun(session, name, { items: [added] });
+  const comic = ['2', '4', '6', '8'];
+  const where = { genres: { any: ['Comedy'] } };
+  live.addItems(comic.map((id) => ({ id, title: live.item(id)!.title, attributes: { genres: ['Comedy'] } })));
+  const person = { history: ['1'] };
+  const idsOf = (list: Awaited<ReturnType<typeof live.recommend>>) => list.items.map(({ item }) => item);
+  const list = await live.recommend(person, { top: 9, candidates: 5, where });
+  expect(idsOf(list).sort()).toEqual([...comic, 'new']);
+  expect(list).toEqual(await live.recommend(person, { top: 9, among: [...comic, 'new'] }));
+  if (!live.parts.cf) return;
+  const picked = idsOf(await live.recommend(person, { top: 9, candidates: 2, where }));
+  const quick = idsOf(await live.recommend(person, { top: 9, effort: 'cf', where }));
+  expect([picked.length, [...quick].sort()]).toEqual([2, comic]);
+  expect(picked.sort()).toEqual(quick.slice(0, 2).sort());
+});
+
 it('ranks by CF as CF does alone, whatever a language model made of its vectors since', async () => {
   await using alone = await openLiveRun(session, 'mf');
   await using together = await openLiveRun(session, 'collm-mf');

@@ -154,7 +154,7 @@ it('takes new items, which can be scored, found and asked among', async () => {
   expect(one.body).toMatchObject({ item: 'n1', title: 'New & shiny', known: 'added' });
   expect(endpoints.item.answer.parse(one.body)).toEqual(one.body);
   const found = await get('/v1/items?query=shiny');
-  expect(found.body.items).toEqual([{ item: 'n1', title: 'New & shiny', known: 'added' }]);
+  expect(found.body.items).toEqual([{ item: 'n1', title: 'New & shiny', known: 'added', attributes: {} }]);
   expect(endpoints.items.answer.parse(found.body)).toEqual(found.body);
   const list = await post('/v1/recommend', { user: 'u1', among: ['n1', 'i5'] });
   expect(list.body.items).toHaveLength(2);

@@ -52,6 +52,7 @@ function csvLines(guess: Findings | undefined): string[] {
   const { separator = ',', encoding, header, timeFormat, decimal, missing, titles, unreadTimes } = guess ?? {};
   // Without a header a column is a number, and is written as one.
   const column = (name: string) => (header === false ? name : yaml(name));
+  const attributes = '    # attributes: [genre, price]   # other columns of that file, to filter lists by';
   const value = guess?.value ?? { kind: 'rating' as const, column: 'rating' };
   const timestamp = guess === undefined ? 'timestamp' : guess.timestamp;
   const format =
@@ -85,11 +86,13 @@ function csvLines(guess: Findings | undefined): string[] {
           '    # items: items.csv   # beside the events: item and title, for methods that read titles',
           '    # itemId: item',
           '    # title: title',
+          attributes,
         ]
       : [
           `    items: ${yaml(titles.items)}   # beside the events: titles, for methods that read them`,
           `    itemId: ${yaml(titles.itemId)}`,
           `    title: ${yaml(titles.title)}`,
+          attributes,
         ]),
   ];
 }

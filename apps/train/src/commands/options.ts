@@ -61,5 +61,8 @@ export const NEWER = {
     '--events <file>',
     "what users did since: the run's CSV grown, or a CSV with user, item, label (or rating) and timestamp",
   ],
-  items: ['--items <file>', 'titles of new items: a CSV with item and title'],
+  items: [
+    '--items <file>',
+    'new items: a CSV with item and title, and attributes of the run, which known items get too',
+  ],
 } as const;

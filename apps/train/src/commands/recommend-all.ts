@@ -5,7 +5,7 @@ import { recommendAll } from '@crossgate/experiment';
 import type { CommandContext } from '@crossgate/terminal';
 import { readCandidates } from '../candidates';
 import { sessionOf } from '../session';
-import type { RecommendOptions } from './recommend-parts';
+import { type RecommendOptions, whereOf } from './recommend-parts';
 
 /** @throws InputError unless one person, or all users and a file, are named */
 export function checkTarget(options: RecommendOptions): void {
@@ -30,6 +30,7 @@ export async function recommendToAll(context: CommandContext, run: string, optio
     ...{ top, set, out: resolve(context.io.cwd, out!), files: { events, items } },
     ...(rerank !== undefined && { rerank }),
     ...(file !== undefined && { candidates: (ids) => readCandidates(ids, resolve(context.io.cwd, file)) }),
+    ...(options.where && { where: (ids) => whereOf(options, ids)! }),
   });
   const { users, rows, popular, empty, seconds } = counts;
   const share = (count: number) => `${count} of ${users} users`;

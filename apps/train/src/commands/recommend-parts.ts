@@ -1,4 +1,5 @@
 /** What the ways to recommend share: options, and the list that is shown. */
+import { type AttributeType, parseWhere, type Where } from '@crossgate/data';
 import type { Basis } from '@crossgate/experiment';
 
 /** What `recommend` is asked for. */
@@ -9,6 +10,7 @@ export interface RecommendOptions {
   readonly out?: string;
   readonly top: number;
   readonly candidates?: string;
+  readonly where?: readonly string[];
   readonly rerank?: number;
   readonly events?: string;
   readonly items?: string;
@@ -27,8 +29,30 @@ export interface ShownList {
   readonly whyNone: () => string;
 }
 
+/** `--where`: flags, and what it does. */
+export const WHERE = [
+  '--where <condition>',
+  'only items with this attribute (repeatable): genres=Comedy, genres=Comedy,Drama (either), genres!=Horror, "price>=5"',
+] as const;
+
+/** What `--where` asks for, by the attributes of the run's items. @throws InputError as `parseWhere` */
+export function whereOf(
+  { where }: Pick<RecommendOptions, 'where'>,
+  { attributes }: { readonly attributes: readonly AttributeType[] | null },
+): Where | undefined {
+  return where && parseWhere(where, attributes, '--where');
+}
+
 /** Why a list is empty, in words. */
-export function wordsOfNone(who: string, likes: number, items: number, method: string, basis: Basis): string {
+export function wordsOfNone(
+  who: string,
+  likes: number,
+  items: number,
+  method: string,
+  basis: Basis,
+  where?: readonly string[],
+): string {
+  if (where) return `no item that passes --where is left to recommend to ${who}`;
   const others = '--candidates FILE ranks any items';
   if (likes === items) {
     return `${who} likes ${items === 1 ? 'the only item' : `all ${items} items`}, so there is nothing new to recommend; ${others}`;

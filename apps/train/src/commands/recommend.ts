@@ -2,6 +2,7 @@
 
 import { resolve } from 'node:path';
 import { textTable } from '@crossgate/core';
+import type { Where } from '@crossgate/data';
 import {
   type Basis,
   canBeLive,
@@ -20,13 +21,14 @@ import { methodOf } from './method-of';
 import { NEWER, parseCount, SET_FOR_RUN, YES } from './options';
 import { checkTarget, recommendToAll } from './recommend-all';
 import { recommendByScorer } from './recommend-by-scorer';
-import { type RecommendOptions, type ShownList, wordsOfNone } from './recommend-parts';
+import { type RecommendOptions, type ShownList, WHERE, whereOf, wordsOfNone } from './recommend-parts';
 
 export function registerRecommend(program: Command, host: Host): void {
   const command = host
     .add(program, 'recommend <run>', 'Find the best items for a person, or for every user, with a finished run', [
       'recommend runs/ccf-1 --user 36',
       'recommend runs/ccf-1 --user 36 --top 5 --candidates items.csv --json',
+      'recommend runs/mf-1 --user 36 --where genres=Comedy --where "year>=1990"',
       'recommend runs/mf-1 --user 36 --events grown.csv',
       'recommend runs/mf-1 --history 1193,661,914',
       'recommend runs/mf-1 --all-users --out lists.parquet',
@@ -38,6 +40,7 @@ export function registerRecommend(program: Command, host: Host): void {
     .option('--out <file>', `with --all-users: file to write, ${LIST_FORMATS.map((name) => `.${name}`).join(', ')}`)
     .option('--top <k>', 'how many items', parseCount, 10)
     .option('--candidates <file>', 'items to choose from: a CSV with the column item, or one id per line')
+    .option(...WHERE, collect)
     .option('--rerank <n>', 'how many items CF hands to the language model (default: 200)', parseCount)
     .option(...NEWER.events)
     .option(...NEWER.items)
@@ -47,6 +50,8 @@ export function registerRecommend(program: Command, host: Host): void {
       'after',
       '\nWithout --candidates, recommend ranks all items that the person has no positive with. CF methods leave out items' +
         '\nwithout train rows; in methods with both, CF picks what the language model ranks (--rerank).' +
+        '\n--where filters items before they are ranked, those of --candidates too, so that a list still has --top items.' +
+        '\nConditions all hold; values have commas between, and quotes around one with a comma. Numbers take =, >= and <=.' +
         '\nWith --json, "basis" says what a list goes by where it is not what the run learned of the user: "folded-in" is a' +
         '\nvector solved for on the run\'s items, "history" the person\'s items alone, and "popularity" the popular items of' +
         '\nwhoever nothing is known of; a score is then the number of users who like the item.' +
@@ -70,16 +75,19 @@ async function recommendLive(
   context: CommandContext,
   session: Session,
   run: string,
-  { user, history, top, candidates: file, rerank, events, items: titles, set = [] }: RecommendOptions,
+  options: RecommendOptions,
 ): Promise<ShownList> {
+  const { user, history, top, candidates: file, rerank, events, items: titles, set = [] } = options;
   const ids = history?.split(',').filter((id) => id !== '') ?? [];
   let among: readonly string[] | undefined;
+  let where: Where | undefined;
   await using live = await openLiveRun(session, run, {
     set,
     files: { events, items: titles },
     async check(known) {
       if (user !== undefined) known.requireUser(user, '--user');
       for (const id of ids) known.requireItem(id, '--history');
+      where = whereOf(options, known);
       if (file !== undefined) among = await readCandidates(known, resolve(context.io.cwd, file));
     },
   });
@@ -89,12 +97,13 @@ async function recommendLive(
     top,
     ...(rerank !== undefined && { candidates: rerank }),
     ...(among && { among }),
+    ...(where && { where }),
     signal: context.io.signal,
     onProgress: (done) => task.update(done),
   });
   task.finish();
   const found = items.map(({ item, score }) => ({ item, title: live.item(item)!.title, score }));
-  return { asked, items: found, basis, method: live.method, whyNone: () => whyNone(live, asked, basis) };
+  return { asked, items: found, basis, method: live.method, whyNone: () => whyNone(live, asked, basis, options.where) };
 }
 
 /** Prints a list, and in warnings what is special about it. */
@@ -121,10 +130,15 @@ async function show(context: CommandContext, { asked, items, basis, method, whyN
 const nameOf = (asked: ShownList['asked']): string => ('user' in asked ? `user ${asked.user}` : 'this person');
 
 /** Why a list of new items is empty. */
-function whyNone(live: LiveRun, asked: Person & ShownList['asked'], basis: Basis): string {
+function whyNone(
+  live: LiveRun,
+  asked: Person & ShownList['asked'],
+  basis: Basis,
+  where: readonly string[] | undefined,
+): string {
   const likes =
     'user' in asked
       ? live.user(asked.user)!.events.flatMap(({ item, label }) => (label === 1 ? [item] : []))
       : asked.history;
-  return wordsOfNone(nameOf(asked), new Set(likes).size, live.items().length, live.method, basis);
+  return wordsOfNone(nameOf(asked), new Set(likes).size, live.items().length, live.method, basis, where);
 }

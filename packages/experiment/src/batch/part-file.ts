@@ -157,7 +157,8 @@ async function requireSame(path: string, manifest: PartManifest): Promise<void> 
       fix: 'move it away, or name another --out',
     });
   }
-  const key = Object.keys(manifest).find((name) => begun[name] !== manifest[name]);
+  // An earlier version may have begun it, with fewer options.
+  const key = Object.keys(manifest).find((name) => (begun[name] ?? null) !== manifest[name]);
   if (key === undefined) return;
   const values = [begun[key], manifest[key]].map((value) => value ?? 'none');
   // A digest says nothing to a reader.

@@ -1,6 +1,7 @@
 /** The best items of every user, by a finished run, into one file. */
 import { createHash } from 'node:crypto';
 import { InputError, InterruptedError, throwIfInterrupted } from '@crossgate/core';
+import { checkWhere, orderedWhere, type Where } from '@crossgate/data';
 import { kindOf, writeAtomic } from '@crossgate/files';
 import type { ExperimentConfig } from '../config/schema';
 import type { LiveData } from '../live/live-data';
@@ -10,7 +11,7 @@ import { gatherData, type LiveIds, refuseNewer } from '../live/open-live-run';
 import { openRunFiles, type RunFiles } from '../open-run';
 import type { Session } from '../session';
 import { formatLists, formatOf, LIST_FORMATS, type StoredList, type UserList } from './list-formats';
-import { asksEndpoint, candidateCount, type ListerOptions, openLister } from './open-lister';
+import { asksEndpoint, candidateCounter, type ListerOptions, openLister } from './open-lister';
 import { PartFile } from './part-file';
 import { runDigest } from './run-digest';
 
@@ -28,6 +29,8 @@ export interface RecommendAllOptions {
   readonly rerank?: number;
   /** Gives the ids of the only items to choose from; default: all that a user has no positive with. */
   readonly candidates?: (ids: LiveIds) => Promise<readonly string[]>;
+  /** Gives what the attributes of the items must be; default: anything. */
+  readonly where?: (ids: LiveIds) => Where;
 }
 
 /** What was written. */
@@ -71,12 +74,15 @@ export async function recommendAll(
   refuseNewer(config.method, { ...newerFiles, rerank });
   const { data, newer } = await gatherData(session, files, { files: newerFiles });
   const among = await options.candidates?.(data);
+  const where = options.where?.(data);
+  if (where) checkWhere(data.attributes, where);
   const users = data.userCount;
   const part = await PartFile.open(out, {
     run: await runDigest(files.path),
     top,
     rerank: rerank ?? null,
     candidates: among ? digest(among) : null,
+    where: where ? JSON.stringify(orderedWhere(where)) : null,
     // By what was taken of the files: titles may stand in one beside the events.
     'file of events': newer.events.length > 0 ? digest(newer.events) : null,
     'file of items': newer.items.length > 0 ? digest(newer.items) : null,
@@ -91,7 +97,7 @@ export async function recommendAll(
       });
     }
     if (part.lines > 0) session.log.info(`continuing after ${part.lines} of ${users} users`);
-    if (part.lines < users) await fill(session, files, data, part, { top, rerank, among });
+    if (part.lines < users) await fill(session, files, data, part, { top, rerank, among, where });
     const counts = { users: 0, rows: 0, popular: 0, empty: 0 };
     await writeAtomic(out, formatLists(format, data, listsOf(part, data, counts, session.signal)));
     await part.remove();
@@ -118,7 +124,7 @@ async function fill(
   const { log, progress, signal } = session;
   const left = Array.from({ length: data.userCount - part.lines }, (_, n) => part.lines + 1 + n);
   const isPaid = asksEndpoint(files.config.method);
-  if (isPaid) await confirmCalls(session, files.config, data, left, options.among);
+  if (isPaid) await confirmCalls(session, files.config, data, left, options);
   // Agreed to as a whole: nobody is asked again for the first user.
   const lent: Session = isPaid ? { ...session, confirm: async () => {} } : session;
   const lister = await openLister(lent, files, data, options);
@@ -157,9 +163,10 @@ async function confirmCalls(
   { api: { model, baseUrl } }: ExperimentConfig,
   data: LiveData,
   users: readonly number[],
-  among: readonly string[] | undefined,
+  options: ListerOptions,
 ): Promise<void> {
-  const calls = users.reduce((sum, user) => sum + candidateCount(data, user, among), 0);
+  const count = candidateCounter(data, options);
+  const calls = users.reduce((sum, user) => sum + count(user), 0);
   await session.confirm(
     `${calls.toLocaleString('en-US')} calls of ${model} at ${baseUrl} for ${users.length} users, less those that are ` +
       'answered already',

@@ -10,7 +10,7 @@ import { knownUsers } from './known-users';
 import { cfOptions, checkCfSizes } from './parameter-sizes';
 import { memoryBeside } from './run-memory';
 import type { Runner, RunnerContext } from './runner';
-import { bestOf, newItems, type Pairs, pairsOf, popularItems, type Scorer } from './scorer';
+import { bestOf, itemsInQuestion, type Pairs, pairsOf, popularItems, type Scorer } from './scorer';
 import { checkSelection, type Selection } from './selection';
 
 /** The runner that trains one model and scores by it. */
@@ -118,9 +118,11 @@ function cfScorer({ dataset, config }: RunnerContext, { model, details }: Prepar
   };
   return {
     scorePairs,
-    async best(user, { count, candidates }) {
-      if (!knows(user)) return popularItems(dataset, user, { count, candidates });
-      const items = candidates ?? newItems(dataset, user).filter((item) => model.itemSeen[item] === 1);
+    async best(user, options) {
+      const { count, candidates } = options;
+      if (!knows(user)) return popularItems(dataset, user, options);
+      const isRanked = (item: number) => candidates !== null || model.itemSeen[item] === 1;
+      const items = itemsInQuestion(dataset, user, options).filter(isRanked);
       return bestOf(items, await scorePairs(pairsOf(user, items)), count);
     },
   };

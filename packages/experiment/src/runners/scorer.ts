@@ -22,6 +22,8 @@ export interface BestOptions {
   readonly count: number;
   /** Dense ids, distinct; null: all items that the user has no positive with. */
   readonly candidates: Int32Array | null;
+  /** Whether an item may be given, by dense id, of the candidates too. Default: all may. */
+  readonly passes?: ((item: number) => boolean) | undefined;
   /** Called as candidates are scored by a language model, with those done and all; other methods do not call it. */
   readonly onProgress?: (done: number, total: number) => void;
 }
@@ -64,10 +66,16 @@ export function historyOfPair(dataset: Dataset, { user, place }: Pairs, index: n
   return at ? dataset.history(at.split, at.row) : dataset.positives(user[index]!);
 }
 
-/** All items that a user has no positive with. */
-export function newItems(dataset: Dataset, user: number): Int32Array {
+/** The items to choose from: the candidates, or all items that the user has no positive with. */
+export function itemsInQuestion(
+  dataset: Dataset,
+  user: number,
+  { candidates, passes = () => true }: Pick<BestOptions, 'candidates' | 'passes'>,
+): Int32Array {
+  if (candidates) return candidates.filter(passes);
   const known = new Set(dataset.positives(user));
-  return Int32Array.from({ length: dataset.itemCount }, (_, i) => i + 1).filter((item) => !known.has(item));
+  const all = Int32Array.from({ length: dataset.itemCount }, (_, i) => i + 1);
+  return all.filter((item) => !known.has(item) && passes(item));
 }
 
 /** The first `count` items by the logit of a model; ties keep their order. */
@@ -93,12 +101,12 @@ export function bestOf(items: Int32Array, { logit, score }: Scores, count: numbe
 const popularities = new WeakMap<Dataset, Int32Array>();
 
 /** The items that most users like, of those asked for, for a user of whom nothing is known. */
-export function popularItems(dataset: Dataset, user: number, { count, candidates }: BestOptions): BestItems {
+export function popularItems(dataset: Dataset, user: number, options: BestOptions): BestItems {
   const liked = popularities.get(dataset) ?? itemPopularity(dataset);
   popularities.set(dataset, liked);
-  const items = candidates ?? newItems(dataset, user).filter((item) => liked[item]! > 0);
+  const items = itemsInQuestion(dataset, user, options).filter((item) => options.candidates || liked[item]! > 0);
   const score = Float64Array.from(items, (item) => liked[item]!);
-  return { ...bestOf(items, { logit: score, score }, count), basis: 'popularity' };
+  return { ...bestOf(items, { logit: score, score }, options.count), basis: 'popularity' };
 }
 
 /** Pairs of one user with items, none of them as a row. */

@@ -82,6 +82,12 @@ export const data = z.strictObject({
       ),
       itemId: optional(column).describe('Column of items in the file of titles; null: item'),
       title: optional(column).describe('Column of titles; null: title'),
+      attributes: optional(z.array(column).max(64)).describe(
+        'Columns of the file of titles that are attributes of items, to filter by: numbers where every value is one, else texts; null: none',
+      ),
+      attributeSeparator: optional(word).describe(
+        'Between several values in a cell of an attribute, such as "|"; null: a cell holds one value',
+      ),
     })
     .prefault({})
     .describe('Files and columns of the data set csv'),
