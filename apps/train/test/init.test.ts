@@ -177,6 +177,27 @@ describe('init', () => {
     expect(splits.train.rows + splits.valid.rows + splits.test.rows).toBe(60);
   });
 
+  it('finds items and titles in items.csv by what its columns hold, and trains without a file that cannot be read', async () => {
+    const events = Array.from({ length: 60 }, (_, row) => `c${row % 6},${(row * 7) % 9},${(row % 5) + 1}`);
+    const items = Array.from({ length: 9 }, (_, row) => `${row % 3},x,Thing ${row},${row}`);
+    const files = (shop: string) => ({ [`${shop}/e.csv`]: `customer,sku,stars\n${events.join('\n')}\n` });
+    const cwd = await folderWith({
+      ...files('a'),
+      'a/items.csv': `shelf,kind,label,code\n${items.join('\n')}\n`,
+      ...files('b'),
+      'b/items.csv': 'sku,name\n1,One\n',
+    });
+    for (const shop of ['a', 'b']) {
+      const { code, stderr } = await runCli(['init', '--csv', `${shop}/e.csv`, '--out', `${shop}.yaml`], { cwd });
+      expect(code, stderr).toBe(0);
+      const trained = await runCli(['train', `${shop}.yaml`, '--set', 'method=mean', '--json'], { cwd });
+      expect(trained.code, trained.stderr).toBe(0);
+    }
+    const csvOf = async (config: string) => (await loadConfig(config, { cwd })).data.csv;
+    expect(await csvOf('a.yaml')).toMatchObject({ items: 'items.csv', itemId: 'code', title: 'label' });
+    expect(await csvOf('b.yaml')).toMatchObject({ items: false, itemId: null, title: null });
+  });
+
   it('names files of titles that cannot be used', async () => {
     const events = 'user,item,rating\na,p,1\na,q,5\n';
     const notesOf = async (items: Record<string, string>) => {
@@ -189,14 +210,14 @@ describe('init', () => {
       /movies\.csv may hold titles, but 1 of 2 items have no title in it, such as "q": not used \(data\.csv\.items/,
     );
     expect(await notesOf({ 'items.csv': 'item,title\np,P\nq,\n' })).toMatch(
-      /items\.csv lies beside and will be refused: line 3 has no title/,
+      /items\.csv lies beside, but line 3 has no title: data\.csv\.items: false/,
     );
     expect(await notesOf({ 'items.csv': 'x,y\np,P\n' })).toMatch(
-      /items\.csv lies beside and will be read, but no columns/,
+      /items\.csv lies beside, but no columns of item and title are seen in it \(x, y\)/,
     );
     expect(await notesOf({ 'items.csv': 'p,P\nq,Q\n' })).toMatch(/if that line is a row, add a line with the names/);
     expect(await notesOf({ 'items.csv': 'item;title\np;P\nq;Q\n' })).toMatch(
-      /items\.csv lies beside and will be refused: ";" parts its fields, not "," as in e\.csv/,
+      /items\.csv lies beside, but ";" parts its fields, not "," as in e\.csv/,
     );
     expect(await notesOf({ 'movies.csv': 'item\ttitle\np\tP\nq\tQ\n' })).toMatch(/may hold titles, but "\\t" parts/);
     expect(await notesOf({ 'movies.csv': 'item,title\np ,P\nq,"Q\n' })).toMatch(

@@ -51,7 +51,7 @@ function columnsOf(options: DatasetOptions) {
   return {
     implicit,
     interactions: csv.interactions ?? defaultFile,
-    items: csv.items ?? defaultItems,
+    items: csv.items === false ? (false as const) : (csv.items ?? defaultItems),
     separator,
     user: String(csv.user ?? 'user'),
     item: String(csv.item ?? 'item'),
@@ -106,18 +106,18 @@ function keysOf(columns: ReturnType<typeof columnsOf>, of: 'events' | 'titles'):
 /** Titles by item id; undefined where there is no file of them. */
 async function readTitles(source: SourceFolder, columns: ReturnType<typeof columnsOf>, required: boolean) {
   const titles = new Map<string, string>();
-  if (!required && !(await source.has(columns.items))) return undefined;
-  const { separator, encoding, header } = columns;
+  const { items, separator, encoding, header } = columns;
+  if (items === false || (!required && !(await source.has(items)))) return undefined;
   // Without a header in the events, the file of titles has none either if its columns are numbers.
   const isNumbered = header === false && /^\d+$/.test(columns.itemId) && /^\d+$/.test(columns.title);
   const format = {
-    ...{ name: columns.items, columns: [columns.itemId, columns.title], separator, encoding },
+    ...{ name: items, columns: [columns.itemId, columns.title], separator, encoding },
     header: header === false && !isNumbered ? undefined : header,
     keys: keysOf(columns, 'titles'),
   };
-  for await (const rows of readCsv(await source.open(columns.items), format)) {
+  for await (const rows of readCsv(await source.open(items), format)) {
     for (const { line, values } of rows) {
-      const place = `${columns.items}:${line}`;
+      const place = `${items}:${line}`;
       const [idText, titleText] = values as [string, string];
       const id = readId(idText, columns.itemId, place);
       const title = titleText.trim();
@@ -242,7 +242,7 @@ export async function readCsvEvents(
           place,
           fix:
             other === undefined
-              ? `add its title there, or leave out ${columns.items} if you need no titles`
+              ? `add its title there, or read no titles (data.csv.items: false)`
               : `${excerpt(other)} is, but ${spaced === undefined ? 'ids are compared letter by letter' : 'white space is part of an id'}: write it alike in both files`,
         });
       }
@@ -275,7 +275,8 @@ export async function readCsvEvents(
     columns.timestamp === false || names.includes(columns.timestamp) ? [] : columnsFor('timestamp', names);
   if (unread !== undefined)
     warnings.push(`column ${unread} is not read; data.csv.timestamp: ${unread} takes it for times`);
-  if (titles === undefined) warnings.push(`no ${columns.items}: the ids stand for the titles`);
+  if (titles === undefined && columns.items !== false)
+    warnings.push(`no ${columns.items}: the ids stand for the titles`);
   warnings.push(...idRemarks('user', events.userIds), ...idRemarks('item', events.itemIds));
   return { events, titles, warnings };
 }

@@ -15,7 +15,8 @@ import type { ToldColumns } from '../open-columns';
 
 /** What a config is made of: the columns, and the titles if there are some. */
 interface Findings extends GuessedColumns {
-  readonly titles: FoundTitles | undefined;
+  /** False: `items.csv` lies beside, and cannot be read. */
+  readonly titles: FoundTitles | false | undefined;
 }
 
 /** A value as YAML writes it. */
@@ -80,7 +81,10 @@ function csvLines(guess: Findings | undefined): string[] {
         ]
       : [`    timestamp: ${column(timestamp)}${timeFormat === undefined ? `   # ${format}` : ''}`]),
     ...(timestamp === null || timeFormat === undefined ? [] : [`    timeFormat: ${yaml(timeFormat)}   # ${format}`]),
-    ...(titles === undefined
+    ...(titles === false
+      ? ['    items: false   # items.csv beside the events is not read: see the warning of init']
+      : []),
+    ...(!titles
       ? [
           '    # items: items.csv   # beside the events: item and title, for methods that read titles',
           '    # itemId: item',
@@ -181,7 +185,7 @@ function describeFindings(guess: Findings): string {
   const kind = value.kind === 'implicit' ? 'every row a positive' : `${value.kind} ${value.column}`;
   const format = timeFormat === undefined ? '' : ` (${timeFormat})`;
   const times = timestamp === null ? 'no times' : `times ${timestamp}${format}`;
-  const named = titles === undefined ? '' : `, titles ${titles.title} of ${titles.items}`;
+  const named = !titles ? '' : `, titles ${titles.title} of ${titles.items}`;
   return `user ${guess.user}, item ${guess.item}, ${kind}, ${times}${named}; check them`;
 }
 
@@ -241,9 +245,10 @@ export function registerInit(program: Command, host: Host): void {
     const { notes = [], threshold: _, unreadTimes: __, canSplit: ___, titles, ...columns } = guess ?? {};
     for (const note of notes) context.log.warn(note);
     const remarks = notes.length === 0 ? {} : { notes };
-    await context.emit({ config: out, ...columns, ...titles, ...remarks }, () => {
-      const found = guess === undefined ? 'name your file and columns in it' : describeFindings(guess);
-      return `wrote ${out} (${found}), then: crossgate train ${out}`;
+    const found = titles === false ? { items: false } : titles;
+    await context.emit({ config: out, ...columns, ...found, ...remarks }, () => {
+      const words = guess === undefined ? 'name your file and columns in it' : describeFindings(guess);
+      return `wrote ${out} (${words}), then: crossgate train ${out}`;
     });
   });
 }
