@@ -9,6 +9,7 @@ export interface ListAsk {
   readonly candidates: number;
   readonly among: readonly string[] | undefined;
   readonly exclude: readonly string[];
+  readonly repeats: 'exclude' | 'allow';
 }
 
 /** Scores that are asked for. Those for one person share a call. */
@@ -60,12 +61,13 @@ export function tasksOf(run: LiveRun): Tasks {
     list: {
       ...shared,
       name: 'list',
-      key: ({ person, candidates, among, exclude }) => JSON.stringify([person, candidates, among ?? null, exclude]),
+      key: ({ person, candidates, among, exclude, repeats }) =>
+        JSON.stringify([person, candidates, among ?? null, exclude, repeats]),
       async compute(asks, effort, signal) {
-        const { person, candidates, among, exclude } = asks[0]!;
+        const { person, candidates, among, exclude, repeats } = asks[0]!;
         const top = Math.max(...asks.map((ask) => ask.top));
         const list = await run.recommend(person, {
-          ...{ top, candidates, exclude, signal, effort: effortOf(run, effort) },
+          ...{ top, candidates, exclude, repeats, signal, effort: effortOf(run, effort) },
           ...(among && { among }),
         });
         return asks.map((ask) => ({ ...list, items: list.items.slice(0, ask.top) }));

@@ -24,11 +24,12 @@ export function checkTarget(options: RecommendOptions): void {
 
 /** Writes a list for every user of the run's data and of newer events. */
 export async function recommendToAll(context: CommandContext, run: string, options: RecommendOptions): Promise<void> {
-  const { out, top, set = [], candidates: file, events, items, rerank, yes = false } = options;
+  const { out, top, set = [], candidates: file, events, items, rerank, repeats, yes = false } = options;
   await using session = sessionOf(context, yes);
   const { method, ...counts } = await recommendAll(session, run, {
     ...{ top, set, out: resolve(context.io.cwd, out!), files: { events, items } },
     ...(rerank !== undefined && { rerank }),
+    ...(repeats !== undefined && { repeats }),
     ...(file !== undefined && { candidates: (ids) => readCandidates(ids, resolve(context.io.cwd, file)) }),
   });
   const { users, rows, popular, empty, seconds } = counts;

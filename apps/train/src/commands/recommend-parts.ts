@@ -1,4 +1,5 @@
 /** What the ways to recommend share: options, and the list that is shown. */
+import type { RepeatRule } from '@crossgate/eval';
 import type { Basis } from '@crossgate/experiment';
 
 /** What `recommend` is asked for. */
@@ -10,6 +11,7 @@ export interface RecommendOptions {
   readonly top: number;
   readonly candidates?: string;
   readonly rerank?: number;
+  readonly repeats?: RepeatRule;
   readonly events?: string;
   readonly items?: string;
   readonly set?: readonly string[];
@@ -28,12 +30,12 @@ export interface ShownList {
 }
 
 /** Why a list is empty, in words. */
-export function wordsOfNone(who: string, likes: number, items: number, method: string, basis: Basis): string {
-  const others = '--candidates FILE ranks any items';
-  if (likes === items) {
-    return `${who} likes ${items === 1 ? 'the only item' : `all ${items} items`}, so there is nothing new to recommend; ${others}`;
+export function wordsOfNone(who: string, known: number, items: number, method: string, basis: Basis): string {
+  const others = '--repeats allow ranks known items too, and --candidates FILE any';
+  if (known === items) {
+    return `${who} knows ${items === 1 ? 'the only item' : `all ${items} items`}, so there is nothing new to recommend; ${others}`;
   }
-  const left = `the items that ${who} does not like yet`;
+  const left = `the items that ${who} does not know yet`;
   return basis === 'popularity'
     ? `nothing is known of ${who} that ${method} could go by, and nobody likes any of ${left}; ${others}`
     : `none of ${left} has train rows, so ${method} cannot rank them; ${others}`;

@@ -2,6 +2,7 @@
 
 import { resolve } from 'node:path';
 import { textTable } from '@crossgate/core';
+import { type RepeatRule, repeatRules } from '@crossgate/eval';
 import {
   type Basis,
   canBeLive,
@@ -13,7 +14,7 @@ import {
 } from '@crossgate/experiment';
 import type { CommandContext, Host } from '@crossgate/terminal';
 import { collect } from '@crossgate/terminal';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { readCandidates } from '../candidates';
 import { sessionOf } from '../session';
 import { methodOf } from './method-of';
@@ -39,14 +40,20 @@ export function registerRecommend(program: Command, host: Host): void {
     .option('--top <k>', 'how many items', parseCount, 10)
     .option('--candidates <file>', 'items to choose from: a CSV with the column item, or one id per line')
     .option('--rerank <n>', 'how many items CF hands to the language model (default: 200)', parseCount)
+    .addOption(
+      new Option('--repeats <rule>', 'whether items that the person has events with may be in the list')
+        .choices(repeatRules)
+        .default('exclude' satisfies RepeatRule),
+    )
     .option(...NEWER.events)
     .option(...NEWER.items)
     .option(...SET_FOR_RUN, collect)
     .option(...YES)
     .addHelpText(
       'after',
-      '\nWithout --candidates, recommend ranks all items that the person has no positive with. CF methods leave out items' +
-        '\nwithout train rows; in methods with both, CF picks what the language model ranks (--rerank).' +
+      '\nWithout --candidates, recommend ranks all items that the person has no event with, neither a like nor a' +
+        '\ndislike; --repeats allow ranks these too. CF methods leave out items without train rows;' +
+        '\nin methods with both, CF picks what the language model ranks (--rerank).' +
         '\nWith --json, "basis" says what a list goes by where it is not what the run learned of the user: "folded-in" is a' +
         '\nvector solved for on the run\'s items, "history" the person\'s items alone, and "popularity" the popular items of' +
         '\nwhoever nothing is known of; a score is then the number of users who like the item.' +
@@ -70,7 +77,7 @@ async function recommendLive(
   context: CommandContext,
   session: Session,
   run: string,
-  { user, history, top, candidates: file, rerank, events, items: titles, set = [] }: RecommendOptions,
+  { user, history, top, candidates: file, rerank, repeats, events, items: titles, set = [] }: RecommendOptions,
 ): Promise<ShownList> {
   const ids = history?.split(',').filter((id) => id !== '') ?? [];
   let among: readonly string[] | undefined;
@@ -88,6 +95,7 @@ async function recommendLive(
   const { items, basis } = await live.recommend(asked, {
     top,
     ...(rerank !== undefined && { candidates: rerank }),
+    ...(repeats !== undefined && { repeats }),
     ...(among && { among }),
     signal: context.io.signal,
     onProgress: (done) => task.update(done),
@@ -122,9 +130,6 @@ const nameOf = (asked: ShownList['asked']): string => ('user' in asked ? `user $
 
 /** Why a list of new items is empty. */
 function whyNone(live: LiveRun, asked: Person & ShownList['asked'], basis: Basis): string {
-  const likes =
-    'user' in asked
-      ? live.user(asked.user)!.events.flatMap(({ item, label }) => (label === 1 ? [item] : []))
-      : asked.history;
-  return wordsOfNone(nameOf(asked), new Set(likes).size, live.items().length, live.method, basis);
+  const known = 'user' in asked ? live.user(asked.user)!.events.map(({ item }) => item) : asked.history;
+  return wordsOfNone(nameOf(asked), new Set(known).size, live.items().length, live.method, basis);
 }

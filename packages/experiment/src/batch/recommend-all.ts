@@ -1,6 +1,7 @@
 /** The best items of every user, by a finished run, into one file. */
 import { createHash } from 'node:crypto';
 import { InputError, InterruptedError, throwIfInterrupted } from '@crossgate/core';
+import type { RepeatRule } from '@crossgate/eval';
 import { kindOf, writeAtomic } from '@crossgate/files';
 import type { ExperimentConfig } from '../config/schema';
 import type { LiveData } from '../live/live-data';
@@ -26,8 +27,10 @@ export interface RecommendAllOptions {
   readonly files?: NewerFiles;
   /** How many items CF hands to the language model; runs without both ignore it. Default: 200. */
   readonly rerank?: number;
-  /** Gives the ids of the only items to choose from; default: all that a user has no positive with. */
+  /** Gives the ids of the only items to choose from; default: all that a user has no event with. */
   readonly candidates?: (ids: LiveIds) => Promise<readonly string[]>;
+  /** Whether items that a user has events with, likes and dislikes, may be in the list. Default: `exclude`. */
+  readonly repeats?: RepeatRule;
 }
 
 /** What was written. */
@@ -62,7 +65,7 @@ export async function recommendAll(
   options: RecommendAllOptions,
 ): Promise<RecommendAllCounts> {
   const started = performance.now();
-  const { out, top, rerank, files: newerFiles = {}, set = [] } = options;
+  const { out, top, rerank, repeats = 'exclude', files: newerFiles = {}, set = [] } = options;
   const format = formatOf(out, LIST_FORMATS);
   if ((await kindOf(out)) === 'folder')
     throw new InputError(`${out}: is a folder`, { code: 'file.kind', place: '--out', fix: 'name a file' });
@@ -76,6 +79,7 @@ export async function recommendAll(
     run: await runDigest(files.path),
     top,
     rerank: rerank ?? null,
+    repeats,
     candidates: among ? digest(among) : null,
     // By what was taken of the files: titles may stand in one beside the events.
     'file of events': newer.events.length > 0 ? digest(newer.events) : null,
@@ -91,7 +95,7 @@ export async function recommendAll(
       });
     }
     if (part.lines > 0) session.log.info(`continuing after ${part.lines} of ${users} users`);
-    if (part.lines < users) await fill(session, files, data, part, { top, rerank, among });
+    if (part.lines < users) await fill(session, files, data, part, { top, rerank, among, repeats });
     const counts = { users: 0, rows: 0, popular: 0, empty: 0 };
     await writeAtomic(out, formatLists(format, data, listsOf(part, data, counts, session.signal)));
     await part.remove();
@@ -118,7 +122,7 @@ async function fill(
   const { log, progress, signal } = session;
   const left = Array.from({ length: data.userCount - part.lines }, (_, n) => part.lines + 1 + n);
   const isPaid = asksEndpoint(files.config.method);
-  if (isPaid) await confirmCalls(session, files.config, data, left, options.among);
+  if (isPaid) await confirmCalls(session, files.config, data, left, options);
   // Agreed to as a whole: nobody is asked again for the first user.
   const lent: Session = isPaid ? { ...session, confirm: async () => {} } : session;
   const lister = await openLister(lent, files, data, options);
@@ -157,9 +161,9 @@ async function confirmCalls(
   { api: { model, baseUrl } }: ExperimentConfig,
   data: LiveData,
   users: readonly number[],
-  among: readonly string[] | undefined,
+  options: ListerOptions,
 ): Promise<void> {
-  const calls = users.reduce((sum, user) => sum + candidateCount(data, user, among), 0);
+  const calls = users.reduce((sum, user) => sum + candidateCount(data, user, options), 0);
   await session.confirm(
     `${calls.toLocaleString('en-US')} calls of ${model} at ${baseUrl} for ${users.length} users, less those that are ` +
       'answered already',

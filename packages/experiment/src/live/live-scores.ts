@@ -280,14 +280,14 @@ export class OpenLiveRun implements LiveRun {
   }
 
   /** Dense ids of the items to choose from, ascending unless they are given. */
-  #candidates({ likes }: Reader, { among, exclude = [] }: LiveListOptions): Int32Array {
+  #candidates({ events }: Reader, { among, exclude = [], repeats = 'exclude' }: LiveListOptions): Int32Array {
     const { data } = this.#parts;
     const out = new Set(exclude.map((id) => data.requireItem(id, 'exclude')));
     if (among) {
       const items = new Set(among.map((id) => data.requireItem(id, 'among')));
       return Int32Array.from(items).filter((item) => !out.has(item));
     }
-    for (const item of likes) out.add(item);
+    if (repeats === 'exclude') for (const { item } of events) out.add(item);
     const items = new Int32Array(data.itemCount);
     let count = 0;
     for (let item = 1; item <= data.itemCount; item++) if (!out.has(item)) items[count++] = item;

@@ -1,6 +1,7 @@
 /** What a finished run can do besides its splits: score any pairs, and find the best items of a user. */
 import { itemPopularity } from '@crossgate/cf';
 import type { Dataset, RowPlace } from '@crossgate/data';
+import type { RepeatRule } from '@crossgate/eval';
 import type { Scores } from '../predictions';
 
 /** Users and items by dense id. */
@@ -20,8 +21,10 @@ export interface Pairs {
 export interface BestOptions {
   /** The most items to give, at least 1. */
   readonly count: number;
-  /** Dense ids, distinct; null: all items that the user has no positive with. */
+  /** Dense ids, distinct; null: all items that the user has no row with, or with `repeats` all. */
   readonly candidates: Int32Array | null;
+  /** Whether items that the user knows already may be in the list. Default: `exclude`. */
+  readonly repeats?: RepeatRule;
   /** Called as candidates are scored by a language model, with those done and all; other methods do not call it. */
   readonly onProgress?: (done: number, total: number) => void;
 }
@@ -64,9 +67,10 @@ export function historyOfPair(dataset: Dataset, { user, place }: Pairs, index: n
   return at ? dataset.history(at.split, at.row) : dataset.positives(user[index]!);
 }
 
-/** All items that a user has no positive with. */
-export function newItems(dataset: Dataset, user: number): Int32Array {
-  const known = new Set(dataset.positives(user));
+/** The items to choose from: those asked for, or all that a user has no row with, or all. */
+export function openItems(dataset: Dataset, user: number, { candidates, repeats }: BestOptions): Int32Array {
+  if (candidates !== null) return candidates;
+  const known = new Set(repeats === 'allow' ? [] : dataset.knownItems(user));
   return Int32Array.from({ length: dataset.itemCount }, (_, i) => i + 1).filter((item) => !known.has(item));
 }
 
@@ -93,12 +97,13 @@ export function bestOf(items: Int32Array, { logit, score }: Scores, count: numbe
 const popularities = new WeakMap<Dataset, Int32Array>();
 
 /** The items that most users like, of those asked for, for a user of whom nothing is known. */
-export function popularItems(dataset: Dataset, user: number, { count, candidates }: BestOptions): BestItems {
+export function popularItems(dataset: Dataset, user: number, options: BestOptions): BestItems {
   const liked = popularities.get(dataset) ?? itemPopularity(dataset);
   popularities.set(dataset, liked);
-  const items = candidates ?? newItems(dataset, user).filter((item) => liked[item]! > 0);
+  const open = openItems(dataset, user, options);
+  const items = options.candidates === null ? open.filter((item) => liked[item]! > 0) : open;
   const score = Float64Array.from(items, (item) => liked[item]!);
-  return { ...bestOf(items, { logit: score, score }, count), basis: 'popularity' };
+  return { ...bestOf(items, { logit: score, score }, options.count), basis: 'popularity' };
 }
 
 /** Pairs of one user with items, none of them as a row. */
