@@ -64,7 +64,8 @@ for (const name of wanted) {
       },
     });
     const { user, system } = process.cpuUsage(before);
-    const scored = kind === 'implicit' ? await ndcg('test') : auc(test.label, await model.scorePairs(test.user, test.item));
+    const scored =
+      kind === 'implicit' ? await ndcg('test') : auc(test.label, await model.scorePairs(test.user, test.item));
     trainer.release();
     model.release();
     const round = (/** @type {number | null} */ value) => value && Number(value.toFixed(4));

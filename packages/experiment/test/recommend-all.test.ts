@@ -94,6 +94,15 @@ describe('recommendAll', () => {
     expect(found).toEqual(rows);
   });
 
+  it('makes CSV safe for spreadsheets where it is asked to: texts, not numbers', async () => {
+    await write('lists.csv', { top: 11, repeats: 'allow' });
+    const plain = await readFile(join(cwd, 'lists.csv'), 'utf8');
+    await write('lists.csv', { top: 11, repeats: 'allow', safeCsv: true });
+    const safe = await readFile(join(cwd, 'lists.csv'), 'utf8');
+    expect(plain).toContain(',=1+1,');
+    expect(safe).toBe(plain.replaceAll(',=1+1,', ",'=1+1,"));
+  });
+
   it('gives known items where repeats are allowed, and does not go on with lists of the other kind', async () => {
     await write('lists.jsonl', { top: 99 });
     const fresh = await jsonLines('lists.jsonl');

@@ -8,6 +8,7 @@ export interface RecommendOptions {
   readonly history?: string;
   readonly allUsers?: boolean;
   readonly out?: string;
+  readonly safeCsv?: boolean;
   readonly top: number;
   readonly candidates?: string;
   readonly rerank?: number;

@@ -18,7 +18,7 @@ import { type Command, Option } from 'commander';
 import { readCandidates } from '../candidates';
 import { sessionOf } from '../session';
 import { methodOf } from './method-of';
-import { NEWER, parseCount, SET_FOR_RUN, YES } from './options';
+import { NEWER, parseCount, SAFE_CSV, SET_FOR_RUN, YES } from './options';
 import { checkTarget, recommendToAll } from './recommend-all';
 import { recommendByScorer } from './recommend-by-scorer';
 import { type RecommendOptions, type ShownList, wordsOfNone } from './recommend-parts';
@@ -37,6 +37,7 @@ export function registerRecommend(program: Command, host: Host): void {
     .option('--history <ids>', 'items that a person likes, oldest first, with commas between: for anybody')
     .option('--all-users', 'every user of the run and of --events; needs --out')
     .option('--out <file>', `with --all-users: file to write, ${LIST_FORMATS.map((name) => `.${name}`).join(', ')}`)
+    .option(...SAFE_CSV)
     .option('--top <k>', 'how many items', parseCount, 10)
     .option('--candidates <file>', 'items to choose from: a CSV with the column item, or one id per line')
     .option('--rerank <n>', 'how many items CF hands to the language model (default: 200)', parseCount)

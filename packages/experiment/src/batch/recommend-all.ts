@@ -29,6 +29,8 @@ export interface RecommendAllOptions {
   readonly rerank?: number;
   /** Gives the ids of the only items to choose from; default: all that a user has no event with. */
   readonly candidates?: (ids: LiveIds) => Promise<readonly string[]>;
+  /** Whether texts of CSV are made safe for a spreadsheet, see `safeCsvField`. Default: false. */
+  readonly safeCsv?: boolean;
   /** Whether items that a user has events with, likes and dislikes, may be in the list. Default: `exclude`. */
   readonly repeats?: RepeatRule;
 }
@@ -97,7 +99,7 @@ export async function recommendAll(
     if (part.lines > 0) session.log.info(`continuing after ${part.lines} of ${users} users`);
     if (part.lines < users) await fill(session, files, data, part, { top, rerank, among, repeats });
     const counts = { users: 0, rows: 0, popular: 0, empty: 0 };
-    await writeAtomic(out, formatLists(format, data, listsOf(part, data, counts, session.signal)));
+    await writeAtomic(out, formatLists(format, data, listsOf(part, data, counts, session.signal), options.safeCsv));
     await part.remove();
     return { method: config.method, ...counts, seconds: (performance.now() - started) / 1000 };
   } catch (error) {
