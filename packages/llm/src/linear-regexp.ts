@@ -264,9 +264,14 @@ class Search {
     const { edge } = step;
     const isWord = (at: number) => /^\w$/.test(characters[at] ?? '');
     const isBreak = (at: number) => /^[\n\r\u2028\u2029]$/.test(characters[at] ?? '');
-    if (edge.kind === 'start') return place === 0 || (this.isMultiline && isBreak(place - 1));
-    if (edge.kind === 'end') return place === characters.length || (this.isMultiline && isBreak(place));
-    return (isWord(place - 1) !== isWord(place)) !== edge.negate;
+    switch (edge.kind) {
+      case 'start':
+        return place === 0 || (this.isMultiline && isBreak(place - 1));
+      case 'end':
+        return place === characters.length || (this.isMultiline && isBreak(place));
+      case 'word':
+        return (isWord(place - 1) !== isWord(place)) !== edge.negate;
+    }
   }
 }
 
@@ -314,7 +319,8 @@ export class LinearRegExp extends RegExp {
       }
       const [index, last] = [offsets[start]!, offsets[end]!];
       if (isStateful) this.lastIndex = last;
-      return Object.assign([text.slice(index, last)], { index, input: text, groups: undefined }) as RegExpExecArray;
+      const found: [string] = [text.slice(index, last)];
+      return Object.assign(found, { index, input: text, groups: undefined });
     }
     if (isStateful) this.lastIndex = 0;
     return null;
