@@ -320,7 +320,7 @@ export class LinearRegExp extends RegExp {
       const [index, last] = [offsets[start]!, offsets[end]!];
       if (isStateful) this.lastIndex = last;
       const found: [string] = [text.slice(index, last)];
-      return Object.assign(found, { index, input: text, groups: undefined });
+      return Object.assign(found, { index, input: text });
     }
     if (isStateful) this.lastIndex = 0;
     return null;
