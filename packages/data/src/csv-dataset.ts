@@ -68,7 +68,7 @@ function columnsOf(options: DatasetOptions) {
   return {
     implicit,
     interactions: csv.interactions ?? defaultFile,
-    items: csv.items ?? defaultItems,
+    items: csv.items === false ? (false as const) : (csv.items ?? defaultItems),
     separator,
     user: String(csv.user ?? 'user'),
     item: String(csv.item ?? 'item'),
@@ -128,8 +128,8 @@ function keysOf(columns: ReturnType<typeof columnsOf>, of: 'events' | 'titles'):
 /** Titles and attributes by item id; undefined where there is no file of them. */
 async function readItems(source: SourceFolder, columns: ReturnType<typeof columnsOf>, required: boolean) {
   const titles = new Map<string, string>();
-  if (!required && !(await source.has(columns.items))) return undefined;
-  const { separator, encoding, header, attributes: names, missing } = columns;
+  const { items, separator, encoding, header, attributes: names, missing } = columns;
+  if (items === false || (!required && !(await source.has(items)))) return undefined;
   const attributes = new AttributeTable(
     names.map((name) => ({ name })),
     {
@@ -142,13 +142,13 @@ async function readItems(source: SourceFolder, columns: ReturnType<typeof column
   // Without a header in the events, the file of titles has none either if its columns are numbers.
   const isNumbered = header === false && /^\d+$/.test(columns.itemId) && /^\d+$/.test(columns.title);
   const format = {
-    ...{ name: columns.items, columns: [columns.itemId, columns.title, ...names], separator, encoding },
+    ...{ name: items, columns: [columns.itemId, columns.title, ...names], separator, encoding },
     header: header === false && !isNumbered ? undefined : header,
     keys: keysOf(columns, 'titles'),
   };
-  for await (const rows of readCsv(await source.open(columns.items), format)) {
+  for await (const rows of readCsv(await source.open(items), format)) {
     for (const { line, values } of rows) {
-      const place = `${columns.items}:${line}`;
+      const place = `${items}:${line}`;
       const [idText, titleText, ...cells] = values as [string, string, ...string[]];
       const id = readId(idText, columns.itemId, place);
       const title = titleText.trim();
@@ -194,11 +194,14 @@ export async function readCsvEvents(
   const items = await readItems(source, columns, typeof csv?.items === 'string');
   const { titles, attributes } = items ?? {};
   if (items === undefined && columns.attributes.length > 0) {
-    throw new InputError(`there is no ${columns.items} to read them from`, {
-      code: 'data.option',
-      place: 'data.csv.attributes',
-      fix: 'add the file, name it by data.csv.items, or leave them out',
-    });
+    throw new InputError(
+      `there is no ${columns.items === false ? 'file of titles' : columns.items} to read them from`,
+      {
+        code: 'data.option',
+        place: 'data.csv.attributes',
+        fix: 'add the file, name it by data.csv.items, or leave them out',
+      },
+    );
   }
   const events = new EventTable();
   const required = [columns.user, columns.item];
@@ -285,7 +288,7 @@ export async function readCsvEvents(
           place,
           fix:
             other === undefined
-              ? `add its title there, or leave out ${columns.items} if you need no titles`
+              ? `add its title there, or read no titles (data.csv.items: false)`
               : `${excerpt(other)} is, but ${spaced === undefined ? 'ids are compared letter by letter' : 'white space is part of an id'}: write it alike in both files`,
         });
       }
@@ -318,7 +321,8 @@ export async function readCsvEvents(
     columns.timestamp === false || names.includes(columns.timestamp) ? [] : columnsFor('timestamp', names);
   if (unread !== undefined)
     warnings.push(`column ${unread} is not read; data.csv.timestamp: ${unread} takes it for times`);
-  if (titles === undefined) warnings.push(`no ${columns.items}: the ids stand for the titles`);
+  if (titles === undefined && columns.items !== false)
+    warnings.push(`no ${columns.items}: the ids stand for the titles`);
   warnings.push(...(attributes?.doubts() ?? []));
   warnings.push(...idRemarks('user', events.userIds), ...idRemarks('item', events.itemIds));
   return { events, titles, attributes, warnings };

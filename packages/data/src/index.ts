@@ -22,7 +22,7 @@ export {
 export { batchRows, sampleRows, shuffledRows } from './batches';
 export { type ColumnRole, columnRole, columnsFor, type NamedColumn, nameParts } from './column-names';
 export { type Continuation, continueDataset } from './continue';
-export { type CsvRecord, CsvSplitter, csvField } from './csv';
+export { type CsvRecord, CsvSplitter, csvField, safeCsvField } from './csv';
 export { buildCsv } from './csv-dataset';
 export {
   Dataset,

@@ -53,8 +53,8 @@ export type MissingTexts = { readonly [column in MissingColumn]?: Given<readonly
 export interface CsvOptions {
   /** File of the events. Default `interactions.csv`. */
   readonly interactions?: Given<string>;
-  /** File of the titles. Default `items.csv` if it exists; without one, ids serve as titles. */
-  readonly items?: Given<string>;
+  /** File of the titles; false: none is read. Default `items.csv` if it exists; without one, ids serve as titles. */
+  readonly items?: Given<string | false>;
   /** One character between fields. Default: a comma. */
   readonly separator?: Given<string>;
   /** A label of the Encoding Standard that both files are written in, such as `windows-1252`. Default: UTF-8. */

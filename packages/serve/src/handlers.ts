@@ -54,7 +54,7 @@ export function handlersOf({ run, queue, intake, candidates, onEvents }: Room): 
         const { value: list, degraded } = await ask(
           tasks.list,
           {
-            ...{ person, among, top: asked.top, candidates: asked.candidates ?? candidates },
+            ...{ person, among, top: asked.top, candidates: asked.candidates ?? candidates, repeats: asked.repeats },
             // What nobody knows cannot be in a list.
             exclude: [...new Set(asked.exclude)].filter((id) => run.item(id) !== undefined).sort(),
             where: orderedWhere(asked.where),
@@ -213,26 +213,23 @@ function personOf(run: LiveRun, { user, history = [], dislikes }: z.output<typeo
 function amongOf(
   run: LiveRun,
   person: Person,
-  { among, titleContains }: z.output<typeof schemas.recommendBody>,
+  { among, titleContains, repeats }: z.output<typeof schemas.recommendBody>,
 ): string[] | undefined {
   for (const [index, id] of (among ?? []).entries()) requireItem(run, id, `among[${index}]`);
   if (titleContains === undefined) return among && [...new Set(among)].sort();
   const text = titleContains.toLowerCase();
   if (among) return [...new Set(among)].filter((id) => run.item(id)!.title.toLowerCase().includes(text)).sort();
-  const likes = new Set(
+  const eventsOf = () =>
     'user' in person
-      ? run
-          .user(person.user)!
-          .events.filter(({ label }) => label === 1)
-          .map(({ item }) => item)
-      : person.history,
-  );
+      ? run.user(person.user)!.events.map(({ item }) => item)
+      : [...person.history, ...(person.dislikes ?? [])];
+  const known = new Set(repeats === 'allow' ? [] : eventsOf());
   return run
     .items({ query: titleContains, limit: Number.MAX_SAFE_INTEGER })
-    .filter(({ id, title, known }) => {
+    .filter(({ id, title, known: knownAs }) => {
       // As a list without a filter: CF cannot rank what has no train rows.
-      const canRank = !run.parts.cf || known === 'trained';
-      return canRank && !likes.has(id) && title.toLowerCase().includes(text);
+      const canRank = !run.parts.cf || knownAs === 'trained';
+      return canRank && !known.has(id) && title.toLowerCase().includes(text);
     })
     .map(({ id }) => id)
     .sort();

@@ -85,13 +85,19 @@ export const recommendBody = z
       .describe('How many items CF hands to the language model: the most that a list then holds.'),
     exclude: ids(10_000).default([]).describe('Items to leave out; ids that the run does not know are ignored.'),
     among: ids(10_000).min(1).optional().describe('The only items to choose from.'),
+    repeats: z
+      .enum(['exclude', 'allow'])
+      .default('exclude')
+      .describe('Whether items that the person has events with may be in the list, unless they are `among`.'),
     titleContains: z
       .string()
       .trim()
       .min(1)
       .max(200)
       .optional()
-      .describe('Only items whose title has this text, in any case, and that the person does not like yet.'),
+      .describe(
+        'Only items whose title has this text, in any case, and that the person does not know yet, unless `repeats` allows them.',
+      ),
     where: z
       .record(name, condition)
       .refine((where) => Object.keys(where).length <= 20, 'has more than 20 attributes')

@@ -10,6 +10,7 @@ export interface ListAsk {
   readonly candidates: number;
   readonly among: readonly string[] | undefined;
   readonly exclude: readonly string[];
+  readonly repeats: 'exclude' | 'allow';
   /** In one form: see `orderedWhere`. */
   readonly where: Where;
 }
@@ -63,13 +64,13 @@ export function tasksOf(run: LiveRun): Tasks {
     list: {
       ...shared,
       name: 'list',
-      key: ({ person, candidates, among, exclude, where }) =>
-        JSON.stringify([person, candidates, among ?? null, exclude, where]),
+      key: ({ person, candidates, among, exclude, repeats, where }) =>
+        JSON.stringify([person, candidates, among ?? null, exclude, repeats, where]),
       async compute(asks, effort, signal) {
-        const { person, candidates, among, exclude, where } = asks[0]!;
+        const { person, candidates, among, exclude, repeats, where } = asks[0]!;
         const top = Math.max(...asks.map((ask) => ask.top));
         const list = await run.recommend(person, {
-          ...{ top, candidates, exclude, where, signal, effort: effortOf(run, effort) },
+          ...{ top, candidates, exclude, repeats, where, signal, effort: effortOf(run, effort) },
           ...(among && { among }),
         });
         return asks.map((ask) => ({ ...list, items: list.items.slice(0, ask.top) }));

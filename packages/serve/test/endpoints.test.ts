@@ -23,8 +23,16 @@ it('recommends to anybody by a history', async () => {
   expect(body.basis).toBe('history');
   const items = body.items.map(({ item }: { item: string }) => item);
   expect(items).toHaveLength(10);
-  expect(items.filter((item: string) => ['i3', 'i4', 'i6'].includes(item))).toEqual([]);
-  expect(run.calls).toMatchObject([{ person: { history: ['i3', 'i4'], dislikes: ['i5'] }, top: 10 }]);
+  expect(items.filter((item: string) => ['i3', 'i4', 'i5', 'i6'].includes(item))).toEqual([]);
+  const { body: all } = await post('/v1/recommend', {
+    history: ['i3', 'i4'],
+    dislikes: ['i5'],
+    top: 99,
+    repeats: 'allow',
+  });
+  const repeated = all.items.map(({ item }: { item: string }) => item);
+  expect(repeated).toEqual(expect.arrayContaining(['i3', 'i4', 'i5']));
+  expect(run.calls[0]).toMatchObject({ person: { history: ['i3', 'i4'], dislikes: ['i5'] }, top: 10 });
 });
 
 it('gives reasons to those who ask for them', async () => {

@@ -98,6 +98,10 @@ export function fakeRun(options: FakeOptions = {}): FakeRun {
   let queue: Promise<unknown> = Promise.resolve();
   const calls: FakeCall[] = [];
 
+  const known = (person: Person): string[] =>
+    'user' in person
+      ? (events.get(person.user) ?? []).map(({ item }) => item)
+      : [...person.history, ...(person.dislikes ?? [])];
   const likes = (person: Person): string[] =>
     'user' in person
       ? (events.get(person.user) ?? []).filter(({ label }) => label === 1).map(({ item }) => item)
@@ -181,11 +185,14 @@ export function fakeRun(options: FakeOptions = {}): FakeRun {
       }
     },
     fits: (title) => title.length <= 200,
-    recommend(person, { top = 10, among, exclude = [], where = {}, effort = 'full', signal } = {}) {
+    recommend(
+      person,
+      { top = 10, among, exclude = [], repeats = 'exclude', where = {}, effort = 'full', signal } = {},
+    ) {
       const ms = effort === 'full' && parts.llm ? llmMs : cfMs;
       return call({ name: 'recommend', person, effort, top, where }, ms, signal, () => {
         check(person, [...(among ?? []), ...exclude]);
-        const not = new Set([...exclude, ...(among ? [] : likes(person))]);
+        const not = new Set([...exclude, ...(among || repeats === 'allow' ? [] : known(person))]);
         const from = among ?? [...items.values()].filter(({ known }) => known === 'trained').map(({ id }) => id);
         const passes = itemFilter(attributes, where);
         const left = from.filter((id) => !not.has(id) && passes(ids.indexOf(id)));

@@ -1,6 +1,5 @@
 /** `predict` with newer events or items: every pair is scored by all that is known now. */
 import { InputError, throwIfInterrupted } from '@crossgate/core';
-import { csvField } from '@crossgate/data';
 import { readColumns } from '@crossgate/data/node';
 import { type Basis, type LiveIds, type LiveRun, openLiveRun, type Session } from '@crossgate/experiment';
 import { writeAtomic } from '@crossgate/files';
@@ -13,6 +12,8 @@ const CHUNK = 4096;
 export interface PredictLiveOptions {
   readonly pairs: string;
   readonly out: string;
+  /** Writes an id as a field. */
+  readonly field: (value: string) => string;
   readonly events?: string;
   readonly items?: string;
   readonly set?: readonly string[];
@@ -39,7 +40,7 @@ export async function predictLive(
   context: CommandContext,
   session: Session,
   run: string,
-  { pairs, out, events, items, set = [] }: PredictLiveOptions,
+  { pairs, out, field, events, items, set = [] }: PredictLiveOptions,
 ): Promise<LiveCounts> {
   let ids: LiveIds | undefined;
   const check = (known: LiveIds) => {
@@ -60,7 +61,7 @@ export async function predictLive(
           const { score, basis } = scores[index]!;
           // Of whom nothing is known, the share of users who like the item is a number of the same kind as the others.
           const value = basis === 'popularity' ? score / users : score;
-          lines.push(`${csvField(user)},${csvField(item)},${value}\n`);
+          lines.push(`${field(user)},${field(item)},${value}\n`);
           const isWarm = live.user(user)?.known === 'trained' && live.item(item)?.known === 'trained';
           counts[isWarm ? 'warm' : 'cold']++;
         }

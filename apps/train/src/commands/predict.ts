@@ -3,7 +3,7 @@
 import { resolve } from 'node:path';
 import { InputError, throwIfInterrupted } from '@crossgate/core';
 import type { Dataset } from '@crossgate/data';
-import { csvField, IdLookup, type RowPlace, rowFinder } from '@crossgate/data';
+import { csvField, IdLookup, type RowPlace, rowFinder, safeCsvField } from '@crossgate/data';
 import { readColumns } from '@crossgate/data/node';
 import { openRun, type Pairs, refuseNewer, type Scorer } from '@crossgate/experiment';
 import { kindOf, requireFile, writeAtomic } from '@crossgate/files';
@@ -11,8 +11,9 @@ import type { CommandContext, Host } from '@crossgate/terminal';
 import { collect } from '@crossgate/terminal';
 import type { Command } from 'commander';
 import { sessionOf } from '../session';
+import { keepInputsOfRun } from './keep-inputs';
 import { methodOf } from './method-of';
-import { NEWER, SET_FOR_RUN, YES } from './options';
+import { NEWER, SAFE_CSV, SET_FOR_RUN, YES } from './options';
 import { predictLive } from './predict-live';
 
 /** Pairs that are held at a time. Many of one user behind one another share the work on what is known of the user. */
@@ -21,6 +22,7 @@ const CHUNK = 4096;
 interface PredictOptions {
   readonly pairs: string;
   readonly out: string;
+  readonly safeCsv?: boolean;
   readonly events?: string;
   readonly items?: string;
   readonly set?: readonly string[];
@@ -36,6 +38,7 @@ export function registerPredict(program: Command, host: Host): void {
     ])
     .requiredOption('--pairs <file>', 'CSV of any length with the columns user and item, with the ids of the source')
     .requiredOption('--out <file>', 'CSV to write: user,item,score in the order of the pairs')
+    .option(...SAFE_CSV)
     .option(...NEWER.events)
     .option(...NEWER.items)
     .option(...SET_FOR_RUN, collect)
@@ -50,11 +53,13 @@ export function registerPredict(program: Command, host: Host): void {
     await requireFile(pairs, 'CSV', true);
     if ((await kindOf(out)) === 'folder')
       throw new InputError(`${out}: is a folder`, { code: 'file.kind', place: '--out', fix: 'name a file' });
+    await keepInputsOfRun(context, out, run!);
     await using session = sessionOf(context, options.yes ?? false);
+    const field = options.safeCsv ? safeCsvField : csvField;
     if (options.events !== undefined || options.items !== undefined) {
       const { events, items } = options;
       refuseNewer(await methodOf(session, run!), { events, items });
-      const counts = await predictLive(context, session, run!, { ...options, pairs, out });
+      const counts = await predictLive(context, session, run!, { ...options, pairs, out, field });
       return context.emit({ run, ...counts, out: options.out }, () => {
         const by = Object.entries(counts.basis).map(([basis, rows]) => `${rows} by ${basis}`);
         return `${counts.rows} pairs scored: ${by.join(', ')}`;
@@ -62,7 +67,7 @@ export function registerPredict(program: Command, host: Host): void {
     }
     const { dataset, method, scorer } = await openRun(session, run!, options.set ?? []);
     try {
-      const counts = await predictFile(context, { dataset, scorer, pairs, out });
+      const counts = await predictFile(context, { dataset, scorer, pairs, out, field });
       await context.emit({ run, method, ...counts, out: options.out }, () => {
         const { rows, known, warm } = counts;
         return `${rows} pairs scored: ${warm} warm, ${rows - warm} cold; ${known} are rows of the data set`;
@@ -88,9 +93,11 @@ interface PredictWork {
   readonly scorer: Scorer;
   readonly pairs: string;
   readonly out: string;
+  readonly field: (value: string) => string;
 }
 
-async function predictFile(context: CommandContext, { dataset, scorer, pairs, out }: PredictWork): Promise<Counts> {
+async function predictFile(context: CommandContext, work: PredictWork): Promise<Counts> {
+  const { dataset, scorer, pairs, out, field } = work;
   const { user: trainUser, item: trainItem } = dataset.splits.train;
   const [warmUsers, warmItems] = [new Set(trainUser), new Set(trainItem)];
   const counts = { rows: 0, warm: 0, cold: 0, known: 0 };
@@ -107,7 +114,7 @@ async function predictFile(context: CommandContext, { dataset, scorer, pairs, ou
           if (!Number.isFinite(value)) {
             throw new Error(`the score of user ${dataset.users[user]} and item ${dataset.items[item]!.id} is ${value}`);
           }
-          lines.push(`${csvField(dataset.users[user]!)},${csvField(dataset.items[item]!.id)},${value}\n`);
+          lines.push(`${field(dataset.users[user]!)},${field(dataset.items[item]!.id)},${value}\n`);
           counts[warmUsers.has(user) && warmItems.has(item) ? 'warm' : 'cold']++;
           if (chunk.place[index]) counts.known++;
         }

@@ -5,6 +5,7 @@ import { recommendAll } from '@crossgate/experiment';
 import type { CommandContext } from '@crossgate/terminal';
 import { readCandidates } from '../candidates';
 import { sessionOf } from '../session';
+import { keepInputsOfRun } from './keep-inputs';
 import { type RecommendOptions, whereOf } from './recommend-parts';
 
 /** @throws InputError unless one person, or all users and a file, are named */
@@ -24,11 +25,24 @@ export function checkTarget(options: RecommendOptions): void {
 
 /** Writes a list for every user of the run's data and of newer events. */
 export async function recommendToAll(context: CommandContext, run: string, options: RecommendOptions): Promise<void> {
-  const { out, top, set = [], candidates: file, events, items, rerank, yes = false } = options;
+  const {
+    out,
+    top,
+    set = [],
+    candidates: file,
+    events,
+    items,
+    rerank,
+    repeats,
+    safeCsv = false,
+    yes = false,
+  } = options;
+  await keepInputsOfRun(context, out!, run);
   await using session = sessionOf(context, yes);
   const { method, ...counts } = await recommendAll(session, run, {
-    ...{ top, set, out: resolve(context.io.cwd, out!), files: { events, items } },
+    ...{ top, set, safeCsv, out: resolve(context.io.cwd, out!), files: { events, items } },
     ...(rerank !== undefined && { rerank }),
+    ...(repeats !== undefined && { repeats }),
     ...(file !== undefined && { candidates: (ids) => readCandidates(ids, resolve(context.io.cwd, file)) }),
     ...(options.where && { where: (ids) => whereOf(options, ids)! }),
   });

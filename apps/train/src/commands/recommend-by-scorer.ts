@@ -14,7 +14,17 @@ export async function recommendByScorer(
   run: string,
   options: RecommendOptions,
 ): Promise<ShownList> {
-  const { user: id = '', history, top, candidates: file, rerank, events, items: titles, set = [] } = options;
+  const {
+    user: id = '',
+    history,
+    top,
+    candidates: file,
+    rerank,
+    repeats = 'exclude',
+    events,
+    items: titles,
+    set = [],
+  } = options;
   refuseNewer(await methodOf(session, run), { history, events, items: titles, rerank });
   const asked: { user: number; candidates: Int32Array | null; passes?: (item: number) => boolean } = {
     user: 0,
@@ -29,14 +39,17 @@ export async function recommendByScorer(
   try {
     const task = context.progress.start('scoring items', candidates?.length ?? dataset.itemCount, 'items');
     const onProgress = (done: number) => task.update(done);
-    const { items, scores, basis } = await scorer.best(user, { count: top, candidates, passes, onProgress });
+    const { items, scores, basis } = await scorer.best(user, { count: top, candidates, passes, repeats, onProgress });
     task.finish();
     const found = Array.from(items, (item, rank) => {
       const { id: itemId, title } = dataset.items[item]!;
       return { item: itemId, title, score: scores.score[rank]! };
     });
-    const likes = new Set(dataset.positives(user)).size;
-    const whyNone = () => wordsOfNone(`user ${id}`, likes, dataset.itemCount, method, basis, options.where);
+    const whyNone = () =>
+      wordsOfNone({
+        ...{ who: `user ${id}`, known: dataset.knownItems(user).length, items: dataset.itemCount, method, basis },
+        isFiltered: options.where !== undefined,
+      });
     return { asked: { user: id }, items: found, basis, method, whyNone };
   } finally {
     await scorer.close();

@@ -1,5 +1,6 @@
 /** What the ways to recommend share: options, and the list that is shown. */
 import { type AttributeType, parseWhere, type Where } from '@crossgate/data';
+import type { RepeatRule } from '@crossgate/eval';
 import type { Basis } from '@crossgate/experiment';
 
 /** What `recommend` is asked for. */
@@ -8,10 +9,12 @@ export interface RecommendOptions {
   readonly history?: string;
   readonly allUsers?: boolean;
   readonly out?: string;
+  readonly safeCsv?: boolean;
   readonly top: number;
   readonly candidates?: string;
   readonly where?: readonly string[];
   readonly rerank?: number;
+  readonly repeats?: RepeatRule;
   readonly events?: string;
   readonly items?: string;
   readonly set?: readonly string[];
@@ -44,20 +47,23 @@ export function whereOf(
 }
 
 /** Why a list is empty, in words. */
-export function wordsOfNone(
-  who: string,
-  likes: number,
-  items: number,
-  method: string,
-  basis: Basis,
-  where?: readonly string[],
-): string {
-  if (where) return `no item that passes --where is left to recommend to ${who}`;
-  const others = '--candidates FILE ranks any items';
-  if (likes === items) {
-    return `${who} likes ${items === 1 ? 'the only item' : `all ${items} items`}, so there is nothing new to recommend; ${others}`;
+export function wordsOfNone(of: {
+  readonly who: string;
+  /** How many items the person knows, of how many. */
+  readonly known: number;
+  readonly items: number;
+  readonly method: string;
+  readonly basis: Basis;
+  /** Whether `--where` was given. */
+  readonly isFiltered: boolean;
+}): string {
+  const { who, known, items, method, basis, isFiltered } = of;
+  if (isFiltered) return `no item that passes --where is left to recommend to ${who}`;
+  const others = '--repeats allow ranks known items too, and --candidates FILE any';
+  if (known === items) {
+    return `${who} knows ${items === 1 ? 'the only item' : `all ${items} items`}, so there is nothing new to recommend; ${others}`;
   }
-  const left = `the items that ${who} does not like yet`;
+  const left = `the items that ${who} does not know yet`;
   return basis === 'popularity'
     ? `nothing is known of ${who} that ${method} could go by, and nobody likes any of ${left}; ${others}`
     : `none of ${left} has train rows, so ${method} cannot rank them; ${others}`;

@@ -3,6 +3,7 @@
 import { resolve } from 'node:path';
 import { textTable } from '@crossgate/core';
 import type { Where } from '@crossgate/data';
+import { type RepeatRule, repeatRules } from '@crossgate/eval';
 import {
   type Basis,
   canBeLive,
@@ -14,11 +15,11 @@ import {
 } from '@crossgate/experiment';
 import type { CommandContext, Host } from '@crossgate/terminal';
 import { collect } from '@crossgate/terminal';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { readCandidates } from '../candidates';
 import { sessionOf } from '../session';
 import { methodOf } from './method-of';
-import { NEWER, parseCount, SET_FOR_RUN, YES } from './options';
+import { NEWER, parseCount, SAFE_CSV, SET_FOR_RUN, YES } from './options';
 import { checkTarget, recommendToAll } from './recommend-all';
 import { recommendByScorer } from './recommend-by-scorer';
 import { type RecommendOptions, type ShownList, WHERE, whereOf, wordsOfNone } from './recommend-parts';
@@ -38,18 +39,25 @@ export function registerRecommend(program: Command, host: Host): void {
     .option('--history <ids>', 'items that a person likes, oldest first, with commas between: for anybody')
     .option('--all-users', 'every user of the run and of --events; needs --out')
     .option('--out <file>', `with --all-users: file to write, ${LIST_FORMATS.map((name) => `.${name}`).join(', ')}`)
+    .option(...SAFE_CSV)
     .option('--top <k>', 'how many items', parseCount, 10)
     .option('--candidates <file>', 'items to choose from: a CSV with the column item, or one id per line')
     .option(...WHERE, collect)
     .option('--rerank <n>', 'how many items CF hands to the language model (default: 200)', parseCount)
+    .addOption(
+      new Option('--repeats <rule>', 'whether items that the person has events with may be in the list')
+        .choices(repeatRules)
+        .default('exclude' satisfies RepeatRule),
+    )
     .option(...NEWER.events)
     .option(...NEWER.items)
     .option(...SET_FOR_RUN, collect)
     .option(...YES)
     .addHelpText(
       'after',
-      '\nWithout --candidates, recommend ranks all items that the person has no positive with. CF methods leave out items' +
-        '\nwithout train rows; in methods with both, CF picks what the language model ranks (--rerank).' +
+      '\nWithout --candidates, recommend ranks all items that the person has no event with, neither a like nor a' +
+        '\ndislike; --repeats allow ranks these too. CF methods leave out items without train rows;' +
+        '\nin methods with both, CF picks what the language model ranks (--rerank).' +
         '\n--where filters items before they are ranked, those of --candidates too, so that a list still has --top items.' +
         '\nConditions all hold; values have commas between, and quotes around one with a comma. Numbers take =, >= and <=.' +
         '\nWith --json, "basis" says what a list goes by where it is not what the run learned of the user: "folded-in" is a' +
@@ -77,7 +85,7 @@ async function recommendLive(
   run: string,
   options: RecommendOptions,
 ): Promise<ShownList> {
-  const { user, history, top, candidates: file, rerank, events, items: titles, set = [] } = options;
+  const { user, history, top, candidates: file, rerank, repeats, events, items: titles, set = [] } = options;
   const ids = history?.split(',').filter((id) => id !== '') ?? [];
   let among: readonly string[] | undefined;
   let where: Where | undefined;
@@ -96,6 +104,7 @@ async function recommendLive(
   const { items, basis } = await live.recommend(asked, {
     top,
     ...(rerank !== undefined && { candidates: rerank }),
+    ...(repeats !== undefined && { repeats }),
     ...(among && { among }),
     ...(where && { where }),
     signal: context.io.signal,
@@ -103,7 +112,8 @@ async function recommendLive(
   });
   task.finish();
   const found = items.map(({ item, score }) => ({ item, title: live.item(item)!.title, score }));
-  return { asked, items: found, basis, method: live.method, whyNone: () => whyNone(live, asked, basis, options.where) };
+  const why = () => whyNone(live, asked, basis, where !== undefined);
+  return { asked, items: found, basis, method: live.method, whyNone: why };
 }
 
 /** Prints a list, and in warnings what is special about it. */
@@ -130,15 +140,8 @@ async function show(context: CommandContext, { asked, items, basis, method, whyN
 const nameOf = (asked: ShownList['asked']): string => ('user' in asked ? `user ${asked.user}` : 'this person');
 
 /** Why a list of new items is empty. */
-function whyNone(
-  live: LiveRun,
-  asked: Person & ShownList['asked'],
-  basis: Basis,
-  where: readonly string[] | undefined,
-): string {
-  const likes =
-    'user' in asked
-      ? live.user(asked.user)!.events.flatMap(({ item, label }) => (label === 1 ? [item] : []))
-      : asked.history;
-  return wordsOfNone(nameOf(asked), new Set(likes).size, live.items().length, live.method, basis, where);
+function whyNone(live: LiveRun, asked: Person & ShownList['asked'], basis: Basis, isFiltered: boolean): string {
+  const events = 'user' in asked ? live.user(asked.user)!.events.map(({ item }) => item) : asked.history;
+  const [known, items] = [new Set(events).size, live.items().length];
+  return wordsOfNone({ who: nameOf(asked), known, items, method: live.method, basis, isFiltered });
 }

@@ -1,7 +1,7 @@
 /** Lists of items for many users as CSV, JSON lines or Parquet. */
 import { basename, extname } from 'node:path';
 import { didYouMean, InputError } from '@crossgate/core';
-import { csvField } from '@crossgate/data';
+import { csvField, safeCsvField } from '@crossgate/data';
 import type { FileContent } from '@crossgate/files';
 import type { Basis } from '../live/live-run';
 import { type ParquetColumn, parquetBytes } from './parquet';
@@ -64,10 +64,16 @@ const COLUMNS: readonly ParquetColumn[] = [
 /** A row of CSV and Parquet, in the order of the columns. */
 type Row = [user: string, rank: number, item: string, title: string, score: number, basis: string];
 
-/** The content of a file of lists. */
-export function formatLists(format: ListFormat, names: ListNames, lists: AsyncIterable<UserList>): FileContent {
+/** The content of a file of lists. @param safeCsv whether texts of CSV are made safe for a spreadsheet */
+export function formatLists(
+  format: ListFormat,
+  names: ListNames,
+  lists: AsyncIterable<UserList>,
+  safeCsv = false,
+): FileContent {
   if (format === 'jsonl') return inBlocks(lines(names, lists), '');
-  if (format === 'csv') return inBlocks(csvLines(names, lists), `${COLUMNS.map(({ name }) => name).join(',')}\n`);
+  if (format === 'csv')
+    return inBlocks(csvLines(names, lists, safeCsv), `${COLUMNS.map(({ name }) => name).join(',')}\n`);
   return parquetBytes(COLUMNS, rowGroups(names, lists));
 }
 
@@ -90,9 +96,12 @@ async function* lines(names: ListNames, lists: AsyncIterable<UserList>): AsyncGe
   }
 }
 
-async function* csvLines(names: ListNames, lists: AsyncIterable<UserList>): AsyncGenerator<string> {
+async function* csvLines(names: ListNames, lists: AsyncIterable<UserList>, isSafe: boolean): AsyncGenerator<string> {
+  const field = isSafe ? safeCsvField : csvField;
+  // A negative score is a number, and stays one.
+  const cell = (value: string | number) => (typeof value === 'number' ? String(value) : field(value));
   for await (const list of lists) {
-    for (const row of rowsOf(names, list)) yield `${row.map((value) => csvField(String(value))).join(',')}\n`;
+    for (const row of rowsOf(names, list)) yield `${row.map(cell).join(',')}\n`;
   }
 }
 

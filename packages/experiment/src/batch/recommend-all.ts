@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { InputError, InterruptedError, throwIfInterrupted } from '@crossgate/core';
 import { checkWhere, orderedWhere, type Where } from '@crossgate/data';
+import type { RepeatRule } from '@crossgate/eval';
 import { kindOf, writeAtomic } from '@crossgate/files';
 import type { ExperimentConfig } from '../config/schema';
 import type { LiveData } from '../live/live-data';
@@ -27,10 +28,14 @@ export interface RecommendAllOptions {
   readonly files?: NewerFiles;
   /** How many items CF hands to the language model; runs without both ignore it. Default: 200. */
   readonly rerank?: number;
-  /** Gives the ids of the only items to choose from; default: all that a user has no positive with. */
+  /** Gives the ids of the only items to choose from; default: all that a user has no event with. */
   readonly candidates?: (ids: LiveIds) => Promise<readonly string[]>;
   /** Gives what the attributes of the items must be; default: anything. */
   readonly where?: (ids: LiveIds) => Where;
+  /** Whether items that a user has events with, likes and dislikes, may be in the list. Default: `exclude`. */
+  readonly repeats?: RepeatRule;
+  /** Whether texts of CSV are made safe for a spreadsheet, see `safeCsvField`. Default: false. */
+  readonly safeCsv?: boolean;
 }
 
 /** What was written. */
@@ -65,7 +70,7 @@ export async function recommendAll(
   options: RecommendAllOptions,
 ): Promise<RecommendAllCounts> {
   const started = performance.now();
-  const { out, top, rerank, files: newerFiles = {}, set = [] } = options;
+  const { out, top, rerank, repeats = 'exclude', files: newerFiles = {}, set = [] } = options;
   const format = formatOf(out, LIST_FORMATS);
   if ((await kindOf(out)) === 'folder')
     throw new InputError(`${out}: is a folder`, { code: 'file.kind', place: '--out', fix: 'name a file' });
@@ -81,6 +86,7 @@ export async function recommendAll(
     run: await runDigest(files.path),
     top,
     rerank: rerank ?? null,
+    repeats,
     candidates: among ? digest(among) : null,
     where: where ? JSON.stringify(orderedWhere(where)) : null,
     // By what was taken of the files: titles may stand in one beside the events.
@@ -97,9 +103,9 @@ export async function recommendAll(
       });
     }
     if (part.lines > 0) session.log.info(`continuing after ${part.lines} of ${users} users`);
-    if (part.lines < users) await fill(session, files, data, part, { top, rerank, among, where });
+    if (part.lines < users) await fill(session, files, data, part, { top, rerank, among, where, repeats });
     const counts = { users: 0, rows: 0, popular: 0, empty: 0 };
-    await writeAtomic(out, formatLists(format, data, listsOf(part, data, counts, session.signal)));
+    await writeAtomic(out, formatLists(format, data, listsOf(part, data, counts, session.signal), options.safeCsv));
     await part.remove();
     return { method: config.method, ...counts, seconds: (performance.now() - started) / 1000 };
   } catch (error) {

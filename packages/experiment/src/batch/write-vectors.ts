@@ -24,6 +24,8 @@ export interface WriteVectorsOptions extends VectorOptions {
   readonly out: string;
   /** Whose vectors. Default items. */
   readonly kind?: (typeof VECTOR_KINDS)[number];
+  /** Whether texts of CSV are made safe for a spreadsheet, see `safeCsvField`. Default: false. */
+  readonly safeCsv?: boolean;
   /** Name of the table in SQL. Default `vectors`. */
   readonly table?: string;
 }
@@ -105,7 +107,7 @@ export async function writeVectors(
       await writeAtomic(out, sqlVectors(content, table));
     } else {
       files.push(`${out}.ids.csv`);
-      await writeAtomic(files[1]!, vectorOwners(content));
+      await writeAtomic(files[1]!, vectorOwners(content, options.safeCsv ?? false));
       await writeAtomic(out, npyVectors(content));
     }
     const { method, model, usersFrom, ranks, levelColumns } = vectors;

@@ -1,6 +1,8 @@
 /** A finished run that answers for what came after it: newer events, people and items it has never seen. */
 import type { AttributeSummary, AttributeType, ItemAttributes, Where } from '@crossgate/data';
 
+import type { RepeatRule } from '@crossgate/eval';
+
 /** Something that a user did. */
 export interface LiveEvent {
   /** Id in the source; a user that the run has never seen becomes known by it. */
@@ -84,12 +86,17 @@ export interface LiveListOptions {
   /** How many CF hands to the language model; runs without both ignore it. Default: 200. */
   readonly candidates?: number;
   /**
-   * Ids of the only items to choose from. Default: all but the person's likes and, where CF ranks them, untrained and
-   * added items; CF does not rank as many as the language model is handed anyway.
+   * Ids of the only items to choose from. Default: all but those that the person has events with and, where CF ranks
+   * them, untrained and added items; CF does not rank as many as the language model is handed anyway.
    */
   readonly among?: readonly string[];
   /** What the attributes of the items must be, of those in `among` too. Default: anything. */
   readonly where?: Where;
+  /**
+   * Whether items that the person has events with, likes and dislikes, may be in the list. Default: `exclude`, unless they
+   * are `among`.
+   */
+  readonly repeats?: RepeatRule;
   /** Ids of items to leave out. */
   readonly exclude?: readonly string[];
   /** `cf`: CF's order alone, without the language model, which a run without CF refuses. Default: `full`. */

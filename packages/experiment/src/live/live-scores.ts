@@ -295,7 +295,10 @@ export class OpenLiveRun implements LiveRun {
   }
 
   /** Dense ids of the items to choose from, ascending unless they are given. */
-  #candidates({ likes }: Reader, { among, exclude = [], where = {} }: LiveListOptions): Int32Array {
+  #candidates(
+    { events }: Reader,
+    { among, exclude = [], where = {}, repeats = 'exclude' }: LiveListOptions,
+  ): Int32Array {
     const { data } = this.#parts;
     const passes = data.filter(where);
     const out = new Set(exclude.map((id) => data.requireItem(id, 'exclude')));
@@ -303,7 +306,7 @@ export class OpenLiveRun implements LiveRun {
       const items = new Set(among.map((id) => data.requireItem(id, 'among')));
       return Int32Array.from(items).filter((item) => !out.has(item) && passes(item));
     }
-    for (const item of likes) out.add(item);
+    if (repeats === 'exclude') for (const { item } of events) out.add(item);
     const items = new Int32Array(data.itemCount);
     let count = 0;
     for (let item = 1; item <= data.itemCount; item++) if (!out.has(item) && passes(item)) items[count++] = item;

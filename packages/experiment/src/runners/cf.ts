@@ -119,11 +119,10 @@ function cfScorer({ dataset, config }: RunnerContext, { model, details }: Prepar
   return {
     scorePairs,
     async best(user, options) {
-      const { count, candidates } = options;
       if (!knows(user)) return popularItems(dataset, user, options);
-      const isRanked = (item: number) => candidates !== null || model.itemSeen[item] === 1;
+      const isRanked = (item: number) => options.candidates !== null || model.itemSeen[item] === 1;
       const items = itemsInQuestion(dataset, user, options).filter(isRanked);
-      return bestOf(items, await scorePairs(pairsOf(user, items)), count);
+      return bestOf(items, await scorePairs(pairsOf(user, items)), options.count);
     },
   };
 }

@@ -85,11 +85,12 @@ export function hybridScorer(context: RunnerContext, run: HybridRun): Scorer {
 
   return {
     scorePairs,
-    async best(user, options) {
-      const { count, onProgress } = options;
-      if (!knows(user)) return popularItems(dataset, user, options);
-      const items = itemsInQuestion(dataset, user, options);
-      if (items.length === 0) return bestOf(items, logitsToScores(new Float32Array()), count); // Who has a positive for every item is shown nothing new.
+    async best(user, asked) {
+      const { count, onProgress } = asked;
+      if (!knows(user)) return popularItems(dataset, user, asked);
+      const items = itemsInQuestion(dataset, user, asked);
+      // Who knows every item is shown nothing new.
+      if (items.length === 0) return bestOf(items, logitsToScores(new Float32Array()), count);
       using scorer = candidatesOf(userOf(pairsOf(user, items), 0));
       const values = await scorer.score(items, { ...options, ...(onProgress && { onProgress }) });
       return bestOf(items, logitsToScores(values), count);

@@ -1,6 +1,7 @@
 /** What a finished run can do besides its splits: score any pairs, and find the best items of a user. */
 import { itemPopularity } from '@crossgate/cf';
 import type { Dataset, RowPlace } from '@crossgate/data';
+import type { RepeatRule } from '@crossgate/eval';
 import type { Scores } from '../predictions';
 
 /** Users and items by dense id. */
@@ -20,10 +21,12 @@ export interface Pairs {
 export interface BestOptions {
   /** The most items to give, at least 1. */
   readonly count: number;
-  /** Dense ids, distinct; null: all items that the user has no positive with. */
+  /** Dense ids, distinct; null: all items that the user has no row with, or with `repeats` all. */
   readonly candidates: Int32Array | null;
   /** Whether an item may be given, by dense id, of the candidates too. Default: all may. */
   readonly passes?: ((item: number) => boolean) | undefined;
+  /** Whether items that the user knows already may be in the list. Default: `exclude`. */
+  readonly repeats?: RepeatRule;
   /** Called as candidates are scored by a language model, with those done and all; other methods do not call it. */
   readonly onProgress?: (done: number, total: number) => void;
 }
@@ -66,14 +69,14 @@ export function historyOfPair(dataset: Dataset, { user, place }: Pairs, index: n
   return at ? dataset.history(at.split, at.row) : dataset.positives(user[index]!);
 }
 
-/** The items to choose from: the candidates, or all items that the user has no positive with. */
+/** The items to choose from: those asked for, or all that a user has no row with, or all; of these, those that pass. */
 export function itemsInQuestion(
   dataset: Dataset,
   user: number,
-  { candidates, passes = () => true }: Pick<BestOptions, 'candidates' | 'passes'>,
+  { candidates, passes = () => true, repeats = 'exclude' }: BestOptions,
 ): Int32Array {
   if (candidates) return candidates.filter(passes);
-  const known = new Set(dataset.positives(user));
+  const known = new Set(repeats === 'allow' ? [] : dataset.knownItems(user));
   const all = Int32Array.from({ length: dataset.itemCount }, (_, i) => i + 1);
   return all.filter((item) => !known.has(item) && passes(item));
 }

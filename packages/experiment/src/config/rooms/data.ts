@@ -48,7 +48,9 @@ export const data = z.strictObject({
   csv: z
     .strictObject({
       interactions: optional(word).describe('File of the events; null: interactions.csv'),
-      items: optional(word).describe('File of the titles; null: items.csv where there is one'),
+      items: optional(z.union([word, z.literal(false)], 'must be the name of a file, or false for none')).describe(
+        'File of the titles; false: none is read; null: items.csv where there is one',
+      ),
       separator: optional(z.string().length(1)).describe('Between fields; null: a comma'),
       encoding: optional(word).describe('Encoding of both files, such as windows-1252; null: UTF-8'),
       header: optional(z.boolean()).describe(
