@@ -1,8 +1,9 @@
 /** What the ways to recommend share: options, and the list that is shown. */
 import type { Basis } from '@crossgate/experiment';
+import type { ShardChoice } from './shards';
 
 /** What `recommend` is asked for. */
-export interface RecommendOptions {
+export interface RecommendOptions extends ShardChoice {
   readonly user?: string;
   readonly history?: string;
   readonly allUsers?: boolean;

@@ -21,6 +21,7 @@ import { NEWER, parseCount, SET_FOR_RUN, YES } from './options';
 import { checkTarget, recommendToAll } from './recommend-all';
 import { recommendByScorer } from './recommend-by-scorer';
 import { type RecommendOptions, type ShownList, wordsOfNone } from './recommend-parts';
+import { addShardOptions, SHARD_HELP } from './shards';
 
 export function registerRecommend(program: Command, host: Host): void {
   const command = host
@@ -31,16 +32,18 @@ export function registerRecommend(program: Command, host: Host): void {
       'recommend runs/mf-1 --history 1193,661,914',
       'recommend runs/mf-1 --all-users --out lists.parquet',
       'recommend runs/mf-1 --all-users --events grown.csv --out lists.parquet',
+      'recommend runs/mf-1 --all-users --shard 0/8 --format parquet --out lists',
     ])
     .option('--user <id>', 'the user, by the id of the source')
     .option('--history <ids>', 'items that a person likes, oldest first, with commas between: for anybody')
     .option('--all-users', 'every user of the run and of --events; needs --out')
-    .option('--out <file>', `with --all-users: file to write, ${LIST_FORMATS.map((name) => `.${name}`).join(', ')}`)
+    .option('--out <path>', `with --all-users: file to write, ${LIST_FORMATS.map((name) => `.${name}`).join(', ')}`)
     .option('--top <k>', 'how many items', parseCount, 10)
     .option('--candidates <file>', 'items to choose from: a CSV with the column item, or one id per line')
     .option('--rerank <n>', 'how many items CF hands to the language model (default: 200)', parseCount)
     .option(...NEWER.events)
-    .option(...NEWER.items)
+    .option(...NEWER.items);
+  addShardOptions(command)
     .option(...SET_FOR_RUN, collect)
     .option(...YES)
     .addHelpText(
@@ -53,7 +56,8 @@ export function registerRecommend(program: Command, host: Host): void {
         '\n\n--all-users writes user, rank, item, title, score and basis; JSON lines hold a whole list each. What is finished' +
         '\nis kept in FILE.part: after Ctrl-C or a failure, the same command continues. Each list is that of --user. CF methods' +
         '\ntake milliseconds a user; a language model scores up to --rerank items for each, or every candidate where there is' +
-        '\nno CF, and the progress says how long that will take.',
+        '\nno CF, and the progress says how long that will take.' +
+        SHARD_HELP,
     );
   host.handle<RecommendOptions>(command, async (context, options, [run]) => {
     checkTarget(options);
