@@ -103,7 +103,7 @@ function parse(text: string): ShardManifest | undefined {
     return undefined;
   const { shards, units } = job as PartManifest;
   if (!Number.isInteger(shards) || !Number.isInteger(units) || shard! >= (shards as number)) return undefined;
-  return value as ShardManifest;
+  return { job, shard, from, to, file, bytes, sha256, method, counts } as ShardManifest;
 }
 
 /** Names of the manifests in a folder, in order; none where the folder is absent. */

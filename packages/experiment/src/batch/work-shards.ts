@@ -35,6 +35,7 @@ export async function enqueueShards(
   { folder, format, count, lease }: EnqueueOptions,
 ): Promise<Enqueued> {
   const job = jobOf(bulk, format, count);
+  await requireOneJob(folder, '', job);
   const found = await readShards(folder);
   for (const shard of found) requireJob(shard, job);
   const missing = missingShards(found, count);

@@ -1,8 +1,8 @@
 /** Writes one shard of a bulk answer. */
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import { throwIfInterrupted } from '@crossgate/core';
-import { type FileContent, writeAtomic } from '@crossgate/files';
+import { InputError, throwIfInterrupted } from '@crossgate/core';
+import { type FileContent, kindOf, writeAtomic } from '@crossgate/files';
 import type { Session } from '../session';
 import type { Bulk, BulkCounts } from './bulk';
 import type { PartManifest } from './part-file';
@@ -110,8 +110,9 @@ async function finished(path: string, folder: string, job: PartManifest): Promis
   const found = await readManifest(path);
   if (!found) return {};
   requireJob(found, job);
-  const damage = await damageOf(folder, found);
-  return damage === null ? { manifest: found } : { damage, file: found.file };
+  const { path: _, ...manifest } = found;
+  const damage = await damageOf(folder, manifest);
+  return damage === null ? { manifest } : { damage, file: manifest.file };
 }
 
 /**
@@ -119,6 +120,13 @@ async function finished(path: string, folder: string, job: PartManifest): Promis
  * @param own name of the manifest that is looked at anyway
  */
 export async function requireOneJob(folder: string, own: string, job: PartManifest): Promise<void> {
+  if (!['folder', 'absent'].includes(await kindOf(folder))) {
+    throw new InputError('is a file where a folder is needed', {
+      code: 'file.kind',
+      place: folder,
+      fix: 'name a folder for the shards',
+    });
+  }
   const other = (await manifestNames(folder)).find((name) => name !== own);
   const found = other === undefined ? undefined : await readManifest(join(folder, other));
   if (found) requireJob(found, job);
