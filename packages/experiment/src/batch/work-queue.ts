@@ -31,7 +31,7 @@ export interface Delivery {
   /** Another worker may try, after some milliseconds. */
   retry(delay: number): void;
   /** Nobody shall try again. */
-  giveUp(reason: string): void;
+  giveUp(): void;
 }
 
 /** The queue of one job. Close it. */
@@ -258,7 +258,8 @@ function deliveryOf(message: JsMsg, log: Log): Delivery {
       }
     },
     retry: (delay) => message.nak(delay),
-    giveUp: (reason) => message.term(reason),
+    // Without a reason: servers before 2.10.4 do not understand one.
+    giveUp: () => message.term(),
   };
 }
 

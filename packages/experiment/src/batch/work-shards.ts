@@ -137,7 +137,7 @@ async function workOne(
   const words = shardWords(shard);
   if (attempt > attempts) {
     log.warn(`shard ${words} is given up: it was begun ${attempts} times, and no worker finished it`);
-    delivery.giveUp(`begun ${attempts} times`);
+    delivery.giveUp();
     return null;
   }
   const heart = setInterval(() => delivery.working(), lease / 3);
@@ -149,7 +149,7 @@ async function workOne(
   } catch (error) {
     if (error instanceof InputError) {
       log.warn(`shard ${words} is given up: ${error.message}`);
-      delivery.giveUp(error.message);
+      delivery.giveUp();
       return null;
     }
     delivery.retry(error instanceof InterruptedError ? 0 : AFTER_FAILURE);
