@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { chromiumNames, findChromium } from '../../packages/testing/src/chromium';
-import { ensureChromium, chromiumNames as names } from './chromium.mjs';
 import { findNats } from '../../packages/testing/src/nats';
+import { ensureChromium, chromiumNames as names } from './chromium.mjs';
 import { ensureNats } from './nats.mjs';
 import type { execute } from './system.mjs';
 

@@ -142,7 +142,10 @@ describe('--shard', () => {
     [['predict', 'mean', '--pairs', 'absent.csv', '--shard', '0/3', '--out', 'x'], /absent\.csv: CSV not found/],
     [['predict', 'mean', '--pairs', '/dev/null', '--shard', '0/3', '--out', 'x'], /save it to a file first/],
     [['predict', 'mean', '--pairs', 'none.csv', '--shard', '0/3', '--out', 'x'], /none\.csv: holds no rows/],
-    [['predict', 'mean', '--pairs', 'pairs.csv', '--shard', '0/3', '--out', 'pairs.csv'], /pairs\.csv: is a file where a folder is needed/],
+    [
+      ['predict', 'mean', '--pairs', 'pairs.csv', '--shard', '0/3', '--out', 'pairs.csv'],
+      /pairs\.csv: is a file where a folder is needed/,
+    ],
     [['predict', 'mean', '--pairs', 'pairs.csv', '--shard', '0/3', '--out', 'x', '--events', 'e'], /cannot answer for/],
     [['recommend', 'mean', '--user', '1', '--shard', '0/3'], /--shard: goes with --all-users alone/],
     [['merge', 'mean', '--out', 'x'], /holds no finished shards/],

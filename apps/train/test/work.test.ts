@@ -7,7 +7,15 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { RandomStream } from '@crossgate/tensor';
-import { findNats, folderWith, inventedMl1m, listing, type NatsServer, noNats, startNats } from '@crossgate/testing/node';
+import {
+  findNats,
+  folderWith,
+  inventedMl1m,
+  listing,
+  type NatsServer,
+  noNats,
+  startNats,
+} from '@crossgate/testing/node';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { runCli } from './cli';
 import { built, type Ended, startProgram } from './program';
@@ -41,7 +49,11 @@ const finished = () => {
 };
 
 async function start(users: number): Promise<void> {
-  cwd = await folderWith({ ...inventedMl1m(users, 9), 'mean.yaml': 'method: mean\ndata: { path: ml-1m }\n', 'nats/x': '' });
+  cwd = await folderWith({
+    ...inventedMl1m(users, 9),
+    'mean.yaml': 'method: mean\ndata: { path: ml-1m }\n',
+    'nats/x': '',
+  });
   server = await startNats(join(cwd, 'nats'));
   url = ['--nats', server.url];
   await run('train', 'mean.yaml', '--run', 'mean', '--quiet');
@@ -112,7 +124,10 @@ describe.skipIf(nats === null)(`a work queue${nats === null ? ` (${noNats})` : '
     const outcomes = [
       await runCli(['work', 'mean', ...lists, '--nats', bare.url], { cwd }),
       await runCli(['work', 'mean', ...lists, '--nats', at], { cwd }),
-      await runCli(['work', 'mean', ...lists], { cwd, env: { NATS_URL: bare.url, NATS_USER: 'me', NATS_PASSWORD: 'secret' } }),
+      await runCli(['work', 'mean', ...lists], {
+        cwd,
+        env: { NATS_URL: bare.url, NATS_USER: 'me', NATS_PASSWORD: 'secret' },
+      }),
     ];
     await bare.kill();
     expect(outcomes.map(({ code }) => code)).toEqual([1, 2, 2]);
@@ -143,7 +158,12 @@ describe.skipIf(nats === null || !built)(`${WORKERS} workers (needs dist/ and na
       return started;
     };
     for (let slot = 0; slot < WORKERS; slot++) launch(slot);
-    const kinds = ['a worker, by the clock', 'a worker, in a file operation', 'the server', 'the disk of a worker is full'];
+    const kinds = [
+      'a worker, by the clock',
+      'a worker, in a file operation',
+      'the server',
+      'the disk of a worker is full',
+    ];
     for (let n = 0; n < faults; n++) {
       // Spread over the work: the next fault comes when so many shards are finished.
       const from = Math.floor((0.9 * SHARDS * (n + 0.2 + 0.6 * random.uniform())) / faults);
@@ -166,7 +186,9 @@ describe.skipIf(nats === null || !built)(`${WORKERS} workers (needs dist/ and na
           how = `operation ${env.FAIL_AT}: ${failed.signal ?? `exit code ${failed.code}`}`;
           if (kind === kinds[3] && failed.code !== 0) {
             expect(failed.code, failed.stderr).toBe(1);
-            expect(failed.stderr).toMatch(/^error: .*parts\/shard-\d+-of-200\.(csv|json): no space left on the device; free some/m);
+            expect(failed.stderr).toMatch(
+              /^error: .*parts\/shard-\d+-of-200\.(csv|json): no space left on the device; free some/m,
+            );
           }
         } else how = 'SIGKILL';
         launch(slot);
@@ -175,7 +197,9 @@ describe.skipIf(nats === null || !built)(`${WORKERS} workers (needs dist/ and na
     }
     const ends = await Promise.all(ended);
     // Of those that were not meant to fail, each ended well.
-    const bad = ends.filter(({ code, signal, stderr }) => code !== 0 && signal === null && !/no space left/.test(stderr));
+    const bad = ends.filter(
+      ({ code, signal, stderr }) => code !== 0 && signal === null && !/no space left/.test(stderr),
+    );
     expect(bad.map(({ stderr }) => stderr)).toEqual([]);
     expect(finished()).toBe(SHARDS);
     await expectWhole();
@@ -189,6 +213,13 @@ describe.skipIf(nats === null || !built)(`${WORKERS} workers (needs dist/ and na
     const header = ['#', 'killed', 'how', `finished of ${SHARDS}`];
     const lines = [header, header.map(() => '---'), ...rows.map((row, n) => [String(n + 1), ...row])];
     await mkdir(dirname(table), { recursive: true });
-    await writeFile(table, lines.map((cells) => `| ${cells.join(' | ')} |\n`).join('').replaceAll('| --- |', '|---|').replaceAll(' --- |', '---|'));
+    await writeFile(
+      table,
+      lines
+        .map((cells) => `| ${cells.join(' | ')} |\n`)
+        .join('')
+        .replaceAll('| --- |', '|---|')
+        .replaceAll(' --- |', '---|'),
+    );
   });
 });

@@ -249,7 +249,9 @@ describe('mergeShards', () => {
 
   it('keeps the format, and an earlier file until the new one is whole', async () => {
     await makeAll(2);
-    await expect(merge('merged.parquet')).rejects.toThrow(/--out: the shards are \.csv, and merging does not change that/);
+    await expect(merge('merged.parquet')).rejects.toThrow(
+      /--out: the shards are \.csv, and merging does not change that/,
+    );
     await writeFile(join(cwd, 'merged.csv'), 'earlier');
     const stop = new AbortController();
     stop.abort();

@@ -70,7 +70,9 @@ describe.skipIf(nats === null)(`workShards${nats === null ? ` (${noNats})` : ''}
       expect.objectContaining({
         name: 'CrossgateError',
         code: 'shard.missing',
-        message: expect.stringMatching(/parts: the queue is empty, and 1 of 2 shards are not finished: 1; see why they were/),
+        message: expect.stringMatching(
+          /parts: the queue is empty, and 1 of 2 shards are not finished: 1; see why they were/,
+        ),
       }),
     );
     expect(said).toContain('shard 1/2 is given up: it was begun 2 times, and no worker finished it');
