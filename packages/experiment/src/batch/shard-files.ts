@@ -25,12 +25,15 @@ export interface ShardManifest {
   readonly job: PartManifest;
   /** From 0. */
   readonly shard: number;
-  /** Pairs or users from `from` (counted from 0) up to and without `to`. */
+  /** The first pair or user, counted from 0. */
   readonly from: number;
+  /** The pair or user after the last. */
   readonly to: number;
   /** Name of the file beside the manifest. */
   readonly file: string;
+  /** Size of the file. */
   readonly bytes: number;
+  /** Checksum of the file, in hexadecimal digits. */
   readonly sha256: string;
   /** Method of the run. */
   readonly method: string;

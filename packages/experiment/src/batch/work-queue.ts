@@ -14,6 +14,7 @@ export interface QueueServer {
   readonly url: string;
   /** Environment: NATS_USER, NATS_PASSWORD, NATS_TOKEN, NATS_CREDS (a file) and NATS_CA (a file) are read. */
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Is told of a server that is away. */
   readonly log: Log;
   /** Stops what waits. */
   readonly signal: AbortSignal;

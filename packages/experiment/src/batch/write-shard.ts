@@ -23,11 +23,13 @@ import type { ListFormat } from './table-formats';
 export interface ShardOptions {
   /** Absolute path of the folder; it is made where it is missing. */
   readonly folder: string;
+  /** Format of the shards. */
   readonly format: ListFormat;
 }
 
 /** A shard that is there. */
 export interface WrittenShard {
+  /** What it is. */
   readonly manifest: ShardManifest;
   /** Whether it was finished before: nothing was changed. */
   readonly already: boolean;
