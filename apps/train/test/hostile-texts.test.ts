@@ -1,7 +1,7 @@
 /** Ids and titles of strangers on a terminal and in files, and outputs that are inputs. */
-import { link, readFile, symlink, writeFile } from 'node:fs/promises';
+import { link, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { folderWith } from '@crossgate/testing/node';
+import { folderWith, listing } from '@crossgate/testing/node';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { runCli } from './cli';
 
@@ -84,6 +84,39 @@ describe('--out', () => {
     expect(await contents()).toEqual(before);
   });
 
+  it.each([
+    ['the pairs', ['predict', 'r', '--pairs', 'parts/shard-0-of-2.csv', '--shard', '1/2']],
+    ['a link to them', ['predict', 'r', '--pairs', 'parts/shard-0-of-2.csv', '--shard', '0/2'], 'folder'],
+    ['the candidates', ['recommend', 'r', '--all-users', '--candidates', 'parts/shard-0-of-2.csv', '--shard', '0/2']],
+    ['the data of a run', ['predict', 'own', '--pairs', 'pairs.csv', '--shard', '0/2']],
+    ['its titles', ['recommend', 'own', '--all-users', '--shard', '0/2']],
+    ['the pairs of a queue', ['work', 'r', '--pairs', 'parts/shard-0-of-2.csv', '--nats', 'nats://127.0.0.1:1']],
+    ['the data of a run with a queue', ['work', 'own', '--all-users', '--nats', 'nats://127.0.0.1:1']],
+  ])('is no folder of shards where %s would be one', async (what, argv, out = 'parts') => {
+    const [events, titles, pairs] = await Promise.all(
+      ['shop.csv', 'items.csv', 'pairs.csv'].map((name) => readFile(join(cwd, name), 'utf8')),
+    );
+    await mkdir(join(cwd, 'parts'));
+    await symlink('parts', join(cwd, 'folder'));
+    if (argv[1] === 'r') await writeFile(join(cwd, 'parts/shard-0-of-2.csv'), pairs!);
+    else {
+      const names = what === 'its titles' ? ['events.csv', 'shard-1-of-2.csv'] : ['shard-0-of-2.csv', 'titles.csv'];
+      await writeFile(join(cwd, 'parts', names[0]!), events!);
+      await writeFile(join(cwd, 'parts', names[1]!), titles!);
+      const csv = `{ interactions: ${names[0]}, items: ${names[1]} }`;
+      const config = `method: mean\ndata: { name: csv, path: parts, csv: ${csv}, split: { by: ratio } }\n`;
+      await writeFile(join(cwd, 'own.yaml'), config);
+      expect((await runCli(['train', 'own.yaml', '--run', 'own'], { cwd })).code).toBe(0);
+    }
+    const before = await listing(cwd);
+    const { code, stderr } = await runCli([...argv, '--out', out], { cwd });
+    expect(stderr).toMatch(
+      /^error: --out: .*shard-\d-of-\d\.csv, which the command reads, lies there under the name of/,
+    );
+    expect(code).toBe(2);
+    expect(await listing(cwd)).toEqual(before);
+  });
+
   it('may be an earlier output, and a new file in the folder of a run', async () => {
     for (const out of ['s.csv', 's.csv', 'r/s.csv']) {
       const { code, stderr } = await runCli(['predict', 'r', '--pairs', 'pairs.csv', '--out', out], { cwd });
@@ -101,6 +134,14 @@ it('writes CSV that a spreadsheet does not compute, where --safe-csv is given', 
     const { code, stderr } = await runCli(['predict', 'r', '--pairs', 'pairs.csv', '--out', 's.csv', ...more], { cwd });
     expect(code, stderr).toBe(0);
     expect((await readFile(join(cwd, 's.csv'), 'utf8')).split('\n')[1]?.split(',')[1]).toBe(id);
+  }
+  for (const more of [[], ['--safe-csv']]) {
+    const argv = ['predict', 'r', '--pairs', 'pairs.csv', '--shard', '0/1', '--out', `parts${more.length}`, ...more];
+    const made = await runCli(argv, { cwd });
+    expect(made.code, made.stderr).toBe(0);
+    const merged = await runCli(['merge', `parts${more.length}`, '--out', 'm.csv'], { cwd });
+    expect(merged.code, merged.stderr).toBe(0);
+    expect(await readFile(join(cwd, 'm.csv'), 'utf8')).toContain(`,${more.length ? "'" : ''}=i3,`);
   }
   const lists = await runCli(['recommend', 'r', '--all-users', '--safe-csv', '--out', 'l.csv'], { cwd });
   expect(lists.code, lists.stderr).toBe(0);

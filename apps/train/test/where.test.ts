@@ -48,8 +48,8 @@ it('filters lists for a user and for all users by the same conditions', async ()
   expect(none.items).toEqual([]);
   expect(none.stderr).toContain('no item that passes --where is left to recommend to user u1');
 
-  const all = ['--all-users', '--top', '4', '--out', 'lists.jsonl', '--where', 'kind=Tea', '--where', 'price>=9'];
-  await recommend(...all);
+  const all = ['--all-users', '--top', '4', '--where', 'kind=Tea', '--where', 'price>=9'];
+  await recommend(...all, '--out', 'lists.jsonl');
   const lines = (await readFile(join(cwd, 'lists.jsonl'), 'utf8'))
     .trimEnd()
     .split('\n')
@@ -57,6 +57,10 @@ it('filters lists for a user and for all users by the same conditions', async ()
   const { stderr: _, ...alone } = tea;
   expect(lines.find((line) => line.user === 'u1')).toEqual(alone);
   expect(lines.flatMap(numbersOf).every((n) => n % 3 < 2 && n >= 9)).toBe(true);
+
+  for (const index of [0, 1]) await recommend(...all, '--shard', `${index}/2`, '--format', 'jsonl', '--out', 'parts');
+  expect((await runCli(['merge', 'parts', '--out', 'merged.jsonl'], { cwd })).code).toBe(0);
+  expect(await readFile(join(cwd, 'merged.jsonl'), 'utf8')).toBe(await readFile(join(cwd, 'lists.jsonl'), 'utf8'));
 });
 
 it.each([
@@ -73,6 +77,7 @@ it.each([
   for (const target of [
     ['--user', 'u1'],
     ['--all-users', '--out', 'lists.csv'],
+    ['--all-users', '--shard', '0/2', '--out', 'parts'],
   ]) {
     const { code, stdout, stderr } = await runCli(['recommend', 'mean', ...target, ...where], { cwd });
     expect(stderr).toMatch(message);

@@ -42,6 +42,13 @@ export const errorCodes = {
   'run.broken-off': 'A training that failed after its run was started; it can be resumed.',
   'part.other':
     'A part of a long result (`FILE.part`) that was begun by another run, or with other options or other content of their files.',
+  'shard.other':
+    'A shard in a folder of shards that was made by another run or command, with other options, or as one of another number.',
+  'shard.missing': 'Shards that are not finished, though they are needed.',
+  'shard.doubled': 'A shard that a folder holds twice.',
+  'queue.server': 'A NATS server that cannot hold a work queue.',
+  'queue.not-found': 'A work queue that was not filled, or was removed.',
+  'queue.other': 'A work queue that was filled with another number of shards.',
   'checkpoint.damaged': 'A checkpoint that cannot be read.',
 
   'model.not-found': 'A language model that is not where it was looked for.',

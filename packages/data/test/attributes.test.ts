@@ -169,6 +169,9 @@ describe('attributes of csv', () => {
     await expect(buildCsv(source, { csv: { attributes: ['genre'] } })).rejects.toThrow(
       'data.csv.attributes: there is no items.csv to read them from; add the file',
     );
+    await expect(buildCsv(source, { csv: { attributes: ['genre'], items: false } })).rejects.toThrow(
+      'data.csv.attributes: there is no file of titles to read them from; add the file',
+    );
   });
 
   it('may be as many different numbers as there are items', async () => {

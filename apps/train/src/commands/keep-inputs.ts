@@ -8,9 +8,13 @@ import { type CommandContext, refuseOverwriting } from '@crossgate/terminal';
 export async function keepInputs({ io }: CommandContext, out: string, config: ExperimentConfig): Promise<void> {
   const { data, llm } = config;
   const inputs = [data.path, llm.path].filter((path) => path !== null);
-  // Titles lie beside a file of events.
-  if (data.path !== null && (await kindOf(resolve(io.cwd, data.path))) === 'file')
-    inputs.push(join(dirname(data.path), data.csv.items || 'items.csv'));
+  if (data.path !== null) {
+    // Titles lie beside a file of events.
+    const isFile = (await kindOf(resolve(io.cwd, data.path))) === 'file';
+    const folder = isFile ? dirname(data.path) : data.path;
+    const { interactions, items } = data.csv;
+    inputs.push(...[interactions ?? [], items || 'items.csv'].flat().map((name) => join(folder, name)));
+  }
   await refuseOverwriting(out, inputs, io.cwd);
 }
 

@@ -4,8 +4,9 @@ import { IdLookup, itemFilter } from '@crossgate/data';
 import { openRun, refuseNewer, type Session } from '@crossgate/experiment';
 import type { CommandContext } from '@crossgate/terminal';
 import { readDenseCandidates } from '../candidates';
+import { whereOf } from './list-options';
 import { methodOf } from './method-of';
-import { type RecommendOptions, type ShownList, whereOf, wordsOfNone } from './recommend-parts';
+import { type RecommendOptions, type ShownList, wordsOfNone } from './recommend-parts';
 
 /** @throws InputError for what such a run cannot do */
 export async function recommendByScorer(

@@ -1,10 +1,10 @@
 /** What the ways to recommend share: options, and the list that is shown. */
-import { type AttributeType, parseWhere, type Where } from '@crossgate/data';
-import type { RepeatRule } from '@crossgate/eval';
 import type { Basis } from '@crossgate/experiment';
+import type { ListChoice } from './list-options';
+import type { ShardChoice } from './shards';
 
 /** What `recommend` is asked for. */
-export interface RecommendOptions {
+export interface RecommendOptions extends ListChoice, ShardChoice {
   readonly user?: string;
   readonly history?: string;
   readonly allUsers?: boolean;
@@ -12,9 +12,7 @@ export interface RecommendOptions {
   readonly safeCsv?: boolean;
   readonly top: number;
   readonly candidates?: string;
-  readonly where?: readonly string[];
   readonly rerank?: number;
-  readonly repeats?: RepeatRule;
   readonly events?: string;
   readonly items?: string;
   readonly set?: readonly string[];
@@ -30,20 +28,6 @@ export interface ShownList {
   readonly method: string;
   /** Why there are none. */
   readonly whyNone: () => string;
-}
-
-/** `--where`: flags, and what it does. */
-export const WHERE = [
-  '--where <condition>',
-  'only items with this attribute (repeatable): genres=Comedy, genres=Comedy,Drama (either), genres!=Horror, "price>=5"',
-] as const;
-
-/** What `--where` asks for, by the attributes of the run's items. @throws InputError as `parseWhere` */
-export function whereOf(
-  { where }: Pick<RecommendOptions, 'where'>,
-  { attributes }: { readonly attributes: readonly AttributeType[] | null },
-): Where | undefined {
-  return where && parseWhere(where, attributes, '--where');
 }
 
 /** Why a list is empty, in words. */

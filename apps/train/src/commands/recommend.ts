@@ -3,7 +3,6 @@
 import { resolve } from 'node:path';
 import { textTable } from '@crossgate/core';
 import type { Where } from '@crossgate/data';
-import { type RepeatRule, repeatRules } from '@crossgate/eval';
 import {
   type Basis,
   canBeLive,
@@ -15,14 +14,16 @@ import {
 } from '@crossgate/experiment';
 import type { CommandContext, Host } from '@crossgate/terminal';
 import { collect } from '@crossgate/terminal';
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
 import { readCandidates } from '../candidates';
 import { sessionOf } from '../session';
+import { repeatsOption, WHERE, whereOf } from './list-options';
 import { methodOf } from './method-of';
 import { NEWER, parseCount, SAFE_CSV, SET_FOR_RUN, YES } from './options';
 import { checkTarget, recommendToAll } from './recommend-all';
 import { recommendByScorer } from './recommend-by-scorer';
-import { type RecommendOptions, type ShownList, WHERE, whereOf, wordsOfNone } from './recommend-parts';
+import { type RecommendOptions, type ShownList, wordsOfNone } from './recommend-parts';
+import { addShardOptions, SHARD_HELP } from './shards';
 
 export function registerRecommend(program: Command, host: Host): void {
   const command = host
@@ -34,23 +35,21 @@ export function registerRecommend(program: Command, host: Host): void {
       'recommend runs/mf-1 --history 1193,661,914',
       'recommend runs/mf-1 --all-users --out lists.parquet',
       'recommend runs/mf-1 --all-users --events grown.csv --out lists.parquet',
+      'recommend runs/mf-1 --all-users --shard 0/8 --format parquet --out lists',
     ])
     .option('--user <id>', 'the user, by the id of the source')
     .option('--history <ids>', 'items that a person likes, oldest first, with commas between: for anybody')
     .option('--all-users', 'every user of the run and of --events; needs --out')
-    .option('--out <file>', `with --all-users: file to write, ${LIST_FORMATS.map((name) => `.${name}`).join(', ')}`)
+    .option('--out <path>', `with --all-users: file to write, ${LIST_FORMATS.map((name) => `.${name}`).join(', ')}`)
     .option(...SAFE_CSV)
     .option('--top <k>', 'how many items', parseCount, 10)
     .option('--candidates <file>', 'items to choose from: a CSV with the column item, or one id per line')
     .option(...WHERE, collect)
     .option('--rerank <n>', 'how many items CF hands to the language model (default: 200)', parseCount)
-    .addOption(
-      new Option('--repeats <rule>', 'whether items that the person has events with may be in the list')
-        .choices(repeatRules)
-        .default('exclude' satisfies RepeatRule),
-    )
+    .addOption(repeatsOption())
     .option(...NEWER.events)
-    .option(...NEWER.items)
+    .option(...NEWER.items);
+  addShardOptions(command)
     .option(...SET_FOR_RUN, collect)
     .option(...YES)
     .addHelpText(
@@ -66,7 +65,8 @@ export function registerRecommend(program: Command, host: Host): void {
         '\n\n--all-users writes user, rank, item, title, score and basis; JSON lines hold a whole list each. What is finished' +
         '\nis kept in FILE.part: after Ctrl-C or a failure, the same command continues. Each list is that of --user. CF methods' +
         '\ntake milliseconds a user; a language model scores up to --rerank items for each, or every candidate where there is' +
-        '\nno CF, and the progress says how long that will take.',
+        '\nno CF, and the progress says how long that will take.' +
+        SHARD_HELP,
     );
   host.handle<RecommendOptions>(command, async (context, options, [run]) => {
     checkTarget(options);

@@ -2,8 +2,8 @@
 import { InputError } from '@crossgate/core';
 import { kindOf, writeAtomic } from '@crossgate/files';
 import type { Session } from '../session';
-import { formatOf } from './list-formats';
 import { openVectors, type RunVectors, type VectorKind, type VectorOptions } from './run-vectors';
+import { formatOf } from './table-formats';
 import {
   npyVectors,
   PGVECTOR_DIMENSIONS,
