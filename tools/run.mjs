@@ -10,7 +10,7 @@ if (major < 20 || (major === 20 && minor < 19)) {
 // Loaded only now: older versions of Node cannot read these files.
 const { prepareCheckout } = await import('./workspace/prepare.mjs');
 const { mayNeedGpu } = await import('../packages/setup/src/gpu-free.mjs');
-const { findScript, runPnpm, start } = await import('./workspace/start.mjs');
+const { findScript, forScripts, runPnpm, start } = await import('./workspace/start.mjs');
 const { setupCommand } = await import('../packages/setup/src/command.mjs');
 const { NoGpuError, resolveGpu } = await import('../packages/setup/src/resolve.mjs');
 const { testCommand } = await import('./workspace/test.mjs');
@@ -53,7 +53,7 @@ async function main(/** @type {string} */ name, /** @type {string[]} */ args) {
     await prepareCheckout({ build: false });
     return runPnpm(['exec', 'turbo', 'run', 'types', '--output-logs=errors-only', '--ui=stream', ...args]);
   }
-  // `npm run example -- FILE ARGS` starts any script as the programs are started.
+  // `npm run example -- FILE ARGS` starts any script, TypeScript too, as the programs are started.
   let [program, ...rest] = name === 'example' ? args : [...(programs[name] ?? []), ...args];
   if (!program || (name !== 'example' && !programs[name])) {
     const known = `test, build, bundle, check-packages, sbom, audit, types, setup, example FILE, ${Object.keys(programs).join(', ')}`;
@@ -70,7 +70,8 @@ async function main(/** @type {string} */ name, /** @type {string[]} */ args) {
   }
   await prepareCheckout({ build: true });
   const plain = { node: process.execPath, env: {} };
-  return start(mayNeedGpu(name, args) ? await findGpu(plain) : plain, program, rest);
+  const gpu = mayNeedGpu(name, args) ? await findGpu(plain) : plain;
+  return start(gpu, program, rest, name === 'example' ? forScripts : []);
 }
 
 /** The GPU, or without one `plain`: the program itself knows whether it needs one, and says so in its own way. */

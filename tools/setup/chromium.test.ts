@@ -1,4 +1,4 @@
-/** Chromium for the tests in a browser: found, installed, or said to be missing, and never a failure. */
+/** Chromium and nats-server for tests: found, installed, or said to be missing, and never a failure. */
 import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -7,7 +7,9 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { execute } from '../../packages/setup/src/system.mjs';
 import { chromiumNames, findChromium } from '../../packages/testing/src/chromium';
+import { findNats } from '../../packages/testing/src/nats';
 import { ensureChromium, chromiumNames as names } from './chromium.mjs';
+import { ensureNats } from './nats.mjs';
 
 let folder: string;
 beforeEach(() => {
@@ -70,6 +72,20 @@ describe('ensureChromium', () => {
     expect(await ensureChromium({ env: env(), root: true, run: apt().run })).toMatchObject({
       reason: 'apt-get installed chromium, but no such program is on the path',
     });
+  });
+
+  it('finds and installs nats-server in the same way', async () => {
+    const before = apt();
+    put('apt-get');
+    const { asked, run } = apt({}, () => put('nats-server'));
+    const program = join(folder, 'nats-server');
+    expect(findNats(env())).toBeNull();
+    expect(await ensureNats({ env: env(), root: true, run })).toEqual({ program });
+    expect(asked).toEqual(['update', 'DPkg::Lock::Timeout=60 install nats-server']);
+    expect(findNats(env())).toBe(program);
+    expect(await ensureNats({ env: env(), root: true, run: before.run })).toEqual({ program });
+    expect(before.asked).toEqual([]);
+    expect(() => findNats({ CROSSGATE_NATS_SERVER: '/nowhere' })).toThrow('/nowhere, which is no program');
   });
 
   it('never fails the command that calls it', () => {

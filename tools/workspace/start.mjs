@@ -26,15 +26,19 @@ export async function findScript(name, folders = [userFolder(), root]) {
   throw new Error(`${name}: there is no such file (tried ${places.join(', ')})`);
 }
 
+/** What Node is started with for a script of a user, which may be TypeScript: see scripts.mjs. */
+export const forScripts = ['--enable-source-maps', '--import', new URL('./scripts.mjs', import.meta.url).href];
+
 /**
  * Starts a program with the Node binary and environment of the set-up. Relative paths in its arguments mean what they
  * mean where the user typed the command.
  * @param {{ node: string, env: Record<string, string> }} gpu
  * @param {string} program absolute, or from the root of the checkout
  * @param {string[]} args
+ * @param {string[]} options of Node
  */
-export function start(gpu, program, args) {
-  return runToEnd(gpu.node, [resolve(root, program), ...args], {
+export function start(gpu, program, args, options = []) {
+  return runToEnd(gpu.node, [...options, resolve(root, program), ...args], {
     cwd: userFolder(),
     env: { ...process.env, ...gpu.env },
     stdio: 'inherit',

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { resolveGpu } from '../../packages/setup/src/resolve.mjs';
 import { prepareCheckout, root } from './prepare.mjs';
-import { runPnpm, runToEnd } from './start.mjs';
+import { findScript, runPnpm, runToEnd, userFolder } from './start.mjs';
 
 /**
  * @typedef {{ passed: number, failed: number, skipped: number }} Counts
@@ -69,12 +69,36 @@ const checks = /** @type {[string, () => Promise<number>][]} */ ([
   ['boundaries', () => node(join(root, 'tools', 'boundaries.mjs'))],
 ]);
 
+/** Test files that start a built program: for them, the build must be that of the sources. */
+const startsBuilt = /(?:dist\/|['"]\.\/program['"])/;
+
 /**
- * Runs everything; with arguments, those go to vitest (a pattern of file names, `-t NAME`, …).
+ * The test files among the arguments, from where the user stands or from the root.
+ * @param {string[]} args
+ * @returns {Promise<Map<number, string> | undefined>} absolute paths by their place; undefined where anything but files
+ *   and options is asked for
+ */
+export async function testFiles(args, folders = [userFolder(), root]) {
+  const files = new Map();
+  for (const [index, arg] of args.entries()) {
+    if (arg.startsWith('-')) continue;
+    const found = /\.test\.ts$/.test(arg) ? await findScript(arg, folders).catch(() => undefined) : undefined;
+    if (found) files.set(index, found);
+    // What follows an option may be its value.
+    else if (!args[index - 1]?.startsWith('-')) return undefined;
+  }
+  return files.size > 0 ? files : undefined;
+}
+
+/**
+ * Runs everything; with arguments, those go to vitest (a pattern of file names, `-t NAME`, …). Files alone are tested
+ * at once, from the sources, without the checks before.
  * @param {string[]} args
  * @returns {Promise<number>} 0 when all passed, 1 otherwise; 130 when interrupted
  */
 export async function testCommand(args) {
+  const files = await testFiles(args);
+  if (files) return testAlone(files, args);
   /** @type {Counts} */
   const counts = { passed: 0, failed: 0, skipped: 0 };
   /** @type {string[]} */
@@ -114,4 +138,13 @@ export async function testCommand(args) {
   process.stdout.write(failures.length ? `\nfailed: ${failures.join(', ')}` : '\nall checks and tests passed');
   process.stdout.write(` after ${seconds} s\n${closingLine(counts)}\n`);
   return failures.length ? 1 : 0;
+}
+
+/** Runs test files and nothing else. */
+async function testAlone(/** @type {Map<number, string>} */ files, /** @type {string[]} */ args) {
+  const texts = await Promise.all([...files.values()].map((file) => readFile(file, 'utf8')));
+  await prepareCheckout({ build: texts.some((text) => startsBuilt.test(text)) });
+  const { code, counts } = await runTests(args.map((arg, index) => files.get(index) ?? arg));
+  process.stdout.write(`${closingLine(counts)}\n`);
+  return code === 130 ? 130 : Math.min(code, 1);
 }

@@ -11,8 +11,8 @@ import { gpuFree, mayNeedGpu } from '../../packages/setup/src/gpu-free.mjs';
 import { buildProgram, type Io } from '../../packages/terminal/src';
 import { buildKey, installKey, workspaceFolders } from './prepare.mjs';
 import { copyShipped, removeShipped } from './shipped.mjs';
-import { findScript, runToEnd, userFolder } from './start.mjs';
-import { closingLine, countTests } from './test.mjs';
+import { findScript, forScripts, runToEnd, userFolder } from './start.mjs';
+import { closingLine, countTests, testFiles } from './test.mjs';
 
 let root = '';
 async function write(path: string, text: string) {
@@ -142,6 +142,59 @@ describe('countTests', () => {
   });
   it('closes with one plain line', () => {
     expect(closingLine({ passed: 12, failed: 0, skipped: 3 })).toBe('12 passed, 0 failed, 3 skipped');
+  });
+});
+
+describe('npm test -- FILE', () => {
+  it('means these files alone where nothing else is asked for', async () => {
+    await write('a/one.test.ts', '');
+    await write('b/two.test.ts', '');
+    const of = async (...args: string[]) => [...((await testFiles(args, [join(root, 'a'), root])) ?? [])];
+    const [one, two] = [join(root, 'a/one.test.ts'), join(root, 'b/two.test.ts')];
+    expect(await of('one.test.ts')).toEqual([[0, one]]);
+    expect(await of('-t', 'a name', 'b/two.test.ts', one)).toEqual([
+      [2, two],
+      [3, one],
+    ]);
+    for (const args of [[], ['-t', 'a name'], ['one.test.ts', 'packages/data'], ['none.test.ts'], ['b']])
+      expect(await of(...args)).toEqual([]);
+  });
+});
+
+describe('scripts of users', () => {
+  const started = async (name: string) => {
+    const child = spawn(process.execPath, [...forScripts, join(root, name)], { stdio: ['ignore', 'pipe', 'pipe'] });
+    let said = '';
+    for (const stream of [child.stdout, child.stderr])
+      stream.setEncoding('utf8').on('data', (text: string) => {
+        said += text;
+      });
+    const code = await new Promise((resolve) => child.on('close', resolve));
+    return { code, said };
+  };
+
+  it('may be TypeScript, import each other, and import our packages from anywhere', async () => {
+    await write('half.ts', 'export const half = (value: number): number => value / 2;\n');
+    await write('lib/index.mts', 'export enum Side { Left = 1, Right }\n');
+    await write(
+      'my.ts',
+      `import { formatDuration } from '@crossgate/core';
+import { half } from './half';
+import { Side } from './lib/index.mjs';
+interface Shown { readonly text: string }
+class Held { [Symbol.dispose]() { console.log('released'); } }
+{ using held = new Held(); const shown: Shown = { text: formatDuration(half(130)) }; console.log(shown.text, Side.Right); }
+export {};
+`,
+    );
+    expect(await started('my.ts')).toEqual({ code: 0, said: '1m05s 2\nreleased\n' });
+  });
+
+  it('fail with the line of their source', async () => {
+    await write('wrong.ts', 'interface Unused { a: 1 }\n\nthrow new Error("here");\n');
+    const { code, said } = await started('wrong.ts');
+    expect(code).toBe(1);
+    expect(said).toMatch(/wrong\.ts:3/);
   });
 });
 

@@ -11,6 +11,7 @@ import { registerEvaluate } from './commands/evaluate';
 import { registerGenerate } from './commands/generate';
 import { registerInit } from './commands/init';
 import { registerLogits } from './commands/logits';
+import { registerMerge } from './commands/merge';
 import { registerMetrics } from './commands/metrics';
 import { registerModel } from './commands/model';
 import { registerPredict } from './commands/predict';
@@ -23,6 +24,7 @@ import { registerSimilar } from './commands/similar';
 import { registerTokenize } from './commands/tokenize';
 import { registerTrain } from './commands/train';
 import { registerVectors } from './commands/vectors';
+import { registerWork } from './commands/work';
 import { version } from './version';
 
 /** The program as data: built by `buildProgram`, run by `runProgram` of `@crossgate/terminal`. */
@@ -42,6 +44,8 @@ export const crossgate: ProgramDeclaration = {
     registerEvaluate,
     registerPredict,
     registerRecommend,
+    registerMerge,
+    registerWork,
     registerServe,
     registerSimilar,
     registerVectors,

@@ -3,11 +3,19 @@ import { isInputError } from '@crossgate/core';
 import { CsvSplitter, columnRole, columnsFor, readCsv, type SourceFolder } from '@crossgate/data';
 import type { GuessedColumns } from './guess-columns';
 
-/** A file of titles, its columns, and whether it has a title for every item. */
+/** A file of titles and its columns. */
 export interface FoundTitles {
   readonly items: string;
   readonly itemId: string;
   readonly title: string;
+}
+
+/** What lies beside the events. */
+export interface TitleSearch {
+  /** The file that the loader can read whole; false: it would read `items.csv`, which it would refuse. */
+  readonly titles: FoundTitles | false | undefined;
+  /** Remarks on files that are not used. */
+  readonly notes: string[];
 }
 
 /** Files that may hold titles; a packed one is called as it is when unpacked. */
@@ -43,6 +51,57 @@ function columnsIn(header: readonly string[], item: string): { itemId: string; t
   // With users in it, the file holds events as well.
   if (itemId === undefined || title === undefined || columnsFor('user', header).length > 0) return undefined;
   return { itemId, title };
+}
+
+/** What a column of a file of titles holds. */
+class ColumnContent {
+  readonly values = new Set<string>();
+  wanted = 0;
+  texts = 0;
+  isWhole = true;
+
+  add(value: string, wanted: ReadonlySet<string>): void {
+    const text = value.trim();
+    if (text === '' || this.values.has(value)) this.isWhole &&= text !== '' && !wanted.has(value);
+    else if (wanted.has(value)) this.wanted++;
+    if (text !== '' && !Number.isFinite(Number(text))) this.texts++;
+    this.values.add(value);
+  }
+}
+
+/**
+ * The columns of items and titles by what they hold: the ids of all items, each once, and the texts that differ most.
+ * Undefined where no column is one of them.
+ */
+async function columnsByContent(
+  source: SourceFolder,
+  file: string,
+  header: readonly string[],
+  { separator, encoding }: GuessedColumns,
+  wanted: ReadonlySet<string>,
+): Promise<{ itemId: string; title: string } | undefined> {
+  const isTable = header.length > 1 && new Set(header).size === header.length && !header.includes('');
+  // An id in the first line: it is a row.
+  if (!isTable || header.some((name) => wanted.has(name)) || columnsFor('user', header).length > 0) return undefined;
+  const contents = header.map(() => new ColumnContent());
+  try {
+    const format = { name: file, columns: header, separator, encoding, header: true };
+    for await (const rows of readCsv(await source.open(file), format))
+      for (const { values } of rows)
+        for (const [at, value] of values.entries()) contents[at]?.add(value as string, wanted);
+  } catch (error) {
+    if (isInputError(error)) return undefined;
+    throw error;
+  }
+  const ids = contents.findIndex((content) => content.isWhole && content.wanted === wanted.size);
+  const itemId = header[ids];
+  if (itemId === undefined) return undefined;
+  const named = columnsFor('title', header).find((name) => name !== itemId);
+  const others = contents.flatMap((content, at) => (at !== ids && content.isWhole && content.texts > 0 ? [at] : []));
+  const most = (best: number, at: number) =>
+    (contents[at]?.values.size ?? 0) > (contents[best]?.values.size ?? 0) ? at : best;
+  const title = named ?? header[others.reduce(most, others[0] ?? -1)];
+  return title === undefined ? undefined : { itemId, title };
 }
 
 /** Another separator than that of the events, by which a first line names items and titles. */
@@ -102,18 +161,23 @@ async function faultOf(
     : { problem, isOffered: isUnread || [...wanted].some((id) => bare.has(id.trim())) };
 }
 
+/** How a file is left out, and what would take it up. */
+const leftOut = (file: string, isUsual: boolean): string =>
+  isUsual
+    ? `data.csv.items: false, so the ids stand for the titles; data.csv.items, itemId and title would name ${file} and its columns`
+    : `not used (data.csv.items: ${file})`;
+
 /**
  * Looks for a file with titles of the items beside the events.
  *
  * @param names of the files in the folder. @param events name of the file of events among them, unpacked
- * @returns the file that the loader can read whole, and remarks on those that it cannot
  */
 export async function findTitles(
   source: SourceFolder,
   names: readonly string[],
   events: string,
   guess: GuessedColumns,
-): Promise<{ titles: FoundTitles | undefined; notes: string[] }> {
+): Promise<TitleSearch> {
   const files = [...new Set(names.map((name) => name.replace(/\.gz$/, '')))].filter(
     (name) => readable.test(name) && name !== events,
   );
@@ -121,36 +185,42 @@ export async function findTitles(
   const notes: string[] = [];
   let wanted: Set<string> | undefined;
   let titles: FoundTitles | undefined;
+  let isRefused = false;
   for (const file of files) {
+    const isUsual = file === usual;
+    const note = (problem: string) => {
+      notes.push(`${file} ${isUsual ? 'lies beside' : 'may hold titles'}, but ${problem}: ${leftOut(file, isUsual)}`);
+      isRefused ||= isUsual;
+    };
     const header = await headerOf(source, file, guess);
-    const columns = header === undefined ? undefined : columnsIn(header, guess.item);
-    const isRead = file === usual && titles === undefined;
     const parted = otherSeparator(header, guess);
     if (parted !== undefined) {
-      notes.push(
-        `${file} ${isRead ? 'lies beside and will be refused:' : 'may hold titles, but'} ${parted} parts its fields, not ${JSON.stringify(guess.separator)} as in ${events}: save both alike`,
-      );
+      note(`${parted} parts its fields, not ${JSON.stringify(guess.separator)} as in ${events}, so save both alike`);
       continue;
     }
-    if (columns === undefined) {
-      if (isRead) {
-        notes.push(
-          `${file} lies beside and will be read, but no columns of item and title are seen in it (${(header ?? []).join(', ')}): data.csv.itemId and data.csv.title name them, or, if that line is a row, add a line with the names above it`,
-        );
-      }
-      continue;
-    }
-    const found = { items: file, ...columns };
+    const named = header === undefined ? undefined : columnsIn(header, guess.item);
+    if (named === undefined && !isUsual) continue;
     if (titles !== undefined) {
       notes.push(`${file} may hold titles too: not used (data.csv.items: ${file})`);
       continue;
     }
     wanted ??= await itemsOf(source, events, guess);
-    const fault = await faultOf(source, found, guess, wanted);
-    if (fault === undefined) titles = found;
-    else if (isRead) notes.push(`${file} lies beside and will be refused: ${fault.problem}; mend it or move it away`);
-    else if (fault.isOffered)
-      notes.push(`${file} may hold titles, but ${fault.problem}: not used (data.csv.items: ${file})`);
+    const faultIn = (columns: typeof named) =>
+      columns && faultOf(source, { items: file, ...columns }, guess, wanted as ReadonlySet<string>);
+    const fault = await faultIn(named);
+    if (named !== undefined && fault === undefined) {
+      titles = { items: file, ...named };
+      continue;
+    }
+    const held = isUsual && header && (await columnsByContent(source, file, header, guess, wanted));
+    if (held && (await faultIn(held)) === undefined) titles = { items: file, ...held };
+    else if (fault !== undefined) {
+      if (isUsual || fault.isOffered) note(fault.problem);
+    } else {
+      note(
+        `no columns of item and title are seen in it (${(header ?? []).join(', ')}); if that line is a row, add a line with the names above it`,
+      );
+    }
   }
-  return { titles, notes };
+  return { titles: titles ?? (isRefused ? false : undefined), notes };
 }

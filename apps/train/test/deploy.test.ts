@@ -1,4 +1,5 @@
 /** The files by which a run is put into production name options, files and versions that exist. */
+import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Readable, Writable } from 'node:stream';
@@ -11,13 +12,12 @@ import { crossgate } from '../src/cli';
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 const read = (name: string) => readFileSync(join(root, name), 'utf8');
 
-/** The options that `crossgate serve` has. */
-function optionsOfServe(): string[] {
+/** The options that a command has. */
+function optionsOf(name: string): string[] {
   const stdout = new Writable({ write: (_chunk, _encoding, done) => done() });
   const io = { stdin: Readable.from([]), stdout, stderr: stdout, stderrIsTerminal: false, env: {}, cwd: root };
   const program = buildProgram(crossgate, { ...io, signal: new AbortController().signal });
-  const serve = program.commands.find((command) => command.name() === 'serve')!;
-  return serve.options.map(({ long }) => long!);
+  return program.commands.find((command) => command.name() === name)!.options.map(({ long }) => long!);
 }
 
 /** Lists of words that start the server, by the file that they stand in. */
@@ -34,7 +34,52 @@ it.each(Object.entries(starts))('%s starts the server by options that it has', (
   expect(command).toBe('serve');
   const used = words.filter((word) => word.startsWith('--'));
   expect(used.length).toBeGreaterThan(0);
-  expect(used.filter((word) => !optionsOfServe().includes(word))).toEqual([]);
+  expect(used.filter((word) => !optionsOf('serve').includes(word))).toEqual([]);
+});
+
+const job = (name: string) => parse(read(`docs/deploy/${name}`));
+const slurm = read('docs/deploy/shards.slurm');
+
+it('starts shards and workers by options that they have', () => {
+  const containers = ['shards-job.yaml', 'work-job.yaml'].flatMap((name) => {
+    const { initContainers = [], containers: own } = job(name).spec.template.spec;
+    return [...initContainers, ...own] as { args: string[] }[];
+  });
+  const [, ofSlurm] = /^exec crossgate (.*)$/m.exec(slurm)!;
+  const lines = [...containers.map(({ args }) => args), ofSlurm!.split(' ')];
+  expect(lines.map(([command]) => command)).toEqual(['predict', 'work', 'work', 'predict']);
+  for (const [command, ...words] of lines) {
+    const used = words.flatMap((word) => /--[a-z-]+/.exec(word) ?? []);
+    expect(used.length).toBeGreaterThan(1);
+    expect(used.filter((word) => !optionsOf(command!).includes(word))).toEqual([]);
+  }
+  // The enqueuer and the workers mean one job.
+  expect(lines[1]!.slice(0, 6)).toEqual(lines[2]);
+});
+
+it('tells the pods of a job how many they are, and the image by the version', () => {
+  const { spec } = job('shards-job.yaml');
+  const [{ env, image }] = spec.template.spec.containers;
+  expect([spec.completionMode, env]).toEqual([
+    'Indexed',
+    [{ name: 'CROSSGATE_SHARDS', value: String(spec.completions) }],
+  ]);
+  expect(image).toBe(`crossgate:${JSON.parse(read('package.json')).version}`);
+  expect(read('docs/scale.md')).toContain(`docker build --tag ${image} .`);
+});
+
+it.skipIf(process.platform === 'win32')('has a script for Slurm that bash and shardOf can read', () => {
+  const path = join(root, 'docs/deploy/shards.slurm');
+  expect(spawnSync('bash', ['-n', path], { encoding: 'utf8' })).toMatchObject({ status: 0, stderr: '' });
+  const [, last] = /^#SBATCH --array=0-(\d+)$/m.exec(slurm)!;
+  // Runs the script with a program that prints its arguments.
+  const line = (more: object) => {
+    const env = { ...{ RUN: 'r', PAIRS: 'p', OUT: 'o', PATH: process.env.PATH }, ...more };
+    const script = `crossgate() { echo "$@"; }; ${slurm.replace(/^exec /m, '')}`;
+    return spawnSync('bash', ['-c', script], { encoding: 'utf8', env }).stdout;
+  };
+  expect(line({})).toBe('predict r --pairs p --shard auto --out o\n');
+  expect(line({ SHARDS: Number(last) + 1 })).toBe('predict r --pairs p --shard auto --shards 8 --out o\n');
 });
 
 it('builds the image with the pinned pnpm, of what the checkout has', () => {

@@ -2,11 +2,16 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
+import { RandomStream } from '@crossgate/data';
 import { loadConfig } from '@crossgate/experiment';
+import { listAdapters } from '@crossgate/gpu/node';
 import { folderWith, listing } from '@crossgate/testing/node';
 import { describe, expect, it } from 'vitest';
+import { batchSizeFor } from '../src/init-settings';
 import { runCli } from './cli';
 import { guessOf } from './guess-of';
+
+const adapters = await listAdapters();
 
 const rows = (separator: string, time: (row: number) => string | number) =>
   Array.from({ length: 200 }, (_, row) =>
@@ -69,6 +74,44 @@ describe('init', () => {
     const trained = await runCli(['train', 'crossgate.yaml', ...settings, '--json'], { cwd });
     expect(trained.code, trained.stderr).toBe(0);
     expect(JSON.parse(trained.stdout).metrics.test).toMatchObject({ rows: 6, positives: 6, auc: null });
+  });
+
+  it('chooses a batch of 32 to 64 steps an epoch, within what was tried', () => {
+    for (const rows of [700, 8170, 30_000, 100_000, 300_000]) {
+      const steps = (0.8 * rows) / batchSizeFor(rows);
+      expect(steps).toBeGreaterThanOrEqual(32);
+      expect(steps).toBeLessThan(64);
+    }
+    expect([1, 100, 1e8].map(batchSizeFor)).toEqual([16, 16, 8192]);
+  });
+
+  it.skipIf(adapters.length === 0)('writes a config that learns the tastes of 300 users within 60 epochs', async () => {
+    const random = new RandomStream(7);
+    const draw = () => random.uint32() / 2 ** 32 - 0.5;
+    const vectors = (count: number) => Array.from({ length: count }, () => [draw(), draw(), draw()]);
+    const [tastes, traits] = [vectors(300), vectors(200)];
+    const lines = Array.from({ length: 9000 }, (_, n) => {
+      const [user, item] = [random.below(300), random.below(200)];
+      const fit = tastes[user]!.reduce((sum, taste, axis) => sum + taste * traits[item]![axis]!, 0);
+      return `u${user},p${item},${Math.max(1, Math.min(5, Math.round(3.2 + 7 * fit + draw())))},${1.7e9 + n}`;
+    });
+    const cwd = await folderWith({ 'shop.csv': `customer,sku,stars,when\n${lines.join('\n')}\n` });
+    expect((await runCli(['init', '--csv', 'shop.csv'], { cwd })).code).toBe(0);
+    expect((await loadConfig('crossgate.yaml', { cwd })).cf).toMatchObject({
+      batchSize: 128,
+      epochs: 60,
+      initStd: 0.1,
+    });
+    for (const method of ['mf', 'mean']) {
+      const { code, stdout, stderr } = await runCli(
+        ['train', 'crossgate.yaml', ...(method === 'mf' ? [] : ['--set', 'method=mean']), '--json'],
+        { cwd },
+      );
+      expect(code, stderr).toBe(0);
+      const { run, metrics } = JSON.parse(stdout);
+      expect(run).toBe(method === 'mf' ? join('runs', 'crossgate-1') : join('runs', 'crossgate-mean-1'));
+      if (method === 'mf') expect(metrics.test.auc).toBeGreaterThan(0.75);
+    }
   });
 
   it('writes a template without a file', async () => {
@@ -177,6 +220,27 @@ describe('init', () => {
     expect(splits.train.rows + splits.valid.rows + splits.test.rows).toBe(60);
   });
 
+  it('finds items and titles in items.csv by what its columns hold, and trains without a file that cannot be read', async () => {
+    const events = Array.from({ length: 60 }, (_, row) => `c${row % 6},${(row * 7) % 9},${(row % 5) + 1}`);
+    const items = Array.from({ length: 9 }, (_, row) => `${row % 3},x,Thing ${row},${row}`);
+    const files = (shop: string) => ({ [`${shop}/e.csv`]: `customer,sku,stars\n${events.join('\n')}\n` });
+    const cwd = await folderWith({
+      ...files('a'),
+      'a/items.csv': `shelf,kind,label,code\n${items.join('\n')}\n`,
+      ...files('b'),
+      'b/items.csv': 'sku,name\n1,One\n',
+    });
+    for (const shop of ['a', 'b']) {
+      const { code, stderr } = await runCli(['init', '--csv', `${shop}/e.csv`, '--out', `${shop}.yaml`], { cwd });
+      expect(code, stderr).toBe(0);
+      const trained = await runCli(['train', `${shop}.yaml`, '--set', 'method=mean', '--json'], { cwd });
+      expect(trained.code, trained.stderr).toBe(0);
+    }
+    const csvOf = async (config: string) => (await loadConfig(config, { cwd })).data.csv;
+    expect(await csvOf('a.yaml')).toMatchObject({ items: 'items.csv', itemId: 'code', title: 'label' });
+    expect(await csvOf('b.yaml')).toMatchObject({ items: false, itemId: null, title: null });
+  });
+
   it('names files of titles that cannot be used', async () => {
     const events = 'user,item,rating\na,p,1\na,q,5\n';
     const notesOf = async (items: Record<string, string>) => {
@@ -189,14 +253,14 @@ describe('init', () => {
       /movies\.csv may hold titles, but 1 of 2 items have no title in it, such as "q": not used \(data\.csv\.items/,
     );
     expect(await notesOf({ 'items.csv': 'item,title\np,P\nq,\n' })).toMatch(
-      /items\.csv lies beside and will be refused: line 3 has no title/,
+      /items\.csv lies beside, but line 3 has no title: data\.csv\.items: false/,
     );
     expect(await notesOf({ 'items.csv': 'x,y\np,P\n' })).toMatch(
-      /items\.csv lies beside and will be read, but no columns/,
+      /items\.csv lies beside, but no columns of item and title are seen in it \(x, y\)/,
     );
     expect(await notesOf({ 'items.csv': 'p,P\nq,Q\n' })).toMatch(/if that line is a row, add a line with the names/);
     expect(await notesOf({ 'items.csv': 'item;title\np;P\nq;Q\n' })).toMatch(
-      /items\.csv lies beside and will be refused: ";" parts its fields, not "," as in e\.csv/,
+      /items\.csv lies beside, but ";" parts its fields, not "," as in e\.csv/,
     );
     expect(await notesOf({ 'movies.csv': 'item\ttitle\np\tP\nq\tQ\n' })).toMatch(/may hold titles, but "\\t" parts/);
     expect(await notesOf({ 'movies.csv': 'item,title\np ,P\nq,"Q\n' })).toMatch(

@@ -187,7 +187,7 @@ evaluation: { ranking: { k: 6 } }
   expect(last.stderr).not.toMatch(/after every epoch/);
 });
 
-it('tells a list that is empty apart: who likes everything, who likes what is left, what can be ranked', async () => {
+it('tells a list that is empty apart: who knows everything, who knows what is left, what can be ranked', async () => {
   const lines = ['user,item,label,timestamp'];
   for (const user of ['all', 'most', 'none']) {
     for (let n = 0; n < 4; n++) lines.push(`${user},i${n},${user === 'none' ? 0 : 1},${n}`);
@@ -203,10 +203,10 @@ cf: { cfDim: 4, batchSize: 16, epochs: 1, selectBy: last }
   const recommend = async (user: string) => {
     const { code, stdout, stderr } = await runCli(['recommend', 'r', '--user', user, '--json'], { cwd });
     expect({ code, answer: JSON.parse(stdout) }).toEqual({ code: 0, answer: { user, items: [] } });
-    expect(stderr).toMatch(/; --candidates FILE ranks any items\n$/);
+    expect(stderr).toMatch(/; --repeats allow ranks known items too, and --candidates FILE any\n$/);
     return stderr;
   };
-  expect(await recommend('all')).toMatch(/user all likes all 5 items, so there is nothing new to recommend/);
-  expect(await recommend('late')).toMatch(/user late likes all 5 items/);
-  expect(await recommend('most')).toMatch(/none of the items that user most does not like yet has train rows/);
+  expect(await recommend('all')).toMatch(/user all knows all 5 items, so there is nothing new to recommend/);
+  expect(await recommend('late')).toMatch(/user late knows all 5 items/);
+  expect(await recommend('most')).toMatch(/none of the items that user most does not know yet has train rows/);
 });

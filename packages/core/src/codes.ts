@@ -21,6 +21,7 @@ export const errorCodes = {
   'data.other': 'A data set that is another than the one asked for, or the one the run was trained on.',
   'data.source': 'A source file with a line, field or value that cannot be read as its format says.',
   'data.empty': 'Filters or a split that leave no rows.',
+  'data.attribute': 'An attribute of items that the data do not have, or a filter or value that does not fit it.',
   'data.unknown-id': 'A user or item that the data set does not hold.',
 
   'csv.syntax': 'A CSV file with broken quotes, line ends, or a row that is longer or shorter than the header.',
@@ -41,6 +42,13 @@ export const errorCodes = {
   'run.broken-off': 'A training that failed after its run was started; it can be resumed.',
   'part.other':
     'A part of a long result (`FILE.part`) that was begun by another run, or with other options or other content of their files.',
+  'shard.other':
+    'A shard in a folder of shards that was made by another run or command, with other options, or as one of another number.',
+  'shard.missing': 'Shards that are not finished, though they are needed.',
+  'shard.doubled': 'A shard that a folder holds twice.',
+  'queue.server': 'A NATS server that cannot hold a work queue.',
+  'queue.not-found': 'A work queue that was not filled, or was removed.',
+  'queue.other': 'A work queue that was filled with another number of shards.',
   'checkpoint.damaged': 'A checkpoint that cannot be read.',
 
   'model.not-found': 'A language model that is not where it was looked for.',

@@ -13,4 +13,5 @@ export {
 export { didYouMean, editDistance, nearest } from './nearest';
 export { philox4x32 } from './philox';
 export { type Log, type Progress, type ProgressTask, silentLog, silentProgress } from './reporting';
+export { terminalJson, terminalLine, terminalText } from './terminal-text';
 export { alignColumns, decimals, formatDuration, significant, textTable } from './text-table';

@@ -1,4 +1,5 @@
 /** Tables as plain text. */
+import { terminalLine } from './terminal-text';
 
 /**
  * Pads the cells of every column to one width, counted in code points. Missing cells of a short row become spaces.
@@ -36,7 +37,7 @@ export function textTable(
   rows: readonly (readonly string[])[],
   right: (column: number) => boolean = (column) => column > 0,
 ): string {
-  const shown = rows.map((row) => row.map((cell) => cell.replace(/\p{Cc}/gu, '\ufffd')));
+  const shown = rows.map((row) => row.map(terminalLine));
   return alignColumns(shown, right)
     .map((cells) => cells.join('  ').trimEnd())
     .join('\n');

@@ -1,4 +1,5 @@
 /** Builds a `Dataset` from events in their final order: dense ids, seen flags, histories, hash. */
+import type { Attribute } from './attributes';
 import { Dataset, type Item, type Recipe, type Split, type SplitName, splitNames } from './dataset';
 import { hashDataset } from './format';
 import { garbledWarnings } from './garbled';
@@ -36,6 +37,8 @@ export interface Assembly {
   userId(user: number): string;
   /** Returns source id and title of an item of `events`. */
   itemOf(item: number): Item;
+  /** Returns the attributes of items by their source ids, which come by dense id, '' for padding. Default: there are none. */
+  readonly attributes?: ((ids: readonly string[]) => readonly Attribute[]) | undefined;
 }
 
 /** Maps numbers to 1, 2, … in order of first appearance. */
@@ -122,6 +125,7 @@ export async function assembleDataset(assembly: Assembly): Promise<Dataset> {
     warnings: [...(assembly.warnings ?? []), ...garbled, ...remarks({ train, valid, test }, user.ids, item.ids)],
     users,
     items,
+    attributes: assembly.attributes?.(items.map(({ id }) => id)) ?? [],
     splits: { train, valid, test },
     positiveOffset,
     positiveItem,

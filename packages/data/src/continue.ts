@@ -1,5 +1,6 @@
 /** A data set that has grown, under the dense ids of what it was. */
 import { InputError } from '@crossgate/core';
+import type { Attribute } from './attributes';
 import { Dataset, type Item, type Split, splitNames } from './dataset';
 import { hashDataset } from './format';
 
@@ -52,7 +53,8 @@ export async function continueDataset(earlier: Dataset, grown: Dataset): Promise
   }
   const { name, recipe, warnings } = grown;
   const columns = { splits, positiveOffset, positiveItem: positives };
-  const parts = { name, recipe, warnings, users: users.values, items: items.values, ...columns };
+  const attributes = joinAttributes(earlier, grown, items);
+  const parts = { name, recipe, warnings, users: users.values, items: items.values, attributes, ...columns };
   return {
     dataset: new Dataset({ ...parts, hash: await hashDataset(parts) }),
     added: { users: grown.userCount - users.kept, items: grown.itemCount - items.kept },
@@ -98,4 +100,17 @@ function joinItems(earlier: Dataset, grown: Dataset) {
     }
   }
   return { values, to: ids.to, kept: ids.kept };
+}
+
+/** The attributes of the grown data; items that are gone keep what they had of the same attributes. */
+function joinAttributes(earlier: Dataset, grown: Dataset, items: { values: readonly Item[]; to: Int32Array }) {
+  if (grown.attributes === null) return null;
+  return grown.attributes.map((attribute): Attribute => {
+    const { name, type } = attribute;
+    const before = earlier.attributes?.find((other) => other.name === name && other.type === type);
+    // Values of one type stay of it.
+    const values = Array.from(items.values, (_, item) => before?.values[item] ?? (type === 'text' ? [] : null));
+    for (const [item, value] of attribute.values.entries()) values[items.to[item]!] = value;
+    return { name, type, values } as Attribute;
+  });
 }

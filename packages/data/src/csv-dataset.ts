@@ -1,6 +1,7 @@
 /** The data set `csv`: a user's own events and titles, from two CSV files. */
 
 import { InputError } from '@crossgate/core';
+import { AttributeTable } from './attribute-table';
 import { columnsFor } from './column-names';
 import { excerpt, readId, readLabel, readRating, TimeColumn } from './csv-values';
 import type { Dataset, Recipe } from './dataset';
@@ -16,9 +17,12 @@ import { requireEncoding } from './text-encoding';
 import { requireTimeFormat } from './time-format';
 
 const defaultFile = 'interactions.csv';
-const defaultItems = 'items.csv';
+/** File of the titles where none is named. */
+export const defaultItems = 'items.csv';
 
 const isNamed = (column: string | number | false | null | undefined) => column !== null && column !== undefined;
+
+const mostAttributes = 64;
 
 /** Files and columns with their defaults. */
 function columnsOf(options: DatasetOptions) {
@@ -46,12 +50,25 @@ function columnsOf(options: DatasetOptions) {
   const missing = missingTexts(csv.missing);
   if (decimal !== undefined && decimal !== '.' && decimal !== ',')
     throw new InputError('must be "." or ","', { code: 'data.option', place: 'data.csv.decimal' });
+  const attributes = (csv.attributes ?? []).map(String);
+  const twice = attributes.find((name, index) => attributes.indexOf(name) !== index);
+  const wrong = (problem: string, key: string) =>
+    new InputError(problem, { code: 'data.option', place: `data.csv.${key}` });
+  if (twice !== undefined) throw wrong(`names ${excerpt(twice)} twice`, 'attributes');
+  if (attributes.length > mostAttributes)
+    throw wrong(`names ${attributes.length} columns; an item may have ${mostAttributes} attributes`, 'attributes');
+  // Requests name attributes as keys of objects, where this key means something else.
+  if (attributes.includes('__proto__')) throw wrong('__proto__ cannot be an attribute', 'attributes');
+  const attributeSeparator = csv.attributeSeparator ?? undefined;
+  if (attributeSeparator === '') throw wrong('must not be empty', 'attributeSeparator');
+  if (attributeSeparator !== undefined && attributes.length === 0)
+    throw wrong('is read with data.csv.attributes alone', 'attributeSeparator');
   if (csv.encoding !== null && csv.encoding !== undefined) requireEncoding(csv.encoding, 'data.csv.encoding');
   if (csv.timeFormat !== null && csv.timeFormat !== undefined) requireTimeFormat(csv.timeFormat, 'data.csv.timeFormat');
   return {
     implicit,
     interactions: csv.interactions ?? defaultFile,
-    items: csv.items ?? defaultItems,
+    items: csv.items === false ? (false as const) : (csv.items ?? defaultItems),
     separator,
     user: String(csv.user ?? 'user'),
     item: String(csv.item ?? 'item'),
@@ -60,6 +77,8 @@ function columnsOf(options: DatasetOptions) {
     timestamp: csv.timestamp === false ? (false as const) : String(csv.timestamp ?? 'timestamp'),
     itemId: String(csv.itemId ?? 'item'),
     title: String(csv.title ?? 'title'),
+    attributes,
+    attributeSeparator,
     // Keys that are not given are absent, so that recipes of older data sets stay what they are.
     ...(csv.header === null || csv.header === undefined ? {} : { header: csv.header }),
     ...(csv.encoding === null || csv.encoding === undefined ? {} : { encoding: csv.encoding }),
@@ -72,13 +91,15 @@ function columnsOf(options: DatasetOptions) {
 function recipe(options: DatasetOptions = {}): Recipe {
   const plan = recipeOf(planEvents(options));
   // What the files are called is no part of the recipe.
-  const { interactions: _, items: __, implicit, ...columns } = columnsOf(options);
+  const { interactions: _, items: __, implicit, attributes, attributeSeparator, ...columns } = columnsOf(options);
   return {
     name: 'csv',
     version: 1,
     ...plan,
     label: implicit ? 'every row' : `the column of labels, else ${plan.label}`,
     columns,
+    // Apart from the columns: data without attributes may be asked of a folder that has some.
+    ...(attributes.length > 0 && { attributes: { columns: attributes, separator: attributeSeparator ?? '' } }),
     order: 'user by first appearance, timestamp, file order',
   };
 }
@@ -94,39 +115,50 @@ function keysOf(columns: ReturnType<typeof columnsOf>, of: 'events' | 'titles'):
       : (['user', 'item', 'rating', 'label', 'timestamp'] as const).map((role) => [role, role] as const);
   return {
     parent: 'data.csv',
-    columns: Object.fromEntries(
-      roles.flatMap(([key, role]) => {
+    columns: Object.fromEntries([
+      ...(of === 'titles' ? columns.attributes.map((name) => [name, { key: 'data.csv.attributes' }] as const) : []),
+      ...roles.flatMap(([key, role]) => {
         const name = columns[key];
-        return name === false ? [] : [[name, { key: `data.csv.${key}`, role }]];
+        return name === false ? [] : [[name, { key: `data.csv.${key}`, role }] as const];
       }),
-    ),
+    ]),
   };
 }
 
-/** Titles by item id; undefined where there is no file of them. */
-async function readTitles(source: SourceFolder, columns: ReturnType<typeof columnsOf>, required: boolean) {
+/** Titles and attributes by item id; undefined where there is no file of them. */
+async function readItems(source: SourceFolder, columns: ReturnType<typeof columnsOf>, required: boolean) {
   const titles = new Map<string, string>();
-  if (!required && !(await source.has(columns.items))) return undefined;
-  const { separator, encoding, header } = columns;
+  const { items, separator, encoding, header, attributes: names, missing } = columns;
+  if (items === false || (!required && !(await source.has(items)))) return undefined;
+  const attributes = new AttributeTable(
+    names.map((name) => ({ name })),
+    {
+      separator: columns.attributeSeparator,
+      decimal: columns.decimal,
+      // By column, texts are named for the columns of events alone.
+      missing: Array.isArray(missing) ? missing : undefined,
+    },
+  );
   // Without a header in the events, the file of titles has none either if its columns are numbers.
   const isNumbered = header === false && /^\d+$/.test(columns.itemId) && /^\d+$/.test(columns.title);
   const format = {
-    ...{ name: columns.items, columns: [columns.itemId, columns.title], separator, encoding },
+    ...{ name: items, columns: [columns.itemId, columns.title, ...names], separator, encoding },
     header: header === false && !isNumbered ? undefined : header,
     keys: keysOf(columns, 'titles'),
   };
-  for await (const rows of readCsv(await source.open(columns.items), format)) {
+  for await (const rows of readCsv(await source.open(items), format)) {
     for (const { line, values } of rows) {
-      const place = `${columns.items}:${line}`;
-      const [idText, titleText] = values as [string, string];
+      const place = `${items}:${line}`;
+      const [idText, titleText, ...cells] = values as [string, string, ...string[]];
       const id = readId(idText, columns.itemId, place);
       const title = titleText.trim();
       if (title === '') throw new InputError(`${columns.title} is empty`, { code: 'csv.value', place });
       if (titles.has(id)) throw new InputError(`item ${excerpt(id)} appears twice`, { code: 'csv.value', place });
       titles.set(id, title);
+      if (names.length > 0) attributes.add(id, cells, place);
     }
   }
-  return titles;
+  return { titles, attributes };
 }
 
 /** The rows of a `csv` data set before they are filtered, ordered and split. */
@@ -135,13 +167,16 @@ export interface CsvEvents {
   readonly events: EventTable;
   /** Titles by item id; undefined where there is no file of them. */
   readonly titles: ReadonlyMap<string, string> | undefined;
+  /** Attributes by item id, of the columns that `csv.attributes` names; undefined where there is no file of titles. */
+  readonly attributes: AttributeTable | undefined;
   /** Remarks on the files that do not prevent their use. */
   readonly warnings: string[];
 }
 
 /**
  * Reads `interactions.csv` and, if it exists, `items.csv`. The first has the columns user, item, timestamp, and rating
- * or label (neither with `csv.implicit`); the second has item and title.
+ * or label (neither with `csv.implicit`); the second has item, title and the attributes that are
+ * named.
  *
  * @param options names of files and columns, threshold, filters and split.
  * @param onRow called with the number of the line of each row that is taken.
@@ -156,7 +191,18 @@ export async function readCsvEvents(
   const plan = planEvents(options);
   const columns = columnsOf(options);
   const { csv } = options;
-  const titles = await readTitles(source, columns, typeof csv?.items === 'string');
+  const items = await readItems(source, columns, typeof csv?.items === 'string');
+  const { titles, attributes } = items ?? {};
+  if (items === undefined && columns.attributes.length > 0) {
+    throw new InputError(
+      `there is no ${columns.items === false ? 'file of titles' : columns.items} to read them from`,
+      {
+        code: 'data.option',
+        place: 'data.csv.attributes',
+        fix: 'add the file, name it by data.csv.items, or leave them out',
+      },
+    );
+  }
   const events = new EventTable();
   const required = [columns.user, columns.item];
   // A column that is named must be there; of the usual ones, those that are.
@@ -242,7 +288,7 @@ export async function readCsvEvents(
           place,
           fix:
             other === undefined
-              ? `add its title there, or leave out ${columns.items} if you need no titles`
+              ? `add its title there, or read no titles (data.csv.items: false)`
               : `${excerpt(other)} is, but ${spaced === undefined ? 'ids are compared letter by letter' : 'white space is part of an id'}: write it alike in both files`,
         });
       }
@@ -275,14 +321,16 @@ export async function readCsvEvents(
     columns.timestamp === false || names.includes(columns.timestamp) ? [] : columnsFor('timestamp', names);
   if (unread !== undefined)
     warnings.push(`column ${unread} is not read; data.csv.timestamp: ${unread} takes it for times`);
-  if (titles === undefined) warnings.push(`no ${columns.items}: the ids stand for the titles`);
+  if (titles === undefined && columns.items !== false)
+    warnings.push(`no ${columns.items}: the ids stand for the titles`);
+  warnings.push(...(attributes?.doubts() ?? []));
   warnings.push(...idRemarks('user', events.userIds), ...idRemarks('item', events.itemIds));
-  return { events, titles, warnings };
+  return { events, titles, attributes, warnings };
 }
 
 /** Builds a data set from the files that {@link readCsvEvents} reads. @throws InputError as it does */
 export async function buildCsv(source: SourceFolder, options: DatasetOptions = {}): Promise<Dataset> {
-  const { events, titles, warnings } = await readCsvEvents(source, options);
+  const { events, titles, attributes, warnings } = await readCsvEvents(source, options);
   return assembleEvents({
     name: 'csv',
     recipe: recipe(options),
@@ -290,6 +338,7 @@ export async function buildCsv(source: SourceFolder, options: DatasetOptions = {
     events,
     plan: planEvents(options),
     titleOf: (item) => titles?.get(item) ?? item,
+    attributes: (ids) => attributes?.of(ids) ?? [],
   });
 }
 

@@ -155,6 +155,14 @@ function countLines(row: string): number {
   return count;
 }
 
+/**
+ * {@link csvField} for a spreadsheet: before a text that begins with `=`, `+`, `-`, `@`, a tab or a line end it puts `'`, so
+ * that none is taken for a formula. Read back, the text has it.
+ */
+export function safeCsvField(value: string): string {
+  return csvField(/^[=+\-@\t\r\n]/.test(value) ? `'${value}` : value);
+}
+
 /** Encodes one field of a CSV file (RFC 4180): in quotes only where a comma, quote or line end demands it. */
 export function csvField(value: string): string {
   return /[",\r\n]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value;

@@ -1,5 +1,6 @@
 /** A data set in memory: dense ids, three splits as columns, and the positives that make up histories. */
 import { InputError } from '@crossgate/core';
+import type { Attribute } from './attributes';
 
 /** Name of a split. */
 export type SplitName = 'train' | 'valid' | 'test';
@@ -49,6 +50,11 @@ export interface DatasetParts {
   readonly users: readonly string[];
   /** Items by dense id; index 0 is padding. */
   readonly items: readonly Item[];
+  /**
+   * What is known of the items besides, which is no part of the hash. Null: the data were kept by a version that knew no
+   * attributes. Default: there are none.
+   */
+  readonly attributes?: readonly Attribute[] | null;
   /** The rows of each split. */
   readonly splits: Readonly<Record<SplitName, Split>>;
   /**
@@ -77,6 +83,8 @@ export class Dataset implements DatasetParts {
   readonly users: readonly string[];
   /** Items by dense id; index 0 is padding. */
   readonly items: readonly Item[];
+  /** What is known of the items besides; null: the data were kept by a version that knew no attributes. */
+  readonly attributes: readonly Attribute[] | null;
   /** The rows of each split. */
   readonly splits: Readonly<Record<SplitName, Split>>;
   /** [users.length + 1]: where the positives of each user begin in `positiveItem`; use {@link history}. */
@@ -85,6 +93,8 @@ export class Dataset implements DatasetParts {
   readonly positiveItem: Int32Array;
   /** The positives of all splits, once they are asked for. */
   #known: Pick<DatasetParts, 'positiveOffset' | 'positiveItem'> | undefined;
+  /** The items of all rows by user, once they are asked for. */
+  #rows: RowItems | undefined;
 
   /** Takes parts that fit together; {@link assembleDataset} and {@link decodeDataset} make such. Nothing is copied. */
   constructor(parts: DatasetParts) {
@@ -94,6 +104,7 @@ export class Dataset implements DatasetParts {
     this.warnings = parts.warnings;
     this.users = parts.users;
     this.items = parts.items;
+    this.attributes = parts.attributes === undefined ? [] : parts.attributes;
     this.splits = parts.splits;
     this.positiveOffset = parts.positiveOffset;
     this.positiveItem = parts.positiveItem;
@@ -127,6 +138,22 @@ export class Dataset implements DatasetParts {
   }
 
   /**
+   * Every item that a user has a row with, whatever its label, in whichever split: what the user knows already.
+   *
+   * @param user dense id; 0, the padding, has none.
+   * @returns dense item ids, each once, ascending.
+   * @throws InputError for a `user` that is no dense id.
+   */
+  knownItems(user: number): Int32Array {
+    if (!Number.isInteger(user) || user < 0 || user > this.userCount) {
+      throw new InputError(`user ${user} is not a dense id from 0 to ${this.userCount}`);
+    }
+    this.#rows ??= itemsOfRows(this);
+    const { offset, item } = this.#rows;
+    return Int32Array.from(new Set(item.subarray(offset[user], offset[user + 1]))).sort();
+  }
+
+  /**
    * The history of a row: the positives of its user that come before it, oldest first.
    *
    * @param limit only the last this many are returned. Default: all.
@@ -142,6 +169,26 @@ export class Dataset implements DatasetParts {
     const start = this.positiveOffset[user[row] as number] as number;
     return this.positiveItem.subarray(start + Math.max(0, length - limit), start + length);
   }
+}
+
+/** The items of all rows, user behind user. */
+interface RowItems {
+  /** [users + 2] where the rows of each user begin. */
+  readonly offset: Int32Array;
+  readonly item: Int32Array;
+}
+
+function itemsOfRows({ splits, userCount }: Dataset): RowItems {
+  const offset = new Int32Array(userCount + 2);
+  for (const name of splitNames) for (const user of splits[name].user) offset[user + 1]!++;
+  for (let user = 0; user <= userCount; user++) offset[user + 1]! += offset[user] as number;
+  const next = offset.slice();
+  const item = new Int32Array(offset[userCount + 1] as number);
+  for (const name of splitNames) {
+    const { user, item: items, rows } = splits[name];
+    for (let row = 0; row < rows; row++) item[next[user[row] as number]!++] = items[row] as number;
+  }
+  return { offset, item };
 }
 
 /**

@@ -1,9 +1,10 @@
 /** Collects events by source ids in columns, and filters, orders and splits them into a data set. */
 
 import { InputError } from '@crossgate/core';
-import { assembleDataset } from './assemble';
+import { type Assembly, assembleDataset } from './assemble';
 import type { Dataset, Recipe } from './dataset';
 import type { FilterPlan, SplitPlan } from './options';
+import { ownText } from './own-text';
 import { splitRows } from './splits';
 
 type Numbers = Int32Array | Float64Array | Uint8Array;
@@ -29,11 +30,6 @@ class Column<Values extends Numbers> {
   finish(): Values {
     return this.values.subarray(0, this.length) as Values;
   }
-}
-
-/** A copy that does not keep the chunk of the file alive that the text was cut from. */
-function ownText(text: string): string {
-  return new TextDecoder('utf-8', { ignoreBOM: true }).decode(new TextEncoder().encode(text));
 }
 
 /** Numbers 0, 1, … for texts, in order of first appearance. */
@@ -137,6 +133,8 @@ export interface EventAssembly {
   remark?(items: readonly string[]): readonly string[];
   /** The title of an item by its source id. */
   titleOf(item: string): string;
+  /** See `Assembly`. */
+  readonly attributes?: Assembly['attributes'];
 }
 
 /**
@@ -183,5 +181,6 @@ export async function assembleEvents(assembly: EventAssembly): Promise<Dataset> 
       const id = items[number] as string;
       return { id, title: assembly.titleOf(id) };
     },
+    attributes: assembly.attributes,
   });
 }

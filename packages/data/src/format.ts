@@ -1,6 +1,7 @@
 /** The prepared format: the files of a data set, byte for byte, and the checks when opening it. Pure; see README.md. */
 
 import { InputError } from '@crossgate/core';
+import type { Attribute } from './attributes';
 import { Dataset, type DatasetParts, type DatasetSummary, type Split, splitNames, summarizeDataset } from './dataset';
 
 /** The name of the format in the manifest. */
@@ -18,7 +19,7 @@ export interface DatasetManifest {
   version: number;
   /** Name of the data set. */
   name: string;
-  /** The data set's hash: SHA-256 over names and SHA-256 of the files below, in lower-case hex. */
+  /** The data set's hash: SHA-256 over names and SHA-256 of `contentFiles`, in lower-case hex. */
   hash: string;
   /** Counts of users, items and rows. */
   counts: DatasetSummary;
@@ -26,7 +27,7 @@ export interface DatasetManifest {
   recipe: DatasetParts['recipe'];
   /** Remarks on the source that did not prevent its use. */
   warnings: readonly string[];
-  /** Size in bytes and SHA-256 of each content file. */
+  /** Size in bytes and SHA-256 of each content file, and of `attributes.json`. */
   files: Record<string, { bytes: number; sha256: string }>;
 }
 
@@ -42,7 +43,7 @@ const splitColumns = [
   ['historyLength', 'history-length.i32', Int32Array],
 ] as const;
 
-/** Names of all files of a prepared folder except the manifest, in the order in which they are hashed. */
+/** Names of the files of a prepared folder that make up its hash, in their order. */
 export const contentFiles: readonly string[] = [
   'users.json',
   'items.json',
@@ -50,6 +51,14 @@ export const contentFiles: readonly string[] = [
   'positives.item.i32',
   ...splitNames.flatMap((split) => splitColumns.map(([, file]) => `${split}.${file}`)),
 ];
+
+/** The file of attributes: no part of the hash, and absent where a version wrote the folder that knew none. */
+export const attributesFile = 'attributes.json';
+
+/** Names of the content files that a manifest speaks of, in the order in which one file holds them. */
+export function filesOf(manifest: DatasetManifest): readonly string[] {
+  return Object.hasOwn(manifest.files, attributesFile) ? [...contentFiles, attributesFile] : contentFiles;
+}
 
 function bytesOf(column: Column): Uint8Array<ArrayBuffer> {
   if (new Uint8Array(Uint16Array.of(1).buffer)[0] !== 1) throw new Error('a little-endian machine is needed');
@@ -76,6 +85,57 @@ function encodeContent(parts: Omit<DatasetParts, 'hash'>): Map<string, Uint8Arra
     for (const [column, file] of splitColumns) files.set(`${split}.${file}`, bytesOf(parts.splits[split][column]));
   }
   return files;
+}
+
+/** An attribute a line: its distinct texts, and those of each item by their places among them; or numbers. */
+function encodeAttributes(attributes: readonly Attribute[]): Uint8Array<ArrayBuffer> {
+  return jsonLines(
+    attributes.map((attribute) => {
+      const { name, type } = attribute;
+      if (type === 'number') return { name, type, items: attribute.values.slice(1) };
+      const placeOf = new Map<string, number>();
+      const place = (text: string) => {
+        if (!placeOf.has(text)) placeOf.set(text, placeOf.size);
+        return placeOf.get(text)!;
+      };
+      const items = attribute.values.slice(1).map((texts) => texts.map(place));
+      return { name, type, texts: [...placeOf.keys()], items };
+    }),
+  );
+}
+
+/** @param complain throws @param itemCount without padding */
+function decodeAttributes(
+  entries: readonly unknown[],
+  itemCount: number,
+  complain: (what: string) => never,
+): readonly Attribute[] {
+  return entries.map((entry): Attribute => {
+    const { name, type, texts, items } = (entry ?? {}) as Record<string, unknown>;
+    if (typeof name !== 'string' || !Array.isArray(items)) return complain('an attribute has no name or no items');
+    if (items.length !== itemCount) return complain(`${name} has ${items.length} items, not ${itemCount}`);
+    if (type === 'number') {
+      const isNumber = (value: unknown) => value === null || Number.isFinite(value);
+      if (!items.every(isNumber)) return complain(`${name} has a value that is no number`);
+      return { name, type, values: [null, ...(items as (number | null)[])] };
+    }
+    if (type !== 'text' || !Array.isArray(texts) || !texts.every((text) => typeof text === 'string'))
+      return complain(`${name} has neither texts nor numbers`);
+    // Items with the same texts share them.
+    const lists = new Map<string, readonly string[]>([['', []]]);
+    const values = items.map((places: unknown) => {
+      if (!Array.isArray(places) || !places.every((place) => typeof texts[place] === 'string'))
+        return complain(`${name} has an item whose texts are not there`);
+      const key = places.join();
+      if (!lists.has(key))
+        lists.set(
+          key,
+          places.map((place) => texts[place] as string),
+        );
+      return lists.get(key)!;
+    });
+    return { name, type, values: [[], ...values] };
+  });
 }
 
 async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
@@ -105,6 +165,7 @@ export async function hashDataset(parts: Omit<DatasetParts, 'hash'>): Promise<st
 /** Encodes a data set as the files of a prepared folder, name → bytes. The manifest comes last. */
 export async function encodeDataset(dataset: Dataset): Promise<Map<string, Uint8Array<ArrayBuffer>>> {
   const content = encodeContent(dataset);
+  if (dataset.attributes !== null) content.set(attributesFile, encodeAttributes(dataset.attributes));
   const digests = await digestAll(content);
   const manifest: DatasetManifest = {
     format: formatName,
@@ -154,7 +215,7 @@ export function parseManifest(text: string, place: string): DatasetManifest {
       fix: 'prepare the data set again',
     });
   }
-  for (const file of contentFiles) {
+  for (const file of filesOf(value as DatasetManifest)) {
     const bytes = files[file]?.bytes;
     if (!Number.isSafeInteger(bytes))
       throw new InputError(`no size for ${file}`, { code: 'data.damaged', place, fix: 'prepare the data set again' });
@@ -198,7 +259,7 @@ export async function decodeDataset(
     return bytes;
   };
   if (options.verify) {
-    const digests = await digestAll(new Map(contentFiles.map((file) => [file, fileBytes(file)])));
+    const digests = await digestAll(new Map(filesOf(manifest).map((file) => [file, fileBytes(file)])));
     for (const [file, digest] of digests) {
       if (digest !== manifest.files[file]?.sha256)
         throw new InputError('wrong SHA-256', { code: 'data.damaged', place: `${options.place}/${file}`, fix: again });
@@ -247,6 +308,10 @@ export async function decodeDataset(
       if (value < first || value > last) complain(file, `${value} is outside ${first} … ${last}`);
     }
   };
+  const hasAttributes = filesOf(manifest).includes(attributesFile);
+  const attributes = hasAttributes
+    ? decodeAttributes(array(attributesFile), items.length - 1, (what) => complain(attributesFile, what))
+    : null;
   checkRange('positives.item.i32', positiveItem, 1, items.length - 1);
   if (positiveOffset.length !== users.length + 1) complain('positives.offset.i32', 'length does not match users.json');
   for (let user = 0; user < users.length; user++) {
@@ -284,6 +349,7 @@ export async function decodeDataset(
     warnings: manifest.warnings,
     users,
     items,
+    attributes,
     splits: { train: split('train'), valid: split('valid'), test: split('test') },
     positiveOffset,
     positiveItem,

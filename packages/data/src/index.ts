@@ -6,10 +6,23 @@
 export { InputError } from '@crossgate/core';
 export { buildAmazonBooks } from './amazon-books';
 export { type Assembly, assembleDataset, type Events } from './assemble';
+export { type CellFormat, readNumber, readTexts } from './attribute-table';
+export {
+  type Attribute,
+  type AttributeSummary,
+  type AttributeType,
+  attributesOf,
+  checkAttributes,
+  findAttribute,
+  type ItemAttributes,
+  type NumberAttribute,
+  summarizeAttributes,
+  type TextAttribute,
+} from './attributes';
 export { batchRows, sampleRows, shuffledRows } from './batches';
 export { type ColumnRole, columnRole, columnsFor, type NamedColumn, nameParts } from './column-names';
 export { type Continuation, continueDataset } from './continue';
-export { type CsvRecord, CsvSplitter, csvField } from './csv';
+export { type CsvRecord, CsvSplitter, csvField, safeCsvField } from './csv';
 export { buildCsv } from './csv-dataset';
 export {
   Dataset,
@@ -39,6 +52,7 @@ export {
 } from './demo/world';
 export { type ExportedRow, exportSplit, jsonId } from './export';
 export {
+  attributesFile,
   contentFiles,
   type DatasetManifest,
   type DecodeOptions,
@@ -71,4 +85,5 @@ export { type ColumnFacts, type CsvSurvey, type FoundValue, type SurveyOptions, 
 export { parseTime } from './time';
 export { timeReader, timeUnits } from './time-format';
 export type { TimeForm } from './time-survey';
+export { type Condition, checkWhere, itemFilter, orderedWhere, parseWhere, type Where } from './where';
 export { hasWholePast, type Window } from './window';

@@ -4,13 +4,29 @@ import { InputError } from '@crossgate/core';
 import type { Dataset, Recipe } from './dataset';
 import type { DatasetDefinition } from './definition';
 import { assembleEvents, EventTable } from './events';
+import { movieAttributes, yearOf } from './ml-1m';
 import { type DatasetOptions, planEvents, recipeOf } from './options';
 import { parseInteger, readRows, type SourceFolder } from './source';
 import { maximumTimestamp } from './time-format';
 
 const maximumId = 0x7fffffff;
 const itemFields = ['movie id', 'movie title', 'release date', 'video release date', 'IMDb URL'];
-const genres = 19;
+/** The flags of `u.item`, in their order. A film of genre `unknown` has none. */
+const genres = [
+  ...[
+    'unknown',
+    'Action',
+    'Adventure',
+    'Animation',
+    "Children's",
+    'Comedy',
+    'Crime',
+    'Documentary',
+    'Drama',
+    'Fantasy',
+  ],
+  ...['Film-Noir', 'Horror', 'Musical', 'Mystery', 'Romance', 'Sci-Fi', 'Thriller', 'War', 'Western'],
+];
 
 function recipe(options: DatasetOptions = {}): Recipe {
   return {
@@ -21,10 +37,11 @@ function recipe(options: DatasetOptions = {}): Recipe {
   };
 }
 
-async function readTitles(source: SourceFolder): Promise<Map<number, string>> {
+async function readMovies(source: SourceFolder) {
   const titles = new Map<number, string>();
+  const attributes = movieAttributes();
   const file = 'u.item';
-  const fields = [...itemFields, ...Array.from({ length: genres }, (_, index) => `genre ${index}`)];
+  const fields = [...itemFields, ...genres];
   let first = true;
   await readRows(await source.open(file), { file, separator: '|', fields, encoding: 'latin1' }, (row, place) => {
     const [idText, titleText] = row as [string, string];
@@ -37,8 +54,10 @@ async function readTitles(source: SourceFolder): Promise<Map<number, string>> {
     if (title === '') throw new InputError('movie title is empty', { code: 'data.source', place: place() });
     if (titles.has(id)) throw new InputError(`movie id ${id} appears twice`, { code: 'data.source', place: place() });
     titles.set(id, title);
+    const own = genres.filter((genre, index) => genre !== 'unknown' && row[itemFields.length + index]?.trim() === '1');
+    attributes.add(String(id), [own.join('|'), yearOf(title)], place());
   });
-  return titles;
+  return { titles, attributes };
 }
 
 /**
@@ -51,7 +70,7 @@ async function readTitles(source: SourceFolder): Promise<Map<number, string>> {
  */
 export async function buildMl100k(source: SourceFolder, options: DatasetOptions = {}): Promise<Dataset> {
   const plan = planEvents(options);
-  const titles = await readTitles(source);
+  const { titles, attributes } = await readMovies(source);
   const events = new EventTable();
   const file = 'u.data';
   const fields = ['user id', 'item id', 'rating', 'timestamp'];
@@ -70,6 +89,7 @@ export async function buildMl100k(source: SourceFolder, options: DatasetOptions 
     events,
     plan,
     titleOf: (item) => titles.get(Number(item)) as string,
+    attributes: (ids) => attributes.of(ids),
   });
 }
 

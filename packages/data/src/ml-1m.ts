@@ -2,6 +2,7 @@
 
 import { InputError } from '@crossgate/core';
 import { type Assembly, assembleDataset } from './assemble';
+import { AttributeTable } from './attribute-table';
 import type { Dataset, Recipe } from './dataset';
 import type { DatasetDefinition } from './definition';
 import type { DatasetOptions } from './options';
@@ -56,18 +57,31 @@ export function ml1mSplitOf(timestamp: number, window: Window = 'paper'): number
   return boundsOf(window).findIndex(([start, end]) => timestamp >= start && timestamp < end);
 }
 
-async function readTitles(source: SourceFolder): Promise<Map<number, string>> {
+async function readMovies(source: SourceFolder) {
   const titles = new Map<number, string>();
+  const attributes = movieAttributes();
   const file = 'movies.dat';
   const format = { file, separator: '::', fields: ['MovieID', 'Title', 'Genres'], encoding: 'latin1' } as const;
-  await readRows(await source.open(file), format, ([idText, titleText], place) => {
+  await readRows(await source.open(file), format, ([idText, titleText, genres], place) => {
     const id = parseInteger(idText as string, 'MovieID', place, 1, maximumId);
     const title = (titleText as string).trim();
     if (title === '') throw new InputError('Title is empty', { code: 'data.source', place: place() });
     if (titles.has(id)) throw new InputError(`MovieID ${id} appears twice`, { code: 'data.source', place: place() });
     titles.set(id, title);
+    attributes.add(String(id), [genres as string, yearOf(title)], place());
   });
-  return titles;
+  return { titles, attributes };
+}
+
+/** Genres and year of films; cells have `|` between genres. */
+export function movieAttributes(): AttributeTable {
+  const columns = [{ name: 'genres', type: 'text' } as const, { name: 'year', type: 'number' } as const];
+  return new AttributeTable(columns, { separator: '|' });
+}
+
+/** The year that ends a title of MovieLens: `Heat (1995)`; '' where there is none. */
+export function yearOf(title: string): string {
+  return /\((\d{4})\)$/.exec(title)?.[1] ?? '';
 }
 
 /** The ratings inside the window, in file order, with each one's tie-breaking key. */
@@ -113,7 +127,7 @@ async function readRatings(source: SourceFolder, titles: ReadonlyMap<number, str
  */
 export async function buildMl1m(source: SourceFolder, options: DatasetOptions = {}): Promise<Dataset> {
   const window = planWindow(options.window);
-  const titles = await readTitles(source);
+  const { titles, attributes } = await readMovies(source);
   const ratings = await readRatings(source, titles, window);
   if (!ratings.split.includes(0)) {
     const months = window === 'all' ? 'before April 2002' : 'in the training months June 2001 to March 2002';
@@ -137,6 +151,7 @@ export async function buildMl1m(source: SourceFolder, options: DatasetOptions = 
     },
     userId: String,
     itemOf: (item) => ({ id: String(item), title: titles.get(item) as string }),
+    attributes: (ids) => attributes.of(ids),
   };
   return assembleDataset(assembly);
 }

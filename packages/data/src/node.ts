@@ -5,7 +5,15 @@ import { InputError } from '@crossgate/core';
 import { kindOf, writeFolder } from '@crossgate/files';
 import type { Dataset } from './dataset';
 import type { DatasetDefinition } from './definition';
-import { contentFiles, decodeDataset, encodeDataset, manifestFile, parseManifest } from './format';
+import {
+  attributesFile,
+  contentFiles,
+  decodeDataset,
+  encodeDataset,
+  filesOf,
+  manifestFile,
+  parseManifest,
+} from './format';
 import { errorCode, folderSource, placeOf } from './node/folder-source';
 import { type DatasetOptions, requireOptions } from './options';
 import { findDataset } from './registry';
@@ -86,7 +94,8 @@ async function checkReplaceable(directory: string): Promise<void> {
     throw error;
   }
   if (entries.length === 0) return;
-  const foreign = entries.find((entry) => entry !== manifestFile && !contentFiles.includes(entry));
+  const own = [manifestFile, ...contentFiles, attributesFile];
+  const foreign = entries.find((entry) => !own.includes(entry));
   if (foreign !== undefined || !entries.includes(manifestFile)) {
     const why = foreign === undefined ? `no ${manifestFile}` : foreign;
     throw new InputError(`not empty and not a prepared data set (${why})`, {
@@ -193,8 +202,9 @@ export async function openDataset(
   }
   const manifest = parseManifest(new TextDecoder().decode(manifestBytes), manifestPath);
   const files = new Map<string, Uint8Array<ArrayBuffer>>();
-  const contents = await Promise.all(contentFiles.map((file) => readAligned(join(directory, file))));
-  for (const [index, file] of contentFiles.entries()) {
+  const names = filesOf(manifest);
+  const contents = await Promise.all(names.map((file) => readAligned(join(directory, file))));
+  for (const [index, file] of names.entries()) {
     const bytes = contents[index];
     if (bytes !== undefined) files.set(file, bytes);
   }

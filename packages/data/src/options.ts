@@ -53,8 +53,8 @@ export type MissingTexts = { readonly [column in MissingColumn]?: Given<readonly
 export interface CsvOptions {
   /** File of the events. Default `interactions.csv`. */
   readonly interactions?: Given<string>;
-  /** File of the titles. Default `items.csv` if it exists; without one, ids serve as titles. */
-  readonly items?: Given<string>;
+  /** File of the titles; false: none is read. Default `items.csv` if it exists; without one, ids serve as titles. */
+  readonly items?: Given<string | false>;
   /** One character between fields. Default: a comma. */
   readonly separator?: Given<string>;
   /** A label of the Encoding Standard that both files are written in, such as `windows-1252`. Default: UTF-8. */
@@ -97,6 +97,12 @@ export interface CsvOptions {
   readonly itemId?: Given<string | number>;
   /** Column of titles. Default `title`. */
   readonly title?: Given<string | number>;
+  /**
+   * Columns of the titles that are attributes of the items: numbers where every value is one, else texts. Default: none.
+   */
+  readonly attributes?: Given<readonly (string | number)[]>;
+  /** Text between several values in a cell of an attribute, such as `|`. Default: a cell holds one value. */
+  readonly attributeSeparator?: Given<string>;
 }
 
 /** All options of a data set: the keys under `data` in a config. A data set with a fixed recipe takes none. */
@@ -157,6 +163,7 @@ const known = {
   csv: {
     ...{ interactions: 1, items: 1, separator: 1, user: 1, item: 1, rating: 1, label: 1, timestamp: 1 },
     ...{ implicit: 1, itemId: 1, title: 1, encoding: 1, header: 1, decimal: 1, missing: 1, timeFormat: 1 },
+    ...{ attributes: 1, attributeSeparator: 1 },
   } satisfies Record<keyof CsvOptions, 1>,
 };
 

@@ -43,8 +43,8 @@ export interface CsvColumns {
 
 /** Config keys of a CSV file, for the advice of messages. */
 export interface CsvKeys {
-  /** The key that names a column, and what the column is for. */
-  readonly columns: Readonly<Record<string, { readonly key: string; readonly role: ColumnRole }>>;
+  /** The key that names a column, and what the column is for where its name can say so. */
+  readonly columns: Readonly<Record<string, { readonly key: string; readonly role?: ColumnRole }>>;
   /** The folder of keys, such as `data.csv`: `encoding`, `header` and `separator` lie in it. */
   readonly parent: string;
 }
@@ -187,7 +187,7 @@ function namedHeader(record: CsvRecord, format: CsvColumns): Header {
     throw new InputError(`column ${missing} is missing`, {
       code: 'csv.column',
       place,
-      fix: missingAdvice(missing, names, format),
+      fix: missingAdvice(names, format),
     });
   }
   const twice = names.find((column, index) => read.includes(column) && names.indexOf(column) !== index);
@@ -205,13 +205,19 @@ function headerAdvice({ columns, keys }: CsvColumns, isNumber: boolean): string 
   return `set ${keys.parent}.header: false and name its columns by number, such as ${byNumber}${otherwise}`;
 }
 
-function missingAdvice(missing: string, names: readonly string[], { columns, keys, header }: CsvColumns): string {
+function missingAdvice(names: readonly string[], { columns, keys, header }: CsvColumns): string {
   const there = `the header must name ${columns.join(', ')} (it has ${names.join(', ')})`;
   const separator = separatorHint(names, keys);
   if (separator !== '') return there + separator;
-  const known = keys?.columns[missing];
-  const found = known === undefined ? undefined : columnsFor(known.role, names)[0];
-  const advice = found === undefined || known === undefined ? '' : `; set ${known.key}: ${found}, which looks like it`;
+  const lacking = columns.flatMap((column) => {
+    const { key, role } = (names.includes(column) ? undefined : keys?.columns[column]) ?? {};
+    return key === undefined || role === undefined ? [] : [{ key, found: columnsFor(role, names)[0] }];
+  });
+  const seen = lacking.flatMap(({ key, found }) =>
+    found === undefined ? [] : [`; set ${key}: ${found}, which looks like it`],
+  );
+  const unseen = lacking.flatMap(({ key, found }) => (found === undefined ? [key] : []));
+  const advice = [...seen, ...(unseen.length > 0 ? [`; name yours by ${unseen.join(' and ')}`] : [])].join('');
   // A line of words may be a row as well.
   const isOpen = header === undefined && names.every((name) => columnRole(name) === undefined);
   return `${there}${advice}${isOpen ? `; if that line is a row, ${headerAdvice({ name: '', columns, keys }, false)}` : ''}`;

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { assembleDataset, contentFiles, type Dataset, jsonId, summarizeDataset } from '../src/index';
+import { assembleDataset, attributesFile, contentFiles, type Dataset, jsonId, summarizeDataset } from '../src/index';
 import { exportSplit, loadSource, openDataset, prepareDataset, saveDataset } from '../src/node';
 
 const time = Date.UTC(2001, 6, 1) / 1000;
@@ -32,7 +32,7 @@ describe('round trip', () => {
     const opened = await openDataset(out, { verify: true });
     expect(opened).toEqual(prepared);
     expect(opened).toEqual(await loadSource('ml-1m', source));
-    expect((await readdir(out)).sort()).toEqual([...contentFiles, 'dataset.json'].sort());
+    expect((await readdir(out)).sort()).toEqual([...contentFiles, attributesFile, 'dataset.json'].sort());
     await prepareDataset('ml-1m', { source, out });
     expect((await openDataset(out)).hash).toBe(prepared.hash);
     expect(await readdir(join(root, 'deep', 'er'))).toEqual(['out']);
@@ -188,7 +188,7 @@ describe('damaged folders', () => {
     }
   });
 
-  it.each(contentFiles)('names %s when it is cut short or gone', async (file) => {
+  it.each([...contentFiles, attributesFile])('names %s when it is cut short or gone', async (file) => {
     const path = join(out, file);
     await truncate(path, Math.max(0, (await stat(path)).size - 1));
     const gone = (await stat(path)).size === 0;

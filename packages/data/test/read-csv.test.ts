@@ -67,6 +67,18 @@ describe('without a header', () => {
     );
   });
 
+  it('names the keys of all columns that are missing, and reads no titles where told so', async () => {
+    const files = { 'items.csv': 'code,text\np,P\n' };
+    await expect(build('user,item,rating\na,p,5\n', {}, files)).rejects.toThrow(
+      /^items\.csv:1: column item is missing.*name yours by data\.csv\.itemId and data\.csv\.title/,
+    );
+    await expect(build('user,item,rating\na,p,5\n', {}, { 'items.csv': 'sku,text\np,P\n' })).rejects.toThrow(
+      /data\.csv\.itemId: sku, which looks like it; name yours by data\.csv\.title/,
+    );
+    const untitled = await build('user,item,rating\na,p,5\n', { items: false }, files);
+    expect([untitled.items[1]?.title, untitled.warnings]).toEqual(['p', expect.not.arrayContaining([/items\.csv/])]);
+  });
+
   it('names a file of titles without a header', async () => {
     await expect(build(`user,item,rating\na,p,5\n`, {}, { 'items.csv': '1,Toy Story\n2,Heat\n' })).rejects.toThrow(
       /^items\.csv:1: seems to have no header: .*data\.csv\.itemId: 1, data\.csv\.title: 2/,

@@ -22,6 +22,7 @@ export type {
   LiveQuery,
   LiveRun,
   LiveScores,
+  NewItem,
   Person,
 } from './live/live-run';
 export type { NewerFiles } from './live/newer-files';

@@ -41,7 +41,7 @@ function requireRecipe(folder: string, dataset: Dataset, options: DatasetOptions
   const key = Object.keys(wanted).find((name) => JSON.stringify(wanted[name]) !== JSON.stringify(dataset.recipe[name]));
   if (key === undefined) return;
   throw new InputError(
-    `was prepared with other options (${key}: ${JSON.stringify(dataset.recipe[key])}, not ${JSON.stringify(wanted[key])})`,
+    `was prepared with other options (${key}: ${JSON.stringify(dataset.recipe[key]) ?? 'none'}, not ${JSON.stringify(wanted[key])})`,
     { code: 'data.other', place: folder, fix: 'prepare it again, or remove them from the config' },
   );
 }

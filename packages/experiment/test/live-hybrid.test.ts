@@ -74,8 +74,8 @@ it.each(['ccf-sasrec', 'words', 'tallrec'])(
       const expected = items.map(({ item, score }) => ({ item, title: live.item(item)!.title, score }));
       const isSaid = basis !== 'user' && items.length > 0;
       expect(JSON.parse(lists[at]!)).toEqual({ user, items: expected, ...(isSaid && { basis }) });
-      const likes = live.user(user)!.events.flatMap(({ item, label }) => (label === 1 ? [item] : []));
-      const open = live.items().length - new Set(likes).size;
+      const known = live.user(user)!.events.map(({ item }) => item);
+      const open = live.items().length - new Set(known).size;
       candidates += live.parts.cf ? Math.min(4, open) : open;
     }
     expect(counts.users).toBe(15);
@@ -84,13 +84,31 @@ it.each(['ccf-sasrec', 'words', 'tallrec'])(
   },
 );
 
+it.each(['ccf-sasrec', 'tallrec'])('%s filters before CF picks, and ranks new items that pass', async (name) => {
+  const added = { id: 'new', title: 'A new film (2030)', attributes: { genres: ['Comedy'], year: 2030 } };
+  await using live = await openLiveRun(session, name, { items: [added] });
+  const comic = ['2', '4', '6', '8'];
+  const where = { genres: { any: ['Comedy'] } };
+  live.addItems(comic.map((id) => ({ id, title: live.item(id)!.title, attributes: { genres: ['Comedy'] } })));
+  const person = { history: ['1'] };
+  const idsOf = (list: Awaited<ReturnType<typeof live.recommend>>) => list.items.map(({ item }) => item);
+  const list = await live.recommend(person, { top: 9, candidates: 5, where });
+  expect(idsOf(list).sort()).toEqual([...comic, 'new']);
+  expect(list).toEqual(await live.recommend(person, { top: 9, among: [...comic, 'new'] }));
+  if (!live.parts.cf) return;
+  const picked = idsOf(await live.recommend(person, { top: 9, candidates: 2, where }));
+  const quick = idsOf(await live.recommend(person, { top: 9, effort: 'cf', where }));
+  expect([picked.length, [...quick].sort()]).toEqual([2, comic]);
+  expect(picked.sort()).toEqual(quick.slice(0, 2).sort());
+});
+
 it('ranks by CF as CF does alone, whatever a language model made of its vectors since', async () => {
   await using alone = await openLiveRun(session, 'mf');
   await using together = await openLiveRun(session, 'collm-mf');
   for (const person of [{ user: alone.users()[1]! }, { history: alone.items({ limit: 3 }).map(({ id }) => id) }]) {
     const [expected, { items, basis }] = await Promise.all([
-      alone.recommend(person, { top: 99 }),
-      together.recommend(person, { top: 99, effort: 'cf' }),
+      alone.recommend(person, { top: 99, repeats: 'allow' }),
+      together.recommend(person, { top: 99, repeats: 'allow', effort: 'cf' }),
     ]);
     expect({ items, basis }).toEqual(expected);
     expect(items.length).toBeGreaterThan(3);
@@ -105,7 +123,7 @@ it('leaves nothing of a call behind in the signal of the session', async () => {
   const any = vi.spyOn(AbortSignal, 'any');
   const added = vi.spyOn(session.signal, 'addEventListener');
   const removed = vi.spyOn(session.signal, 'removeEventListener');
-  await live.recommend({ user }, { signal });
+  await live.recommend({ user }, { signal, repeats: 'allow' });
   expect([any.mock.calls.length, added.mock.calls.length, removed.mock.calls.length]).toEqual([0, 1, 1]);
   vi.restoreAllMocks();
 });
@@ -138,13 +156,13 @@ it.each(Object.keys(runs).filter((name) => !cfRuns.includes(name)))(
     expect(scores.map(({ score }) => score)).toEqual([...expected.score]);
     for (const { score, llm, cf } of scores) expect([llm, cf === null]).toEqual([score, !hasCf || cf === null]);
 
-    const { items: all } = await live.recommend({ user: trained }, { top: 99 });
-    const picked = await live.recommend({ user: trained }, { candidates: 2 });
+    const { items: all } = await live.recommend({ user: trained }, { top: 99, repeats: 'allow' });
+    const picked = await live.recommend({ user: trained }, { candidates: 2, repeats: 'allow' });
     // Nine items and one are few enough for the language model: CF picks none of them.
     expect(all.map(({ item }) => item)).toContain('new');
     if (hasCf) {
       expect(picked.items).toHaveLength(2);
-      const byCf = await live.recommend({ user: trained }, { effort: 'cf', top: 2 });
+      const byCf = await live.recommend({ user: trained }, { effort: 'cf', top: 2, repeats: 'allow' });
       expect(byCf.items.map(({ item }) => item).sort()).toEqual(picked.items.map(({ item }) => item).sort());
       expect(byCf.items[0]).toMatchObject({ llm: null });
       const near = await live.similar(ids[0]!, 5);
@@ -170,6 +188,8 @@ it.each(Object.keys(runs).filter((name) => !cfRuns.includes(name)))(
 
     const abort = new AbortController();
     abort.abort(new Error('enough'));
-    await expect(live.recommend({ user: trained }, { signal: abort.signal })).rejects.toThrow('enough');
+    await expect(live.recommend({ user: trained }, { signal: abort.signal, repeats: 'allow' })).rejects.toThrow(
+      'enough',
+    );
   },
 );

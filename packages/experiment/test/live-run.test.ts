@@ -239,6 +239,21 @@ describe('a live run', () => {
     expect(await popularity()).toEqual([i0 + 1, i1 + 1]);
   });
 
+  it('leaves out what a person knows, disliked or not, unless repeats are allowed', async () => {
+    await using live = await openLiveRun(session, 'mf');
+    const listOf = async (...args: Parameters<typeof live.recommend>) =>
+      (await live.recommend(args[0], { top: 20, ...args[1] })).items.map(({ item }) => item);
+    for (const person of [{ user: 'u1' }, { history: ['i1'], dislikes: ['i2'] }]) {
+      const known = 'user' in person ? live.user(person.user)!.events : [{ item: 'i1' }, { item: 'i2', label: 0 }];
+      expect(known).toContainEqual(expect.objectContaining({ label: 0 }));
+      const items = await listOf(person);
+      for (const { item } of known) expect(items).not.toContain(item);
+      const all = await listOf(person, { repeats: 'allow' });
+      expect(all).toEqual(expect.arrayContaining(items));
+      expect(all.length).toBeGreaterThan(items.length);
+    }
+  });
+
   it('keeps what was used last of what it could compute again', () => {
     const recent = new Recent<number, string>(2);
     recent.set(1, 'a');

@@ -94,7 +94,26 @@ describe('recommendAll', () => {
     expect(found).toEqual(rows);
   });
 
-  it('ranks candidates alone, also those that a user likes', async () => {
+  it('makes CSV safe for spreadsheets where it is asked to: texts, not numbers', async () => {
+    await write('lists.csv', { top: 11, repeats: 'allow' });
+    const plain = await readFile(join(cwd, 'lists.csv'), 'utf8');
+    await write('lists.csv', { top: 11, repeats: 'allow', safeCsv: true });
+    const safe = await readFile(join(cwd, 'lists.csv'), 'utf8');
+    expect(plain).toContain(',=1+1,');
+    expect(safe).toBe(plain.replaceAll(',=1+1,', ",'=1+1,"));
+  });
+
+  it('gives known items where repeats are allowed, and does not go on with lists of the other kind', async () => {
+    await write('lists.jsonl', { top: 99 });
+    const fresh = await jsonLines('lists.jsonl');
+    await write('lists.jsonl', { top: 99, repeats: 'allow' });
+    const all = await jsonLines('lists.jsonl');
+    for (const [at, { items }] of all.entries()) expect(items.length).toBeGreaterThan(fresh[at]!.items.length);
+    await expect(stopAfter(4, 'lists.jsonl')).rejects.toThrow(/^4 of 9/);
+    await expect(write('lists.jsonl', { repeats: 'allow' })).rejects.toMatchObject({ code: 'part.other' });
+  });
+
+  it('ranks candidates alone, also those that a user knows', async () => {
     const wanted = ['i1', 'i4', 'i9'];
     await write('lists.jsonl', { candidates: async () => wanted, top: 2 });
     for (const { items } of await jsonLines('lists.jsonl')) {

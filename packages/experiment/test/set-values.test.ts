@@ -3,6 +3,19 @@ import { folderWith } from '@crossgate/testing/node';
 import { describe, expect, it } from 'vitest';
 import { loadConfig, readDataOptions } from '../src/config';
 
+it('names a run of another method apart, unless it is named', async () => {
+  const cwd = await folderWith({
+    'shop.yaml': 'method: mf\ndata: { name: demo }\n',
+    'named.yaml': 'method: mf\nname: mine\ndata: { name: demo }\n',
+  });
+  const nameOf = async (path: string, ...set: string[]) => (await loadConfig(path, { cwd, set })).name;
+  expect(await nameOf('shop.yaml')).toBe('shop');
+  expect(await nameOf('shop.yaml', 'method=mf')).toBe('shop');
+  expect(await nameOf('shop.yaml', 'method=mean')).toBe('shop-mean');
+  expect(await nameOf('named.yaml', 'method=mean')).toBe('mine-mean');
+  expect(await nameOf('shop.yaml', 'method=mean', 'name=base')).toBe('base');
+});
+
 describe('values of --set', () => {
   /** Signs that mean something in YAML, in paths as users have them. */
   const texts = [

@@ -16,6 +16,9 @@ export const titles: readonly string[] = [
   'Unloved',
 ];
 
+/** Attribute `kind` of item i0, i1, i2 and so on in turn. */
+const kinds = ['Tea', 'Bike', 'Pen'];
+
 const quoted = (text: string) => `"${text.replaceAll('"', '""')}"`;
 
 /**
@@ -31,11 +34,11 @@ export function shopWith(methods: Readonly<Record<string, string>>): Promise<str
   const late = ['"late, user",i9,1,90', 'u1,i9,1,91', '"late, user",i10,0,92', 'u2,i10,0,93'];
   return folderWith({
     'shop/interactions.csv': `user,item,label,timestamp\n${[...rows, ...late].join('\n')}\n`,
-    'shop/items.csv': `item,title\n${titles.map((title, item) => `i${item},${quoted(title)}`).join('\n')}\n`,
+    'shop/items.csv': `item,title,kind\n${titles.map((title, item) => `i${item},${quoted(title)},${kinds[item % 3]}\n`).join('')}`,
     ...Object.fromEntries(
       Object.entries(methods).map(([name, text]) => [
         `${name}.yaml`,
-        `method: ${name.split('-')[0]}\ndata: { name: csv, path: shop, split: { by: time, validFrom: 40, testFrom: 90 } }\nevaluation: { splits: [test] }\n${text}`,
+        `method: ${name.split('-')[0]}\ndata: { name: csv, path: shop, csv: { attributes: [kind] }, split: { by: time, validFrom: 40, testFrom: 90 } }\nevaluation: { splits: [test] }\n${text}`,
       ]),
     ),
   });

@@ -158,9 +158,9 @@ training: { stage1: &s { rows: 12, batchSize: 4, learningRate: 1e-2 }, stage2: *
       expect(list.items.map(({ item }) => item)).toEqual(Array.from(alone.items, (item) => dataset.items[item]!.id));
       for (const [rank, { score }] of list.items.entries()) expect(score).toBeCloseTo(alone.scores.score[rank]!, 6);
       if (!user) continue;
-      const liked = new Set(Array.from(dataset.positives(dense), (item) => dataset.items[item]!.id));
+      const known = new Set(Array.from(dataset.knownItems(dense), (item) => dataset.items[item]!.id));
       const logits = items
-        .filter(({ id }) => !liked.has(id))
+        .filter(({ id }) => !known.has(id))
         .map(({ id, vector, bias }) => ({
           id,
           logit: vector.reduce((sum, value, column) => sum + value * user.vector[column]!, bias ?? 0),

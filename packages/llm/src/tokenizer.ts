@@ -1,6 +1,7 @@
 /** Text to token ids and back, on `@huggingface/tokenizers`. */
 import { InputError, quoted } from '@crossgate/tensor';
 import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
+import { boundPatterns } from './bounded-pattern';
 import { type SpecialTokens, specialTokensOf, type VocabularyView } from './special-tokens';
 import { Encoder, type MayRead, type TextSteps } from './text-encoder';
 import { isJsonObject, type JsonObject, readStructure } from './tokenizer-structure';
@@ -88,8 +89,10 @@ export interface TokenizerDescription {
 /**
  * Builds a tokenizer from the content of a tokenizer.json.
  *
- * @throws {InputError} when the structure is malformed or one that is not read as Hugging Face reads it, and for a
- * vocabulary of more pieces than the model has rows.
+ * A pattern that could take the built-in engine for ever is matched by one of bounded time.
+ *
+ * @throws {InputError} when the structure is malformed or one that is not read as Hugging Face reads it, for a pattern
+ * that cannot be bounded, and for a vocabulary of more pieces than the model has rows.
  */
 export function createTokenizer(description: TokenizerDescription): Tokenizer {
   const { source, config, rows = Number.POSITIVE_INFINITY } = description;
@@ -101,6 +104,8 @@ export function createTokenizer(description: TokenizerDescription): Tokenizer {
     library = new HuggingFaceTokenizer({ ...json }, config);
     whole = stepsOf(library, json, config);
     continued = stepsOf(library, withoutDummyPrefix(json), config);
+    for (const { normalizer, pre_tokenizer, decoder } of [library, whole, continued])
+      for (const step of [normalizer, pre_tokenizer, decoder]) boundPatterns(step);
   } catch (error) {
     throw new InputError(`the tokenizer cannot be built: ${(error as Error).message}`, {
       code: 'tokenizer.invalid',

@@ -28,6 +28,10 @@ const popular = {
   addItems(items) {
     for (const { id, title } of items) titles.set(id, title);
   },
+  // Its items have nothing to filter by.
+  attributes: [],
+  attributeValues: () => [],
+  attributesOf: () => ({}),
   fits: () => true,
   async recommend(person, { top = 10, among = [...titles.keys()] } = {}) {
     const own = new Set(likedBy(person));

@@ -92,6 +92,14 @@ export const endpoints = {
     answer: schemas.itemsAnswer,
     problems: [],
   },
+  attributes: {
+    method: 'GET',
+    path: '/v1/attributes',
+    summary: 'Attributes of the items, by which lists are filtered, with their values',
+    query: schemas.attributesQuery,
+    answer: schemas.attributesAnswer,
+    problems: [],
+  },
   item: {
     method: 'GET',
     path: '/v1/items/{item}',

@@ -1,5 +1,7 @@
 /** What the endpoints under `/v1` do. */
-import type { LiveRun, LiveScores, Person } from '@crossgate/experiment';
+import { InputError } from '@crossgate/core';
+import { checkAttributes, checkWhere, orderedWhere } from '@crossgate/data';
+import type { LiveItem, LiveRun, LiveScores, Person } from '@crossgate/experiment';
 import type { z } from 'zod';
 import type { EndpointName } from './endpoints';
 import type { Intake, NewEvent, Taken } from './intake';
@@ -48,12 +50,14 @@ export function handlersOf({ run, queue, intake, candidates, onEvents }: Room): 
         const asked = body as z.output<typeof schemas.recommendBody>;
         const person = personOf(run, asked);
         const among = amongOf(run, person, asked);
+        withPath(() => checkWhere(run.attributes, asked.where));
         const { value: list, degraded } = await ask(
           tasks.list,
           {
-            ...{ person, among, top: asked.top, candidates: asked.candidates ?? candidates },
+            ...{ person, among, top: asked.top, candidates: asked.candidates ?? candidates, repeats: asked.repeats },
             // What nobody knows cannot be in a list.
             exclude: [...new Set(asked.exclude)].filter((id) => run.item(id) !== undefined).sort(),
+            where: orderedWhere(asked.where),
           },
           timing,
         );
@@ -114,6 +118,9 @@ export function handlersOf({ run, queue, intake, candidates, onEvents }: Room): 
     addItems({ body }) {
       mustBeOpen();
       const { items } = body as z.output<typeof schemas.itemsBody>;
+      for (const [index, { attributes = {} }] of items.entries()) {
+        withPath(() => checkAttributes(run.attributes, attributes, `items[${index}].attributes`));
+      }
       return { ...intake.addItems(items), ranked: run.parts.llm };
     },
 
@@ -139,16 +146,41 @@ export function handlersOf({ run, queue, intake, candidates, onEvents }: Room): 
 
     items({ query }) {
       return {
-        items: run.items(searchOf(query)).map(({ id, title: name, known }) => ({ item: id, title: name, known })),
+        items: run.items(searchOf(query)).map((each) => itemOf(run, each)),
       };
     },
 
     item({ params }) {
       const { item } = params as z.output<typeof schemas.itemParams>;
-      const { id, title: name, known } = requireItem(run, item, 'item');
-      return { item: id, title: name, known };
+      return itemOf(run, requireItem(run, item, 'item'));
+    },
+
+    attributes({ query }) {
+      const { limit } = query as z.output<typeof schemas.attributesQuery>;
+      return {
+        attributes: run.attributeValues().map((each) => {
+          return each.type === 'text' ? { ...each, values: each.values.slice(0, limit) } : each;
+        }),
+      };
     },
   };
+}
+
+/** An item as answers show it. */
+function itemOf(run: LiveRun, { id, title, known }: LiveItem) {
+  return { item: id, title, known, attributes: run.attributesOf(id) };
+}
+
+/** What does not fit the attributes of the run, as a refusal with its place. @throws Problem */
+function withPath(check: () => void): void {
+  try {
+    check();
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    const { place, fix, message } = error;
+    const problem = fix === undefined ? message : message.slice(0, -`; ${fix}`.length);
+    throw new Problem('invalid', problem, { path: place, fix, cause: error });
+  }
 }
 
 function searchOf(query: Input['query']): { limit: number; query?: string } {
@@ -181,26 +213,23 @@ function personOf(run: LiveRun, { user, history = [], dislikes }: z.output<typeo
 function amongOf(
   run: LiveRun,
   person: Person,
-  { among, titleContains }: z.output<typeof schemas.recommendBody>,
+  { among, titleContains, repeats }: z.output<typeof schemas.recommendBody>,
 ): string[] | undefined {
   for (const [index, id] of (among ?? []).entries()) requireItem(run, id, `among[${index}]`);
   if (titleContains === undefined) return among && [...new Set(among)].sort();
   const text = titleContains.toLowerCase();
   if (among) return [...new Set(among)].filter((id) => run.item(id)!.title.toLowerCase().includes(text)).sort();
-  const likes = new Set(
+  const eventsOf = () =>
     'user' in person
-      ? run
-          .user(person.user)!
-          .events.filter(({ label }) => label === 1)
-          .map(({ item }) => item)
-      : person.history,
-  );
+      ? run.user(person.user)!.events.map(({ item }) => item)
+      : [...person.history, ...(person.dislikes ?? [])];
+  const known = new Set(repeats === 'allow' ? [] : eventsOf());
   return run
     .items({ query: titleContains, limit: Number.MAX_SAFE_INTEGER })
-    .filter(({ id, title, known }) => {
+    .filter(({ id, title, known: knownAs }) => {
       // As a list without a filter: CF cannot rank what has no train rows.
-      const canRank = !run.parts.cf || known === 'trained';
-      return canRank && !likes.has(id) && title.toLowerCase().includes(text);
+      const canRank = !run.parts.cf || knownAs === 'trained';
+      return canRank && !known.has(id) && title.toLowerCase().includes(text);
     })
     .map(({ id }) => id)
     .sort();

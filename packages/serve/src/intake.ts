@@ -1,5 +1,6 @@
 /** Takes new events and items: checked, kept, and only then part of the run. */
-import type { LiveRun } from '@crossgate/experiment';
+import type { ItemAttributes } from '@crossgate/data';
+import type { LiveRun, NewItem } from '@crossgate/experiment';
 import { Problem } from './problem';
 import type { Store, StoredEvent } from './state';
 
@@ -33,6 +34,8 @@ export class Intake {
 
   /** Events of the store that the data of the run hold themselves. */
   readonly inData: number;
+  /** Items of the store with attributes that the data of the run do not have, or have in another type: these are left out. */
+  readonly unfit: number;
 
   /**
    * Hands what was kept before to the run, but for events that its data hold: it may have been trained on them since.
@@ -42,7 +45,11 @@ export class Intake {
     this.#run = run;
     this.#store = store;
     const { items, events } = store.load();
-    if (items.length > 0) run.addItems(items);
+    const known = items.map((item) => ({ ...item, attributes: fitting(run, item.attributes) }));
+    this.unfit = items.filter(({ attributes = {} }, index) => {
+      return Object.keys(known[index]!.attributes).length < Object.keys(attributes).length;
+    }).length;
+    if (items.length > 0) run.addItems(known);
     const fresh = notIn(run, events);
     this.inData = events.length - fresh.length;
     if (fresh.length > 0) run.observe(fresh);
@@ -66,15 +73,27 @@ export class Intake {
   }
 
   /**
-   * Takes items.
+   * Takes items, and attributes of those that are known.
+   * @param items their attributes are those of the run
    * @throws Problem for an id that has another title; then none is taken
    */
-  addItems(items: readonly { readonly item: string; readonly title: string }[]): { added: number; known: number } {
-    const fresh = new Map<string, string>();
-    for (const [index, { item, title }] of items.entries()) {
-      const before = fresh.get(item) ?? this.#run.item(item)?.title;
-      if (before === undefined) fresh.set(item, title);
-      else if (before !== title) {
+  addItems(
+    items: readonly {
+      readonly item: string;
+      readonly title: string;
+      readonly attributes?: ItemAttributes | undefined;
+    }[],
+  ): { added: number; known: number } {
+    const taken = new Map<string, NewItem>();
+    let added = 0;
+    for (const [index, { item, title, attributes }] of items.entries()) {
+      const before = taken.get(item)?.title ?? this.#run.item(item)?.title;
+      if (before === undefined) added++;
+      if (before === undefined || attributes) {
+        const told = { ...taken.get(item)?.attributes, ...attributes };
+        taken.set(item, { id: item, title, ...(Object.keys(told).length > 0 && { attributes: told }) });
+      }
+      if (before !== undefined && before !== title) {
         throw new Problem('conflict', 'this id has another title', {
           path: `items[${index}].item`,
           fix: 'give the new item an id of its own',
@@ -88,12 +107,11 @@ export class Intake {
         });
       }
     }
-    const added = Array.from(fresh, ([id, title]) => ({ id, title }));
-    if (added.length > 0) {
-      this.#keep({ items: added });
-      this.#run.addItems(added);
+    if (taken.size > 0) {
+      this.#keep({ items: [...taken.values()] });
+      this.#run.addItems([...taken.values()]);
     }
-    return { added: added.length, known: items.length - added.length };
+    return { added, known: items.length - added };
   }
 
   /** Waits for what is on its way and gives the store back. */
@@ -168,6 +186,15 @@ export class Intake {
     }
     return [...own.values()];
   }
+}
+
+/** Those of an item's attributes that the data of the run have, in their types: a newer run may have others. */
+function fitting({ attributes }: LiveRun, given: ItemAttributes = {}): ItemAttributes {
+  const fits = ([name, value]: [string, unknown]) => {
+    const type = typeof value === 'number' ? 'number' : 'text';
+    return attributes?.some((attribute) => attribute.name === name && attribute.type === type);
+  };
+  return Object.fromEntries(Object.entries(given).filter(fits));
 }
 
 /** The events that are no rows of the run's data; each row stands for one event. */

@@ -15,7 +15,8 @@ export interface Input {
 function placeOf(path: readonly PropertyKey[]): string {
   return path.reduce<string>((text, part) => {
     if (typeof part === 'number') return `${text}[${part}]`;
-    return text === '' ? String(part) : `${text}.${String(part)}`;
+    const name = String(part).slice(0, 100);
+    return text === '' ? name : `${text}.${name}`;
   }, '');
 }
 
@@ -83,10 +84,18 @@ async function readJson(request: Request, maxBody: number): Promise<unknown> {
     throw new Problem('invalid', 'the body is not UTF-8', { path: 'body' });
   }
   try {
-    return JSON.parse(text);
-  } catch {
+    return JSON.parse(text, refuseProto);
+  } catch (error) {
+    if (error instanceof Problem) throw error;
     throw new Problem('invalid', 'the body is not JSON', { path: 'body' });
   }
+}
+
+/** Schemas of objects with free keys drop this one without a word. */
+function refuseProto(key: string, value: unknown): unknown {
+  if (key === '__proto__')
+    throw new Problem('invalid', '__proto__: unknown key', { path: key, fix: 'see /openapi.json' });
+  return value;
 }
 
 async function readBytes(request: Request, most: number): Promise<Uint8Array> {

@@ -51,7 +51,23 @@ const known = z
   .describe('Has rows that the run was trained on; is in its data without; or came after the training.');
 const label = z.union([z.literal(0), z.literal(1)]).describe('1: likes; 0: dislikes.');
 
-const item = z.strictObject({ item: itemId, title: z.string(), known });
+const text = z.string().min(1).max(256).refine(isText, NO_TEXT);
+const texts = z.array(text).min(1).max(1000);
+const name = z.string().min(1).max(256);
+const attributes = z
+  .record(name, z.union([z.array(text).max(256), z.number()], 'must be a list of texts, or a number'))
+  .describe('By the names of GET /v1/attributes: a list of texts, or a number.');
+
+/** What an attribute must be. */
+const condition = z.strictObject({
+  any: texts.optional().describe('Has at least one of these texts.'),
+  all: texts.optional().describe('Has all of these texts.'),
+  none: texts.optional().describe('Has none of these texts; so has an item without any.'),
+  min: z.number().optional().describe('The least number.'),
+  max: z.number().optional().describe('The greatest number.'),
+});
+
+const item = z.strictObject({ item: itemId, title: z.string(), known, attributes });
 
 /** POST /v1/recommend. */
 export const recommendBody = z
@@ -69,13 +85,24 @@ export const recommendBody = z
       .describe('How many items CF hands to the language model: the most that a list then holds.'),
     exclude: ids(10_000).default([]).describe('Items to leave out; ids that the run does not know are ignored.'),
     among: ids(10_000).min(1).optional().describe('The only items to choose from.'),
+    repeats: z
+      .enum(['exclude', 'allow'])
+      .default('exclude')
+      .describe('Whether items that the person has events with may be in the list, unless they are `among`.'),
     titleContains: z
       .string()
       .trim()
       .min(1)
       .max(200)
       .optional()
-      .describe('Only items whose title has this text, in any case, and that the person does not like yet.'),
+      .describe(
+        'Only items whose title has this text, in any case, and that the person does not know yet, unless `repeats` allows them.',
+      ),
+    where: z
+      .record(name, condition)
+      .refine((where) => Object.keys(where).length <= 20, 'has more than 20 attributes')
+      .default({})
+      .describe('Only items whose attributes meet all of these conditions, of `among` too.'),
     explain: z.boolean().default(false).describe('Give the history items that moved each score most.'),
   })
   .refine(({ user, history }) => (user === undefined) !== (history === undefined), {
@@ -163,6 +190,7 @@ export const itemsBody = z
         z.strictObject({
           item: itemId,
           title: z.string().trim().min(1).max(1000).refine(isText, NO_TEXT).describe('What prompts say.'),
+          attributes: attributes.optional(),
         }),
       )
       .min(1)
@@ -174,7 +202,10 @@ export const itemsBody = z
 export const itemsAdded = z
   .strictObject({
     added: z.number().int().describe('Items that came new.'),
-    known: z.number().int().describe('Items that were known with this title.'),
+    known: z
+      .number()
+      .int()
+      .describe('Items that were known with this title; attributes that came with them are taken.'),
     ranked: z.boolean().describe('Whether the run can score them: it has a language model.'),
     took,
     model,
@@ -249,6 +280,32 @@ export const userAnswer = z
 export const itemsQuery = z.strictObject({ query: query.describe('Part of id or title, in any case.'), limit });
 /** The answer to GET /v1/items. */
 export const itemsAnswer = z.strictObject({ items: z.array(item), took, model }).meta({ title: 'Items' });
+/** The query of GET /v1/attributes. */
+export const attributesQuery = z.strictObject({ limit: limit.describe('The most texts of an attribute to give.') });
+/** The answer to GET /v1/attributes. */
+export const attributesAnswer = z
+  .strictObject({
+    attributes: z.array(
+      z.union([
+        z.strictObject({
+          name: z.string(),
+          type: z.literal('text'),
+          values: z
+            .array(z.strictObject({ value: z.string(), items: z.number().int().describe('Items that have it.') }))
+            .describe('The most frequent first.'),
+        }),
+        z.strictObject({
+          name: z.string(),
+          type: z.literal('number'),
+          min: z.number().nullable().describe('Null where no item has a number.'),
+          max: z.number().nullable(),
+        }),
+      ]),
+    ),
+    took,
+    model,
+  })
+  .meta({ title: 'Attributes' });
 /** The answer to GET /v1/items/{item}. */
 export const itemAnswer = item.extend({ took, model }).meta({ title: 'Item' });
 

@@ -66,6 +66,9 @@ export async function createServer(run: LiveRun, options: ServeOptions = {}): Pr
   let intake: Intake;
   try {
     intake = new Intake(run, store);
+    if (intake.unfit > 0) {
+      log.warn(`${intake.unfit} items of the state file have attributes that the data of the run do not have`);
+    }
     if (intake.inData > 0) log.info(`${intake.inData} events of the state file are in the data of the run`);
   } catch (error) {
     await store.close();

@@ -2,6 +2,7 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { InputError } from '@crossgate/core';
+import type { ItemAttributes } from '@crossgate/data';
 import { kindOf } from '@crossgate/files';
 import type Libsql from 'libsql';
 
@@ -20,6 +21,7 @@ export interface StoredEvent {
 export interface StoredItem {
   readonly id: string;
   readonly title: string;
+  readonly attributes?: ItemAttributes | undefined;
 }
 
 /** Keeps what came after the training. */
@@ -28,7 +30,7 @@ export interface Store {
   load(): { readonly items: readonly StoredItem[]; readonly events: readonly StoredEvent[] };
   /** An event by its id. */
   event(id: string): StoredEvent | undefined;
-  /** Keeps all or, where it throws, nothing. */
+  /** Keeps all or, where it throws, nothing. Attributes of an item that is kept already join those that it has. */
   keep(what: { readonly events?: readonly StoredEvent[]; readonly items?: readonly StoredItem[] }): void;
   /** Gives the file back. */
   close(): Promise<void>;
@@ -50,16 +52,19 @@ export function memoryStore(): Store {
 /** Says in the header of the file whose it is: "CGst". */
 const APPLICATION = 0x43477374;
 
+/** Version 2 added the attributes of items. */
+const VERSION = 2;
+
 const schema = `
-  CREATE TABLE IF NOT EXISTS items (id TEXT PRIMARY KEY, title TEXT NOT NULL);
+  CREATE TABLE IF NOT EXISTS items (id TEXT PRIMARY KEY, title TEXT NOT NULL, attributes TEXT);
   CREATE TABLE IF NOT EXISTS events (
     id TEXT PRIMARY KEY, user TEXT NOT NULL, item TEXT NOT NULL, label INTEGER NOT NULL, timestamp INTEGER NOT NULL
   );
   PRAGMA application_id = ${APPLICATION};
-  PRAGMA user_version = 1;
+  PRAGMA user_version = ${VERSION};
 `;
 
-type Row = readonly (string | number)[];
+type Row = readonly (string | number | null)[];
 
 const eventOf = ([id, user, item, label, timestamp]: Row): StoredEvent => ({
   id: String(id),
@@ -69,7 +74,10 @@ const eventOf = ([id, user, item, label, timestamp]: Row): StoredEvent => ({
   timestamp: Number(timestamp),
 });
 
-const itemOf = ([id, title]: Row): StoredItem => ({ id: String(id), title: String(title) });
+const itemOf = ([id, title, attributes]: Row): StoredItem => ({
+  ...{ id: String(id), title: String(title) },
+  ...(attributes !== null && { attributes: JSON.parse(String(attributes)) as ItemAttributes }),
+});
 
 /**
  * Opens the state file, or makes it. Every `keep` is on the disk when it returns, whatever then happens to the process
@@ -133,12 +141,15 @@ function openLocked(Database: typeof Libsql, path: string, lock: Libsql.Database
         fix: 'name another file',
       });
     }
-    if (number('user_version') > 1) {
+    const version = number('user_version');
+    if (version > VERSION) {
       throw new InputError('was written by a newer version of this program', { code: 'file.kind', place: path });
     }
     // A commit is on the disk before it returns, also when the power fails.
     database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;');
-    database.exec(schema);
+    database.exec('BEGIN IMMEDIATE');
+    if (version === 1) database.exec('ALTER TABLE items ADD COLUMN attributes TEXT');
+    database.exec(`${schema}COMMIT`);
   } catch (error) {
     database.close();
     throw error;
@@ -147,10 +158,13 @@ function openLocked(Database: typeof Libsql, path: string, lock: Libsql.Database
   const rows = (query: string) => database.prepare(query).raw().all() as Row[];
   const find = database.prepare(`SELECT ${columns} FROM events WHERE id = ?`).raw();
   const addEvent = database.prepare(`INSERT INTO events (${columns}) VALUES (?, ?, ?, ?, ?)`);
-  const addItem = database.prepare('INSERT OR IGNORE INTO items (id, title) VALUES (?, ?)');
+  const addItem = database.prepare(`
+    INSERT INTO items (id, title, attributes) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE
+    SET attributes = json_patch(coalesce(attributes, '{}'), excluded.attributes) WHERE excluded.attributes IS NOT NULL
+  `);
   return {
     load: () => ({
-      items: rows('SELECT id, title FROM items ORDER BY rowid').map(itemOf),
+      items: rows('SELECT id, title, attributes FROM items ORDER BY rowid').map(itemOf),
       events: rows(`SELECT ${columns} FROM events ORDER BY rowid`).map(eventOf),
     }),
     event(id) {
@@ -160,7 +174,9 @@ function openLocked(Database: typeof Libsql, path: string, lock: Libsql.Database
     keep({ events: added = [], items: titled = [] }) {
       database.exec('BEGIN IMMEDIATE');
       try {
-        for (const { id, title } of titled) addItem.run(id, title);
+        for (const { id, title, attributes } of titled) {
+          addItem.run(id, title, attributes ? JSON.stringify(attributes) : null);
+        }
         for (const { id, user, item, label, timestamp } of added) addEvent.run(id, user, item, label, timestamp);
         database.exec('COMMIT');
       } catch (error) {

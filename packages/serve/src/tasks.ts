@@ -1,4 +1,5 @@
 /** The work that requests share, and how it is shared. */
+import type { Where } from '@crossgate/data';
 import type { Basis, LiveList, LiveRun, LiveScores, Person } from '@crossgate/experiment';
 import type { Effort, Task } from './queue';
 
@@ -9,6 +10,9 @@ export interface ListAsk {
   readonly candidates: number;
   readonly among: readonly string[] | undefined;
   readonly exclude: readonly string[];
+  readonly repeats: 'exclude' | 'allow';
+  /** In one form: see `orderedWhere`. */
+  readonly where: Where;
 }
 
 /** Scores that are asked for. Those for one person share a call. */
@@ -60,12 +64,13 @@ export function tasksOf(run: LiveRun): Tasks {
     list: {
       ...shared,
       name: 'list',
-      key: ({ person, candidates, among, exclude }) => JSON.stringify([person, candidates, among ?? null, exclude]),
+      key: ({ person, candidates, among, exclude, repeats, where }) =>
+        JSON.stringify([person, candidates, among ?? null, exclude, repeats, where]),
       async compute(asks, effort, signal) {
-        const { person, candidates, among, exclude } = asks[0]!;
+        const { person, candidates, among, exclude, repeats, where } = asks[0]!;
         const top = Math.max(...asks.map((ask) => ask.top));
         const list = await run.recommend(person, {
-          ...{ top, candidates, exclude, signal, effort: effortOf(run, effort) },
+          ...{ top, candidates, exclude, repeats, where, signal, effort: effortOf(run, effort) },
           ...(among && { among }),
         });
         return asks.map((ask) => ({ ...list, items: list.items.slice(0, ask.top) }));

@@ -23,8 +23,16 @@ it('recommends to anybody by a history', async () => {
   expect(body.basis).toBe('history');
   const items = body.items.map(({ item }: { item: string }) => item);
   expect(items).toHaveLength(10);
-  expect(items.filter((item: string) => ['i3', 'i4', 'i6'].includes(item))).toEqual([]);
-  expect(run.calls).toMatchObject([{ person: { history: ['i3', 'i4'], dislikes: ['i5'] }, top: 10 }]);
+  expect(items.filter((item: string) => ['i3', 'i4', 'i5', 'i6'].includes(item))).toEqual([]);
+  const { body: all } = await post('/v1/recommend', {
+    history: ['i3', 'i4'],
+    dislikes: ['i5'],
+    top: 99,
+    repeats: 'allow',
+  });
+  const repeated = all.items.map(({ item }: { item: string }) => item);
+  expect(repeated).toEqual(expect.arrayContaining(['i3', 'i4', 'i5']));
+  expect(run.calls[0]).toMatchObject({ person: { history: ['i3', 'i4'], dislikes: ['i5'] }, top: 10 });
 });
 
 it('gives reasons to those who ask for them', async () => {
@@ -154,7 +162,7 @@ it('takes new items, which can be scored, found and asked among', async () => {
   expect(one.body).toMatchObject({ item: 'n1', title: 'New & shiny', known: 'added' });
   expect(endpoints.item.answer.parse(one.body)).toEqual(one.body);
   const found = await get('/v1/items?query=shiny');
-  expect(found.body.items).toEqual([{ item: 'n1', title: 'New & shiny', known: 'added' }]);
+  expect(found.body.items).toEqual([{ item: 'n1', title: 'New & shiny', known: 'added', attributes: {} }]);
   expect(endpoints.items.answer.parse(found.body)).toEqual(found.body);
   const list = await post('/v1/recommend', { user: 'u1', among: ['n1', 'i5'] });
   expect(list.body.items).toHaveLength(2);

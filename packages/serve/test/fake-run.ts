@@ -1,5 +1,13 @@
 /** A run without a model: its scores are made up, its times are told, and it counts what it is asked. */
 import { CrossgateError, InputError } from '@crossgate/core';
+import {
+  type Attribute,
+  attributesOf,
+  checkAttributes,
+  itemFilter,
+  summarizeAttributes,
+  type Where,
+} from '@crossgate/data';
 import type { LiveEvent, LiveItem, LiveRun, LiveScores, Person } from '@crossgate/experiment';
 
 /** What a fake run is told. */
@@ -11,6 +19,8 @@ export interface FakeOptions {
   readonly cfMs?: number;
   readonly users?: number;
   readonly items?: number;
+  /** null: as a run of an earlier version. Default: genres and a price. */
+  readonly attributes?: null;
 }
 
 /** A call that a fake run was asked for. */
@@ -20,6 +30,7 @@ export interface FakeCall {
   readonly effort?: string;
   readonly top?: number;
   readonly items?: readonly string[];
+  readonly where?: Where;
   /** Set when the call was stopped. */
   stopped?: boolean;
 }
@@ -64,6 +75,18 @@ export function fakeRun(options: FakeOptions = {}): FakeRun {
   for (let i = 1; i <= itemCount; i++) {
     items.set(`i${i}`, { id: `i${i}`, title: `Title ${i}`, known: i === itemCount ? 'untrained' : 'trained' });
   }
+  // Odd and even numbers are genres, and so are multiples of three; i1 has no price.
+  const numbers = Array.from({ length: itemCount + 1 }, (_, i) => i);
+  const genres = numbers.map((i) => (i === 0 ? [] : [i % 2 ? 'Odd' : 'Even', ...(i % 3 ? [] : ['Three'])]));
+  const prices = numbers.map((i) => (i < 2 ? null : i));
+  const ids = ['', ...items.keys()];
+  const attributes: readonly Attribute[] | null =
+    options.attributes === null
+      ? null
+      : [
+          { name: 'genres', type: 'text', values: genres },
+          { name: 'price', type: 'number', values: prices },
+        ];
   const events = new Map<string, { item: string; label: 0 | 1; timestamp: number | null }[]>();
   for (let u = 1; u <= userCount; u++) {
     events.set(`u${u}`, [
@@ -75,6 +98,10 @@ export function fakeRun(options: FakeOptions = {}): FakeRun {
   let queue: Promise<unknown> = Promise.resolve();
   const calls: FakeCall[] = [];
 
+  const known = (person: Person): string[] =>
+    'user' in person
+      ? (events.get(person.user) ?? []).map(({ item }) => item)
+      : [...person.history, ...(person.dislikes ?? [])];
   const likes = (person: Person): string[] =>
     'user' in person
       ? (events.get(person.user) ?? []).filter(({ label }) => label === 1).map(({ item }) => item)
@@ -117,6 +144,9 @@ export function fakeRun(options: FakeOptions = {}): FakeRun {
     model: '0123456789ab',
     adapter: 'none',
     parts,
+    attributes,
+    attributeValues: () => summarizeAttributes(attributes ?? []),
+    attributesOf: (id) => attributesOf(attributes ?? [], ids.indexOf(id)),
     user(id) {
       const own = events.get(id);
       return own && { known: trained.has(id) ? 'trained' : 'added', events: own };
@@ -142,19 +172,31 @@ export function fakeRun(options: FakeOptions = {}): FakeRun {
       }
     },
     addItems(added) {
-      for (const { id, title } of added) {
+      for (const { id, title, attributes: given = {} } of added) {
+        checkAttributes(attributes, given, id);
         if ((items.get(id)?.title ?? title) !== title) throw new InputError('another title', { code: 'data.other' });
-        if (!items.has(id)) items.set(id, { id, title, known: 'added' });
+        if (!items.has(id)) {
+          items.set(id, { id, title, known: 'added' });
+          ids.push(id);
+        }
+        const own = given as { readonly genres?: string[]; readonly price?: number };
+        genres[ids.indexOf(id)] = own.genres ?? genres[ids.indexOf(id)] ?? [];
+        prices[ids.indexOf(id)] = own.price ?? prices[ids.indexOf(id)] ?? null;
       }
     },
     fits: (title) => title.length <= 200,
-    recommend(person, { top = 10, among, exclude = [], effort = 'full', signal } = {}) {
+    recommend(
+      person,
+      { top = 10, among, exclude = [], repeats = 'exclude', where = {}, effort = 'full', signal } = {},
+    ) {
       const ms = effort === 'full' && parts.llm ? llmMs : cfMs;
-      return call({ name: 'recommend', person, effort, top }, ms, signal, () => {
+      return call({ name: 'recommend', person, effort, top, where }, ms, signal, () => {
         check(person, [...(among ?? []), ...exclude]);
-        const not = new Set([...exclude, ...(among ? [] : likes(person))]);
+        const not = new Set([...exclude, ...(among || repeats === 'allow' ? [] : known(person))]);
         const from = among ?? [...items.values()].filter(({ known }) => known === 'trained').map(({ id }) => id);
-        const found = from.filter((id) => !not.has(id)).map((id) => scores(person, id, effort));
+        const passes = itemFilter(attributes, where);
+        const left = from.filter((id) => !not.has(id) && passes(ids.indexOf(id)));
+        const found = left.map((id) => scores(person, id, effort));
         found.sort((a, b) => b.score - a.score);
         return { items: found.slice(0, top), basis: 'user' in person ? 'user' : 'history' };
       });

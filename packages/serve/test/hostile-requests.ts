@@ -21,7 +21,7 @@ const values: readonly string[] = [
   ...['"<script>alert(1)</script>"', `"'; DROP TABLE events; --"`, '"${7*7}"', '"%00"', `"${'x'.repeat(600)}"`],
 ];
 const keys = ['user', 'history', 'top', 'candidates', 'exclude', 'among', 'titleContains', 'explain', 'pairs', 'items'];
-const more = ['events', 'dislikes', '__proto__', 'toString', 'constructor', ''];
+const more = ['where', 'events', 'dislikes', '__proto__', 'toString', 'constructor', ''];
 
 const bodies: readonly string[] = [
   ...['', ' ', '{', '}', '[', 'null', '0', '"', '"x"', '[]', '{}', '{"user":}', '{user:1}', "{'user':'u1'}", 'NaN'],
@@ -30,6 +30,9 @@ const bodies: readonly string[] = [
   ...[`{"user":"${'\\u0061'.repeat(50_000)}"}`, `{"history":[${'"i1",'.repeat(20_000)}"i1"]}`, '{"user":"u\u0000"}'],
   ...[`{"user":"u1","top":${'9'.repeat(400)}}`, `{"user":"u1","exclude":[${'"z",'.repeat(20_000)}"z"]}`],
   `{${Array.from({ length: 20_000 }, (_, i) => `"k${i}":1`).join(',')}}`,
+  ...['{"user":"u1","where":{"__proto__":{"any":["x"]}}}', `{"user":"u1","where":{"${'w'.repeat(50_000)}":{"min":1}}}`],
+  `{"user":"u1","where":{${Array.from({ length: 20_000 }, (_, i) => `"k${i}":{"min":1}`).join(',')}}}`,
+  `{"user":"u1","where":{"genres":{"any":[${'"x",'.repeat(20_000)}"x"],"all":["(a+)+$"],"none":["\\ud800"]}}}`,
 ];
 
 const paths: readonly string[] = [
@@ -111,7 +114,7 @@ export function hostileRequests(): Hostile[] {
       ),
     ),
     ['events', 'pairs', 'items'].flatMap((key) =>
-      ['id', 'user', 'item', 'label', 'timestamp', 'title', 'x'].flatMap((field) =>
+      ['id', 'user', 'item', 'label', 'timestamp', 'title', 'attributes', 'x'].flatMap((field) =>
         values.map((value) => {
           const path = key === 'pairs' ? '/v1/score' : `/v1/${key}`;
           return {

@@ -1,5 +1,6 @@
 /** Asks the person at the terminal. */
 import { createInterface } from 'node:readline/promises';
+import { terminalText } from '@crossgate/core';
 import type { Io } from './io';
 
 /**
@@ -16,7 +17,7 @@ export async function askYesNo(
   try {
     // At the end of the input nothing is answered, and nothing is what no means.
     const closed = new Promise<string>((resolve) => lines.once('close', () => resolve('')));
-    const answer = await Promise.race([lines.question(`${question} [y/N] `, { signal }), closed]);
+    const answer = await Promise.race([lines.question(`${terminalText(question)} [y/N] `, { signal }), closed]);
     return /^\s*y(es)?\s*$/i.test(answer);
   } finally {
     lines.close();

@@ -1,5 +1,5 @@
 /** What every command gets: the outside world, the global options, the log, and one way to print its result. */
-import type { Log, Progress } from '@crossgate/core';
+import { type Log, type Progress, terminalJson, terminalText } from '@crossgate/core';
 import { type Io, write } from './io';
 import { createLogger } from './log';
 import { createProgress } from './progress';
@@ -28,7 +28,7 @@ export interface CommandContext {
   readonly log: Log;
   /** Shows progress on standard error: a bar on a terminal, a line now and then elsewhere, nothing with `quiet`. */
   readonly progress: Progress;
-  /** Prints the result on standard output: one JSON document with `--json`, else the text. */
+  /** Prints the result on standard output: one JSON document with `--json`, else the text; neither with control characters. */
   emit(value: unknown, text: () => string): Promise<void>;
 }
 
@@ -45,7 +45,7 @@ export function createContext(io: Io, options: GlobalOptions, onEmit: () => void
     log,
     progress,
     async emit(value, text) {
-      const output = options.json ? JSON.stringify(value, null, 2) : text();
+      const output = options.json ? terminalJson(value, 2) : terminalText(text());
       await write(io.stdout, output.endsWith('\n') ? output : `${output}\n`);
       onEmit();
     },

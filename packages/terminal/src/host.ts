@@ -12,6 +12,6 @@ export interface Host {
    * <file> is never empty.
    */
   add(parent: Command, usage: string, summary: string, examples?: readonly string[]): Command;
-  /** Sets what the command does. */
+  /** Sets what the command does. Before it does anything, an `--out` that is one of its inputs is refused. */
   handle<Options>(command: Command, handler: Handler<Options>): Command;
 }

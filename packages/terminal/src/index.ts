@@ -6,6 +6,7 @@ export { ExitCode, exitCodeOf } from './exit-codes';
 export type { Handler, Host } from './host';
 export { type Io, write } from './io';
 export { createLogger, formatRecord } from './log';
+export { refuseOverwriting } from './outputs';
 export { buildProgram, collect, type ProgramDeclaration, runProgram, wholeNumber } from './program';
 export { createProgress } from './progress';
 export { startProcess } from './start';

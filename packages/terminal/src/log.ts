@@ -1,6 +1,6 @@
 /** The log: pino's levels, written to standard error as plain lines that people can read. */
 import type { Writable } from 'node:stream';
-import type { Log } from '@crossgate/core';
+import { type Log, terminalText } from '@crossgate/core';
 import pino from 'pino';
 
 const WARN = 40;
@@ -17,7 +17,7 @@ export function formatRecord(record: Record<string, unknown>): string {
     .filter(([key]) => !HIDDEN.has(key))
     .map(([key, value]) => `${key} ${typeof value === 'string' ? value : JSON.stringify(value)}`);
   const suffix = fields.length > 0 ? ` (${fields.join(', ')})` : '';
-  return `${prefix}${String(record.msg ?? '')}${suffix}\n`;
+  return `${terminalText(`${prefix}${String(record.msg ?? '')}${suffix}`)}\n`;
 }
 
 /** Opens the log: one line a record on `stream`, as {@link formatRecord} makes it. */

@@ -1,11 +1,12 @@
 /** A program: builds its command line, runs one command in-process, turns every error into an exit code. */
-import { describeError, explainError, InputError, InterruptedError } from '@crossgate/core';
+import { describeError, explainError, InputError, InterruptedError, terminalJson, terminalText } from '@crossgate/core';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { registerCompletion } from './completion';
 import { createContext, type GlobalOptions } from './context';
 import { ExitCode, exitCodeOf } from './exit-codes';
 import type { Host } from './host';
 import { type Io, write } from './io';
+import { refuseOverwriting } from './outputs';
 
 /** What a program is. */
 export interface ProgramDeclaration {
@@ -70,6 +71,17 @@ function refuseEmptyPaths(command: Command): void {
   });
 }
 
+/** Paths that a command is given besides `--out`: its arguments, options named as paths, and what `--set` calls a path. */
+function inputsOf(command: Command): string[] {
+  const given = command.options
+    .filter(({ flags, long }) => pathValue.test(flags) && long !== '--out')
+    .map((option) => command.getOptionValue(option.attributeName()) as unknown);
+  const set = (command.getOptionValue('set') ?? []) as readonly string[];
+  const paths = set.flatMap((argument) => /^[\w.]+\.path=(.+)$/.exec(argument)?.[1] ?? []);
+  const all = [...command.processedArgs.flat(), ...given.flat(), ...paths];
+  return all.filter((path): path is string => typeof path === 'string' && path !== '');
+}
+
 /**
  * Builds the command line of a program.
  * @param onEmit called when a command has printed its result
@@ -101,6 +113,8 @@ export function buildProgram(declaration: ProgramDeclaration, io: Io, onEmit: ()
       return command.action(async () => {
         const options = command.optsWithGlobals();
         refuseEmptyPaths(command);
+        const { out } = options as { out?: unknown };
+        if (typeof out === 'string') await refuseOverwriting(out, inputsOf(command), io.cwd);
         const context = createContext(io, options as GlobalOptions, onEmit);
         await handler(context, options as never, command.processedArgs as string[]);
       });
@@ -132,12 +146,12 @@ export async function runProgram(declaration: ProgramDeclaration, argv: readonly
     // Work that is stopped may fail in other words than ours; how to go on is in ours.
     const shown = interrupted && !(failure instanceof InterruptedError) ? new InterruptedError() : failure;
     const { message, ...described } = explainError(shown);
-    await write(io.stderr, `${interrupted ? '' : 'error: '}${describeError(shown)}\n`);
+    await write(io.stderr, `${interrupted ? '' : 'error: '}${terminalText(describeError(shown))}\n`);
     const verbose = argv.includes('--verbose') && !(error instanceof CommanderError);
-    if (verbose && failure instanceof Error) await write(io.stderr, `${failure.stack ?? ''}\n`);
+    if (verbose && failure instanceof Error) await write(io.stderr, `${terminalText(failure.stack ?? '')}\n`);
     if (argv.includes('--json') && !emitted) {
       const { code: kind, ...rest } = described;
-      await write(io.stdout, `${JSON.stringify({ error: { code: kind, message, ...rest } }, null, 2)}\n`);
+      await write(io.stdout, `${terminalJson({ error: { code: kind, message, ...rest } }, 2)}\n`);
     }
     return code;
   }

@@ -1,6 +1,6 @@
 /** Progress of long work: a bar with rate and remaining time on a terminal, a plain line now and then elsewhere. */
 import type { Writable } from 'node:stream';
-import { formatDuration, type Progress } from '@crossgate/core';
+import { formatDuration, type Progress, terminalLine } from '@crossgate/core';
 import { SingleBar } from 'cli-progress';
 
 /** A task faster than this is not shown at all. */
@@ -32,16 +32,18 @@ export function createProgress(
 ): Progress {
   const clock = options.clock ?? Date.now;
   return {
-    start(label, total, unit = 'rows', from = 0) {
+    start(name, total, unit = 'rows', from = 0) {
+      const label = terminalLine(name);
       const started = clock();
       let bar: SingleBar | undefined;
       let lastLine = started;
       let finished = false;
       return {
-        update(done, note = '') {
+        update(done, words = '') {
           if (finished || options.quiet) return;
           const now = clock();
           if (now - started < QUIET_MS) return;
+          const note = terminalLine(words);
           const text = figures(done, from, total, unit, now - started);
           if (options.terminal) {
             if (bar === undefined) {

@@ -7,6 +7,7 @@ import { kindOf, writeAtomic } from '@crossgate/files';
 import { collect, type Host } from '@crossgate/terminal';
 import { type Command, Option } from 'commander';
 import { sessionOf } from '../session';
+import { keepInputs } from './keep-inputs';
 
 interface ExportOptions {
   readonly out: string;
@@ -33,6 +34,7 @@ export function registerApi(program: Command, host: Host): void {
     if ((await kindOf(file)) === 'folder')
       throw new InputError(`${out}: is a folder`, { code: 'file.kind', place: '--out', fix: 'name a file' });
     const config = await loadConfig(path!, { cwd, set, ...(seed !== undefined && { seed }) });
+    await keepInputs(context, out, config);
     await using session = sessionOf(context);
     let rows = 0;
     await writeAtomic(

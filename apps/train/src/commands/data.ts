@@ -1,7 +1,7 @@
 /** `crossgate data`: known data sets, prepared folders, and their rows as JSON lines. */
 
 import { dirname, resolve } from 'node:path';
-import { InputError, type ProgressTask, textTable, throwIfInterrupted } from '@crossgate/core';
+import { InputError, type ProgressTask, terminalJson, textTable, throwIfInterrupted } from '@crossgate/core';
 import {
   type DatasetSummary,
   exportSplit,
@@ -121,7 +121,7 @@ export function registerData(program: Command, host: Host): void {
     const dataset = await openDataFolder(options.data, context.io);
     let text = '';
     for (const row of exportSplit(dataset, split)) {
-      text += `${JSON.stringify(row)}\n`;
+      text += `${terminalJson(row)}\n`;
       if (text.length < CHUNK) continue;
       await write(context.io.stdout, text);
       text = '';

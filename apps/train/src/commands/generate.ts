@@ -1,5 +1,6 @@
 /** `crossgate generate`: text from a model. */
 
+import { terminalText } from '@crossgate/core';
 import { locateModel } from '@crossgate/experiment';
 import type { Host } from '@crossgate/terminal';
 import { collect, write } from '@crossgate/terminal';
@@ -51,7 +52,7 @@ export function registerGenerate(program: Command, host: Host): void {
     const { stdout } = context.io;
     // People see the text as it comes; what is left to print at the end is the line break.
     const result = await generateText(path, options, context, async (text) => {
-      if (!context.options.json) await write(stdout, text);
+      if (!context.options.json) await write(stdout, terminalText(text));
     });
     await context.emit(result, () => '\n');
   });

@@ -11,11 +11,15 @@ import type { Command } from 'commander';
 import { stringify } from 'yaml';
 import { type FoundTitles, findTitles } from '../find-titles';
 import { type GuessedColumns, guessColumns } from '../guess-columns';
+import { cfLines } from '../init-settings';
 import type { ToldColumns } from '../open-columns';
 
 /** What a config is made of: the columns, and the titles if there are some. */
 interface Findings extends GuessedColumns {
-  readonly titles: FoundTitles | undefined;
+  /** Rows of the file. */
+  readonly rows: number;
+  /** False: `items.csv` lies beside, and cannot be read. */
+  readonly titles: FoundTitles | false | undefined;
 }
 
 /** A value as YAML writes it. */
@@ -35,23 +39,12 @@ function thresholdLines({ value, threshold = 3 }: Pick<GuessedColumns, 'value' |
   return [`  threshold: ${threshold}   # ${what} from ${low} to ${high} here`];
 }
 
-/** Positives alone teach nothing by their labels: lists are learned, and the epoch is chosen by them. */
-const implicitLines = [
-  '  loss: bpr   # an item that was chosen before one that was not',
-  '  initStd: 0.1',
-  '  selectBy: ndcg',
-  '  patience: 20',
-  '  warmupEpochs: 20',
-  'evaluation:',
-  '  ranking:',
-  '    k: 10   # length of the lists',
-];
-
 /** The lines of `data.csv`: the names of the columns, and how they are written. */
 function csvLines(guess: Findings | undefined): string[] {
   const { separator = ',', encoding, header, timeFormat, decimal, missing, titles, unreadTimes } = guess ?? {};
   // Without a header a column is a number, and is written as one.
   const column = (name: string) => (header === false ? name : yaml(name));
+  const attributes = '    # attributes: [genre, price]   # other columns of that file, to filter lists by';
   const value = guess?.value ?? { kind: 'rating' as const, column: 'rating' };
   const timestamp = guess === undefined ? 'timestamp' : guess.timestamp;
   const format =
@@ -80,16 +73,21 @@ function csvLines(guess: Findings | undefined): string[] {
         ]
       : [`    timestamp: ${column(timestamp)}${timeFormat === undefined ? `   # ${format}` : ''}`]),
     ...(timestamp === null || timeFormat === undefined ? [] : [`    timeFormat: ${yaml(timeFormat)}   # ${format}`]),
-    ...(titles === undefined
+    ...(titles === false
+      ? ['    items: false   # items.csv beside the events is not read: see the warning of init']
+      : []),
+    ...(!titles
       ? [
           '    # items: items.csv   # beside the events: item and title, for methods that read titles',
           '    # itemId: item',
           '    # title: title',
+          attributes,
         ]
       : [
           `    items: ${yaml(titles.items)}   # beside the events: titles, for methods that read them`,
           `    itemId: ${yaml(titles.itemId)}`,
           `    title: ${yaml(titles.title)}`,
+          attributes,
         ]),
   ];
 }
@@ -120,10 +118,7 @@ function configText(path: string, guess: Findings | undefined): string {
       : 'method: mf   # matrix factorization; mean, item-mean and running-mean are baselines to hold it against',
     'seed: 1',
     ...dataLines(path, guess),
-    'cf:',
-    '  cfDim: 64   # width of user and item vectors',
-    '  learningRate: 1e-3',
-    ...(isImplicit ? ['  weightDecay: 0', ...implicitLines] : ['  weightDecay: 1e-4']),
+    ...cfLines(guess?.rows, isImplicit),
     '# With a language model (the titles are needed): method: ccf, and',
     '# llm:',
     '#   path: stories260K/hf   # a Hugging Face folder or GGUF file of a LLaMA',
@@ -170,9 +165,10 @@ async function examine(path: string, shown: string, options: InitOptions): Promi
     throw new InputError('must be . or ,', { code: 'usage', place: '--decimal' });
   const source = folderSource(dirname(path));
   const file = basename(path).replace(/\.gz$/, '');
-  const guess = guessColumns(await surveyCsv(source, file, shown, { ...options, separator }), shown, options);
+  const survey = await surveyCsv(source, file, shown, { ...options, separator });
+  const guess = guessColumns(survey, shown, options);
   const { titles, notes } = await findTitles(source, await readdir(dirname(path)), file, guess);
-  return { ...guess, titles, notes: [...guess.notes, ...notes] };
+  return { ...guess, rows: survey.rows, titles, notes: [...guess.notes, ...notes] };
 }
 
 /** What was found, in one line. */
@@ -181,7 +177,7 @@ function describeFindings(guess: Findings): string {
   const kind = value.kind === 'implicit' ? 'every row a positive' : `${value.kind} ${value.column}`;
   const format = timeFormat === undefined ? '' : ` (${timeFormat})`;
   const times = timestamp === null ? 'no times' : `times ${timestamp}${format}`;
-  const named = titles === undefined ? '' : `, titles ${titles.title} of ${titles.items}`;
+  const named = !titles ? '' : `, titles ${titles.title} of ${titles.items}`;
   return `user ${guess.user}, item ${guess.item}, ${kind}, ${times}${named}; check them`;
 }
 
@@ -238,12 +234,13 @@ export function registerInit(program: Command, host: Host): void {
       if (made !== undefined) await removeFolders(parent, made);
       throw error;
     });
-    const { notes = [], threshold: _, unreadTimes: __, canSplit: ___, titles, ...columns } = guess ?? {};
+    const { notes = [], threshold: _, unreadTimes: __, canSplit: ___, rows: ____, titles, ...columns } = guess ?? {};
     for (const note of notes) context.log.warn(note);
     const remarks = notes.length === 0 ? {} : { notes };
-    await context.emit({ config: out, ...columns, ...titles, ...remarks }, () => {
-      const found = guess === undefined ? 'name your file and columns in it' : describeFindings(guess);
-      return `wrote ${out} (${found}), then: crossgate train ${out}`;
+    const found = titles === false ? { items: false } : titles;
+    await context.emit({ config: out, ...columns, ...found, ...remarks }, () => {
+      const words = guess === undefined ? 'name your file and columns in it' : describeFindings(guess);
+      return `wrote ${out} (${words}), then: crossgate train ${out}`;
     });
   });
 }

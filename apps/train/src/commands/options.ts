@@ -46,6 +46,12 @@ export const SET_FOR_RUN = setOption(
   'change data.path, llm.path, llm.weights, evaluation.batchTokens or api.* of the endpoint',
 );
 
+/** `--safe-csv` of commands that write CSV: flags and what it does. */
+export const SAFE_CSV = [
+  '--safe-csv',
+  "in CSV, put ' before ids and titles that begin with = + - @, a tab or a line end: a spreadsheet would compute them",
+] as const;
+
 /** `--yes` of commands that may call a closed language model: flags and what they do. */
 export const YES = ['--yes', 'make calls of a closed language model (api-llm) without asking'] as const;
 
@@ -61,5 +67,8 @@ export const NEWER = {
     '--events <file>',
     "what users did since: the run's CSV grown, or a CSV with user, item, label (or rating) and timestamp",
   ],
-  items: ['--items <file>', 'titles of new items: a CSV with item and title'],
+  items: [
+    '--items <file>',
+    'new items: a CSV with item and title, and attributes of the run, which known items get too',
+  ],
 } as const;

@@ -3,9 +3,11 @@ import { resolve } from 'node:path';
 import { InputError } from '@crossgate/core';
 import { recommendAll } from '@crossgate/experiment';
 import type { CommandContext } from '@crossgate/terminal';
-import { readCandidates } from '../candidates';
 import { sessionOf } from '../session';
+import { allUsersOptions } from './bulk-questions';
+import { keepInputsOfRun } from './keep-inputs';
 import type { RecommendOptions } from './recommend-parts';
+import { chosenShard, makeShard } from './shards';
 
 /** @throws InputError unless one person, or all users and a file, are named */
 export function checkTarget(options: RecommendOptions): void {
@@ -15,6 +17,8 @@ export function checkTarget(options: RecommendOptions): void {
   if (!allUsers && (user === undefined) === (history === undefined)) {
     throw new InputError('give --user or --history, one of them, or --all-users', { code: 'usage' });
   }
+  const ofShards = (['shard', 'shards', 'format'] as const).find((name) => options[name] !== undefined);
+  if (!allUsers && ofShards !== undefined) throw refuse('goes with --all-users alone', `--${ofShards}`, 'leave it out');
   if (!allUsers && out !== undefined) throw refuse('goes with --all-users alone', '--out', 'leave it out');
   if (!allUsers) return;
   if (out === undefined) throw refuse('needs a file', '--all-users', 'name it with --out FILE');
@@ -24,12 +28,14 @@ export function checkTarget(options: RecommendOptions): void {
 
 /** Writes a list for every user of the run's data and of newer events. */
 export async function recommendToAll(context: CommandContext, run: string, options: RecommendOptions): Promise<void> {
-  const { out, top, set = [], candidates: file, events, items, rerank, yes = false } = options;
+  const { out = '', yes = false } = options;
+  const shard = chosenShard(options, context.io.env);
+  await keepInputsOfRun(context, out, run);
   await using session = sessionOf(context, yes);
+  if (shard) return makeShard(context, session, run, shard, { ...options, pairs: undefined, out });
   const { method, ...counts } = await recommendAll(session, run, {
-    ...{ top, set, out: resolve(context.io.cwd, out!), files: { events, items } },
-    ...(rerank !== undefined && { rerank }),
-    ...(file !== undefined && { candidates: (ids) => readCandidates(ids, resolve(context.io.cwd, file)) }),
+    ...allUsersOptions(context, options),
+    out: resolve(context.io.cwd, out),
   });
   const { users, rows, popular, empty, seconds } = counts;
   const share = (count: number) => `${count} of ${users} users`;

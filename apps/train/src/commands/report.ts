@@ -9,6 +9,7 @@ import { collect, type Host } from '@crossgate/terminal';
 import type { Command } from 'commander';
 import { sessionOf } from '../session';
 import { version } from '../version';
+import { keepInputsOfRun } from './keep-inputs';
 import { parseCount, SET_FOR_RUN } from './options';
 
 interface ReportOptions {
@@ -52,6 +53,7 @@ export function registerReport(program: Command, host: Host): void {
     const out = resolve(cwd, options.out);
     if ((await kindOf(out)) === 'folder')
       throw new InputError(`${out}: is a folder`, { code: 'file.kind', place: '--out', fix: 'name a file' });
+    for (const { shown } of runs) await keepInputsOfRun(context, options.out, shown);
     await using session = sessionOf(context);
     const { items, model, user, set = [] } = options;
     const { seed = 1 } = context.options;

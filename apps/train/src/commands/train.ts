@@ -26,7 +26,7 @@ export function registerTrain(program: Command, host: Host): void {
       'train shop.yaml --run runs/may --from runs/april',
     ])
     .option(...setOption('change a key of the config, such as cf.epochs=5'), collect)
-    .option('--run <dir>', 'run folder (default: runs/<name>-<seed>)')
+    .option('--run <dir>', 'run folder (default: runs/<name>-<seed>, with --set method=M runs/<name>-M-<seed>)')
     .option('--resume', 'continue an unfinished run from its last checkpoint')
     .option('--from <run>', 'continue a finished run on data that have grown: start from what it learned, with its ids')
     .option('--strict', 'refuse keys of the config that its method does not read; the default is to warn')

@@ -5,13 +5,15 @@ import type { Host } from '@crossgate/terminal';
 import { collect } from '@crossgate/terminal';
 import { type Command, Option } from 'commander';
 import { sessionOf } from '../session';
-import { BACKEND, SET_FOR_RUN } from './options';
+import { keepInputsOfRun } from './keep-inputs';
+import { BACKEND, SAFE_CSV, SET_FOR_RUN } from './options';
 
 interface VectorsOptions {
   readonly out: string;
   readonly kind: (typeof VECTOR_KINDS)[number];
   readonly table: string;
   readonly backend?: number;
+  readonly safeCsv?: boolean;
   readonly set?: readonly string[];
 }
 
@@ -25,6 +27,7 @@ export function registerVectors(program: Command, host: Host): void {
     .requiredOption('--out <file>', `file to write: ${VECTOR_FORMATS.map((name) => `.${name}`).join(', ')}`)
     .addOption(new Option('--kind <kind>', 'whose vectors').choices(VECTOR_KINDS).default('items'))
     .option('--table <name>', 'with .sql: name of the table', 'vectors')
+    .option(...SAFE_CSV)
     .option(...BACKEND)
     .option(...SET_FOR_RUN, collect)
     .addHelpText(
@@ -33,17 +36,21 @@ export function registerVectors(program: Command, host: Host): void {
         '\nFILE.npy has its ids beside it in FILE.npy.ids.csv. FILE.sql makes a table with a vector column of pgvector.' +
         '\nItems without train rows, and users whom the run did not learn, have no vector and are left out.',
     );
-  host.handle<VectorsOptions>(command, async (context, { out, kind, table, backend, set = [] }, [run]) => {
-    await using session = sessionOf(context);
-    const options = { kind, table, set, ...(backend !== undefined && { backend }) };
-    const written = await writeVectors(session, run!, { ...options, out: resolve(context.io.cwd, out) });
-    for (const line of remarks(written)) context.log.info(line);
-    const { files, ...facts } = written;
-    await context.emit({ run, ...facts, out, ...(files.length > 1 && { ids: `${out}.ids.csv` }) }, () => {
-      const { items, users, dim } = written;
-      return `${items} items and ${users} users, ${dim} columns: ${[out, ...(files.length > 1 ? [`${out}.ids.csv`] : [])].join(', ')}`;
-    });
-  });
+  host.handle<VectorsOptions>(
+    command,
+    async (context, { out, kind, table, backend, safeCsv = false, set = [] }, [run]) => {
+      await keepInputsOfRun(context, out, run!);
+      await using session = sessionOf(context);
+      const options = { kind, table, set, safeCsv, ...(backend !== undefined && { backend }) };
+      const written = await writeVectors(session, run!, { ...options, out: resolve(context.io.cwd, out) });
+      for (const line of remarks(written)) context.log.info(line);
+      const { files, ...facts } = written;
+      await context.emit({ run, ...facts, out, ...(files.length > 1 && { ids: `${out}.ids.csv` }) }, () => {
+        const { items, users, dim } = written;
+        return `${items} items and ${users} users, ${dim} columns: ${[out, ...(files.length > 1 ? [`${out}.ids.csv`] : [])].join(', ')}`;
+      });
+    },
+  );
 }
 
 /** What whoever uses the vectors should know. */

@@ -23,6 +23,7 @@ const recipe: Recipe = {
  */
 export async function buildDemo(world: DemoWorld = generateDemoWorld()): Promise<Dataset> {
   const { events, users, items } = world;
+  const itemOf = new Map(items.map((item) => [item.id, item]));
   const validFrom = constants.start + constants.validDay * constants.day;
   const testFrom = constants.start + constants.testDay * constants.day;
   return assembleDataset({
@@ -40,6 +41,11 @@ export async function buildDemo(world: DemoWorld = generateDemoWorld()): Promise
       const { id, title } = items[index] as DemoItem;
       return { id, title };
     },
+    attributes: (ids) =>
+      (['mood', 'theme'] as const).map((name) => {
+        const values = ids.map((id) => itemOf.get(id)?.[name]).map((word) => (word === undefined ? [] : [word]));
+        return { name, type: 'text', values };
+      }),
   });
 }
 

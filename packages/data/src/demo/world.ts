@@ -26,6 +26,10 @@ export interface DemoItem {
   readonly id: string;
   /** "The", a mood and a theme, such as "The Golden Harbor". No two items have the same title. */
   readonly title: string;
+  /** The first word of the title after "The". */
+  readonly mood: string;
+  /** The last word of the title. */
+  readonly theme: string;
   /** Values of its mood and its theme. */
   readonly meaning: Point;
   /** The circle it belongs to, independent of the title. */
@@ -102,6 +106,8 @@ function makeItems(): DemoItem[] {
     return {
       id: String(index + 1),
       title: `The ${mood.word} ${theme.word}`,
+      mood: mood.word,
+      theme: theme.word,
       meaning: [mood.value, theme.value],
       circle: circles[index] as Point,
       bias: constants.itemBiasDeviation * nearlyNormal(biases),

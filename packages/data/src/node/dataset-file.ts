@@ -4,7 +4,7 @@ import { Readable } from 'node:stream';
 import { createGunzip, createGzip } from 'node:zlib';
 import { InputError } from '@crossgate/core';
 import type { Dataset } from '../dataset';
-import { contentFiles, decodeDataset, encodeDataset, manifestFile, parseManifest } from '../format';
+import { type DatasetManifest, decodeDataset, encodeDataset, filesOf, manifestFile, parseManifest } from '../format';
 
 /** The longest manifest that is read: counts, recipe and warnings are short. */
 const LONGEST_MANIFEST = 2 ** 24;
@@ -16,9 +16,9 @@ const LONGEST_MANIFEST = 2 ** 24;
 export async function* datasetFile(dataset: Dataset): AsyncGenerator<Uint8Array> {
   const files = await encodeDataset(dataset);
   const pieces = function* () {
-    const manifest = JSON.parse(new TextDecoder().decode(files.get(manifestFile))) as unknown;
+    const manifest = JSON.parse(new TextDecoder().decode(files.get(manifestFile))) as DatasetManifest;
     yield Buffer.from(`${JSON.stringify(manifest)}\n`);
-    for (const name of contentFiles) yield files.get(name)!;
+    for (const name of filesOf(manifest)) yield files.get(name)!;
   };
   yield* Readable.from(pieces(), { objectMode: true }).pipe(createGzip({ level: 6, chunkSize: 1 << 18 }));
 }
@@ -47,7 +47,7 @@ export async function openDatasetFile(path: string): Promise<Dataset> {
     const manifest = parseManifest(new TextDecoder().decode(rest.subarray(0, end)), path);
     rest = rest.subarray(end + 1);
     const files = new Map<string, Uint8Array<ArrayBuffer>>();
-    for (const name of contentFiles) {
+    for (const name of filesOf(manifest)) {
       const size = manifest.files[name]!.bytes;
       // A buffer of its own, so that columns in it are aligned.
       const file = Buffer.allocUnsafeSlow(size) as Uint8Array<ArrayBuffer>;

@@ -1,7 +1,8 @@
 /** A CSV of events that are not a data set yet: what happened since one was made. */
 import { basename, dirname } from 'node:path';
 import { InputError } from '@crossgate/core';
-import { readCsvEvents } from '../csv-dataset';
+import type { AttributeType, ItemAttributes } from '../attributes';
+import { defaultItems, readCsvEvents } from '../csv-dataset';
 import type { DatasetOptions } from '../options';
 import { folderSource } from './folder-source';
 
@@ -25,6 +26,8 @@ export interface EventFile {
   readonly events: readonly FileEvent[];
   /** Titles by item id; undefined where there is no file of them. */
   readonly titles: ReadonlyMap<string, string> | undefined;
+  /** What the file of titles has of some attributes of an item; only those that the options name are read. */
+  attributesOf(item: string, types: readonly AttributeType[]): ItemAttributes;
 }
 
 /**
@@ -42,11 +45,18 @@ export async function readEventFile(path: string, options: DatasetOptions = {}, 
     const lines: number[] = [];
     const folder = folderSource(dirname(path));
     const source = withTitles ? folder : { ...folder, has: async (name: string) => name === file };
-    const csv = { ...from.csv, interactions: file, ...(!withTitles && { items: null }) };
-    const { events, titles } = await readCsvEvents(source, { ...from, csv }, (line) => lines.push(line));
+    const hasTitles = typeof from.csv?.items === 'string' || (await source.has(defaultItems));
+    const none = { attributes: null, attributeSeparator: null };
+    const csv = {
+      ...{ ...from.csv, interactions: file },
+      ...(!withTitles && { items: null }),
+      ...(!(withTitles && hasTitles) && none),
+    };
+    const { events, titles, attributes } = await readCsvEvents(source, { ...from, csv }, (line) => lines.push(line));
     const { user, item, label, timestamp, users, items } = events.finish();
     return {
       titles,
+      attributesOf: (item, types) => attributes?.item(item, types) ?? {},
       events: lines.map((line, row) => ({
         user: users[user[row]!]!,
         item: items[item[row]!]!,

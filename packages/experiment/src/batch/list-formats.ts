@@ -1,10 +1,7 @@
-/** Lists of items for many users as CSV, JSON lines or Parquet. */
-import { basename, extname } from 'node:path';
-import { didYouMean, InputError } from '@crossgate/core';
-import { csvField } from '@crossgate/data';
+/** Lists of items for many users, and scores of pairs, as CSV, JSON lines or Parquet. */
 import type { FileContent } from '@crossgate/files';
 import type { Basis } from '../live/live-run';
-import { type ParquetColumn, parquetBytes } from './parquet';
+import { formatRows, inBlocks, LISTS, type ListFormat, type Row, SCORES } from './table-formats';
 
 /** The list of one user, as a part holds it. */
 export interface StoredList {
@@ -28,58 +25,44 @@ export interface ListNames {
   item(item: number): { readonly id: string; readonly title: string };
 }
 
-/** Formats of lists, by the ending of the file. */
-export const LIST_FORMATS = ['parquet', 'csv', 'jsonl'] as const;
-/** A format of lists. */
-export type ListFormat = (typeof LIST_FORMATS)[number];
+/** A pair with its score; ids are those of the source. */
+export type ScoredPair = readonly [user: string, item: string, score: number];
+
+/** The content of a file of lists. @param safeCsv whether texts of CSV are made safe for a spreadsheet */
+export function formatLists(
+  format: ListFormat,
+  names: ListNames,
+  lists: AsyncIterable<UserList>,
+  safeCsv = false,
+): FileContent {
+  if (format === 'jsonl') return inBlocks(listLines(names, lists), '');
+  return formatRows(format, LISTS, rowsOf(names, lists), safeCsv);
+}
 
 /**
- * The format that a file's name asks for.
- * @throws InputError for another ending
+ * The content of a file of scores.
+ * @param pairs some at a time
+ * @param safeCsv whether texts of CSV are made safe for a spreadsheet
  */
-export function formatOf<Format extends string>(out: string, formats: readonly Format[]): Format {
-  const ending = extname(out).slice(1).toLowerCase();
-  const found = formats.find((format) => format === ending);
-  if (found !== undefined) return found;
-  const names = formats.map((format) => `.${format}`);
-  throw new InputError(`${basename(out)} ends with none of ${names.join(', ')}${didYouMean(`.${ending}`, names)}`, {
-    code: 'usage',
-    place: '--out',
-    fix: 'the ending chooses the format',
-  });
+export function formatScores(
+  format: ListFormat,
+  pairs: AsyncIterable<readonly ScoredPair[]>,
+  safeCsv = false,
+): FileContent {
+  return format === 'jsonl' ? inBlocks(pairLines(pairs), '') : formatRows(format, SCORES, pairs, safeCsv);
 }
 
-/** Rows of Parquet in one group, and lines of text in one write. */
-const ROWS = 50_000;
-
-const COLUMNS: readonly ParquetColumn[] = [
-  { name: 'user', type: 'text' },
-  { name: 'rank', type: 'int32' },
-  { name: 'item', type: 'text' },
-  { name: 'title', type: 'text' },
-  { name: 'score', type: 'float64' },
-  { name: 'basis', type: 'text' },
-];
-
-/** A row of CSV and Parquet, in the order of the columns. */
-type Row = [user: string, rank: number, item: string, title: string, score: number, basis: string];
-
-/** The content of a file of lists. */
-export function formatLists(format: ListFormat, names: ListNames, lists: AsyncIterable<UserList>): FileContent {
-  if (format === 'jsonl') return inBlocks(lines(names, lists), '');
-  if (format === 'csv') return inBlocks(csvLines(names, lists), `${COLUMNS.map(({ name }) => name).join(',')}\n`);
-  return parquetBytes(COLUMNS, rowGroups(names, lists));
-}
-
-function* rowsOf(names: ListNames, list: UserList): Generator<Row> {
-  const user = names.userId(list.user);
-  for (const [index, item] of list.items.entries()) {
-    const { id, title } = names.item(item);
-    yield [user, index + 1, id, title, list.scores[index]!, list.basis];
+async function* rowsOf(names: ListNames, lists: AsyncIterable<UserList>): AsyncGenerator<Row[]> {
+  for await (const { user, items, scores, basis } of lists) {
+    const userId = names.userId(user);
+    yield items.map((item, index) => {
+      const { id, title } = names.item(item);
+      return [userId, index + 1, id, title, scores[index]!, basis];
+    });
   }
 }
 
-async function* lines(names: ListNames, lists: AsyncIterable<UserList>): AsyncGenerator<string> {
+async function* listLines(names: ListNames, lists: AsyncIterable<UserList>): AsyncGenerator<string> {
   for await (const { user, basis, items: found, scores } of lists) {
     const entries = found.map((item, index) => {
       const { id, title } = names.item(item);
@@ -90,30 +73,7 @@ async function* lines(names: ListNames, lists: AsyncIterable<UserList>): AsyncGe
   }
 }
 
-async function* csvLines(names: ListNames, lists: AsyncIterable<UserList>): AsyncGenerator<string> {
-  for await (const list of lists) {
-    for (const row of rowsOf(names, list)) yield `${row.map((value) => csvField(String(value))).join(',')}\n`;
-  }
-}
-
-async function* inBlocks(texts: AsyncIterable<string>, header: string): AsyncGenerator<string> {
-  let block = [header];
-  for await (const text of texts) {
-    if (block.push(text) < ROWS) continue;
-    yield block.join('');
-    block = [];
-  }
-  yield block.join('');
-}
-
-async function* rowGroups(names: ListNames, lists: AsyncIterable<UserList>) {
-  const empty = (): unknown[][] => COLUMNS.map(() => []);
-  let columns = empty();
-  for await (const list of lists) {
-    for (const row of rowsOf(names, list)) row.forEach((value, index) => void columns[index]!.push(value));
-    if (columns[0]!.length < ROWS) continue;
-    yield columns;
-    columns = empty();
-  }
-  if (columns[0]!.length > 0) yield columns;
+async function* pairLines(chunks: AsyncIterable<readonly ScoredPair[]>): AsyncGenerator<string> {
+  for await (const pairs of chunks)
+    yield pairs.map(([user, item, score]) => `${JSON.stringify({ user, item, score })}\n`).join('');
 }

@@ -157,17 +157,24 @@ async function requireSame(path: string, manifest: PartManifest): Promise<void> 
       fix: 'move it away, or name another --out',
     });
   }
-  const key = Object.keys(manifest).find((name) => begun[name] !== manifest[name]);
-  if (key === undefined) return;
-  const values = [begun[key], manifest[key]].map((value) => value ?? 'none');
-  // A digest says nothing to a reader.
-  const isDigest = values.some((value) => /^[0-9a-f]{64}$/.test(String(value)));
-  const words = isDigest ? `another ${key}` : `${key} ${values[0]}, and now it is ${values[1]}`;
+  const words = differenceOf(begun, manifest);
+  if (words === null) return;
   throw new InputError(`was begun with ${words}`, {
     code: 'part.other',
     place: path,
     fix: 'repeat the command that began it, delete it to start anew, or name another --out',
   });
+}
+
+/** The first difference between what something was made with and what is asked for now, in words; null: there is none. */
+export function differenceOf(made: PartManifest, now: PartManifest): string | null {
+  // An earlier version may have made it, with fewer options.
+  const key = Object.keys(now).find((name) => (made[name] ?? null) !== now[name]);
+  if (key === undefined) return null;
+  const values = [made[key], now[key]].map((value) => value ?? 'none');
+  // A digest says nothing to a reader.
+  const isDigest = values.some((value) => /^[0-9a-f]{64}$/.test(String(value)));
+  return isDigest ? `another ${key}` : `${key} ${values[0]}, and now it is ${values[1]}`;
 }
 
 function parse(text: string): unknown {

@@ -1,6 +1,7 @@
-/** The best items of every user, by a finished run, into one file. */
-import { createHash } from 'node:crypto';
+/** The best items of every user, by a finished run, into one file or as shards. */
 import { InputError, InterruptedError, throwIfInterrupted } from '@crossgate/core';
+import { checkWhere, orderedWhere, type Where } from '@crossgate/data';
+import type { RepeatRule } from '@crossgate/eval';
 import { kindOf, writeAtomic } from '@crossgate/files';
 import type { ExperimentConfig } from '../config/schema';
 import type { LiveData } from '../live/live-data';
@@ -9,39 +10,55 @@ import type { NewerFiles } from '../live/newer-files';
 import { gatherData, type LiveIds, refuseNewer } from '../live/open-live-run';
 import { openRunFiles, type RunFiles } from '../open-run';
 import type { Session } from '../session';
-import { formatLists, formatOf, LIST_FORMATS, type StoredList, type UserList } from './list-formats';
-import { asksEndpoint, candidateCount, type ListerOptions, openLister } from './open-lister';
-import { PartFile } from './part-file';
+import type { Bulk } from './bulk';
+import { digest, newerManifest, safeCsvManifest } from './digest';
+import { formatLists, type StoredList, type UserList } from './list-formats';
+import { asksEndpoint, candidateCounter, type Lister, type ListerOptions, openLister } from './open-lister';
+import { PartFile, type PartManifest } from './part-file';
 import { runDigest } from './run-digest';
+import { formatOf, LIST_FORMATS } from './table-formats';
 
-/** What {@link recommendAll} is asked for. */
-export interface RecommendAllOptions {
+/** Which lists are made. */
+export interface AllUsersOptions {
   /** `--set` arguments, such as `data.path=DIR`. Default: none. */
   readonly set?: readonly string[];
   /** The most items for a user, at least 1. */
   readonly top: number;
-  /** Absolute path of the file to write; its ending (`.parquet`, `.csv`, `.jsonl`) chooses the format. */
-  readonly out: string;
   /** What came after the training: users of these events get lists too, after those of the run. */
   readonly files?: NewerFiles;
   /** How many items CF hands to the language model; runs without both ignore it. Default: 200. */
   readonly rerank?: number;
-  /** Gives the ids of the only items to choose from; default: all that a user has no positive with. */
+  /** Gives the ids of the only items to choose from; default: all that a user has no event with. */
   readonly candidates?: (ids: LiveIds) => Promise<readonly string[]>;
+  /** Gives what the attributes of the items must be; default: anything. */
+  readonly where?: (ids: LiveIds) => Where;
+  /** Whether items that a user has events with, likes and dislikes, may be in the list. Default: `exclude`. */
+  readonly repeats?: RepeatRule;
+  /** Whether texts of CSV are made safe for a spreadsheet, see `safeCsvField`. Default: false. */
+  readonly safeCsv?: boolean;
+}
+
+/** What {@link recommendAll} is asked for. */
+export interface RecommendAllOptions extends AllUsersOptions {
+  /** Absolute path of the file to write; its ending (`.parquet`, `.csv`, `.jsonl`) chooses the format. */
+  readonly out: string;
+}
+
+interface ListCounts {
+  /** Users of the run and of newer events. */
+  users: number;
+  /** Items in all lists. */
+  rows: number;
+  /** Users of whom the model knows nothing, who were given popular items. */
+  popular: number;
+  /** Users without any item. */
+  empty: number;
 }
 
 /** What was written. */
-export interface RecommendAllCounts {
+export interface RecommendAllCounts extends Readonly<ListCounts> {
   /** Method of the run. */
   readonly method: string;
-  /** Users of the run and of newer events. */
-  readonly users: number;
-  /** Items in all lists. */
-  readonly rows: number;
-  /** Users of whom the model knows nothing, who were given popular items. */
-  readonly popular: number;
-  /** Users without any item. */
-  readonly empty: number;
   /** Seconds of this call, without those of one that it goes on from. */
   readonly seconds: number;
 }
@@ -62,26 +79,14 @@ export async function recommendAll(
   options: RecommendAllOptions,
 ): Promise<RecommendAllCounts> {
   const started = performance.now();
-  const { out, top, rerank, files: newerFiles = {}, set = [] } = options;
+  const { out } = options;
   const format = formatOf(out, LIST_FORMATS);
   if ((await kindOf(out)) === 'folder')
     throw new InputError(`${out}: is a folder`, { code: 'file.kind', place: '--out', fix: 'name a file' });
-  const files = await openRunFiles(session, run, set);
-  const { config } = files;
-  refuseNewer(config.method, { ...newerFiles, rerank });
-  const { data, newer } = await gatherData(session, files, { files: newerFiles });
-  const among = await options.candidates?.(data);
+  const asked = await gather(session, run, options);
+  const { config, data } = asked;
   const users = data.userCount;
-  const part = await PartFile.open(out, {
-    run: await runDigest(files.path),
-    top,
-    rerank: rerank ?? null,
-    candidates: among ? digest(among) : null,
-    // By what was taken of the files: titles may stand in one beside the events.
-    'file of events': newer.events.length > 0 ? digest(newer.events) : null,
-    'file of items': newer.items.length > 0 ? digest(newer.items) : null,
-    '--set': set.filter((argument) => !/^(data|llm)\.path=/.test(argument)).join(' ') || null,
-  });
+  const part = await PartFile.open(out, asked.manifest);
   try {
     if (part.lines > users) {
       throw new InputError(`has ${part.lines} users, but there are ${users}`, {
@@ -91,9 +96,17 @@ export async function recommendAll(
       });
     }
     if (part.lines > 0) session.log.info(`continuing after ${part.lines} of ${users} users`);
-    if (part.lines < users) await fill(session, files, data, part, { top, rerank, among });
+    if (part.lines < users) {
+      const lister = await asked.open();
+      try {
+        const lists = makeLists(session, asked, lister, { from: part.lines, to: users, base: 0 });
+        for await (const { user: _, ...list } of lists) await part.append([list]);
+      } finally {
+        await lister.close();
+      }
+    }
     const counts = { users: 0, rows: 0, popular: 0, empty: 0 };
-    await writeAtomic(out, formatLists(format, data, listsOf(part, data, counts, session.signal)));
+    await writeAtomic(out, formatLists(format, data, listsOf(part, data, counts, session.signal), options.safeCsv));
     await part.remove();
     return { method: config.method, ...counts, seconds: (performance.now() - started) / 1000 };
   } catch (error) {
@@ -107,48 +120,114 @@ export async function recommendAll(
   }
 }
 
-/** Makes the lists that a part lacks, and keeps each at once. */
-async function fill(
+/**
+ * Opens lists for all users as a whole of which any stretch of users can be made by itself.
+ * @param run path of the run folder, as the user gave it
+ * @throws as {@link recommendAll}
+ */
+export async function openAllUsers(session: Session, run: string, options: AllUsersOptions): Promise<Bulk> {
+  const asked = await gather(session, run, options);
+  const { config, data } = asked;
+  const manifest = { ...asked.manifest, ...safeCsvManifest(options) };
+  // Opened for the first list: what is finished already needs no model.
+  let lister: Lister | undefined;
+  return {
+    ...{ command: 'recommend', method: config.method, manifest, units: data.userCount, step: 1 },
+    content(format, from, to, counts) {
+      const own = Object.assign(counts, { users: 0, rows: 0, popular: 0, empty: 0 });
+      const lists = async function* () {
+        lister ??= await asked.open();
+        for await (const list of makeLists(session, asked, lister, { from, to, base: from })) {
+          count(own, list);
+          yield list;
+        }
+      };
+      return formatLists(format, data, lists(), options.safeCsv);
+    },
+    close: async () => lister?.close(),
+  };
+}
+
+/** What lists are made of. */
+interface Asked {
+  readonly config: ExperimentConfig;
+  readonly data: LiveData;
+  readonly listing: ListerOptions;
+  /** All that the lists depend on, whatever file they are written to. */
+  readonly manifest: PartManifest;
+  /** Opens the run's models. */
+  open(): Promise<Lister>;
+}
+
+/** Reads all but the models. @throws as {@link recommendAll} */
+async function gather(
   session: Session,
-  files: RunFiles,
-  data: LiveData,
-  part: PartFile,
-  options: ListerOptions,
-): Promise<void> {
-  const { log, progress, signal } = session;
-  const left = Array.from({ length: data.userCount - part.lines }, (_, n) => part.lines + 1 + n);
-  const isPaid = asksEndpoint(files.config.method);
-  if (isPaid) await confirmCalls(session, files.config, data, left, options.among);
+  run: string,
+  { top, rerank, repeats = 'exclude', files: newerFiles = {}, set = [], ...options }: AllUsersOptions,
+): Promise<Asked> {
+  const files: RunFiles = await openRunFiles(session, run, set);
+  const { config } = files;
+  refuseNewer(config.method, { ...newerFiles, rerank });
+  const { data, newer } = await gatherData(session, files, { files: newerFiles });
+  const among = await options.candidates?.(data);
+  const where = options.where?.(data);
+  if (where) checkWhere(data.attributes, where);
+  const manifest = {
+    run: await runDigest(files.path),
+    top,
+    rerank: rerank ?? null,
+    repeats,
+    candidates: among ? digest(among) : null,
+    where: where ? JSON.stringify(orderedWhere(where)) : null,
+    ...newerManifest(newer, set),
+  };
+  const isPaid = asksEndpoint(config.method);
   // Agreed to as a whole: nobody is asked again for the first user.
   const lent: Session = isPaid ? { ...session, confirm: async () => {} } : session;
-  const lister = await openLister(lent, files, data, options);
-  try {
-    const costs = left.map((user) => lister.mostScored(user));
-    const total = costs.reduce((sum, cost) => sum + cost, 0);
-    const asksLlm = total > 0;
-    if (asksLlm) {
-      log.info(
-        `${left.length} users with at most ${total.toLocaleString('en-US')} candidates in all, each scored by the ` +
-          'language model',
-      );
-    }
-    const task = asksLlm
-      ? progress.start('scoring candidates', total, 'candidates')
-      : progress.start('recommending', data.userCount, 'users', part.lines);
-    let before = 0;
-    for (const [index, user] of left.entries()) {
-      throwIfInterrupted(signal);
-      const note = `user ${user} of ${data.userCount}`;
-      const list = await lister.list(user, (done) => asksLlm && task.update(before + done, note));
-      await part.append([finite(data, user, list)]);
-      before += costs[index]!;
-      if (asksLlm) task.update(before, note);
-      else task.update(part.lines);
-    }
-    task.finish();
-  } finally {
-    await lister.close();
+  const listing: ListerOptions = { top, rerank, among, where, repeats };
+  return { config, data, listing, manifest, open: () => openLister(lent, files, data, listing) };
+}
+
+/** Users, counted from 0, of whom lists are made, and where the progress counts from. */
+interface Stretch {
+  readonly from: number;
+  readonly to: number;
+  readonly base: number;
+}
+
+/** Makes the lists of some users, one after another. */
+async function* makeLists(
+  session: Session,
+  { config, data, listing }: Asked,
+  lister: Lister,
+  { from, to, base }: Stretch,
+): AsyncGenerator<UserList, void, undefined> {
+  const { log, progress, signal } = session;
+  const left = Array.from({ length: to - from }, (_, n) => from + 1 + n);
+  if (asksEndpoint(config.method)) await confirmCalls(session, config, data, left, listing);
+  const costs = left.map((user) => lister.mostScored(user));
+  const total = costs.reduce((sum, cost) => sum + cost, 0);
+  const asksLlm = total > 0;
+  if (asksLlm) {
+    log.info(
+      `${left.length} users with at most ${total.toLocaleString('en-US')} candidates in all, each scored by the ` +
+        'language model',
+    );
   }
+  const task = asksLlm
+    ? progress.start('scoring candidates', total, 'candidates')
+    : progress.start('recommending', to - base, 'users', from - base);
+  let before = 0;
+  for (const [index, user] of left.entries()) {
+    throwIfInterrupted(signal);
+    const note = `user ${user} of ${data.userCount}`;
+    const list = await lister.list(user, (done) => asksLlm && task.update(before + done, note));
+    yield { user, ...finite(data, user, list) };
+    before += costs[index]!;
+    if (asksLlm) task.update(before, note);
+    else task.update(user - base);
+  }
+  task.finish();
 }
 
 /** @throws the session's refusal to send what costs money */
@@ -157,9 +236,10 @@ async function confirmCalls(
   { api: { model, baseUrl } }: ExperimentConfig,
   data: LiveData,
   users: readonly number[],
-  among: readonly string[] | undefined,
+  listing: ListerOptions,
 ): Promise<void> {
-  const calls = users.reduce((sum, user) => sum + candidateCount(data, user, among), 0);
+  const count = candidateCounter(data, listing);
+  const calls = users.reduce((sum, user) => sum + count(user), 0);
   await session.confirm(
     `${calls.toLocaleString('en-US')} calls of ${model} at ${baseUrl} for ${users.length} users, less those that are ` +
       'answered already',
@@ -181,7 +261,7 @@ const BASES: readonly unknown[] = ['user', 'folded-in', 'history', 'popularity']
 async function* listsOf(
   part: PartFile,
   { itemCount }: LiveData,
-  counts: { users: number; rows: number; popular: number; empty: number },
+  counts: ListCounts,
   signal: AbortSignal,
 ): AsyncGenerator<UserList, void, undefined> {
   const isItem = (item: unknown) => Number.isInteger(item) && (item as number) >= 1 && (item as number) <= itemCount;
@@ -192,17 +272,15 @@ async function* listsOf(
   };
   for await (const list of part.read<StoredList>(check)) {
     throwIfInterrupted(signal);
-    counts.users++;
-    counts.rows += list.items.length;
-    if (list.items.length === 0) counts.empty++;
-    else if (list.basis === 'popularity') counts.popular++;
+    count(counts, list);
     yield { user: counts.users, ...list };
   }
 }
 
-/** SHA-256 of what decides lists, in its order: ties keep it. */
-function digest(values: readonly unknown[]): string {
-  const hash = createHash('sha256');
-  for (const value of values) hash.update(`${JSON.stringify(value)}\n`);
-  return hash.digest('hex');
+/** Counts a list. */
+function count(counts: ListCounts, { items, basis }: StoredList): void {
+  counts.users++;
+  counts.rows += items.length;
+  if (items.length === 0) counts.empty++;
+  else if (basis === 'popularity') counts.popular++;
 }

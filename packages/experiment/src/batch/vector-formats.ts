@@ -1,5 +1,5 @@
 /** Vectors as Parquet, npy or SQL for pgvector. Float32 values come back bit for bit. */
-import { csvField } from '@crossgate/data';
+import { csvField, safeCsvField } from '@crossgate/data';
 import type { FileContent } from '@crossgate/files';
 import { type ParquetColumn, parquetBytes } from './parquet';
 import type { VectorKind } from './run-vectors';
@@ -85,11 +85,12 @@ export async function* npyVectors({ rows, dim, batches }: VectorTable): AsyncGen
 }
 
 /** Whose the rows of a .npy file are: kind, id, title, and bias where there are any, in the order of the rows. */
-export async function* vectorOwners({ hasBias, batches }: VectorTable): AsyncGenerator<string> {
+export async function* vectorOwners({ hasBias, batches }: VectorTable, isSafe: boolean): AsyncGenerator<string> {
+  const field = isSafe ? safeCsvField : csvField;
   yield `kind,id,title${hasBias ? ',bias' : ''}\n`;
   for await (const { owners } of batches()) {
     const lines = owners.map(({ kind, id, title, bias }) =>
-      [kind, csvField(id), csvField(title ?? ''), ...(hasBias ? [bias ?? ''] : [])].join(','),
+      [kind, field(id), field(title ?? ''), ...(hasBias ? [bias ?? ''] : [])].join(','),
     );
     yield `${lines.join('\n')}\n`;
   }

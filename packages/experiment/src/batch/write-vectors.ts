@@ -2,8 +2,8 @@
 import { InputError } from '@crossgate/core';
 import { kindOf, writeAtomic } from '@crossgate/files';
 import type { Session } from '../session';
-import { formatOf } from './list-formats';
 import { openVectors, type RunVectors, type VectorKind, type VectorOptions } from './run-vectors';
+import { formatOf } from './table-formats';
 import {
   npyVectors,
   PGVECTOR_DIMENSIONS,
@@ -24,6 +24,8 @@ export interface WriteVectorsOptions extends VectorOptions {
   readonly out: string;
   /** Whose vectors. Default items. */
   readonly kind?: (typeof VECTOR_KINDS)[number];
+  /** Whether texts of CSV are made safe for a spreadsheet, see `safeCsvField`. Default: false. */
+  readonly safeCsv?: boolean;
   /** Name of the table in SQL. Default `vectors`. */
   readonly table?: string;
 }
@@ -105,7 +107,7 @@ export async function writeVectors(
       await writeAtomic(out, sqlVectors(content, table));
     } else {
       files.push(`${out}.ids.csv`);
-      await writeAtomic(files[1]!, vectorOwners(content));
+      await writeAtomic(files[1]!, vectorOwners(content, options.safeCsv ?? false));
       await writeAtomic(out, npyVectors(content));
     }
     const { method, model, usersFrom, ranks, levelColumns } = vectors;

@@ -80,6 +80,8 @@ export async function loadConfigWithNotes(path: string, options: LoadOptions): P
   const layer = await readLayer(file, options.cwd, []);
   const { own } = layer;
   for (const tree of options.overrides ?? []) mergeInto(layer.value, structuredClone(tree));
+  const name = layer.value.name ?? basename(file).replace(/\.(ya?ml|json)$/i, '');
+  const { method } = layer.value;
   for (const given of readSets(options.set)) {
     applySet(layer, given);
     applySet(own, given);
@@ -89,7 +91,10 @@ export async function loadConfigWithNotes(path: string, options: LoadOptions): P
     layer.origins.set('seed', '--seed');
   }
   delete layer.value.provenance;
-  layer.value.name ??= basename(file).replace(/\.(ya?ml|json)$/i, '');
+  // Another method is another run: it must not want the folder of the config's own.
+  const isOther = method !== undefined && layer.value.method !== method;
+  if (!layer.origins.get('name')?.startsWith('--set'))
+    layer.value.name = isOther ? `${name}-${layer.value.method}` : name;
   const shown = display(file, options.cwd);
   const config = validateConfig(layer.value, layer.origins, shown);
   const unread = unreadPaths(config, leavesOf(own.value)).map((key): UnreadKey => {

@@ -1,7 +1,21 @@
 /** What a live run knows of users and items: the run's data, and what was observed and added since. */
 import { InputError } from '@crossgate/core';
-import { Dataset, IdLookup, type Item, type Split, splitNames } from '@crossgate/data';
-import type { LiveEvent, LiveHistory, LiveItem } from './live-run';
+import {
+  type Attribute,
+  type AttributeSummary,
+  attributesOf,
+  checkAttributes,
+  Dataset,
+  IdLookup,
+  type Item,
+  type ItemAttributes,
+  itemFilter,
+  type Split,
+  splitNames,
+  summarizeAttributes,
+  type Where,
+} from '@crossgate/data';
+import type { LiveEvent, LiveHistory, LiveItem, NewItem } from './live-run';
 
 /** An event by dense ids. `split` is the place in `splitNames` of a row of the run; null for what came since. */
 export interface Event {
@@ -10,6 +24,13 @@ export interface Event {
   /** Seconds since 1970; 0 where the source has none. */
   readonly timestamp: number;
   readonly split: number | null;
+}
+
+/** An attribute whose items may become more, and have other values. */
+interface LiveAttribute {
+  readonly name: string;
+  readonly type: Attribute['type'];
+  readonly values: (readonly string[] | number | null)[];
 }
 
 /** Users and items beyond those of the run have the dense ids that follow. Histories are oldest first. */
@@ -28,11 +49,14 @@ export class LiveData {
   /** Items that a user with events since likes. */
   readonly #likedBy = new Map<number, Set<number>>();
   readonly #liked: number[];
+  readonly #attributes: LiveAttribute[] | null;
+  #summaries: AttributeSummary[] | undefined;
   readonly trainUser: Uint8Array;
   readonly trainItem: Uint8Array;
 
   constructor(/** The data of the run. */ readonly dataset: Dataset) {
-    const { users, items, userCount, itemCount, splits } = dataset;
+    const { users, items, attributes, userCount, itemCount, splits } = dataset;
+    this.#attributes = attributes?.map(({ name, type, values }) => ({ name, type, values: [...values] })) ?? null;
     this.#users = [...users];
     this.#items = [...items];
     this.#userOf = new Map(users.map((id, user) => [id, user] as const).slice(1));
@@ -105,6 +129,28 @@ export class LiveData {
     const ids = kind === 'user' ? this.#users : this.#items.map((item) => item.id);
     new IdLookup(kind, ids, this.dataset.name).find(id, place);
     throw new Error(`${kind} ${id} is known after all`);
+  }
+
+  /** Attributes of the items, those of added ones too; null: the run was kept by a version that knew none. */
+  get attributes(): readonly Attribute[] | null {
+    // Values of one attribute have its type.
+    return this.#attributes as readonly Attribute[] | null;
+  }
+
+  /** The attributes that an item has, by its dense id. */
+  attributesOf(item: number): ItemAttributes {
+    return attributesOf(this.attributes ?? [], item);
+  }
+
+  /** What values there are; counted once for all who ask. */
+  summaries(): readonly AttributeSummary[] {
+    this.#summaries ??= summarizeAttributes(this.attributes ?? []);
+    return this.#summaries;
+  }
+
+  /** Whether an item passes a filter. @throws InputError as `checkWhere` */
+  filter(where: Where): (item: number) => boolean {
+    return itemFilter(this.attributes, where);
   }
 
   /** How many users like an item. */
@@ -191,10 +237,15 @@ export class LiveData {
     }
   }
 
-  /** @returns the items that are new, in their order @throws InputError for an id with another title; then none is added */
-  addItems(items: readonly { readonly id: string; readonly title: string }[]): readonly Item[] {
+  /**
+   * Adds items; of those that are known already, the attributes that are given take the place of the former values.
+   * @returns the items that are new, in their order
+   * @throws InputError for an id with another title, and as `checkAttributes`; then none is added
+   */
+  addItems(items: readonly NewItem[]): readonly Item[] {
     const added = new Map<string, Item>();
-    for (const { id, title } of items) {
+    for (const { id, title, attributes = {} } of items) {
+      checkAttributes(this.#attributes, attributes, `item ${id}`);
       if (id === '' || title.trim() === '')
         throw new InputError(`item ${JSON.stringify(id)} lacks an id or a title`, { code: 'input' });
       const known = this.#itemOf.get(id);
@@ -211,7 +262,18 @@ export class LiveData {
     for (const item of added.values()) {
       this.#itemOf.set(item.id, this.#items.push(item) - 1);
       this.#liked.push(0);
+      for (const { type, values } of this.#attributes ?? []) values.push(type === 'text' ? [] : null);
     }
+    for (const { id, attributes = {} } of items) {
+      const item = this.#itemOf.get(id)!;
+      for (const { name, values } of this.#attributes ?? []) {
+        if (!Object.hasOwn(attributes, name)) continue;
+        const value = attributes[name]!;
+        // Filters count on each text being there once.
+        values[item] = typeof value === 'number' ? value : [...new Set(value)];
+      }
+    }
+    this.#summaries = undefined;
     return [...added.values()];
   }
 

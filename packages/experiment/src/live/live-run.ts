@@ -1,4 +1,7 @@
 /** A finished run that answers for what came after it: newer events, people and items it has never seen. */
+import type { AttributeSummary, AttributeType, ItemAttributes, Where } from '@crossgate/data';
+
+import type { RepeatRule } from '@crossgate/eval';
 
 /** Something that a user did. */
 export interface LiveEvent {
@@ -10,6 +13,16 @@ export interface LiveEvent {
   readonly label: 0 | 1;
   /** Seconds since 1970, UTC. */
   readonly timestamp: number;
+}
+
+/** An item that came after the training. */
+export interface NewItem {
+  /** Id in the source. */
+  readonly id: string;
+  /** Title, for prompts and output. */
+  readonly title: string;
+  /** What is known of it, by the attributes of the run's data. Default: nothing. */
+  readonly attributes?: ItemAttributes | undefined;
 }
 
 /** An item as the run knows it. */
@@ -73,10 +86,17 @@ export interface LiveListOptions {
   /** How many CF hands to the language model; runs without both ignore it. Default: 200. */
   readonly candidates?: number;
   /**
-   * Ids of the only items to choose from. Default: all but the person's likes and, where CF ranks them, untrained and
-   * added items; CF does not rank as many as the language model is handed anyway.
+   * Ids of the only items to choose from. Default: all but those that the person has events with and, where CF ranks
+   * them, untrained and added items; CF does not rank as many as the language model is handed anyway.
    */
   readonly among?: readonly string[];
+  /** What the attributes of the items must be, of those in `among` too. Default: anything. */
+  readonly where?: Where;
+  /**
+   * Whether items that the person has events with, likes and dislikes, may be in the list. Default: `exclude`, unless they
+   * are `among`.
+   */
+  readonly repeats?: RepeatRule;
   /** Ids of items to leave out. */
   readonly exclude?: readonly string[];
   /** `cf`: CF's order alone, without the language model, which a run without CF refuses. Default: `full`. */
@@ -127,6 +147,15 @@ export interface LiveRun extends AsyncDisposable {
   readonly adapter: string;
   /** Parts of a score that the run can give. */
   readonly parts: { readonly cf: boolean; readonly llm: boolean };
+  /**
+   * Names and types of the attributes that items have, by which lists are filtered; null: the run's data were kept by a
+   * version that knew none.
+   */
+  readonly attributes: readonly AttributeType[] | null;
+  /** The values that attributes have among all items. */
+  attributeValues(): readonly AttributeSummary[];
+  /** The attributes of an item. @throws InputError for an unknown id */
+  attributesOf(id: string): ItemAttributes;
   /** What is known of a user, or undefined. */
   user(id: string): LiveHistory | undefined;
   /** An item, or undefined. */
@@ -141,15 +170,18 @@ export interface LiveRun extends AsyncDisposable {
    */
   observe(events: readonly LiveEvent[]): void;
   /**
-   * Adds items by title, for the language model; CF alone cannot rank them.
-   * @throws InputError for an id that has another title already; the same again is no error
+   * Adds items by title, for the language model; CF alone cannot rank them. Of items that are known, the run's own too,
+   * the attributes that are given take the place of the former values.
+   * @throws InputError for an id that has another title already, and for attributes that the run's data do not have or
+   *   that have another type; then none is added
    */
-  addItems(items: readonly { readonly id: string; readonly title: string }[]): void;
+  addItems(items: readonly NewItem[]): void;
   /** Whether the language model's prompts have room for a title: with one that is too long, no list can be given. */
   fits(title: string): boolean;
   /**
    * The best items of a person.
-   * @throws InputError for unknown users and items; the reason of `signal`
+   * @throws InputError for unknown users and items, and for a filter that does not fit the attributes; the reason of
+   *   `signal`
    */
   recommend(person: Person, options?: LiveListOptions): Promise<LiveList>;
   /**

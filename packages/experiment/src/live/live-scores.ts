@@ -1,6 +1,7 @@
 /** The answers of a live run: CF ranks on the host, the language model scores what CF picked. */
 import { findCfDefinition, readVectors } from '@crossgate/cf';
 import { InputError } from '@crossgate/core';
+import type { AttributeSummary, AttributeType, ItemAttributes } from '@crossgate/data';
 import { ItemCosines, type ItemTable, readItemTable } from '../item-cosines';
 import type { CfView, LiveCf, Someone } from './live-cf';
 import type { Event, LiveData } from './live-data';
@@ -17,6 +18,7 @@ import {
   type LiveQuery,
   type LiveRun,
   type LiveScores,
+  type NewItem,
   type Person,
 } from './live-run';
 import { topPositions } from './top';
@@ -64,6 +66,19 @@ export class OpenLiveRun implements LiveRun {
     this.parts = { cf: parts.cfs.length > 0, llm: parts.llm !== null };
   }
 
+  get attributes(): readonly AttributeType[] | null {
+    return this.#parts.data.attributes;
+  }
+
+  attributeValues(): readonly AttributeSummary[] {
+    return this.#parts.data.summaries();
+  }
+
+  attributesOf(id: string): ItemAttributes {
+    const { data } = this.#parts;
+    return data.attributesOf(data.requireItem(id));
+  }
+
   user(id: string): LiveHistory | undefined {
     const { data } = this.#parts;
     const user = data.userOf(id);
@@ -94,7 +109,7 @@ export class OpenLiveRun implements LiveRun {
     for (const { user } of events) for (const cf of cfs) cf.forget(data.userOf(user)!);
   }
 
-  addItems(items: readonly { readonly id: string; readonly title: string }[]): void {
+  addItems(items: readonly NewItem[]): void {
     for (const { title } of this.#parts.data.addItems(items)) this.#parts.llm?.addItem(title);
   }
 
@@ -280,17 +295,21 @@ export class OpenLiveRun implements LiveRun {
   }
 
   /** Dense ids of the items to choose from, ascending unless they are given. */
-  #candidates({ likes }: Reader, { among, exclude = [] }: LiveListOptions): Int32Array {
+  #candidates(
+    { events }: Reader,
+    { among, exclude = [], where = {}, repeats = 'exclude' }: LiveListOptions,
+  ): Int32Array {
     const { data } = this.#parts;
+    const passes = data.filter(where);
     const out = new Set(exclude.map((id) => data.requireItem(id, 'exclude')));
     if (among) {
       const items = new Set(among.map((id) => data.requireItem(id, 'among')));
-      return Int32Array.from(items).filter((item) => !out.has(item));
+      return Int32Array.from(items).filter((item) => !out.has(item) && passes(item));
     }
-    for (const item of likes) out.add(item);
+    if (repeats === 'exclude') for (const { item } of events) out.add(item);
     const items = new Int32Array(data.itemCount);
     let count = 0;
-    for (let item = 1; item <= data.itemCount; item++) if (!out.has(item)) items[count++] = item;
+    for (let item = 1; item <= data.itemCount; item++) if (!out.has(item) && passes(item)) items[count++] = item;
     return items.subarray(0, count);
   }
 

@@ -1,21 +1,15 @@
 /** What came after the training, from files: the run's own CSV grown, events alone, and titles of new items. */
 import { InputError, type Log } from '@crossgate/core';
-import { type Dataset, splitNames } from '@crossgate/data';
+import { type CellFormat, type Dataset, type ItemAttributes, readNumber, readTexts, splitNames } from '@crossgate/data';
 import { type FileEvent, readColumns, readEventFile } from '@crossgate/data/node';
 import type { ExperimentConfig } from '../config/schema';
-import type { LiveEvent } from './live-run';
-
-/** An item by title. */
-export interface NewItem {
-  readonly id: string;
-  readonly title: string;
-}
+import type { LiveEvent, NewItem } from './live-run';
 
 /** Which files. Paths are absolute. */
 export interface NewerFiles {
   /** Events with the columns of the run's own CSV, or with user, item, label (or rating) and timestamp. */
   readonly events?: string | undefined;
-  /** Titles of new items: the columns item (or id) and title. */
+  /** New items: the columns item (or id), title, and any attributes of the run's data; known ones get these attributes. */
   readonly items?: string | undefined;
 }
 
@@ -33,10 +27,10 @@ export async function readNewer(
   log: Log,
 ): Promise<{ items: NewItem[]; events: LiveEvent[] }> {
   const known = new Map(dataset.items.slice(1).map(({ id, title }) => [id, title]));
-  const items = new Map<string, string>();
+  const items = new Map<string, NewItem>();
   if (files.items !== undefined) {
-    for (const { line, id, title } of await readItems(files.items)) {
-      const other = known.get(id) ?? items.get(id);
+    for (const { line, id, title, attributes } of await readItems(files.items, dataset, cellFormatOf(data))) {
+      const other = known.get(id) ?? items.get(id)?.title;
       if (other !== undefined && other !== title) {
         throw new InputError(`item ${JSON.stringify(id)} has the title ${JSON.stringify(other)} already`, {
           code: 'data.other',
@@ -44,13 +38,14 @@ export async function readNewer(
           fix: 'give the new item an id of its own',
         });
       }
-      if (!known.has(id)) items.set(id, title);
+      const told = { ...items.get(id)?.attributes, ...attributes };
+      if (!known.has(id) || Object.keys(told).length > 0) items.set(id, newItem(id, title, told));
     }
   }
-  if (files.events === undefined) return { items: listOf(items), events: [] };
+  if (files.events === undefined) return { items: [...items.values()], events: [] };
   const { name: _, path: __, ...options } = data;
   const isCsv = data.name === 'csv';
-  const { events, titles } = await readEventFile(
+  const { events, titles, attributesOf } = await readEventFile(
     files.events,
     isCsv ? options : {},
     isCsv && files.items === undefined,
@@ -73,13 +68,29 @@ export async function readNewer(
         fix: 'give its title in a file of new items',
       });
     }
-    items.set(item, title);
+    const attributes = attributesOf(item, dataset.attributes ?? []);
+    items.set(item, newItem(item, title, attributes));
   }
   log.info(`${fresh.length} of ${events.length} events of ${files.events} are newer than the run`);
-  return { items: listOf(items), events: fresh };
+  return { items: [...items.values()], events: fresh };
 }
 
-const listOf = (items: ReadonlyMap<string, string>): NewItem[] => Array.from(items, ([id, title]) => ({ id, title }));
+/** Without attributes, an item has no such key: parts of long results are told apart by it. */
+const newItem = (id: string, title: string, attributes: ItemAttributes): NewItem => ({
+  ...{ id, title },
+  ...(Object.keys(attributes).length > 0 && { attributes }),
+});
+
+/** How cells of attributes are written: as in the run's own CSV, or as MovieLens writes its genres. */
+function cellFormatOf({ name, csv }: ExperimentConfig['data']): CellFormat {
+  if (name !== 'csv') return { separator: '|' };
+  const { attributeSeparator, decimal, missing } = csv;
+  return {
+    separator: attributeSeparator ?? undefined,
+    decimal: decimal ?? undefined,
+    missing: Array.isArray(missing) ? missing : undefined,
+  };
+}
 
 /** Separates the parts of a key: no id holds it. */
 const BREAK = '\u0000';
@@ -127,17 +138,33 @@ function newRows(events: readonly FileEvent[], dataset: Dataset, path: string, l
   return fresh.sort((a, b) => a.line - b.line);
 }
 
-async function readItems(path: string): Promise<(NewItem & { readonly line: number })[]> {
-  const found: (NewItem & { line: number })[] = [];
-  for await (const { line, values } of readColumns(path, ['title'], ['item', 'id'])) {
-    const [title, item, id] = values;
+async function readItems(
+  path: string,
+  { attributes }: Dataset,
+  format: CellFormat,
+): Promise<Required<NewItem & { readonly line: number }>[]> {
+  const found: Required<NewItem & { line: number }>[] = [];
+  const columns = attributes ?? [];
+  const optional = ['item', 'id', ...columns.map(({ name }) => name)];
+  for await (const { line, values } of readColumns(path, ['title'], optional)) {
+    const [title, item, id, ...cells] = values;
     const own = item ?? id;
     const place = `${path}:${line}`;
     if (own === undefined)
       throw new InputError('needs a column item or id', { code: 'csv.column', place: `${path}:1` });
     if (own === '' || title!.trim() === '')
       throw new InputError('lacks an id or a title', { code: 'csv.value', place });
-    found.push({ line, id: own, title: title!.trim() });
+    const given = columns.flatMap(({ name, type }, index): [string, readonly string[] | number][] => {
+      const cell = cells[index] ?? '';
+      const texts = readTexts(cell, format, name, place);
+      // An empty cell says nothing.
+      if (texts.length === 0) return [];
+      if (type === 'text') return [[name, texts]];
+      const number = readNumber(cell, format);
+      if (typeof number === 'number') return [[name, number]];
+      throw new InputError(`${name} must be a number, got ${JSON.stringify(texts[0])}`, { code: 'csv.value', place });
+    });
+    found.push({ line, id: own, title: title!.trim(), attributes: Object.fromEntries(given) });
   }
   return found;
 }

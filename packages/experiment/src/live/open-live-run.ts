@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { CfModel } from '@crossgate/cf';
 import { InputError } from '@crossgate/core';
+import type { AttributeType } from '@crossgate/data';
 import { cfMethods } from '../config/schema';
 import { openRunFiles, type RunFiles } from '../open-run';
 import { isHybrid } from '../runners';
@@ -14,16 +15,16 @@ import type { Session } from '../session';
 import { LiveCf } from './live-cf';
 import { LiveData } from './live-data';
 import type { LiveLlm } from './live-llm';
-import type { LiveEvent, LiveRun } from './live-run';
+import type { LiveEvent, LiveRun, NewItem } from './live-run';
 import { OpenLiveRun } from './live-scores';
-import { type NewerFiles, type NewItem, readNewer } from './newer-files';
+import { type NewerFiles, readNewer } from './newer-files';
 
 /** What a run is opened with. */
 export interface LiveRunOptions {
   /** `--set` arguments, as for `openRun`. */
   readonly set?: readonly string[];
-  /** Items that came after the training, by title. */
-  readonly items?: readonly { readonly id: string; readonly title: string }[];
+  /** Items that came after the training. */
+  readonly items?: readonly NewItem[];
   /** What users did since. */
   readonly events?: readonly LiveEvent[];
   /** The same from files, relative to the session's folder; they come first. See `readNewer`. */
@@ -38,6 +39,8 @@ export interface LiveIds {
   requireUser(id: string, place?: string): number;
   /** The dense id of an item. @param place where the id comes from @throws InputError naming the most similar one */
   requireItem(id: string, place?: string): number;
+  /** Attributes of the items, by which they can be filtered; null: the run was kept by a version that knew none. */
+  readonly attributes: readonly AttributeType[] | null;
 }
 
 /**

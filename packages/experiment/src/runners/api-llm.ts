@@ -16,7 +16,7 @@ import { type ChatMessage, estimateTokens, type MakeMessages, makeMessages, trai
 import { checkNeighbors, namesNeighbors, recommend, scoredPrompts, trainingPrompts } from './api-llm-rows';
 import { loadCf, prepareCf } from './cf-phase';
 import type { Outcome, Runner, RunnerContext } from './runner';
-import { bestOf, historyOfPair, newItems, type Pairs, pairsOf, type Scorer } from './scorer';
+import { bestOf, historyOfPair, itemsInQuestion, type Pairs, pairsOf, type Scorer } from './scorer';
 
 /** The lines that the model was tuned on, in the run folder. */
 const TRAINING_FILE = 'fine-tune.jsonl';
@@ -234,9 +234,9 @@ async function openScorer(
   }
   return {
     scorePairs: (pairs) => scorePairs(pairs),
-    async best(user, { count, candidates, onProgress }) {
-      const items = candidates ?? newItems(dataset, user);
-      return bestOf(items, await scorePairs(pairsOf(user, items), onProgress), count);
+    async best(user, options) {
+      const items = itemsInQuestion(dataset, user, options);
+      return bestOf(items, await scorePairs(pairsOf(user, items), options.onProgress), options.count);
     },
     close: () => cache.close(),
   };

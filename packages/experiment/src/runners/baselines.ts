@@ -7,7 +7,7 @@ import type { SplitName } from '../config/schema';
 import { evaluatedRows, pick } from '../evaluated-rows';
 import type { Scores } from '../predictions';
 import type { Runner } from './runner';
-import { bestOf, newItems, type Pairs, pairsOf, popularItems } from './scorer';
+import { bestOf, itemsInQuestion, type Pairs, pairsOf, popularItems } from './scorer';
 
 /** Logits and probabilities from what a baseline gives: a probability, or a sum of log-odds, read as the logit of one. */
 function toScores(values: Float64Array, probability: boolean): Scores {
@@ -57,7 +57,7 @@ export function baselineRunner(baseline: Baseline): Runner {
         scorePairs,
         async best(user, options) {
           if (!known.has(user)) return popularItems(dataset, user, options);
-          const items = options.candidates ?? newItems(dataset, user);
+          const items = itemsInQuestion(dataset, user, options);
           return bestOf(items, await scorePairs(pairsOf(user, items)), options.count);
         },
         async close() {},

@@ -10,7 +10,7 @@ import { knownUsers } from './known-users';
 import { cfOptions, checkCfSizes } from './parameter-sizes';
 import { memoryBeside } from './run-memory';
 import type { Runner, RunnerContext } from './runner';
-import { bestOf, newItems, type Pairs, pairsOf, popularItems, type Scorer } from './scorer';
+import { bestOf, itemsInQuestion, type Pairs, pairsOf, popularItems, type Scorer } from './scorer';
 import { checkSelection, type Selection } from './selection';
 
 /** The runner that trains one model and scores by it. */
@@ -118,10 +118,11 @@ function cfScorer({ dataset, config }: RunnerContext, { model, details }: Prepar
   };
   return {
     scorePairs,
-    async best(user, { count, candidates }) {
-      if (!knows(user)) return popularItems(dataset, user, { count, candidates });
-      const items = candidates ?? newItems(dataset, user).filter((item) => model.itemSeen[item] === 1);
-      return bestOf(items, await scorePairs(pairsOf(user, items)), count);
+    async best(user, options) {
+      if (!knows(user)) return popularItems(dataset, user, options);
+      const isRanked = (item: number) => options.candidates !== null || model.itemSeen[item] === 1;
+      const items = itemsInQuestion(dataset, user, options).filter(isRanked);
+      return bestOf(items, await scorePairs(pairsOf(user, items)), options.count);
     },
   };
 }

@@ -9,7 +9,7 @@ import { logitsToScores } from './cf';
 import type { HybridRun } from './hybrid-run';
 
 import type { RunnerContext } from './runner';
-import { bestOf, historyOfPair, newItems, type Pairs, pairsOf, popularItems, type Scorer } from './scorer';
+import { bestOf, historyOfPair, itemsInQuestion, type Pairs, pairsOf, popularItems, type Scorer } from './scorer';
 
 /** From this many pairs of one user and history on, their prefix is computed by itself: below, batches of whole prompts are faster. */
 const SHARED = 4;
@@ -85,10 +85,12 @@ export function hybridScorer(context: RunnerContext, run: HybridRun): Scorer {
 
   return {
     scorePairs,
-    async best(user, { count, candidates, onProgress }) {
-      if (!knows(user)) return popularItems(dataset, user, { count, candidates });
-      const items = candidates ?? newItems(dataset, user);
-      if (items.length === 0) return bestOf(items, logitsToScores(new Float32Array()), count); // Who has a positive for every item is shown nothing new.
+    async best(user, asked) {
+      const { count, onProgress } = asked;
+      if (!knows(user)) return popularItems(dataset, user, asked);
+      const items = itemsInQuestion(dataset, user, asked);
+      // Who knows every item is shown nothing new.
+      if (items.length === 0) return bestOf(items, logitsToScores(new Float32Array()), count);
       using scorer = candidatesOf(userOf(pairsOf(user, items), 0));
       const values = await scorer.score(items, { ...options, ...(onProgress && { onProgress }) });
       return bestOf(items, logitsToScores(values), count);

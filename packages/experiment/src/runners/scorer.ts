@@ -1,6 +1,7 @@
 /** What a finished run can do besides its splits: score any pairs, and find the best items of a user. */
 import { itemPopularity } from '@crossgate/cf';
 import type { Dataset, RowPlace } from '@crossgate/data';
+import type { RepeatRule } from '@crossgate/eval';
 import type { Scores } from '../predictions';
 
 /** Users and items by dense id. */
@@ -20,8 +21,12 @@ export interface Pairs {
 export interface BestOptions {
   /** The most items to give, at least 1. */
   readonly count: number;
-  /** Dense ids, distinct; null: all items that the user has no positive with. */
+  /** Dense ids, distinct; null: all items that the user has no row with, or with `repeats` all. */
   readonly candidates: Int32Array | null;
+  /** Whether an item may be given, by dense id, of the candidates too. Default: all may. */
+  readonly passes?: ((item: number) => boolean) | undefined;
+  /** Whether items that the user knows already may be in the list. Default: `exclude`. */
+  readonly repeats?: RepeatRule;
   /** Called as candidates are scored by a language model, with those done and all; other methods do not call it. */
   readonly onProgress?: (done: number, total: number) => void;
 }
@@ -64,10 +69,16 @@ export function historyOfPair(dataset: Dataset, { user, place }: Pairs, index: n
   return at ? dataset.history(at.split, at.row) : dataset.positives(user[index]!);
 }
 
-/** All items that a user has no positive with. */
-export function newItems(dataset: Dataset, user: number): Int32Array {
-  const known = new Set(dataset.positives(user));
-  return Int32Array.from({ length: dataset.itemCount }, (_, i) => i + 1).filter((item) => !known.has(item));
+/** The items to choose from: those asked for, or all that a user has no row with, or all; of these, those that pass. */
+export function itemsInQuestion(
+  dataset: Dataset,
+  user: number,
+  { candidates, passes = () => true, repeats = 'exclude' }: BestOptions,
+): Int32Array {
+  if (candidates) return candidates.filter(passes);
+  const known = new Set(repeats === 'allow' ? [] : dataset.knownItems(user));
+  const all = Int32Array.from({ length: dataset.itemCount }, (_, i) => i + 1);
+  return all.filter((item) => !known.has(item) && passes(item));
 }
 
 /** The first `count` items by the logit of a model; ties keep their order. */
@@ -93,12 +104,12 @@ export function bestOf(items: Int32Array, { logit, score }: Scores, count: numbe
 const popularities = new WeakMap<Dataset, Int32Array>();
 
 /** The items that most users like, of those asked for, for a user of whom nothing is known. */
-export function popularItems(dataset: Dataset, user: number, { count, candidates }: BestOptions): BestItems {
+export function popularItems(dataset: Dataset, user: number, options: BestOptions): BestItems {
   const liked = popularities.get(dataset) ?? itemPopularity(dataset);
   popularities.set(dataset, liked);
-  const items = candidates ?? newItems(dataset, user).filter((item) => liked[item]! > 0);
+  const items = itemsInQuestion(dataset, user, options).filter((item) => options.candidates || liked[item]! > 0);
   const score = Float64Array.from(items, (item) => liked[item]!);
-  return { ...bestOf(items, { logit: score, score }, count), basis: 'popularity' };
+  return { ...bestOf(items, { logit: score, score }, options.count), basis: 'popularity' };
 }
 
 /** Pairs of one user with items, none of them as a row. */

@@ -50,6 +50,17 @@ export interface ListQuery {
   /** The only items to choose from. */
   readonly among?: readonly string[];
   readonly explain?: boolean;
+  readonly where?: Where;
+}
+
+/** What attributes of items must be: any of some texts. */
+export type Where = Readonly<Record<string, { readonly any: readonly string[] }>>;
+
+/** An attribute of items; one of numbers has no values to choose from. */
+export interface Attribute {
+  readonly name: string;
+  /** The most frequent first. */
+  readonly values?: readonly { readonly value: string; readonly items: number }[];
 }
 
 /** What the server serves. */
@@ -148,6 +159,7 @@ export function createApi(options: ApiOptions) {
     addItem: (item: string, title: string) => send<{ ranked: boolean }>('v1/items', { items: [{ item, title }] }),
     recommend: (person: PersonQuery, list: ListQuery, signal: AbortSignal) =>
       send<List>('v1/recommend', { ...person, ...list }, signal),
+    attributes: () => send<{ attributes: Attribute[] }>('v1/attributes?limit=100'),
     ready: () => send<Readiness>('readyz'),
   };
 }

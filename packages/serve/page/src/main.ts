@@ -2,6 +2,7 @@
 import { ApiError, type Basis, createApi, type List } from './api';
 import { combobox } from './combobox';
 import { element, part } from './dom';
+import { filterInWords, offerFilter, whereChosen } from './filter';
 import { counted, duration } from './format';
 import { showEntries } from './history-view';
 import { Latest } from './latest';
@@ -35,6 +36,7 @@ const user = part<HTMLInputElement>('user');
 const itemField = part<HTMLInputElement>('item');
 const titleField = part<HTMLInputElement>('title');
 const explain = part<HTMLInputElement>('explain');
+const filter = part<HTMLSelectElement>('filter');
 const entries = part('entries');
 const status = part('status');
 
@@ -128,6 +130,12 @@ async function begin() {
   introduce().catch(() => {
     part('model').textContent = 'The server does not say what it serves.';
   });
+  api
+    .attributes()
+    .then(({ attributes }) => offerFilter(attributes))
+    .catch(() => {
+      part('filter-said').textContent = 'The attributes of the items did not come, so there is no filter.';
+    });
   const named = personOfAddress();
   if (named !== undefined) return open(named);
   try {
@@ -210,8 +218,11 @@ function showHistory() {
 
 // The list
 
-/** Asks for the list of the person as it is now; `deed`: the change that led to it, or null. */
-async function refresh(deed: string | null) {
+/**
+ * Asks for the list of the person as it is now; `deed`: the change that led to it, or null; `words`: what else is said
+ * once the list is there.
+ */
+async function refresh(deed: string | null, words: string | null = null) {
   const signal = listing.next();
   startProgress();
   try {
@@ -219,7 +230,9 @@ async function refresh(deed: string | null) {
     if (signal.aborted) return;
     const exclude = person.entries.filter(({ label }) => label === 0).map(({ item }) => item);
     const top = explain.checked ? first : asked;
-    const answer = await api.recommend(queryOf(person), { top, exclude, explain: explain.checked }, signal);
+    const where = whereChosen();
+    const query = { top, exclude, explain: explain.checked, ...(where && { where }) };
+    const answer = await api.recommend(queryOf(person), query, signal);
     if (signal.aborted) return;
     list = answer;
     isWhole = answer.items.length < top;
@@ -230,7 +243,7 @@ async function refresh(deed: string | null) {
     if (answer.degraded) showDegraded(isCfOrder(answer), () => refresh(null));
     else clearNotices();
     showList();
-    status.textContent = [deed, deed === null ? null : whatMoved()].filter(Boolean).join(' ');
+    status.textContent = [deed, deed === null ? words : whatMoved()].filter(Boolean).join(' ');
   } catch (error) {
     if (signal.aborted) return;
     part('items').classList.add('stale');
@@ -346,6 +359,7 @@ part('forget').addEventListener('click', () => {
   status.textContent = 'The token is forgotten.';
 });
 explain.addEventListener('change', () => refresh(null));
+filter.addEventListener('change', () => refresh(null, filterInWords()));
 addEventListener('hashchange', () => {
   const named = personOfAddress();
   if (named !== undefined) void open(named);
@@ -357,6 +371,7 @@ setShortcuts([
   { key: 't', says: 'Try a new title', run: () => titleField.focus() },
   { key: 'l', says: 'Go to the list', run: () => part('items').querySelector<HTMLElement>('button')?.focus() },
   { key: 'h', says: 'Go to the history', run: () => entries.querySelector<HTMLElement>('button')?.focus() },
+  { key: 'f', says: 'Filter the list', run: () => filter.focus() },
   { key: 'e', says: 'Explain, or stop explaining', run: () => explain.click() },
   { key: 'z', says: 'Undo the last change', run: undoChange },
   { key: 'r', says: 'Ask for the list again', run: () => refresh(null) },

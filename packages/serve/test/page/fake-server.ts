@@ -5,7 +5,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type LocalServer, startServer } from '@crossgate/testing/node';
-import { World } from './world';
+import { genreOf, genres, World } from './world';
 
 /** Where the build puts the page. */
 export const built = fileURLToPath(new URL('../../dist/page', import.meta.url));
@@ -26,6 +26,7 @@ export interface AskedList {
   readonly exclude?: readonly string[];
   readonly among?: readonly string[];
   readonly explain?: boolean;
+  readonly where?: { readonly genres?: { readonly any: readonly string[] } };
 }
 
 /** How the server behaves; may be changed at any time. */
@@ -35,6 +36,8 @@ export interface Behavior {
   token?: string;
   /** Lists hold the order of CF alone. */
   degraded?: boolean;
+  /** Whether items have attributes. Default: they have. */
+  attributes?: 'none' | 'failing';
   /** Nothing to go by. */
   popularity?: boolean;
   /** Milliseconds before the answer to a list. */
@@ -94,6 +97,18 @@ export async function startFakeServer(): Promise<FakeServer> {
       }
       return send(response, 404, { error: { code: 'unknown-user', message: 'unknown user' }, requestId: 'r-404' });
     }
+    if (url.pathname === '/v1/attributes') {
+      if (behavior.attributes === 'failing') return send(response, 500, { error: { code: 'failed', message: 'no' } });
+      const values = genres.map((value) => ({
+        value,
+        items: world.items.filter((each) => genreOf(each) === value).length,
+      }));
+      const found = [
+        { name: 'genres', type: 'text', values },
+        { name: 'year', type: 'number', min: 1950, max: 2020 },
+      ];
+      return send(response, 200, { attributes: behavior.attributes === 'none' ? [] : found, ...head });
+    }
     if (url.pathname === '/v1/items' && request.method === 'GET') {
       const items = world.items.filter(({ item, title }) => item === query || title.toLowerCase().includes(query));
       return send(response, 200, { items: items.slice(0, limit), ...head });
@@ -117,7 +132,8 @@ export async function startFakeServer(): Promise<FakeServer> {
 }
 
 function listOf(world: World, behavior: Behavior, body: AskedList) {
-  const { user, top, exclude = [], among, explain } = body;
+  const { user, top, exclude = [], among, explain, where } = body;
+  const any = where?.genres?.any;
   const events = user === undefined ? [] : world.events(user);
   const ids = (label: 0 | 1) => events.filter((event) => event.label === label).map(({ item }) => item);
   const likes = body.history ?? ids(1);
@@ -126,7 +142,7 @@ function listOf(world: World, behavior: Behavior, body: AskedList) {
   const isEmpty = behavior.popularity || likes.length + dislikes.length === 0;
   const scored = world.items
     .filter(({ item, known }) => (among ? among.includes(item) : known === 'trained' && !likes.includes(item)))
-    .filter(({ item }) => !exclude.includes(item))
+    .filter((each) => !exclude.includes(each.item) && (any === undefined || any.includes(genreOf(each))))
     .map(({ item, title, known }, index) => {
       if (isEmpty) return { item, title, score: known === 'added' ? 0 : 4200 - index * 31 };
       const { cf, llm, score } = world.scores(likes, dislikes, item);

@@ -104,12 +104,62 @@ describe.skipIf(none)(none ? `the page (${noChromium})` : 'the page in Chromium'
     await close();
   });
 
+  it('filters the list by a value of an attribute, by keyboard', async () => {
+    const { page, rows, status, close } = await open({ at: '#user=1' });
+    await rows.nth(9).waitFor();
+    const filter = page.getByLabel('Filter');
+    await filter.waitFor();
+    expect(
+      await filter.locator('optgroup').evaluateAll((groups) => groups.map((one) => one.getAttribute('label'))),
+    ).toEqual(['genres']);
+    expect(await filter.locator('option').allTextContents()).toEqual([
+      'All items',
+      'Drama (33)',
+      '<b>Noir</b> (34)',
+      'Western (33)',
+    ]);
+    await page.keyboard.press('f');
+    expect(await filter.evaluate((field) => field === document.activeElement)).toBe(true);
+    await page.keyboard.press('<');
+    await expect.poll(() => status.textContent()).toBe('Only items with genres <b>Noir</b>.');
+    expect(server.asked.at(-1)).toMatchObject({ user: '1', where: { genres: { any: ['<b>Noir</b>'] } } });
+    const shown = await rows.evaluateAll((all) => all.map((row) => Number(row.getAttribute('data-item')) % 3));
+    expect(shown).toEqual(Array(10).fill(1));
+    expect(await accessibilityProblems(page)).toEqual([]);
+    // It stays with the next person, and goes when it is taken back.
+    await page.locator('#user').fill('4');
+    await page.keyboard.press('Enter');
+    await expect.poll(() => page.locator('#list-title').textContent()).toBe('Recommendations for user 4');
+    await expect
+      .poll(() => server.asked.at(-1))
+      .toMatchObject({ user: '4', where: { genres: { any: ['<b>Noir</b>'] } } });
+    await filter.selectOption('All items');
+    await expect.poll(() => status.textContent()).toBe('All items.');
+    expect(server.asked.at(-1)).not.toHaveProperty('where');
+    await close();
+  });
+
+  it('shows no filter where items have no attributes, and says so where they did not come', async () => {
+    server.behavior.attributes = 'none';
+    const plain = await open();
+    await plain.rows.nth(9).waitFor();
+    await plain.page.waitForLoadState('networkidle');
+    expect(await plain.page.locator('#filter-row').isVisible()).toBe(false);
+    await plain.close();
+    server.behavior.attributes = 'failing';
+    const failing = await open();
+    await failing.rows.nth(9).waitFor();
+    await failing.page.getByText('The attributes of the items did not come').waitFor();
+    expect(await failing.page.locator('#filter-row').isVisible()).toBe(false);
+    await failing.close();
+  });
+
   it('takes another user by keyboard, and comes back by the browser', async () => {
     const { page, rows, close } = await open();
     await rows.first().waitFor();
     await page.keyboard.press('u');
     await page.keyboard.type('3');
-    const options = page.getByRole('option');
+    const options = page.locator('.combobox').getByRole('option');
     await expect
       .poll(() => options.allTextContents())
       .toEqual(['3', '13', '23', '30', '31', '32', '33', '34', '35', '36', '37', '38']);
@@ -371,7 +421,7 @@ describe.skipIf(none)(none ? `the page (${noChromium})` : 'the page in Chromium'
       await shoot(page, 'phone-history');
     }
     await page.locator('#item').fill('the');
-    await page.getByRole('option').first().waitFor();
+    await page.locator('.combobox').getByRole('option').first().waitFor();
     await page.keyboard.press('ArrowDown');
     expect(await accessibilityProblems(page)).toEqual([]);
     await shoot(page, `${name}-suggestions`);

@@ -25,6 +25,12 @@ const vectors = 4;
 /** Items that everybody knows; those that are added later are in no history. */
 const trained = first.length * second.length;
 
+/** Genres; one is markup to a careless page. */
+export const genres = ['Drama', '<b>Noir</b>', 'Western'];
+
+/** The genre of an item; those that are added have none. */
+export const genreOf = ({ item, known }: WorldItem) => (known === 'added' ? '' : genres[Number(item) % 3]!);
+
 /** A number from 0 to 1 that belongs to a text. */
 function hash(text: string): number {
   let value = 2166136261;

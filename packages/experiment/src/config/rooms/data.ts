@@ -48,7 +48,9 @@ export const data = z.strictObject({
   csv: z
     .strictObject({
       interactions: optional(word).describe('File of the events; null: interactions.csv'),
-      items: optional(word).describe('File of the titles; null: items.csv where there is one'),
+      items: optional(z.union([word, z.literal(false)], 'must be the name of a file, or false for none')).describe(
+        'File of the titles; false: none is read; null: items.csv where there is one',
+      ),
       separator: optional(z.string().length(1)).describe('Between fields; null: a comma'),
       encoding: optional(word).describe('Encoding of both files, such as windows-1252; null: UTF-8'),
       header: optional(z.boolean()).describe(
@@ -82,6 +84,12 @@ export const data = z.strictObject({
       ),
       itemId: optional(column).describe('Column of items in the file of titles; null: item'),
       title: optional(column).describe('Column of titles; null: title'),
+      attributes: optional(z.array(column).max(64)).describe(
+        'Columns of the file of titles that are attributes of items, to filter by: numbers where every value is one, else texts; null: none',
+      ),
+      attributeSeparator: optional(word).describe(
+        'Between several values in a cell of an attribute, such as "|"; null: a cell holds one value',
+      ),
     })
     .prefault({})
     .describe('Files and columns of the data set csv'),

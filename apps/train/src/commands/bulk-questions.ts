@@ -1,0 +1,67 @@
+/** What a run is asked in bulk: scores of pairs, or lists for all users, whole or as shards. */
+import { resolve } from 'node:path';
+import {
+  type AllUsersOptions,
+  type Bulk,
+  openAllUsers,
+  openPairs,
+  type PairsOptions,
+  type Session,
+} from '@crossgate/experiment';
+import type { CommandContext } from '@crossgate/terminal';
+import { readCandidates } from '../candidates';
+import { type ListChoice, whereOf } from './list-options';
+
+/** Options of the commands that score any pairs. */
+export interface PairQuestions {
+  readonly pairs: string;
+  readonly events?: string;
+  readonly items?: string;
+  readonly set?: readonly string[];
+  readonly safeCsv?: boolean;
+}
+
+/** Options of the commands that make lists for all users. */
+export interface ListQuestions extends ListChoice, Omit<PairQuestions, 'pairs'> {
+  readonly top: number;
+  readonly candidates?: string;
+  readonly rerank?: number;
+}
+
+/** Scores of pairs, or lists for all users. */
+export type BulkQuestions = PairQuestions | (ListQuestions & { readonly pairs?: undefined });
+
+const shared = ({ events, items, set = [], safeCsv = false }: Omit<PairQuestions, 'pairs'>) => ({
+  ...{ set, safeCsv },
+  files: { events, items },
+});
+
+/** What scores of pairs are made with. */
+export const pairsOptions = ({ io }: CommandContext, options: PairQuestions): PairsOptions => ({
+  ...shared(options),
+  pairs: resolve(io.cwd, options.pairs),
+});
+
+/** What lists for all users are made with. */
+export function allUsersOptions({ io }: CommandContext, options: ListQuestions): AllUsersOptions {
+  const { top, candidates, rerank, repeats, where } = options;
+  return {
+    ...{ ...shared(options), top },
+    ...(rerank !== undefined && { rerank }),
+    ...(repeats !== undefined && { repeats }),
+    ...(candidates !== undefined && { candidates: (ids) => readCandidates(ids, resolve(io.cwd, candidates)) }),
+    ...(where && { where: (ids) => whereOf(options, ids)! }),
+  };
+}
+
+/** Opens what is asked, so that any part of the answer can be made. */
+export function openQuestions(
+  context: CommandContext,
+  session: Session,
+  run: string,
+  options: BulkQuestions,
+): Promise<Bulk> {
+  return options.pairs === undefined
+    ? openAllUsers(session, run, allUsersOptions(context, options))
+    : openPairs(session, run, pairsOptions(context, options));
+}

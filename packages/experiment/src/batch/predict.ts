@@ -1,0 +1,181 @@
+/** Scores of any pairs of users and items by a finished run, from file to file or as shards. */
+import { createHash } from 'node:crypto';
+import { extname } from 'node:path';
+import { InputError, throwIfInterrupted } from '@crossgate/core';
+import { readColumns } from '@crossgate/data/node';
+import { kindOf, requireFile, writeAtomic } from '@crossgate/files';
+import type { NewerFiles } from '../live/newer-files';
+import { openRunFiles } from '../open-run';
+import type { Session } from '../session';
+import type { Bulk, BulkCounts } from './bulk';
+import { newerManifest, safeCsvManifest } from './digest';
+import { formatScores, type ScoredPair } from './list-formats';
+import { openPairScorer, type PairScorer } from './pair-scorer';
+import { runDigest } from './run-digest';
+import { LIST_FORMATS, type ListFormat } from './table-formats';
+
+/** Pairs that are held at a time. Many of one user behind one another share the work on what is known of the user. */
+const CHUNK = 4096;
+
+/** Which pairs are scored. */
+export interface PairsOptions {
+  /** Absolute path of a CSV with the columns user and item, with the ids of the source. */
+  readonly pairs: string;
+  /** `--set` arguments, such as `data.path=DIR`. Default: none. */
+  readonly set?: readonly string[];
+  /** What came after the training: with it, all pairs are scored by all that is known now. */
+  readonly files?: NewerFiles;
+  /** Whether ids in CSV are made safe for a spreadsheet, see `safeCsvField`. Default: false. */
+  readonly safeCsv?: boolean;
+}
+
+/** What {@link predictPairs} is asked for. */
+export interface PredictPairsOptions extends PairsOptions {
+  /** Absolute path of the file to write; `.parquet` and `.jsonl` choose these formats, any other ending CSV. */
+  readonly out: string;
+}
+
+/** What was scored. */
+export interface PredictCounts {
+  /** Pairs. */
+  readonly rows: number;
+  /** Pairs whose user and item both have train rows. */
+  readonly warm: number;
+  /** All others. */
+  readonly cold: number;
+  /** Pairs that are rows of the data set; absent with newer files. */
+  readonly known?: number;
+  /** With newer files: how many scores go by what. */
+  readonly basis?: Readonly<Record<string, number>>;
+}
+
+/**
+ * Scores pairs as a stream, in their order. The file appears by rename when it is whole.
+ *
+ * @param run path of the run folder, as the user gave it
+ * @returns counts and the method of the run
+ * @throws InputError naming file and line of an unknown user or item, for a file without rows or one that cannot be
+ *   written, `run.not-held` for newer data and a method that cannot take it, and as `openRun` and `openLiveRun`
+ */
+export async function predictPairs(
+  session: Session,
+  run: string,
+  { out, ...options }: PredictPairsOptions,
+): Promise<PredictCounts & { readonly method: string }> {
+  await requireFile(options.pairs, 'CSV', true);
+  if ((await kindOf(out)) === 'folder')
+    throw new InputError(`${out}: is a folder`, { code: 'file.kind', place: '--out', fix: 'name a file' });
+  const ending = extname(out).slice(1).toLowerCase();
+  const format: ListFormat = LIST_FORMATS.find((name) => name === ending) ?? 'csv';
+  const { scorer } = await openPairScorer(session, await openRunFiles(session, run, options.set ?? []), options);
+  try {
+    const counts: BulkCounts = {};
+    await scorer.open();
+    const scores = scorePairs(session, scorer, options.pairs, { from: 0, to: Number.POSITIVE_INFINITY, counts });
+    await writeAtomic(out, formatScores(format, scores, options.safeCsv));
+    return { method: scorer.method, ...(counts as unknown as PredictCounts) };
+  } finally {
+    await scorer.close();
+  }
+}
+
+/**
+ * Opens the scores of pairs as a whole of which any stretch of pairs can be made by itself. The file is read once, to
+ * count its pairs, and again for every stretch.
+ * @param run path of the run folder, as the user gave it
+ * @throws as {@link predictPairs}
+ */
+export async function openPairs(session: Session, run: string, options: PairsOptions): Promise<Bulk> {
+  const { pairs, set = [] } = options;
+  await requireFile(pairs, 'CSV');
+  const files = await openRunFiles(session, run, set);
+  const { scorer, newer } = await openPairScorer(session, files, options);
+  const { units, digest } = await measure(pairs, session.signal);
+  const manifest = {
+    run: await runDigest(files.path),
+    pairs: digest,
+    ...newerManifest(newer, set),
+    ...safeCsvManifest(options),
+  };
+  return {
+    ...{ command: 'predict', method: scorer.method, manifest, units, step: scorer.sharesWork ? CHUNK : 1 },
+    content(format, from, to, counts) {
+      const scores = async function* () {
+        await scorer.open();
+        yield* scorePairs(session, scorer, pairs, { from, to, counts });
+      };
+      return formatScores(format, scores(), options.safeCsv);
+    },
+    close: () => scorer.close(),
+  };
+}
+
+/** Counts pairs, and makes a SHA-256 of them, whatever else the file holds. */
+async function measure(path: string, signal: AbortSignal): Promise<{ units: number; digest: string }> {
+  const hash = createHash('sha256');
+  let [units, lines]: [number, string[]] = [0, []];
+  for await (const { values } of readColumns(path, ['user', 'item'])) {
+    units++;
+    if (lines.push(`${JSON.stringify(values)}\n`) < CHUNK) continue;
+    throwIfInterrupted(signal);
+    hash.update(lines.join(''));
+    lines = [];
+  }
+  if (units === 0) throw withoutRows(path);
+  return { units, digest: hash.update(lines.join('')).digest('hex') };
+}
+
+const withoutRows = (place: string) => new InputError('holds no rows below its header', { code: 'csv.empty', place });
+
+/** Pairs, counted from 0, that are scored. */
+interface Stretch {
+  readonly from: number;
+  readonly to: number;
+  /** Filled as pairs are scored. */
+  readonly counts: BulkCounts;
+}
+
+async function* scorePairs(
+  { signal, log }: Session,
+  scorer: PairScorer,
+  path: string,
+  { from, to, counts }: Stretch,
+): AsyncGenerator<readonly ScoredPair[], void, undefined> {
+  const own = Object.assign(counts, { rows: 0 }, scorer.begin());
+  for await (const { user, item } of chunksOf(scorer, path, from, to)) {
+    throwIfInterrupted(signal);
+    const values = await scorer.score(user, item, own);
+    const scored = user.map((u, index): ScoredPair => [scorer.userId(u), scorer.itemId(item[index]!), values[index]!]);
+    const bad = scored.find(([, , score]) => !Number.isFinite(score));
+    if (bad) throw new Error(`the score of user ${bad[0]} and item ${bad[1]} is ${bad[2]}`);
+    yield scored;
+    own.rows += user.length;
+    log.info(`${own.rows} pairs scored`);
+  }
+  if (own.rows === 0 && to > from) throw withoutRows(path);
+  const remark = scorer.remark(own);
+  if (remark !== null) log.warn(remark);
+}
+
+/** Reads pairs, some thousands at a time. @throws InputError naming file and line of an unknown user or item */
+async function* chunksOf(
+  scorer: PairScorer,
+  path: string,
+  from: number,
+  to: number,
+): AsyncGenerator<{ user: number[]; item: number[] }> {
+  if (from >= to) return;
+  let [user, item]: [number[], number[]] = [[], []];
+  let row = 0;
+  for await (const { line, values } of readColumns(path, ['user', 'item'])) {
+    if (row++ < from) continue;
+    const [userText, itemText] = values as [string, string];
+    user.push(scorer.user(userText, `${path}:${line}`));
+    item.push(scorer.item(itemText, `${path}:${line}`));
+    if (row < to && user.length < CHUNK) continue;
+    yield { user, item };
+    if (row >= to) return;
+    [user, item] = [[], []];
+  }
+  if (user.length > 0) yield { user, item };
+}

@@ -1,0 +1,316 @@
+/** Shards on a work queue of NATS JetStream: one message for each, which a worker keeps by heartbeats. */
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { setTimeout as pause } from 'node:timers/promises';
+import { CrossgateError, InputError, type Log, throwIfInterrupted } from '@crossgate/core';
+import type { Consumer, JetStreamClient, JetStreamManager, JsMsg } from '@nats-io/jetstream';
+import type { NatsConnection, NodeConnectionOptions } from '@nats-io/transport-node';
+import type { PartManifest } from './part-file';
+import type { Shard } from './shard-files';
+
+/** Where the queue is, and who asks. */
+export interface QueueServer {
+  /** `nats://host:port` or `tls://host:port`, several with commas between. */
+  readonly url: string;
+  /** Environment: NATS_USER, NATS_PASSWORD, NATS_TOKEN, NATS_CREDS (a file) and NATS_CA (a file) are read. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Is told of a server that is away. */
+  readonly log: Log;
+  /** Stops what waits. */
+  readonly signal: AbortSignal;
+}
+
+/** A shard that this worker has, until it says what became of it. */
+export interface Delivery {
+  readonly shard: Shard;
+  /** How often it was handed out, this time included. */
+  readonly attempt: number;
+  /** The worker is still at it. */
+  working(): void;
+  /** It is finished; returns false where the queue could not be told. */
+  done(): Promise<boolean>;
+  /** Another worker may try, after some milliseconds. */
+  retry(delay: number): void;
+  /** Nobody shall try again. */
+  giveUp(): void;
+}
+
+/** The queue of one job. Close it. */
+export interface WorkQueue {
+  /**
+   * Puts shards into the queue that are not in it.
+   * @param lease milliseconds without a heartbeat after which a shard is handed to another worker
+   * @returns how many were put, and how many were there
+   * @throws InputError `queue.other` for a queue of another number of shards
+   */
+  fill(shards: readonly number[], count: number, lease: number): Promise<{ queued: number; waiting: number }>;
+  /**
+   * Opens the queue to take shards.
+   * @returns null where there is no such queue
+   */
+  open(): Promise<{ readonly count: number; readonly lease: number } | null>;
+  /**
+   * The next shard; waits while others have some that may come back.
+   * @returns null once nothing is left, or the queue was removed
+   * @throws CrossgateError `network.failed` for a server that stays away
+   */
+  take(): Promise<Delivery | null>;
+  /** Removes the queue. */
+  remove(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Name of what hands shards out; all workers share it. */
+const CONSUMER = 'workers';
+/** Milliseconds that one question for the next shard waits, and between two attempts while the server is away. */
+const [WAIT, RETRY] = [2000, 1000];
+/** Milliseconds that a server may be away. */
+const PATIENCE = 300_000;
+/** Codes of the server: no such stream or consumer, a stream with other settings, a subject that holds a message already. */
+const [NO_STREAM, NO_CONSUMER, OTHER_STREAM, HELD] = [10059, 10014, 10058, 10077];
+/** Messages that are sent before their answers are awaited. */
+const AT_ONCE = 100;
+
+/**
+ * Opens the queue of a job: it has the job's digest in its name, so that one server can hold many.
+ * @throws InputError for an address or files that are refused; CrossgateError `network.failed` where no server answers
+ */
+export async function openQueue(server: QueueServer, job: PartManifest): Promise<WorkQueue> {
+  // Loaded here: other work needs no network.
+  const [nats, jetstream] = await Promise.all([import('@nats-io/transport-node'), import('@nats-io/jetstream')]);
+  const options = await connectionOptions(server, nats.credsAuthenticator);
+  const place = options.shown;
+  let connection: NatsConnection;
+  try {
+    connection = await nats.connect(options.options);
+  } catch (error) {
+    throw unreachable(place, error);
+  }
+  let manager: JetStreamManager;
+  try {
+    manager = await jetstream.jetstreamManager(connection);
+  } catch (error) {
+    await connection.close();
+    if (error instanceof Error && error.name === 'JetStreamNotEnabled') {
+      const fix = 'start it with -js, and -sd DIR for what shall outlive it';
+      throw new InputError('has no JetStream', { code: 'queue.server', place, fix, cause: error });
+    }
+    throw unreachable(place, error);
+  }
+  const client = jetstream.jetstream(connection);
+  return new JobQueue({ ...server, place, connection, client, manager, jetstream, job });
+}
+
+interface QueueParts extends QueueServer {
+  readonly place: string;
+  readonly connection: NatsConnection;
+  readonly client: JetStreamClient;
+  readonly manager: JetStreamManager;
+  readonly jetstream: typeof import('@nats-io/jetstream');
+  readonly job: PartManifest;
+}
+
+class JobQueue implements WorkQueue {
+  readonly #stream: string;
+  readonly #subject: string;
+  #consumer: Consumer | undefined;
+
+  constructor(private readonly parts: QueueParts) {
+    // By all but the number of shards: who takes shards need not know it.
+    const { shards: _, ...job } = parts.job;
+    const digest = createHash('sha256').update(JSON.stringify(job)).digest('hex').slice(0, 16);
+    this.#stream = `crossgate-${digest}`;
+    this.#subject = `crossgate.${digest}`;
+  }
+
+  async fill(shards: readonly number[], count: number, lease: number) {
+    const { manager, client, jetstream, place } = this.parts;
+    const { AckPolicy, DiscardPolicy, RetentionPolicy, StorageType } = jetstream;
+    const known = await this.#count();
+    if (known !== null && known !== count) {
+      throw new InputError(`the queue of this job has ${known} shards, and now it is ${count}`, {
+        code: 'queue.other',
+        place,
+        fix: `name --enqueue ${known}, or remove the stream ${this.#stream}`,
+      });
+    }
+    try {
+      await manager.streams.add({
+        ...{ name: this.#stream, subjects: [`${this.#subject}.${count}.*`], storage: StorageType.File },
+        ...{ retention: RetentionPolicy.Workqueue, discard: DiscardPolicy.New },
+        // A shard that is in the queue is not put there again.
+        ...{ max_msgs_per_subject: 1, discard_new_per_subject: true },
+      });
+    } catch (error) {
+      // Made by another process meanwhile, or by an earlier call.
+      if (this.#codeOf(error) !== OTHER_STREAM || (await this.#count()) !== count) throw error;
+    }
+    const settings = { ack_wait: lease * 1e6, max_ack_pending: 100_000 };
+    const own = { durable_name: CONSUMER, ack_policy: AckPolicy.Explicit, max_deliver: -1 };
+    if (known === null) await manager.consumers.add(this.#stream, { ...own, ...settings });
+    else await manager.consumers.update(this.#stream, CONSUMER, settings);
+    let [queued, waiting] = [0, 0];
+    const put = async (shard: number) => {
+      try {
+        await client.publish(`${this.#subject}.${count}.${shard}`);
+        queued++;
+      } catch (error) {
+        if (this.#codeOf(error) !== HELD) throw error;
+        waiting++;
+      }
+    };
+    for (let at = 0; at < shards.length; at += AT_ONCE) {
+      throwIfInterrupted(this.parts.signal);
+      await Promise.all(shards.slice(at, at + AT_ONCE).map(put));
+    }
+    return { queued, waiting };
+  }
+
+  async open() {
+    const count = await this.#count();
+    if (count === null) return null;
+    const { client } = this.parts;
+    try {
+      this.#consumer = await client.consumers.get(this.#stream, CONSUMER);
+      const { config } = await this.#consumer.info();
+      return { count, lease: (config.ack_wait ?? 30e9) / 1e6 };
+    } catch (error) {
+      if ([NO_STREAM, NO_CONSUMER].includes(this.#codeOf(error) ?? 0)) return null;
+      throw error;
+    }
+  }
+
+  async take(): Promise<Delivery | null> {
+    const { signal, log, place } = this.parts;
+    const consumer = this.#consumer!;
+    let failed: number | undefined;
+    for (;;) {
+      throwIfInterrupted(signal);
+      try {
+        const message = await consumer.next({ expires: WAIT });
+        if (message) return deliveryOf(message, log);
+        const { num_pending, num_ack_pending } = await consumer.info();
+        if (num_pending + num_ack_pending === 0) return null;
+        failed = undefined;
+      } catch (error) {
+        if (await this.#isGone()) return null;
+        if (failed === undefined) {
+          log.warn(`${place} does not answer (${wordsOf(error)}): waiting up to ${PATIENCE / 1000} s for it`);
+          failed = performance.now();
+        }
+        if (performance.now() - failed > PATIENCE) throw unreachable(place, error);
+        await pause(RETRY, undefined, { signal }).catch(() => {});
+      }
+    }
+  }
+
+  async remove(): Promise<void> {
+    try {
+      await this.parts.manager.streams.delete(this.#stream);
+    } catch (error) {
+      // Another worker was first.
+      if (this.#codeOf(error) !== NO_STREAM) throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    // Sends what was not sent, such as that a shard may be retried; not for long where the server is away.
+    await Promise.race([this.parts.connection.drain().catch(() => {}), pause(RETRY, undefined, { ref: false })]);
+    await this.parts.connection.close();
+  }
+
+  /** The number of shards that the queue was made for; null without a queue. */
+  async #count(): Promise<number | null> {
+    const { manager, place } = this.parts;
+    try {
+      const { config } = await manager.streams.info(this.#stream);
+      return Number(config.subjects[0]!.split('.').at(-2));
+    } catch (error) {
+      if (this.#codeOf(error) === NO_STREAM) return null;
+      throw unreachable(place, error);
+    }
+  }
+
+  /** Whether the server answers, and says that the queue was removed. */
+  async #isGone(): Promise<boolean> {
+    return this.#count().then(
+      (count) => count === null,
+      () => false,
+    );
+  }
+
+  #codeOf(error: unknown): number | undefined {
+    return error instanceof this.parts.jetstream.JetStreamApiError ? error.code : undefined;
+  }
+}
+
+function deliveryOf(message: JsMsg, log: Log): Delivery {
+  const [count, index] = message.subject.split('.').slice(-2).map(Number) as [number, number];
+  return {
+    shard: { index, count },
+    attempt: message.info.deliveryCount,
+    working: () => message.working(),
+    async done() {
+      try {
+        return await message.ackAck();
+      } catch (error) {
+        log.debug(`the queue was not told of shard ${index}: ${wordsOf(error)}`);
+        return false;
+      }
+    },
+    retry: (delay) => message.nak(delay),
+    // Without a reason: servers before 2.10.4 do not understand one.
+    giveUp: () => message.term(),
+  };
+}
+
+const wordsOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
+
+const unreachable = (place: string, error: unknown) =>
+  new CrossgateError(`no NATS server answers: ${wordsOf(error)}`, {
+    code: 'network.failed',
+    place,
+    fix: 'check address and server; finished shards stay, and the same command goes on',
+    cause: error,
+  });
+
+/** What the connection is made with; `shown` is the address without a password. */
+async function connectionOptions(
+  { url, env }: QueueServer,
+  credentials: typeof import('@nats-io/transport-node').credsAuthenticator,
+): Promise<{ options: NodeConnectionOptions; shown: string }> {
+  const servers: URL[] = url.split(',').map((text) => {
+    const address = URL.canParse(text) ? new URL(text) : null;
+    if (address && /^(nats|tls):$/.test(address.protocol) && address.hostname !== '') return address;
+    throw new InputError('is no address of a NATS server', {
+      code: 'usage',
+      place: '--nats',
+      fix: 'write nats://HOST:PORT or tls://HOST:PORT',
+    });
+  });
+  const shown = servers.map(({ protocol, host }) => `${protocol}//${host}`).join(',');
+  const [{ username, password }] = servers as [URL, ...URL[]];
+  const [user, pass] =
+    username === '' ? [env.NATS_USER, env.NATS_PASSWORD] : [username, password].map(decodeURIComponent);
+  const { NATS_TOKEN: token, NATS_CREDS: creds, NATS_CA: caFile } = env;
+  const isTls = caFile !== undefined || servers.some(({ protocol }) => protocol === 'tls:');
+  return {
+    shown,
+    options: {
+      servers: servers.map(({ host }) => host),
+      ...{ name: 'crossgate', maxReconnectAttempts: -1, reconnectTimeWait: 500, timeout: 10_000 },
+      ...(user && { user, pass: pass ?? '' }),
+      ...(token && { token }),
+      ...(creds && { authenticator: credentials(await readNamed('NATS_CREDS', creds)) }),
+      ...(isTls && { tls: caFile ? { caFile } : {} }),
+    },
+  };
+}
+
+async function readNamed(name: string, path: string): Promise<Uint8Array> {
+  try {
+    return await readFile(path);
+  } catch (cause) {
+    throw new InputError(`names ${path}, which cannot be read`, { code: 'file.not-found', place: name, cause });
+  }
+}

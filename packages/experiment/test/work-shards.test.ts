@@ -1,0 +1,106 @@
+/** A worker's dealings with the queue: heartbeats, failures that come back a bounded number of times, a server that goes away. */
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { findNats, folderWith, type NatsServer, noNats, startNats } from '@crossgate/testing/node';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type Bulk, enqueueShards, openSession, type Session, workShards } from '../src';
+
+const nats = findNats();
+
+describe.skipIf(nats === null)(`workShards${nats === null ? ` (${noNats})` : ''}`, () => {
+  let folder: string;
+  let server: NatsServer;
+  let said: string[];
+  beforeEach(async () => {
+    folder = await folderWith({ 'nats/x': '' });
+    server = await startNats(join(folder, 'nats'));
+    said = [];
+  });
+  afterEach(() => server.kill());
+
+  const at = () => ({ url: server.url, env: {} });
+  const place = () => ({ folder: join(folder, 'parts'), format: 'csv' as const });
+  const session = (signal?: AbortSignal): Session => {
+    const say = (message: unknown) => void said.push(String(message));
+    return openSession({ cwd: folder, log: { debug: say, info: say, warn: say }, ...(signal && { signal }) });
+  };
+  /** An answer to as many units as shards; `make` makes one. */
+  const bulkOf = (units: number, make: (unit: number) => Promise<void>): Bulk => ({
+    ...{ command: 'predict', method: 'mean', manifest: { run: 'x' }, units, step: 1 },
+    async *content(_format, from, to, counts) {
+      for (let unit = from; unit < to; unit++) {
+        await make(unit);
+        yield `${unit}\n`;
+      }
+      counts.rows = to - from;
+    },
+    close: async () => {},
+  });
+  const fill = (bulk: Bulk, lease = 1000) =>
+    enqueueShards(at(), session(), bulk, { ...place(), count: bulk.units, lease });
+  const work = (bulk: Bulk, attempts = 5, signal?: AbortSignal) =>
+    workShards(at(), session(signal), bulk, { ...place(), attempts });
+
+  it('keeps a shard by heartbeats for longer than the lease, also through a restart of the server', async () => {
+    let begun = 0;
+    const bulk = bulkOf(1, async () => {
+      begun++;
+      await pause(1500);
+      await server.kill();
+      await server.start();
+      await pause(2500);
+    });
+    await fill(bulk);
+    const first = work(bulk);
+    while (begun === 0) await pause(5);
+    const outcomes = await Promise.all([first, work(bulk)]);
+    expect(outcomes.map(({ made }) => made)).toEqual([1, 0]);
+    expect(begun).toBe(1);
+  }, 60_000);
+
+  it('ends with a failure that is no fault of the input, which comes back so often and is then given up', async () => {
+    const bulk = bulkOf(2, async (unit) => {
+      if (unit === 1) throw new Error('broken');
+    });
+    await fill(bulk);
+    // The worker that the failure ends may have made the other shard before.
+    await expect(work(bulk, 2)).rejects.toThrow(/^broken$/);
+    await expect(work(bulk, 2)).rejects.toThrow(/^broken$/);
+    await expect(work(bulk, 2)).rejects.toEqual(
+      expect.objectContaining({
+        name: 'CrossgateError',
+        code: 'shard.missing',
+        message: expect.stringMatching(
+          /parts: the queue is empty, and 1 of 2 shards are not finished: 1; see why they were/,
+        ),
+      }),
+    );
+    expect(said).toContain('shard 1/2 is given up: it was begun 2 times, and no worker finished it');
+    // Filled again, it may be tried again.
+    const mended = bulkOf(2, async () => {});
+    expect(await fill(mended)).toEqual({ queued: 1, waiting: 0, finished: 1 });
+    expect(await work(mended)).toEqual({ shards: 2, made: 1, already: 0 });
+  }, 60_000);
+
+  it('hands a shard back at once when it is stopped', async () => {
+    const stop = new AbortController();
+    let begun = 0;
+    const bulk = bulkOf(1, async () => {
+      begun++;
+      if (begun === 1) stop.abort();
+    });
+    await fill(bulk, 600_000);
+    await expect(work(bulk, 5, stop.signal)).rejects.toThrow(/interrupted/);
+    expect(await work(bulk)).toEqual({ shards: 1, made: 1, already: 0 });
+    expect(begun).toBe(2);
+  }, 60_000);
+
+  it('refuses a folder of another job before it takes a shard', async () => {
+    const bulk = bulkOf(2, async () => {});
+    await fill(bulk);
+    await work(bulk);
+    const other: Bulk = { ...bulk, manifest: { run: 'y' } };
+    await expect(fill(other)).rejects.toEqual(expect.objectContaining({ code: 'shard.other' }));
+    await expect(work(other)).rejects.toEqual(expect.objectContaining({ code: 'shard.other' }));
+  }, 60_000);
+});
