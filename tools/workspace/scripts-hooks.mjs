@@ -22,8 +22,11 @@ export async function resolve(specifier, context, next) {
     const isFile = /^\.{0,2}\//.test(specifier) && /\.m?ts$/.test(context.parentURL ?? '');
     if (!isFile) throw error;
     for (const name of namesOf(specifier)) {
-      const found = await next(name, context).catch(() => undefined);
-      if (found) return found;
+      try {
+        return await next(name, context);
+      } catch {
+        // The next name may be there; the error that is thrown in the end is the first one.
+      }
     }
     throw error;
   }
