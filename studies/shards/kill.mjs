@@ -1,16 +1,16 @@
 // Kills workers of a NATS queue, the server and the disk at random moments, and shows that 200 shards are each there once:
-//   npm run -s example -- studies/shards/kill.mjs [FAULTS] [SEED]
+//   npm run -s example -- studies/shards/kill.mjs [ROUNDS] [SEED]
 // Needs nats-server. Prints a table and keeps it as docs/results/shards/table.md. The work is that of
-// apps/train/test/work.test.ts. Some seconds a fault.
+// apps/train/test/work.test.ts. Each round has four faults, and takes some seconds.
 import { spawnSync } from 'node:child_process';
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 
 const root = join(import.meta.dirname, '../..');
 const table = join(root, 'docs/results/shards/table.md');
-const [faults = '40', seed = '1'] = process.argv.slice(2);
-if (!/^[1-9]\d*$/.test(faults) || !/^\d+$/.test(seed)) {
-  process.stderr.write('usage: kill.mjs [FAULTS] [SEED], both whole numbers\n');
+const [rounds = '10', seed = '1'] = process.argv.slice(2);
+if (!/^[1-9]\d*$/.test(rounds) || !/^\d+$/.test(seed)) {
+  process.stderr.write('usage: kill.mjs [ROUNDS] [SEED], both whole numbers\n');
   process.exit(2);
 }
 rmSync(table, { force: true });
@@ -22,7 +22,7 @@ const { status } = spawnSync(
   ],
   {
     cwd: root,
-    env: { ...process.env, CROSSGATE_SHARD_FAULTS: faults, CROSSGATE_SHARD_SEED: seed, CROSSGATE_SHARD_TABLE: table },
+    env: { ...process.env, CROSSGATE_SHARD_ROUNDS: rounds, CROSSGATE_SHARD_SEED: seed, CROSSGATE_SHARD_TABLE: table },
     // The table is the result; what the tests say is news.
     stdio: ['ignore', process.stderr, 'inherit'],
   },
