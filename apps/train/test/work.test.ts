@@ -170,17 +170,7 @@ describe.skipIf(nats === null || !built)(`${WORKERS} workers (needs dist/ and na
     for (let round = 1; round <= rounds; round++) {
       const folder = `parts${round}`;
       await mkdir(join(cwd, folder));
-      const own = (...more: string[]) => [
-        'work',
-        'mean',
-        ...url,
-        '--all-users',
-        '--top',
-        '3',
-        '--out',
-        folder,
-        ...more,
-      ];
+      const own = (...more: string[]) => ['work', 'mean', ...url, ...asked, '--out', folder, ...more];
       await run(...own('--enqueue', String(SHARDS), '--lease', '1'));
       const launch = (env?: Record<string, string>) =>
         startProgram(own(), { cwd, ...(env && { env: { FAIL_IN: join(cwd, folder), ...env }, preload }) });
