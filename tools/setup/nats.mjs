@@ -1,7 +1,7 @@
 // Brings nats-server to a machine that has none, for the tests of work queues. Run: node tools/setup/nats.mjs
 import { pathToFileURL } from 'node:url';
-import { ensureProgram } from './debian-program.mjs';
 import { say } from '../../packages/setup/src/system.mjs';
+import { ensureProgram } from './debian-program.mjs';
 
 /**
  * Makes sure of nats-server where that is possible.
