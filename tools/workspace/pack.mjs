@@ -101,18 +101,17 @@ export async function beforePack(folder, url) {
   if (!(await stat(join(folder, 'dist')).catch(() => null))) {
     throw new Error(`${folder}: there is no dist; build it first: npm run build`);
   }
-  for (const name of replaced) await copyFile(join(folder, name), aside(folder, name));
+  // Moved, not copied: the times of files tell whether a build is due.
+  for (const name of replaced) await rename(join(folder, name), aside(folder, name));
   await copyFile(join(root, 'LICENSE'), join(folder, 'LICENSE'));
-  const path = join(folder, 'package.json');
-  const manifest = JSON.parse(await readFile(path, 'utf8'));
+  const manifest = JSON.parse(await readFile(aside(folder, 'package.json'), 'utf8'));
   const directory = relative(root, folder).split(sep).join('/');
   const place = url === undefined ? undefined : { url, directory };
   const published = await publishedManifest(manifest, workspaceVersion, place);
-  await writeFile(path, `${JSON.stringify(published, null, 2)}\n`);
-  if (!place) return;
-  const readme = join(folder, 'README.md');
-  const text = publishedReadme(await readFile(readme, 'utf8'), { ...place, tag: `v${manifest.version}` });
-  await writeFile(readme, text);
+  await writeFile(join(folder, 'package.json'), `${JSON.stringify(published, null, 2)}\n`);
+  const readme = await readFile(aside(folder, 'README.md'), 'utf8');
+  const text = place ? publishedReadme(readme, { ...place, tag: `v${manifest.version}` }) : readme;
+  await writeFile(join(folder, 'README.md'), text);
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

@@ -1,6 +1,6 @@
 // What `npm pack` makes of our packages, installed in a project that has nothing of this workspace.
 import { execFile, execFileSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { cp, mkdir, mkdtemp, realpath, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -114,13 +114,16 @@ describe.skipIf(!built)('the packages as others install them (needs dist/ and np
     await writeFile(join(copy, 'package.json'), JSON.stringify({ repository }));
     const tarballs = join(work, 'tarballs');
     await mkdir(tarballs);
+    const times = packedByNpm.map((folder) => statSync(join(copy, folder, 'package.json')).mtimeMs);
     const named = packedByNpm.map((folder) => `./${folder.replace(/\\/g, '/')}`);
     execFileSync('npm', ['pack', '--offline', '--pack-destination', tarballs, ...named], {
       cwd: copy,
       stdio: ['ignore', 'ignore', 'pipe'],
       shell: process.platform === 'win32',
     });
-    for (const folder of packedByNpm) {
+    for (const [index, folder] of packedByNpm.entries()) {
+      // A new time would make the next package build again.
+      expect(statSync(join(copy, folder, 'package.json')).mtimeMs).toBe(times[index]);
       expect(readFileSync(join(copy, folder, 'package.json'), 'utf8')).toBe(
         readFileSync(join(root, folder, 'package.json'), 'utf8'),
       );
