@@ -6,8 +6,9 @@ export function captureDispatches({ recorder }: Device, record: () => void): rea
   const dispatches: [Kernel, DispatchArguments][] = [];
   const { dispatch } = recorder;
   recorder.dispatch = (kernel, args) => {
-    dispatches.push([kernel, args as unknown as DispatchArguments]);
-    dispatch.call(recorder, kernel, args);
+    const plain = args as unknown as DispatchArguments;
+    dispatches.push([kernel, plain]);
+    dispatch.call(recorder, kernel, plain);
   };
   try {
     record();
