@@ -59,13 +59,20 @@ describe('a run with attributes', () => {
   it('filters before it cuts, for one user and for all, with added items and newer values', async () => {
     await withRuns(['mf'], async (session, cwd) => {
       await using live = await openLiveRun(session, 'mf');
-      const whole = await live.recommend({ user: 'u0' }, { top: 99 });
-      const list = await live.recommend({ user: 'u0' }, { top: 3, where: { genre: { any: ['Horror'] } } });
+      const ofHorror = { where: { genre: { any: ['Horror'] } } };
+      const whole = await live.recommend({ user: 'u0' }, { top: 99, repeats: 'allow' });
+      const list = await live.recommend({ user: 'u0' }, { top: 3, repeats: 'allow', ...ofHorror });
       const horror = idsOf(whole).filter((id) => genresOf(id).includes('Horror'));
       expect(horror.length).toBeGreaterThan(3);
       // The first three of the whole list are not all of this genre.
       expect(idsOf(list)).not.toEqual(idsOf(whole).slice(0, 3));
       expect(list).toEqual({ ...whole, items: whole.items.filter(({ item }) => horror.includes(item)).slice(0, 3) });
+      // Without repeats, the filter leaves those that the user does not know.
+      expect(idsOf(await live.recommend({ user: 'u0' }, { top: 99, ...ofHorror })).sort()).toEqual([
+        'i19',
+        'i23',
+        'i3',
+      ]);
       const cheap = { price: { max: 9 }, genre: { none: ['Horror'] } };
       for (const { item } of (await live.recommend({ history: ['i1'] }, { top: 99, where: cheap })).items) {
         expect(Number(item.slice(1)) <= 9 && !genresOf(item).includes('Horror') && item !== 'i5', item).toBe(true);
@@ -81,7 +88,7 @@ describe('a run with attributes', () => {
         'where.genres: "genres" is no attribute of the items; there are genre, price',
       );
       const out = join(cwd, 'lists.jsonl');
-      await recommendAll(session, 'mf', { out, top: 3, where: () => ({ genre: { any: ['Horror'] } }) });
+      await recommendAll(session, 'mf', { out, top: 3, repeats: 'allow', where: () => ofHorror.where });
       const lines = (await readFile(out, 'utf8'))
         .trimEnd()
         .split('\n')
