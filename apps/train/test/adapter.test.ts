@@ -152,8 +152,10 @@ describe('ends with exit code 2', () => {
       /--model: big: model not found/,
     ],
     ['for a folder in use', ['merge', 'run', '--out', 'models'], /models: is not empty; choose another --out/],
-    ['for a file', ['export', 'run', '--out', 'run/config.yaml'], /config\.yaml: is a file; choose another --out/],
+    ['for a file', ['export', 'run', '--out', 'models/file'], /file: is a file; choose another --out/],
+    ['for a file of the run', ['export', 'run', '--out', 'run/config.yaml'], /--out: .*run\/config\.yaml.*read/],
   ])('%s', async (_, line, message) => {
+    await writeFile(join(cwd, 'models', 'file'), '');
     const { code, stdout, stderr } = await runCli(['adapter', ...line], { cwd });
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
     expect(stderr).toMatch(message);
