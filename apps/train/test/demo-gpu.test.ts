@@ -32,7 +32,7 @@ describe.skipIf(adapters.length === 0)('crossgate demo', () => {
     const part = await runCli(arguments_, { cwd, signal: abort.signal }).finally(() => clearInterval(watch));
     expect(part.code, part.stderr).toBe(130);
     expect(JSON.parse(part.stdout)).toEqual(jsonFailure);
-    expect(part.stderr).toMatch(/^demo: 6 methods on a generated world, about a minute on two CPU cores.*\n/);
+    expect(part.stderr).toMatch(/^demo: 6 methods on a generated world, about a minute on two CPU cores.*\n/m);
     expect(part.stderr).toMatch(/\[4\/6\] MF, which sees co-occurrence; about \S+ left/);
     expect(part.stderr).toMatch(/^interrupted; to go on: .*--resume --run runs.demo-3\n$/m);
     expect(existsSync(join(cwd, 'runs/demo-3/mf/result.json'))).toBe(true);

@@ -50,7 +50,8 @@ describe.skipIf(nats === null)(`workShards${nats === null ? ` (${noNats})` : ''}
       await server.start();
       await pause(2500);
     });
-    await fill(bulk);
+    // Longer than the server needs to start, shorter than the shard takes.
+    await fill(bulk, 3000);
     const first = work(bulk);
     while (begun === 0) await pause(5);
     const outcomes = await Promise.all([first, work(bulk)]);
