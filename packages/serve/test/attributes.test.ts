@@ -14,11 +14,11 @@ const sorted = (body: { items: { item: string }[] }) => idsOf(body).sort();
 it('filters lists by attributes before they are cut', async () => {
   const { post } = await serverOf();
   const of = async (body: object) => (await post('/v1/recommend', { user: 'u1', top: 20, ...body })).body;
-  // i1 is liked already; i20 has no train rows.
+  // u1 likes i1 and dislikes i2; i20 has no train rows.
   expect(sorted(await of({ where: { genres: { any: ['Three'] } } }))).toEqual(['i12', 'i15', 'i18', 'i3', 'i6', 'i9']);
   const even = { genres: { all: ['Three', 'Even'] }, price: { min: 6, max: 17.5 } };
   expect(sorted(await of({ where: even }))).toEqual(['i12', 'i6']);
-  expect(sorted(await of({ where: { genres: { none: ['Odd', 'Three'] }, price: { max: 4 } } }))).toEqual(['i2', 'i4']);
+  expect(sorted(await of({ where: { genres: { none: ['Odd', 'Three'] }, price: { max: 4 } } }))).toEqual(['i4']);
   const top = await of({ where: { genres: { any: ['Three'] } }, top: 2 });
   expect(idsOf(top)).toEqual(idsOf(await of({ where: { genres: { any: ['Three'] } } })).slice(0, 2));
   // With the other filters, all must hold.
@@ -46,7 +46,7 @@ it('shares a list among requests with the same filter, in whatever order, and wi
   ]);
   expect(sorted(three!.body)).toEqual(['i11', 'i12', 'i13', 'i15', 'i17', 'i18', 'i19', 'i3', 'i5', 'i6', 'i7', 'i9']);
   expect(idsOf(same!.body)).toEqual(idsOf(three!.body));
-  expect(sorted(others!.body)).toEqual(['i10', 'i14', 'i16', 'i2', 'i4', 'i8']);
+  expect(sorted(others!.body)).toEqual(['i10', 'i14', 'i16', 'i4', 'i8']);
   expect(run.calls.map(({ where }) => where)).toEqual([
     { genres: { any: ['Odd', 'Three'] }, price: { min: 2 } },
     { genres: { none: ['Odd', 'Three'] } },
