@@ -95,11 +95,28 @@ it.each(['ccf-sasrec', 'tallrec'])('%s filters before CF picks, and ranks new it
   const list = await live.recommend(person, { top: 9, candidates: 5, where });
   expect(idsOf(list).sort()).toEqual([...comic, 'new']);
   expect(list).toEqual(await live.recommend(person, { top: 9, among: [...comic, 'new'] }));
+  const titled = await live.recommend(person, { top: 9, candidates: 5, where, titleContains: 'NEW FILM' });
+  expect(idsOf(titled)).toEqual(['new']);
   if (!live.parts.cf) return;
   const picked = idsOf(await live.recommend(person, { top: 9, candidates: 2, where }));
   const quick = idsOf(await live.recommend(person, { top: 9, effort: 'cf', where }));
   expect([picked.length, [...quick].sort()]).toEqual([2, comic]);
   expect(picked.sort()).toEqual(quick.slice(0, 2).sort());
+});
+
+it('fills up with new items where CF can rank fewer than the language model is handed', async () => {
+  const genres = ['Saga'];
+  const added = ['a', 'b', 'c'].map((id) => ({ id, title: `Saga ${id}`, attributes: { genres } }));
+  await using live = await openLiveRun(session, 'ccf-sasrec', { items: added });
+  live.addItems([{ id: '2', title: live.item('2')!.title, attributes: { genres } }]);
+  const of = async (options: Parameters<typeof live.recommend>[1]) => {
+    const { items } = await live.recommend({ history: ['1'] }, { top: 9, ...options });
+    return items.map(({ item }) => item).sort();
+  };
+  expect(await of({ candidates: 3, where: { genres: { any: genres } } })).toEqual(['2', 'a', 'b']);
+  expect(await of({ candidates: 2, titleContains: 'saga' })).toEqual(['a', 'b']);
+  expect(await of({ effort: 'cf', titleContains: 'saga' })).toEqual([]);
+  expect(await of({ candidates: 2 })).not.toContain('a');
 });
 
 it('ranks by CF as CF does alone, whatever a language model made of its vectors since', async () => {

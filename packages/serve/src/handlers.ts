@@ -49,7 +49,7 @@ export function handlersOf({ run, queue, intake, candidates, onEvents }: Room): 
       queue.request(async (ask) => {
         const asked = body as z.output<typeof schemas.recommendBody>;
         const person = personOf(run, asked);
-        const among = amongOf(run, person, asked);
+        const among = amongOf(run, asked);
         withPath(() => checkWhere(run.attributes, asked.where));
         const { value: list, degraded } = await ask(
           tasks.list,
@@ -58,6 +58,7 @@ export function handlersOf({ run, queue, intake, candidates, onEvents }: Room): 
             // What nobody knows cannot be in a list.
             exclude: [...new Set(asked.exclude)].filter((id) => run.item(id) !== undefined).sort(),
             where: orderedWhere(asked.where),
+            titleContains: asked.titleContains?.toLowerCase(),
           },
           timing,
         );
@@ -209,30 +210,10 @@ function personOf(run: LiveRun, { user, history = [], dislikes }: z.output<typeo
   return { history, ...(dislikes && dislikes.length > 0 && { dislikes }) };
 }
 
-/** The only items to choose from, or undefined: as the run chooses. */
-function amongOf(
-  run: LiveRun,
-  person: Person,
-  { among, titleContains, repeats }: z.output<typeof schemas.recommendBody>,
-): string[] | undefined {
+/** The only items to choose from, or undefined: as the run chooses. @throws Problem for an item that nobody knows */
+function amongOf(run: LiveRun, { among }: z.output<typeof schemas.recommendBody>): string[] | undefined {
   for (const [index, id] of (among ?? []).entries()) requireItem(run, id, `among[${index}]`);
-  if (titleContains === undefined) return among && [...new Set(among)].sort();
-  const text = titleContains.toLowerCase();
-  if (among) return [...new Set(among)].filter((id) => run.item(id)!.title.toLowerCase().includes(text)).sort();
-  const eventsOf = () =>
-    'user' in person
-      ? run.user(person.user)!.events.map(({ item }) => item)
-      : [...person.history, ...(person.dislikes ?? [])];
-  const known = new Set(repeats === 'allow' ? [] : eventsOf());
-  return run
-    .items({ query: titleContains, limit: Number.MAX_SAFE_INTEGER })
-    .filter(({ id, title, known: knownAs }) => {
-      // As a list without a filter: CF cannot rank what has no train rows.
-      const canRank = !run.parts.cf || knownAs === 'trained';
-      return canRank && !known.has(id) && title.toLowerCase().includes(text);
-    })
-    .map(({ id }) => id)
-    .sort();
+  return among && [...new Set(among)].sort();
 }
 
 /** Users of one request that wait at a time: the queue is for others too. */

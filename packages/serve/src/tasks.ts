@@ -13,6 +13,8 @@ export interface ListAsk {
   readonly repeats: 'exclude' | 'allow';
   /** In one form: see `orderedWhere`. */
   readonly where: Where;
+  /** In lower case. */
+  readonly titleContains: string | undefined;
 }
 
 /** Scores that are asked for. Those for one person share a call. */
@@ -64,14 +66,15 @@ export function tasksOf(run: LiveRun): Tasks {
     list: {
       ...shared,
       name: 'list',
-      key: ({ person, candidates, among, exclude, repeats, where }) =>
-        JSON.stringify([person, candidates, among ?? null, exclude, repeats, where]),
+      key: ({ person, candidates, among, exclude, repeats, where, titleContains = null }) =>
+        JSON.stringify([person, candidates, among ?? null, exclude, repeats, where, titleContains]),
       async compute(asks, effort, signal) {
-        const { person, candidates, among, exclude, repeats, where } = asks[0]!;
+        const { person, candidates, among, exclude, repeats, where, titleContains } = asks[0]!;
         const top = Math.max(...asks.map((ask) => ask.top));
         const list = await run.recommend(person, {
           ...{ top, candidates, exclude, repeats, where, signal, effort: effortOf(run, effort) },
           ...(among && { among }),
+          ...(titleContains !== undefined && { titleContains }),
         });
         return asks.map((ask) => ({ ...list, items: list.items.slice(0, ask.top) }));
       },

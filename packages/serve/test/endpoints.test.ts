@@ -84,6 +84,14 @@ it('says what an empty list goes by', async () => {
   expect(body).toMatchObject({ items: [], basis: 'folded-in' });
 });
 
+it('shares a list among requests with the same text of titles, in any case, and with no other', async () => {
+  const { post, run } = await serverOf();
+  const of = (titleContains?: string) => post('/v1/recommend', { user: 'u1', top: 20, titleContains });
+  const answers = await Promise.all([of('title 1'), of(' Title 1'), of('title 12'), of()]);
+  expect(answers.map(({ body }) => body.items.length)).toEqual([10, 10, 1, 17]);
+  expect(run.calls).toHaveLength(3);
+});
+
 it('scores pairs in their order, with one call a user', async () => {
   const { post, run } = await serverOf();
   const pairs = [

@@ -31,6 +31,7 @@ export interface FakeCall {
   readonly top?: number;
   readonly items?: readonly string[];
   readonly where?: Where;
+  readonly among?: readonly string[] | undefined;
   /** Set when the call was stopped. */
   stopped?: boolean;
 }
@@ -187,15 +188,25 @@ export function fakeRun(options: FakeOptions = {}): FakeRun {
     fits: (title) => title.length <= 200,
     recommend(
       person,
-      { top = 10, among, exclude = [], repeats = 'exclude', where = {}, effort = 'full', signal } = {},
+      {
+        top = 10,
+        among,
+        exclude = [],
+        repeats = 'exclude',
+        where = {},
+        titleContains = '',
+        effort = 'full',
+        signal,
+      } = {},
     ) {
       const ms = effort === 'full' && parts.llm ? llmMs : cfMs;
-      return call({ name: 'recommend', person, effort, top, where }, ms, signal, () => {
+      return call({ name: 'recommend', person, effort, top, where, among }, ms, signal, () => {
         check(person, [...(among ?? []), ...exclude]);
         const not = new Set([...exclude, ...(among || repeats === 'allow' ? [] : known(person))]);
         const from = among ?? [...items.values()].filter(({ known }) => known === 'trained').map(({ id }) => id);
         const passes = itemFilter(attributes, where);
-        const left = from.filter((id) => !not.has(id) && passes(ids.indexOf(id)));
+        const hasText = (id: string) => items.get(id)!.title.toLowerCase().includes(titleContains.toLowerCase());
+        const left = from.filter((id) => !not.has(id) && passes(ids.indexOf(id)) && hasText(id));
         const found = left.map((id) => scores(person, id, effort));
         found.sort((a, b) => b.score - a.score);
         return { items: found.slice(0, top), basis: 'user' in person ? 'user' : 'history' };

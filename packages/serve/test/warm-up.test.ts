@@ -13,6 +13,20 @@ it.each([
   expect(run.calls).toMatchObject([{ name: 'recommend', person, top: 1 }]);
 });
 
+it('asks for somebody with likes, and for no item whose title is too long, so that models have work', async () => {
+  const run = fakeRun({ users: 0, items: 2 });
+  run.addItems([{ id: 'long', title: 'x'.repeat(300) }]);
+  run.observe([{ user: 'cold', item: 'i1', label: 0, timestamp: 5 }]);
+  await warmUp(run);
+  expect(run.calls).toMatchObject([{ name: 'recommend', person: { history: ['i1'] }, among: ['i1', 'i2'] }]);
+
+  const others = fakeRun({ users: 2 });
+  const userOf = others.user.bind(others);
+  others.user = (id) => (id === 'u1' ? { known: 'trained', events: [] } : userOf(id));
+  await warmUp(others);
+  expect(others.calls).toMatchObject([{ name: 'recommend', person: { user: 'u2' } }]);
+});
+
 it('asks a run without items for nothing, and passes on what fails and who stops it', async () => {
   const empty = fakeRun({ items: 0 });
   await warmUp(empty);

@@ -86,12 +86,14 @@ export interface LiveListOptions {
   /** How many CF hands to the language model; runs without both ignore it. Default: 200. */
   readonly candidates?: number;
   /**
-   * Ids of the only items to choose from. Default: all but those that the person has events with and, where CF ranks
-   * them, untrained and added items; CF does not rank as many as the language model is handed anyway.
+   * Ids of the only items to choose from. Default: all but those that the person has events with. CF alone leaves out
+   * untrained and added items too; the language model is handed them where CF can rank fewer than `candidates`.
    */
   readonly among?: readonly string[];
   /** What the attributes of the items must be, of those in `among` too. Default: anything. */
   readonly where?: Where;
+  /** A text that the titles of the items must have, in any case, of those in `among` too. Default: anything. */
+  readonly titleContains?: string;
   /**
    * Whether items that the person has events with, likes and dislikes, may be in the list. Default: `exclude`, unless they
    * are `among`.

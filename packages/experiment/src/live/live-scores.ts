@@ -130,7 +130,8 @@ export class OpenLiveRun implements LiveRun {
     const allowed = isPicked ? open.filter((item) => this.#isRanked(item)) : open;
     if (basis === 'popularity') {
       // Unless they are asked for, items that nobody likes are not popular.
-      const items = allowed.filter((item) => options.among || data.popularity(item) > 0);
+      const isAsked = options.among !== undefined || options.titleContains !== undefined;
+      const items = allowed.filter((item) => isAsked || data.popularity(item) > 0);
       const best = topPositions(
         Float64Array.from(items, (item) => data.popularity(item)),
         top,
@@ -144,7 +145,8 @@ export class OpenLiveRun implements LiveRun {
         items: topPositions(logits, top).map((at) => this.#byCf(reader.views, allowed[at]!, logits[at]!)),
       };
     }
-    const picked = cfs.length > 0 && allowed.length > candidates ? this.#picked(reader, allowed, candidates) : allowed;
+    // Where CF can rank fewer than that, as behind a filter, the others fill up: the language model knows their titles.
+    const picked = cfs.length > 0 && open.length > candidates ? this.#picked(reader, open, candidates) : open;
     if (picked.length === 0) return { basis, items: [] };
     const logits = await this.#llmLogits(reader, picked, options);
     const best = topPositions(logits, top);
@@ -297,10 +299,13 @@ export class OpenLiveRun implements LiveRun {
   /** Dense ids of the items to choose from, ascending unless they are given. */
   #candidates(
     { events }: Reader,
-    { among, exclude = [], where = {}, repeats = 'exclude' }: LiveListOptions,
+    { among, exclude = [], where = {}, titleContains, repeats = 'exclude' }: LiveListOptions,
   ): Int32Array {
     const { data } = this.#parts;
-    const passes = data.filter(where);
+    const meets = data.filter(where);
+    const words = titleContains?.toLowerCase();
+    const passes = (item: number) =>
+      meets(item) && (words === undefined || data.item(item).title.toLowerCase().includes(words));
     const out = new Set(exclude.map((id) => data.requireItem(id, 'exclude')));
     if (among) {
       const items = new Set(among.map((id) => data.requireItem(id, 'among')));
