@@ -4,4 +4,4 @@ export { openApiDocument } from './openapi';
 export { checkOptions, isLoopback, LOOPBACK, readTokens, type ServeOptions } from './options';
 export { type ProblemCode, problemCodes } from './problem';
 export { createServer, type Server } from './server';
-export { warmUp } from './warm-up';
+export { type WarmUpOptions, warmUp } from './warm-up';
