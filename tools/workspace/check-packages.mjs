@@ -52,6 +52,7 @@ async function exampleArguments() {
   const [ml1m, stories] = [await present(data, 'ml-1m'), await present(models, 'stories260K', 'hf')];
   return /** @type {Record<string, (string | undefined)[]>} */ ({
     'cf/movielens.mjs': [ml1m, '2'],
+    'cf/recommend.mjs': [join(root, 'docs/shop')],
     'fusion/ccf.mjs': [stories, ml1m, '16'],
     'llm/generate.mjs': [stories, 'Once upon a time', '4'],
     'llm/inspect.mjs': [stories],
