@@ -78,9 +78,9 @@ async function workspaceVersion(name) {
   return JSON.parse(await readFile(path, 'utf8')).version;
 }
 
-/** Files that are another while npm packs, and what is theirs meanwhile. */
+/** Files that are another while npm packs. Meanwhile theirs have names that npm, which packs every README.*, leaves out. */
 const replaced = ['package.json', 'README.md'];
-const aside = (/** @type {string} */ folder, /** @type {string} */ name) => join(folder, `${name}.original`);
+const aside = (/** @type {string} */ folder, /** @type {string} */ name) => join(folder, `.original-${name}`);
 
 /** Puts the workspace's files back, also those that an interrupted packing left aside. */
 export async function afterPack(/** @type {string} */ folder) {

@@ -127,7 +127,7 @@ describe.skipIf(!built)('the packages as others install them (needs dist/ and np
       expect(readFileSync(join(copy, folder, 'package.json'), 'utf8')).toBe(
         readFileSync(join(root, folder, 'package.json'), 'utf8'),
       );
-      expect(readdirSync(join(copy, folder))).toEqual(expect.not.arrayContaining(['LICENSE', 'README.md.original']));
+      expect(readdirSync(join(copy, folder))).toEqual(expect.not.arrayContaining(['LICENSE', '.original-README.md']));
       expect(readFileSync(join(copy, folder, 'README.md'), 'utf8')).toBe(
         readFileSync(join(root, folder, 'README.md'), 'utf8'),
       );
@@ -181,6 +181,7 @@ describe.skipIf(!built)('the packages as others install them (needs dist/ and np
       }
       expect(rest).not.toHaveProperty('devDependencies');
       expect(readdirSync(folder)).toEqual(expect.arrayContaining(['LICENSE', 'README.md', 'dist']));
+      expect(readdirSync(folder).filter((file) => file.includes('original'))).toEqual([]);
       expect(rest).toMatchObject({
         repository: { url: 'git+https://example.org/our/house.git' },
         publishConfig: { access: 'public' },
