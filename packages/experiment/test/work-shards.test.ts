@@ -4,6 +4,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { findNats, folderWith, type NatsServer, noNats, startNats } from '@crossgate/testing/node';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Bulk, enqueueShards, openSession, type Session, workShards } from '../src';
+import { openQueue } from '../src/batch/work-queue';
+import { jobOf } from '../src/batch/write-shard';
 
 const nats = findNats();
 
@@ -57,6 +59,17 @@ describe.skipIf(nats === null)(`workShards${nats === null ? ` (${noNats})` : ''}
     const outcomes = await Promise.all([first, work(bulk)]);
     expect(outcomes.map(({ made }) => made)).toEqual([1, 0]);
     expect(begun).toBe(1);
+  }, 60_000);
+
+  it('says of a server that goes away between two questions that none answers', async () => {
+    const bulk = bulkOf(1, async () => {});
+    await fill(bulk);
+    const { log, signal } = session();
+    const queue = await openQueue({ ...at(), log, signal }, jobOf(bulk, 'csv', 0));
+    expect(await queue.open()).toMatchObject({ count: 1 });
+    await server.kill();
+    await expect(queue.remove()).rejects.toMatchObject({ code: 'network.failed', place: at().url });
+    await queue.close();
   }, 60_000);
 
   it('ends with a failure that is no fault of the input, which comes back so often and is then given up', async () => {

@@ -143,19 +143,23 @@ class JobQueue implements WorkQueue {
       });
     } catch (error) {
       // Made by another process meanwhile, or by an earlier call.
-      if (this.#codeOf(error) !== OTHER_STREAM || (await this.#count()) !== count) throw error;
+      if (this.#codeOf(error) !== OTHER_STREAM || (await this.#count()) !== count) throw this.#named(error);
     }
     const settings = { ack_wait: lease * 1e6, max_ack_pending: 100_000 };
     const own = { durable_name: CONSUMER, ack_policy: AckPolicy.Explicit, max_deliver: -1 };
-    if (known === null) await manager.consumers.add(this.#stream, { ...own, ...settings });
-    else await manager.consumers.update(this.#stream, CONSUMER, settings);
+    try {
+      if (known === null) await manager.consumers.add(this.#stream, { ...own, ...settings });
+      else await manager.consumers.update(this.#stream, CONSUMER, settings);
+    } catch (error) {
+      throw this.#named(error);
+    }
     let [queued, waiting] = [0, 0];
     const put = async (shard: number) => {
       try {
         await client.publish(`${this.#subject}.${count}.${shard}`);
         queued++;
       } catch (error) {
-        if (this.#codeOf(error) !== HELD) throw error;
+        if (this.#codeOf(error) !== HELD) throw this.#named(error);
         waiting++;
       }
     };
@@ -176,7 +180,7 @@ class JobQueue implements WorkQueue {
       return { count, lease: (config.ack_wait ?? 30e9) / 1e6 };
     } catch (error) {
       if ([NO_STREAM, NO_CONSUMER].includes(this.#codeOf(error) ?? 0)) return null;
-      throw error;
+      throw this.#named(error);
     }
   }
 
@@ -209,7 +213,7 @@ class JobQueue implements WorkQueue {
       await this.parts.manager.streams.delete(this.#stream);
     } catch (error) {
       // Another worker was first.
-      if (this.#codeOf(error) !== NO_STREAM) throw error;
+      if (this.#codeOf(error) !== NO_STREAM) throw this.#named(error);
     }
   }
 
@@ -237,6 +241,11 @@ class JobQueue implements WorkQueue {
       (count) => count === null,
       () => false,
     );
+  }
+
+  /** What the server refused as it is; all else is that it did not answer, such as a bare `timeout`. */
+  #named(error: unknown): unknown {
+    return this.#codeOf(error) === undefined ? unreachable(this.parts.place, error) : error;
   }
 
   #codeOf(error: unknown): number | undefined {
