@@ -61,9 +61,8 @@ const twoLines = (text: string): string =>
 export function explainError(error: unknown): DescribedError {
   if (!(error instanceof Error)) return { code: 'failed', message: String(error) };
   if (error instanceof CrossgateError) {
-    const { code, fix, message } = error;
-    if (fix === undefined) return { code, message: twoLines(message) || error.name };
-    return { code, message: twoLines(message.slice(0, -`; ${fix}`.length)), fix };
+    const { code, fix, statement } = error;
+    return { code, message: twoLines(statement) || error.name, ...(fix !== undefined && { fix }) };
   }
   if (isSystemError(error)) {
     const words = pathErrors[error.code];

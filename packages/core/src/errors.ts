@@ -35,6 +35,12 @@ export class CrossgateError extends Error {
     this.fix = fix;
     this.place = place;
   }
+
+  /** The message without what to do about it: `place: problem`. */
+  get statement(): string {
+    // Of the message as it is now: who knows a place from outside puts it in front.
+    return this.fix === undefined ? this.message : this.message.slice(0, -`; ${this.fix}`.length);
+  }
 }
 
 /** Input that the caller must change: an argument, file, key, line, option, shape or limit. */

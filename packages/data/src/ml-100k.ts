@@ -4,7 +4,7 @@ import { InputError } from '@crossgate/core';
 import type { Dataset, Recipe } from './dataset';
 import type { DatasetDefinition } from './definition';
 import { assembleEvents, EventTable } from './events';
-import { movieAttributes, yearOf } from './ml-1m';
+import { movieAttributes, yearOf } from './movielens';
 import { type DatasetOptions, planEvents, recipeOf } from './options';
 import { parseInteger, readRows, type SourceFolder } from './source';
 import { maximumTimestamp } from './time-format';
@@ -12,21 +12,10 @@ import { maximumTimestamp } from './time-format';
 const maximumId = 0x7fffffff;
 const itemFields = ['movie id', 'movie title', 'release date', 'video release date', 'IMDb URL'];
 /** The flags of `u.item`, in their order. A film of genre `unknown` has none. */
-const genres = [
-  ...[
-    'unknown',
-    'Action',
-    'Adventure',
-    'Animation',
-    "Children's",
-    'Comedy',
-    'Crime',
-    'Documentary',
-    'Drama',
-    'Fantasy',
-  ],
-  ...['Film-Noir', 'Horror', 'Musical', 'Mystery', 'Romance', 'Sci-Fi', 'Thriller', 'War', 'Western'],
-];
+const genres = (
+  "unknown|Action|Adventure|Animation|Children's|Comedy|Crime|Documentary|Drama|Fantasy|" +
+  'Film-Noir|Horror|Musical|Mystery|Romance|Sci-Fi|Thriller|War|Western'
+).split('|');
 
 function recipe(options: DatasetOptions = {}): Recipe {
   return {

@@ -2,9 +2,9 @@
 
 import { InputError } from '@crossgate/core';
 import { type Assembly, assembleDataset } from './assemble';
-import { AttributeTable } from './attribute-table';
 import type { Dataset, Recipe } from './dataset';
 import type { DatasetDefinition } from './definition';
+import { movieAttributes, yearOf } from './movielens';
 import type { DatasetOptions } from './options';
 import { parseInteger, readRows, type SourceFolder } from './source';
 import { maximumTimestamp } from './time-format';
@@ -71,17 +71,6 @@ async function readMovies(source: SourceFolder) {
     attributes.add(String(id), [genres as string, yearOf(title)], place());
   });
   return { titles, attributes };
-}
-
-/** Genres and year of films; cells have `|` between genres. */
-export function movieAttributes(): AttributeTable {
-  const columns = [{ name: 'genres', type: 'text' } as const, { name: 'year', type: 'number' } as const];
-  return new AttributeTable(columns, { separator: '|' });
-}
-
-/** The year that ends a title of MovieLens: `Heat (1995)`; '' where there is none. */
-export function yearOf(title: string): string {
-  return /\((\d{4})\)$/.exec(title)?.[1] ?? '';
 }
 
 /** The ratings inside the window, in file order, with each one's tie-breaking key. */

@@ -178,9 +178,8 @@ function withPath(check: () => void): void {
     check();
   } catch (error) {
     if (!(error instanceof InputError)) throw error;
-    const { place, fix, message } = error;
-    const problem = fix === undefined ? message : message.slice(0, -`; ${fix}`.length);
-    throw new Problem('invalid', problem, { path: place, fix, cause: error });
+    const { place, fix, statement } = error;
+    throw new Problem('invalid', statement, { path: place, fix, cause: error });
   }
 }
 

@@ -88,10 +88,8 @@ export function problemOf(error: unknown): Problem {
   if (error instanceof Problem) return error;
   if (isLost(error)) return new Problem('lost', 'the GPU was lost', { cause: error, retryAfter: 10 });
   if (error instanceof InputError) {
-    const { message, fix } = error;
     // The fixes of the library are for command lines.
-    const problem = fix === undefined ? message : message.slice(0, -`; ${fix}`.length);
-    return new Problem('unsupported', withoutPaths(problem), { cause: error });
+    return new Problem('unsupported', withoutPaths(error.statement), { cause: error });
   }
   return new Problem('failed', 'the server could not answer', { cause: error });
 }

@@ -1,6 +1,5 @@
 /** A finished run that answers for what came after it: newer events, people and items it has never seen. */
 import type { AttributeSummary, AttributeType, ItemAttributes, Where } from '@crossgate/data';
-
 import type { RepeatRule } from '@crossgate/eval';
 
 /** Something that a user did. */
