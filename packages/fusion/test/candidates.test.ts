@@ -4,7 +4,7 @@ import type { Dataset } from '@crossgate/data';
 import type { Device } from '@crossgate/gpu';
 import { openDevice } from '@crossgate/gpu/node';
 import { expectClose } from '@crossgate/testing';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import {
   CandidateScorer,
   CfChannel,
@@ -76,6 +76,25 @@ describe('CandidateScorer', () => {
     await compare({ ...system, model }, { userHistoryLength: 4 }, items, 'sasrec');
     backend.release();
     system.release();
+  });
+
+  it('makes no bind group and no buffer but those that are read back, whoever comes next', async () => {
+    const { model, builder, release } = await tinySystem(device, dataset, ccf);
+    const scoreAll = async () => {
+      for (let user = 1; user < dataset.users.length; user++) {
+        using scorer = new CandidateScorer(model, builder, { user, history: dataset.positives(user) }, loss);
+        await scorer.score(items);
+      }
+    };
+    for (let round = 0; round < 3; round++) await scoreAll();
+    const createBindGroup = vi.spyOn(device.gpu, 'createBindGroup');
+    const createBuffer = vi.spyOn(device.gpu, 'createBuffer');
+    await scoreAll();
+    expect(createBindGroup).not.toHaveBeenCalled();
+    expect(new Set(createBuffer.mock.calls.map(([{ label }]) => label))).toEqual(new Set(['readback']));
+    createBindGroup.mockRestore();
+    createBuffer.mockRestore();
+    release();
   });
 
   it('refuses unknown items and stops when asked', async () => {

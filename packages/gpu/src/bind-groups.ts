@@ -20,7 +20,7 @@ interface Entry {
 /**
  * Makes bind groups and finds them again by pipeline, buffers and ranges.
  *
- * Step buffers are bound whole, so a tensor of another length in the same buffer finds the same group: the pool gives
+ * Buffers of the pool are bound whole, so a tensor of another length in the same buffer finds the same group: the pool gives
  * the same buffers to every step, and a training on prompts of any length soon makes no group any more. Kernels take
  * their extents from parameters, never from the length of a binding.
  */
@@ -94,7 +94,7 @@ export class BindGroupCache {
   /** Bytes that are bound of a slice, or {@link whole}. */
   #size({ storage, offset, size }: BufferSlice): number {
     const fits = storage.size <= this.limits.maxStorageBufferBindingSize;
-    return storage.purpose === 'step' && offset === 0 && size > 0 && fits && !this.exact ? whole : size;
+    return storage.pooled && offset === 0 && size > 0 && fits && !this.exact ? whole : size;
   }
 
   #make(pipeline: Pipeline, slices: readonly BufferSlice[], hash: number): GPUBindGroup {

@@ -11,8 +11,10 @@ export interface Storage {
   readonly buffer: GPUBuffer;
   /** Allocated bytes; at least what was asked for. */
   readonly size: number;
-  /** What a persistent buffer is for; `step` for pooled buffers. */
-  readonly purpose: string;
+  /** What a persistent buffer is for now; `step` for what belongs to the steps. */
+  purpose: string;
+  /** Whether it comes from the pool and returns to it. */
+  readonly pooled: boolean;
   /** Scopes and tape nodes that still need the contents. Managed by {@link Memory}. */
   references: number;
   /** Serial of the last command batch that used the buffer. Managed by the recorder. */
@@ -63,10 +65,18 @@ export function sizeClass(bytes: number): number {
 /**
  * What all step buffers may take, waiting ones included, as a multiple of the most that were ever in use. Batches of
  * other lengths want other sizes; without a bound the pool comes to hold a set for every length. Measured on a training
- * of prompts of 250 to 330 tokens: 1.25 keeps 135 MB instead of 229 MB for a peak of 108 MB, and makes four buffers a
- * step anew.
+ * of prompts of 250 to 330 tokens, before requests kept their buffers: 1.25 kept 135 MB instead of 229 MB for a peak of
+ * 108 MB.
  */
 const poolSlack = 1.25;
+
+/**
+ * Bytes of step buffers that may be kept in any case. A server's steps alternate between kinds of other sizes, prefixes
+ * and candidates; where both are small, the pool should hold all of them: a bound of {@link poolSlack} alone made 16
+ * buffers and 100 bind groups anew for every answer of the demo's model, and what the driver had not yet freed of them
+ * took 250 MB.
+ */
+const poolFloor = 64 * 2 ** 20;
 
 /**
  * A request gets the buffer that it had in the last step if that is at most this many times its size class: prompts of
@@ -150,8 +160,8 @@ export class Memory {
    */
   persistent(bytes: number, purpose: string): BufferSlice {
     const size = Math.max(4, Math.ceil(bytes / 4) * 4);
-    const storage = this.#create(size, purpose);
-    this.#persistent.set(purpose, (this.#persistent.get(purpose) ?? 0) + size);
+    const storage = this.#create(size, purpose, false);
+    this.#count(purpose, size);
     this.#remember(storage);
     return { storage, offset: 0, size };
   }
@@ -167,7 +177,7 @@ export class Memory {
       throw new InputError('step memory was asked for outside a step: open one with device.step()');
     const needed = Math.max(4, Math.ceil(bytes / 4) * 4);
     const size = sizeClass(needed);
-    const storage = this.#planned(size) ?? this.#take(size) ?? this.#createForStep(size);
+    const storage = this.#planned(size) ?? this.#take(size) ?? this.#createPooled(size, 'step');
     this.#plan[this.#requests++] = storage;
     storage.references = 1;
     this.#remember(storage);
@@ -175,6 +185,25 @@ export class Memory {
     storage.asked = size;
     this.#current += size;
     this.#peak = Math.max(this.#peak, this.#current);
+    return { storage, offset: 0, size: needed };
+  }
+
+  /**
+   * Takes a buffer from the pool, or allocates one, until {@link free} brings it back: for what outlives a step but comes
+   * and goes all the time, such as the keys and values of one user's prompt. Its contents are undefined.
+   *
+   * @param purpose the line under which {@link report} counts it meanwhile.
+   * @throws OutOfMemoryError as {@link persistent}.
+   */
+  borrow(bytes: number, purpose: string): BufferSlice {
+    const needed = Math.max(4, Math.ceil(bytes / 4) * 4);
+    const size = sizeClass(needed);
+    const storage = this.#take(size) ?? this.#createPooled(size, purpose);
+    storage.references = 1;
+    storage.purpose = purpose;
+    this.#allocated -= storage.size;
+    this.#count(purpose, storage.size);
+    this.#remember(storage);
     return { storage, offset: 0, size: needed };
   }
 
@@ -211,20 +240,35 @@ export class Memory {
     if (storage.references < 0) throw new Error('a step buffer was released more often than retained');
     this.#origins?.delete(storage);
     this.#current -= storage.asked;
+    this.#return(storage);
+  }
+
+  #return(storage: Storage): void {
     storage.returned = this.#returns++;
     const free = this.#pool.get(storage.size);
     if (free) free.add(storage);
     else this.#pool.set(storage.size, new Set([storage]));
   }
 
-  /** Destroys a persistent buffer. A second call does nothing. */
+  /** Destroys a persistent buffer, where a second call does nothing, or returns a borrowed one to the pool. */
   free({ storage }: BufferSlice): void {
     if (storage.purpose === 'step') throw new Error('step buffers are returned by their scope, not freed');
     if (storage.references === 0) return;
     storage.references = 0;
     this.#origins?.delete(storage);
-    this.#persistent.set(storage.purpose, (this.#persistent.get(storage.purpose) ?? 0) - storage.size);
-    this.#destroy(storage);
+    this.#count(storage.purpose, -storage.size);
+    if (!storage.pooled) {
+      this.#destroy(storage);
+      return;
+    }
+    storage.purpose = 'step';
+    this.#allocated += storage.size;
+    this.#return(storage);
+    this.#shrinkPool(() => this.#allocated > this.#mostKept(this.#current));
+  }
+
+  #count(purpose: string, bytes: number): void {
+    this.#persistent.set(purpose, (this.#persistent.get(purpose) ?? 0) + bytes);
   }
 
   /** Turns a hold into one of the innermost scope, which returns the buffer at its end. */
@@ -272,13 +316,18 @@ export class Memory {
     return undefined;
   }
 
-  #createForStep(size: number): Storage {
-    const most = poolSlack * Math.max(this.#peak, this.#current + size);
+  #createPooled(size: number, purpose: string): Storage {
+    const most = this.#mostKept(this.#current + size);
     // What this step has used already, the next one will want.
     this.#shrinkPool(() => this.#allocated + size > most, this.#returnsBefore);
-    const storage = this.#create(size, 'step');
+    const storage = this.#create(size, purpose, true);
     this.#allocated += size;
     return storage;
+  }
+
+  /** Bytes that all step buffers together may take when `needed` are in use. */
+  #mostKept(needed: number): number {
+    return Math.max(poolFloor, poolSlack * Math.max(this.#peak, needed));
   }
 
   /** Destroys buffers that wait since before the return `until`, the longest waiting first, while `tooMuch`. */
@@ -357,7 +406,7 @@ export class Memory {
     for (const storage of scope.storages) this.release(storage);
   }
 
-  #create(size: number, purpose: string): Storage {
+  #create(size: number, purpose: string, pooled: boolean): Storage {
     const { limits } = this.capabilities;
     if (size > limits.maxBufferSize) {
       throw new OutOfMemoryError(
@@ -375,7 +424,7 @@ export class Memory {
       );
     }
     const buffer = this.gpu.createBuffer({ size, usage, label: purpose });
-    return { id: this.#nextId++, buffer, size, purpose, references: 1, lastUse: -1, asked: size, returned: 0 };
+    return { id: this.#nextId++, buffer, size, purpose, pooled, references: 1, lastUse: -1, asked: size, returned: 0 };
   }
 
   #destroy(storage: Storage): void {

@@ -120,7 +120,18 @@ export function persistent(device: Device, shape: Shape, purpose: string, values
   return tensor;
 }
 
-/** Frees the memory of a tensor made by {@link persistent} at once. */
+/**
+ * An f32 tensor that outlives steps but comes and goes all the time, such as a cache: its buffer is of the pool of step
+ * buffers, to which {@link releasePersistent} returns it. Its contents are undefined.
+ *
+ * @param purpose the name under which `device.memory.report()` counts its bytes meanwhile.
+ * @throws OutOfMemoryError with the sizes.
+ */
+export function borrowed(device: Device, shape: Shape, purpose: string): Tensor {
+  return new Tensor(device, device.memory.borrow(4 * shapeSize(shape), purpose), shape, 'f32');
+}
+
+/** Frees the memory of a tensor made by {@link persistent} or {@link borrowed} at once. */
 export function releasePersistent(tensor: Tensor): void {
   tensor.device.memory.free(tensor.slice);
 }

@@ -1,7 +1,7 @@
 // Keys and values of earlier tokens, so that the tokens after them need not compute them again.
 import type { BufferSlice, Device } from '@crossgate/gpu';
 import { InputError } from '@crossgate/gpu';
-import { attentionCached, persistent, releasePersistent, type Tensor } from '@crossgate/tensor';
+import { attentionCached, borrowed, releasePersistent, type Tensor } from '@crossgate/tensor';
 import type { LlamaConfig } from '../config';
 import type { PackedBatch } from './packing';
 
@@ -14,8 +14,8 @@ export interface Past {
 }
 
 /**
- * The keys and values of one sequence, in all layers: 8 · layers · keyValueHeads · headDim bytes per token. It is
- * persistent memory with the purpose `cache`; free it with {@link release} or by `using`.
+ * The keys and values of one sequence, in all layers: 8 · layers · keyValueHeads · headDim bytes per token. The
+ * memory counts as persistent, with the purpose `cache`; give it back with {@link release} or by `using`.
  */
 export class KeyValueCache implements Disposable {
   readonly #tensors: Tensor[] = [];
@@ -35,7 +35,7 @@ export class KeyValueCache implements Disposable {
     this.#config = config;
     const width = config.keyValueHeads * config.headDim;
     try {
-      for (let i = 0; i < 2 * config.layers; i++) this.#tensors.push(persistent(device, [capacity, width], 'cache'));
+      for (let i = 0; i < 2 * config.layers; i++) this.#tensors.push(borrowed(device, [capacity, width], 'cache'));
     } catch (error) {
       this.release();
       throw error;
@@ -55,7 +55,7 @@ export class KeyValueCache implements Disposable {
     this.#length = length;
   }
 
-  /** Frees the memory. */
+  /** Gives the memory back. */
   release(): void {
     for (const tensor of this.#tensors.splice(0)) releasePersistent(tensor);
   }
