@@ -15,7 +15,7 @@ const folders = ['packages', 'apps'].flatMap((group) =>
 function markdownIn(folder: string, recursive: boolean): string[] {
   if (!existsSync(folder)) return [];
   return readdirSync(folder, { recursive, encoding: 'utf8' })
-    .filter((file) => file.endsWith('.md'))
+    .filter((file) => file.endsWith('.md') && !file.includes('node_modules'))
     .map((file) => join(folder, file));
 }
 

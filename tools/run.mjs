@@ -34,6 +34,10 @@ async function main(/** @type {string} */ name, /** @type {string[]} */ args) {
     const { bundleCommand } = await import('./bundle/index.mjs');
     return bundleCommand(args);
   }
+  if (name === 'site') {
+    const { siteCommand } = await import('./site/command.mjs');
+    return siteCommand(args);
+  }
   if (name === 'check-packages') {
     await prepareCheckout({ build: false });
     const { checkPackagesCommand } = await import('./workspace/check-packages.mjs');
@@ -56,7 +60,7 @@ async function main(/** @type {string} */ name, /** @type {string[]} */ args) {
   // `npm run example -- FILE ARGS` starts any script, TypeScript too, as the programs are started.
   let [program, ...rest] = name === 'example' ? args : [...(programs[name] ?? []), ...args];
   if (!program || (name !== 'example' && !programs[name])) {
-    const known = `test, build, bundle, check-packages, sbom, audit, types, setup, example FILE, ${Object.keys(programs).join(', ')}`;
+    const known = `test, build, bundle, site, check-packages, sbom, audit, types, setup, example FILE, ${Object.keys(programs).join(', ')}`;
     process.stderr.write(`run.mjs: unknown script '${name}', or no file given; known: ${known}\n`);
     return 2;
   }

@@ -49,12 +49,13 @@ export function start(gpu, program, args, options = []) {
  * Runs the pinned pnpm through npx, so that it need not be installed; turbo finds it too. All output goes to standard
  * error.
  * @param {string[]} args
+ * @param {string} folder of the workspace that it works on
  * @returns {Promise<number>} its exit code
  */
-export async function runPnpm(args) {
+export async function runPnpm(args, folder = root) {
   const manifest = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'));
   return runToEnd('npx', ['--yes', manifest.packageManager, ...args], {
-    cwd: root,
+    cwd: folder,
     env: {
       ...process.env,
       TURBO_TELEMETRY_DISABLED: '1',
