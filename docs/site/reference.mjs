@@ -39,6 +39,17 @@ export async function writeReference({ root, out, entries, declarations, lines }
     excludeProtected: true,
     excludeExternals: true,
     sort: ['source-order'],
+    // Types that the compiler derives from a schema would fill pages.
+    maxTypeConversionDepth: 3,
+    hidePageHeader: true,
+    hideBreadcrumbs: true,
+    parametersFormat: 'table',
+    interfacePropertiesFormat: 'table',
+    typeDeclarationFormat: 'table',
+    // Shapes in brackets, such as `[users + 1]: …`, look like links to files.
+    validation: { notExported: false, invalidLink: true, invalidPath: false, notDocumented: true },
+    requiredToBeDocumented: ['Enum', 'Variable', 'Function', 'Class', 'Interface', 'TypeAlias', 'Method', 'Accessor'],
+    treatValidationWarningsAsErrors: true,
     logLevel: 'Warn',
   });
   const points = app.getEntryPoints() ?? [];
@@ -49,4 +60,6 @@ export async function writeReference({ root, out, entries, declarations, lines }
   const project = app.converter.convert(points);
   app.validate(project);
   await app.generateOutputs(project);
+  // The lines above say what is wrong: they name the export and its file.
+  if (app.logger.hasErrors() || app.logger.hasWarnings()) throw new Error('the API reference has faults, see above');
 }

@@ -58,7 +58,18 @@ export function commandsOf({ file, line, text }) {
       .replace(/(^|\s)#\s.*$/, '')
       .trim();
     const place = `${file}:${first}`;
-    first = line + index + 1 + (text.replace(/\\\n/g, '\\\v').split('\n').slice(0, index + 1).join('').match(/\v/g) ?? []).length;
+    first =
+      line +
+      index +
+      1 +
+      (
+        text
+          .replace(/\\\n/g, '\\\v')
+          .split('\n')
+          .slice(0, index + 1)
+          .join('')
+          .match(/\v/g) ?? []
+      ).length;
     if (shown === '') continue;
     const start = starts.find(([pattern]) => pattern.test(shown));
     const words = start ? [...start[1], ...wordsOf(shown.replace(start[0], ''))] : wordsOf(shown);

@@ -81,12 +81,13 @@ describe('TypeScript', () => {
   }
 
   const special = /^import source from|CROSSGATE_URL/m;
-  it.each(ofLanguage('ts').filter(({ text }) => !special.test(text)).map(({ name, text }) => [name, text]))(
-    '%s runs',
-    async (name, text) => {
-      await runBlock(name, text);
-    },
-  );
+  it.each(
+    ofLanguage('ts')
+      .filter(({ text }) => !special.test(text))
+      .map(({ name, text }) => [name, text]),
+  )('%s runs', async (name, text) => {
+    await runBlock(name, text);
+  });
 
   it('shows a kernel that computes what its page says', async () => {
     const wgsl = ofLanguage('wgsl');

@@ -80,7 +80,10 @@ it('reads commands as a shell does', () => {
 });
 
 it('names no reason that nothing needs', () => {
-  const shown = [...commands.map(({ file, shown }) => ({ file, shown })), ...blocks.map((block) => ({ file: block.file, shown: block.text }))];
+  const shown = [
+    ...commands.map(({ file, shown }) => ({ file, shown })),
+    ...blocks.map((block) => ({ file: block.file, shown: block.text })),
+  ];
   const needless = notRun.filter(
     ({ where, what }) => !shown.some(({ file, shown }) => (where ?? file) === file && what.test(shown)),
   );
@@ -105,25 +108,35 @@ describe('the commands', () => {
 
   const due = commands.filter(({ file, shown }) => reasonOf(file, shown) === undefined);
   const pages = [...new Set(due.map(({ file }) => file))];
-  it.each(pages.map((page) => [page, due.filter(({ file }) => file === page)] as const))('of %s run', async (_page, lines) => {
-    // Files of one page do not reach another.
-    const own = await mkdtemp(join(tmpdir(), 'crossgate-page-'));
-    try {
-      await cp(cwd, own, { recursive: true, verbatimSymlinks: true });
-      const problems: string[] = [];
-      for (const { place, shown, words } of lines) {
-        const [name, ...args] = words.map((word) => meanings[word] ?? word);
-        if (name !== 'crossgate') problems.push(`${place}: nothing runs this, and not-run.mjs has no reason: ${shown}`);
-        else {
-          const isTraining = args[0] === 'train';
-          // A training stands in a folder of its own, as the run that the page names is there already.
-          const run = isTraining && !args.includes('--run') ? ['--run', `trained/${problems.length}-${place.split(':')[1]}`] : [];
-          await crossgate(own, ...args, ...(isTraining ? [...brief, ...run] : [])).catch((error) => problems.push(`${place}: ${shown}: ${error.message}`));
+  it.each(pages.map((page) => [page, due.filter(({ file }) => file === page)] as const))(
+    'of %s run',
+    async (_page, lines) => {
+      // Files of one page do not reach another.
+      const own = await mkdtemp(join(tmpdir(), 'crossgate-page-'));
+      try {
+        await cp(cwd, own, { recursive: true, verbatimSymlinks: true });
+        const problems: string[] = [];
+        for (const { place, shown, words } of lines) {
+          const [name, ...args] = words.map((word) => meanings[word] ?? word);
+          if (name !== 'crossgate')
+            problems.push(`${place}: nothing runs this, and not-run.mjs has no reason: ${shown}`);
+          else {
+            const isTraining = args[0] === 'train';
+            // A training stands in a folder of its own, as the run that the page names is there already.
+            const run =
+              isTraining && !args.includes('--run')
+                ? ['--run', `trained/${problems.length}-${place.split(':')[1]}`]
+                : [];
+            await crossgate(own, ...args, ...(isTraining ? [...brief, ...run] : [])).catch((error) =>
+              problems.push(`${place}: ${shown}: ${error.message}`),
+            );
+          }
         }
+        expect(problems).toEqual([]);
+      } finally {
+        await rm(own, { recursive: true, force: true });
       }
-      expect(problems).toEqual([]);
-    } finally {
-      await rm(own, { recursive: true, force: true });
-    }
-  }, 300_000);
+    },
+    300_000,
+  );
 });

@@ -11,24 +11,56 @@
 /** @type {readonly NotRun[]} */
 export const notRun = [
   // Programs of others.
-  { what: /^(docker|kubectl|sbatch|id=\$\(|SHARDS=)/, reason: 'needs a cluster; apps/train/test/deploy.test.ts reads the files' },
-  { what: /^(scp|tar|curl|openssl|nats-server|export|RUNS=)/, reason: 'a program of others, or a setting of the shell' },
+  {
+    what: /^(docker|kubectl|sbatch|id=\$\(|SHARDS=)/,
+    reason: 'needs a cluster; apps/train/test/deploy.test.ts reads the files',
+  },
+  {
+    what: /^(scp|tar|curl|openssl|nats-server|export|RUNS=)/,
+    reason: 'a program of others, or a setting of the shell',
+  },
   { what: /^(mkdir tarballs|npm install)/, reason: 'tools/workspace/pack.test.ts packs and installs packages' },
   // Scripts of the checkout.
-  { what: /^npm (test|run (build|lint|types|boundaries|check-packages|change|bundle|site|(-s )?setup)|run$)/, reason: 'this test is part of it, or it takes minutes' },
+  {
+    what: /^npm (test|run (build|lint|types|boundaries|check-packages|change|bundle|site|(-s )?setup)|run$)/,
+    reason: 'this test is part of it, or it takes minutes',
+  },
   { what: /^npm run -s example -- studies/, reason: 'a study takes minutes to hours' },
   { what: /^npm run -s example -- (packages|FILE)/, reason: 'tools/docs.test.ts runs every example' },
   { what: /^crossgate-linux-x64\/run\.sh/, reason: 'tools/bundle/bundle.test.ts runs the archive' },
   // Our programs.
   { what: /^(crossgate|npm run -s crossgate --) serve/, reason: 'does not end; apps/train/test/serve.test.ts serves' },
-  { what: /^(crossgate|npm run -s crossgate --) (work|.*--shard auto)/, reason: 'needs a server; apps/train/test/work.test.ts starts one' },
-  { what: /^(crossgate|npm run -s crossgate --) (data download|model pull)/, reason: 'asks the network; packages/hub and download.test.ts ask local servers' },
-  { what: /^(crossgate demo|npm run (-s )?demo|crossgate reproduce)/, reason: 'takes minutes; demo.test.ts and reproduce.test.ts of apps/train run parts' },
-  { what: /^(npm run -s bench --|crossgate-bench)/, reason: 'times of kernels take minutes; tests of apps/bench run every command' },
-  { what: /api-llm|crossgate api /, reason: 'asks an endpoint; apps/train/test/api-llm.test.ts asks a local one' },
+  {
+    what: /^(crossgate|npm run -s crossgate --) (work|.*--shard auto)/,
+    reason: 'needs a server; apps/train/test/work.test.ts starts one',
+  },
+  {
+    what: /^(crossgate|npm run -s crossgate --) (data download|model pull)/,
+    reason: 'asks the network; packages/hub and download.test.ts ask local servers',
+  },
+  {
+    what: /^(crossgate demo|npm run (-s )?demo|crossgate reproduce)/,
+    reason: 'takes minutes; demo.test.ts and reproduce.test.ts of apps/train run parts',
+  },
+  {
+    what: /^(npm run -s bench --|crossgate-bench)/,
+    reason: 'times of kernels take minutes; tests of apps/bench run every command',
+  },
+  {
+    what: /^crossgate (train .*api-llm|api )/,
+    reason: 'asks an endpoint; apps/train/test/api-llm.test.ts asks a local one',
+  },
   { what: /^crossgate setup/, reason: 'may download a driver; packages/setup/test tests it' },
   // Blocks of TypeScript.
   { where: 'packages/hub/README.md', what: /pullModel/, reason: 'asks the Hub; packages/hub/test asks a local one' },
-  { where: 'apps/bench/README.md', what: /measureCeilings/, reason: 'measures for a minute; apps/bench/test does so briefly' },
-  { where: 'packages/testing/README.md', what: /launchBrowser/, reason: 'needs a served page; packages/serve/test opens pages so' },
+  {
+    where: 'apps/bench/README.md',
+    what: /measureCeilings/,
+    reason: 'measures for a minute; apps/bench/test does so briefly',
+  },
+  {
+    where: 'packages/testing/README.md',
+    what: /launchBrowser/,
+    reason: 'needs a served page; packages/serve/test opens pages so',
+  },
 ];

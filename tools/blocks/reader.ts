@@ -15,7 +15,10 @@ export const brief = [
 function films(): Record<string, string> {
   const files = inventedMl1m(36, 30);
   const renamed = (id: string) => ({ '28': '318', '29': '858', '30': '50' })[id] ?? id;
-  const ratings = files['ml-1m/ratings.dat']!.replace(/^(\d+)::(\d+)::/gm, (_, user, item) => `${user}::${renamed(item)}::`);
+  const ratings = files['ml-1m/ratings.dat']!.replace(
+    /^(\d+)::(\d+)::/gm,
+    (_, user, item) => `${user}::${renamed(item)}::`,
+  );
   const movies = files['ml-1m/movies.dat']!.replace(/^(\d+)::/gm, (_, item) => `${renamed(item)}::`);
   const comedies = movies.replace(/^(\d*[02468])::(.*)::Drama$/gm, '$1::$2::Comedy');
   return { 'data/ml-1m/ratings.dat': ratings, 'data/ml-1m/movies.dat': comedies };

@@ -120,15 +120,18 @@ export function sidebars() {
       ['apps/bench/README.md', 'The program crossgate-bench'],
     ]),
     packages,
-    group('The project', [
-      'docs/architecture.md',
-      ['docs/decisions/README.md', 'Decisions'],
-      ['docs/results/README.md', 'Results'],
-      ...[...below('studies'), ...below('reference'), ...below('assets')],
-      ...['CONTRIBUTING.md', 'CHANGELOG.md'],
-      ['packages/testing/README.md', 'testing'],
-      ...below('packages/serve/page'),
-    ].map((entry) => /** @type {string | [string, string]} */ (entry))),
+    group(
+      'The project',
+      [
+        'docs/architecture.md',
+        ['docs/decisions/README.md', 'Decisions'],
+        ['docs/results/README.md', 'Results'],
+        ...[...below('studies'), ...below('reference'), ...below('assets')],
+        ...['CONTRIBUTING.md', 'CHANGELOG.md'],
+        ['packages/testing/README.md', 'testing'],
+        ...below('packages/serve/page'),
+      ].map((entry) => /** @type {string | [string, string]} */ (entry)),
+    ),
   ];
   return {
     '/api/': api,

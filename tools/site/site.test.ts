@@ -20,7 +20,9 @@ describe('pages', () => {
   });
 
   it('are those of the sidebars, which leave none out', () => {
-    const links = Object.values(sidebars()).flatMap((groups) => groups.flatMap(({ items }) => items.map(({ link }) => link)));
+    const links = Object.values(sidebars()).flatMap((groups) =>
+      groups.flatMap(({ items }) => items.map(({ link }) => link)),
+    );
     const addressOf = (page: string) => `/${page.replace(/(^|\/)index\.md$|\.md$/, '$1')}`;
     const addresses = [...findPages().values()].map(addressOf);
     const api = findEntries().map(({ name }) => `/api/${name}`);
@@ -41,7 +43,8 @@ describe('pages', () => {
         if (mark) {
           if (!images.has(path.replace(/^files\//, ''))) problems.push(`${page}: no picture ${target}`);
         } else if (!pages.has(path)) problems.push(`${page}: no page ${target}`);
-        else if (anchor !== undefined && !anchors.get(path)?.includes(anchor)) problems.push(`${page}: no heading ${target}`);
+        else if (anchor !== undefined && !anchors.get(path)?.includes(anchor))
+          problems.push(`${page}: no heading ${target}`);
       }
     }
     expect(problems).toEqual([]);
@@ -59,13 +62,18 @@ describe('links', () => {
     siteLinks(text, 'packages/cf/README.md', { root, pages, ...(repository ? { repository } : {}) });
 
   it('lead to pages from where the page stands', () => {
-    const text = '[a](../../docs/setup.md#one) [b `c`](../../docs/results/README.md) [d](../../docs/results) [e](#f) [g](https://h)';
-    expect(staged(text).text).toBe('[a](../../setup.md#one) [b `c`](../../results/index.md) [d](../../results/index.md) [e](#f) [g](https://h)');
+    const text =
+      '[a](../../docs/setup.md#one) [b `c`](../../docs/results/README.md) [d](../../docs/results) [e](#f) [g](https://h)';
+    expect(staged(text).text).toBe(
+      '[a](../../setup.md#one) [b `c`](../../results/index.md) [d](../../results/index.md) [e](#f) [g](https://h)',
+    );
   });
 
   it('name the path of a source where nobody has said where the repository is', () => {
     const text = '[the code](src/index.ts), [src/index.ts](src/index.ts), [the folder](src/)';
-    expect(staged(text).text).toBe('the code (`packages/cf/src/index.ts`), `packages/cf/src/index.ts`, the folder (`packages/cf/src`)');
+    expect(staged(text).text).toBe(
+      'the code (`packages/cf/src/index.ts`), `packages/cf/src/index.ts`, the folder (`packages/cf/src`)',
+    );
     expect(staged(text, 'https://host/us/it/{kind}/abc').text).toBe(
       '[the code](https://host/us/it/blob/abc/packages/cf/src/index.ts), ' +
         '[src/index.ts](https://host/us/it/blob/abc/packages/cf/src/index.ts), ' +

@@ -54,7 +54,8 @@ export async function stagePages(/** @type {string} */ out, /** @type {string | 
   for (const entry of await readdir(out, { recursive: true, withFileTypes: true })) {
     const folder = (entry.parentPath ?? entry.path).slice(out.length + 1).replaceAll('\\', '/');
     const path = posix.join(folder, entry.name);
-    if (entry.isFile() && path.endsWith('.md') && !path.startsWith('api/') && !pages.has(path)) await rm(join(out, path));
+    if (entry.isFile() && path.endsWith('.md') && !path.startsWith('api/') && !pages.has(path))
+      await rm(join(out, path));
   }
 }
 
@@ -64,14 +65,15 @@ export async function stagePages(/** @type {string} */ out, /** @type {string | 
  * @param {string} out
  */
 export async function introduceApi(out) {
-  for (const { name, folder, source } of findEntries()) {
+  for (const { name, folder } of findEntries()) {
     const file = join(out, 'api', `${name}.md`);
     const text = await readFile(file, 'utf8');
     const depth = posix.relative(dirname(`api/${name}`), `packages/${folder}/index.md`);
     const [title = '', ...rest] = text.split(/(?<=^# .*\n)/m);
     const parts = [`[The package](${depth}) is introduced by its README. This page lists what \`${name}\` exports.\n`];
-    const examples = /src\/index\.ts$/.test(source) && !name.slice(1).includes('/', name.indexOf('/')) ? folder : undefined;
-    for (const example of examples ? await readdir(join(root, 'packages', folder, 'examples')).catch(() => []) : []) {
+    // Of a package's main entry alone, whose specifier has no further part.
+    const isMain = name.split('/').length === 2;
+    for (const example of isMain ? (await readdir(join(root, 'packages', folder, 'examples'))).sort() : []) {
       const path = `packages/${folder}/examples/${example}`;
       parts.push(`::: details Example: ${path}\n\`\`\`js\n${await readFile(join(root, path), 'utf8')}\`\`\`\n:::\n`);
     }

@@ -194,7 +194,7 @@ export class AsymmetricSvd extends PairScores implements CfModel {
     });
   }
 
-  /** The model of a state dict, as {@link state} gives it. @throws InputError naming the tensor that is wrong. */
+  /** The model of a state dict, as {@link AsymmetricSvd.state} gives it. @throws InputError naming the tensor that is wrong. */
   static fromState(device: Device, state: HostState, source: string): AsymmetricSvd {
     const model = 'asymmetric SVD';
     const itemSeen = readFlags(state, itemFlags, source, model);

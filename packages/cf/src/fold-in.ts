@@ -26,10 +26,10 @@ export interface FoldInLoss {
   readonly loss: CfLoss;
   /**
    * A training on N rows with weight decay λ minimizes the sum over rows of the loss plus N · λ / 2 times the squares of
-   * the parameters: this is N · λ. Default 0. See {@link priorOfUsers}.
+   * the parameters: this is N · λ. Default 0.
    */
   readonly decay?: number;
-  /** In the place of what {@link priorOfUsers} makes of both. */
+  /** In the place of the prior that follows from both and from the trained users. */
   readonly prior?: UserPrior;
 }
 

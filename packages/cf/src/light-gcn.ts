@@ -174,7 +174,7 @@ export class LightGcn extends PairScores implements CfModel {
   }
 
   /**
-   * The model of a state dict, as {@link state} gives it.
+   * The model of a state dict, as {@link LightGcn.state} gives it.
    *
    * @throws InputError naming the tensor that is missing or wrong.
    */

@@ -134,7 +134,7 @@ export class MatrixFactorization extends PairScores implements CfModel {
   }
 
   /**
-   * The model of a state dict, as {@link state} gives it.
+   * The model of a state dict, as {@link MatrixFactorization.state} gives it.
    *
    * @param source what the state was read from, for messages.
    * @throws InputError naming a tensor that is missing, of another shape, or not zero where it is unseen.

@@ -132,7 +132,7 @@ export class SasRec extends PairScores implements CfModel {
   }
 
   /**
-   * The model of a state dict, as {@link state} gives it.
+   * The model of a state dict, as {@link SasRec.state} gives it.
    *
    * @throws InputError naming the tensor that is missing or wrong.
    */

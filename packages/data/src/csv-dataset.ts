@@ -328,7 +328,7 @@ export async function readCsvEvents(
   return { events, titles, attributes, warnings };
 }
 
-/** Builds a data set from the files that {@link readCsvEvents} reads. @throws InputError as it does */
+/** Builds a data set from the files that `readCsvEvents` reads. @throws InputError as it does */
 export async function buildCsv(source: SourceFolder, options: DatasetOptions = {}): Promise<Dataset> {
   const { events, titles, attributes, warnings } = await readCsvEvents(source, options);
   return assembleEvents({

@@ -28,7 +28,7 @@ const usageQueryResolve = 0x200;
 export type Wait = <T>(promise: Promise<T>) => Promise<T>;
 
 /**
- * Records GPU work in order. Nothing runs before a flush, which happens by itself after {@link batchSize} dispatches
+ * Records GPU work in order. Nothing runs before a flush, which happens by itself after a fixed number of dispatches
  * and before reads; results are in order whatever the batching.
  */
 export class Recorder implements PendingCommands {

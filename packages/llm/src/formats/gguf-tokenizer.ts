@@ -49,8 +49,8 @@ export const mergeRanksKey = 'crossgate_merge_ranks';
 
 /**
  * The tokenizer of a GGUF file, as files of a Hugging Face folder: name → content. `tokenizerFromFolder` builds the
- * same tokenizer from them. Other programs ignore {@link mergeRanksKey}, so there the order of the list decides between
- * equally good merges of SentencePiece.
+ * same tokenizer from them. Other programs ignore `crossgate_merge_ranks`, so there the order of the list decides
+ * between equally good merges of SentencePiece.
  *
  * @param source name of the file in messages.
  * @throws {InputError} as {@link tokenizerFromGguf} does.
