@@ -1,12 +1,30 @@
 // Writes the reference of the packages' API as Markdown, one page for each entry, from the docstrings of the sources.
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { Application } from 'typedoc';
+import { Application, Converter, ReferenceType, ReflectionKind } from 'typedoc';
 
 /**
  * @typedef {{ name: string, source: string }} Entry an entry of a package: its specifier and its source file, from the
  *   root of the checkout
  */
+
+/**
+ * Names a type that the compiler derives from a schema, where it has written out all of it: `ExperimentConfig`.
+ * @param {import('typedoc').ProjectReflection} project
+ */
+function nameDerivedTypes(project) {
+  const alias = project.getReflectionsByKind(ReflectionKind.TypeAlias).find(({ name }) => name === 'ExperimentConfig');
+  const marks = ['method', 'cf', 'llm', 'training', 'evaluation'];
+  for (const reflection of Object.values(project.reflections)) {
+    if (!alias || reflection === alias || !('type' in reflection)) continue;
+    const declared = /** @type {import('typedoc').ParameterReflection} */ (reflection);
+    if (declared.type?.type !== 'reflection') continue;
+    const names = (declared.type.declaration.children ?? []).map(({ name }) => name);
+    if (!marks.every((mark) => names.includes(mark))) continue;
+    project.removeTypeReflections(declared.type);
+    declared.type = ReferenceType.createResolvedReference(alias.name, alias, project);
+  }
+}
 
 /**
  * Writes `out/NAME.md` for each entry, and `out/index.md`.
@@ -40,7 +58,7 @@ export async function writeReference({ root, out, entries, declarations, lines }
     excludeExternals: true,
     sort: ['source-order'],
     // Types that the compiler derives from a schema would fill pages.
-    maxTypeConversionDepth: 3,
+    maxTypeConversionDepth: 2,
     hidePageHeader: true,
     hideBreadcrumbs: true,
     parametersFormat: 'table',
@@ -57,6 +75,7 @@ export async function writeReference({ root, out, entries, declarations, lines }
     const entry = entries.find(({ source }) => join(root, source) === point.sourceFile.fileName);
     if (entry) point.displayName = entry.name;
   }
+  app.converter.on(Converter.EVENT_RESOLVE_BEGIN, ({ project }) => nameDerivedTypes(project));
   const project = app.converter.convert(points);
   app.validate(project);
   await app.generateOutputs(project);

@@ -24,15 +24,24 @@ export function anchorsOf(text) {
   });
 }
 
+/** A code block, or a code span, which may go on in the next line. */
+const code = /^```[\s\S]*?^```|`(?:[^`\n]|\n(?!\n))*`/gm;
+
 /**
- * Text without what is in code blocks and code spans, which stay as they are.
+ * Changes text, and leaves what is code as it is. A link's words may hold a code span, so only blocks, and spans that
+ * look like links, are set aside.
  * @param {string} text
  * @param {(prose: string) => string} change
  */
 function inProse(text, change) {
-  // A link's text may hold a code span, so spans alone are no border: only one that holds a bracket is.
-  const parts = text.split(/(^```[\s\S]*?^```|`[^`\n]*\]\([^`\n]*`)/m);
-  return parts.map((part, index) => (index % 2 ? part : change(part))).join('');
+  /** @type {string[]} */
+  const aside = [];
+  const prose = text.replace(code, (part) => {
+    if (!part.startsWith('```') && !part.includes('](')) return part;
+    aside.push(part);
+    return `\0${aside.length - 1}\0`;
+  });
+  return change(prose).replace(/\0(\d+)\0/g, (_, index) => aside[Number(index)] ?? '');
 }
 
 /**

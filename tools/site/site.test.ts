@@ -35,7 +35,7 @@ describe('pages', () => {
     const anchors = new Map([...pages].map(([page, text]) => [page, anchorsOf(text)]));
     const problems: string[] = [];
     for (const [page, text] of pages) {
-      const prose = text.replace(/^```[\s\S]*?^```/gm, '').replace(/`[^`\n]*`/g, '');
+      const prose = text.replace(/^```[\s\S]*?^```|`(?:[^`\n]|\n(?!\n))*`/gm, '');
       for (const [, mark, target = ''] of prose.matchAll(/(!?)\[[^\]]*\]\(([^)\s]+)\)/g)) {
         if (/^[a-z]+:/.test(target)) continue;
         const [file = '', anchor] = target.split('#');
@@ -82,8 +82,10 @@ describe('links', () => {
   });
 
   it('take pictures along, leave code alone, and refuse what does not exist', () => {
-    const { text, images } = staged('![a picture](../../docs/overview.svg)\n```md\n[x](y)\n```\n`z[0](w)`\n');
-    expect(text).toBe('![a picture](../../files/docs/overview.svg)\n```md\n[x](y)\n```\n`z[0](w)`\n');
+    const { text, images } = staged(
+      '![a picture](../../docs/overview.svg)\n```md\n[x](y)\n```\n`z[0](w)` `a` [b](#c) `d`\n',
+    );
+    expect(text).toBe('![a picture](../../files/docs/overview.svg)\n```md\n[x](y)\n```\n`z[0](w)` `a` [b](#c) `d`\n');
     expect(images).toEqual(['docs/overview.svg']);
     expect(() => staged('[x](nowhere.md)')).toThrow('packages/cf/README.md: there is no nowhere.md');
     expect(() => staged('![x](nowhere.svg)')).toThrow('packages/cf/README.md: there is no picture nowhere.svg');

@@ -81,8 +81,8 @@ export async function openDataFolder(path: string, surroundings: Surroundings): 
 }
 
 /**
- * Opens the data set of a config: `path`, else CROSSGATE_DATA/<name>, else ./data/<name>. Source folders are prepared
- * in memory, and so is a generated data set without `path`. Other keys are options of the data set.
+ * Opens the data set of a config: `path`, else `CROSSGATE_DATA/<name>`, else `./data/<name>`. Source folders are
+ * prepared in memory, and so is a generated data set without `path`. Other keys are options of the data set.
  * @throws InputError naming every place that was tried, options it does not take, a folder prepared with other ones
  */
 export async function locateDataset(
@@ -122,9 +122,9 @@ export async function locateDataset(
 }
 
 /**
- * Finds a model: an existing path (absolute or from the working folder), else CROSSGATE_MODELS/<name>, else
- * ./models/<name>, else one that comes with the program (`demo-llm`), else one that `model pull` or Hugging Face's own
- * programs fetched (`ORG/NAME`). A folder without config.json stands for its `hf` folder where that has one; else
+ * Finds a model: an existing path (absolute or from the working folder), else `CROSSGATE_MODELS/<name>`, else
+ * `./models/<name>`, else one that comes with the program (`demo-llm`), else one that `model pull` or Hugging Face's
+ * own programs fetched (`ORG/NAME`). A folder without config.json stands for its `hf` folder where that has one; else
  * `findModel` says what it holds.
  * @param key how messages call the argument: `llm.path` or `--model`
  * @returns the absolute path of a folder with config.json, or of a file
@@ -176,7 +176,7 @@ async function findModels(): Promise<(path: string) => Promise<string>> {
 /** What a model that comes with the program may be called: never a path. */
 const MODEL_NAME = /^[\w-]+$/;
 
-/** Where a data set is looked for first when no path is given: CROSSGATE_DATA/<name>, else ./data/<name>. */
+/** Where a data set is looked for first when no path is given: `CROSSGATE_DATA/<name>`, else `./data/<name>`. */
 export function dataHome(name: string, surroundings: Surroundings): string {
   return candidates('CROSSGATE_DATA', 'data', name, surroundings)[0] as string;
 }

@@ -8,8 +8,8 @@ export type Handler<Options> = (context: CommandContext, options: Options, args:
 /** Lets a command file add its commands. */
 export interface Host {
   /**
-   * Adds a command below `parent`. Examples are shown by --help. An option whose value is called <dir>, <path> or
-   * <file> is never empty.
+   * Adds a command below `parent`. Examples are shown by --help. An option whose value is called `<dir>`, `<path>` or
+   * `<file>` is never empty.
    */
   add(parent: Command, usage: string, summary: string, examples?: readonly string[]): Command;
   /** Sets what the command does. Before it does anything, an `--out` that is one of its inputs is refused. */
