@@ -71,9 +71,11 @@ export function commandsOf({ file, line, text }) {
           .match(/\v/g) ?? []
       ).length;
     if (shown === '') continue;
-    const start = starts.find(([pattern]) => pattern.test(shown));
-    const words = start ? [...start[1], ...wordsOf(shown.replace(start[0], ''))] : wordsOf(shown);
-    found.push({ place, shown, words });
+    for (const one of shown.split(' && ')) {
+      const start = starts.find(([pattern]) => pattern.test(one));
+      const words = start ? [...start[1], ...wordsOf(one.replace(start[0], ''))] : wordsOf(one);
+      found.push({ place, shown: one, words });
+    }
   }
   return found;
 }

@@ -16,10 +16,10 @@ export const notRun = [
     reason: 'needs a cluster; apps/train/test/deploy.test.ts reads the files',
   },
   {
-    what: /^(scp|tar|curl|openssl|nats-server|export|RUNS=)/,
+    what: /^(scp|tar|curl|openssl|chmod|psql|nats-server|export|RUNS=)/,
     reason: 'a program of others, or a setting of the shell',
   },
-  { what: /^(mkdir tarballs|npm install)/, reason: 'tools/workspace/pack.test.ts packs and installs packages' },
+  { what: /^(mkdir tarballs|npm (pack|install))/, reason: 'tools/workspace/pack.test.ts packs and installs packages' },
   // Scripts of the checkout.
   {
     what: /^npm (test|run (build|lint|types|boundaries|check-packages|change|bundle|site|(-s )?setup)|run$)/,
@@ -51,6 +51,16 @@ export const notRun = [
     reason: 'asks an endpoint; apps/train/test/api-llm.test.ts asks a local one',
   },
   { what: /^crossgate setup/, reason: 'may download a driver; packages/setup/test tests it' },
+  {
+    what: /(crossgate|crossgate --) train .*(tallrec|ccf|CONFIG)/,
+    reason: 'trains a language model; apps/train/test/gpu.test.ts does so on a few rows',
+  },
+  { what: /crossgate -- adapter /, reason: 'needs a trained adapter; apps/train/test/adapter.test.ts makes one' },
+  {
+    what: /^crossgate train shop\.yaml --run runs\/may/,
+    reason: 'needs an earlier run; packages/experiment/test/from-run.test.ts continues one',
+  },
+  { what: /--lora|\$RUNS/, reason: 'needs what the line before makes, which is not run' },
   // Blocks of TypeScript.
   { where: 'packages/hub/README.md', what: /pullModel/, reason: 'asks the Hub; packages/hub/test asks a local one' },
   {
