@@ -62,6 +62,11 @@ export const notRun = [
   },
   { what: /--lora|\$RUNS/, reason: 'needs what the line before makes, which is not run' },
   // Blocks of TypeScript.
+  {
+    where: 'packages/setup/README.md',
+    what: /resolveGpu/,
+    reason: 'searches for a driver and may download one; packages/setup/test tests it',
+  },
   { where: 'packages/hub/README.md', what: /pullModel/, reason: 'asks the Hub; packages/hub/test asks a local one' },
   {
     where: 'apps/bench/README.md',

@@ -11,7 +11,8 @@ export const brief = ['cf.epochs=1', 'cf.warmupEpochs=0', 'cf.cfDim=4'].flatMap(
 /** Invented films and ratings, in which ids and genres of the documentation occur. */
 function films(): Record<string, string> {
   const files = inventedMl1m(36, 30);
-  const renamed = (id: string) => ({ '28': '318', '29': '858', '30': '50' })[id] ?? id;
+  const ids: Record<string, string> = { 25: '1193', 26: '661', 27: '914', 28: '318', 29: '858', 30: '50' };
+  const renamed = (id: string) => ids[id] ?? id;
   const lines = files['ml-1m/ratings.dat']!.trim().split('\n');
   // Nobody has seen everything, so that there is something to recommend.
   const ratings = lines.flatMap((line) => {

@@ -12,6 +12,8 @@ export default {
   outDir: '../../dist-site',
   cacheDir: '../../.cache/site/vitepress',
   cleanUrls: false,
+  // A page of an API is one file, and the index of the search another. Both are loaded on demand.
+  vite: { build: { chunkSizeWarningLimit: 3000 } },
   markdown: {
     anchor: { slugify: anchorOf },
     headers: { level: [2, 3] },
