@@ -243,7 +243,10 @@ describe('runToEnd', () => {
     expect(await node('process.kill(process.pid, "SIGTERM"); setInterval(() => {}, 9)')).toBe(143);
   });
 
-  /** A program that shows its signals and ends half a second after the first, started in a process group of its own. */
+  /**
+   * A program that shows its signals and ends half a second after the first, or by itself after ten; started in a
+   * process group of its own.
+   */
   async function signalled(
     send: (pid: number) => Promise<void> | void,
     underNpm = false,
@@ -252,7 +255,7 @@ describe('runToEnd', () => {
         console.log(signal);
         setTimeout(() => { console.log('cleaned up'); process.exit(130); }, 500);
       });
-      console.log('up'); setInterval(() => {}, 9);`;
+      console.log('up'); setTimeout(() => console.log('left alone'), 10_000);`;
     const parent = `import { runToEnd } from ${JSON.stringify(new URL('./start.mjs', import.meta.url).href)};
       const script = ${JSON.stringify(child)};
       process.exit(await runToEnd(process.execPath, ['-e', script], { stdio: ['ignore', 'inherit', 'inherit'] }));`;
@@ -301,6 +304,11 @@ describe('runToEnd', () => {
       expect(other).toEqual(group);
     },
   );
+
+  it.skipIf(process.platform === 'win32')('ends the program when its starter is killed', async () => {
+    const { output } = await signalled((pid) => void process.kill(pid, 'SIGKILL'));
+    expect(output).toBe('up\nSIGTERM\ncleaned up\n');
+  });
 
   it.skipIf(process.platform !== 'linux')('ends the program when npm is gone and its shell is not', async () => {
     const { output } = await signalled((pid) => void process.kill(pid, 'SIGHUP'), true);

@@ -12,7 +12,7 @@ export function signalExitCode(/** @type {NodeJS.Signals} */ signal) {
 /**
  * Runs a program to its end and returns its exit code. Hands on every signal that the program does not have already:
  * one that came to the whole process group (Ctrl-C in a terminal) reached it too, and npm passes on what came to the
- * group.
+ * group. When this process is killed, the program gets SIGTERM (not on Windows).
  * @param {string} command
  * @param {string[]} args
  * @param {import('node:child_process').SpawnOptions} options
@@ -21,7 +21,7 @@ export function signalExitCode(/** @type {NodeJS.Signals} */ signal) {
 export function runToEnd(command, args, options) {
   return new Promise((resolve) => {
     const child = spawn(command, args, options);
-    const witness = startWitness();
+    const witness = startWitness(child.pid);
     /** Signals that the child got a moment ago. @type {Set<NodeJS.Signals>} */
     const recent = new Set();
     let asked = false;
