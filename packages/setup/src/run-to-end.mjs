@@ -5,7 +5,7 @@ import { constants } from 'node:os';
 import { moment, startWitness } from './witness.mjs';
 
 /** The exit code a shell gives a program that a signal ended: 128 and the signal's number. */
-export function signalExitCode(/** @type {NodeJS.Signals} */ signal) {
+function signalExitCode(/** @type {NodeJS.Signals} */ signal) {
   return 128 + (constants.signals[signal] ?? 0);
 }
 

@@ -1,13 +1,13 @@
-// Tests of the set-up's decisions: versions, probe results, kept choices, locks and arguments.
+// Tests of the set-up's decisions: versions, probe results, kept choices, locks.
 import { cp, mkdir, mkdtemp, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { parseArguments } from './command.mjs';
-import { endedLoading, isRecentMesa, mesaVersion, parseProbe } from './probe.mjs';
-import { advice, type Gpu, keptFailure, kinds, stillHolds } from './resolve.mjs';
-import { cacheFolder, execute, mustExecute, readJson, withLock, withProxies, writeJson } from './system.mjs';
+import { endedLoading, isRecentMesa, mesaVersion, parseProbe } from '../src/probe.mjs';
+import { advice, type Gpu, keptFailure, kinds, stillHolds } from '../src/resolve.mjs';
+import { cacheFolder, execute, mustExecute, readJson, withLock, withProxies, writeJson } from '../src/system.mjs';
 
+const sources = join(import.meta.dirname, '../src');
 let folder = '';
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'crossgate-setup-'));
@@ -90,7 +90,7 @@ describe('a search in vain', () => {
 // Package managers that only keep what they were asked stand in for the machine's.
 describe.skipIf(process.platform !== 'linux')('the set-up of a machine without a GPU', () => {
   async function machineWith(webgpu: string) {
-    await cp(import.meta.dirname, join(folder, 'packages', 'setup', 'src'), { recursive: true });
+    await cp(sources, join(folder, 'packages', 'setup', 'src'), { recursive: true });
     await mkdir(join(folder, 'packages/setup/node_modules/webgpu'), { recursive: true });
     await writeFile(join(folder, 'packages/setup/package.json'), '{}');
     await writeFile(join(folder, 'packages/setup/node_modules/webgpu/package.json'), '{"type":"module","main":"i.js"}');
@@ -101,10 +101,14 @@ describe.skipIf(process.platform !== 'linux')('the set-up of a machine without a
       await writeFile(join(folder, 'bin', name), script, { mode: 0o755 });
     }
     const env = { ...process.env, XDG_CACHE_HOME: join(folder, 'cache'), VK_DRIVER_FILES: '', npm_execpath: '' };
-    return async (...args: string[]) => {
+    return async (options: { refresh?: boolean } = {}) => {
       await rm(join(folder, 'asked'), { force: true });
-      const script = `import { setupCommand } from ${JSON.stringify(join(folder, 'packages/setup/src/command.mjs'))};
-        process.exit(await setupCommand(${JSON.stringify(args)}));`;
+      const script = `import { NoGpuError, resolveGpu } from ${JSON.stringify(join(folder, 'packages/setup/src/resolve.mjs'))};
+        await resolveGpu(${JSON.stringify(options)}).catch((error) => {
+          if (!(error instanceof NoGpuError)) throw error;
+          console.error(error.message);
+          process.exit(3);
+        });`;
       const { code, stderr } = await execute(process.execPath, ['--input-type=module', '-e', script], {
         env: { ...env, PATH: `${join(folder, 'bin')}:${process.env.PATH}` },
       });
@@ -145,7 +149,7 @@ describe.skipIf(process.platform !== 'linux')('the set-up of a machine without a
     const second = await setUp();
     expect({ code: second.code, asked: second.asked }).toEqual({ code: 3, asked: '' });
     expect(second.stderr).toMatch(/tried on 20\d\d-.*; to try again: npm run setup -- --refresh/);
-    const third = await setUp('--refresh');
+    const third = await setUp({ refresh: true });
     expect({ code: third.code, asked: third.asked }).toEqual({ code: 3, asked: first.asked });
     expect(kinds).not.toContain('distribution');
   });
@@ -160,7 +164,7 @@ describe('starting with the driver that was set up', () => {
     const driver = join(folder, 'driver.json');
     await writeFile(driver, '{}');
     const program = join(folder, 'program.mjs');
-    const source = JSON.stringify(join(import.meta.dirname, 'start-with-gpu.mjs'));
+    const source = JSON.stringify(join(sources, 'start-with-gpu.mjs'));
     await writeFile(
       program,
       `import { startWithGpu } from ${source};
@@ -169,7 +173,7 @@ describe('starting with the driver that was set up', () => {
       ${shows}; process.exit(7);`,
     );
     const env = { ...process.env, XDG_CACHE_HOME: cache, VK_DRIVER_FILES: '', VK_ICD_FILENAMES: '' };
-    const about = `import { describeMachine } from ${JSON.stringify(join(import.meta.dirname, 'resolve.mjs'))};
+    const about = `import { describeMachine } from ${JSON.stringify(join(sources, 'resolve.mjs'))};
       console.log(await describeMachine());`;
     const machine = (await execute(process.execPath, ['--input-type=module', '-e', about], { env })).stdout.trim();
     const gpu = { kind, node, label: 'a driver', env: { VK_DRIVER_FILES: driver }, machine };
@@ -261,18 +265,6 @@ describe('withLock', () => {
     const path = join(folder, 'lock');
     await expect(withLock(path, () => Promise.reject(new Error('no')))).rejects.toThrow('no');
     expect(await withLock(path, async () => 1)).toBe(1);
-  });
-});
-
-describe('parseArguments', () => {
-  it('reads options in both spellings', () => {
-    expect(parseArguments(['--force', 'prefix', '--json'])).toMatchObject({ force: 'prefix', json: true });
-    expect(parseArguments(['--force=swiftshader', '--refresh'])).toMatchObject({ force: 'swiftshader', refresh: true });
-  });
-  it('names what is wrong', () => {
-    expect(parseArguments(['--force', 'magic']).wrong).toContain("not 'magic'");
-    expect(parseArguments(['--force']).wrong).toContain('--force takes one of');
-    expect(parseArguments(['--fast']).wrong).toBe("unknown option '--fast'");
   });
 });
 
