@@ -94,6 +94,28 @@ describe('checkBoundaries', () => {
     ]);
   });
 
+  it('reads JavaScript too, in packages and in scripts beside them', async () => {
+    const before = await violations();
+    await write('packages/eval/examples/use.mjs', "import '@crossgate/eval';\nimport '@crossgate/llm';\n");
+    await write('packages/setup/src/a.mjs', "import './b.mjs';\n");
+    await write('packages/setup/src/b.mjs', "import './a.mjs';\n");
+    await write('studies/one/main.mjs', "import '@crossgate/llm/node';\nimport '../../packages/llm/dist/index.js';\n");
+    await write('studies/one/node_modules/other/index.mjs', "import '../../../../packages/llm/src';\n");
+    await write('studies/one/page.mjs', "import './more.mjs';\nimport '@crossgate/train';\n");
+    await write('studies/one/more.mjs', "import './page.mjs';\n");
+    await write('tools/run.mjs', "import '../packages/setup/src/a.mjs';\nimport('../packages/files/src/x.mjs');\n");
+    await write('tools/help.test.ts', "import '../apps/train/src/cli';\nimport '../../elsewhere';\n");
+    expect((await violations()).filter((line) => !before.includes(line))).toEqual([
+      "packages/eval/examples/use.mjs:2 'eval' may not import '@crossgate/llm'",
+      'packages/setup/src/b.mjs:1 files import each other in a circle: src/a.mjs -> src/b.mjs -> src/a.mjs',
+      "studies/one/main.mjs:2 '../../packages/llm/dist/index.js' leaves studies; import a package by its name",
+      'studies/one/page.mjs:1 files import each other in a circle: more.mjs -> page.mjs -> more.mjs',
+      "studies/one/page.mjs:2 '@crossgate/train' is no package of packages/",
+      "tools/help.test.ts:2 '../../elsewhere' leaves tools; import a package by its name",
+      "tools/run.mjs:2 '../packages/files/src/x.mjs' leaves tools; import a package by its name",
+    ]);
+  });
+
   it('finds what loads a GPU package on the way from an entry that must not', async () => {
     const entry = (path: string) => ({ '@crossgate/source': path });
     await write(
