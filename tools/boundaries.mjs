@@ -60,6 +60,9 @@ const scripts = {
   reference: { reaches: [], inTests: [] },
 };
 
+/** Own packages that a build takes in by path: no import names them, but the build waits for them. */
+const builtIn = /** @type {Record<string, string[]>} */ ({ 'apps/bench': ['testing'] });
+
 /** Entries that are read before a device is opened. Nothing that they load uses a GPU. */
 const withoutGpu = ['experiment/config', 'cf/registry', 'fusion/methods'];
 
@@ -135,8 +138,8 @@ export async function checkBoundaries(root) {
         continue;
       }
       const inNode = [...may, ...below(place?.node ?? [])];
-      violations.push(...(await checkManifest(root, folder, name, inNode)));
       const sources = await readSources(root, folder);
+      violations.push(...(await checkManifest(root, folder, name, inNode, sources)));
       violations.push(...checkDirection(sources, folder, name, may, inNode));
       violations.push(...checkCircles(sources));
       if (group === 'packages' && !place?.nodeOnly) violations.push(...checkBrowser(sources, folder));
@@ -172,6 +175,11 @@ async function checkScripts(/** @type {string} */ root, /** @type {string} */ gr
   const { reaches = [], inTests = [] } = scripts[group] ?? {};
   const sources = await readSources(root, group, ['.']);
   const violations = checkCircles(sources);
+  // A folder may have a manifest of its own.
+  for (const folder of new Set([...sources.keys()].map((file) => posix.dirname(file)))) {
+    const own = new Map([...sources].filter(([file]) => file.startsWith(`${folder}/`)));
+    violations.push(...(await checkManifest(root, folder, folder, Object.keys(house), own)));
+  }
   for (const [file, imports] of sources) {
     const folders = [`${group}/`, ...reaches, ...(isTest(file) ? inTests : [])];
     for (const { specifier, line } of imports) {
@@ -188,23 +196,31 @@ async function checkScripts(/** @type {string} */ root, /** @type {string} */ gr
   return violations;
 }
 
+/** Own packages in a manifest: those it may depend on, and no other than those that it imports. */
 async function checkManifest(
   /** @type {string} */ root,
   /** @type {string} */ folder,
   /** @type {string} */ name,
   /** @type {string[]} */ may,
+  /** @type {Map<string, Import[]>} */ sources,
 ) {
   const file = `${folder}/package.json`;
   const text = await readFile(join(root, file), 'utf8').catch(() => '{}');
   const manifest = JSON.parse(text);
   /** @type {Violation[]} */
   const violations = [];
+  const used = [...sources.values()].flat().map(({ specifier }) => ownPackage(specifier));
+  used.push(...(builtIn[folder] ?? []));
   const check = (/** @type {string} */ field, /** @type {string[]} */ permitted) => {
     for (const dependency of Object.keys(manifest[field] ?? {})) {
       const other = ownPackage(dependency);
-      if (other === undefined || permitted.includes(other)) continue;
+      if (other === undefined) continue;
       const line = text.slice(0, text.indexOf(`"${dependency}"`)).split('\n').length;
-      violations.push({ file, line, message: `'${name}' may not depend on '${other}' (${field})` });
+      if (!permitted.includes(other)) {
+        violations.push({ file, line, message: `'${name}' may not depend on '${other}' (${field})` });
+      } else if (!used.includes(other)) {
+        violations.push({ file, line, message: `'${name}' never imports '${other}' (${field})` });
+      }
     }
   };
   check('dependencies', may);

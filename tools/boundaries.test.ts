@@ -75,7 +75,7 @@ describe('checkBoundaries', () => {
     await write('packages/gpu/package.json', '{\n  "dependencies": {\n    "@crossgate/tensor": "1"\n  }\n}\n');
     await write('packages/gpu/src/device.ts', "// Opens a device.\nimport { readFile } from 'node:fs/promises';\n");
     await write('packages/kernels/src/index.ts', "import { a } from '@crossgate/tensor';\nimport '../../gpu/src/x';\n");
-    await write('packages/kernels/src/op.ts', "import '@crossgate/testing';\n");
+    await write('packages/kernels/src/op.ts', "import '@crossgate/testing';\nimport '@crossgate/gpu';\n");
     await write('packages/tensor/src/index.ts', "import { open } from './files/open';\n");
     await write('packages/tensor/src/files/open.ts', "\nimport { create } from 'webgpu';\n");
     await write('packages/llm/src/index.ts', "export * from '@crossgate/tensor/node';\n");
@@ -113,6 +113,21 @@ describe('checkBoundaries', () => {
       "studies/one/page.mjs:2 '@crossgate/train' is no package of packages/",
       "tools/help.test.ts:2 '../../elsewhere' leaves tools; import a package by its name",
       "tools/run.mjs:2 '../packages/files/src/x.mjs' leaves tools; import a package by its name",
+    ]);
+  });
+
+  it('names the dependency that is imported nowhere', async () => {
+    const before = await violations();
+    const uses = (field: string, ...names: string[]) =>
+      JSON.stringify({ [field]: Object.fromEntries(names.map((name) => [`@crossgate/${name}`, '1'])) }, null, 1);
+    await write('studies/two/main.mjs', "import '@crossgate/llm/node';\n");
+    await write('studies/two/package.json', uses('dependencies', 'llm', 'cf'));
+    await write('packages/data/package.json', uses('devDependencies', 'core', 'testing'));
+    await write('packages/data/src/index.ts', "import '@crossgate/core';\n");
+    await write('apps/bench/package.json', uses('devDependencies', 'testing'));
+    expect((await violations()).filter((line) => !before.includes(line))).toEqual([
+      "packages/data/package.json:4 'data' never imports 'testing' (devDependencies)",
+      "studies/two/package.json:4 'studies/two' never imports 'cf' (dependencies)",
     ]);
   });
 
