@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { listAdapters } from '@crossgate/gpu/node';
-import { folderWith, inventedMl1m } from '@crossgate/testing/node';
+import { folderWith, inventedMl1m, writeTinyModel } from '@crossgate/testing/node';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { type Outcome, runCli } from './cli';
 
@@ -15,6 +15,14 @@ const files = {
   'mf.yaml': `method: mf
 data: { path: ml-1m }
 cf: { cfDim: 6, learningRate: 0.02, batchSize: 16, epochs: 8, warmupEpochs: 8, patience: 12 }
+`,
+  'tallrec.yaml': `method: tallrec
+data: { path: ml-1m }
+llm: { path: model }
+prompt: { historyLength: 2 }
+lora: { rank: 2 }
+training: { stage1: { rows: 8, batchSize: 4 } }
+evaluation: { validRows: 10, batchTokens: 2000 }
 `,
 };
 
@@ -33,9 +41,9 @@ function parsed({ code, stdout, stderr }: Outcome) {
 }
 
 it('searches a grid, prints the trials best first, and writes table, picture and config', async () => {
-  const args = ['mean.yaml', '--grid', 'baseline.strength=1,5,500', '--grid', 'method=mean,item-mean', '--out', 's'];
+  const args = ['mean.yaml', '--grid', 'baseline.strength=1,500', '--grid', 'method=mean,item-mean', '--out', 's'];
   const { out, trials, best, importance, unit, files: written } = parsed(await sweep(...args, '--json'));
-  expect([out, unit, trials.length, best.test]).toEqual(['s', null, 6, null]);
+  expect([out, unit, trials.length, best.test]).toEqual(['s', null, 4, null]);
   expect(written).toEqual(['sweep.json', 'sweep.csv', 'sweep.svg', 'best.yaml'].map((name) => join('s', name)));
   const values = trials.map(({ value }: { value: number }) => value);
   expect(values).toEqual([...values].sort((a, b) => b - a));
@@ -49,7 +57,7 @@ it('searches a grid, prints the trials best first, and writes table, picture and
   expect((await text('s/sweep.csv')).split('\n')[0]).toBe(
     'trial,status,reason,baseline.strength,method,auc,uauc,logLoss,trained,round,seconds,run',
   );
-  expect((await text('s/sweep.svg')).match(/<circle/g)).toHaveLength(12);
+  expect((await text('s/sweep.svg')).match(/<circle/g)).toHaveLength(8);
   const trained = parsed(await runCli(['train', 's/best.yaml', '--json', '--strict'], { cwd }));
   expect(trained.metrics.valid.auc).toBe(best.value);
   const tested = parsed(await sweep(...args, '--json', '--test'));
@@ -65,6 +73,10 @@ it('refuses what cannot be searched, before it makes a folder', async () => {
     [[...grid, '--median'], /--median: mean is not trained step by step/],
     [[...grid, '--factor', '4'], /--factor: is for --halving/],
     [[...grid, '--objective', 'ndgc'], /--objective: unknown value ndgc \(did you mean ndcg\?\)/],
+    [
+      [...grid, '--objective', 'uauc'],
+      /--objective: uauc is not defined on valid, which has no user with rows of both/,
+    ],
     [[...grid, '--objective', 'ndcg'], /--objective: ndcg is of lists, and evaluation\.ranking\.k is not set/],
     [[...grid, '--set', 'data.path=none'], /none/],
     [[...grid, '--out', 'ml-1m'], /ml-1m: is not empty and holds no sweep/],
@@ -97,7 +109,7 @@ describe.skipIf(adapters.length === 0)('trials on a GPU', () => {
     const poll = setInterval(async () => {
       if ((await results()).length > 0) stop.abort();
     }, 10);
-    const broken = await runCli(['sweep', ...grid, '--objective', 'uauc'], { cwd, signal: stop.signal });
+    const broken = await runCli(['sweep', ...grid, '--objective', 'auc'], { cwd, signal: stop.signal });
     clearInterval(poll);
     expect(broken.code, broken.stderr).toBe(130);
     const [, command = ''] = /this goes on: crossgate (.*)\n$/.exec(broken.stderr) ?? expect.fail(broken.stderr);
@@ -112,7 +124,7 @@ describe.skipIf(adapters.length === 0)('trials on a GPU', () => {
       'failed',
     ]);
     expect(trials[5]).toMatchObject({ code: 'training.diverged', reason: expect.stringMatching(/lower learningRate/) });
-    expect(best.value).toBe(trials[0].uauc);
+    expect(best.value).toBe(trials[0].auc);
     const again = await runCli(command.split(' '), { cwd });
     expect(again.stderr.match(/trial \d of 6:/g)).toHaveLength(4);
     expect((await runCli([...command.split(' '), '--retry'], { cwd })).stderr.match(/trial \d of 6:/g)).toHaveLength(6);
@@ -142,5 +154,23 @@ describe.skipIf(adapters.length === 0)('trials on a GPU', () => {
     const again = parsed(await sweep('mf.yaml', ...random, '--json', '--out', 's'));
     expect(again.trials).toEqual(trials);
     expect(await times()).toBe(then);
+  });
+
+  it('on a language model begin anew in each round, with more rows', async () => {
+    await writeTinyModel(join(cwd, 'model'));
+    const grid = ['--grid', 'lora.rank=1,2', '--halving', '--factor', '2', '--out', 's'];
+    const { rounds, trials, best, unit } = parsed(await sweep('tallrec.yaml', ...grid, '--json'));
+    expect([unit, rounds]).toEqual([
+      'rows',
+      [
+        { trials: 2, budget: 4 },
+        { trials: 1, budget: 8 },
+      ],
+    ]);
+    expect(trials.map(({ trained }: { trained: number }) => trained)).toEqual([8, 4]);
+    const rowsOf = async (run: string) => JSON.parse(await text(join(run, 'result.json'))).details.stages[0].rows;
+    expect(await Promise.all(trials.map(({ run }: { run: string }) => rowsOf(run)))).toEqual([8, 4]);
+    expect(best.values).toEqual(trials[0].values);
+    expect(await text('s/best.yaml')).toMatch(/^ {4}rows: 8$/m);
   });
 });

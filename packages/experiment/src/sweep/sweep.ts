@@ -2,7 +2,8 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { InputError, throwIfInterrupted } from '@crossgate/core';
-import { whyNoAuc } from '@crossgate/eval';
+import type { Dataset } from '@crossgate/data';
+import { uauc, whyNoAuc } from '@crossgate/eval';
 import { acquireLock, kindOf, makeFolders, writeAtomic } from '@crossgate/files';
 import type { ExperimentConfig } from '../config/schema';
 import type { Session } from '../session';
@@ -89,7 +90,7 @@ export async function outlineSweep(
   const isSearched = (section: string) => plan.keys.some(({ key }) => key.split('.')[0] === section);
   if (!isSearched('data')) {
     const dataset = await session.dataset(first.data);
-    const why = objective === 'auc' || objective === 'uauc' ? whyNoAuc(dataset.splits.valid.label) : null;
+    const why = whyUndefined(objective, dataset);
     if (why !== null)
       throw refuse('--objective', `${objective} is not defined on valid, which ${why}`, 'choose ndcg, or other data');
     // A model or a cf.run that is not there is no fault of single trials.
@@ -110,6 +111,15 @@ export async function outlineSweep(
   if (halving.first !== undefined && halving.first > budgets[0]!)
     throw refuse('--first', `${halving.first} is more than the ${budgets[0]} ${unit} of a whole training`, 'give less');
   return { objective, unit, rounds: halvingRounds(plan.trials.length, { ...halving, budget: budgets[0]! }) };
+}
+
+/** Why an objective is not defined on the validation rows, in words that follow their name; null where it is. */
+function whyUndefined(objective: SweepObjective, { splits: { valid } }: Dataset): string | null {
+  if (objective !== 'auc' && objective !== 'uauc') return null;
+  const { user, label } = valid;
+  const why = whyNoAuc(label);
+  if (why !== null || objective === 'auc') return why;
+  return uauc({ user, label, score: label }).uauc === null ? 'has no user with rows of both classes' : null;
 }
 
 /**
