@@ -4,7 +4,7 @@
 Generates objectives in groups from a seed, with ties, and prints for each case the objectives by group, the statistic H,
 and epsilon squared, (H - k + 1) / (n - k) for n values in k groups. Holds no third-party data.
 
-    python3 -m venv venv && venv/bin/pip install numpy==2.3.5 scipy==1.16.3
+    python3 -m venv venv && venv/bin/pip install numpy==2.4.6 scipy==1.16.3
     venv/bin/python reference/sweep-importance.py > packages/experiment/test/fixtures/sweep-importance.json
 
 Licence: MIT, as the project.

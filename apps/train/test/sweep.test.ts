@@ -1,6 +1,6 @@
 /** `crossgate sweep`: a grid without a GPU, trials of MF that are interrupted and go on, halving, failures. */
 import { existsSync } from 'node:fs';
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { listAdapters } from '@crossgate/gpu/node';
 import { folderWith, inventedMl1m, writeTinyModel } from '@crossgate/testing/node';
@@ -88,6 +88,19 @@ it('refuses what cannot be searched, before it makes a folder', async () => {
   expect(existsSync(join(cwd, 'runs'))).toBe(false);
 });
 
+it('fails trials that are validated on other rows than the first', async () => {
+  for (const [name, content] of Object.entries(inventedMl1m(12, 9))) {
+    await mkdir(join(cwd, 'other'), { recursive: true });
+    await writeFile(join(cwd, name.replace('ml-1m', 'other')), content);
+  }
+  const { trials, best } = parsed(await sweep('mean.yaml', '--grid', 'data.path=ml-1m,other', '--json'));
+  expect(trials.map(({ status, code }: { status: string; code: string }) => [status, code])).toEqual([
+    ['done', null],
+    ['failed', 'run.not-comparable'],
+  ]);
+  expect(best.values).toEqual({ 'data.path': 'ml-1m' });
+});
+
 it('shows the trials without running them', async () => {
   const args = ['mean.yaml', '--random', 'baseline.strength=log:1..100', '--trials', '3', '--list'];
   const { trials } = parsed(await sweep(...args, '--json', '--seed', '5'));
@@ -154,6 +167,14 @@ describe.skipIf(adapters.length === 0)('trials on a GPU', () => {
     const again = parsed(await sweep('mf.yaml', ...random, '--json', '--out', 's'));
     expect(again.trials).toEqual(trials);
     expect(await times()).toBe(then);
+  });
+
+  it('stop below the median of those before, and stay stopped', async () => {
+    const rates = ['--grid', 'cf.learningRate=0.02,0.03,0.05,1e-9', '--median', '--set', 'cf.warmupEpochs=2'];
+    const { trials } = parsed(await sweep('mf.yaml', ...rates, '--json', '--out', 's'));
+    const [last] = trials.slice(-1);
+    expect(last).toMatchObject({ trial: 4, status: 'stopped', reason: 'below the median', trained: 3 });
+    expect(parsed(await sweep('mf.yaml', ...rates, '--json', '--out', 's')).trials).toEqual(trials);
   });
 
   it('on a language model begin anew in each round, with more rows', async () => {

@@ -193,14 +193,15 @@ describe('trials', () => {
     const cwd = await folderWith(files);
     const seeds = await planTrials('mf.yaml', { cwd, grid: ['seed=1,2'], seed: 9 });
     expect(seeds.trials.map(({ config }) => config?.seed)).toEqual([1, 2]);
-    const grid = ['method=mean,mf', 'baseline.strength=1,2', 'cf.cfDim=4,8'];
+    const grid = ['method=mean,lightgcn', 'baseline.strength=1,2', 'cf.cfDim=4,8'];
     const { trials } = await planTrials('mf.yaml', { cwd, grid });
     expect(trials.map(({ values }) => values)).toEqual([
       { method: 'mean', 'baseline.strength': 1 },
       { method: 'mean', 'baseline.strength': 2 },
-      { method: 'mf', 'cf.cfDim': 4 },
-      { method: 'mf', 'cf.cfDim': 8 },
+      { method: 'lightgcn', 'cf.cfDim': 4 },
+      { method: 'lightgcn', 'cf.cfDim': 8 },
     ]);
+    expect(trials[3]!.config!.cf.model).toBe('lightgcn');
   });
 
   it('record a combination that does not go together, where its values do with others', async () => {

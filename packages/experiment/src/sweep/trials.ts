@@ -2,7 +2,7 @@
 import { describeError, InputError, isInputError } from '@crossgate/core';
 import { type LoadOptions, loadConfigWithNotes } from '../config/load';
 import { isPlain } from '../config/plain';
-import type { ExperimentConfig } from '../config/schema';
+import { cfMethods, type ExperimentConfig } from '../config/schema';
 import type { OptionValue } from '../config/set';
 import { gridPoints, randomPoints, type SweepPoint } from './draw';
 import { readSweepSpace, type SweepKey } from './space';
@@ -109,8 +109,14 @@ async function loadPoint(
   set: readonly string[],
   options: LoadOptions,
 ): Promise<Loaded> {
+  // A CF method is a model of cf.model: searched by one name, it brings the other.
+  const model = 'method' in point && !('cf.model' in point) && cfMethods().includes(point.method!);
+  const shared = [...set, ...(model ? [`cf.model=${point.method}`] : [])];
   const loadWith = (chosen: readonly SweepKey[]) =>
-    loadConfigWithNotes(path, { ...options, set: [...set, ...chosen.map((key) => argumentOf(key, point[key.key]!))] });
+    loadConfigWithNotes(path, {
+      ...options,
+      set: [...shared, ...chosen.map((key) => argumentOf(key, point[key.key]!))],
+    });
   try {
     const whole = await loadWith(keys);
     const read = keys.filter(({ key }) => !whole.unread.some((unread) => unread.key === key));
