@@ -16,6 +16,22 @@ export interface ValueDot {
 /** From this ratio of the largest value to the smallest on, an axis of numbers is logarithmic. */
 const LOG_RATIO = 10;
 
+/** An axis with no more numbers than these has a tick at each. */
+const FEW = 6;
+
+/** Ticks of numbers: the values where they are few, else some in each decade; null: as Plot has them. */
+function ticksOf(values: readonly number[], isLog: boolean): readonly number[] | null {
+  const distinct = [...new Set(values)];
+  if (distinct.length <= FEW) return distinct;
+  if (!isLog) return null;
+  const [low, high] = [Math.min(...values), Math.max(...values)];
+  const [first, last] = [Math.floor(Math.log10(low)), Math.ceil(Math.log10(high))];
+  const steps = last - first > 3 ? [1] : [1, 2, 5];
+  return Array.from({ length: last - first + 1 }, (_, index) => first + index)
+    .flatMap((power) => steps.map((step) => Number(`${step}e${power}`)))
+    .filter((tick) => tick >= low && tick <= high);
+}
+
 /**
  * Builds the panel.
  * @param label stands above it
@@ -27,6 +43,7 @@ export function valuePanel(label: string, dots: readonly ValueDot[], log?: boole
   const numbers = areNumbers ? (values as number[]) : [];
   const [low, high] = [Math.min(...numbers), Math.max(...numbers)];
   const isLog = areNumbers && low > 0 && (log ?? high / low >= LOG_RATIO);
+  const ticks = areNumbers ? ticksOf(numbers, isLog) : null;
   const nameOf = (value: unknown) => (typeof value === 'string' ? value : JSON.stringify(value));
   // The best is drawn last, over the others.
   const placed = [...dots]
@@ -53,7 +70,12 @@ export function valuePanel(label: string, dots: readonly ValueDot[], log?: boole
       marks: [
         Plot.gridY({ ticks: 4, stroke: ink, strokeOpacity: 0.25 }),
         Plot.axisY({ ticks: 4, tickSize: 0 }),
-        Plot.axisX({ tickSize: 0, ...(areNumbers && { ticks: 6 }) }),
+        Plot.axisX({
+          tickSize: 0,
+          ...(areNumbers && { ticks: ticks ?? FEW }),
+          // Plot's own words for 0.01 on a logarithmic axis are 10m.
+          ...(ticks !== null && { tickFormat: String }),
+        }),
         Plot.dot(of('other'), { ...at, r: 3, fill: 'none', stroke: palette[0]! }),
         Plot.dot(of('done'), { ...at, r: 3.5, fill: palette[0]!, fillOpacity: 0.7 }),
         Plot.dot(of('best'), { ...at, r: 6, fill: palette[1]! }),
