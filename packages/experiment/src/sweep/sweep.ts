@@ -32,8 +32,15 @@ export interface SweepOptions {
   readonly out: string;
   /** What is maximized on valid. Default: the metric of lists that `cf.selectBy` names, else AUC. */
   readonly objective?: SweepObjective | undefined;
-  /** Successive halving: of the trials of a round one in `factor` goes on, the first round trains as far as `first`. */
-  readonly halving?: { readonly factor: number; readonly first?: number | undefined } | undefined;
+  /** Successive halving, see `halvingRounds`. */
+  readonly halving?:
+    | {
+        /** Of the trials of a round, one in so many goes on. At least 2. */
+        readonly factor: number;
+        /** The least epochs or rows of the first round. */
+        readonly first?: number | undefined;
+      }
+    | undefined;
   /** Stops trials by the median of those that finished before. Does not go with `halving`. */
   readonly median?: boolean | undefined;
   /** Scores the test rows by the best trial, once, at the end. Default false. */
