@@ -22,6 +22,7 @@ import { evaluatePredictions, formatPredictions, predictionsOf } from './predict
 import { findRunner, type OpenRunner, type Outcome, type RankingOfSplits, type Runner } from './runners';
 import type { FromRun } from './runners/continued-run';
 import { writeDataCopy } from './runs/data-copy';
+import type { MetricsRecord } from './runs/metrics-log';
 import { readResult } from './runs/result';
 import { RunFolder } from './runs/run-folder';
 import type { Session } from './session';
@@ -72,6 +73,8 @@ export interface RunOptions {
    * dense ids, and what was learned is what the training starts from. The optimizer starts anew.
    */
   readonly from?: string;
+  /** Called with each record of metrics.jsonl: those that a resumed run keeps first, then each as it is written. */
+  readonly onMetrics?: ((record: MetricsRecord) => void) | undefined;
 }
 
 /**
@@ -104,7 +107,8 @@ export async function runExperiment(
   // Opened before the folder is made: bad input of the method leaves no trace.
   const opened = await runner.open({ config, dataset, session, from }, path);
   try {
-    const run = await RunFolder.open(path, config, { resume, cwd: session.cwd });
+    const { onMetrics } = options;
+    const run = await RunFolder.open(path, config, { resume, cwd: session.cwd, onMetrics });
     try {
       // Finished by another process while the method was opened.
       if (run.state === 'complete') return await storedResult(path, shown, session);

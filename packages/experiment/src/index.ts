@@ -45,3 +45,4 @@ export { MetricsLog, type MetricsRecord, readMetrics } from './runs/metrics-log'
 export { readResult, type StoredResult } from './runs/result';
 export { type Checkpoint, type Provenance, RunFolder, type RunState, storedProvenance } from './runs/run-folder';
 export { openSession, type Session, type SessionOptions } from './session';
+export * from './sweep';

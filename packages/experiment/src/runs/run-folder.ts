@@ -66,6 +66,8 @@ export interface OpenOptions {
   readonly resume: boolean;
   /** Folder that a relative `cf.run` is of; default the process's. */
   readonly cwd?: string;
+  /** Called with each record of the log: those that a resumed run keeps first, then each as it is appended. */
+  readonly onMetrics?: ((record: MetricsRecord) => void) | undefined;
 }
 
 /** A run folder opened for writing. Close it, also after an error. */
@@ -84,6 +86,7 @@ export class RunFolder {
     private readonly madeFrom: string | undefined,
     /** What the folder was when it was opened. */
     readonly state: RunState,
+    private readonly onMetrics: (record: MetricsRecord) => void = () => {},
   ) {}
 
   /**
@@ -108,7 +111,7 @@ export class RunFolder {
     try {
       lock = await acquireLock(join(path, 'run.lock'));
       // Looked at under the lock, so that a run that another process just finished is seen.
-      return new RunFolder(path, lock, madeFrom, await inspect(path, config, options));
+      return new RunFolder(path, lock, madeFrom, await inspect(path, config, options), options.onMetrics);
     } catch (error) {
       await lock?.release();
       if (madeFrom !== undefined) await removeFolders(path, madeFrom);
@@ -142,12 +145,14 @@ export class RunFolder {
     await writeAtomic(join(this.path, 'config.yaml'), stringify({ ...config, provenance }));
     this.previousSeconds = last?.seconds ?? 0;
     this.log = new MetricsLog(this.path, kept);
+    for (const record of kept.records) this.onMetrics(record);
   }
 
   /** Appends a line to metrics.jsonl and to the TensorBoard file. */
   appendMetrics(record: MetricsRecord): void {
     if (this.log === undefined) throw new Error('RunFolder.begin must be called first');
     this.log.append(record);
+    this.onMetrics(record);
   }
 
   /** Seconds of work in this run, earlier parts of a resumed run included (up to their last checkpoint). */
