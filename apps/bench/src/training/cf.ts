@@ -181,13 +181,13 @@ export async function withTrainer<T>(trainer: CfTrainer, body: (trainer: CfTrain
 async function shareOutside(device: Device, epoch: () => Promise<number>): Promise<number | null> {
   if (!device.capabilities.timestamps) return null;
   const profiler = new Profiler();
-  device.recorder.profiler = profiler;
+  profiler.attach(device);
   try {
     const seconds = await epoch();
     await device.recorder.synchronize();
     const kernels = profiler.rows().reduce((sum, { nanoseconds }) => sum + nanoseconds, 0) / 1e9;
     return Math.max(0, 1 - kernels / seconds);
   } finally {
-    device.recorder.profiler = null;
+    profiler.detach();
   }
 }
