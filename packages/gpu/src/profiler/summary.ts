@@ -86,9 +86,7 @@ export function summarizeProfile(profiler: Profiler, processPeak: number | null 
   const notes = [
     ...(used === null ? ['no GPU was used'] : []),
     ...(used && !hasTimestamps ? [`${used.name} has no timestamp queries: host times only, no time by kernel`] : []),
-    ...(hasTimestamps
-      ? ['a measured dispatch has a pass of its own, so measured steps take longer than others']
-      : []),
+    ...(hasTimestamps ? ['a measured dispatch has a pass of its own, so measured steps take longer than others'] : []),
     ...(profiler.isFull ? ['there were more events than are kept: the trace ends before the work does'] : []),
   ];
   return {

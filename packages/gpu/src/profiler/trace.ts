@@ -122,7 +122,10 @@ function nestedTracks(bars: readonly Bar[]): Bar[][] {
       return open.length === 0 || open.at(-1)!.end >= bar.end;
     };
     let track = tracks.find(fits);
-    if (!track) tracks.push((track = { bars: [], open: [] }));
+    if (!track) {
+      track = { bars: [], open: [] };
+      tracks.push(track);
+    }
     track.bars.push(bar);
     track.open.push(bar);
   }
