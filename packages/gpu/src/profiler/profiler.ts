@@ -12,7 +12,7 @@ export interface ProfilerOptions {
   readonly steps?: number;
   /** Steps before these, in which kernels are compiled and memory is found. Default 5. */
   readonly warmUp?: number;
-  /** Dispatches that are kept at most; what comes later is not measured. Default 200,000. */
+  /** Dispatches that are kept at most; what comes later is not measured. Default with `steps`: 200,000. */
   readonly mostDispatches?: number;
 }
 
@@ -145,10 +145,10 @@ export class Profiler {
   /** Where dispatches go now; null while none is measured. */
   #target: StepRecord | null;
 
-  constructor({ steps, warmUp = 5, mostDispatches = 200_000 }: ProfilerOptions = {}) {
+  constructor({ steps, warmUp = 5, mostDispatches }: ProfilerOptions = {}) {
     this.steps = steps ?? Number.POSITIVE_INFINITY;
     this.#warmUp = steps === undefined ? 0 : warmUp;
-    this.#most = mostDispatches;
+    this.#most = mostDispatches ?? (steps === undefined ? Number.POSITIVE_INFINITY : 200_000);
     this.#rest = newStep('');
     this.#target = steps === undefined ? this.#rest : null;
   }
@@ -233,7 +233,8 @@ export class Profiler {
   dispatch(name: string, hasTimestamps: boolean): DispatchTime | null {
     const target = this.#target;
     if (target === null) return null;
-    this.#sample(target, samplePause);
+    // What is measured without steps may have any number of moments.
+    if (target !== this.#rest) this.#sample(target, samplePause);
     if (!hasTimestamps || this.#dispatches >= this.#most) return null;
     const dispatch = { name, begin: 0n, end: 0n, submitted: 0 };
     target.dispatches.push(dispatch);

@@ -123,8 +123,11 @@ const percent = (share: number) => `${(100 * share).toFixed(1)}%`;
 export function formatProfile({ adapter, ms, stages, spans, otherMs, memory, ...rest }: ProfileSummary): string {
   const lines = [`${adapter?.name ?? 'no GPU'}, ${(ms / 1000).toFixed(1)} s`, ...rest.notes];
   for (const { stage, steps, of, msPerStep, kernelMs, kernels } of stages) {
-    const what = steps === 0 ? 'outside steps' : `${stage}: ${steps} of ${of} steps, ${shown(msPerStep!)} ms a step`;
-    const inKernels = kernelMs === null ? '' : `, ${shown(kernelMs)} ms${steps === 0 ? '' : ' of it'} in kernels`;
+    const what =
+      steps === 0
+        ? 'outside steps'
+        : `${stage}: ${steps} of ${of} steps, a step takes the host ${shown(msPerStep!)} ms`;
+    const inKernels = kernelMs === null ? '' : `, kernels ${shown(kernelMs)} ms`;
     lines.push('', `${what}${inKernels}`);
     if (kernels.length === 0) continue;
     lines.push(
