@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Device } from '../src';
-import { defineKernel, InputError, Profiler, renderKernel } from '../src';
+import { chromeTrace, defineKernel, InputError, Profiler, renderKernel } from '../src';
 import { openDevice } from '../src/node';
 
 /** out[i] = scale · x[i] + shift, through both kinds of parameters and more workgroups than fit one dimension. */
@@ -113,7 +113,7 @@ for (const immediates of [true, false]) {
       await device.recorder.synchronize();
       expect(profiler.rows()[0]).toMatchObject({ name: 'affine', count: 300 });
       expect(profiler.rows()[0]!.nanoseconds).toBeGreaterThan(0);
-      const kernels = profiler.trace().traceEvents.filter(({ ph }) => ph === 'X');
+      const kernels = chromeTrace(profiler).traceEvents.filter(({ ph }) => ph === 'X');
       expect(kernels).toHaveLength(300);
     });
   });

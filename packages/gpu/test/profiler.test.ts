@@ -1,7 +1,15 @@
 /** The profiler: windows of steps, spans that nest and add up, the trace, and nothing where it is off. */
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Device, defineKernel, Profiler, profileFiles, summarizeProfile, type TraceEvent } from '../src';
+import {
+  chromeTrace,
+  type Device,
+  defineKernel,
+  Profiler,
+  profileFiles,
+  summarizeProfile,
+  type TraceEvent,
+} from '../src';
 import { openDevice } from '../src/node';
 
 const fill = defineKernel({
@@ -41,7 +49,7 @@ async function steps(profiler: Profiler, stage: string, count: number, each = 3)
 
 type Bar = Extract<TraceEvent, { ph: 'X' }>;
 const barsOf = (profiler: Profiler, pid: number) =>
-  profiler.trace().traceEvents.filter((event): event is Bar => event.ph === 'X' && event.pid === pid);
+  chromeTrace(profiler).traceEvents.filter((event): event is Bar => event.ph === 'X' && event.pid === pid);
 
 async function profiled(work: (profiler: Profiler) => Promise<void>, options = {}): Promise<Profiler> {
   const profiler = new Profiler({ steps: 4, warmUp: 2, ...options });
@@ -175,7 +183,7 @@ describe('a profile', () => {
     const weights = device.memory.persistent(1 << 16, 'weights');
     const profiler = await profiled((p) => steps(p, 'training', 2));
     device.memory.free(weights);
-    const counters = profiler.trace().traceEvents.filter((event) => event.ph === 'C');
+    const counters = chromeTrace(profiler).traceEvents.filter((event) => event.ph === 'C');
     expect(counters.length).toBeGreaterThanOrEqual(2);
     for (const { args } of counters) expect(args).toMatchObject({ weights: 1 << 16, step: expect.any(Number) });
     const { memory } = summarizeProfile(profiler);
@@ -198,7 +206,7 @@ describe('a profile', () => {
     const profiler = await profiled((p) => steps(p, 'training', 3));
     const files = new Map(profileFiles(profiler, 123 << 20));
     const { traceEvents } = JSON.parse(files.get('profile.json')!) as { traceEvents: TraceEvent[] };
-    expect(traceEvents).toEqual(profiler.trace().traceEvents);
+    expect(traceEvents).toEqual(chromeTrace(profiler).traceEvents);
     expect(JSON.parse(files.get('summary.json')!)).toMatchObject({ processPeak: 123 << 20, stages: [{ of: 3 }] });
     const text = files.get('profile.txt')!;
     for (const part of ['training: 3 of 3 steps', 'in no span', 'memory on the device', '123.0 MiB'])

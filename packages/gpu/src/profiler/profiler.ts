@@ -1,7 +1,5 @@
 // Collects what a program does with its time and with the device's memory: kernels, spans of the host, bytes.
-import type { Device } from '../device';
 import type { MemoryReport } from '../memory';
-import { type ChromeTrace, chromeTrace } from './trace';
 
 /** How much a {@link Profiler} keeps; every field may be left out. */
 export interface ProfilerOptions {
@@ -80,6 +78,16 @@ export interface SpanTotal {
   longest: number;
 }
 
+/** What a profiler needs of a device; a `Device` is one. */
+export interface MeasurableDevice {
+  /** Asks the profiler about every dispatch. */
+  readonly recorder: { profiler: Profiler | null };
+  /** Its name, and whether it has timestamp queries. */
+  readonly capabilities: ProfiledAdapter;
+  /** Bytes on it. */
+  report(): MemoryReport;
+}
+
 /** What a summary says of the adapter. */
 export interface ProfiledAdapter {
   /** Its name. */
@@ -137,7 +145,7 @@ export class Profiler {
   #inStep = false;
   #dispatches = 0;
   #spansDropped = 0;
-  #device: Device | null = null;
+  #device: MeasurableDevice | null = null;
   #used: ProfiledAdapter | null = null;
   #memory: MemoryReport | null = null;
   #sampled = 0;
@@ -154,7 +162,7 @@ export class Profiler {
   }
 
   /** Begins to measure a device. One device at a time. */
-  attach(device: Device): void {
+  attach(device: MeasurableDevice): void {
     this.detach();
     this.#device = device;
     const { name, timestamps } = device.capabilities;
@@ -292,11 +300,6 @@ export class Profiler {
   /** Bytes on the device: now, or when it was detached. Null before any was attached. */
   get memory(): MemoryReport | null {
     return this.#device?.report() ?? this.#memory;
-  }
-
-  /** Everything that is kept as a trace for Perfetto or chrome://tracing. */
-  trace(): ChromeTrace {
-    return chromeTrace(this);
   }
 
   /** Forgets all that was measured. */

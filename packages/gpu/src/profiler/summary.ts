@@ -3,6 +3,7 @@ import { significant, textTable } from '@crossgate/core';
 import { formatBytes } from '../byte-sizes';
 import type { MemoryReport } from '../memory';
 import type { KernelRow, Profiler } from './profiler';
+import { chromeTrace } from './trace';
 
 /** Time of one kernel in the kept steps of a stage. */
 export interface KernelTime {
@@ -177,7 +178,7 @@ function memoryTable({ persistent, step, total, peak }: MemoryReport): string {
  */
 export function profileFiles(profiler: Profiler, processPeak: number | null = null): [name: string, text: string][] {
   const summary = summarizeProfile(profiler, processPeak);
-  const { traceEvents, ...others } = profiler.trace();
+  const { traceEvents, ...others } = chromeTrace(profiler);
   // An event a line: half the size of an indented document, and readable still.
   const events = traceEvents.map((event) => JSON.stringify(event)).join(',\n');
   return [
