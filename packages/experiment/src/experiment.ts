@@ -23,6 +23,7 @@ import { findRunner, type OpenRunner, type Outcome, type RankingOfSplits, type R
 import type { FromRun } from './runners/continued-run';
 import { writeDataCopy } from './runs/data-copy';
 import type { MetricsRecord } from './runs/metrics-log';
+import type { PeakMemory } from './runs/peak-memory';
 import { readResult } from './runs/result';
 import { RunFolder } from './runs/run-folder';
 import type { Session } from './session';
@@ -46,6 +47,12 @@ export interface ExperimentResult {
   readonly dataset: { readonly name: string; readonly hash: string };
   /** The run that the training continued, by its path, and the hashes of its data and of its language model. */
   readonly from?: Readonly<Record<string, string>>;
+  /**
+   * Most bytes at any time: `device`, allocated on the GPU in the training and scoring of this run (null for a method
+   * that needs none); `process`, resident memory of the process, whatever it had done before. Of a resumed run, the
+   * greatest of all its parts. Absent in results of earlier versions.
+   */
+  readonly peakMemory: PeakMemory;
   /** Wall-clock seconds of training and scoring, over all parts of a resumed run. */
   readonly seconds: number;
   /** Metrics of each split in `evaluation.splits`, warm and cold rows apart too. */
@@ -189,9 +196,11 @@ async function trainAndScore(experiment: Experiment): Promise<ExperimentResult> 
     const { memory } = await session.device();
     memory.trim();
     memory.resetPeak();
+    run.measureMemory(() => memory.report().peak.total);
   }
   const outcome = await opened.train(run, experiment.stagesFrom);
   throwIfInterrupted(session.signal);
+  const evaluating = session.profiler?.span('metrics');
   const metrics: Partial<Record<SplitName, SplitMetrics>> = {};
   for (const split of config.evaluation.splits) {
     const scores = scoresOf(outcome, split);
@@ -199,6 +208,7 @@ async function trainAndScore(experiment: Experiment): Promise<ExperimentResult> 
     metrics[split] = evaluatePredictions(predictionsOf(dataset, split, scores, runner.trained, rows));
     await run.write(join('predictions', `${split}.csv`), formatPredictions(dataset, split, scores, rows));
   }
+  evaluating?.[Symbol.dispose]();
   const result: ExperimentResult = {
     run: shown,
     name: config.name,
@@ -209,6 +219,7 @@ async function trainAndScore(experiment: Experiment): Promise<ExperimentResult> 
     dataset: { name: dataset.name, hash: dataset.hash },
     ...(from && { from: provenanceOfFrom(from) }),
     seconds: Math.round(run.seconds * 1000) / 1000,
+    peakMemory: run.peakMemory,
     metrics,
     ...(outcome.ranking && { ranking: outcome.ranking }),
     details: outcome.details,

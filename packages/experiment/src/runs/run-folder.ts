@@ -26,6 +26,7 @@ import { configSchema, type ExperimentConfig } from '../config/schema';
 import { hasVectorsOf } from './cf-file';
 import { type CheckpointFile, type CheckpointName, checkCheckpointState, readCheckpointFile } from './checkpoint-file';
 import { MetricsLog, type MetricsRecord, readKept } from './metrics-log';
+import { greaterPeak, type PeakMemory, processPeak } from './peak-memory';
 
 /** What config.yaml says about the run besides its config. */
 export interface Provenance {
@@ -75,6 +76,8 @@ export class RunFolder {
   private log: MetricsLog | undefined;
   private readonly opened = performance.now();
   private previousSeconds = 0;
+  private previousPeak: PeakMemory | undefined;
+  private devicePeak: (() => number) | undefined;
   private closed = false;
   private kept: string | null = null;
 
@@ -144,6 +147,7 @@ export class RunFolder {
     await removeLeftovers(this.path);
     await writeAtomic(join(this.path, 'config.yaml'), stringify({ ...config, provenance }));
     this.previousSeconds = last?.seconds ?? 0;
+    this.previousPeak = last?.peakMemory;
     this.log = new MetricsLog(this.path, kept);
     for (const record of kept.records) this.onMetrics(record);
   }
@@ -158,6 +162,16 @@ export class RunFolder {
   /** Seconds of work in this run, earlier parts of a resumed run included (up to their last checkpoint). */
   get seconds(): number {
     return this.previousSeconds + (performance.now() - this.opened) / 1000;
+  }
+
+  /** Says how to find the most bytes that this run has had on the device. */
+  measureMemory(devicePeak: () => number): void {
+    this.devicePeak = devicePeak;
+  }
+
+  /** Most bytes at any time, earlier parts of a resumed run included (up to their last checkpoint). */
+  get peakMemory(): PeakMemory {
+    return greaterPeak({ device: this.devicePeak?.() ?? null, process: processPeak() }, this.previousPeak);
   }
 
   /**
@@ -176,7 +190,8 @@ export class RunFolder {
     await writeAtomic(join(folder, weights), content);
     try {
       this.log?.sync();
-      const file: CheckpointFile = { weights, metricsBytes: this.log?.bytes ?? 0, seconds: this.seconds, state };
+      const { seconds, peakMemory } = this;
+      const file: CheckpointFile = { weights, metricsBytes: this.log?.bytes ?? 0, seconds, peakMemory, state };
       await writeAtomic(join(folder, `${name}.json`), `${JSON.stringify(file, null, 2)}\n`);
     } catch (error) {
       // Nothing names these weights; on a full disk their room is needed.
