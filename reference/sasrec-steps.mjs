@@ -11,8 +11,7 @@
  * }} Reference
  *
  * The packages that are used: built or from source.
- * @typedef {{ cf: typeof import('../packages/cf/src/index'), tensor: typeof import('../packages/tensor/src/index') }}
- *   Libraries
+ * @typedef {{ cf: typeof import('@crossgate/cf'), tensor: typeof import('@crossgate/tensor') }} Libraries
  */
 
 /**
@@ -43,7 +42,7 @@ function initialValues({ cf }, reference) {
  * Trains as long as the reference did.
  *
  * @param {Libraries} libraries
- * @param {import('../packages/gpu/src/index').Device} device
+ * @param {import('@crossgate/gpu').Device} device
  * @param {Reference} reference
  * @param {'pre' | 'post'} norm
  * @returns {Promise<{ losses: number[], lossError: number, valueError: number, farthest: string }>} the loss of each

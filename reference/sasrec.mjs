@@ -8,9 +8,9 @@
 import { createHash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import * as cf from '../packages/cf/dist/index.js';
-import { openDevice } from '../packages/gpu/dist/node.js';
-import * as tensor from '../packages/tensor/dist/index.js';
+import * as cf from '@crossgate/cf';
+import { openDevice } from '@crossgate/gpu/node';
+import * as tensor from '@crossgate/tensor';
 import { followReference } from './sasrec-steps.mjs';
 
 const tolerance = 1e-3;
@@ -25,14 +25,12 @@ const bytes = readFileSync(file);
 const reference = JSON.parse(bytes.toString());
 const { batches, trainings: theirs, amplitudes, ...settings } = reference;
 const device = await openDevice();
-/** @type {any} the built packages; types are those of the sources */
-const [libraries, opened] = [{ cf, tensor }, device];
 /** @type {Record<string, unknown>} */
 const trainings = {};
 let worst = 0;
 for (const norm of /** @type {const} */ (['pre', 'post'])) {
   const start = performance.now();
-  const { losses, lossError, valueError, farthest } = await followReference(libraries, opened, reference, norm);
+  const { losses, lossError, valueError, farthest } = await followReference({ cf, tensor }, device, reference, norm);
   const seconds = (performance.now() - start) / 1000;
   const steps = losses.flatMap((ours, i) => {
     const step = i + 1;

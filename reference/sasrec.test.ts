@@ -1,11 +1,11 @@
 /** 200 training steps of SASRec on batches from a file, against JAX in float64 (sasrec.py). */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import * as cf from '@crossgate/cf';
+import type { Device } from '@crossgate/gpu';
+import { openDevice } from '@crossgate/gpu/node';
+import * as tensor from '@crossgate/tensor';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import * as cf from '../packages/cf/src/index';
-import type { Device } from '../packages/gpu/src/index';
-import { openDevice } from '../packages/gpu/src/node';
-import * as tensor from '../packages/tensor/src/index';
 import { followReference, type Reference } from './sasrec-steps.mjs';
 
 const fixture = fileURLToPath(new URL('../packages/cf/test/fixtures/sasrec-reference.json', import.meta.url));

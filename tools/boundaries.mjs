@@ -1,6 +1,6 @@
 // Checks the import direction of the workspace: a package imports only what it stands on, files of a package do not
-// import each other in circles, what is meant for browsers too imports nothing of Node, and what reads configs loads no
-// GPU package. Run: node tools/boundaries.mjs [ROOT]
+// import each other in circles, what is meant for browsers too imports nothing of Node, what reads configs loads no GPU
+// package, and scripts beside the packages import them by their names. Run: node tools/boundaries.mjs [ROOT]
 import { readdir, readFile } from 'node:fs/promises';
 import { builtinModules } from 'node:module';
 import { dirname, join, posix, relative, sep } from 'node:path';
@@ -49,6 +49,20 @@ const beside = /** @type {Record<string, string>} */ ({
   'apps/bench/src/kernels/index.ts': 'packages/kernels/test/benches',
 });
 
+/**
+ * Folders of scripts beside packages and apps, with the folders outside that they, or their tests, import by path. What
+ * builds the repository runs before anything is installed, so it has no names to import by.
+ * @type {Record<string, { reaches: string[], inTests: string[] }>}
+ */
+const scripts = {
+  tools: { reaches: ['packages/setup/src/'], inTests: ['packages/', 'apps/'] },
+  studies: { reaches: [], inTests: [] },
+  reference: { reaches: [], inTests: [] },
+};
+
+/** Own packages that a build takes in by path: no import names them, but the build waits for them. */
+const builtIn = /** @type {Record<string, string[]>} */ ({ 'apps/bench': ['testing'] });
+
 /** Entries that are read before a device is opened. Nothing that they load uses a GPU. */
 const withoutGpu = ['experiment/config', 'cf/registry', 'fusion/methods'];
 
@@ -69,7 +83,7 @@ const nodeOnly = new Set([
  */
 
 /**
- * Finds the module specifiers of a TypeScript source: import, export … from, import(), and require(). Comments do not
+ * Finds the module specifiers of a source, TypeScript or JavaScript: import, export … from, import(), and require(). Comments do not
  * count; a specifier in a string or template that is no import does not either.
  * @param {string} text
  * @returns {Import[]}
@@ -102,7 +116,7 @@ const ownPackage = (/** @type {string} */ specifier) =>
 const isNodeEntry = (/** @type {string} */ file, /** @type {string} */ folder) =>
   file === `${folder}/src/node.ts` || file.startsWith(`${folder}/src/node/`);
 
-const isTest = (/** @type {string} */ file) => /\.test\.ts$|\.bench\.ts$/.test(file) || /(^|\/)test\//.test(file);
+const isTest = (/** @type {string} */ file) => /\.(test|bench)\.m?[jt]s$/.test(file) || /(^|\/)test\//.test(file);
 
 /**
  * Checks the workspace at `root`.
@@ -124,49 +138,89 @@ export async function checkBoundaries(root) {
         continue;
       }
       const inNode = [...may, ...below(place?.node ?? [])];
-      violations.push(...(await checkManifest(root, folder, name, inNode)));
       const sources = await readSources(root, folder);
+      violations.push(...(await checkManifest(root, folder, name, inNode, sources)));
       violations.push(...checkDirection(sources, folder, name, may, inNode));
       violations.push(...checkCircles(sources));
       if (group === 'packages' && !place?.nodeOnly) violations.push(...checkBrowser(sources, folder));
     }
   }
+  for (const group of Object.keys(scripts)) violations.push(...(await checkScripts(root, group)));
   for (const entry of withoutGpu) violations.push(...(await checkWithoutGpu(root, entry)));
   return violations.sort((a, b) => a.file.localeCompare(b.file) || a.line - b.line);
 }
 
-/** The TypeScript files of a package with their imports, by path from the root. */
-async function readSources(/** @type {string} */ root, /** @type {string} */ folder) {
+/** The sources of a package with their imports, by path from the root. */
+async function readSources(
+  /** @type {string} */ root,
+  /** @type {string} */ folder,
+  /** @type {string[]} */ parts = ['src', 'test', 'examples'],
+) {
   /** @type {Map<string, Import[]>} */
   const sources = new Map();
-  for (const part of ['src', 'test', 'examples']) {
+  for (const part of parts) {
     const entries = await readdir(join(root, folder, part), { recursive: true, withFileTypes: true }).catch(() => []);
-    for (const entry of entries.filter((candidate) => candidate.isFile() && /\.m?ts$/.test(candidate.name))) {
+    for (const entry of entries.filter((candidate) => candidate.isFile() && /\.m?[jt]s$/.test(candidate.name))) {
       const path = join(entry.parentPath ?? entry.path, entry.name);
       const name = relative(root, path).split(sep).join('/');
+      if (name.includes('/node_modules/')) continue;
       sources.set(name, findImports(await readFile(path, 'utf8')));
     }
   }
   return sources;
 }
 
+/** Checks a folder of {@link scripts}: packages by their names, no circles. */
+async function checkScripts(/** @type {string} */ root, /** @type {string} */ group) {
+  const { reaches = [], inTests = [] } = scripts[group] ?? {};
+  const sources = await readSources(root, group, ['.']);
+  const violations = checkCircles(sources);
+  // A folder may have a manifest of its own.
+  for (const folder of new Set([...sources.keys()].map((file) => posix.dirname(file)))) {
+    const own = new Map([...sources].filter(([file]) => file.startsWith(`${folder}/`)));
+    violations.push(...(await checkManifest(root, folder, folder, Object.keys(house), own)));
+  }
+  for (const [file, imports] of sources) {
+    const folders = [`${group}/`, ...reaches, ...(isTest(file) ? inTests : [])];
+    for (const { specifier, line } of imports) {
+      const other = ownPackage(specifier);
+      if (other !== undefined && !house[other]) {
+        violations.push({ file, line, message: `'${specifier}' is no package of packages/` });
+      }
+      if (!specifier.startsWith('.')) continue;
+      const path = posix.join(posix.dirname(file), specifier);
+      const message = `'${specifier}' leaves ${group}; import a package by its name`;
+      if (!folders.some((folder) => path.startsWith(folder))) violations.push({ file, line, message });
+    }
+  }
+  return violations;
+}
+
+/** Own packages in a manifest: those it may depend on, and no other than those that it imports. */
 async function checkManifest(
   /** @type {string} */ root,
   /** @type {string} */ folder,
   /** @type {string} */ name,
   /** @type {string[]} */ may,
+  /** @type {Map<string, Import[]>} */ sources,
 ) {
   const file = `${folder}/package.json`;
   const text = await readFile(join(root, file), 'utf8').catch(() => '{}');
   const manifest = JSON.parse(text);
   /** @type {Violation[]} */
   const violations = [];
+  const used = [...sources.values()].flat().map(({ specifier }) => ownPackage(specifier));
+  used.push(...(builtIn[folder] ?? []));
   const check = (/** @type {string} */ field, /** @type {string[]} */ permitted) => {
     for (const dependency of Object.keys(manifest[field] ?? {})) {
       const other = ownPackage(dependency);
-      if (other === undefined || permitted.includes(other)) continue;
+      if (other === undefined) continue;
       const line = text.slice(0, text.indexOf(`"${dependency}"`)).split('\n').length;
-      violations.push({ file, line, message: `'${name}' may not depend on '${other}' (${field})` });
+      if (!permitted.includes(other)) {
+        violations.push({ file, line, message: `'${name}' may not depend on '${other}' (${field})` });
+      } else if (!used.includes(other)) {
+        violations.push({ file, line, message: `'${name}' never imports '${other}' (${field})` });
+      }
     }
   };
   check('dependencies', may);

@@ -75,7 +75,7 @@ describe('checkBoundaries', () => {
     await write('packages/gpu/package.json', '{\n  "dependencies": {\n    "@crossgate/tensor": "1"\n  }\n}\n');
     await write('packages/gpu/src/device.ts', "// Opens a device.\nimport { readFile } from 'node:fs/promises';\n");
     await write('packages/kernels/src/index.ts', "import { a } from '@crossgate/tensor';\nimport '../../gpu/src/x';\n");
-    await write('packages/kernels/src/op.ts', "import '@crossgate/testing';\n");
+    await write('packages/kernels/src/op.ts', "import '@crossgate/testing';\nimport '@crossgate/gpu';\n");
     await write('packages/tensor/src/index.ts', "import { open } from './files/open';\n");
     await write('packages/tensor/src/files/open.ts', "\nimport { create } from 'webgpu';\n");
     await write('packages/llm/src/index.ts', "export * from '@crossgate/tensor/node';\n");
@@ -91,6 +91,43 @@ describe('checkBoundaries', () => {
       "packages/kernels/src/op.ts:1 'kernels' may not import '@crossgate/testing'",
       "packages/llm/src/index.ts:1 '@crossgate/tensor/node' exists in Node alone, and this file is reached from packages/llm/src/index.ts",
       "packages/tensor/src/files/open.ts:2 'webgpu' exists in Node alone, and this file is reached from packages/tensor/src/index.ts",
+    ]);
+  });
+
+  it('reads JavaScript too, in packages and in scripts beside them', async () => {
+    const before = await violations();
+    await write('packages/eval/examples/use.mjs', "import '@crossgate/eval';\nimport '@crossgate/llm';\n");
+    await write('packages/setup/src/a.mjs', "import './b.mjs';\n");
+    await write('packages/setup/src/b.mjs', "import './a.mjs';\n");
+    await write('studies/one/main.mjs', "import '@crossgate/llm/node';\nimport '../../packages/llm/dist/index.js';\n");
+    await write('studies/one/node_modules/other/index.mjs', "import '../../../../packages/llm/src';\n");
+    await write('studies/one/page.mjs', "import './more.mjs';\nimport '@crossgate/train';\n");
+    await write('studies/one/more.mjs', "import './page.mjs';\n");
+    await write('tools/run.mjs', "import '../packages/setup/src/a.mjs';\nimport('../packages/files/src/x.mjs');\n");
+    await write('tools/help.test.ts', "import '../apps/train/src/cli';\nimport '../../elsewhere';\n");
+    expect((await violations()).filter((line) => !before.includes(line))).toEqual([
+      "packages/eval/examples/use.mjs:2 'eval' may not import '@crossgate/llm'",
+      'packages/setup/src/b.mjs:1 files import each other in a circle: src/a.mjs -> src/b.mjs -> src/a.mjs',
+      "studies/one/main.mjs:2 '../../packages/llm/dist/index.js' leaves studies; import a package by its name",
+      'studies/one/page.mjs:1 files import each other in a circle: more.mjs -> page.mjs -> more.mjs',
+      "studies/one/page.mjs:2 '@crossgate/train' is no package of packages/",
+      "tools/help.test.ts:2 '../../elsewhere' leaves tools; import a package by its name",
+      "tools/run.mjs:2 '../packages/files/src/x.mjs' leaves tools; import a package by its name",
+    ]);
+  });
+
+  it('names the dependency that is imported nowhere', async () => {
+    const before = await violations();
+    const uses = (field: string, ...names: string[]) =>
+      JSON.stringify({ [field]: Object.fromEntries(names.map((name) => [`@crossgate/${name}`, '1'])) }, null, 1);
+    await write('studies/two/main.mjs', "import '@crossgate/llm/node';\n");
+    await write('studies/two/package.json', uses('dependencies', 'llm', 'cf'));
+    await write('packages/data/package.json', uses('devDependencies', 'core', 'testing'));
+    await write('packages/data/src/index.ts', "import '@crossgate/core';\n");
+    await write('apps/bench/package.json', uses('devDependencies', 'testing'));
+    expect((await violations()).filter((line) => !before.includes(line))).toEqual([
+      "packages/data/package.json:4 'data' never imports 'testing' (devDependencies)",
+      "studies/two/package.json:4 'studies/two' never imports 'cf' (dependencies)",
     ]);
   });
 

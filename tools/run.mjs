@@ -11,7 +11,7 @@ if (major < 20 || (major === 20 && minor < 19)) {
 const { prepareCheckout } = await import('./workspace/prepare.mjs');
 const { mayNeedGpu } = await import('../packages/setup/src/gpu-free.mjs');
 const { findScript, forScripts, runPnpm, start } = await import('./workspace/start.mjs');
-const { setupCommand } = await import('../packages/setup/src/command.mjs');
+const { setupCommand } = await import('./setup/command.mjs');
 const { NoGpuError, resolveGpu } = await import('../packages/setup/src/resolve.mjs');
 const { testCommand } = await import('./workspace/test.mjs');
 

@@ -4,8 +4,8 @@ import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { openDataset } from '@crossgate/data/node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openDataset } from '../../packages/data/src/node';
 
 const script = fileURLToPath(new URL('convert.py', import.meta.url));
 const python = spawnSync('python3', ['--version']).status === 0;

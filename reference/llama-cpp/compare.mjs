@@ -2,9 +2,9 @@
 // OUT.json and OUT.f32 come from theirs.mjs or theirs.py. Every OUT after the first is set beside the first too: llama.cpp beside itself.
 // MODEL may be another file of the same values than theirs was. Prints one JSON document.
 import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
-import { openDevice } from '../../packages/gpu/dist/node.js';
-import { LlamaModel, packSequences } from '../../packages/llm/dist/index.js';
-import { openModel } from '../../packages/llm/dist/node.js';
+import { openDevice } from '@crossgate/gpu/node';
+import { LlamaModel, packSequences } from '@crossgate/llm';
+import { openModel } from '@crossgate/llm/node';
 
 /** How far the log-probabilities of one program are from those of another, over positions. */
 class Agreement {

@@ -3,8 +3,9 @@
 // Ours is built from pieces and scores, as tokenizer.model holds them, and finds merges by itself; theirs has Hugging
 // Face's list of merges. The scores are not in theirs: a piece scores less the later the first merge that makes it
 // stands in the list.
+
+import { memoryFolder, tokenizerFromFolder } from '@crossgate/llm';
 import theirs from 'llama-tokenizer-js';
-import { memoryFolder, tokenizerFromFolder } from '../../packages/llm/dist/index.js';
 import { strings, texts } from '../llama-cpp/texts.mjs';
 
 const pieces = theirs.vocabById;

@@ -77,8 +77,7 @@ export const cases = [
 /**
  * Builds every case and says what came of it.
  *
- * @param {Pick<typeof import('../../packages/data/dist/index.js'), 'buildCsv' | 'memorySource' | 'summarizeDataset'>}
- *   data
+ * @param {Pick<typeof import('@crossgate/data'), 'buildCsv' | 'memorySource' | 'summarizeDataset'>} data
  * @returns {Promise<string>} rows of a Markdown table below its header
  */
 export async function tableOfCases({ buildCsv, memorySource, summarizeDataset }) {

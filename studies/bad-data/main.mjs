@@ -3,7 +3,7 @@
 //
 //   npm run -s example -- studies/bad-data/main.mjs
 import { readFileSync, writeFileSync } from 'node:fs';
-import * as data from '../../packages/data/dist/index.js';
+import * as data from '@crossgate/data';
 import { tableOfCases } from './cases.mjs';
 
 const path = new URL('../../docs/results/bad-data/README.md', import.meta.url);

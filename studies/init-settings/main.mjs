@@ -1,6 +1,7 @@
 // With which settings does matrix factorization of width 64 learn fastest from data of a given size? These are what
 // `crossgate init` writes. Ratings are judged by AUC, events without ratings (loss bpr) by NDCG@10. A line of JSON per
-// training goes to standard output: `done` epochs, and seconds by the clock and of the processor. Minutes in all.
+// training goes to standard output: `done` epochs, and seconds by the clock and of the processor. Minutes in all. The
+// settings are those of grid.mjs; --grid gives one of them other values.
 //
 //   npm run -s example -- studies/init-settings/main.mjs rating|implicit DATA… [--grid NAME=V,V…]…
 //
@@ -10,6 +11,7 @@ import { CfTrainer, evaluateRanking, MatrixFactorization, seenInTrain } from '@c
 import { auc } from '@crossgate/eval';
 import { openDevice } from '@crossgate/gpu/node';
 import { names, open } from './data.mjs';
+import { defaultGrid, forMl3000 } from './grid.mjs';
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
@@ -20,32 +22,27 @@ if ((kind !== 'rating' && kind !== 'implicit') || wanted.length === 0) {
   process.stderr.write(`usage: main.mjs rating|implicit ${names.join('|')}… [--grid NAME=V,V…]…\n`);
   process.exit(2);
 }
-/** @type {Record<string, number[]>} */
-const grid = {
-  initStd: [0.1],
-  learningRate: [1e-3, 3e-3, 1e-2, 3e-2],
-  weightDecay: [kind === 'rating' ? 1e-4 : 0],
-  batchSize: [128, 512, 2048],
-  epochs: [60],
-  patience: [8],
-  warmupEpochs: [8],
-};
+/** Settings that the command line gives. @type {Record<string, number[]>} */
+const own = {};
 for (const given of values.grid) {
   const [name = '', list = ''] = given.split('=');
-  if (!grid[name]) throw new Error(`${name}: there are ${Object.keys(grid).join(', ')}`);
-  grid[name] = list.split(',').map(Number);
+  const known = Object.keys(defaultGrid(kind));
+  if (!known.includes(name)) throw new Error(`${name}: there are ${known.join(', ')}`);
+  own[name] = list.split(',').map(Number);
 }
-/** Every combination of the values of the grid. */
-const combinations = Object.entries(grid).reduce(
-  (found, [name, list]) => found.flatMap((one) => list.map((value) => ({ ...one, [name]: value }))),
-  /** @type {Record<string, number>[]} */ ([{}]),
-);
+/** Every combination of the values of a grid. */
+const combinations = (/** @type {Record<string, number[]>} */ grid) =>
+  Object.entries(grid).reduce(
+    (found, [name, list]) => found.flatMap((one) => list.map((value) => ({ ...one, [name]: value }))),
+    /** @type {Record<string, number>[]} */ ([{}]),
+  );
 
 const device = await openDevice();
 for (const name of wanted) {
   const dataset = await open(name, kind);
   const { train, test } = dataset.splits;
-  for (const settings of combinations) {
+  const grid = { ...defaultGrid(kind), ...(name === 'ml-3000' && forMl3000), ...own };
+  for (const settings of combinations(grid)) {
     const { initStd = 1, learningRate = 0, weightDecay = 0, batchSize = 1, ...stopping } = settings;
     const { epochs = 1, patience = 1, warmupEpochs = 0 } = stopping;
     const model = MatrixFactorization.create(device, { ...seenInTrain(dataset), cfDim: 64, initStd, seed: 1 });

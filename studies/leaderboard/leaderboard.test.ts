@@ -4,9 +4,9 @@ import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { bootstrapClicks, evaluateClicks, holmAdjust } from '@crossgate/eval';
+import { folderWith } from '@crossgate/testing/node';
 import { describe, expect, it } from 'vitest';
-import { bootstrapClicks, evaluateClicks, holmAdjust } from '../../packages/eval/src/index';
-import { folderWith } from '../../packages/testing/src/folders';
 import { leaderboardPage, methodsOf, pairedTest } from './page.mjs';
 import { type LeaderboardRecord, paperRows, recordOf } from './record.mjs';
 

@@ -11,7 +11,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { holmAdjust } from '../../packages/eval/dist/index.js';
+import { holmAdjust } from '@crossgate/eval';
 import { leaderboardPage } from './page.mjs';
 import { recordOf } from './record.mjs';
 

@@ -2,9 +2,9 @@
 // data, which may not be passed on, and yet any two records can be tested against each other in pairs.
 import { createHash } from 'node:crypto';
 import { basename, join } from 'node:path';
-import { readColumns } from '../../packages/data/dist/node.js';
-import { bootstrapClicks, evaluateClicks } from '../../packages/eval/dist/index.js';
-import { loadConfig, readPredictions, readResult } from '../../packages/experiment/dist/index.js';
+import { readColumns } from '@crossgate/data/node';
+import { bootstrapClicks, evaluateClicks } from '@crossgate/eval';
+import { loadConfig, readPredictions, readResult } from '@crossgate/experiment';
 
 /**
  * A kept run. `rows` is the SHA-256 over user, item and label of the test rows. `parameters` counts what has a gradient

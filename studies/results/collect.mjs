@@ -8,7 +8,7 @@ import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { drawRun } from '../../packages/report/dist/index.js';
+import { drawRun } from '@crossgate/report';
 import { resultOf, storeRun } from './store-run.mjs';
 
 const { values, positionals } = parseArgs({

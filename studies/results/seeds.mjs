@@ -15,8 +15,8 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { basename, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import * as evaluation from '../../packages/eval/dist/index.js';
-import { drawRun } from '../../packages/report/dist/index.js';
+import * as evaluation from '@crossgate/eval';
+import { drawRun } from '@crossgate/report';
 import { entryOf, keptCommand, mergeEntries, seedTables, withTables } from './seed-table.mjs';
 import { resultOf, storeRun } from './store-run.mjs';
 

@@ -1,8 +1,8 @@
 /** Mean and spread over seeds: kept tables are what their seeds.json say, and collecting again changes nothing. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import * as evaluation from '@crossgate/eval';
 import { describe, expect, it } from 'vitest';
-import * as evaluation from '../../packages/eval/src/index';
 import { entryOf, keptCommand, mergeEntries, type SeedEntry, seedTables, withTables } from './seed-table.mjs';
 
 const results = fileURLToPath(new URL('../../docs/results/', import.meta.url));

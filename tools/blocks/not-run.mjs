@@ -50,6 +50,7 @@ export const notRun = [
     what: /^crossgate (train .*api-llm|api )/,
     reason: 'asks an endpoint; apps/train/test/api-llm.test.ts asks a local one',
   },
+  { what: /^crossgate sweep/, reason: 'trains many times; apps/train/test/sweep.test.ts searches small spaces' },
   { what: /^crossgate setup/, reason: 'may download a driver; packages/setup/test tests it' },
   {
     what: /(crossgate|crossgate --) train .*(tallrec|ccf|CONFIG)/,

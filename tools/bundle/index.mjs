@@ -25,7 +25,7 @@ Example:
 `;
 const name = 'crossgate-linux-x64';
 /** The most an archive may have. */
-export const mostBytes = 50 * 2 ** 20;
+const mostBytes = 50 * 2 ** 20;
 
 const say = (/** @type {string} */ line) => process.stderr.write(`bundle: ${line}\n`);
 

@@ -5,7 +5,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { runToEnd } from '../workspace/start.mjs';
+import { runToEnd } from '../../packages/setup/src/run-to-end.mjs';
 import { findDriver, findLoader, manifestFor } from './driver.mjs';
 
 const bundle = dirname(dirname(fileURLToPath(import.meta.url)));

@@ -19,8 +19,6 @@ Options:
   --help          show this text
 `;
 
-/** Compilers by the name under which they are installed, with their versions. */
-const compilers = /** @type {const} */ ({ 'typescript-5.9': '5.9.3', 'typescript-6': '6.0.3' });
 /** Packages whose entries, but `/node`, also run in a browser: they need no types of Node. */
 const inBrowser = ['core', 'eval', 'gpu', 'data', 'kernels', 'tensor', 'cf', 'llm', 'fusion'];
 /** Bundles whose size is in the log: package and what is imported. */
@@ -41,6 +39,22 @@ const bundles = [
 ];
 
 /** @typedef {{ what: string, outcome: 'passed' | 'failed' | 'skipped', words: string }} Row */
+
+/** The TypeScript compilers that the root's manifest pins, oldest first: what they are called, and their `tsc`. */
+export async function compilers() {
+  const { devDependencies } = await rootManifest();
+  const found = [];
+  for (const name of Object.keys(devDependencies).filter((each) => /^typescript(-|$)/.test(each))) {
+    const folder = join(root, 'node_modules', name);
+    const { version } = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8'));
+    found.push({ label: `TypeScript ${version}`, tsc: join(folder, 'bin', 'tsc') });
+  }
+  return found.sort((a, b) => a.label.localeCompare(b.label, 'en', { numeric: true }));
+}
+
+async function rootManifest() {
+  return JSON.parse(await readFile(join(root, 'package.json'), 'utf8'));
+}
 
 /** Arguments of examples that take some; undefined where the file is not there. */
 async function exampleArguments() {
@@ -68,10 +82,10 @@ async function install(/** @type {string} */ tarballs, /** @type {string} */ pro
   }
   await mustExecute('npm', ['pack', '--pack-destination', tarballs, ...folders], { cwd: root });
   await writeFile(join(project, 'package.json'), '{ "private": true, "type": "module" }\n');
-  const tools = Object.entries(compilers).map(([name, version]) => `${name}@npm:typescript@${version}`);
   const packed = (await readdir(tarballs)).map((name) => join(tarballs, name));
+  const types = `@types/node@${(await rootManifest()).devDependencies['@types/node']}`;
   const quiet = ['--no-audit', '--no-fund', '--loglevel=error'];
-  await mustExecute('npm', ['install', ...quiet, ...packed, ...tools, '@types/node@22'], { cwd: project });
+  await mustExecute('npm', ['install', ...quiet, ...packed, types], { cwd: project });
   return (await readdir(join(project, 'node_modules/@crossgate'))).sort();
 }
 
@@ -131,7 +145,7 @@ async function checkTypes(/** @type {string} */ project, /** @type {string[]} */
     ['all entries and READMEs, DOM, types of Node', false, ['dom', 'dom.asynciterable'], ['node']],
   ]);
   const rows = /** @type {Row[]} */ ([]);
-  for (const compiler of Object.keys(compilers)) {
+  for (const { label: compiler, tsc } of await compilers()) {
     for (const [module, moduleResolution] of [
       ['node16', 'node16'],
       ['esnext', 'bundler'],
@@ -148,7 +162,6 @@ async function checkTypes(/** @type {string} */ project, /** @type {string[]} */
         };
         const files = ['entries.ts', ...(label.includes('README') ? programs : [])];
         await writeFile(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, files }));
-        const tsc = join(project, 'node_modules', compiler, 'bin/tsc');
         const { code, stdout } = await execute(process.execPath, [tsc, '-p', 'tsconfig.json'], { cwd: project });
         const what = `types, ${compiler}, ${moduleResolution}: ${label}`;
         const words = stdout.trim().split('\n').slice(0, 4).join(' ');

@@ -83,7 +83,7 @@ const replaced = ['package.json', 'README.md'];
 const aside = (/** @type {string} */ folder, /** @type {string} */ name) => join(folder, `.original-${name}`);
 
 /** Puts the workspace's files back, also those that an interrupted packing left aside. */
-export async function afterPack(/** @type {string} */ folder) {
+async function afterPack(/** @type {string} */ folder) {
   for (const name of replaced) {
     if (await stat(aside(folder, name)).catch(() => null)) await rename(aside(folder, name), join(folder, name));
   }

@@ -3,9 +3,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { runToEnd, signalExitCode } from '../../packages/setup/src/run-to-end.mjs';
-
-export { runToEnd, signalExitCode };
+import { runToEnd } from '../../packages/setup/src/run-to-end.mjs';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 

@@ -3,8 +3,9 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { resolveGpu } from '../../packages/setup/src/resolve.mjs';
+import { runToEnd } from '../../packages/setup/src/run-to-end.mjs';
 import { prepareCheckout, root } from './prepare.mjs';
-import { findScript, runPnpm, runToEnd, userFolder } from './start.mjs';
+import { findScript, runPnpm, userFolder } from './start.mjs';
 
 /**
  * @typedef {{ passed: number, failed: number, skipped: number }} Counts

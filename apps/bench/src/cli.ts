@@ -49,12 +49,17 @@ function registerTraining(program: Command, host: Host): void {
     .add(program, 'training', 'Measure whole trainings', [
       'training --filter cf',
       'training --filter "cf mf" --epochs 10 --json',
+      'training --filter "cf mf published" --profile profiles',
     ])
     .description(
       'Trains CF models on generated clicks, with published settings and larger ones. Shows seconds per epoch, interactions ' +
         'per second, and the share of time in which no kernel runs. Compares a step with PyTorch where python3 has torch.',
     )
     .option('--filter <name>', 'only trainings whose name or shape contains this, e.g. cf')
+    .option(
+      '--profile [dir]',
+      'write where time and memory of one more epoch go, a folder a training (default: profile)',
+    )
     .addOption(outOption())
     .addOption(
       new Option('--epochs <n>', 'timed epochs; the median counts (default 3)').argParser(wholeNumber(1, 1000)),

@@ -44,13 +44,13 @@ export async function measure(device: Device, record: () => void, options: Measu
   /** Milliseconds per call of a batch. */
   const batch = async (calls: number): Promise<number> => {
     profiler.clear();
-    recorder.profiler = clock === 'gpu' ? profiler : null;
+    if (clock === 'gpu') profiler.attach(device);
     const start = performance.now();
     try {
       for (let i = 0; i < calls; i++) record();
       await recorder.synchronize();
     } finally {
-      recorder.profiler = null;
+      profiler.detach();
     }
     const wall = performance.now() - start;
     wallTotal += wall;

@@ -1,5 +1,5 @@
 /** The trainings that are measured: each kind runs, figures belong together, and the report says what there was. */
-import type { Device } from '@crossgate/gpu';
+import { type Device, Profiler, summarizeProfile } from '@crossgate/gpu';
 import { openDevice } from '@crossgate/gpu/node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { formatTrainingReport, selectCfCases } from '../src/commands/training';
@@ -17,7 +17,11 @@ describe('trainings', () => {
 
   it.each(['mf', 'lightgcn', 'sasrec'] as const)('measures %s and leaves nothing behind', async (model) => {
     const of: CfCase = { ...tiny, model, learningRate: 0.01, weightDecay: 0 };
-    const result = await measureCf(device, of, { epochs: 1, seed: 1 });
+    const profiler = new Profiler({ steps: 2 });
+    const result = await measureCf(device, of, { epochs: 1, seed: 1, profiler });
+    const [first] = summarizeProfile(profiler).stages;
+    expect(first).toMatchObject({ stage: 'cf', steps: 2, of: 3 });
+    expect(first!.kernels.length > 0).toBe(device.capabilities.timestamps);
     expect(result.name).toBe(`cf ${model} tiny`);
     expect(result.shape).toBe('90 rows, 12 users, 20 items, width 8, batch 40');
     expect(result.ms).toBeCloseTo(1000 * result.secondsPerEpoch, 6);

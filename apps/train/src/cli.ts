@@ -21,6 +21,7 @@ import { registerReproduce } from './commands/reproduce';
 import { registerServe } from './commands/serve';
 import { registerSetup } from './commands/setup';
 import { registerSimilar } from './commands/similar';
+import { registerSweep } from './commands/sweep';
 import { registerTokenize } from './commands/tokenize';
 import { registerTrain } from './commands/train';
 import { registerVectors } from './commands/vectors';
@@ -41,6 +42,7 @@ export const crossgate: ProgramDeclaration = {
     registerData,
     registerInit,
     registerTrain,
+    registerSweep,
     registerEvaluate,
     registerPredict,
     registerRecommend,

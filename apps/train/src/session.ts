@@ -3,7 +3,8 @@ import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { InputError, InterruptedError } from '@crossgate/core';
 import { openSession, type Session, type Surroundings } from '@crossgate/experiment';
-import { askYesNo, type CommandContext, type Io } from '@crossgate/terminal';
+import { askYesNo, type Io } from '@crossgate/terminal';
+import type { ProfiledContext } from './profile';
 
 /** Where a command looks for data and models. */
 export function surroundingsOf({ cwd, env }: Pick<Io, 'cwd' | 'env'>): Surroundings {
@@ -14,7 +15,7 @@ export function surroundingsOf({ cwd, env }: Pick<Io, 'cwd' | 'env'>): Surroundi
  * Starts the session of a command; the command closes it.
  * @param yes `--yes`: work that costs money needs no answer. Undefined: the command has no such option
  */
-export function sessionOf({ io, options, log, progress }: CommandContext, yes?: boolean): Session {
+export function sessionOf({ io, options, log, progress, profile }: ProfiledContext, yes?: boolean): Session {
   const confirm = async (estimate: string) => {
     if (yes === true) return log.info(estimate);
     const answer = await askYesNo(io, `${estimate}. Go on?`);
@@ -24,5 +25,7 @@ export function sessionOf({ io, options, log, progress }: CommandContext, yes?: 
     }
     if (!answer) throw new InterruptedError('nothing was sent');
   };
-  return openSession({ ...surroundingsOf(io), adapter: options.adapter, log, progress, signal: io.signal, confirm });
+  const profiler = profile?.profiler;
+  const { signal } = io;
+  return openSession({ ...surroundingsOf(io), adapter: options.adapter, log, progress, signal, confirm, profiler });
 }

@@ -46,6 +46,10 @@ describe('train', () => {
       provenance: { adapter: null, dataHash: result.dataset.hash },
     });
 
+    const { device: onDevice, process: resident } = result.peakMemory;
+    expect(onDevice).toBeNull();
+    expect(resident).toBeGreaterThan(process.memoryUsage().rss / 4);
+
     const evaluated = await runCli(['evaluate', 'out/run', '--json'], { cwd });
     expect(JSON.parse(evaluated.stdout).metrics).toEqual(result.metrics);
     const one = await runCli(['evaluate', 'out/run', '--split', 'test', '--json'], { cwd });

@@ -76,6 +76,7 @@ export async function evaluateRanking(
   protocol: RankingProtocol,
 ): Promise<RankingResult> {
   checkRanking(dataset, split, protocol);
+  using _ = model.group.device.recorder.profiler?.span('ranking');
   const { k, mapDivisor, negatives = null, seed = 0, repeats = 'exclude' } = protocol;
   const { targets, known, firstRow, usersLeftOut, targetsLeftOut, positives } = rankingTargets(dataset, split, repeats);
   const users = rankedUsers(targets, protocol);

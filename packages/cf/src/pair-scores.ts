@@ -62,7 +62,8 @@ export abstract class PairScores {
         const ids = (name: string, column: ArrayLike<number>) => denseIds(column, start, count, `scorePairs: ${name}`);
         const histories =
           historyLength > 0 ? Array.from({ length: count }, (_, i) => history!(start + i, historyLength)) : undefined;
-        using _ = device.step();
+        using _ = recorder.profiler?.step('scoring');
+        using __ = device.step();
         const { storage, offset } = scores;
         const target = { storage, offset: offset + 4 * start, size: 4 * count };
         recorder.copy(this.logits(ids('user', users), ids('item', items), histories).slice, target);

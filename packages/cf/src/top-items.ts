@@ -65,7 +65,8 @@ async function rank(
   const { device } = model.group;
   const { recorder } = device;
   const { historyLength } = model;
-  using _ = device.step();
+  using _ = recorder.profiler?.step('lists');
+  using __ = device.step();
   const histories = historyLength > 0 ? Array.from(ids, (user) => history!(user, historyLength)) : undefined;
   const { users, items, bias } = model.scorer({ users: ids, ...(histories && { histories }) }).all();
   const { offsets, excluded } = excludedItems(ids, exclude);

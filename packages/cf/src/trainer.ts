@@ -164,10 +164,13 @@ export class CfTrainer {
     const { valid, history } = this.data;
     const epoch = this.#progress.epoch + 1;
     this.model.group.trainable = true;
+    const { profiler } = this.#device.recorder;
+    using _ = profiler?.span('epoch');
     try {
       let [steps, done] = [0, 0];
       for (const batch of this.#batches.epoch(epoch - 1)) {
         signal?.throwIfAborted();
+        using __ = profiler?.step('cf');
         done += this.#step(batch, epoch - 1, done, isSubmitted(++steps));
       }
     } finally {
@@ -175,10 +178,12 @@ export class CfTrainer {
     }
     // Scoring is recorded while the epoch still runs, and both are waited for at once.
     const { user, label } = valid;
+    const waiting = profiler?.span('wait');
     const [lossBytes, score] = await Promise.all([
       this.#device.recorder.read(this.#losses),
       this.model.scorePairs(user, valid.item, history && ((row, limit) => history('valid', row, limit))),
     ]);
+    waiting?.[Symbol.dispose]();
     const losses = new Float32Array(lossBytes);
     const loss = losses.reduce((sum, value) => sum + value, 0) / (this.#sequences?.tokens ?? this.#rows.length);
     const { learningRate } = this.options;
@@ -307,8 +312,12 @@ export class CfTrainer {
       };
       return () => cfLoss(this.model, this.#loss as CfLoss, batch);
     };
+    const { profiler } = this.#device.recorder;
+    const building = profiler?.span('batch');
     const recorded = lossOf();
-    using _ = this.#device.step(submit);
+    building?.[Symbol.dispose]();
+    using _ = profiler?.span('record');
+    using __ = this.#device.step(submit);
     group.zeroGradients();
     using tape = new Tape();
     const parts = tape.record(recorded);

@@ -22,6 +22,8 @@ import { evaluatePredictions, formatPredictions, predictionsOf } from './predict
 import { findRunner, type OpenRunner, type Outcome, type RankingOfSplits, type Runner } from './runners';
 import type { FromRun } from './runners/continued-run';
 import { writeDataCopy } from './runs/data-copy';
+import type { MetricsRecord } from './runs/metrics-log';
+import type { PeakMemory } from './runs/peak-memory';
 import { readResult } from './runs/result';
 import { RunFolder } from './runs/run-folder';
 import type { Session } from './session';
@@ -45,6 +47,12 @@ export interface ExperimentResult {
   readonly dataset: { readonly name: string; readonly hash: string };
   /** The run that the training continued, by its path, and the hashes of its data and of its language model. */
   readonly from?: Readonly<Record<string, string>>;
+  /**
+   * Most bytes at any time: `device`, allocated on the GPU in the training and scoring of this run (null for a method
+   * that needs none); `process`, resident memory of the process, whatever it had done before. Of a resumed run, the
+   * greatest of all its parts. Absent in results of earlier versions.
+   */
+  readonly peakMemory: PeakMemory;
   /** Wall-clock seconds of training and scoring, over all parts of a resumed run. */
   readonly seconds: number;
   /** Metrics of each split in `evaluation.splits`, warm and cold rows apart too. */
@@ -72,6 +80,8 @@ export interface RunOptions {
    * dense ids, and what was learned is what the training starts from. The optimizer starts anew.
    */
   readonly from?: string;
+  /** Called with each record of metrics.jsonl: those that a resumed run keeps first, then each as it is written. */
+  readonly onMetrics?: ((record: MetricsRecord) => void) | undefined;
 }
 
 /**
@@ -104,7 +114,8 @@ export async function runExperiment(
   // Opened before the folder is made: bad input of the method leaves no trace.
   const opened = await runner.open({ config, dataset, session, from }, path);
   try {
-    const run = await RunFolder.open(path, config, { resume, cwd: session.cwd });
+    const { onMetrics } = options;
+    const run = await RunFolder.open(path, config, { resume, cwd: session.cwd, onMetrics });
     try {
       // Finished by another process while the method was opened.
       if (run.state === 'complete') return await storedResult(path, shown, session);
@@ -185,9 +196,11 @@ async function trainAndScore(experiment: Experiment): Promise<ExperimentResult> 
     const { memory } = await session.device();
     memory.trim();
     memory.resetPeak();
+    run.measureMemory(() => memory.report().peak.total);
   }
   const outcome = await opened.train(run, experiment.stagesFrom);
   throwIfInterrupted(session.signal);
+  const evaluating = session.profiler?.span('metrics');
   const metrics: Partial<Record<SplitName, SplitMetrics>> = {};
   for (const split of config.evaluation.splits) {
     const scores = scoresOf(outcome, split);
@@ -195,6 +208,7 @@ async function trainAndScore(experiment: Experiment): Promise<ExperimentResult> 
     metrics[split] = evaluatePredictions(predictionsOf(dataset, split, scores, runner.trained, rows));
     await run.write(join('predictions', `${split}.csv`), formatPredictions(dataset, split, scores, rows));
   }
+  evaluating?.[Symbol.dispose]();
   const result: ExperimentResult = {
     run: shown,
     name: config.name,
@@ -205,6 +219,7 @@ async function trainAndScore(experiment: Experiment): Promise<ExperimentResult> 
     dataset: { name: dataset.name, hash: dataset.hash },
     ...(from && { from: provenanceOfFrom(from) }),
     seconds: Math.round(run.seconds * 1000) / 1000,
+    peakMemory: run.peakMemory,
     metrics,
     ...(outcome.ranking && { ranking: outcome.ranking }),
     details: outcome.details,

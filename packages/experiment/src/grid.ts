@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { throwIfInterrupted } from '@crossgate/core';
 import type { ExperimentConfig } from './config/schema';
 import { type ExperimentResult, runExperiment } from './experiment';
+import type { MetricsRecord } from './runs/metrics-log';
 import type { Session } from './session';
 
 /** One run of a grid. */
@@ -31,6 +32,8 @@ export interface GridOptions {
   readonly onStart?: (cell: GridCell, index: number, total: number) => void;
   /** Called with each result, also of runs that were finished before. */
   readonly onResult?: (cell: GridCell, result: ExperimentResult) => void;
+  /** Called with each record of a run's metrics.jsonl; see `RunOptions.onMetrics`. */
+  readonly onMetrics?: (cell: GridCell, record: MetricsRecord) => void;
 }
 
 /** The runs of a grid in order: all configs of the first seed, then of the second. */
@@ -63,7 +66,8 @@ export async function runGrid(
   for (const [index, cell] of cells.entries()) {
     throwIfInterrupted(session.signal);
     options.onStart?.(cell, index, cells.length);
-    const result = await runExperiment(cell.config, session, { run: cell.run, resume: 'if-begun' });
+    const onMetrics = (record: MetricsRecord) => options.onMetrics?.(cell, record);
+    const result = await runExperiment(cell.config, session, { run: cell.run, resume: 'if-begun', onMetrics });
     options.onResult?.(cell, result);
     results.push({ cell, result });
   }

@@ -42,6 +42,8 @@ export type { OpenRunner, Outcome, RankingOfSplits, Runner, RunnerContext } from
 export type { BackendEmbeddings, ItemEmbeddings } from './runners/embed-items';
 export type { BestItems, BestOptions, Pairs, Scorer } from './runners/scorer';
 export { MetricsLog, type MetricsRecord, readMetrics } from './runs/metrics-log';
+export { type PeakMemory, processPeak } from './runs/peak-memory';
 export { readResult, type StoredResult } from './runs/result';
 export { type Checkpoint, type Provenance, RunFolder, type RunState, storedProvenance } from './runs/run-folder';
 export { openSession, type Session, type SessionOptions } from './session';
+export * from './sweep';

@@ -1,6 +1,6 @@
 /** A language model that a session lends: found and checked once, its weights loaded when they are first wanted. */
 import type { Log, Progress } from '@crossgate/core';
-import type { Device } from '@crossgate/gpu';
+import type { Device, Profiler } from '@crossgate/gpu';
 import type { LlamaConfig, LlamaModel, Tokenizer, WeightSource, WeightStorage } from '@crossgate/llm';
 import type { OpenModel } from '@crossgate/llm/node';
 
@@ -27,6 +27,7 @@ export interface Loading {
   readonly device: () => Promise<Device>;
   readonly progress: Progress;
   readonly signal: AbortSignal;
+  readonly profiler?: Profiler | undefined;
 }
 
 /** Keeps the last model open, for the next run on the same one. */
@@ -42,6 +43,7 @@ export class ModelShelf {
    */
   async open(path: string): Promise<LentModel> {
     const { modelHash, openModel } = await import('@crossgate/llm/node');
+    using _ = this.loading.profiler?.span('open model');
     const files = await openModel(path);
     try {
       const hash = await modelHash(path);
@@ -108,7 +110,9 @@ class OpenedModel implements LentModel {
     const { loadModel } = await import('@crossgate/llm/node');
     const { device, progress, signal } = this.loading;
     const settings = { weights, setting: 'llm.weights:', progress, signal };
-    const llm = await loadModel(await device(), this.source, settings);
+    const opened = await device();
+    using _ = this.loading.profiler?.span('load model');
+    const llm = await loadModel(opened, this.source, settings);
     this.#loaded = { weights, llm };
     return llm;
   }

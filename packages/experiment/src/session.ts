@@ -1,7 +1,7 @@
 /** A session: what is dear is opened once and lent to every run in it. */
 import { InputError, type Log, type Progress, silentLog, silentProgress } from '@crossgate/core';
 import type { Dataset } from '@crossgate/data';
-import type { Device } from '@crossgate/gpu';
+import type { Device, Profiler } from '@crossgate/gpu';
 import type { ExperimentConfig } from './config/schema';
 import { type LentModel, ModelShelf } from './lent-model';
 import { locateDataset, type Surroundings } from './locate';
@@ -16,6 +16,8 @@ export interface SessionOptions extends Partial<Surroundings> {
   readonly progress?: Progress;
   /** Aborted when the user interrupts: work stops between two steps. */
   readonly signal?: AbortSignal;
+  /** Measures the device of the session, and its own work, until the session is closed. Default: nothing is measured. */
+  readonly profiler?: Profiler | undefined;
   /** See {@link Session.confirm}. Default: refuses. */
   readonly confirm?: Session['confirm'];
 }
@@ -28,6 +30,8 @@ export interface Session extends Surroundings, AsyncDisposable {
   readonly progress: Progress;
   /** Aborted when the user interrupts; runs then end with an `InterruptedError`. */
   readonly signal: AbortSignal;
+  /** As given. */
+  readonly profiler?: Profiler | undefined;
   /**
    * The GPU, opened by the first call.
    * @throws NoAdapterError when none fits
@@ -58,13 +62,13 @@ export interface Session extends Surroundings, AsyncDisposable {
 export function openSession(options: SessionOptions = {}): Session {
   const { cwd = process.cwd(), env = process.env, program, adapter } = options;
   const { log = silentLog, progress = silentProgress, signal = new AbortController().signal } = options;
-  const { confirm = refuse } = options;
+  const { confirm = refuse, profiler } = options;
   const surroundings: Surroundings = { cwd, env, ...(program !== undefined && { program }) };
   let device: Promise<Device> | undefined;
   let dataset: { readonly key: string; readonly value: Promise<Dataset> } | undefined;
   const lendDevice = () => {
     if (device) return device;
-    const opening = openGpu(adapter, log);
+    const opening = openGpu(adapter, log, profiler);
     device = opening;
     opening.then(
       (opened) =>
@@ -81,26 +85,34 @@ export function openSession(options: SessionOptions = {}): Session {
     );
     return opening;
   };
-  const shelf = new ModelShelf({ log, device: lendDevice, progress, signal });
+  const shelf = new ModelShelf({ log, device: lendDevice, progress, signal, profiler });
   const close = async () => {
-    const opened = device;
+    // A device that could not be opened was an error of whoever asked for it.
+    const opened = await device?.catch(() => undefined);
+    if (profiler && opened) {
+      // Times of kernels come when the device is idle; of one that is lost, none come.
+      await opened.recorder.synchronize().catch(() => {});
+      profiler.detach();
+    }
     await shelf.close();
     device = dataset = undefined;
-    // A device that could not be opened was an error of whoever asked for it.
-    await (await opened?.catch(() => undefined))?.destroy();
+    await opened?.destroy();
   };
   return {
     ...surroundings,
     log,
     progress,
     signal,
+    profiler,
     confirm,
     device: lendDevice,
     dataset(data) {
       const key = JSON.stringify(data);
       if (dataset?.key !== key) {
         log.debug(`reading data set ${data.name}`);
-        const value = locateDataset(data, surroundings).then((found) => {
+        const reading = profiler?.span('read data');
+        const located = locateDataset(data, surroundings).finally(() => reading?.[Symbol.dispose]());
+        const value = located.then((found) => {
           for (const warning of found.warnings) log.warn(`${found.name}: ${warning}`);
           return found;
         });
@@ -123,12 +135,15 @@ async function refuse(estimate: string): Promise<never> {
 }
 
 /** Opens the GPU that was asked for, and says so when it is a slow one. @throws NoAdapterError when none fits */
-async function openGpu(adapter: string | undefined, log: Log): Promise<Device> {
+async function openGpu(adapter: string | undefined, log: Log, profiler: Profiler | undefined): Promise<Device> {
+  using _ = profiler?.span('open GPU');
   // Loaded here, so that work without a GPU starts without loading Dawn.
   const { openDevice } = await import('@crossgate/gpu/node');
   const device = await openDevice(adapter === undefined ? {} : { adapter });
-  const { name, software } = device.capabilities;
+  const { name, software, timestamps } = device.capabilities;
   if (software) log.warn(`using ${name}, a software adapter: a program on the CPU, slow`);
   else log.info(`using ${name}`);
+  if (profiler && !timestamps) log.warn(`${name} has no timestamp queries: the profile has host times only`);
+  profiler?.attach(device);
   return device;
 }

@@ -83,7 +83,8 @@ export class CandidateScorer implements Disposable {
     const { llm } = this.model;
     const cache = new KeyValueCache(llm, length);
     this.#prefixes.set(length, cache);
-    using _ = llm.device.step();
+    using _ = llm.device.recorder.profiler?.step('prefix');
+    using __ = llm.device.step();
     withoutTape(() => llm.extend(cache, this.model.embed(packPrompts([slicePrompt(prompt, 0, length)]))));
     return cache;
   }

@@ -274,9 +274,14 @@ class Trainer {
         const start = (step % stepsPerEpoch) * settings.batchSize;
         const batch = order.subarray(start, start + settings.batchSize);
         const learningRate = learningRateAt(step, { ...settings, totalSteps });
-        const { losses, tokens } = this.#step(batch, optimizer, scaler, learningRate, { stage, step });
-        step++;
-        await reports.push({ stage, step, totalSteps, learningRate, tokens }, losses);
+        {
+          const { profiler } = model.llm.device.recorder;
+          using _ = profiler?.step(declaration.settings);
+          const { losses, tokens } = this.#step(batch, optimizer, scaler, learningRate, { stage, step });
+          step++;
+          using __ = profiler?.span('wait');
+          await reports.push({ stage, step, totalSteps, learningRate, tokens }, losses);
+        }
         const evaluate = step % evaluateEvery === 0 || step === totalSteps;
         const abort = signal?.aborted ?? false;
         if (evaluate || abort || (checkpointEvery !== null && step % checkpointEvery === 0)) {
@@ -327,9 +332,13 @@ class Trainer {
   ): { losses: Promise<StepValues>; tokens: number } {
     const { model, builders, dataset, seed, activations, cfDropout = { items: 0, users: 0 } } = this.#options;
     const builder = builders[at.stage]!;
+    const { profiler } = model.llm.device.recorder;
+    const building = profiler?.span('batch');
     const prompts = Array.from(batch, (row) => promptOfRow(builder, dataset, 'train', row));
     const labels = Float32Array.from(batch, (row) => dataset.splits.train.label[row]!);
-    using _ = model.llm.device.step();
+    building?.[Symbol.dispose]();
+    using _ = profiler?.span('record');
+    using __ = model.llm.device.step();
     for (const group of optimizer.groups) group.zeroGradients();
     // Dropout belongs to LoRA's training: a frozen adapter is used as it is. Every step of every stage has its mask.
     const isTrained = (name: GroupName) => model.groups().get(name)?.[0]?.trainable === true;
@@ -350,6 +359,7 @@ class Trainer {
 
   async #evaluate(stage: number, step: number): Promise<void> {
     const { model, builders, dataset, batchTokens, onEvaluation, onEvaluationProgress, signal } = this.#options;
+    using _ = model.llm.device.recorder.profiler?.span('evaluation');
     const scores = await scoreRows(model, builders[stage]!, dataset, 'valid', this.#validRows, this.#loss, {
       ...(batchTokens !== undefined && { batchTokens }),
       ...(onEvaluationProgress && { onProgress: onEvaluationProgress }),
@@ -385,6 +395,7 @@ class Trainer {
   async #checkpoint(stage: number, step: number, optimizer: Adam, scaler: LossScaler | undefined): Promise<void> {
     const { onCheckpoint } = this.#options;
     if (!onCheckpoint) return;
+    using _ = this.#options.model.llm.device.recorder.profiler?.span('checkpoint');
     const parameters = await this.#readParameters();
     const moments = await readOptimizer(optimizer);
     const wrong = firstNonFinite(parameters) ?? firstNonFinite(moments);

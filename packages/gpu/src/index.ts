@@ -7,5 +7,5 @@ export * from './errors';
 export * from './kernel';
 export * from './memory';
 export * from './preprocess';
-export * from './profiler';
+export * from './profiler/index';
 export { Recorder, type Wait } from './recorder';

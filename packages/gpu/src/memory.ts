@@ -46,6 +46,8 @@ export interface MemoryReport {
   readonly step: { readonly current: number; readonly peak: number; readonly pooled: number };
   /** Everything that is allocated on the device now, the pool included. */
   readonly total: number;
+  /** The most that was allocated, the pool included, and what it was for; the steps' part is `step`. */
+  readonly peak: { readonly total: number; readonly purposes: Readonly<Record<string, number>> };
 }
 
 const usage = 0x80 | 0x04 | 0x08; // STORAGE | COPY_SRC | COPY_DST, spelled out: the constants exist only in browsers.
@@ -133,6 +135,7 @@ export class Memory {
   #nextId = 1;
   #current = 0;
   #peak = 0;
+  #mostAllocated: MemoryReport['peak'] = { total: 0, purposes: {} };
   /** Bytes of all step buffers. */
   #allocated = 0;
   #returns = 0;
@@ -364,9 +367,11 @@ export class Memory {
     if (this.#origins) this.#origins.set(storage, new Error('requested here').stack ?? '');
   }
 
-  /** Starts a new measurement of the step peak. */
+  /** Starts a new measurement of both peaks: of the steps, and of everything. */
   resetPeak(): void {
     this.#peak = this.#current;
+    const { persistent, total } = this.report();
+    this.#mostAllocated = { total, purposes: { ...persistent, ...(this.#allocated > 0 && { step: this.#allocated }) } };
   }
 
   /** Bytes that are allocated now, by purpose. */
@@ -377,6 +382,7 @@ export class Memory {
       persistent,
       step: { current: this.#current, peak: this.#peak, pooled: this.#allocated - this.#current },
       total: sum + this.#allocated,
+      peak: this.#mostAllocated,
     };
   }
 
@@ -415,15 +421,20 @@ export class Memory {
     }
     // Buffers that only wait give way before anything is refused.
     this.#shrinkPool(() => this.report().total + size > this.budget);
-    const total = this.report().total;
+    const { persistent, total } = this.report();
     if (total + size > this.budget) {
-      const used = Object.entries(this.report().persistent).map(([name, bytes]) => `${name} ${formatBytes(bytes)}`);
+      const used = Object.entries(persistent).map(([name, bytes]) => `${name} ${formatBytes(bytes)}`);
       throw new OutOfMemoryError(
         `${formatBytes(size)} for ${purpose} do not fit: ${formatBytes(total)} of ${formatBytes(this.budget)} are taken ` +
           `(${[...used, `step ${formatBytes(this.#allocated)}`].join(', ')})`,
       );
     }
     const buffer = this.gpu.createBuffer({ size, usage, label: purpose });
+    if (total + size > this.#mostAllocated.total) {
+      const purposes: Record<string, number> = { ...persistent, ...(this.#allocated > 0 && { step: this.#allocated }) };
+      purposes[purpose] = (purposes[purpose] ?? 0) + size;
+      this.#mostAllocated = { total: total + size, purposes };
+    }
     return { id: this.#nextId++, buffer, size, purpose, pooled, references: 1, lastUse: -1, asked: size, returned: 0 };
   }
 

@@ -2,6 +2,7 @@
 import type { BindingDeclaration, Kernel } from './kernel';
 import { activeBindings, renderKernel, resolveConstants } from './kernel';
 import type { Constant, Constants } from './preprocess';
+import type { Profiler } from './profiler/profiler';
 
 export interface Pipeline {
   readonly id: number;
@@ -28,6 +29,7 @@ export class PipelineCache {
   constructor(
     private readonly gpu: GPUDevice,
     private readonly immediates: boolean,
+    private readonly profiler: () => Profiler | null,
   ) {}
 
   /**
@@ -49,6 +51,7 @@ export class PipelineCache {
   }
 
   #compile({ declaration }: Kernel, constants: Constants): Pipeline {
+    using _ = this.profiler()?.span('compile');
     const bindings = activeBindings(declaration, constants);
     const parameterBytes = 4 * Object.keys(declaration.parameters).length;
     const label = declaration.name;

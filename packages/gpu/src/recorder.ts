@@ -8,7 +8,7 @@ import type { BufferSlice, PendingCommands, Storage } from './memory';
 import type { Pipeline } from './pipelines';
 import { PipelineCache } from './pipelines';
 import type { Constants } from './preprocess';
-import type { Profiler } from './profiler';
+import type { DispatchTime, Profiler } from './profiler/profiler';
 
 /** Dispatches per submit: enough to make the cost of a submit vanish, few enough to keep the device busy early. */
 const batchSize = 192;
@@ -32,7 +32,7 @@ export type Wait = <T>(promise: Promise<T>) => Promise<T>;
  * and before reads; results are in order whatever the batching.
  */
 export class Recorder implements PendingCommands {
-  /** Set to measure every dispatch by timestamps (one pass each, so slower); null turns it off. */
+  /** Set by `profiler.attach(device)`, to measure dispatches by timestamps (one pass each, so slower); null is off. */
   profiler: Profiler | null = null;
 
   readonly #pipelines: PipelineCache;
@@ -42,7 +42,8 @@ export class Recorder implements PendingCommands {
   readonly #words: DataView<ArrayBuffer>;
   readonly #uniforms: GPUBuffer | null;
   readonly #timestamps: { querySet: GPUQuerySet; resolve: GPUBuffer } | null;
-  #timed: string[] = [];
+  /** Dispatches of this batch that are measured. */
+  #timed: DispatchTime[] = [];
   #timings: Promise<void>[] = [];
   #encoder: GPUCommandEncoder | null = null;
   #pass: GPUComputePassEncoder | null = null;
@@ -59,7 +60,7 @@ export class Recorder implements PendingCommands {
     exactBindings = false,
   ) {
     const immediates = capabilities.immediateSize >= 64;
-    this.#pipelines = new PipelineCache(gpu, immediates);
+    this.#pipelines = new PipelineCache(gpu, immediates, () => this.profiler);
     // One block of parameters per dispatch of a batch; with immediates only the first is used, as scratch.
     this.#words = new DataView(new ArrayBuffer(immediates ? uniformStride : uniformStride * batchSize));
     this.#uniforms = immediates
@@ -118,7 +119,8 @@ export class Recorder implements PendingCommands {
     const slices = this.#slicesOf(pipeline, args.bindings as Readonly<Record<string, BufferSlice | undefined>>);
     const group = this.#bindGroups.get(pipeline, slices);
     const [x, y] = this.#fold(pipeline.name, args.workgroups);
-    const pass = this.#openPass(pipeline.name);
+    const timed = this.profiler?.dispatch(pipeline.name, this.#timestamps !== null) ?? null;
+    const pass = this.#openPass(timed);
     if (this.#pipeline !== pipeline.pipeline) {
       pass.setPipeline(pipeline.pipeline);
       this.#pipeline = pipeline.pipeline;
@@ -136,7 +138,7 @@ export class Recorder implements PendingCommands {
     } else pass.setBindGroup(0, group);
     pass.dispatchWorkgroups(x, y);
     this.#dispatchCount++;
-    if (this.profiler) this.#closePass();
+    if (timed) this.#closePass();
     if (++this.#dispatches === batchSize) this.flush();
   }
 
@@ -216,7 +218,11 @@ export class Recorder implements PendingCommands {
       this.gpu.queue.writeBuffer(this.#uniforms, 0, this.#words.buffer, 0, parameterBytes);
     }
     this.gpu.queue.submit([encoder.finish()]);
-    if (timing) this.#timings.push(timing());
+    if (timing) {
+      const times = timing();
+      times.catch(() => {}); // Of a device that is lost: whoever waits for the device is told.
+      this.#timings.push(times);
+    }
   }
 
   /** Submits and waits until the device is idle; errors of earlier commands surface here. */
@@ -290,16 +296,17 @@ export class Recorder implements PendingCommands {
     return this.#encoder;
   }
 
-  #openPass(name: string): GPUComputePassEncoder {
+  /** @param timed a dispatch that is measured: it gets a pass of its own */
+  #openPass(timed: DispatchTime | null): GPUComputePassEncoder {
     const encoder = this.#openEncoder();
+    if (timed) this.#closePass();
     if (this.#pass) return this.#pass;
     this.#pipeline = null;
-    if (this.profiler && this.#timestamps) {
-      const index = this.#timed.length;
-      this.#timed.push(name);
+    if (timed) {
+      const index = this.#timed.push(timed) - 1;
       this.#pass = encoder.beginComputePass({
         timestampWrites: {
-          querySet: this.#timestamps.querySet,
+          querySet: this.#timestamps!.querySet,
           beginningOfPassWriteIndex: 2 * index,
           endOfPassWriteIndex: 2 * index + 1,
         },
@@ -315,24 +322,23 @@ export class Recorder implements PendingCommands {
 
   /** Adds the commands that fetch this batch's timestamps; returns what reads them after the submit. */
   #resolveTimestamps(encoder: GPUCommandEncoder): (() => Promise<void>) | null {
-    const names = this.#timed;
-    const profiler = this.profiler;
-    if (names.length === 0 || this.#timestamps === null || profiler === null) {
-      this.#timed = [];
-      return null;
-    }
+    const timed = this.#timed;
+    if (timed.length === 0 || this.#timestamps === null) return null;
     this.#timed = [];
     const { querySet, resolve } = this.#timestamps;
-    const bytes = 16 * names.length;
+    const bytes = 16 * timed.length;
     const staging = this.gpu.createBuffer({ size: bytes, usage: usageMapRead | usageCopyTarget, label: 'timestamps' });
-    encoder.resolveQuerySet(querySet, 0, 2 * names.length, resolve, 0);
+    encoder.resolveQuerySet(querySet, 0, 2 * timed.length, resolve, 0);
     encoder.copyBufferToBuffer(resolve, 0, staging, 0, bytes);
+    const submitted = performance.now();
     return async () => {
       await this.wait(staging.mapAsync(1));
       const times = new BigUint64Array(staging.getMappedRange());
-      names.forEach((name, i) => {
-        profiler.add(name, times[2 * i]!, times[2 * i + 1]!);
-      });
+      for (const [i, dispatch] of timed.entries()) {
+        dispatch.begin = times[2 * i]!;
+        dispatch.end = times[2 * i + 1]!;
+        dispatch.submitted = submitted;
+      }
       staging.unmap();
       staging.destroy();
     };

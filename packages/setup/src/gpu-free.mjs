@@ -3,19 +3,8 @@
 /** Commands that compute on no GPU, by program. All others get one where there is one. */
 export const gpuFree = /** @type {Record<string, string[]>} */ ({
   crossgate: [
-    ...[
-      'adapter',
-      'compare',
-      'completion',
-      'config',
-      'data',
-      'evaluate',
-      'init',
-      'metrics',
-      'model',
-      'setup',
-      'tokenize',
-    ],
+    ...['adapter', 'compare', 'completion', 'config', 'data', 'evaluate', 'init', 'merge', 'metrics', 'model'],
+    ...['setup', 'tokenize'],
   ],
   bench: ['completion', 'host'],
 });

@@ -23,7 +23,7 @@ export class NoGpuError extends Error {
 }
 
 /** Dawn's add-on does not load: a driver is not what is missing. */
-export class AddOnError extends SetupError {
+class AddOnError extends SetupError {
   /** @override */
   name = 'AddOnError';
 

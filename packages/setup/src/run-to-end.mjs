@@ -5,14 +5,14 @@ import { constants } from 'node:os';
 import { moment, startWitness } from './witness.mjs';
 
 /** The exit code a shell gives a program that a signal ended: 128 and the signal's number. */
-export function signalExitCode(/** @type {NodeJS.Signals} */ signal) {
+function signalExitCode(/** @type {NodeJS.Signals} */ signal) {
   return 128 + (constants.signals[signal] ?? 0);
 }
 
 /**
  * Runs a program to its end and returns its exit code. Hands on every signal that the program does not have already:
  * one that came to the whole process group (Ctrl-C in a terminal) reached it too, and npm passes on what came to the
- * group.
+ * group. When this process is killed, the program gets SIGTERM (not on Windows).
  * @param {string} command
  * @param {string[]} args
  * @param {import('node:child_process').SpawnOptions} options
@@ -21,7 +21,7 @@ export function signalExitCode(/** @type {NodeJS.Signals} */ signal) {
 export function runToEnd(command, args, options) {
   return new Promise((resolve) => {
     const child = spawn(command, args, options);
-    const witness = startWitness();
+    const witness = startWitness(child.pid);
     /** Signals that the child got a moment ago. @type {Set<NodeJS.Signals>} */
     const recent = new Set();
     let asked = false;

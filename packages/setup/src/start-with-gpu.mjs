@@ -2,6 +2,13 @@
 import { mayNeedGpu } from './gpu-free.mjs';
 import { keptGpu } from './resolve.mjs';
 import { runToEnd } from './run-to-end.mjs';
+import { say } from './system.mjs';
+
+/**
+ * Marks a program that was started anew, so that it is not started again. An option of Node without effect: unlike a
+ * variable, it arrives even where the environment does not.
+ */
+const startedAnew = '--conditions=crossgate-started-anew';
 
 /**
  * Where an earlier set-up brought a software driver, runs this process's program again with it: the driver may need
@@ -9,7 +16,8 @@ import { runToEnd } from './run-to-end.mjs';
  * @param {string} program name of the program, as `mayNeedGpu` knows it
  * @param {string[]} args its arguments
  * @returns {Promise<number | undefined>} the exit code of that run; undefined where this process is the one to go on:
- *   it needs no GPU, it has the driver, or there is no choice of a software driver that holds
+ *   it needs no GPU, it has the driver, it was started anew already, or there is no choice of a software driver that
+ *   holds
  */
 export async function startWithGpu(program, args) {
   if (!mayNeedGpu(program, args)) return undefined;
@@ -18,7 +26,12 @@ export async function startWithGpu(program, args) {
   const inForce =
     gpu.node === process.execPath && Object.entries(gpu.env).every(([key, value]) => process.env[key] === value);
   if (inForce) return undefined;
-  return runToEnd(gpu.node, [...process.execArgv, process.argv[1] ?? '', ...args], {
+  if (process.execArgv.includes(startedAnew)) {
+    const names = Object.keys(gpu.env).join(' and ');
+    say(`${gpu.node} starts without ${names}, so ${gpu.label} is not used. To choose again: crossgate setup --refresh`);
+    return undefined;
+  }
+  return runToEnd(gpu.node, [...process.execArgv, startedAnew, process.argv[1] ?? '', ...args], {
     env: { ...process.env, ...gpu.env },
     stdio: 'inherit',
   });

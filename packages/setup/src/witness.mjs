@@ -1,29 +1,35 @@
-// Tells whether a signal came to our whole process group, as Ctrl-C in a terminal does, or to this process alone.
+// A shell beside a program that was started: it tells whether a signal came to our whole process group, as Ctrl-C in a
+// terminal does, or to this process alone; and it ends the program when this process is killed and cannot.
 import { spawn } from 'node:child_process';
 
 /** Signals that are one request when they come within this time, in milliseconds. */
 export const moment = 1000;
 
-/** A shell that says which signals it gets, and answers every line that it reads with a dot. */
+/**
+ * A shell that says which signals it gets, and answers every line that it reads with a dot. When its input ends, this
+ * process is gone: it asks the program to end.
+ */
 const script = `
 for name in INT TERM HUP; do trap "echo SIG$name; trapped=1" "$name"; done
 while :; do
-  if read -r line; then echo .; elif [ -z "$trapped" ]; then exit; else trapped=; fi
+  if read -r line; then echo .; elif [ -z "$trapped" ]; then kill "$1"; exit; else trapped=; fi
 done`;
 
 /**
  * Starts the witness: a shell in the process group of this process. A signal is pending there before this process hears
  * of its own copy, and a shell runs its traps before the next command; so its answer to a line comes after all it has
  * to say.
+ * @param {number | undefined} program process that gets SIGTERM when this one goes before `end()`, be it by SIGKILL;
+ *   undefined where it did not start
  * @returns {{ saw(signal: NodeJS.Signals): Promise<boolean>, end(): void }} `saw` tells whether the group got the
  *   signal a moment ago; never where there is no shell
  */
-export function startWitness() {
+export function startWitness(program) {
   if (process.platform === 'win32') {
     // A console gives its signals to every program in it.
     return { saw: async (signal) => signal !== 'SIGTERM', end() {} };
   }
-  const shell = spawn('sh', ['-c', script], { stdio: ['pipe', 'pipe', 'ignore'] });
+  const shell = spawn('sh', ['-c', script, 'witness', String(program ?? '')], { stdio: ['pipe', 'pipe', 'ignore'] });
   /** @type {Map<string, number>} */
   const seen = new Map();
   /** @type {(() => void)[]} */

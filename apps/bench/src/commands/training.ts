@@ -1,5 +1,8 @@
 /** `crossgate-bench training`: seconds per epoch of whole trainings, and the share of them outside kernels. */
+import { join, resolve } from 'node:path';
 import { InputError, InterruptedError, significant } from '@crossgate/core';
+import { makeFolders, writeAtomic } from '@crossgate/files';
+import { Profiler, profileFiles } from '@crossgate/gpu';
 import { openDevice } from '@crossgate/gpu/node';
 import type { CommandContext, GlobalOptions } from '@crossgate/terminal';
 import { columnTable } from '../column-table';
@@ -15,6 +18,8 @@ export interface TrainingOptions extends GlobalOptions {
   readonly epochs?: number;
   /** File for the JSON document. */
   readonly out?: string;
+  /** Folder for a profile of each case; true: `profile`. */
+  readonly profile?: string | true;
 }
 
 /** The JSON document of the command. */
@@ -49,11 +54,14 @@ export async function runTrainingCommand(context: CommandContext, options: Train
     const { signal } = context.io;
     const pytorch = await findTorch(signal);
     const { epochs = 3, seed = 1 } = options;
+    const folder = resolve(context.io.cwd, typeof options.profile === 'string' ? options.profile : 'profile');
     const results: (CfResult | CfStepResult)[] = [];
     for (const each of selected) {
       if (signal.aborted) throw new InterruptedError();
       context.log.info(`training ${caseName(each)}`);
-      results.push(await measureCf(device, each, { epochs, seed, signal }));
+      const profiler = options.profile === undefined ? undefined : new Profiler({ steps: 20 });
+      results.push(await measureCf(device, each, { epochs, seed, signal, profiler }));
+      if (profiler) await writeProfile(context, profiler, join(folder, caseName(each).replaceAll(' ', '-')));
       if (!('torch' in pytorch)) continue;
       context.log.info(`a step of ${caseName(each)} beside PyTorch`);
       results.push(await measureCfStep(device, each, pytorch, { epochs, seed, signal }));
@@ -64,6 +72,12 @@ export async function runTrainingCommand(context: CommandContext, options: Train
   } finally {
     await device.destroy();
   }
+}
+
+async function writeProfile({ log }: CommandContext, profiler: Profiler, folder: string): Promise<void> {
+  await makeFolders(folder, 'choose another --profile');
+  for (const [name, text] of profileFiles(profiler)) await writeAtomic(join(folder, name), text);
+  log.info(`profile: ${join(folder, 'profile.txt')}`);
 }
 
 /** The report as text. */

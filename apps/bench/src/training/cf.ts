@@ -71,6 +71,8 @@ export interface CfMeasureOptions {
   readonly epochs: number;
   readonly seed: number;
   readonly signal?: AbortSignal;
+  /** Measures one more epoch, where it is given. It is detached afterwards. */
+  readonly profiler?: Profiler | undefined;
 }
 
 /** Generated clicks: users and items are drawn with a popularity that falls as 1 / rank, labels by chance. */
@@ -133,7 +135,7 @@ export function createModel(
  * @throws InterruptedError when aborted.
  */
 export async function measureCf(device: Device, of: CfCase, options: CfMeasureOptions): Promise<CfResult> {
-  const { epochs, seed, signal } = options;
+  const { epochs, seed, signal, profiler } = options;
   const train = clicks(of.rows, of, seed);
   const valid = clicks(validRows, of, seed + 1);
   const history = historyOf(train);
@@ -153,6 +155,7 @@ export async function measureCf(device: Device, of: CfCase, options: CfMeasureOp
         return (await trainer.runEpoch(signal)).seconds;
       };
       for (let i = 0; i < epochs; i++) seconds.push(await epoch());
+      if (profiler) await profiled(device, profiler, epoch);
       const middle = median(seconds.sort((a, b) => a - b));
       return {
         ...{ name: caseName(of), shape: caseShape(of), dtype: 'f32', variant: 'only' },
@@ -177,17 +180,28 @@ export async function withTrainer<T>(trainer: CfTrainer, body: (trainer: CfTrain
   }
 }
 
+/** Profiles an epoch. */
+async function profiled(device: Device, profiler: Profiler, epoch: () => Promise<number>): Promise<void> {
+  profiler.attach(device);
+  try {
+    await epoch();
+    await device.recorder.synchronize();
+  } finally {
+    profiler.detach();
+  }
+}
+
 /** The share of an epoch in which no kernel runs. Timestamps need a pass per dispatch, so the true share is smaller. */
 async function shareOutside(device: Device, epoch: () => Promise<number>): Promise<number | null> {
   if (!device.capabilities.timestamps) return null;
   const profiler = new Profiler();
-  device.recorder.profiler = profiler;
+  profiler.attach(device);
   try {
     const seconds = await epoch();
     await device.recorder.synchronize();
     const kernels = profiler.rows().reduce((sum, { nanoseconds }) => sum + nanoseconds, 0) / 1e9;
     return Math.max(0, 1 - kernels / seconds);
   } finally {
-    device.recorder.profiler = null;
+    profiler.detach();
   }
 }

@@ -6,6 +6,7 @@ import type { Host } from '@crossgate/terminal';
 import { collect, write } from '@crossgate/terminal';
 import { type Command, InvalidArgumentError } from 'commander';
 import { type GenerateSettings, generateText } from '../language-model';
+import { addProfileOptions, type ProfileChoice, withProfile } from '../profile';
 import { surroundingsOf } from '../session';
 import { controlOption, parseCount, weightsOption } from './options';
 
@@ -27,7 +28,7 @@ function collectText(text: string, before: readonly string[] = []): string[] {
   return collect(text, before);
 }
 
-interface GenerateOptions extends GenerateSettings {
+interface GenerateOptions extends GenerateSettings, ProfileChoice {
   readonly model: string;
 }
 
@@ -36,6 +37,7 @@ export function registerGenerate(program: Command, host: Host): void {
     .add(program, 'generate', 'Continue a text with a language model', [
       'generate --model stories260K --prompt "" --max-new-tokens 40',
       'generate --model model.gguf --prompt "Once upon a time" --temperature 0.8 --seed 7',
+      'generate --model stories260K --prompt Once --profile generated',
     ])
     .requiredOption('--model <path>', 'model folder or GGUF file, or a name in CROSSGATE_MODELS')
     .requiredOption('--prompt <text>', 'text to continue; empty starts from the beginning-of-text token')
@@ -47,7 +49,8 @@ export function registerGenerate(program: Command, host: Host): void {
     .option('--lora <dir>', 'PEFT folder, or run, whose LoRA adapter the model uses')
     .addOption(controlOption())
     .addOption(weightsOption());
-  host.handle<GenerateOptions>(command, async (context, options) => {
+  addProfileOptions(command);
+  const handler = withProfile<GenerateOptions>(async (context, options) => {
     const path = await locateModel(options.model, '--model', surroundingsOf(context.io));
     const { stdout } = context.io;
     // People see the text as it comes; what is left to print at the end is the line break.
@@ -56,4 +59,5 @@ export function registerGenerate(program: Command, host: Host): void {
     });
     await context.emit(result, () => '\n');
   });
+  host.handle<GenerateOptions>(command, handler);
 }

@@ -5,13 +5,14 @@ import { predictPairs } from '@crossgate/experiment';
 import type { Host } from '@crossgate/terminal';
 import { collect } from '@crossgate/terminal';
 import type { Command } from 'commander';
+import { addProfileOptions, type ProfileChoice, withProfile } from '../profile';
 import { sessionOf } from '../session';
 import { type PairQuestions, pairsOptions } from './bulk-questions';
 import { keepInputsOfRun } from './keep-inputs';
 import { NEWER, SAFE_CSV, SET_FOR_RUN, YES } from './options';
 import { addShardOptions, chosenShard, makeShard, SHARD_HELP, type ShardChoice } from './shards';
 
-interface PredictOptions extends PairQuestions, ShardChoice {
+interface PredictOptions extends PairQuestions, ShardChoice, ProfileChoice {
   readonly out: string;
   readonly yes?: boolean;
 }
@@ -23,6 +24,7 @@ export function registerPredict(program: Command, host: Host): void {
       'predict runs/ccf-1 --pairs pairs.csv --out scores.csv --set data.path=data/ml-1m',
       'predict runs/mf-1 --pairs pairs.csv --out scores.csv --events grown.csv',
       'predict runs/ccf-1 --pairs pairs.csv --shard 0/8 --out scores',
+      'predict runs/ccf-1 --pairs pairs.csv --out scores.csv --profile',
     ])
     .requiredOption('--pairs <file>', 'CSV of any length with the columns user and item, with the ids of the source')
     .requiredOption(
@@ -41,7 +43,8 @@ export function registerPredict(program: Command, host: Host): void {
         '\nWith --events or --items, all pairs are scored by all that is known now, and --json counts what the scores go by.' +
         SHARD_HELP,
     );
-  host.handle<PredictOptions>(command, async (context, options, [run]) => {
+  addProfileOptions(command);
+  const handler = withProfile<PredictOptions>(async (context, options, [run]) => {
     const shard = chosenShard(options, context.io.env);
     await keepInputsOfRun(context, options.out, run!);
     await using session = sessionOf(context, options.yes ?? false);
@@ -56,4 +59,5 @@ export function registerPredict(program: Command, host: Host): void {
       return `${rows} pairs scored: ${by.join(', ')}`;
     });
   });
+  host.handle<PredictOptions>(command, handler);
 }

@@ -1,10 +1,11 @@
 /** What the ways to recommend share: options, and the list that is shown. */
 import type { Basis } from '@crossgate/experiment';
+import type { ProfileChoice } from '../profile';
 import type { ListChoice } from './list-options';
 import type { ShardChoice } from './shards';
 
 /** What `recommend` is asked for. */
-export interface RecommendOptions extends ListChoice, ShardChoice {
+export interface RecommendOptions extends ListChoice, ShardChoice, ProfileChoice {
   readonly user?: string;
   readonly history?: string;
   readonly allUsers?: boolean;

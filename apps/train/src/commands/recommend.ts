@@ -16,6 +16,7 @@ import type { CommandContext, Host } from '@crossgate/terminal';
 import { collect } from '@crossgate/terminal';
 import type { Command } from 'commander';
 import { readCandidates } from '../candidates';
+import { addProfileOptions, withProfile } from '../profile';
 import { sessionOf } from '../session';
 import { repeatsOption, WHERE, whereOf } from './list-options';
 import { methodOf } from './method-of';
@@ -34,6 +35,7 @@ export function registerRecommend(program: Command, host: Host): void {
       'recommend runs/mf-1 --user 36 --events grown.csv',
       'recommend runs/mf-1 --history 1193,661,914',
       'recommend runs/mf-1 --all-users --out lists.parquet',
+      'recommend runs/ccf-1 --user 36 --profile',
       'recommend runs/mf-1 --all-users --events grown.csv --out lists.parquet',
       'recommend runs/mf-1 --all-users --shard 0/8 --format parquet --out lists',
     ])
@@ -68,7 +70,8 @@ export function registerRecommend(program: Command, host: Host): void {
         '\nno CF, and the progress says how long that will take.' +
         SHARD_HELP,
     );
-  host.handle<RecommendOptions>(command, async (context, options, [run]) => {
+  addProfileOptions(command);
+  const handler = withProfile<RecommendOptions>(async (context, options, [run]) => {
     checkTarget(options);
     if (options.allUsers) return recommendToAll(context, run!, options);
     await using session = sessionOf(context, options.yes ?? false);
@@ -77,6 +80,7 @@ export function registerRecommend(program: Command, host: Host): void {
       : await recommendByScorer(context, session, run!, options);
     await show(context, shown);
   });
+  host.handle<RecommendOptions>(command, handler);
 }
 
 async function recommendLive(

@@ -1,14 +1,16 @@
 /** `crossgate train`: one experiment, all its stages. */
 
+import { join } from 'node:path';
 import { formatDuration } from '@crossgate/core';
-import { loadConfigWithNotes, runExperiment } from '@crossgate/experiment';
+import { loadConfigWithNotes, type PeakMemory, runExperiment } from '@crossgate/experiment';
 import { metricsTable, rankingTable } from '@crossgate/report';
 import { collect, type Host } from '@crossgate/terminal';
 import type { Command } from 'commander';
+import { addProfileOptions, type ProfileChoice, withProfile } from '../profile';
 import { sessionOf } from '../session';
 import { setOption, YES } from './options';
 
-interface TrainOptions {
+interface TrainOptions extends ProfileChoice {
   readonly set?: string[];
   readonly run?: string;
   readonly resume?: boolean;
@@ -24,6 +26,7 @@ export function registerTrain(program: Command, host: Host): void {
       'train configs/ml-1m/ccf-mf-stories260k.yaml --set training.stage1.rows=2000 --run runs/short',
       'train configs/ml-1m/ccf-mf-stories260k.yaml --run runs/short --resume',
       'train shop.yaml --run runs/may --from runs/april',
+      'train configs/demo/smoke.yaml --run runs/smoke --profile',
     ])
     .option(...setOption('change a key of the config, such as cf.epochs=5'), collect)
     .option('--run <dir>', 'run folder (default: runs/<name>-<seed>, with --set method=M runs/<name>-M-<seed>)')
@@ -31,7 +34,8 @@ export function registerTrain(program: Command, host: Host): void {
     .option('--from <run>', 'continue a finished run on data that have grown: start from what it learned, with its ids')
     .option('--strict', 'refuse keys of the config that its method does not read; the default is to warn')
     .option(...YES);
-  host.handle<TrainOptions>(command, async (context, options, [path]) => {
+  addProfileOptions(command, 'profile in the run folder');
+  const handler = withProfile<TrainOptions>(async (context, options, [path]) => {
     const { seed } = context.options;
     const { config, warning } = await loadConfigWithNotes(path!, {
       cwd: context.io.cwd,
@@ -40,16 +44,29 @@ export function registerTrain(program: Command, host: Host): void {
       ...(seed === undefined ? {} : { seed }),
     });
     if (warning !== null) context.log.warn(warning);
+    const run = options.run ?? join('runs', `${config.name}-${config.seed}`);
+    if (context.profile) context.profile.folder = join(run, 'profile');
     await using session = sessionOf(context, options.yes ?? false);
     const result = await runExperiment(config, session, {
-      ...(options.run === undefined ? {} : { run: options.run }),
+      run,
       resume: options.resume ?? false,
       ...(options.from === undefined ? {} : { from: options.from }),
     });
-    await context.emit(
-      result,
-      () =>
-        `${result.name} (${result.method}, information ${result.information}) in ${formatDuration(result.seconds)}: ${result.run}\n${metricsTable(result.metrics)}${result.ranking ? `\n${rankingTable(result.ranking)}` : ''}`,
-    );
+    // Loaded here, so that commands start without it.
+    const { formatBytes } = await import('@crossgate/gpu');
+    await context.emit(result, () => {
+      const { name, method, information, seconds, peakMemory } = result;
+      const how = `${formatDuration(seconds)}${peakMemory ? `, with at most ${memoryWords(peakMemory, formatBytes)}` : ''}`;
+      const lists = result.ranking ? `\n${rankingTable(result.ranking)}` : '';
+      const metrics = metricsTable(result.metrics);
+      return `${name} (${method}, information ${information}) in ${how}: ${result.run}\n${metrics}${lists}`;
+    });
   });
+  host.handle<TrainOptions>(command, handler);
+}
+
+/** The most memory of a run, for people. */
+function memoryWords({ device, process: resident }: PeakMemory, formatBytes: (bytes: number) => string): string {
+  const onDevice = device === null ? '' : `${formatBytes(device)} on the GPU and `;
+  return `${onDevice}${formatBytes(resident)} in the process`;
 }

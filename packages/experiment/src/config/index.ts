@@ -23,4 +23,4 @@ export {
   type StageConfig,
   WEIGHT_STORAGES,
 } from './schema';
-export { SET_RULE } from './set';
+export { type OptionValue, SET_RULE } from './set';

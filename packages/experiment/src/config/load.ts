@@ -8,7 +8,7 @@ import { isPlain, type Plain } from './plain';
 import { unreadPaths } from './reads';
 import { moveRenamedKeys } from './renamed';
 import { configJsonSchema, type ExperimentConfig } from './schema';
-import { readSet, type SetValue } from './set';
+import { type OptionValue, readSet, type SetValue } from './set';
 import { mergeInto, placeOf, unshare, validateConfig } from './validate';
 import { readYaml } from './yaml';
 
@@ -16,8 +16,11 @@ import { readYaml } from './yaml';
 export interface LoadOptions {
   /** Trees of keys that win over the file, later ones over earlier; `set` wins over all of them. */
   readonly overrides?: readonly Plain[];
-  /** `--set` arguments, `a.b=value`, applied in order. A value is the text after `=`, read as what the key wants. */
-  readonly set?: readonly string[];
+  /**
+   * `--set` arguments, `a.b=value`, applied in order. A value is the text after `=`, read as what the key wants. Messages
+   * name the option of those that another one gave.
+   */
+  readonly set?: readonly (string | OptionValue)[];
   /** `--seed`, which wins over the file. */
   readonly seed?: number;
   /** Refuse keys that the method does not read; see {@link LoadedConfig.unread}. Default false. */
@@ -105,10 +108,12 @@ export async function loadConfigWithNotes(path: string, options: LoadOptions): P
   return { config, unread, warning: refusal?.message ?? null };
 }
 
-function readSets(set: readonly string[] = []): SetValue[] {
+function readSets(set: LoadOptions['set'] = []): SetValue[] {
   if (set.length === 0) return [];
   const schema = configJsonSchema();
-  return set.map((argument) => readSet(argument, schema));
+  return set.map((given) =>
+    typeof given === 'string' ? readSet(given, schema) : readSet(given.argument, schema, given.option),
+  );
 }
 
 /** Dotted paths of the values of a tree; lists and empty mappings count as values. */

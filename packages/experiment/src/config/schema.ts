@@ -98,9 +98,22 @@ export interface JsonSchema {
   [key: string]: unknown;
 }
 
-/** JSON Schema of a config file: the resolved config, nothing required, plus the keys that only files have. */
+/** Made once for the models of the moment: reading many configs asks for it many times. */
+const jsonSchemas = new WeakMap<typeof configSchema, JsonSchema>();
+
+/**
+ * JSON Schema of a config file: the resolved config, nothing required, plus the keys that only files have. Not to be
+ * changed: every caller gets the same.
+ */
 export function configJsonSchema(): JsonSchema {
-  const schema = z.toJSONSchema(currentConfigSchema(), { io: 'input' }) as JsonSchema;
+  const current = currentConfigSchema();
+  const made = jsonSchemas.get(current) ?? makeJsonSchema(current);
+  jsonSchemas.set(current, made);
+  return made;
+}
+
+function makeJsonSchema(config: typeof configSchema): JsonSchema {
+  const schema = z.toJSONSchema(config, { io: 'input' }) as JsonSchema;
   delete schema.required;
   schema.properties = {
     extends: {

@@ -9,11 +9,19 @@ import { FORBIDDEN_KEYS, readYaml } from './yaml';
 export const SET_RULE =
   'the text after = is the value as it stands; null: none; [a, b] or {a: 1} where the key wants a list or keys';
 
+/** An argument as `--set` takes it, that another option gave. */
+export interface OptionValue {
+  /** What messages call the option, such as `--grid`. */
+  readonly option: string;
+  /** `a.b=value` */
+  readonly argument: string;
+}
+
 /** A value that `--set` gives. */
 export interface SetValue {
   readonly keys: readonly string[];
   readonly value: unknown;
-  /** What messages call it: `--set a.b`. */
+  /** What messages call it: `--set a.b`, or another option. */
   readonly place: string;
 }
 
@@ -158,20 +166,21 @@ function readValue(text: string, schema: JsonSchema | undefined, place: string, 
  * and mappings are YAML in brackets, whose entries are read by the same rule (what is in quotes is text); where YAML would
  * leave something out, they are refused.
  * @param schema of all keys
+ * @param option what messages call the option that gave the argument
  * @throws InputError for an argument without key or value, for keys that cannot be set, and for lists and mappings that
  *   are not YAML
  */
-export function readSet(argument: string, schema: JsonSchema): SetValue {
+export function readSet(argument: string, schema: JsonSchema, option = '--set'): SetValue {
   const equals = argument.indexOf('=');
   const path = equals < 0 ? argument : argument.slice(0, equals);
   const keys = path.split('.');
   if (equals < 0 || keys.some((key) => !/^[A-Za-z0-9_-]+$/.test(key))) {
     throw new InputError(
-      `--set ${argument}: must look like key.key=value, for example --set training.stage1.rows=1000`,
+      `${option} ${argument}: must look like key.key=value, for example ${option} training.stage1.rows=1000`,
       { code: 'usage' },
     );
   }
-  const place = `--set ${path}`;
+  const place = `${option} ${path}`;
   if (keys.some((key) => FORBIDDEN_KEYS.has(key)) || keys[0] === 'extends' || keys[0] === 'provenance') {
     throw new InputError('this key cannot be set', {
       code: 'config.value',

@@ -196,6 +196,7 @@ async function train(context: RunnerContext, run: RunFolder, model: CfModel): Pr
       log.info(`continuing ${cf.model} after epoch ${trainer.progress.epoch}`);
     }
     const save = async () => {
+      using _ = session.profiler?.span('checkpoint');
       const state = await trainer.state();
       const last: CfCheckpoint = { phase: 'cf' };
       await run.saveCheckpoint('last', last, encodeTrainingState(state));

@@ -47,6 +47,7 @@ export function cfRunner(name: string): Runner {
             const { user, item } = dataset.splits[split];
             const rows = evaluatedRows(config, dataset, split);
             const history = (index: number, limit: number) => histories.before(split, rows[index]!, limit);
+            using _ = session.profiler?.span(`score ${split}`);
             scores[split] = logitsToScores(await model.scorePairs(pick(user, rows), pick(item, rows), history));
           }
           const detailsOf = () => ({

@@ -300,6 +300,7 @@ async function trainStages(
       const rows = evaluatedRows(config, dataset, split);
       const { yes, no } = builder.answers;
       const task = shown.show(split, () => progress.start(`scoring ${split}`, rows.length));
+      using _ = session.profiler?.span(`score ${split}`);
       const values = await scoreRows(
         scored,
         builder,

@@ -6,12 +6,18 @@ import type { MemoryReport } from '@crossgate/gpu';
  * @param before the persistent bytes by purpose when the run began
  */
 export function memoryBeside(
-  { persistent, step, total }: MemoryReport,
+  { persistent, step, total, peak }: MemoryReport,
   before: MemoryReport['persistent'],
 ): MemoryReport {
-  const own = Object.entries(persistent)
-    .map(([purpose, bytes]) => [purpose, bytes - (before[purpose] ?? 0)] as const)
-    .filter(([, bytes]) => bytes > 0);
+  const own = (purposes: MemoryReport['persistent']) =>
+    Object.fromEntries(
+      Object.entries(purposes)
+        .map(([purpose, bytes]) => [purpose, bytes - (before[purpose] ?? 0)] as const)
+        .filter(([, bytes]) => bytes > 0),
+    );
   const held = Object.values(before).reduce((sum, bytes) => sum + bytes, 0);
-  return { persistent: Object.fromEntries(own), step, total: total - held };
+  return {
+    ...{ persistent: own(persistent), step, total: total - held },
+    peak: { total: peak.total - held, purposes: own(peak.purposes) },
+  };
 }

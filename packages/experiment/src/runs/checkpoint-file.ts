@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { InputError } from '@crossgate/core';
 import { kindOf, readText } from '@crossgate/files';
 import { z } from 'zod';
+import { peakMemory } from './peak-memory';
 
 /** The names of checkpoints. */
 export type CheckpointName = 'last' | 'best';
@@ -13,6 +14,8 @@ const checkpointFile = z.strictObject({
   weights: z.string().regex(/^(last|best)-[ab]\.safetensors$/),
   metricsBytes: z.int().nonnegative(),
   seconds: z.number().nonnegative(),
+  // Absent in checkpoints of earlier versions.
+  peakMemory: peakMemory.optional(),
   state: z.unknown(),
 });
 

@@ -5,6 +5,7 @@ import { InputError } from '@crossgate/core';
 import { kindOf, pathAdvice, readText } from '@crossgate/files';
 import { z } from 'zod';
 import { SPLIT_NAMES } from '../config/schema';
+import { peakMemory } from './peak-memory';
 
 /** A metric is null where it is not defined, as is an AUC without positives. */
 const metric = z.number().nullable();
@@ -35,6 +36,8 @@ const storedResult = z.looseObject({
   method: z.string(),
   information: z.string(),
   seconds: z.number().nonnegative(),
+  // Runs of earlier versions have none.
+  peakMemory: peakMemory.optional(),
   dataset: z.looseObject({ hash: z.string() }),
   metrics: z
     .partialRecord(

@@ -26,6 +26,7 @@ import { configSchema, type ExperimentConfig } from '../config/schema';
 import { hasVectorsOf } from './cf-file';
 import { type CheckpointFile, type CheckpointName, checkCheckpointState, readCheckpointFile } from './checkpoint-file';
 import { MetricsLog, type MetricsRecord, readKept } from './metrics-log';
+import { greaterPeak, type PeakMemory, processPeak } from './peak-memory';
 
 /** What config.yaml says about the run besides its config. */
 export interface Provenance {
@@ -66,6 +67,8 @@ export interface OpenOptions {
   readonly resume: boolean;
   /** Folder that a relative `cf.run` is of; default the process's. */
   readonly cwd?: string;
+  /** Called with each record of the log: those that a resumed run keeps first, then each as it is appended. */
+  readonly onMetrics?: ((record: MetricsRecord) => void) | undefined;
 }
 
 /** A run folder opened for writing. Close it, also after an error. */
@@ -73,6 +76,8 @@ export class RunFolder {
   private log: MetricsLog | undefined;
   private readonly opened = performance.now();
   private previousSeconds = 0;
+  private previousPeak: PeakMemory | undefined;
+  private devicePeak: (() => number) | undefined;
   private closed = false;
   private kept: string | null = null;
 
@@ -84,6 +89,7 @@ export class RunFolder {
     private readonly madeFrom: string | undefined,
     /** What the folder was when it was opened. */
     readonly state: RunState,
+    private readonly onMetrics: (record: MetricsRecord) => void = () => {},
   ) {}
 
   /**
@@ -108,7 +114,7 @@ export class RunFolder {
     try {
       lock = await acquireLock(join(path, 'run.lock'));
       // Looked at under the lock, so that a run that another process just finished is seen.
-      return new RunFolder(path, lock, madeFrom, await inspect(path, config, options));
+      return new RunFolder(path, lock, madeFrom, await inspect(path, config, options), options.onMetrics);
     } catch (error) {
       await lock?.release();
       if (madeFrom !== undefined) await removeFolders(path, madeFrom);
@@ -141,18 +147,31 @@ export class RunFolder {
     await removeLeftovers(this.path);
     await writeAtomic(join(this.path, 'config.yaml'), stringify({ ...config, provenance }));
     this.previousSeconds = last?.seconds ?? 0;
+    this.previousPeak = last?.peakMemory;
     this.log = new MetricsLog(this.path, kept);
+    for (const record of kept.records) this.onMetrics(record);
   }
 
   /** Appends a line to metrics.jsonl and to the TensorBoard file. */
   appendMetrics(record: MetricsRecord): void {
     if (this.log === undefined) throw new Error('RunFolder.begin must be called first');
     this.log.append(record);
+    this.onMetrics(record);
   }
 
   /** Seconds of work in this run, earlier parts of a resumed run included (up to their last checkpoint). */
   get seconds(): number {
     return this.previousSeconds + (performance.now() - this.opened) / 1000;
+  }
+
+  /** Says how to find the most bytes that this run has had on the device. */
+  measureMemory(devicePeak: () => number): void {
+    this.devicePeak = devicePeak;
+  }
+
+  /** Most bytes at any time, earlier parts of a resumed run included (up to their last checkpoint). */
+  get peakMemory(): PeakMemory {
+    return greaterPeak({ device: this.devicePeak?.() ?? null, process: processPeak() }, this.previousPeak);
   }
 
   /**
@@ -171,7 +190,8 @@ export class RunFolder {
     await writeAtomic(join(folder, weights), content);
     try {
       this.log?.sync();
-      const file: CheckpointFile = { weights, metricsBytes: this.log?.bytes ?? 0, seconds: this.seconds, state };
+      const { seconds, peakMemory } = this;
+      const file: CheckpointFile = { weights, metricsBytes: this.log?.bytes ?? 0, seconds, peakMemory, state };
       await writeAtomic(join(folder, `${name}.json`), `${JSON.stringify(file, null, 2)}\n`);
     } catch (error) {
       // Nothing names these weights; on a full disk their room is needed.

@@ -126,8 +126,13 @@ async function nextToken(
   tokens: readonly number[],
   use: (logits: Tensor) => Promise<number>,
 ): Promise<number> {
-  using _ = model.device.step();
+  const { profiler } = model.device.recorder;
+  using _ = profiler?.step(tokens.length > 1 ? 'prompt' : 'token');
+  using __ = model.device.step();
+  const recording = profiler?.span('record');
   const logits = withoutTape(() => model.logits(model.extend(cache, model.embed(Uint32Array.from(tokens)))));
+  recording?.[Symbol.dispose]();
+  using ___ = profiler?.span('wait');
   return await use(logits);
 }
 

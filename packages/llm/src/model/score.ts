@@ -1,5 +1,5 @@
 // Scores of many sequences in batches of bounded size, and of many candidates after one prefix, which is computed once.
-import type { Device } from '@crossgate/gpu';
+import type { Device, Profiler } from '@crossgate/gpu';
 import { embedding, reshape, type Tensor, withoutTape } from '@crossgate/tensor';
 import { KeyValueCache } from './cache';
 import { checkVocabulary } from './generate';
@@ -36,17 +36,25 @@ export async function computeInBatches<Sequence>(
   const results: Float32Array[] = [];
   let pending: Promise<Float32Array> | undefined;
   let done = 0;
-  for (const batch of batchesOf(sequences, lengthOf, batchTokens)) {
+  const { profiler } = device.recorder;
+  for (const batch of batchesOf(sequences, lengthOf, batchTokens, profiler)) {
     signal?.throwIfAborted();
-    using _ = device.step();
+    using _ = profiler?.step('scoring');
+    using __ = device.step();
+    const recording = profiler?.span('record');
     const values = withoutTape(() => compute(batch)).read();
+    recording?.[Symbol.dispose]();
     values.catch(() => {}); // Awaited one batch later; without this a failure would count as unhandled until then.
+    using ___ = profiler?.span('wait');
     if (pending) results.push(await pending);
     pending = values;
     done += batch.length;
     onProgress?.(done);
   }
-  if (pending) results.push(await pending);
+  {
+    using _ = profiler?.span('wait');
+    if (pending) results.push(await pending);
+  }
   const all = new Float32Array(results.reduce((sum, { length }) => sum + length, 0));
   let start = 0;
   for (const values of results) {
@@ -60,18 +68,23 @@ function* batchesOf<Sequence>(
   sequences: Iterable<Sequence>,
   lengthOf: (sequence: Sequence) => number,
   batchTokens: number,
+  profiler: Profiler | null,
 ): Generator<Sequence[]> {
   let batch: Sequence[] = [];
   let tokens = 0;
+  let building = profiler?.span('batch');
   for (const sequence of sequences) {
     const length = lengthOf(sequence);
     if (batch.length > 0 && tokens + length > batchTokens) {
+      building?.[Symbol.dispose]();
       yield batch;
+      building = profiler?.span('batch');
       [batch, tokens] = [[], 0];
     }
     batch.push(sequence);
     tokens += length;
   }
+  building?.[Symbol.dispose]();
   if (batch.length > 0) yield batch;
 }
 

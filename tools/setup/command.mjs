@@ -1,6 +1,7 @@
 // The command line of the set-up: `npm run setup -- [--force WAY] [--refresh] [--json]`.
-import { kinds, NoGpuError, resolveGpu } from './resolve.mjs';
-import { say } from './system.mjs';
+import { parseArgs } from 'node:util';
+import { kinds, NoGpuError, resolveGpu } from '../../packages/setup/src/resolve.mjs';
+import { say } from '../../packages/setup/src/system.mjs';
 
 const usage = `Usage: npm run setup -- [options]
 
@@ -19,34 +20,40 @@ Examples:
 `;
 
 /**
+ * What the arguments ask for.
  * @param {string[]} args
- * @returns {{ force?: import('./resolve.mjs').Kind, refresh: boolean, json: boolean, help: boolean, wrong?: string }}
+ * @returns {{ force: import('../../packages/setup/src/resolve.mjs').Kind | undefined, refresh: boolean, json: boolean,
+ *   help: boolean }}
+ * @throws {Error} that names what is wrong
  */
 export function parseArguments(args) {
-  /** @type {ReturnType<typeof parseArguments>} */
-  const options = { refresh: false, json: false, help: false };
-  for (let index = 0; index < args.length; index++) {
-    const [name, inline] = (args[index] ?? '').split('=', 2);
-    if (name === '--refresh') options.refresh = true;
-    else if (name === '--json') options.json = true;
-    else if (name === '--help' || name === '-h') options.help = true;
-    else if (name === '--force') {
-      const value = inline ?? args[++index] ?? '';
-      const kind = kinds.find((known) => known === value);
-      if (!kind) return { ...options, wrong: `--force takes one of ${kinds.join(', ')}, not '${value}'` };
-      options.force = kind;
-    } else return { ...options, wrong: `unknown option '${args[index]}'` };
+  const { values } = parseArgs({
+    args,
+    options: {
+      force: { type: 'string' },
+      refresh: { type: 'boolean', default: false },
+      json: { type: 'boolean', default: false },
+      help: { type: 'boolean', short: 'h', default: false },
+    },
+  });
+  const force = kinds.find((known) => known === values.force);
+  if (values.force !== undefined && !force) {
+    throw new Error(`--force takes one of ${kinds.join(', ')}, not '${values.force}'`);
   }
-  return options;
+  return { ...values, force };
 }
 
 /** Runs the command; returns its exit code: 0 found, 2 wrong usage, 3 no usable GPU. */
 export async function setupCommand(/** @type {string[]} */ args) {
-  const { force, refresh, json, help, wrong } = parseArguments(args);
-  if (wrong) {
-    say(`${wrong}; see npm run setup -- --help`);
+  let options;
+  try {
+    options = parseArguments(args);
+  } catch (error) {
+    // The first sentence of Node's says what is wrong, the others how to write other programs' options.
+    say(`${/** @type {Error} */ (error).message.split(/\.\s/)[0]}; see npm run setup -- --help`);
     return 2;
   }
+  const { force, refresh, json, help } = options;
   if (help) {
     process.stdout.write(usage);
     return 0;

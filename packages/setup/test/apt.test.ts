@@ -11,7 +11,7 @@ import {
   parseOsRelease,
   readSources,
   upstreamVersion,
-} from './apt.mjs';
+} from '../src/apt.mjs';
 
 const key = '/usr/share/keyrings/debian-archive-keyring.gpg';
 

@@ -1,0 +1,3 @@
+export * from './profiler';
+export * from './summary';
+export * from './trace';
