@@ -53,7 +53,7 @@ export const notRun = [
   { what: /^crossgate sweep/, reason: 'trains many times; apps/train/test/sweep.test.ts searches small spaces' },
   { what: /^crossgate setup/, reason: 'may download a driver; packages/setup/test tests it' },
   {
-    what: /(crossgate|crossgate --) train .*(tallrec|ccf|CONFIG)/,
+    what: /(crossgate|crossgate --) train .*(tallrec|ccf|CONFIG|smoke)/,
     reason: 'trains a language model; apps/train/test/gpu.test.ts does so on a few rows',
   },
   { what: /crossgate -- adapter /, reason: 'needs a trained adapter; apps/train/test/adapter.test.ts makes one' },
