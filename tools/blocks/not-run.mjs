@@ -19,10 +19,10 @@ export const notRun = [
     what: /^(scp|tar|curl|openssl|chmod|psql|nats-server|export|RUNS=)/,
     reason: 'a program of others, or a setting of the shell',
   },
-  { what: /^(mkdir tarballs|npm (pack|install))/, reason: 'tools/workspace/pack.test.ts packs and installs packages' },
+  { what: /^(mkdir (\/tmp\/)?tarballs|npm (pack|install)|npm login)/, reason: 'tools/workspace/pack.test.ts packs and installs packages' },
   // Scripts of the checkout.
   {
-    what: /^npm (test|run (build|lint|types|boundaries|check-packages|change|bundle|site|(-s )?setup)|run$)/,
+    what: /^npm (test|run (build|lint|types|boundaries|check-packages|change|bundle|site|publish-packages|(-s )?setup)|run$)/,
     reason: 'this test is part of it, or it takes minutes',
   },
   { what: /^npm run -s example -- studies/, reason: 'a study takes minutes to hours' },
@@ -51,6 +51,10 @@ export const notRun = [
     reason: 'asks an endpoint; apps/train/test/api-llm.test.ts asks a local one',
   },
   { what: /^crossgate sweep/, reason: 'trains many times; apps/train/test/sweep.test.ts searches small spaces' },
+  {
+    what: /^crossgate train runs\/sweep-shop/,
+    reason: 'needs a search; apps/train/test/sweep.test.ts trains what one writes',
+  },
   { what: /^crossgate setup/, reason: 'may download a driver; packages/setup/test tests it' },
   {
     what: /(crossgate|crossgate --) train .*(tallrec|ccf|CONFIG|smoke)/,

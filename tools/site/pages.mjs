@@ -105,6 +105,7 @@ export function sidebars() {
       ['docs/guide-cf.md', 'From CSV to recommendations'],
       ['docs/own-data.md', 'Your own data'],
       ['docs/guide.md', 'From ratings to a CCF-LLM'],
+      ['docs/sweep.md', 'Searching settings'],
       ['docs/own-model.md', 'Your own model'],
       ['docs/kernels.md', 'Kernels alone'],
       ['docs/bundle.md', 'A GPU without a network'],

@@ -1,9 +1,9 @@
 /** A folder as a reader of the documentation has it: data, models, finished runs, and files of their own. */
 import { mkdir, rename, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { runCli } from '../../apps/train/test/cli';
-import { inventedMl1m, writeTinyModel } from '../../packages/testing/src/node';
-import { root } from '../site/pages.mjs';
+import { runCli } from '../../../apps/train/test/cli';
+import { inventedMl1m, writeTinyModel } from '../../../packages/testing/src/node';
+import { root } from '../../site/pages.mjs';
 
 /** Makes trainings of the documentation's configs take a second. They are the last settings, so they win. */
 export const brief = ['cf.epochs=1', 'cf.warmupEpochs=0', 'cf.cfDim=4'].flatMap((setting) => ['--set', setting]);
