@@ -19,7 +19,10 @@ export const notRun = [
     what: /^(scp|tar|curl|openssl|chmod|psql|nats-server|export|RUNS=)/,
     reason: 'a program of others, or a setting of the shell',
   },
-  { what: /^(mkdir (\/tmp\/)?tarballs|npm (pack|install)|npm login)/, reason: 'tools/workspace/pack.test.ts packs and installs packages' },
+  {
+    what: /^(mkdir (\/tmp\/)?tarballs|npm (pack|install)|npm login)/,
+    reason: 'tools/workspace/pack.test.ts packs and installs packages',
+  },
   // Scripts of the checkout.
   {
     what: /^npm (test|run (build|lint|types|boundaries|check-packages|change|bundle|site|publish-packages|(-s )?setup)|run$)/,

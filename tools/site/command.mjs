@@ -2,8 +2,9 @@
 import { createHash } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { runToEnd } from '../../packages/setup/src/run-to-end.mjs';
 import { prepareCheckout, root } from '../workspace/prepare.mjs';
-import { runPnpm, runToEnd } from '../workspace/start.mjs';
+import { runPnpm } from '../workspace/start.mjs';
 
 const usage = `Usage: npm run site [-- COMMAND] [options]
 
