@@ -20,9 +20,9 @@ interface Entry {
 /**
  * Makes bind groups and finds them again by pipeline, buffers and ranges.
  *
- * Buffers of the pool are bound whole, so a tensor of another length in the same buffer finds the same group: the pool gives
- * the same buffers to every step, and a training on prompts of any length soon makes no group any more. Kernels take
- * their extents from parameters, never from the length of a binding.
+ * Buffers of the pool are bound whole, so a tensor of another length in the same buffer finds the same group: the pool
+ * gives the same buffers to every step, and a training on prompts of any length soon makes no group any more. Kernels
+ * take their extents from parameters, never from the length of a binding.
  */
 export class BindGroupCache {
   /** Groups made since the device was opened. */

@@ -11,7 +11,7 @@ export interface Storage {
   readonly buffer: GPUBuffer;
   /** Allocated bytes; at least what was asked for. */
   readonly size: number;
-  /** What a persistent buffer is for now; `step` for what belongs to the steps. */
+  /** What a persistent buffer is for now; `step` for what belongs to the steps. Managed by {@link Memory}. */
   purpose: string;
   /** Whether it comes from the pool and returns to it. */
   readonly pooled: boolean;
@@ -371,7 +371,7 @@ export class Memory {
   resetPeak(): void {
     this.#peak = this.#current;
     const { persistent, total } = this.report();
-    this.#mostAllocated = { total, purposes: { ...persistent, ...(this.#allocated > 0 && { step: this.#allocated }) } };
+    this.#mostAllocated = { total, purposes: this.#purposes(persistent) };
   }
 
   /** Bytes that are allocated now, by purpose. */
@@ -431,11 +431,16 @@ export class Memory {
     }
     const buffer = this.gpu.createBuffer({ size, usage, label: purpose });
     if (total + size > this.#mostAllocated.total) {
-      const purposes: Record<string, number> = { ...persistent, ...(this.#allocated > 0 && { step: this.#allocated }) };
+      const purposes = this.#purposes(persistent);
       purposes[purpose] = (purposes[purpose] ?? 0) + size;
       this.#mostAllocated = { total: total + size, purposes };
     }
     return { id: this.#nextId++, buffer, size, purpose, pooled, references: 1, lastUse: -1, asked: size, returned: 0 };
+  }
+
+  /** Bytes by purpose, those of the steps among them. */
+  #purposes(persistent: Readonly<Record<string, number>>): Record<string, number> {
+    return { ...persistent, ...(this.#allocated > 0 && { step: this.#allocated }) };
   }
 
   #destroy(storage: Storage): void {
