@@ -84,6 +84,11 @@ export interface RunOptions {
   readonly onMetrics?: ((record: MetricsRecord) => void) | undefined;
 }
 
+/** The run folder of a config when nobody names one. */
+export function defaultRunFolder({ name, seed }: Pick<ExperimentConfig, 'name' | 'seed'>): string {
+  return join('runs', `${name}-${seed}`);
+}
+
 /**
  * Trains and scores one experiment. result.json is written last, so a run with it is complete. A failure before the
  * first checkpoint leaves nothing behind.
@@ -94,7 +99,7 @@ export async function runExperiment(
   session: Session,
   options: RunOptions = {},
 ): Promise<ExperimentResult> {
-  const shown = options.run ?? join('runs', `${config.name}-${config.seed}`);
+  const shown = options.run ?? defaultRunFolder(config);
   const path = resolve(session.cwd, shown);
   if (options.resume === true && (await kindOf(path)) === 'absent') {
     throw new InputError('no run to resume', {

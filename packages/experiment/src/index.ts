@@ -4,7 +4,7 @@ export * from './batch';
 export { type ComparedMethod, type Comparison, comparedRankingMetrics, compareRuns } from './comparison';
 export * from './config';
 export { evaluatedRows, pick } from './evaluated-rows';
-export { type ExperimentResult, ResumableError, type RunOptions, runExperiment } from './experiment';
+export { defaultRunFolder, type ExperimentResult, ResumableError, type RunOptions, runExperiment } from './experiment';
 export { exportChats } from './export-chats';
 export { firstStageScores } from './first-stage-scores';
 export { type GridCell, type GridOptions, gridCells, runGrid } from './grid';

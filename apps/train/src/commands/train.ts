@@ -2,7 +2,7 @@
 
 import { join } from 'node:path';
 import { formatDuration } from '@crossgate/core';
-import { loadConfigWithNotes, type PeakMemory, runExperiment } from '@crossgate/experiment';
+import { defaultRunFolder, loadConfigWithNotes, type PeakMemory, runExperiment } from '@crossgate/experiment';
 import { metricsTable, rankingTable } from '@crossgate/report';
 import { collect, type Host } from '@crossgate/terminal';
 import type { Command } from 'commander';
@@ -44,7 +44,7 @@ export function registerTrain(program: Command, host: Host): void {
       ...(seed === undefined ? {} : { seed }),
     });
     if (warning !== null) context.log.warn(warning);
-    const run = options.run ?? join('runs', `${config.name}-${config.seed}`);
+    const run = options.run ?? defaultRunFolder(config);
     if (context.profile) context.profile.folder = join(run, 'profile');
     await using session = sessionOf(context, options.yes ?? false);
     const result = await runExperiment(config, session, {
