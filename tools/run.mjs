@@ -14,6 +14,7 @@ const { findScript, forScripts, runPnpm, start } = await import('./workspace/sta
 const { setupCommand } = await import('./setup/command.mjs');
 const { NoGpuError, resolveGpu } = await import('../packages/setup/src/resolve.mjs');
 const { testCommand } = await import('./workspace/test.mjs');
+const { checkTypes } = await import('./workspace/types.mjs');
 
 /** Programs of the checkout by the name of their script, with the arguments that come first. */
 const programs = /** @type {Record<string, string[]>} */ ({
@@ -54,8 +55,8 @@ async function main(/** @type {string} */ name, /** @type {string[]} */ args) {
     return 0;
   }
   if (name === 'types') {
-    await prepareCheckout({ build: false });
-    return runPnpm(['exec', 'turbo', 'run', 'types', '--output-logs=errors-only', '--ui=stream', ...args]);
+    await prepareCheckout({ build: true });
+    return checkTypes();
   }
   // `npm run example -- FILE ARGS` starts any script, TypeScript too, as the programs are started.
   let [program, ...rest] = name === 'example' ? args : [...(programs[name] ?? []), ...args];

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { resolveGpu } from '../../packages/setup/src/resolve.mjs';
 import { runToEnd } from '../../packages/setup/src/run-to-end.mjs';
 import { prepareCheckout, root } from './prepare.mjs';
-import { findScript, runPnpm, userFolder } from './start.mjs';
+import { findScript, userFolder } from './start.mjs';
+import { checkTypes } from './types.mjs';
 
 /**
  * @typedef {{ passed: number, failed: number, skipped: number }} Counts
@@ -61,12 +62,7 @@ const node = (/** @type {string[]} */ ...args) =>
 /** The checks before the tests: name and what to run. Each counts as one in the closing line. */
 const checks = /** @type {[string, () => Promise<number>][]} */ ([
   ['lint', () => node(join(root, 'node_modules', '@biomejs', 'biome', 'bin', 'biome'), 'check', '.')],
-  ['types', () => runPnpm(['exec', 'turbo', 'run', 'types', '--output-logs=errors-only', '--ui=stream', '--continue'])],
-  ['types of tools', () => node(join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', 'tools/tsconfig.json')],
-  [
-    'types for browsers',
-    () => node(join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', 'tsconfig.browser.json'),
-  ],
+  ['types', checkTypes],
   ['boundaries', () => node(join(root, 'tools', 'boundaries.mjs'))],
 ]);
 

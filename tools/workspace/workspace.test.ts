@@ -1,9 +1,10 @@
 // Tests of the root scripts: stamps, counting and closing line, scripts of users.
 import { spawn } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
-import { mkdir, mkdtemp, rm, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { bench } from '../../apps/bench/src/cli';
 import { crossgate } from '../../apps/train/src/cli';
@@ -13,6 +14,7 @@ import { buildKey, installKey, workspaceFolders } from './prepare.mjs';
 import { copyShipped, removeShipped } from './shipped.mjs';
 import { findScript, forScripts, userFolder } from './start.mjs';
 import { closingLine, countTests, testFiles } from './test.mjs';
+import { projects } from './types.mjs';
 
 let root = '';
 async function write(path: string, text: string) {
@@ -31,6 +33,20 @@ afterEach(() => rm(root, { recursive: true, force: true }));
 
 it('finds the packages of the workspace', async () => {
   expect(await workspaceFolders(root)).toEqual([join('apps', 'train'), join('packages', 'gpu')]);
+});
+
+it('checks the types of every tsconfig.json that differs from the one for all packages', async () => {
+  const checkout = fileURLToPath(new URL('../../', import.meta.url));
+  const plain = '{ "extends": "../../tsconfig.base.json", "include": ["src", "test", "examples"] }';
+  const own: string[] = [];
+  for (const folder of await workspaceFolders(checkout)) {
+    for (const path of ['', 'page', 'src/page', 'test/page'].map((part) => join(folder, part, 'tsconfig.json'))) {
+      const text = await readFile(join(checkout, path), 'utf8').catch(() => plain);
+      if (text.trim() !== plain) own.push(path);
+    }
+  }
+  // That of serve only leaves out what has one of its own.
+  expect(own.filter((path) => !projects.includes(path))).toEqual(['packages/serve/tsconfig.json']);
 });
 
 it('copies what comes with the program into its dist, and takes it back', async () => {
