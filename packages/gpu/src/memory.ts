@@ -76,7 +76,7 @@ const poolSlack = 1.25;
  * Bytes of step buffers that may be kept in any case. A server's steps alternate between kinds of other sizes, prefixes
  * and candidates; where both are small, the pool should hold all of them: a bound of {@link poolSlack} alone made 16
  * buffers and 100 bind groups anew for every answer of the demo's model, and what the driver had not yet freed of them
- * took 250 MB.
+ * took up to 250 MB.
  */
 const poolFloor = 64 * 2 ** 20;
 
