@@ -83,7 +83,8 @@ async function install(/** @type {string} */ tarballs, /** @type {string} */ pro
   await mustExecute('npm', ['pack', '--pack-destination', tarballs, ...folders], { cwd: root });
   await writeFile(join(project, 'package.json'), '{ "private": true, "type": "module" }\n');
   const packed = (await readdir(tarballs)).map((name) => join(tarballs, name));
-  const types = `@types/node@${(await rootManifest()).devDependencies['@types/node']}`;
+  // hono's types, which those of serve name, want WebSocket: of DOM, or of Node's types from 22 on.
+  const types = '@types/node@22';
   const quiet = ['--no-audit', '--no-fund', '--loglevel=error'];
   await mustExecute('npm', ['install', ...quiet, ...packed, types], { cwd: project });
   return (await readdir(join(project, 'node_modules/@crossgate'))).sort();
