@@ -40,8 +40,8 @@ export interface Behavior {
   attributes?: 'none' | 'failing';
   /** Nothing to go by. */
   popularity?: boolean;
-  /** Milliseconds before the answer to a list. */
-  delay?(body: AskedList): number;
+  /** What the answer to a list waits for. */
+  hold?(body: AskedList): Promise<void> | undefined;
   /** An answer in place of the list. */
   refuse?(body: AskedList): { status: number; body?: unknown; headers?: Record<string, string> } | undefined;
 }
@@ -120,8 +120,7 @@ export async function startFakeServer(): Promise<FakeServer> {
     }
     if (url.pathname === '/v1/recommend') {
       asked.push(body);
-      const wait = behavior.delay?.(body) ?? 0;
-      if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
+      await behavior.hold?.(body);
       const refused = behavior.refuse?.(body);
       if (refused) return send(response, refused.status, refused.body, refused.headers);
       return send(response, 200, { ...listOf(world, behavior, body), took: 34.2, model: head.model });
