@@ -1,5 +1,5 @@
 // What is read back of each training step, one step late: losses and the loss scale, and when they end a training.
-import { empty, LossScaler, type LossScalerState, NonFiniteLossError, type Tensor } from '@crossgate/tensor';
+import { type Adam, empty, LossScaler, type LossScalerState, NonFiniteLossError, type Tensor } from '@crossgate/tensor';
 
 /**
  * Number of consecutive steps without finite gradients that ends a training, once the loss scale cannot fall further.
@@ -25,28 +25,43 @@ export interface StepReport {
 }
 
 /** The error of a training that cannot continue. */
-export function diverged(what: string, stage: number, step: number): NonFiniteLossError {
-  return new NonFiniteLossError(
-    `${what} at step ${step} of stage ${stage + 1}: lower the learning rate or set clipNorm, and start again`,
-  );
+export function diverged(
+  what: string,
+  stage: number,
+  step: number,
+  remedy = 'lower the learning rate or set clipNorm',
+): NonFiniteLossError {
+  return new NonFiniteLossError(`${what} at step ${step} of stage ${stage + 1}: ${remedy}, and start again`);
 }
 
 /** Values that are read back of a step. */
 export interface StepValues {
   readonly losses: Float32Array;
   readonly lossScale: LossScalerState | null;
+  /** See {@link Adam.clipFactor}; null with a loss scale too. */
+  readonly clipFactor: number | null;
 }
 
-/** Reads the losses, and the state of the loss scale on the same way. */
-export async function readStep(losses: Tensor, scaler: LossScaler | undefined): Promise<StepValues> {
-  if (!scaler) return { losses: await losses.read(), lossScale: null };
+/** Reads the losses and, on the same way, the state of the loss scale or the factor that clips the gradients. */
+export async function readStep(
+  losses: Tensor,
+  scaler: LossScaler | undefined,
+  { clipFactor }: Pick<Adam, 'clipFactor'>,
+): Promise<StepValues> {
+  const other = scaler?.slice ?? clipFactor;
+  if (!other) return { losses: await losses.read(), lossScale: null, clipFactor: null };
   const { device, size } = losses;
-  const both = empty(device, [size + scaler.slice.size / 4]);
+  const both = empty(device, [size + other.size / 4]);
   const { storage } = both.slice;
   device.recorder.copy(losses.slice, { storage, offset: 0, size: 4 * size });
-  device.recorder.copy(scaler.slice, { storage, offset: 4 * size, size: scaler.slice.size });
+  device.recorder.copy(other, { storage, offset: 4 * size, size: other.size });
   const values = await both.read();
-  return { losses: values.subarray(0, size), lossScale: LossScaler.stateOf(values.subarray(size)) };
+  const rest = values.subarray(size);
+  return {
+    losses: values.subarray(0, size),
+    lossScale: scaler ? LossScaler.stateOf(rest) : null,
+    clipFactor: scaler ? null : rest[0]!,
+  };
 }
 
 type PendingReport = Omit<StepReport, 'loss' | 'lossScale'>;
@@ -74,10 +89,11 @@ export class StepReports {
 
   async #finish(entry: { report: PendingReport; losses: Promise<StepValues> } | null): Promise<void> {
     if (!entry) return;
-    const { losses, lossScale } = await entry.losses;
+    const { losses, lossScale, clipFactor } = await entry.losses;
     const { stage, step } = entry.report;
     const loss = losses.reduce((sum, value) => sum + value, 0) / losses.length;
     if (!Number.isFinite(loss)) throw diverged(`the loss is ${loss}`, stage, step);
+    if (clipFactor === 0) throw diverged('a gradient is not finite', stage, step, 'lower the learning rate');
     if (lossScale && lossScale.skippedInRow >= mostSkippedInRow && lossScale.scale <= 1) {
       throw new NonFiniteLossError(
         `${lossScale.skippedInRow} steps in a row, up to step ${step} of stage ${stage + 1}, had gradients that are not finite ` +

@@ -352,7 +352,7 @@ class Trainer {
     tape.backward();
     optimizer.step(learningRate, scaler);
     return {
-      losses: readStep(losses, scaler),
+      losses: readStep(losses, scaler, optimizer),
       tokens: prompts.reduce((sum, { tokenIds }) => sum + tokenIds.length, 0),
     };
   }

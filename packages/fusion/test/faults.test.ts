@@ -6,7 +6,7 @@ import type { Dataset } from '@crossgate/data';
 import type { Device } from '@crossgate/gpu';
 import { DeviceLostError } from '@crossgate/gpu';
 import { openDevice } from '@crossgate/gpu/node';
-import { firstNonFinite } from '@crossgate/tensor';
+import { Adam, firstNonFinite } from '@crossgate/tensor';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { ccf, NonFiniteLossError, type StageSettings, scoreRows, type TrainerState, trainHybrid } from '../src';
 import { tinyDataset } from './tiny';
@@ -120,6 +120,23 @@ describe('a training that diverges', () => {
     expect(states.every(isGood)).toBe(true);
     const rest = await train({}, { resume: states.at(-1)! });
     expect(rest.groups).toEqual(whole.groups);
+  });
+
+  it('in a gradient, with gradients that are clipped, ends before parameters are spoiled', async () => {
+    const update = Adam.prototype.step;
+    let updates = 0;
+    vi.spyOn(Adam.prototype, 'step').mockImplementation(function (this: Adam, ...args) {
+      const { gradient } = this.groups[0]!.parameters[0]!;
+      if (++updates === 2) device.recorder.write(gradient, Float32Array.of(Number.POSITIVE_INFINITY));
+      update.apply(this, args);
+    });
+    const { states, error } = await train({});
+    expect(error).toMatchObject({
+      name: 'NonFiniteLossError',
+      message: 'a gradient is not finite at step 2 of stage 1: lower the learning rate, and start again',
+    });
+    expect(states.length).toBeGreaterThan(0);
+    expect(states.every(isGood)).toBe(true);
   });
 
   it('in its moments alone keeps no such checkpoint', async () => {

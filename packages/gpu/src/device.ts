@@ -21,8 +21,9 @@ export interface DeviceOptions {
   /** Most bytes that buffers may take on the device. Default: no limit but the driver's. */
   readonly memoryBudget?: number;
   /**
-   * Remembers where buffers were asked for, so that `memory.leaks()` can name them, and binds no more of a buffer than
-   * each tensor, so that a kernel that leaves one is stopped at its end. Slow.
+   * Remembers where buffers were asked for, so that `memory.leaks()` can name them; binds no more of a buffer than each
+   * tensor, so that a kernel that leaves one is stopped at its end; and fills step memory with NaN before it is handed
+   * out, so that a result which depends on what nothing wrote is NaN. Slow.
    */
   readonly debug?: boolean;
   /** Anything that must live as long as the device, e.g. Dawn's instance. Dropped by {@link Device.destroy}. */

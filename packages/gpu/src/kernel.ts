@@ -173,7 +173,8 @@ export function renderKernel(declaration: KernelDeclaration, constants: Constant
 /**
  * Packs parameters into 32-bit words in the order of their declaration, from `byteOffset` on.
  *
- * @throws Error naming a parameter that is missing or NaN.
+ * @throws Error naming a parameter that is missing or NaN, or no whole number in the range of its integer type: a count
+ * of 2³² would wrap to 0.
  */
 export function packParameters(
   declaration: KernelDeclaration,
@@ -189,8 +190,12 @@ export function packParameters(
     }
     const type = declaration.parameters[name];
     if (type === 'f32') words.setFloat32(offset, value, true);
-    else if (type === 'i32') words.setInt32(offset, value, true);
-    else words.setUint32(offset, value, true);
+    else {
+      if (value !== (type === 'i32' ? value | 0 : value >>> 0)) {
+        throw new Error(`kernel ${declaration.name}: parameter "${name}" is ${value}, which is no ${type}`);
+      }
+      words.setInt32(offset, value, true);
+    }
     offset += 4;
   }
 }

@@ -108,6 +108,8 @@ export interface PendingCommands {
   flushIfUsing(storage: Storage): void;
   /** Drops what is cached for a buffer that goes away. */
   forget(storage: Storage): void;
+  /** Fills a buffer with NaN. */
+  poison(slice: BufferSlice): void;
 }
 
 /**
@@ -188,7 +190,9 @@ export class Memory {
     storage.asked = size;
     this.#current += size;
     this.#peak = Math.max(this.#peak, this.#current);
-    return { storage, offset: 0, size: needed };
+    const slice = { storage, offset: 0, size: needed };
+    if (this.#origins) this.pending.poison(slice);
+    return slice;
   }
 
   /**
@@ -207,7 +211,9 @@ export class Memory {
     this.#allocated -= storage.size;
     this.#count(purpose, storage.size);
     this.#remember(storage);
-    return { storage, offset: 0, size: needed };
+    const slice = { storage, offset: 0, size: needed };
+    if (this.#origins) this.pending.poison(slice);
+    return slice;
   }
 
   /** Opens a scope inside the innermost one; step buffers that are allocated from now on belong to it. */

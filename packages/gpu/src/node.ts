@@ -31,6 +31,14 @@ function environmentBudget(): number | undefined {
   }
 }
 
+/** Whether the environment asks for debugging. @throws InputError naming the variable. */
+function environmentDebug(): boolean {
+  const text = process.env.CROSSGATE_DEBUG?.trim() ?? '';
+  if (text !== '' && text !== '0' && text !== '1')
+    throw new InputError(`CROSSGATE_DEBUG is ${JSON.stringify(text)}`, { fix: 'set it to 1, or unset it' });
+  return text === '1';
+}
+
 /**
  * The adapter that {@link openDevice} would open.
  * @throws NoAdapterError as that does
@@ -40,20 +48,22 @@ export async function findAdapter(preference?: AdapterPreference): Promise<Adapt
 }
 
 /**
- * Opens a device through Dawn. Its memory budget falls back to CROSSGATE_MEMORY_BUDGET, e.g. `6GiB`.
+ * Opens a device through Dawn. Its memory budget falls back to CROSSGATE_MEMORY_BUDGET, e.g. `6GiB`, and `debug` to
+ * CROSSGATE_DEBUG=1.
  *
  * @throws NoAdapterError when no adapter fits, listing what was found, and when Dawn's add-on does not load; InputError
  *   for a budget that is no size.
  */
 export async function openDevice(options: OpenOptions = {}): Promise<Device> {
   const memoryBudget = options.memoryBudget ?? environmentBudget();
+  const debug = options.debug ?? environmentDebug();
   // Dawn gives back what ended between two turns of the event loop: devices opened in a row would pile up without one.
   await new Promise((resolve) => setImmediate(resolve));
   const preference = preferenceOf(options.adapter, process.env.CROSSGATE_ADAPTER);
   const candidates = await findCandidates(options.robustness ?? true, preference !== undefined);
   const { instance, adapter, summary } = pickCandidate(candidates, preference);
   const wait = summary.type === 'software' ? waitInSlices : undefined;
-  const all = { ...options, ...(memoryBudget !== undefined && { memoryBudget }) };
+  const all = { ...options, debug, ...(memoryBudget !== undefined && { memoryBudget }) };
   // Dawn crashes the process when its instance is collected while a device lives, so the device keeps it.
   return createDevice(instance, adapter, { ...all, keepAlive: instance, wait });
 }

@@ -18,6 +18,8 @@ const uniformStride = 256;
  * time.
  */
 const writeBytes = 2 ** 18;
+/** Bytes of NaN that {@link Recorder.poison} copies at a time. */
+const poisonBytes = 2 ** 20;
 const usageMapRead = 0x01;
 const usageCopySource = 0x04;
 const usageCopyTarget = 0x08;
@@ -52,6 +54,7 @@ export class Recorder implements PendingCommands {
   #serial = 0;
   #error: Error | null = null;
   #dispatchCount = 0;
+  #poison: GPUBuffer | undefined;
 
   constructor(
     private readonly gpu: GPUDevice,
@@ -162,6 +165,25 @@ export class Recorder implements PendingCommands {
     this.#closePass();
     encoder.clearBuffer(slice.storage.buffer, slice.offset, slice.size);
     slice.storage.lastUse = this.#serial;
+  }
+
+  /**
+   * Fills a buffer with bits that are NaN as f16 and f32, and as an index beyond every table, so that a result which
+   * depends on memory that nothing wrote shows. For debugging: it ends the pass.
+   */
+  poison({ storage }: BufferSlice): void {
+    this.#check();
+    if (this.#poison === undefined) {
+      this.#poison = this.gpu.createBuffer({ size: poisonBytes, usage: usageCopySource, mappedAtCreation: true });
+      new Uint8Array(this.#poison.getMappedRange()).fill(0xff);
+      this.#poison.unmap();
+    }
+    const encoder = this.#openEncoder();
+    this.#closePass();
+    for (let begin = 0; begin < storage.size; begin += poisonBytes) {
+      encoder.copyBufferToBuffer(this.#poison, 0, storage.buffer, begin, Math.min(poisonBytes, storage.size - begin));
+    }
+    storage.lastUse = this.#serial;
   }
 
   /** Writes host data to the start of a slice, in order with everything recorded before. */

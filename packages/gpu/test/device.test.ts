@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Device } from '../src';
-import { chromeTrace, defineKernel, InputError, Profiler, renderKernel } from '../src';
+import { chromeTrace, defineKernel, InputError, Profiler, packParameters, renderKernel } from '../src';
 import { openDevice } from '../src/node';
 
 /** out[i] = scale · x[i] + shift, through both kinds of parameters and more workgroups than fit one dimension. */
@@ -239,5 +239,26 @@ describe('renderKernel', () => {
     expect(immediate).toContain('var<immediate> parameters: Parameters;');
     expect(uniform).toContain('@group(0) @binding(2) var<uniform> parameters: Parameters;');
     expect(uniform).toContain('@group(0) @binding(1) var<storage, read_write> out: array<f32>;');
+  });
+});
+
+describe('packParameters', () => {
+  const packed = (count: number, shift = 0) => {
+    const words = new DataView(new ArrayBuffer(12));
+    packParameters(affine.declaration, { count, scale: 0.5, shift }, words, 0);
+    return [words.getUint32(0, true), words.getFloat32(4, true), words.getInt32(8, true)];
+  };
+
+  it('keeps the whole range of each type', () => {
+    expect(packed(2 ** 32 - 1, 2 ** 31 - 1)).toEqual([2 ** 32 - 1, 0.5, 2 ** 31 - 1]);
+    expect(packed(0, -(2 ** 31))).toEqual([0, 0.5, -(2 ** 31)]);
+  });
+
+  it('refuses what would wrap', () => {
+    for (const count of [2 ** 32, -1, 0.5, Number.POSITIVE_INFINITY]) {
+      expect(() => packed(count)).toThrow(`parameter "count" is ${count}, which is no u32`);
+    }
+    expect(() => packed(1, 2 ** 31)).toThrow('parameter "shift" is 2147483648, which is no i32');
+    expect(() => packed(Number.NaN)).toThrow('parameter "count" is NaN');
   });
 });

@@ -180,6 +180,27 @@ it('names leaks in debug mode', async () => {
   expect(device.memory.leaks()).toEqual([]);
 });
 
+it('hands out step memory full of NaN in debug mode, that of earlier steps too', async () => {
+  vi.stubEnv('CROSSGATE_DEBUG', '1');
+  await using debug = await openDevice();
+  for (const value of [3, 4]) {
+    using _ = debug.step();
+    const [whole, part] = [debug.memory.allocate(2 ** 20 + 1024), debug.memory.allocate(300)];
+    expect(new Float32Array(await debug.recorder.read(whole)).every(Number.isNaN)).toBe(true);
+    debug.recorder.write({ ...part, size: 8 }, Float32Array.of(value, value));
+    expect([...new Float32Array(await debug.recorder.read(part))].filter((each) => !Number.isNaN(each))).toEqual([
+      value,
+      value,
+    ]);
+    debug.recorder.write(whole, new Float32Array(2 ** 18));
+  }
+  const borrowed = debug.memory.borrow(64, 'cache');
+  expect(new Float32Array(await debug.recorder.read(borrowed)).every(Number.isNaN)).toBe(true);
+  debug.memory.free(borrowed);
+  vi.stubEnv('CROSSGATE_DEBUG', 'yes');
+  await expect(openDevice()).rejects.toThrow('CROSSGATE_DEBUG is "yes"');
+});
+
 afterEach(() => vi.unstubAllEnvs());
 
 it('reads sizes', () => {

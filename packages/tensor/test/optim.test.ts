@@ -104,6 +104,37 @@ describe.each([
     expect(device.report().persistent).toEqual({});
   });
 
+  it.each([Number.POSITIVE_INFINITY, Number.NaN])(
+    'changes nothing where it clips and a gradient is %s',
+    async (wrong) => {
+      const groups = makeGroups();
+      const optimizer = new Adam(groups, { kind: 'adamw', ...hyper, clipNorm: 5 });
+      const bits = async () => [
+        await readGroup(groups[0]!),
+        await readGroup(groups[1]!),
+        await readOptimizer(optimizer),
+        new Float32Array(await device.recorder.read(optimizer.clipFactor!)),
+      ];
+      const update = (step: number, value?: number) => {
+        using _step = device.step();
+        for (const { name, shape, gradient } of groups.flatMap(({ parameters }) => parameters)) {
+          device.recorder.write(gradient, toFloat32(gradientOf(name, shape, step)));
+        }
+        const { gradient } = groups[1]!.parameters[0]!;
+        if (value !== undefined) device.recorder.write(gradient, Float32Array.of(value));
+        optimizer.step();
+      };
+      update(1);
+      const [first, second, moments] = await bits();
+      update(2, wrong);
+      expect(await bits()).toEqual([first, second, moments, Float32Array.of(0)]);
+      update(3);
+      expect((await bits())[0]).not.toEqual(first);
+      optimizer.release();
+      for (const group of groups) group.release();
+    },
+  );
+
   it('goes on from stored moments bit for bit', async () => {
     const update = (groups: ParameterGroup[], optimizer: Adam, step: number) => {
       for (const group of groups) {

@@ -3,11 +3,14 @@
 //   m ← β1·m + (1 − β1)·g;  v ← β2·v + (1 − β2)·g²
 //   value ← value − stepSize·m / (√v·inverseRootCorrection + ε)
 // stepSize = lr / (1 − β1^t) and inverseRootCorrection = 1 / √(1 − β2^t) come from the host, in float64. CONTROLLED: both
-// corrections and a factor of the gradient come from `control`, and nothing changes where that factor is 0.
+// corrections and a factor of the gradient come from `control`. Nothing changes where a factor is 0.
 #include vector
 #include values
 
 fn run(i: u32) {
+#if SCALED
+  if (gradientScale[0] == 0.0) { return; }
+#endif
 #if CONTROLLED
   if (control[0] == 0.0) { return; }
   let stepSize = parameters.stepSize * control[1];

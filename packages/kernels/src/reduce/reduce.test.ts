@@ -49,6 +49,8 @@ describe.each(deviceConfigurations)('reduce, $name', ({ options }) => {
         [16, 2, 0.5],
         [16, 8, 1],
         [0, 1, 1],
+        [Number.POSITIVE_INFINITY, 1, 0],
+        [Number.NaN, 1, 0],
       ] as const) {
         const out = uploadFilled(device, 1);
         clipFactor(device, { sumOfSquares: upload(device, Float32Array.of(squares)), out, maxNorm });

@@ -122,7 +122,8 @@ export interface ClipFactorArguments {
 }
 
 /**
- * out[0] = min(1, maxNorm / √sumOfSquares[0]), for clipping by the global norm.
+ * out[0] = min(1, maxNorm / √sumOfSquares[0]), for clipping by the global norm; 0 where the sum is not finite, for `adam`
+ * then changes nothing.
  *
  * @throws InputError when a slice is empty.
  */

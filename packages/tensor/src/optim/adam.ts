@@ -23,8 +23,8 @@ export interface AdamOptions {
   /** Weight decay of all parameters but those declared with `decay: false`. Default 0. */
   readonly weightDecay?: number;
   /**
-   * Gradients are scaled down so that the Euclidean norm of all together is at most this, above 0. Null (default):
-   * never.
+   * Gradients are scaled down so that the Euclidean norm of all together is at most this, above 0. An update whose norm is
+   * not finite changes nothing; see {@link Adam.clipFactor}. Null (default): never.
    */
   readonly clipNorm?: number | null;
 }
@@ -77,6 +77,14 @@ export class Adam {
       ]);
       return [new Map(moments), clips ? allocate(4) : null, clips ? allocate(4) : null] as const;
     });
+  }
+
+  /**
+   * f32 [1] on the device: what the gradients of the last update without a loss scaler were multiplied by. 0 where their
+   * norm was not finite: the update then changed nothing. Null without `clipNorm`.
+   */
+  get clipFactor(): BufferSlice | null {
+    return this.#clip;
   }
 
   /**
