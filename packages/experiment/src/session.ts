@@ -138,11 +138,11 @@ async function refuse(estimate: string): Promise<never> {
 async function openGpu(adapter: string | undefined, log: Log, profiler: Profiler | undefined): Promise<Device> {
   using _ = profiler?.span('open GPU');
   // Loaded here, so that work without a GPU starts without loading Dawn.
-  const { openDevice } = await import('@crossgate/gpu/node');
+  const { deviceRemarks, openDevice } = await import('@crossgate/gpu/node');
   const device = await openDevice(adapter === undefined ? {} : { adapter });
   const { name, software, timestamps } = device.capabilities;
-  if (software) log.warn(`using ${name}, a software adapter: a program on the CPU, slow`);
-  else log.info(`using ${name}`);
+  if (!software) log.info(`using ${name}`);
+  for (const remark of deviceRemarks(device)) log.warn(remark);
   if (profiler && !timestamps) log.warn(`${name} has no timestamp queries: the profile has host times only`);
   profiler?.attach(device);
   return device;

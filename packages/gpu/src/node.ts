@@ -6,11 +6,14 @@ import { createDevice } from './device';
 import { InputError } from './errors';
 import { findCandidates, nullAdapter, pickCandidate } from './node/adapters';
 import { type AdapterPreference, type AdapterSummary, preferenceOf } from './node/choose-adapter';
+import { freeDeviceMemory } from './node/hardware-memory';
 import { waitInSlices } from './node/waiting';
 
 export { listAdapters } from './node/adapters';
 export { type AdapterPreference, type AdapterSummary, chooseAdapter, preferenceOf } from './node/choose-adapter';
 export { availableBytes, type DeviceBudget, deviceBudget, type HostMemory } from './node/device-budget';
+export { freeDeviceMemory, type MemorySources } from './node/hardware-memory';
+export { deviceRemarks } from './node/remarks';
 
 /** How {@link openDevice} chooses and opens an adapter. */
 export interface OpenOptions extends DeviceOptions {
@@ -48,14 +51,14 @@ export async function findAdapter(preference?: AdapterPreference): Promise<Adapt
 }
 
 /**
- * Opens a device through Dawn. Its memory budget falls back to CROSSGATE_MEMORY_BUDGET, e.g. `6GiB`, and `debug` to
- * CROSSGATE_DEBUG=1.
+ * Opens a device through Dawn. Its memory budget falls back to CROSSGATE_MEMORY_BUDGET, e.g. `6GiB`, and on hardware to
+ * {@link freeDeviceMemory}; it is infinite where that knows nothing. `debug` falls back to CROSSGATE_DEBUG=1.
  *
  * @throws NoAdapterError when no adapter fits, listing what was found, and when Dawn's add-on does not load; InputError
  *   for a budget that is no size.
  */
 export async function openDevice(options: OpenOptions = {}): Promise<Device> {
-  const memoryBudget = options.memoryBudget ?? environmentBudget();
+  const givenBudget = options.memoryBudget ?? environmentBudget();
   const debug = options.debug ?? environmentDebug();
   // Dawn gives back what ended between two turns of the event loop: devices opened in a row would pile up without one.
   await new Promise((resolve) => setImmediate(resolve));
@@ -63,6 +66,8 @@ export async function openDevice(options: OpenOptions = {}): Promise<Device> {
   const candidates = await findCandidates(options.robustness ?? true, preference !== undefined);
   const { instance, adapter, summary } = pickCandidate(candidates, preference);
   const wait = summary.type === 'software' ? waitInSlices : undefined;
+  const memoryBudget =
+    givenBudget ?? (summary.type === 'hardware' ? ((await freeDeviceMemory(summary)) ?? undefined) : undefined);
   const all = { ...options, debug, ...(memoryBudget !== undefined && { memoryBudget }) };
   // Dawn crashes the process when its instance is collected while a device lives, so the device keeps it.
   return createDevice(instance, adapter, { ...all, keepAlive: instance, wait });

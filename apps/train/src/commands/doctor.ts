@@ -14,7 +14,9 @@ export function registerDoctor(program: Command, host: Host): void {
   );
   host.handle(command, async (context) => {
     // Loaded here, so that commands without a GPU start without loading what drives it.
-    const { chooseAdapter, findAdapter, listAdapters, preferenceOf } = await import('@crossgate/gpu/node');
+    const { chooseAdapter, findAdapter, freeDeviceMemory, listAdapters, preferenceOf } = await import(
+      '@crossgate/gpu/node'
+    );
     // That there is none, or that it cannot be used, is a finding like others.
     const unusable = (error: unknown) => {
       if (error instanceof NoAdapterError) return error;
@@ -25,13 +27,16 @@ export function registerDoctor(program: Command, host: Host): void {
     const listed = await listAdapters().catch(unusable);
     const found = listed instanceof NoAdapterError ? [] : listed;
     const { chosen, reason } = chooseAdapter(found, preference);
-    const adapters = found.map(({ capabilities, ...adapter }) => ({
-      ...adapter,
-      memory: {
-        maxBufferBytes: capabilities.limits.maxBufferSize,
-        maxBindingBytes: capabilities.limits.maxStorageBufferBindingSize,
-      },
-    }));
+    const adapters = await Promise.all(
+      found.map(async ({ capabilities, ...adapter }) => ({
+        ...adapter,
+        memory: {
+          freeBytes: adapter.type === 'hardware' ? await freeDeviceMemory(adapter) : null,
+          maxBufferBytes: capabilities.limits.maxBufferSize,
+          maxBindingBytes: capabilities.limits.maxStorageBufferBindingSize,
+        },
+      })),
+    );
     const report = {
       adapters,
       chosen: failure ? null : (chosen?.name ?? null),
@@ -54,7 +59,12 @@ interface Report {
     readonly features: readonly string[];
     readonly subgroupSize: readonly [number, number];
     readonly matrix: readonly { component: string; result: string; m: number; n: number; k: number }[];
-    readonly memory: { readonly maxBufferBytes: number; readonly maxBindingBytes: number };
+    readonly memory: {
+      /** What buffers may take; null where nothing tells, and of software, which has the machine's. */
+      readonly freeBytes: number | null;
+      readonly maxBufferBytes: number;
+      readonly maxBindingBytes: number;
+    };
   }[];
   readonly chosen: string | null;
   readonly reason: string;
@@ -63,8 +73,14 @@ interface Report {
   readonly hostMemoryBytes: number;
 }
 
+const mebibytes = (bytes: number) => `${Math.floor(bytes / 2 ** 20)} MiB`;
+
+function memoryOf({ type, memory: { freeBytes } }: Report['adapters'][number]): string {
+  if (type === 'software') return "the machine's";
+  return freeBytes === null ? 'not known: CROSSGATE_MEMORY_BUDGET sets a limit' : `${mebibytes(freeBytes)} to be had`;
+}
+
 function describe(report: Report): string {
-  const mebibytes = (bytes: number) => `${Math.floor(bytes / 2 ** 20)} MiB`;
   const lines = [`node ${report.node}, ${report.platform}, ${mebibytes(report.hostMemoryBytes)} of memory`];
   for (const [number, adapter] of report.adapters.entries()) {
     const matrix = adapter.matrix.map(({ m, n, k, component, result }) => `${m}x${n}x${k} ${component}->${result}`);
@@ -74,6 +90,7 @@ function describe(report: Report): string {
       `  driver    ${adapter.driver}`,
       `  subgroups ${adapter.subgroupSize.join(' to ')}`,
       `  matrix    ${matrix.join(', ') || 'none'}`,
+      `  memory    ${memoryOf(adapter)}`,
       `  buffers   up to ${mebibytes(adapter.memory.maxBufferBytes)}, bound up to ${mebibytes(adapter.memory.maxBindingBytes)}`,
       `  features  ${adapter.features.join(', ')}`,
     );

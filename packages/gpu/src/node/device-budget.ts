@@ -62,9 +62,9 @@ export interface DeviceBudget {
 }
 
 /**
- * The budget of a device: the one that was set; else, where the device is a program on the CPU, a share of the memory
- * that the process can have now, beside what the device has taken already; else no limit, for hardware does not say
- * what it has.
+ * The budget of a device: the one that was set, or that `openDevice` found free on the card; else, where the device is a
+ * program on the CPU, a share of the memory that the process can have now, beside what the device has taken already;
+ * else no limit, for nothing says what the card has.
  * @param host replaced in tests
  */
 export function deviceBudget(
