@@ -6,7 +6,7 @@ describe('checkParameterSizes', () => {
   const device = {
     capabilities: {
       name: 'a small one',
-      limits: { maxStorageBufferBindingSize: 4096, minStorageBufferOffsetAlignment: 256 },
+      limits: { maxStorageBufferBindingSize: 4096, maxBufferSize: 2 ** 20, minStorageBufferOffsetAlignment: 256 },
     },
   } as Parameters<typeof checkParameterSizes>[0];
 
@@ -35,5 +35,19 @@ describe('checkParameterSizes', () => {
         `${name} [9999, ${columns}] takes`,
       );
     }
+  });
+
+  it('names a table that no buffer of the device, or no array, can hold', () => {
+    const table = new Map([['user_embedding.weight', [16_385, 16]]]);
+    expect(() => checkParameterSizes(device, 'a.b', table)).toThrow(
+      'takes 1.0 MiB, but a buffer of a small one has at most 1.0 MiB; lower a.b',
+    );
+    const { capabilities } = device;
+    const large = { capabilities: { ...capabilities, limits: { ...capabilities.limits, maxBufferSize: 2 ** 40 } } };
+    const values = (rows: number) => new Map([['user_embedding.weight', [rows, 16]]]);
+    checkParameterSizes(large, 'a.b', values(2 ** 28));
+    expect(() => checkParameterSizes(large, 'a.b', values(2 ** 28 + 1))).toThrow(
+      'takes 16.0 GiB, but an array of JavaScript has at most 16.0 GiB',
+    );
   });
 });

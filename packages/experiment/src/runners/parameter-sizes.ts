@@ -14,19 +14,31 @@ export function parameterBytes(shape: readonly number[]): number {
   return shape.reduce((product, length) => product * length, 4);
 }
 
+/** Most elements of a typed array in V8, as Node 20 has it. Every parameter is an array on the host at first. */
+const mostElements = 2 ** 32;
+
 /**
- * Checks that each parameter fits one binding of the device, tables of users and items in parts.
+ * Checks that each parameter fits one buffer of the device and one binding, tables of users and items in parts.
  * @param keys config keys that set the shapes, for the message
  * @throws InputError naming the keys, the parameter, its size and the device's limit
  */
 export function checkParameterSizes(device: Pick<Device, 'capabilities'>, keys: string, shapes: ParameterShapes): void {
-  const limit = device.capabilities.limits.maxStorageBufferBindingSize;
+  const { name: gpu, limits } = device.capabilities;
   for (const [name, shape] of shapes) {
-    if (fitsBindings(device, name, shape)) continue;
-    throw new InputError(
-      `${name} [${shape.join(', ')}] takes ${formatBytes(parameterBytes(shape))}, but ${device.capabilities.name} binds at most ${formatBytes(limit)}`,
-      { code: 'gpu.limit', place: keys, fix: `lower ${keys}` },
-    );
+    const bytes = parameterBytes(shape);
+    const limit = !fitsBindings(device, name, shape)
+      ? `${gpu} binds at most ${formatBytes(limits.maxStorageBufferBindingSize)}`
+      : bytes > limits.maxBufferSize
+        ? `a buffer of ${gpu} has at most ${formatBytes(limits.maxBufferSize)}`
+        : bytes > 4 * mostElements
+          ? `an array of JavaScript has at most ${formatBytes(4 * mostElements)}`
+          : null;
+    if (limit === null) continue;
+    throw new InputError(`${name} [${shape.join(', ')}] takes ${formatBytes(bytes)}, but ${limit}`, {
+      code: 'gpu.limit',
+      place: keys,
+      fix: `lower ${keys}`,
+    });
   }
 }
 

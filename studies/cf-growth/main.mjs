@@ -1,0 +1,93 @@
+// How memory and time of CF training grow with users, items, rows and width; and what follows for sizes that no machine here
+// holds. Each training has a process of its own:
+//   npm run -s example -- studies/cf-growth/main.mjs [fit]
+// Writes docs/results/cf-growth/growth.json and prints the tables of its page. Takes half an hour and 4 GB of memory. `fit`
+// measures nothing: it makes the tables of what is in the file.
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { bytesOf, fit } from './growth.mjs';
+
+const out = join(import.meta.dirname, '../../docs/results/cf-growth');
+const batch = 2048;
+
+/** Sizes around a middle, one of them changed at a time. */
+function sizes(model) {
+  const rows = batch * (model === 'sasrec' ? 1 : 5);
+  const middle = { model, users: 20_000, items: 20_000, width: 64, rows };
+  return [
+    middle,
+    { ...middle, users: 200_000 },
+    { ...middle, users: 1_000_000 },
+    { ...middle, items: 100_000 },
+    ...(model === 'asvd' ? [] : [{ ...middle, items: 400_000 }]),
+    { ...middle, width: 128 },
+    { ...middle, rows: rows * 4 },
+    ...(model === 'mf' ? [{ ...middle, rows: rows * 50 }] : []),
+  ];
+}
+
+const names = ['mf', 'lightgcn', 'sasrec', 'asvd'];
+const file = join(out, 'growth.json');
+
+function measureAll() {
+  const measured = names.flatMap(sizes).map((size) => {
+    process.stderr.write(`${JSON.stringify(size)}\n`);
+    const child = spawnSync(process.execPath, [join(import.meta.dirname, 'measure.mjs'), JSON.stringify(size)], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    if (child.status !== 0) throw new Error(`measure.mjs ${JSON.stringify(size)} ended with ${child.status}`);
+    return JSON.parse(child.stdout);
+  });
+  return { date: new Date().toISOString().slice(0, 10), adapter: measured[0].adapter, measured };
+}
+
+const { date, adapter, measured } = process.argv[2] === 'fit' ? JSON.parse(readFileSync(file, 'utf8')) : measureAll();
+const models = Object.fromEntries(names.map((model) => [model, fit(measured.filter((one) => one.model === model))]));
+mkdirSync(out, { recursive: true });
+writeFileSync(file, `${JSON.stringify({ date, adapter, measured, models }, null, 2)}\n`);
+
+const line = (cells) => process.stdout.write(`| ${cells.join(' | ')} |\n`);
+const bytes = (count) => {
+  const units = ['GB', 'TB', 'PB'];
+  let value = count / 1e9;
+  while (value >= 1000 && units.length > 1) {
+    value /= 1000;
+    units.shift();
+  }
+  return `${Number(value.toPrecision(2))} ${units[0]}`;
+};
+line(['model', 'width', ...[6, 7, 8, 9].map((power) => `10^${power} users`)]);
+line(Array(6).fill('---'));
+for (const model of names) {
+  for (const width of [64, 256]) {
+    const cells = [1e6, 1e7, 1e8, 1e9].map((users) =>
+      bytes(bytesOf(models[model], { users, items: 1e7, width, rows: 0 })),
+    );
+    line([model, width, ...cells]);
+  }
+}
+process.stdout.write('\n');
+line([
+  'model',
+  'bytes a value of a user',
+  'of an item',
+  'seconds a step and million values of users',
+  'of items',
+  'worst error of bytes',
+  'of seconds',
+]);
+line(Array(7).fill('---'));
+for (const model of names) {
+  const { bytes: memory, secondsPerStep: time } = models[model];
+  const cells = [
+    memory.userValue,
+    memory.itemValue,
+    1e6 * time.userValue,
+    1e6 * time.itemValue,
+    memory.error,
+    time.error,
+  ];
+  line([model, ...cells.map((value) => Number(value.toPrecision(2)))]);
+}
