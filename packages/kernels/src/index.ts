@@ -21,6 +21,7 @@ export * from './gather/gather';
 export * from './layernorm/layernorm';
 export * from './log-sum-exp/log-sum-exp';
 export * from './loss-scale/loss-scale';
+export * from './matmul/ladder/ladder';
 export * from './matmul/matmul';
 export * from './narrow/narrow';
 export { type NormArguments, type NormBackwardArguments, type NormPlan, planNorm } from './norm';
