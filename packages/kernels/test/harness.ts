@@ -4,12 +4,16 @@ import { type OpenOptions, openDevice } from '@crossgate/gpu/node';
 import type { Reference } from '@crossgate/testing';
 import { toFloat32 } from '@crossgate/testing';
 
-/** Device options under which a kernel's tests run: as the adapter is, with low limits, and without immediates. */
+/**
+ * Device options under which a kernel's tests run: as the adapter is, with low limits and memory full of NaN, and without
+ * immediates.
+ */
 export const deviceConfigurations: readonly { readonly name: string; readonly options: OpenOptions }[] = [
   { name: "the adapter's own limits", options: {} },
   {
     name: 'low limits',
     options: {
+      debug: true,
       limits: {
         maxComputeWorkgroupsPerDimension: 16,
         maxStorageBufferBindingSize: 16_384,
