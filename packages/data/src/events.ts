@@ -35,9 +35,24 @@ class Column<Values extends Numbers> {
 /** Numbers 0, 1, … for texts, in order of first appearance. */
 class Names {
   private readonly numberOf = new Map<string, number>();
+  /** The same for texts that are whole numbers, which tables have as such. */
+  private readonly ofInteger = new Map<number, number>();
   readonly texts: string[] = [];
 
-  number(text: string): number {
+  number(id: string | number): number {
+    if (typeof id === 'string') return this.ofText(id);
+    const known = this.ofInteger.get(id);
+    if (known !== undefined) return known;
+    const number = this.ofText(String(id));
+    this.ofInteger.set(id, number);
+    return number;
+  }
+
+  has(id: string | number): boolean {
+    return typeof id === 'string' ? this.numberOf.has(id) : this.ofInteger.has(id);
+  }
+
+  private ofText(text: string): number {
     const known = this.numberOf.get(text);
     if (known !== undefined) return known;
     const own = ownText(text);
@@ -58,13 +73,21 @@ export class EventTable {
   };
   rows = 0;
 
-  /** @param timestamp seconds since 1970; 0 where the source has none */
-  add(user: string, item: string, label: boolean, timestamp: number): void {
+  /**
+   * @param user, @param item ids; a whole number stands for its digits
+   * @param timestamp seconds since 1970; 0 where the source has none
+   */
+  add(user: string | number, item: string | number, label: boolean, timestamp: number): void {
     this.columns.user.push(this.users.number(user));
     this.columns.item.push(this.items.number(item));
     this.columns.label.push(label ? 1 : 0);
     this.columns.timestamp.push(timestamp);
     this.rows++;
+  }
+
+  /** Whether an event before has this item; of a number, it may say no the first time. */
+  knowsItem(item: string | number): boolean {
+    return this.items.has(item);
   }
 
   /** Source ids of all users so far. */
