@@ -187,7 +187,11 @@ export interface CsvEvents {
 function sourcesOf(options: DatasetOptions, columns: ReturnType<typeof columnsOf>) {
   const sql = planSql(options.sql);
   const beside = (key: string, other: string) =>
-    new InputError(`is not read with ${other}`, { code: 'data.option', place: `data.csv.${key}`, fix: 'leave one out' });
+    new InputError(`is not read with ${other}`, {
+      code: 'data.option',
+      place: `data.csv.${key}`,
+      fix: 'leave one out',
+    });
   if (sql !== undefined && isNamed(options.csv?.interactions)) throw beside('interactions', sql.events.key);
   if (sql?.items !== undefined && isNamed(options.csv?.items)) throw beside('items', sql.items.key);
   return { events: sql?.events ?? columns.interactions, items: sql?.items ?? columns.items };
@@ -216,8 +220,7 @@ export async function readCsvEvents(
   const onWarnings = (warnings: readonly string[]) => void remarks.push(...warnings);
   const hasItems =
     from.items !== false && (typeof from.items !== 'string' || isNamed(csv?.items) || (await source.has(from.items)));
-  const items =
-    hasItems && from.items !== false ? await readItems(source, from.items, columns, onWarnings) : undefined;
+  const items = hasItems && from.items !== false ? await readItems(source, from.items, columns, onWarnings) : undefined;
   const { titles, attributes } = items ?? {};
   if (items === undefined && columns.attributes.length > 0) {
     throw new InputError(
@@ -365,10 +368,13 @@ export async function readCsvEvents(
     );
   }
   if (events.rows === 0)
-    throw new InputError(`holds no rows${typeof from.events !== 'string' || header === false ? '' : ' below its header'}`, {
-      code: 'csv.empty',
-      place: typeof from.events === 'string' ? from.events : from.events.key,
-    });
+    throw new InputError(
+      `holds no rows${typeof from.events !== 'string' || header === false ? '' : ' below its header'}`,
+      {
+        code: 'csv.empty',
+        place: typeof from.events === 'string' ? from.events : from.events.key,
+      },
+    );
   const [unread] =
     columns.timestamp === false || names.includes(columns.timestamp) ? [] : columnsFor('timestamp', names);
   if (unread !== undefined)

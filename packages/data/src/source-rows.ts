@@ -124,7 +124,8 @@ function missingColumn(column: string, table: Table, { keys }: SourceFormat): In
   const names = table.columns.map(({ name }) => name);
   const { key, role } = keys?.columns[column] ?? {};
   const found = role === undefined ? undefined : columnsFor(role, names)[0];
-  const advice = found === undefined ? `name yours by ${key ?? 'its key'}` : `set ${key}: ${found}, which looks like it`;
+  const advice =
+    found === undefined ? `name yours by ${key ?? 'its key'}` : `set ${key}: ${found}, which looks like it`;
   return new InputError(`column ${column} is missing (there are ${names.join(', ')})`, {
     code: 'csv.column',
     place: table.name,

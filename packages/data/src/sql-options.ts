@@ -71,7 +71,11 @@ export function planSql(options: SqlOptions | null | undefined): SqlPlan | undef
   };
   const events = one('query', 'table');
   if (events === undefined)
-    throw refusal('is needed to know which rows are the events', 'query', 'write a query, or name a table (data.sql.table)');
+    throw refusal(
+      'is needed to know which rows are the events',
+      'query',
+      'write a query, or name a table (data.sql.table)',
+    );
   return { events, items: one('itemsQuery', 'itemsTable') };
 }
 
