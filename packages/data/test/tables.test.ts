@@ -13,8 +13,8 @@ import { filesLike, loadSource } from '../src/node';
 
 /** Rows in no order, with times that are equal, fractions, ids beyond 2^53 and letters beyond ASCII. */
 const rows = Array.from({ length: 600 }, (_, row) => {
-  const user = row % 7 === 0 ? `9007199254740${900 + (row % 90)}` : String((row * 37) % 83);
-  const item = `${'äpfel, "süß"'.slice(0, 1 + (row % 12))}${(row * 11) % 29}`;
+  const user = row % 7 === 0 ? `900719925474099${row % 9}` : String((row * 37) % 83);
+  const item = `${'äpfel, "süß"'.slice(0, 1 + ((row % 29) % 12))}${(row * 11) % 29}`;
   const time = new Date(1_700_000_000_000 + ((row * 7919) % 4000) * 60_250).toISOString();
   return { user, item, rating: (row % 9) / 2 + 0.5, timestamp: time };
 });
@@ -143,7 +143,7 @@ describe('the same data', () => {
     expect(expected.splits.train.rows).toBeGreaterThan(300);
     expect(expected.splits.test.rows).toBeGreaterThan(30);
     expect(new Set(expected.splits.train.label)).toEqual(new Set([0, 1]));
-    expect(expected.users).toContain('9007199254740985');
+    expect(expected.users).toContain('9007199254740993');
   });
 
   it.each([
@@ -173,10 +173,8 @@ describe('the same data', () => {
 
   it('comes from a query over files', async () => {
     expectSame(await query({ query: `SELECT * FROM 'events.parquet';` }));
-    const parts = `SELECT * FROM read_csv('events.csv', all_varchar = true) ORDER BY list_position([${rows
-      .slice(0, 0)
-      .join()}], 1), 1`;
-    expect((await query({ query: parts })).warnings.join()).not.toContain('ORDER BY');
+    const ordered = `SELECT * FROM read_csv('events.csv', all_varchar = true) ORDER BY timestamp, "user", item`;
+    expect((await query({ query: ordered })).warnings.join()).not.toContain('ORDER BY');
     const warned = await query({ query: `SELECT * FROM 'events.parquet'` });
     expect(warned.warnings.join()).toMatch(/data\.sql\.query: nothing fixes the order.*ORDER BY does/);
   });
@@ -237,7 +235,7 @@ describe('refuses', () => {
     await writeFile(join(folder, 'bad/1.csv'), csvOf(rows.slice(0, 3)));
     await writeFile(
       join(folder, 'bad/2.jsonl'),
-      `${jsonOf(rows.slice(3, 5))}{"user": 1, "item": "${rows[0]!.item}", "rating": "good"}\n`,
+      `${jsonOf(rows.slice(3, 5))}{"user": 1, "item": "${rows[0]!.item}", "rating": "good", "timestamp": 1}\n`,
     );
     expect(await refusal(load('bad/*', { split: { by: 'ratio' } }))).toMatch(
       /^csv\.value bad\/2\.jsonl:row 3: rating must be .*"good"/,
@@ -266,10 +264,8 @@ describe('refuses', () => {
     expect(await refusal(load('none.parquet'))).toContain('file.damaged none.parquet: ');
     expect(await refusal(load('none.jsonl'))).toContain('csv.empty none.jsonl: holds no objects with columns');
     expect(await refusal(load('cut.csv.gz'))).toContain('file.damaged ~/cut.csv.gz: damaged or cut short gzip');
-    expect(await refusal(load('cut.jsonl.gz'))).toMatch(
-      /^file\.damaged cut\.jsonl\.gz(:row \d+)?: is no JSON, or damaged/,
-    );
-    expect(await refusal(load('cut.csv.zst'))).toContain('file.damaged cut.csv.zst: ');
+    expect(await refusal(load('cut.jsonl.gz'))).toContain('file.damaged cut.jsonl.gz: damaged or cut short gzip');
+    expect(await refusal(load('cut.csv.zst'))).toContain('file.damaged cut.csv.zst: damaged or cut short zstd');
     expect(await refusal(load('broken.jsonl'))).toContain('file.damaged broken.jsonl:row 42: is no JSON');
     expect(await refusal(load('gone/*.parquet'))).toContain('data.not-found ~/gone/*.parquet: no such file; csv needs');
     expect(await refusal(loadSource('csv', join(folder, 'gone-*.parquet'), options))).toContain('data.not-found');

@@ -8,6 +8,7 @@ import type { DuckDBConnection, DuckDBDataChunk } from '@duckdb/node-api';
 import { orderWarning, quoteTable, type SqlSource } from '../sql-options';
 import type { Cell, CellKind, Table, TableBatch, TableColumn } from '../table';
 import { loadOptional } from './optional-library';
+import { requireWhole } from './whole-file';
 
 /** The library, and below it DuckDB's interface for C, which gives whole columns without a call for each value. */
 type Library = typeof import('@duckdb/node-api') & {
@@ -220,6 +221,7 @@ export async function fileTable(
   csv: { readonly separator?: string | undefined; readonly header?: boolean | undefined } = {},
 ): Promise<Table> {
   const what = { parquet: 'Parquet', json: 'JSON', csv: 'CSV compressed by zstd' }[kind];
+  await requireWhole(path, name);
   const session = await Session.open(what);
   const file = literal(path);
   const lines = /\.json(\.\w+)?$/i.test(path) ? 'auto' : 'newline_delimited';
