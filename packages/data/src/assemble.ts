@@ -43,8 +43,18 @@ export interface Assembly {
 
 /** Maps numbers to 1, 2, … in order of first appearance. */
 function denseIds(values: ArrayLike<number>): { ids: Int32Array; values: number[] } {
-  const idOf = new Map<number, number>();
   const ids = new Int32Array(values.length);
+  if (values instanceof Int32Array) {
+    let [least, most] = [0, 0];
+    for (let index = 0; index < values.length; index++) {
+      const value = values[index] as number;
+      if (value < least) least = value;
+      if (value > most) most = value;
+    }
+    // Numbers from a table need no map.
+    if (least >= 0 && most < 4 * values.length) return { ids, values: denseSmall(values, most, ids) };
+  }
+  const idOf = new Map<number, number>();
   for (let index = 0; index < values.length; index++) {
     const value = values[index] as number;
     let id = idOf.get(value);
@@ -55,6 +65,18 @@ function denseIds(values: ArrayLike<number>): { ids: Int32Array; values: number[
     ids[index] = id;
   }
   return { ids, values: [...idOf.keys()] };
+}
+
+/** The same for whole numbers from 0 to `most`. @returns the numbers in order of first appearance */
+function denseSmall(values: Int32Array, most: number, ids: Int32Array): number[] {
+  const idOf = new Int32Array(most + 1);
+  const found: number[] = [];
+  for (let index = 0; index < values.length; index++) {
+    const value = values[index] as number;
+    if (idOf[value] === 0) idOf[value] = found.push(value);
+    ids[index] = idOf[value] as number;
+  }
+  return found;
 }
 
 /**
@@ -149,7 +171,10 @@ function remarks(splits: Record<SplitName, Split>, user: Int32Array, item: Int32
   const warnings: string[] = [];
   // Equal pairs become neighbors by sorting: a Set would end at 2^24 entries.
   const itemCount = item.reduce((largest, id) => Math.max(largest, id), 0);
-  const pairs = Float64Array.from(user, (id, index) => id * (itemCount + 1) + (item[index] as number)).sort();
+  const pairs = new Float64Array(user.length);
+  for (let index = 0; index < pairs.length; index++)
+    pairs[index] = (user[index] as number) * (itemCount + 1) + (item[index] as number);
+  pairs.sort();
   let repeated = 0;
   for (let index = 1; index < pairs.length; index++) if (pairs[index] === pairs[index - 1]) repeated++;
   if (repeated > 0) warnings.push(`${repeated} rows repeat an earlier (user, item) pair; they are kept`);
