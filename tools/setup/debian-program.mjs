@@ -65,5 +65,7 @@ export async function ensureProgram(
     return { reason: `no ${label}: apt-get ${step} ended with ${signal ?? code}: ${word.trim()}` };
   }
   const installed = await find();
-  return installed ? { program: installed } : { reason: `apt-get installed ${name}, but no such program is on the path` };
+  return installed
+    ? { program: installed }
+    : { reason: `apt-get installed ${name}, but no such program is on the path` };
 }

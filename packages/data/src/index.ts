@@ -90,8 +90,15 @@ export {
   type SourceFolder,
   type SourcePart,
 } from './source';
-export { isServer, requireNoPassword, type SqlSource } from './sql-options';
-export { type ColumnFacts, type CsvSurvey, type FoundValue, type SurveyOptions, surveyCsv } from './survey';
+export { addressProblem, isServer, type SqlSource } from './sql-options';
+export {
+  type ColumnFacts,
+  type CsvSurvey,
+  type FoundValue,
+  type SurveyOptions,
+  surveyCsv,
+  surveyTable,
+} from './survey';
 export type { Cell, CellKind, Table, TableBatch, TableColumn } from './table';
 export { parseTime } from './time';
 export { timeReader, timeUnits } from './time-format';

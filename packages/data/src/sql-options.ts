@@ -29,20 +29,17 @@ export function isServer(database: string): boolean {
   return /^postgres(ql)?:/i.test(database);
 }
 
-/** @throws InputError for an address with a password in it; the message does not show it */
-export function requireNoPassword(database: string): void {
-  if (!isServer(database)) return;
+/** What is wrong with the address of a server, in words that do not repeat it: a password, or its form. */
+export function addressProblem(database: string): { readonly problem: string; readonly fix: string } | undefined {
+  if (!isServer(database)) return undefined;
   const address = URL.canParse(database) ? new URL(database) : undefined;
-  if (address === undefined) {
-    throw refusal('is no address of a server', 'database', 'write it as postgres://user@host:5432/name');
-  }
-  if (address.password !== '' || address.searchParams.has('password')) {
-    throw refusal(
-      'holds a password, which would be kept in the files of runs',
-      'database',
-      'take it out, and set PGPASSWORD in the environment, or write it in ~/.pgpass',
-    );
-  }
+  if (address === undefined)
+    return { problem: 'is no address of a server', fix: 'write it as postgres://user@host:5432/name' };
+  if (address.password === '' && !address.searchParams.has('password')) return undefined;
+  return {
+    problem: 'holds a password, which would be kept in the files of runs',
+    fix: 'take it out, and set PGPASSWORD in the environment, or write it in ~/.pgpass',
+  };
 }
 
 /**
@@ -56,7 +53,8 @@ export function planSql(options: SqlOptions | null | undefined): SqlPlan | undef
   const { database: given, query, table, itemsQuery, itemsTable } = options ?? {};
   const [database, ...asked] = [given, query, table, itemsQuery, itemsTable].map((value) => value ?? undefined);
   if (database === undefined && asked.every((value) => value === undefined)) return undefined;
-  if (database !== undefined) requireNoPassword(database);
+  const address = database === undefined ? undefined : addressProblem(database);
+  if (address !== undefined) throw refusal(address.problem, 'database', address.fix);
   const one = (key: 'query' | 'itemsQuery', tableKey: 'table' | 'itemsTable') => {
     const [text, name] = [options?.[key] ?? undefined, options?.[tableKey] ?? undefined];
     if (text !== undefined && name !== undefined)

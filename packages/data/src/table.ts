@@ -12,14 +12,17 @@ export type CellKind = 'text' | 'integer' | 'number' | 'flag' | 'time' | 'other'
 
 /** A column of a table. */
 export interface TableColumn {
+  /** Its name, letter by letter. */
   readonly name: string;
   /** The type as its source calls it, for messages. */
   readonly type: string;
+  /** What its values are. */
   readonly kind: CellKind;
 }
 
 /** Some rows of a table, by column. */
 export interface TableBatch {
+  /** How many. */
   readonly rows: number;
   /** The values of each column that was asked for. */
   readonly columns: readonly (readonly Cell[])[];
@@ -29,6 +32,7 @@ export interface TableBatch {
 export interface Table {
   /** Its name in messages. */
   readonly name: string;
+  /** All columns, in their order. */
   readonly columns: readonly TableColumn[];
   /** Remarks on the source that do not prevent its use. */
   readonly warnings?: readonly string[];

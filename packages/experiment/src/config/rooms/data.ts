@@ -1,5 +1,5 @@
 /** The room `data`: which rows there are, and how they are split. */
-import { requireNoPassword } from '@crossgate/data';
+import { addressProblem } from '@crossgate/data';
 import { z } from 'zod';
 import { count, LONGEST, optional, word } from './values';
 
@@ -8,13 +8,11 @@ const column = z.union([word, z.int().positive()], 'must be the name of a column
 /** A moment in time. */
 const moment = z.union([z.number().nonnegative(), z.string().min(1)], 'must be seconds since 1970 or a date');
 
-/** A database; what the message says of a password does not show it. */
+/** A database. */
 const database = word.superRefine((value, context) => {
-  try {
-    requireNoPassword(value);
-  } catch (error) {
-    context.addIssue({ code: 'custom', message: (error as Error).message.replace(/^.*?data\.sql\.database:? ?/, '') });
-  }
+  const wrong = addressProblem(value);
+  if (wrong !== undefined)
+    context.addIssue({ code: 'custom', message: `${wrong.problem}; ${wrong.fix}`, params: { isSecret: true } });
 });
 
 /** `data`. */
