@@ -79,17 +79,21 @@ function denseSmall(values: Int32Array, most: number, ids: Int32Array): number[]
   return found;
 }
 
-/**
- * Builds a data set from events. Dense ids count from 1 in order of first appearance. The history of a row is all
- * positives of its user before it, in all splits or, with `histories: 'train'`, in train. A row is `seen` when its user
- * and its item both have train rows. Repeated (user, item) pairs are kept, since each is an event of its own.
- *
- * @returns the data set, with further warnings for titles in a wrong encoding, repeated pairs, empty splits, and a train split of one class.
- */
-export async function assembleDataset(assembly: Assembly): Promise<Dataset> {
-  const { events } = assembly;
+/** Splits, histories and the numbers of users and items by dense id: what a data set keeps of its events. */
+export interface Layout {
+  readonly splits: Record<SplitName, Split>;
+  readonly positiveOffset: Int32Array;
+  readonly positiveItem: Int32Array;
+  /** Users of the events, in the order of their dense ids, from 1. */
+  readonly users: readonly number[];
+  /** Items of the events, in the order of their dense ids, from 1. */
+  readonly items: readonly number[];
+}
+
+/** Lays events out as {@link assembleDataset} says; nothing of them is needed afterwards. */
+export function layOut(events: Events, histories: Assembly['histories']): Layout {
   const remembers = (index: number): boolean =>
-    Boolean(events.label[index]) && (assembly.histories !== 'train' || events.split[index] === 0);
+    Boolean(events.label[index]) && (histories !== 'train' || events.split[index] === 0);
   const count = events.user.length;
   const user = denseIds(events.user);
   const item = denseIds(events.item);
@@ -138,17 +142,37 @@ export async function assembleDataset(assembly: Assembly): Promise<Dataset> {
   }
 
   const [train, valid, test] = splits as [Split, Split, Split];
-  const items = [{ id: '', title: '' }, ...item.values.map((value) => assembly.itemOf(value))];
-  const users = ['', ...user.values.map((value) => assembly.userId(value))];
+  return { splits: { train, valid, test }, positiveOffset, positiveItem, users: user.values, items: item.values };
+}
+
+/**
+ * Builds a data set from events. Dense ids count from 1 in order of first appearance. The history of a row is all
+ * positives of its user before it, in all splits or, with `histories: 'train'`, in train. A row is `seen` when its user
+ * and its item both have train rows. Repeated (user, item) pairs are kept, since each is an event of its own.
+ *
+ * @returns the data set, with further warnings for titles in a wrong encoding, repeated pairs, empty splits, and a train split of one class.
+ */
+export async function assembleDataset(assembly: Assembly): Promise<Dataset> {
+  return finishDataset(layOut(assembly.events, assembly.histories), assembly);
+}
+
+/** Makes a data set of laid out events, as {@link assembleDataset} does. */
+export async function finishDataset(
+  layout: Layout,
+  assembly: Omit<Assembly, 'events' | 'histories'>,
+): Promise<Dataset> {
+  const { splits, positiveOffset, positiveItem } = layout;
+  const items = [{ id: '', title: '' }, ...layout.items.map((value) => assembly.itemOf(value))];
+  const users = ['', ...layout.users.map((value) => assembly.userId(value))];
   const garbled = [...garbledWarnings(items.map(({ title }) => title)), ...garbledWarnings(users, 'user id')];
   const parts = {
     name: assembly.name,
     recipe: assembly.recipe,
-    warnings: [...(assembly.warnings ?? []), ...garbled, ...remarks({ train, valid, test }, user.ids, item.ids)],
+    warnings: [...(assembly.warnings ?? []), ...garbled, ...remarks(splits, items.length - 1)],
     users,
     items,
     attributes: assembly.attributes?.(items.map(({ id }) => id)) ?? [],
-    splits: { train, valid, test },
+    splits,
     positiveOffset,
     positiveItem,
   };
@@ -167,13 +191,16 @@ function emptySplit(rows: number): Split {
   };
 }
 
-function remarks(splits: Record<SplitName, Split>, user: Int32Array, item: Int32Array): string[] {
+function remarks(splits: Record<SplitName, Split>, itemCount: number): string[] {
   const warnings: string[] = [];
   // Equal pairs become neighbors by sorting: a Set would end at 2^24 entries.
-  const itemCount = item.reduce((largest, id) => Math.max(largest, id), 0);
-  const pairs = new Float64Array(user.length);
-  for (let index = 0; index < pairs.length; index++)
-    pairs[index] = (user[index] as number) * (itemCount + 1) + (item[index] as number);
+  const pairs = new Float64Array(splitNames.reduce((sum, name) => sum + splits[name].rows, 0));
+  let filled = 0;
+  for (const name of splitNames) {
+    const { user, item, rows } = splits[name];
+    for (let row = 0; row < rows; row++)
+      pairs[filled++] = (user[row] as number) * (itemCount + 1) + (item[row] as number);
+  }
   pairs.sort();
   let repeated = 0;
   for (let index = 1; index < pairs.length; index++) if (pairs[index] === pairs[index - 1]) repeated++;

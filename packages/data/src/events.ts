@@ -1,7 +1,7 @@
 /** Collects events by source ids in columns, and filters, orders and splits them into a data set. */
 
 import { InputError } from '@crossgate/core';
-import { type Assembly, assembleDataset } from './assemble';
+import { type Assembly, type Events, finishDataset, layOut } from './assemble';
 import type { Dataset, Recipe } from './dataset';
 import type { FilterPlan, SplitPlan } from './options';
 import { ownText } from './own-text';
@@ -206,6 +206,28 @@ export interface EventAssembly {
  * @throws InputError when no row is left, or none to train on
  */
 export async function assembleEvents(assembly: EventAssembly): Promise<Dataset> {
+  const { layout, users, items } = layOutTable(assembly);
+  const remarks = assembly.remark?.(layout.items.map((number) => items[number] as string)) ?? [];
+  return finishDataset(layout, {
+    name: assembly.name,
+    recipe: assembly.recipe,
+    warnings: [...(assembly.warnings ?? []), ...remarks],
+    userId: (number) => users[number] as string,
+    itemOf: (number) => {
+      const id = items[number] as string;
+      return { id, title: assembly.titleOf(id) };
+    },
+    attributes: assembly.attributes,
+  });
+}
+
+/** The events in their final order. The columns of the table die here: beside what is kept of them they would be a half more. */
+function layOutTable(assembly: EventAssembly) {
+  const { users, items, events, histories } = orderTable(assembly);
+  return { users, items, layout: layOut(events, histories) };
+}
+
+function orderTable(assembly: EventAssembly) {
   const columns = assembly.events.finish();
   const { users, items } = columns;
   const { filter, split: plan } = assembly.plan;
@@ -221,7 +243,8 @@ export async function assembleEvents(assembly: EventAssembly): Promise<Dataset> 
   /** The ordered column; the one in file order is let go, so that both are there for one column at a time. */
   const take = <Key extends 'user' | 'item' | 'label' | 'timestamp'>(key: Key): (typeof columns)[Key] => {
     const ordered = pick(columns[key], rows);
-    columns[key] = columns[key].subarray(0, 0) as (typeof columns)[Key];
+    // Not a part of it, which would keep it in memory.
+    columns[key] = new Uint8Array() as never;
     return ordered;
   };
   const ordered = take('user');
@@ -235,19 +258,6 @@ export async function assembleEvents(assembly: EventAssembly): Promise<Dataset> 
       fix: 'change data.split',
     });
   }
-  const itemNumbers = take('item');
-  const remarks = assembly.remark?.([...new Set(itemNumbers)].map((number) => items[number] as string)) ?? [];
-  return assembleDataset({
-    name: assembly.name,
-    recipe: assembly.recipe,
-    warnings: [...(assembly.warnings ?? []), ...remarks],
-    histories: by === 'ratio' ? 'train' : 'all',
-    events: { user: ordered, item: itemNumbers, label: take('label'), timestamp: times, split },
-    userId: (number) => users[number] as string,
-    itemOf: (number) => {
-      const id = items[number] as string;
-      return { id, title: assembly.titleOf(id) };
-    },
-    attributes: assembly.attributes,
-  });
+  const events: Events = { user: ordered, item: take('item'), label: take('label'), timestamp: times, split };
+  return { users, items, events, histories: by === 'ratio' ? ('train' as const) : ('all' as const) };
 }

@@ -10,6 +10,7 @@ import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Dataset, DatasetOptions } from '../src/index';
 import { filesLike, loadSource } from '../src/node';
+import { loadOptional } from '../src/node/optional-library';
 
 /** Rows in no order, with times that are equal, fractions, ids beyond 2^53 and letters beyond ASCII. */
 const rows = Array.from({ length: 600 }, (_, row) => {
@@ -354,4 +355,15 @@ it('patterns stand for names in order, without hidden ones', async () => {
   expect(await filesLike(folder, '*/?.jsonl')).toEqual(['bad/2.jsonl', 'parts/2.jsonl']);
   expect(await filesLike(folder, 'gone/*')).toEqual([]);
   expect(await filesLike(folder, 'parts/b/.h*')).toEqual(['parts/b/.hidden.csv']);
+});
+
+it('libraries that are not there, or have no build for this system, are named with the remedy', async () => {
+  const fail = (message: string) =>
+    refusal(loadOptional(() => Promise.reject(new Error(message)), '@duckdb/node-api', 'Parquet'));
+  expect(await fail(`Cannot find package '@duckdb/node-api' imported from /x.js`)).toBe(
+    'data.reader Parquet is read by @duckdb/node-api, which is not installed; npm install @duckdb/node-api, or write the data as CSV',
+  );
+  expect(await fail(`Cannot find module '@duckdb/node-bindings-linux-riscv64/duckdb.node'\nRequire stack: …`)).toBe(
+    `data.reader Parquet is read by @duckdb/node-api, which does not load on ${process.platform}-${process.arch} (Cannot find module '@duckdb/node-bindings-linux-riscv64/duckdb.node'); install it again on this machine, or write the data as CSV`,
+  );
 });

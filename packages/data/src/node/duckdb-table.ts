@@ -107,8 +107,9 @@ class Session {
     const library = await loadOptional(
       async () => {
         const api = await import('@duckdb/node-api');
-        // CommonJS, whose names an import does not see.
-        return { ...api, bindings: createRequire(import.meta.url)('@duckdb/node-bindings') as Library['bindings'] };
+        // A dependency of it that need not lie where this file finds it.
+        const resolver = createRequire(createRequire(import.meta.url).resolve('@duckdb/node-api'));
+        return { ...api, bindings: resolver('@duckdb/node-bindings') as Library['bindings'] };
       },
       '@duckdb/node-api',
       reads,
