@@ -1,6 +1,6 @@
 // Prepares generated events that are larger than memory should hold twice, and measures time and peak memory:
 //   npm run -s example -- studies/large-data/main.mjs [--rows 50000000] [--folder DIR] [--out docs/results/large-data]
-// Writes a Parquet file once (DIR/events-ROWS.parquet; 50 million rows take 0.6 GB), and then starts a process for each
+// Writes a Parquet file once (DIR/events-ROWS.parquet; 50 million rows take 0.7 GB), and then starts a process for each
 // measurement: DuckDB alone reading all columns, DuckDB handing its columns to JavaScript, and `data prepare`. The result
 // is DIR/prepared, result.json and the table on standard output. 50 million rows take some minutes, and 4 GB of disk.
 import { spawnSync } from 'node:child_process';
