@@ -13,8 +13,9 @@ const filesAsText = {
 
 export default defineConfig({
   plugins: [filesAsText],
-  resolve: { conditions: ['@crossgate/source', 'node', 'import', 'default'] },
-  ssr: { resolve: { conditions: ['@crossgate/source', 'node', 'import', 'default'] } },
+  // Not `import`: it would hold for what CommonJS requires as well, which then gets a module where it needs a class.
+  resolve: { conditions: ['@crossgate/source', 'node', 'default'] },
+  ssr: { resolve: { conditions: ['@crossgate/source', 'node', 'default'] } },
   test: {
     include: [
       'packages/*/{src,test}/**/*.test.ts',

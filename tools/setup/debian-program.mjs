@@ -10,6 +10,7 @@ import { execute } from '../../packages/setup/src/system.mjs';
  * @property {readonly string[]} names of the program, the first that is found counts
  * @property {string} variable of the environment that names another
  * @property {string} package of Debian
+ * @property {() => Promise<readonly string[]>} [folders] where the package puts it, if not on the path
  */
 
 /** Milliseconds: a machine without a network must not keep the tests waiting. */
@@ -39,12 +40,13 @@ async function onPath(/** @type {readonly string[]} */ names, path = process.env
  * @returns {Promise<{ program: string } | { reason: string }>} where it is, or why the tests will be skipped
  */
 export async function ensureProgram(
-  { label, names, variable, package: name },
+  { label, names, variable, package: name, folders = async () => [] },
   { env = process.env, root = process.getuid?.() === 0, run = execute } = {},
 ) {
   const named = env[variable];
   if (named) return { program: named };
-  const found = await onPath(names, env.PATH);
+  const find = async () => onPath(names, [env.PATH ?? '', ...(await folders())].join(delimiter));
+  const found = await find();
   if (found) return { program: found };
   const apt = await onPath(['apt-get'], env.PATH);
   if (!apt) return { reason: `no ${label}, and no apt-get to install it with` };
@@ -62,7 +64,7 @@ export async function ensureProgram(
     const step = args.includes('update') ? 'update' : `install ${name}`;
     return { reason: `no ${label}: apt-get ${step} ended with ${signal ?? code}: ${word.trim()}` };
   }
-  const installed = await onPath(names, env.PATH);
+  const installed = await find();
   return installed
     ? { program: installed }
     : { reason: `apt-get installed ${name}, but no such program is on the path` };

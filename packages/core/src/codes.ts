@@ -22,6 +22,8 @@ export const errorCodes = {
   'data.source': 'A source file with a line, field or value that cannot be read as its format says.',
   'data.empty': 'Filters or a split that leave no rows.',
   'data.attribute': 'An attribute of items that the data do not have, or a filter or value that does not fit it.',
+  'data.query': 'A database or query that cannot be read: not there, not reachable, or refused by the database.',
+  'data.reader': 'A kind of file or database whose reader is not installed, or has no build for this system.',
   'data.unknown-id': 'A user or item that the data set does not hold.',
 
   'csv.syntax': 'A CSV file with broken quotes, line ends, or a row that is longer or shorter than the header.',

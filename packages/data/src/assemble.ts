@@ -43,8 +43,18 @@ export interface Assembly {
 
 /** Maps numbers to 1, 2, … in order of first appearance. */
 function denseIds(values: ArrayLike<number>): { ids: Int32Array; values: number[] } {
-  const idOf = new Map<number, number>();
   const ids = new Int32Array(values.length);
+  if (values instanceof Int32Array) {
+    let [least, most] = [0, 0];
+    for (let index = 0; index < values.length; index++) {
+      const value = values[index] as number;
+      if (value < least) least = value;
+      if (value > most) most = value;
+    }
+    // Numbers from a table need no map.
+    if (least >= 0 && most < 4 * values.length) return { ids, values: denseSmall(values, most, ids) };
+  }
+  const idOf = new Map<number, number>();
   for (let index = 0; index < values.length; index++) {
     const value = values[index] as number;
     let id = idOf.get(value);
@@ -57,17 +67,33 @@ function denseIds(values: ArrayLike<number>): { ids: Int32Array; values: number[
   return { ids, values: [...idOf.keys()] };
 }
 
-/**
- * Builds a data set from events. Dense ids count from 1 in order of first appearance. The history of a row is all
- * positives of its user before it, in all splits or, with `histories: 'train'`, in train. A row is `seen` when its user
- * and its item both have train rows. Repeated (user, item) pairs are kept, since each is an event of its own.
- *
- * @returns the data set, with further warnings for titles in a wrong encoding, repeated pairs, empty splits, and a train split of one class.
- */
-export async function assembleDataset(assembly: Assembly): Promise<Dataset> {
-  const { events } = assembly;
+/** The same for whole numbers from 0 to `most`. @returns the numbers in order of first appearance */
+function denseSmall(values: Int32Array, most: number, ids: Int32Array): number[] {
+  const idOf = new Int32Array(most + 1);
+  const found: number[] = [];
+  for (let index = 0; index < values.length; index++) {
+    const value = values[index] as number;
+    if (idOf[value] === 0) idOf[value] = found.push(value);
+    ids[index] = idOf[value] as number;
+  }
+  return found;
+}
+
+/** Splits, histories and the numbers of users and items by dense id: what a data set keeps of its events. */
+export interface Layout {
+  readonly splits: Record<SplitName, Split>;
+  readonly positiveOffset: Int32Array;
+  readonly positiveItem: Int32Array;
+  /** Users of the events, in the order of their dense ids, from 1. */
+  readonly users: readonly number[];
+  /** Items of the events, in the order of their dense ids, from 1. */
+  readonly items: readonly number[];
+}
+
+/** Lays events out as {@link assembleDataset} says; nothing of them is needed afterwards. */
+export function layOut(events: Events, histories: Assembly['histories']): Layout {
   const remembers = (index: number): boolean =>
-    Boolean(events.label[index]) && (assembly.histories !== 'train' || events.split[index] === 0);
+    Boolean(events.label[index]) && (histories !== 'train' || events.split[index] === 0);
   const count = events.user.length;
   const user = denseIds(events.user);
   const item = denseIds(events.item);
@@ -116,17 +142,37 @@ export async function assembleDataset(assembly: Assembly): Promise<Dataset> {
   }
 
   const [train, valid, test] = splits as [Split, Split, Split];
-  const items = [{ id: '', title: '' }, ...item.values.map((value) => assembly.itemOf(value))];
-  const users = ['', ...user.values.map((value) => assembly.userId(value))];
+  return { splits: { train, valid, test }, positiveOffset, positiveItem, users: user.values, items: item.values };
+}
+
+/**
+ * Builds a data set from events. Dense ids count from 1 in order of first appearance. The history of a row is all
+ * positives of its user before it, in all splits or, with `histories: 'train'`, in train. A row is `seen` when its user
+ * and its item both have train rows. Repeated (user, item) pairs are kept, since each is an event of its own.
+ *
+ * @returns the data set, with further warnings for titles in a wrong encoding, repeated pairs, empty splits, and a train split of one class.
+ */
+export async function assembleDataset(assembly: Assembly): Promise<Dataset> {
+  return finishDataset(layOut(assembly.events, assembly.histories), assembly);
+}
+
+/** Makes a data set of laid out events, as {@link assembleDataset} does. */
+export async function finishDataset(
+  layout: Layout,
+  assembly: Omit<Assembly, 'events' | 'histories'>,
+): Promise<Dataset> {
+  const { splits, positiveOffset, positiveItem } = layout;
+  const items = [{ id: '', title: '' }, ...layout.items.map((value) => assembly.itemOf(value))];
+  const users = ['', ...layout.users.map((value) => assembly.userId(value))];
   const garbled = [...garbledWarnings(items.map(({ title }) => title)), ...garbledWarnings(users, 'user id')];
   const parts = {
     name: assembly.name,
     recipe: assembly.recipe,
-    warnings: [...(assembly.warnings ?? []), ...garbled, ...remarks({ train, valid, test }, user.ids, item.ids)],
+    warnings: [...(assembly.warnings ?? []), ...garbled, ...remarks(splits, items.length - 1)],
     users,
     items,
     attributes: assembly.attributes?.(items.map(({ id }) => id)) ?? [],
-    splits: { train, valid, test },
+    splits,
     positiveOffset,
     positiveItem,
   };
@@ -145,11 +191,17 @@ function emptySplit(rows: number): Split {
   };
 }
 
-function remarks(splits: Record<SplitName, Split>, user: Int32Array, item: Int32Array): string[] {
+function remarks(splits: Record<SplitName, Split>, itemCount: number): string[] {
   const warnings: string[] = [];
   // Equal pairs become neighbors by sorting: a Set would end at 2^24 entries.
-  const itemCount = item.reduce((largest, id) => Math.max(largest, id), 0);
-  const pairs = Float64Array.from(user, (id, index) => id * (itemCount + 1) + (item[index] as number)).sort();
+  const pairs = new Float64Array(splitNames.reduce((sum, name) => sum + splits[name].rows, 0));
+  let filled = 0;
+  for (const name of splitNames) {
+    const { user, item, rows } = splits[name];
+    for (let row = 0; row < rows; row++)
+      pairs[filled++] = (user[row] as number) * (itemCount + 1) + (item[row] as number);
+  }
+  pairs.sort();
   let repeated = 0;
   for (let index = 1; index < pairs.length; index++) if (pairs[index] === pairs[index - 1]) repeated++;
   if (repeated > 0) warnings.push(`${repeated} rows repeat an earlier (user, item) pair; they are kept`);

@@ -1,4 +1,4 @@
-/** The data set `csv`: a user's own events and titles, from two CSV files. */
+/** The data set `csv`: a user's own events and titles, from files or a database. */
 
 import { InputError } from '@crossgate/core';
 import { AttributeTable } from './attribute-table';
@@ -11,8 +11,11 @@ import { idBesideSpace, idOfSameNumber } from './id-lookup';
 import { idRemarks } from './id-remarks';
 import { missingCheck, missingTexts } from './missing';
 import { type DatasetOptions, planEvents, recipeOf } from './options';
-import { type CsvKeys, readCsv } from './read-csv';
+import type { CsvKeys } from './read-csv';
 import type { SourceFolder } from './source';
+import { Places, sourceRows } from './source-rows';
+import { planSql, type SqlSource } from './sql-options';
+import type { Cell, CellKind } from './table';
 import { requireEncoding } from './text-encoding';
 import { requireTimeFormat } from './time-format';
 
@@ -125,11 +128,17 @@ function keysOf(columns: ReturnType<typeof columnsOf>, of: 'events' | 'titles'):
   };
 }
 
-/** Titles and attributes by item id; undefined where there is no file of them. */
-async function readItems(source: SourceFolder, columns: ReturnType<typeof columnsOf>, required: boolean) {
+const textOf = (cell: Cell | undefined) => (typeof cell === 'number' ? String(cell) : cell);
+
+/** Titles and attributes by item id, of a file or a database. */
+async function readItems(
+  source: SourceFolder,
+  from: string | SqlSource,
+  columns: ReturnType<typeof columnsOf>,
+  onWarnings: (warnings: readonly string[]) => void,
+) {
   const titles = new Map<string, string>();
-  const { items, separator, encoding, header, attributes: names, missing } = columns;
-  if (items === false || (!required && !(await source.has(items)))) return undefined;
+  const { separator, encoding, header, attributes: names, missing } = columns;
   const attributes = new AttributeTable(
     names.map((name) => ({ name })),
     {
@@ -142,14 +151,15 @@ async function readItems(source: SourceFolder, columns: ReturnType<typeof column
   // Without a header in the events, the file of titles has none either if its columns are numbers.
   const isNumbered = header === false && /^\d+$/.test(columns.itemId) && /^\d+$/.test(columns.title);
   const format = {
-    ...{ name: items, columns: [columns.itemId, columns.title, ...names], separator, encoding },
+    ...{ columns: [columns.itemId, columns.title, ...names], ids: [columns.itemId], separator, encoding, onWarnings },
     header: header === false && !isNumbered ? undefined : header,
     keys: keysOf(columns, 'titles'),
   };
-  for await (const rows of readCsv(await source.open(items), format)) {
+  const places = new Places();
+  for await (const rows of sourceRows(source, from, format, places)) {
     for (const { line, values } of rows) {
-      const place = `${items}:${line}`;
-      const [idText, titleText, ...cells] = values as [string, string, ...string[]];
+      const place = places.at(line);
+      const [idText, titleText, ...cells] = values.map(textOf) as [string, string, ...string[]];
       const id = readId(idText, columns.itemId, place);
       const title = titleText.trim();
       if (title === '') throw new InputError(`${columns.title} is empty`, { code: 'csv.value', place });
@@ -173,9 +183,23 @@ export interface CsvEvents {
   readonly warnings: string[];
 }
 
+/** Where the events and the titles are read from. @throws InputError for keys of files beside keys of a database */
+function sourcesOf(options: DatasetOptions, columns: ReturnType<typeof columnsOf>) {
+  const sql = planSql(options.sql);
+  const beside = (key: string, other: string) =>
+    new InputError(`is not read with ${other}`, {
+      code: 'data.option',
+      place: `data.csv.${key}`,
+      fix: 'leave one out',
+    });
+  if (sql !== undefined && isNamed(options.csv?.interactions)) throw beside('interactions', sql.events.key);
+  if (sql?.items !== undefined && isNamed(options.csv?.items)) throw beside('items', sql.items.key);
+  return { events: sql?.events ?? columns.interactions, items: sql?.items ?? columns.items };
+}
+
 /**
- * Reads `interactions.csv` and, if it exists, `items.csv`. The first has the columns user, item, timestamp, and rating
- * or label (neither with `csv.implicit`); the second has item, title and the attributes that are
+ * Reads the events and, if there are some, the titles. The first have the columns user, item, timestamp, and rating
+ * or label (neither with `csv.implicit`); the second have item, title and the attributes that are
  * named.
  *
  * @param options names of files and columns, threshold, filters and split.
@@ -191,7 +215,12 @@ export async function readCsvEvents(
   const plan = planEvents(options);
   const columns = columnsOf(options);
   const { csv } = options;
-  const items = await readItems(source, columns, typeof csv?.items === 'string');
+  const from = sourcesOf(options, columns);
+  const remarks: string[] = [];
+  const onWarnings = (warnings: readonly string[]) => void remarks.push(...warnings);
+  const hasItems =
+    from.items !== false && (typeof from.items !== 'string' || isNamed(csv?.items) || (await source.has(from.items)));
+  const items = hasItems && from.items !== false ? await readItems(source, from.items, columns, onWarnings) : undefined;
   const { titles, attributes } = items ?? {};
   if (items === undefined && columns.attributes.length > 0) {
     throw new InputError(
@@ -203,6 +232,7 @@ export async function readCsvEvents(
       },
     );
   }
+  const itemsName = typeof from.items === 'object' ? `the rows of ${from.items.key}` : columns.items;
   const events = new EventTable();
   const required = [columns.user, columns.item];
   // A column that is named must be there; of the usual ones, those that are.
@@ -213,15 +243,19 @@ export async function readCsvEvents(
   }
   const order = [...required, ...optional];
   const at = (name: string | false) => (name === false ? -1 : order.indexOf(name));
+  const [labelAt, ratingAt, timeAt] = [at(columns.label), at(columns.rating), at(columns.timestamp)];
   // A rating column that is named wins over a label column that happens to be there.
   const ratingOnly = isNamed(csv?.rating) && !isNamed(csv?.label);
-  const file = columns.interactions;
   const { decimal = '.', encoding, header, separator } = columns;
   const isMissing = missingCheck(columns.missing);
   const leftOut = { rows: 0, first: 0 };
   let names: readonly string[] = [];
   const onHeader = (found: readonly string[]) => {
     names = found;
+  };
+  let hasTimes = false;
+  const onKinds = (kinds: readonly (CellKind | undefined)[] | undefined) => {
+    hasTimes = kinds?.[timeAt] === 'time';
   };
   /** Advises the key of a column whose name says that it is for this. */
   const named = (...roles: ('rating' | 'label' | 'count' | 'timestamp')[]) => {
@@ -236,73 +270,94 @@ export async function readCsvEvents(
       .join(' or ')}`;
   };
   const timeColumn = columns.timestamp === false ? 'timestamp' : columns.timestamp;
-  const times = new TimeColumn(file, timeColumn, columns.timeFormat, decimal);
+  const places = new Places();
+  const times = new TimeColumn((line) => places.at(line), timeColumn, columns.timeFormat, decimal);
   const format = {
-    name: file,
-    columns: required,
-    optional,
-    separator,
-    encoding,
-    header,
-    onHeader,
+    ...{ columns: required, optional, separator, encoding, header, onHeader, onKinds, onWarnings },
+    ids: [columns.user, columns.item],
+    time: timeColumn,
+    hasTimeFormat: columns.timeFormat !== undefined,
     keys: keysOf(columns, 'events'),
   };
-  for await (const rows of readCsv(await source.open(file), format)) {
+  /** @throws InputError as `readId`; nothing can be wrong with a number that is an id */
+  const idOf = (cell: Cell, column: string, line: number): Cell => {
+    // Most ids need no closer look.
+    if (typeof cell === 'number') return cell;
+    const first = cell.charCodeAt(0);
+    if (first > 32 && first < 127 && cell.length < 200) return cell;
+    return readId(cell, column, places.at(line));
+  };
+  const requireTitle = (item: string, line: number) => {
+    if (titles === undefined || titles.has(item)) return;
+    const spaced = idBesideSpace(item, titles.keys());
+    const other = spaced ?? idOfSameNumber(item, titles.keys());
+    throw new InputError(`item ${excerpt(item)} is not in ${itemsName}`, {
+      code: 'csv.value',
+      place: places.at(line),
+      fix:
+        other === undefined
+          ? `add its title there, or read no titles (data.csv.items: false)`
+          : `${excerpt(other)} is, but ${spaced === undefined ? 'ids are compared letter by letter' : 'white space is part of an id'}: write it alike in both files`,
+    });
+  };
+  const isPositive = (label: Cell | undefined, rating: Cell | undefined, line: number): boolean => {
+    if (label !== undefined) {
+      if (label === 0 || label === 1) return label === 1;
+      return readLabel(String(label), columns.label, places.at(line));
+    }
+    if (rating === undefined) return true;
+    const value =
+      typeof rating === 'number' && Number.isFinite(rating)
+        ? rating
+        : readRating(String(rating), columns.rating, places.at(line), decimal);
+    return value > plan.threshold;
+  };
+  const timeOf = (cell: Cell | undefined, line: number): number => {
+    if (cell === undefined) return 0;
+    if (typeof cell === 'string') return times.read(cell, line);
+    return hasTimes ? times.readSeconds(cell, line) : times.readNumber(cell, line);
+  };
+  for await (const rows of sourceRows(source, from.events, format, places)) {
     for (const { line, values } of rows) {
-      const place = `${file}:${line}`;
-      const labelText = ratingOnly ? undefined : values[at(columns.label)];
-      const ratingText = values[at(columns.rating)];
-      const timeText = values[at(columns.timestamp)];
-      if (labelText === undefined && ratingText === undefined && !columns.implicit) {
+      const label = ratingOnly ? undefined : values[labelAt];
+      const rating = values[ratingAt];
+      const time = values[timeAt];
+      if (label === undefined && rating === undefined && !columns.implicit) {
         throw new InputError(`needs a column ${columns.rating} or ${columns.label}`, {
           code: 'csv.column',
-          place: `${file}:1`,
+          place: places.header(),
           fix: `${named('rating', 'label', 'count')}, or set data.csv.implicit where every row is a positive`,
         });
       }
-      if (timeText === undefined && plan.split.by !== 'ratio') {
+      if (time === undefined && plan.split.by !== 'ratio') {
         throw new InputError(`a split by ${plan.split.by} needs a column ${timeColumn}`, {
           code: 'csv.column',
-          place: `${file}:1`,
+          place: places.header(),
           fix: `${columns.timestamp === false ? 'name it by data.csv.timestamp in place of false' : named('timestamp')}, or split by ratio (data.split.by)`,
         });
       }
-      const [userText, itemText] = values as [string, string];
+      const [userCell, itemCell] = values as [Cell, Cell];
       if (
-        isMissing?.('label', labelText) ||
-        (labelText === undefined && isMissing?.('rating', ratingText)) ||
-        isMissing?.('timestamp', timeText) ||
-        isMissing?.('user', userText) ||
-        isMissing?.('item', itemText)
+        isMissing !== undefined &&
+        (isMissing('label', textOf(label)) ||
+          (label === undefined && isMissing('rating', textOf(rating))) ||
+          isMissing('timestamp', textOf(time)) ||
+          isMissing('user', textOf(userCell)) ||
+          isMissing('item', textOf(itemCell)))
       ) {
         if (leftOut.rows++ === 0) leftOut.first = line;
         continue;
       }
-      const user = readId(userText, columns.user, place);
-      const item = readId(itemText, columns.item, place);
-      if (titles !== undefined && !titles.has(item)) {
-        const spaced = idBesideSpace(item, titles.keys());
-        const other = spaced ?? idOfSameNumber(item, titles.keys());
-        throw new InputError(`item ${excerpt(item)} is not in ${columns.items}`, {
-          code: 'csv.value',
-          place,
-          fix:
-            other === undefined
-              ? `add its title there, or read no titles (data.csv.items: false)`
-              : `${excerpt(other)} is, but ${spaced === undefined ? 'ids are compared letter by letter' : 'white space is part of an id'}: write it alike in both files`,
-        });
-      }
-      let label = true;
-      if (labelText !== undefined) label = readLabel(labelText, columns.label, place);
-      else if (ratingText !== undefined)
-        label = readRating(ratingText, columns.rating, place, decimal) > plan.threshold;
-      events.add(user, item, label, timeText === undefined ? 0 : times.read(timeText, line));
+      const user = idOf(userCell, columns.user, line);
+      const item = idOf(itemCell, columns.item, line);
+      if (titles !== undefined && !events.knowsItem(item)) requireTitle(String(item), line);
+      events.add(user, item, isPositive(label, rating, line), timeOf(time, line));
       onRow(line);
     }
   }
-  const warnings = times.finish();
+  const warnings = [...remarks, ...times.finish()];
   if (leftOut.rows > 0) {
-    const first = `${file}:${leftOut.first}`;
+    const first = places.at(leftOut.first);
     if (events.rows === 0)
       throw new InputError(`all ${leftOut.rows} rows lack a value (data.csv.missing)`, {
         code: 'csv.empty',
@@ -313,10 +368,13 @@ export async function readCsvEvents(
     );
   }
   if (events.rows === 0)
-    throw new InputError(`holds no rows${header === false ? '' : ' below its header'}`, {
-      code: 'csv.empty',
-      place: file,
-    });
+    throw new InputError(
+      `holds no rows${typeof from.events !== 'string' || header === false ? '' : ' below its header'}`,
+      {
+        code: 'csv.empty',
+        place: typeof from.events === 'string' ? from.events : from.events.key,
+      },
+    );
   const [unread] =
     columns.timestamp === false || names.includes(columns.timestamp) ? [] : columnsFor('timestamp', names);
   if (unread !== undefined)
@@ -345,12 +403,12 @@ export async function buildCsv(source: SourceFolder, options: DatasetOptions = {
 /** The entry of the user's own CSV files in the registry. */
 export const csvDataset: DatasetDefinition = {
   name: 'csv',
-  title: 'Your own events and titles, from CSV files; columns, threshold, filters and split are options',
+  title: 'Your own events and titles, from files or a database; columns, threshold, filters and split are options',
   homepage: 'packages/data/README.md',
   license: 'yours',
   sourceFiles: [defaultFile],
-  options: ['threshold', 'split', 'filter', 'csv'],
-  filesFor: (options) => [columnsOf(options).interactions],
+  options: ['threshold', 'split', 'filter', 'csv', 'sql'],
+  filesFor: (options) => (planSql(options.sql) === undefined ? [columnsOf(options).interactions] : []),
   recipe,
   build: buildCsv,
 };

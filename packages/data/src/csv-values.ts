@@ -108,11 +108,11 @@ export class TimeColumn {
   private rounded = 0;
 
   /**
-   * @param file and @param column are for messages. @param format a unit or pattern; undefined: seconds or ISO 8601.
+   * @param at gives the place of a line and @param column are for messages. @param format a unit or pattern; undefined: seconds or ISO 8601.
    * @throws InputError naming the key of a format that is none
    */
   constructor(
-    private readonly file: string,
+    private readonly at: (line: number) => string,
     private readonly column: string,
     private readonly format: string | undefined,
     private readonly decimal: '.' | ',',
@@ -125,13 +125,27 @@ export class TimeColumn {
   read(text: string, line: number): number {
     const plain = this.decimal === ',' && hasDecimalComma(text) ? text.replace(',', '.') : text;
     const seconds = this.reader(plain);
-    if (seconds === undefined) throw this.refusal(plain, `${this.file}:${line}`);
+    if (seconds === undefined) throw this.refusal(plain, this.at(line));
     if (/e/i.test(plain) && isRounded(plain)) this.rounded++;
     // Of dates, nothing can be mistaken.
     const code = plain.charCodeAt(4);
     if (this.check !== undefined && (Number.isNaN(code) || code === 46 || (code >= 48 && code <= 57)))
       this.check.add(plain, seconds, line);
     return seconds;
+  }
+
+  /** The same of a number, as typed columns have it, without a text for each of millions. @throws InputError as `read` */
+  readNumber(value: number, line: number): number {
+    // Numbers that can be nothing but seconds.
+    if (this.check === undefined || !(value >= 1e8 && value < 1_970_010_100)) return this.read(String(value), line);
+    this.check.addCertain();
+    return value;
+  }
+
+  /** Seconds of a column whose type says that it holds times. @throws InputError for one before 1970 or after 9999 */
+  readSeconds(seconds: number, line: number): number {
+    if (seconds >= 0 && seconds < 253_402_300_800) return seconds;
+    throw refusal(`${this.column} must be a time from 1970 to 9999, got ${describeSeconds(seconds)}`, this.at(line));
   }
 
   /**
@@ -146,7 +160,7 @@ export class TimeColumn {
       const { format, text, line } = verdict;
       throw refusal(
         `${this.column} is ${text}, which as seconds since 1970 lies in ${yearOf(text)}; it looks like ${describeFormat(format)}`,
-        `${this.file}:${line}`,
+        this.at(line),
         `set data.csv.timeFormat: ${format}, or seconds if it is`,
       );
     }
@@ -172,6 +186,11 @@ export class TimeColumn {
       place,
     );
   }
+}
+
+function describeSeconds(seconds: number): string {
+  const date = new Date(seconds * 1000);
+  return Number.isNaN(date.getTime()) ? `${seconds} seconds since 1970` : date.toISOString();
 }
 
 function yearOf(text: string): number {

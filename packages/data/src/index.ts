@@ -75,13 +75,31 @@ export {
   type MissingTexts,
   requireOptions,
   type SplitOptions,
+  type SqlOptions,
 } from './options';
 export { RandomStream } from './random-stream';
 export { type CsvColumns, type CsvKeys, type CsvRow, readCsv } from './read-csv';
 export { findDataset, listDatasets } from './registry';
 export { type RowPlace, rowFinder } from './row-finder';
-export { memorySource, type Place, parseInteger, type RowFormat, readRows, type SourceFolder } from './source';
-export { type ColumnFacts, type CsvSurvey, type FoundValue, type SurveyOptions, surveyCsv } from './survey';
+export {
+  memorySource,
+  type Place,
+  parseInteger,
+  type RowFormat,
+  readRows,
+  type SourceFolder,
+  type SourcePart,
+} from './source';
+export { addressProblem, isServer, type SqlSource } from './sql-options';
+export {
+  type ColumnFacts,
+  type CsvSurvey,
+  type FoundValue,
+  type SurveyOptions,
+  surveyCsv,
+  surveyTable,
+} from './survey';
+export type { Cell, CellKind, Table, TableBatch, TableColumn } from './table';
 export { parseTime } from './time';
 export { timeReader, timeUnits } from './time-format';
 export type { TimeForm } from './time-survey';

@@ -14,6 +14,7 @@ import {
   manifestFile,
   parseManifest,
 } from './format';
+import { isPattern } from './node/file-pattern';
 import { errorCode, folderSource, placeOf } from './node/folder-source';
 import { type DatasetOptions, requireOptions } from './options';
 import { findDataset } from './registry';
@@ -23,7 +24,8 @@ export { exportSplit } from './export';
 export { datasetFile, openDatasetFile } from './node/dataset-file';
 export { type DownloadOutcome, downloadDataset } from './node/download';
 export { type EventFile, type FileEvent, readEventFile } from './node/event-file';
-export { folderSource } from './node/folder-source';
+export { filesLike, isPattern } from './node/file-pattern';
+export { type FolderOptions, folderSource } from './node/folder-source';
 export { readColumns } from './node/read-columns';
 
 async function requireFolder(directory: string, remedy: string): Promise<void> {
@@ -33,12 +35,23 @@ async function requireFolder(directory: string, remedy: string): Promise<void> {
   if (kind !== 'folder') throw new InputError('not a folder', { code: 'file.kind', place: directory, fix: remedy });
 }
 
+/** The folder and the name in it of a file of events, or of several by a pattern; undefined for a folder. */
+async function filesOfPath(path: string | undefined): Promise<{ directory: string; file: string } | undefined> {
+  if (path === undefined) return undefined;
+  if ((await placeOf(dirname(path), basename(path))) !== undefined)
+    return { directory: dirname(path), file: basename(path).replace(/\.gz$/, '') };
+  if (!isPattern(path) || (await kindOf(path)) === 'folder') return undefined;
+  const parts = path.split(/[/\\]/);
+  const first = parts.findIndex(isPattern);
+  return { directory: parts.slice(0, first).join('/') || (first > 0 ? '/' : '.'), file: parts.slice(first).join('/') };
+}
+
 /**
  * Builds a known data set in memory from the files of its publisher.
  *
  * @param name of the data set, as `listDatasets` lists it.
- * @param path the source folder; for `csv` it may also be the file of the events, with the other files beside it. A
- * generated data set needs none.
+ * @param path the source folder; for `csv` it may also be the file of the events, with the other files beside it, or a
+ * pattern of several (`shop/events-*.parquet`). A generated data set needs none, nor does `sql.database`.
  * @param options options of the data set.
  * @throws InputError for an unknown name, options that the data set does not take, a missing folder or file, and naming
  * file and line for a malformed row.
@@ -47,24 +60,28 @@ export async function loadSource(name: string, path?: string, options: DatasetOp
   const definition = findDataset(name);
   requireOptions(name, definition.options ?? [], options);
   if (definition.generated) return definition.build(memorySource({}));
-  const isFile =
-    path !== undefined &&
-    definition.options?.includes('csv') &&
-    (await placeOf(dirname(path), basename(path))) !== undefined;
-  if (isFile && typeof options.csv?.interactions === 'string') {
+  const ownData = definition.options?.includes('csv') ?? false;
+  const named =
+    ownData && options.sql?.query == null && options.sql?.table == null ? await filesOfPath(path) : undefined;
+  if (named !== undefined && typeof options.csv?.interactions === 'string') {
     throw new InputError('is a file; with data.csv.interactions, name its folder', { code: 'file.kind', place: path });
   }
-  const chosen: DatasetOptions = isFile
-    ? { ...options, csv: { ...options.csv, interactions: basename(path).replace(/\.gz$/, '') } }
-    : options;
-  const directory = isFile ? dirname(path) : path;
+  const chosen: DatasetOptions =
+    named === undefined ? options : { ...options, csv: { ...options.csv, interactions: named.file } };
+  // A database may lie anywhere: names of files begin in the folder that the program was started in.
+  const fallback = ownData && options.sql?.database != null ? '.' : undefined;
+  const directory = named?.directory ?? path ?? fallback;
   const files = definition.filesFor?.(chosen) ?? definition.sourceFiles;
   if (directory === undefined)
-    throw new InputError(`${name} needs a source folder (--source) with ${files.join(', ')}`, {
-      code: 'data.not-found',
-    });
-  await requireFolder(directory, `${name} needs a folder with ${files.join(', ')}`);
-  const source = folderSource(directory);
+    throw new InputError(
+      `${name} needs a source folder (--source) with ${files.join(', ') || 'the files of the query'}`,
+      {
+        code: 'data.not-found',
+      },
+    );
+  await requireFolder(directory, `${name} needs a folder with ${files.join(', ') || 'the files of the query'}`);
+  const { separator, header } = chosen.csv ?? {};
+  const source = folderSource(directory, { csv: { separator: separator ?? undefined, header: header ?? undefined } });
   for (const file of files) {
     if (await source.has(file)) continue;
     throw new InputError(`no such file; ${name} needs ${files.join(', ')}`, {

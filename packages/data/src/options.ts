@@ -51,9 +51,13 @@ export type MissingTexts = { readonly [column in MissingColumn]?: Given<readonly
 
 /** Files and columns of a `csv` data set. */
 export interface CsvOptions {
-  /** File of the events. Default `interactions.csv`. */
+  /**
+   * File of the events, by its ending CSV, Parquet (`.parquet`) or JSON lines (`.jsonl`, `.ndjson`), also compressed
+   * (`.gz`, `.zst`). `*`, `?` and `**` stand for several files, which are read in the order of their names. Default
+   * `interactions.csv`.
+   */
   readonly interactions?: Given<string>;
-  /** File of the titles; false: none is read. Default `items.csv` if it exists; without one, ids serve as titles. */
+  /** File of the titles, or several, in the same forms; false: none is read. Default `items.csv` if it exists; without one, ids serve as titles. */
   readonly items?: Given<string | false>;
   /** One character between fields. Default: a comma. */
   readonly separator?: Given<string>;
@@ -105,6 +109,24 @@ export interface CsvOptions {
   readonly attributeSeparator?: Given<string>;
 }
 
+/** Events of a `csv` data set that a database holds, or a query over files. */
+export interface SqlOptions {
+  /**
+   * A file of DuckDB (`.duckdb`, `.db`) or SQLite (`.sqlite`, `.sqlite3`), or the address of a PostgreSQL server
+   * (`postgres://user@host:5432/name`), without a password: that is read from PGPASSWORD or ~/.pgpass. Files lie in the
+   * source folder. Default: none, and DuckDB runs the query over the files of that folder.
+   */
+  readonly database?: Given<string>;
+  /** The query whose rows are the events. Its columns are named as those of a CSV file. */
+  readonly query?: Given<string>;
+  /** The table or view of the events, in place of a query: `events` or `schema.events`. */
+  readonly table?: Given<string>;
+  /** The query whose rows are the titles. Default: as `csv.items` says. */
+  readonly itemsQuery?: Given<string>;
+  /** The table or view of the titles, in place of a query. */
+  readonly itemsTable?: Given<string>;
+}
+
 /** All options of a data set: the keys under `data` in a config. A data set with a fixed recipe takes none. */
 export interface DatasetOptions {
   /** `all`: train holds every row before valid, and not only those of the publication's window. Default `paper`. */
@@ -117,6 +139,8 @@ export interface DatasetOptions {
   readonly filter?: Given<FilterOptions>;
   /** Files and columns of the data set `csv`. */
   readonly csv?: Given<CsvOptions>;
+  /** Where the data set `csv` reads its rows from instead of files. */
+  readonly sql?: Given<SqlOptions>;
 }
 
 /** A split with all its defaults. Times are seconds since 1970. */
@@ -154,7 +178,7 @@ function isGiven(value: unknown): boolean {
  * All keys. JavaScript callers have no types to stop a misspelled key, which would silently leave the default in place.
  */
 const known = {
-  '': { threshold: 1, split: 1, filter: 1, csv: 1 } satisfies Record<keyof EventOptions, 1>,
+  '': { threshold: 1, split: 1, filter: 1, csv: 1, sql: 1 } satisfies Record<keyof EventOptions, 1>,
   split: { by: 1, valid: 1, test: 1, validFrom: 1, testFrom: 1, seed: 1, perUser: 1 } satisfies Record<
     keyof SplitOptions,
     1
@@ -165,11 +189,12 @@ const known = {
     ...{ implicit: 1, itemId: 1, title: 1, encoding: 1, header: 1, decimal: 1, missing: 1, timeFormat: 1 },
     ...{ attributes: 1, attributeSeparator: 1 },
   } satisfies Record<keyof CsvOptions, 1>,
+  sql: { database: 1, query: 1, table: 1, itemsQuery: 1, itemsTable: 1 } satisfies Record<keyof SqlOptions, 1>,
 };
 
 function requireKnownKeys(options: EventOptions): void {
   for (const [part, keys] of Object.entries(known)) {
-    const given: object = (part === '' ? options : options[part as 'split' | 'filter' | 'csv']) ?? {};
+    const given: object = (part === '' ? options : options[part as 'split' | 'filter' | 'csv' | 'sql']) ?? {};
     const wrong = Object.keys(given).find((key) => !Object.hasOwn(keys, key));
     if (wrong === undefined) continue;
     const place = part === '' ? 'data' : `data.${part}`;

@@ -1,5 +1,7 @@
 /** Reads source files as streams of bytes and their rows as fields. All errors name file and line. */
 import { InputError } from '@crossgate/core';
+import type { SqlSource } from './sql-options';
+import type { Table } from './table';
 import { decodeLatin1, decodeText, joinBytes, requireText, Utf8Check } from './text-encoding';
 
 /** A folder of source files: on disk, in memory or from a browser's file picker. */
@@ -10,6 +12,23 @@ export interface SourceFolder {
   open(file: string): Promise<AsyncIterable<Uint8Array>>;
   /** Whether the folder has a file of this name. */
   has(file: string): Promise<boolean>;
+  /**
+   * The files that a name with `*`, `?` or `**` stands for, in the order of their names, or the one with this name; each
+   * with its kind. Absent: every name is one file of text.
+   *
+   * @throws InputError when there is none.
+   */
+  parts?(file: string): Promise<readonly SourcePart[]>;
+  /** Rows of a database, or of a query over the files. Absent: there are none here. */
+  query?(sql: SqlSource): Promise<Table>;
+}
+
+/** One file of a source folder. */
+export interface SourcePart {
+  /** Its name in the folder. */
+  readonly name: string;
+  /** Opens a file whose columns have names and types; undefined for text. */
+  readonly table?: (() => Promise<Table>) | undefined;
 }
 
 /** A source folder in memory. @param files name → content; text is encoded as UTF-8. @param name for messages. */

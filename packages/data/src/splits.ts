@@ -4,7 +4,12 @@ import type { SplitPlan } from './options';
 
 /** Splits at two moments: a row at `validFrom` is in valid, one at `testFrom` in test. */
 function byMoments(timestamp: Float64Array, validFrom: number, testFrom: number): Uint8Array {
-  return Uint8Array.from(timestamp, (time) => (time >= testFrom ? 2 : time >= validFrom ? 1 : 0));
+  const split = new Uint8Array(timestamp.length);
+  for (let row = 0; row < split.length; row++) {
+    const time = timestamp[row] as number;
+    split[row] = time >= testFrom ? 2 : time >= validFrom ? 1 : 0;
+  }
+  return split;
 }
 
 /**

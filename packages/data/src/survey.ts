@@ -5,6 +5,7 @@ import { type CsvRecord, CsvSplitter } from './csv';
 import { hasDecimalComma, hasThousands, isMissingWord, mayHaveThousands, parseFlag } from './csv-values';
 import { isSeparatorLine, isTellingName, looksLikeRow, namedSeparator, requireTable, widthRefusal } from './first-line';
 import type { SourceFolder } from './source';
+import type { Table } from './table';
 import { decodeText, requireText, sniffedLength } from './text-encoding';
 import { decimalNumber } from './time-format';
 import { TimeSurvey } from './time-survey';
@@ -236,6 +237,24 @@ export async function surveyCsv(
     throw new InputError('is the header again', details);
   }
   return { separator, encoding, firstLine, header, rows, columns };
+}
+
+/** The same of a table: its columns have names, and times are seconds. Columns that can't be read are left out. */
+export async function surveyTable(table: Table): Promise<CsvSurvey> {
+  try {
+    const readable = table.columns.flatMap(({ kind }, index) => (kind === 'other' ? [] : [index]));
+    const firstLine = readable.map((index) => table.columns[index]?.name ?? '');
+    const columns = firstLine.map((name) => new ColumnFacts(name));
+    let rows = 0;
+    for await (const batch of table.read(readable)) {
+      for (const [index, cells] of batch.columns.entries())
+        for (let row = 0; row < batch.rows; row++) columns[index]?.add(String(cells[row]), rows + row + 1);
+      rows += batch.rows;
+    }
+    return { separator: ',', encoding: undefined, firstLine, header: true, rows, columns };
+  } finally {
+    await table.close();
+  }
 }
 
 /** What tells whether a value is that of the first line, or differs in digits alone, such as `user_2` from `user_1`. */

@@ -117,6 +117,11 @@ export class SecondsCheck {
     else present.count++;
   }
 
+  /** Takes in a number that can be nothing else than seconds: from March 1973 to June 2032. */
+  addCertain(): void {
+    this.large++;
+  }
+
   /**
    * What the numbers are instead of seconds: the form that all have that would lie before March 1973. Numbers that count
    * from 1, say rows, have none.

@@ -11,7 +11,7 @@ import {
   manifestFile,
   requireOptions,
 } from '@crossgate/data';
-import { hasSource, loadSource, openDataset } from '@crossgate/data/node';
+import { hasSource, isPattern, loadSource, openDataset } from '@crossgate/data/node';
 import { kindOf, pathAdvice, shippedPath } from '@crossgate/files';
 import {
   type CachePlace,
@@ -92,9 +92,11 @@ export async function locateDataset(
   const { name: _, path: __, ...options } = wanted;
   if (wanted.path !== null) {
     const folder = resolve(surroundings.cwd, wanted.path);
-    // Of the user's own data, the file of the events will do.
-    if (wanted.name === 'csv' && (await kindOf(folder)) === 'file') return loadSource('csv', folder, options);
-    if ((await kindOf(folder)) !== 'folder') {
+    // Of the user's own data, the file of the events will do, or a pattern of several.
+    const kind = await kindOf(folder);
+    if (wanted.name === 'csv' && (kind === 'file' || (kind === 'absent' && isPattern(wanted.path))))
+      return loadSource('csv', folder, options);
+    if (kind !== 'folder') {
       throw new InputError(`${wanted.path}: no such folder`, {
         code: 'data.not-found',
         place: 'data.path',
@@ -111,6 +113,8 @@ export async function locateDataset(
     return dataset;
   }
   if (findDataset(wanted.name).generated) return loadSource(wanted.name, undefined, options);
+  // A database needs no folder.
+  if (wanted.name === 'csv' && options.sql?.database != null) return loadSource('csv', surroundings.cwd, options);
   const places = candidates('CROSSGATE_DATA', 'data', wanted.name, surroundings);
   for (const place of places) if ((await kindOf(place)) === 'folder') return openFolder(place, wanted.name, options);
   const fetching =

@@ -7,5 +7,6 @@ export { type HubRepository, serveHub } from './local-hub';
 export { type LocalProxy, type LocalProxyOptions, startProxy } from './local-proxy';
 export { type Answer, type LocalServer, type ServeOptions, serveBytes, startServer } from './local-server';
 export { findNats, type NatsServer, noNats, startNats } from './nats';
+export { findPostgres, noPostgres, type PostgresServer, startPostgres } from './postgres';
 export { writeTinyModel } from './tiny-model';
 export { zipOf } from './zip';

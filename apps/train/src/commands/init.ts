@@ -3,7 +3,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
 import { InputError } from '@crossgate/core';
-import { surveyCsv, timeReader, timeUnits } from '@crossgate/data';
+import { surveyCsv, surveyTable, timeReader, timeUnits } from '@crossgate/data';
 import { folderSource } from '@crossgate/data/node';
 import { kindOf, makeFolders, removeFolders, requireFile, writeAtomic } from '@crossgate/files';
 import type { Host } from '@crossgate/terminal';
@@ -165,7 +165,11 @@ async function examine(path: string, shown: string, options: InitOptions): Promi
     throw new InputError('must be . or ,', { code: 'usage', place: '--decimal' });
   const source = folderSource(dirname(path));
   const file = basename(path).replace(/\.gz$/, '');
-  const survey = await surveyCsv(source, file, shown, { ...options, separator });
+  const [part] = (await source.parts?.(file)) ?? [];
+  const survey =
+    part?.table === undefined
+      ? await surveyCsv(source, file, shown, { ...options, separator })
+      : await surveyTable(await part.table());
   const guess = guessColumns(survey, shown, options);
   const { titles, notes } = await findTitles(source, await readdir(dirname(path)), file, guess);
   return { ...guess, rows: survey.rows, titles, notes: [...guess.notes, ...notes] };

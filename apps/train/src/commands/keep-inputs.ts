@@ -1,5 +1,6 @@
 /** What the config of a run or of a command reads is never what the command writes. */
 import { dirname, join, resolve } from 'node:path';
+import { isServer } from '@crossgate/data';
 import { type ExperimentConfig, loadConfig, readResult } from '@crossgate/experiment';
 import { kindOf } from '@crossgate/files';
 import { type CommandContext, refuseOverwriting } from '@crossgate/terminal';
@@ -15,6 +16,8 @@ export async function keepInputs({ io }: CommandContext, out: string, config: Ex
     const { interactions, items } = data.csv;
     inputs.push(...[interactions ?? [], items || 'items.csv'].flat().map((name) => join(folder, name)));
   }
+  const { database } = data.sql;
+  if (database !== null && !isServer(database)) inputs.push(join(data.path ?? '.', database));
   await refuseOverwriting(out, inputs, io.cwd);
 }
 

@@ -52,7 +52,9 @@ export async function readEventFile(path: string, options: DatasetOptions = {}, 
       ...(!withTitles && { items: null }),
       ...(!(withTitles && hasTitles) && none),
     };
-    const { events, titles, attributes } = await readCsvEvents(source, { ...from, csv }, (line) => lines.push(line));
+    const { events, titles, attributes } = await readCsvEvents(source, { ...from, csv, sql: null }, (line) =>
+      lines.push(line),
+    );
     const { user, item, label, timestamp, users, items } = events.finish();
     return {
       titles,

@@ -1,10 +1,12 @@
 /** Source folders on disk. Node only. */
 import { createReadStream, type ReadStream } from 'node:fs';
-import { join } from 'node:path';
+import { isAbsolute, join } from 'node:path';
 import { createGunzip } from 'node:zlib';
 import { InputError } from '@crossgate/core';
 import { kindOf } from '@crossgate/files';
-import type { SourceFolder } from '../source';
+import type { SourceFolder, SourcePart } from '../source';
+import { isServer } from '../sql-options';
+import { filesLike, isPattern } from './file-pattern';
 
 /** The code of a file system error, such as ENOENT. */
 export function errorCode(error: unknown): string | undefined {
@@ -40,12 +42,39 @@ async function* unzipped(bytes: ReadStream, path: string): AsyncGenerator<Uint8A
   }
 }
 
-/** A source folder on disk. Files are read as streams; `NAME.gz` is read where `NAME` is missing. */
-export function folderSource(directory: string): SourceFolder {
+/** What DuckDB reads a file as, by its ending; undefined for text that our own reader takes. */
+function duckdbKind(path: string): 'parquet' | 'json' | 'csv' | undefined {
+  const [, kind, packed] = /\.(parquet|pq|jsonl|ndjson|json)?(?:\.?(gz|zst))?$/i.exec(path) ?? [];
+  if (kind === undefined) return packed?.toLowerCase() === 'zst' ? 'csv' : undefined;
+  return kind.toLowerCase().startsWith('p') ? 'parquet' : 'json';
+}
+
+/** How a folder reads what is not plain text. */
+export interface FolderOptions {
+  /** The environment that a PostgreSQL server's password is read from. Default: that of the process. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** Of compressed CSV that DuckDB reads: the separator and whether there is a header. Default: a comma, and there is. */
+  readonly csv?: { readonly separator?: string | undefined; readonly header?: boolean | undefined };
+}
+
+/**
+ * A source folder on disk. Files are read as streams; `NAME.gz` is read where `NAME` is missing. Parquet, JSON lines,
+ * CSV compressed with zstd and DuckDB files are read by `@duckdb/node-api`, SQLite by `libsql`, PostgreSQL by `pg`, each
+ * of which is loaded when it is first needed.
+ */
+export function folderSource(directory: string, options: FolderOptions = {}): SourceFolder {
+  const part = (name: string, path: string): SourcePart => {
+    const kind = duckdbKind(path);
+    if (kind === undefined) return { name };
+    return { name, table: async () => (await import('./duckdb-table')).fileTable(path, name, kind, options.csv) };
+  };
   return {
     name: directory,
     async has(file) {
-      return (await placeOf(directory, file)) !== undefined;
+      return (
+        (await placeOf(directory, file)) !== undefined ||
+        (isPattern(file) && (await filesLike(directory, file)).length > 0)
+      );
     },
     async open(file) {
       const path = await placeOf(directory, file);
@@ -53,6 +82,37 @@ export function folderSource(directory: string): SourceFolder {
         throw new InputError('no such file', { code: 'data.not-found', place: join(directory, file) });
       const bytes = createReadStream(path, { highWaterMark: 1 << 20 });
       return path.endsWith('.gz') ? unzipped(bytes, path) : bytes;
+    },
+    async parts(file) {
+      const path = await placeOf(directory, file);
+      if (path !== undefined) return [part(file, path)];
+      if (!isPattern(file))
+        throw new InputError('no such file', { code: 'data.not-found', place: join(directory, file) });
+      const names = await filesLike(directory, file);
+      if (names.length === 0)
+        throw new InputError('no file has such a name', {
+          code: 'data.not-found',
+          place: join(directory, file),
+          fix: '* stands for a part of a name, ** for folders; check the pattern and the folder',
+        });
+      return names.map((name) => part(name, join(directory, name)));
+    },
+    async query(sql) {
+      const { database } = sql;
+      if (database !== undefined && isServer(database)) {
+        return (await import('./postgres-table')).postgresTable(sql, database, options.env ?? process.env);
+      }
+      const path = database === undefined || isAbsolute(database) ? database : join(directory, database);
+      if (path !== undefined && (await kindOf(path)) !== 'file') {
+        throw new InputError('no such file', {
+          code: 'data.not-found',
+          place: path,
+          fix: 'data.sql.database names a file in the folder of data.path, or a server (postgres://…)',
+        });
+      }
+      if (path !== undefined && (await (await import('./sqlite-table')).isSqlite(path)))
+        return (await import('./sqlite-table')).sqliteTable(sql, path, database as string);
+      return (await import('./duckdb-table')).databaseTable(sql, path, directory);
     },
   };
 }

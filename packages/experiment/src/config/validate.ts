@@ -168,6 +168,8 @@ function expectation(issue: Issue, given: unknown): string {
     const options = issue.values.map(String);
     return `${shown} is not one of ${options.join(', ')}${didYouMean(String(given), options)}`;
   }
+  // What may hold a password is not repeated.
+  if (issue.code === 'custom' && issue.params?.isSecret === true) return inWords(issue);
   return `${inWords(issue)}, got ${shown}`;
 }
 

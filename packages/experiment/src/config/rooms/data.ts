@@ -1,4 +1,5 @@
 /** The room `data`: which rows there are, and how they are split. */
+import { addressProblem } from '@crossgate/data';
 import { z } from 'zod';
 import { count, LONGEST, optional, word } from './values';
 
@@ -6,6 +7,13 @@ import { count, LONGEST, optional, word } from './values';
 const column = z.union([word, z.int().positive()], 'must be the name of a column, or its number');
 /** A moment in time. */
 const moment = z.union([z.number().nonnegative(), z.string().min(1)], 'must be seconds since 1970 or a date');
+
+/** A database. */
+const database = word.superRefine((value, context) => {
+  const wrong = addressProblem(value);
+  if (wrong !== undefined)
+    context.addIssue({ code: 'custom', message: `${wrong.problem}; ${wrong.fix}`, params: { isSecret: true } });
+});
 
 /** `data`. */
 export const data = z.strictObject({
@@ -15,7 +23,9 @@ export const data = z.strictObject({
     .min(1)
     .nullable()
     .default(null)
-    .describe('Prepared folder or source folder (csv: or the file); null: CROSSGATE_DATA/<name>, then ./data/<name>'),
+    .describe(
+      'Prepared folder or source folder (csv: or the file, or a pattern of several); null: CROSSGATE_DATA/<name>, then ./data/<name>',
+    ),
   window: optional(z.enum(['paper', 'all'])).describe(
     "ml-1m: all trains on every rating before valid, too, and not only on the paper's months (classes T+, H+, P+); the scored rows stay the same; null: paper",
   ),
@@ -47,9 +57,11 @@ export const data = z.strictObject({
     .describe('Rows that stay'),
   csv: z
     .strictObject({
-      interactions: optional(word).describe('File of the events; null: interactions.csv'),
+      interactions: optional(word).describe(
+        'File of the events: CSV, Parquet or JSON lines, also compressed; * and ** stand for several; null: interactions.csv',
+      ),
       items: optional(z.union([word, z.literal(false)], 'must be the name of a file, or false for none')).describe(
-        'File of the titles; false: none is read; null: items.csv where there is one',
+        'File of the titles, or several, in the same forms; false: none is read; null: items.csv where there is one',
       ),
       separator: optional(z.string().length(1)).describe('Between fields; null: a comma'),
       encoding: optional(word).describe('Encoding of both files, such as windows-1252; null: UTF-8'),
@@ -93,4 +105,16 @@ export const data = z.strictObject({
     })
     .prefault({})
     .describe('Files and columns of the data set csv'),
+  sql: z
+    .strictObject({
+      database: optional(database).describe(
+        'File of DuckDB or SQLite in the folder of data.path, or a PostgreSQL server, postgres://user@host/name, with its password in PGPASSWORD; null: DuckDB queries the files of the folder',
+      ),
+      query: optional(word).describe('Query whose rows are the events, with the columns that data.csv names'),
+      table: optional(word).describe('Table or view of the events, instead of a query'),
+      itemsQuery: optional(word).describe('Query whose rows are the titles; null: as data.csv.items says'),
+      itemsTable: optional(word).describe('Table or view of the titles, instead of a query'),
+    })
+    .prefault({})
+    .describe('Database that the data set csv is read from, instead of files'),
 });
