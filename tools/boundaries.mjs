@@ -66,6 +66,9 @@ const builtIn = /** @type {Record<string, string[]>} */ ({ 'apps/bench': ['testi
 /** Entries that are read before a device is opened. Nothing that they load uses a GPU. */
 const withoutGpu = ['experiment/config', 'cf/registry', 'fusion/methods'];
 
+/** Entries of packages for Node that run in browsers too. */
+const forBrowsers = ['experiment/live'];
+
 /** Every workspace package is named with this scope. */
 const scope = '@crossgate/';
 /** Modules that exist in Node alone. */
@@ -142,7 +145,11 @@ export async function checkBoundaries(root) {
       violations.push(...(await checkManifest(root, folder, name, inNode, sources)));
       violations.push(...checkDirection(sources, folder, name, may, inNode));
       violations.push(...checkCircles(sources));
-      if (group === 'packages' && !place?.nodeOnly) violations.push(...checkBrowser(sources, folder));
+      if (group === 'packages' && !place?.nodeOnly) violations.push(...checkBrowser(sources, `${folder}/src/index.ts`));
+      for (const entry of forBrowsers.filter((of) => folder === `packages/${of.split('/')[0]}`)) {
+        const start = await sourceOf(root, entry);
+        if (start !== undefined) violations.push(...checkBrowser(sources, start));
+      }
     }
   }
   for (const group of Object.keys(scripts)) violations.push(...(await checkScripts(root, group)));
@@ -290,11 +297,11 @@ function checkCircles(/** @type {Map<string, Import[]>} */ sources) {
   return violations;
 }
 
-/** Follows imports from the `.` entry: everything it reaches must run in a browser. */
-function checkBrowser(/** @type {Map<string, Import[]>} */ sources, /** @type {string} */ folder) {
+/** Follows imports from an entry: everything it reaches must run in a browser. */
+function checkBrowser(/** @type {Map<string, Import[]>} */ sources, /** @type {string} */ entry) {
   /** @type {Violation[]} */
   const violations = [];
-  const reached = new Set([`${folder}/src/index.ts`]);
+  const reached = new Set([entry]);
   for (const file of reached) {
     for (const { specifier, line, typeOnly } of sources.get(file) ?? []) {
       // Types vanish when compiled, so they bring no code of Node's.
@@ -302,7 +309,7 @@ function checkBrowser(/** @type {Map<string, Import[]>} */ sources, /** @type {s
       const bare = specifier.split('/')[0] ?? '';
       const ownNode = ownPackage(specifier) !== undefined && specifier.endsWith('/node');
       if (specifier.startsWith('node:') || nodeOnly.has(specifier) || nodeOnly.has(bare) || ownNode) {
-        const message = `'${specifier}' exists in Node alone, and this file is reached from ${folder}/src/index.ts`;
+        const message = `'${specifier}' exists in Node alone, and this file is reached from ${entry}`;
         violations.push({ file, line, message });
       } else if (specifier.startsWith('.')) {
         const target = targetOf(sources, file, specifier);
