@@ -41,7 +41,7 @@ function rowElement({ name, shape, milliseconds, rate, unit }: KernelSpeed): HTM
     'tr',
     {},
     element('td', {}, name, element('span', { class: 'soft' }, shape)),
-    element('td', { class: 'number' }, time),
-    element('td', { class: 'number' }, `${rate < 10 ? rate.toFixed(2) : rate.toFixed(0)} ${unit}`),
+    element('td', { class: 'amount' }, time),
+    element('td', { class: 'amount' }, `${rate < 10 ? rate.toFixed(2) : rate.toFixed(0)} ${unit}`),
   );
 }

@@ -18,7 +18,7 @@ export type Place =
 /** A folder that the server shows. */
 export interface Listing {
   readonly name: string;
-  /** Address of the folder, relative to the page. */
+  /** Address of the folder: absolute in the worker, relative to the page in the server's answer. */
   readonly url: string;
   readonly files: readonly string[];
 }

@@ -22,6 +22,7 @@ export async function startRunPanel(isUsable: boolean): Promise<void> {
   const button = part<HTMLButtonElement>('open-served');
   const fields = [part<HTMLInputElement>('run-folder'), part<HTMLInputElement>('model-folder')];
   for (const control of [button, ...fields]) control.disabled = !isUsable;
+  part('none-served').hidden = served !== null;
   if (served) {
     button.hidden = false;
     button.textContent = `Open ${served.run.name}`;
@@ -54,7 +55,9 @@ async function readServed(): Promise<{ run: Listing; model: Listing | null } | n
   const response = await fetch('served/index.json').catch(() => null);
   const isJson = response?.ok && response.headers.get('content-type')?.startsWith('application/json');
   const listing = isJson ? ((await response.json()) as { run: Listing | null; model: Listing | null }) : null;
-  return listing?.run ? { run: listing.run, model: listing.model } : null;
+  // Absolute: the worker lies elsewhere than the page.
+  const placed = (folder: Listing) => ({ ...folder, url: new URL(folder.url, location.href).href });
+  return listing?.run ? { run: placed(listing.run), model: listing.model && placed(listing.model) } : null;
 }
 
 /** Takes folders of a run and of a model, in any order; the run is opened once what it needs is there. */

@@ -61,7 +61,7 @@ function folderOf(place: Listing | Folder, kind: Place['kind'], note: Note, sign
   if (kind === 'files') return blobFolder(place.name, (place as Folder).files);
   const { url, files, name } = place as Listing;
   const onProgress = (file: string, done: number, total: number) => note({ label: `loading ${file}`, done, total });
-  const folder = httpFolder(new URL(url, self.location.href).href, { files, cache: CACHE, signal, onProgress });
+  const folder = httpFolder(url, { files, cache: CACHE, signal, onProgress });
   return { ...folder, name };
 }
 
