@@ -47,6 +47,9 @@ function below(/** @type {readonly string[]} */ names) {
  */
 const beside = /** @type {Record<string, string>} */ ({
   'apps/bench/src/kernels/index.ts': 'packages/kernels/test/benches',
+  'apps/web/src/page/jobs/kernel-cases.ts': 'packages/kernels/test/benches',
+  'apps/web/src/page/jobs/measure.ts': 'apps/bench/src/measure',
+  'apps/web/src/page/shared.ts': 'packages/serve/page/src/shared',
 });
 
 /**
@@ -61,7 +64,7 @@ const scripts = {
 };
 
 /** Own packages that a build takes in by path: no import names them, but the build waits for them. */
-const builtIn = /** @type {Record<string, string[]>} */ ({ 'apps/bench': ['testing'] });
+const builtIn = /** @type {Record<string, string[]>} */ ({ 'apps/bench': ['testing'], 'apps/web': ['serve'] });
 
 /** Entries that are read before a device is opened. Nothing that they load uses a GPU. */
 const withoutGpu = ['experiment/config', 'cf/registry', 'fusion/methods'];

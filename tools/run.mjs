@@ -21,6 +21,7 @@ const programs = /** @type {Record<string, string[]>} */ ({
   crossgate: ['apps/train/dist/main.js'],
   demo: ['apps/train/dist/main.js', 'demo'],
   bench: ['apps/bench/dist/main.js'],
+  web: ['apps/web/dist/main.js'],
 });
 
 async function main(/** @type {string} */ name, /** @type {string[]} */ args) {

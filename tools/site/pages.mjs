@@ -111,6 +111,7 @@ export function sidebars() {
       ['docs/bundle.md', 'A GPU without a network'],
       ['docs/serving.md', 'Serving'],
       ['docs/scale.md', 'Clusters'],
+      ['docs/browser.md', 'In the browser'],
       ['docs/models.md', 'Language models'],
       ['docs/paper.md', 'The paper in code'],
     ]),
