@@ -23,7 +23,9 @@ export async function launchBrowser(options: { readonly webgpu?: boolean } = {})
   if (program === null) throw new Error(noChromium);
   // Chromium's sandbox does not start for root or in most containers; our tests open our own pages alone.
   const args = options.webgpu ? softwareWebGpu : [];
-  return chromium.launch({ executablePath: program, chromiumSandbox: false, args });
+  // A driver that was chosen for Node would hide the one that the browser brings along.
+  const { VK_DRIVER_FILES: _, VK_ICD_FILENAMES: __, ...env } = process.env as Record<string, string>;
+  return chromium.launch({ executablePath: program, chromiumSandbox: false, args, env });
 }
 
 /** A page that is watched. */

@@ -1,10 +1,16 @@
 /** Files and folders that somebody drops or picks. */
 
+/** Takes the files of a field, so that the same ones can be chosen again, say after a change. */
+export function takeFiles(field: HTMLInputElement): File[] {
+  const files = [...(field.files ?? [])];
+  field.value = '';
+  return files;
+}
+
 /** The files of a field for a folder, by their paths in that folder. */
-export function pickedFolder(files: Iterable<File>): { name: string; files: Map<string, File> } {
-  const all = [...files];
-  const [name = 'folder'] = (all[0]?.webkitRelativePath ?? '').split('/');
-  return { name, files: new Map(all.map((file) => [file.webkitRelativePath.split('/').slice(1).join('/'), file])) };
+export function pickedFolder(files: readonly File[]): { name: string; files: Map<string, File> } {
+  const [name = 'folder'] = (files[0]?.webkitRelativePath ?? '').split('/');
+  return { name, files: new Map(files.map((file) => [file.webkitRelativePath.split('/').slice(1).join('/'), file])) };
 }
 
 /** A folder with its files by their paths, or a single file under its name. */

@@ -1,6 +1,6 @@
 /** The panel of a run: opens it, asks for lists, shows what moved each score. */
 import { type Running, start } from './client';
-import { type Dropped, dropZone, pickedFolder } from './files';
+import { type Dropped, dropZone, pickedFolder, takeFiles } from './files';
 import { Panel } from './panel';
 import type { Folder, List, Listing, Place, Recommended, RunSummary } from './protocol';
 import { barElement, combobox, counted, duration, element, part, reasonsElement, titleText } from './shared';
@@ -29,8 +29,8 @@ export async function startRunPanel(isUsable: boolean): Promise<void> {
     button.addEventListener('click', () => open({ kind: 'served', ...served! }));
   }
   const [runField, modelField] = fields as [HTMLInputElement, HTMLInputElement];
-  runField.addEventListener('change', () => take([{ ...pickedFolder(runField.files ?? []), isFolder: true }]));
-  modelField.addEventListener('change', () => take([{ ...pickedFolder(modelField.files ?? []), isFolder: true }]));
+  runField.addEventListener('change', () => take([{ ...pickedFolder(takeFiles(runField)), isFolder: true }]));
+  modelField.addEventListener('change', () => take([{ ...pickedFolder(takeFiles(modelField)), isFolder: true }]));
   if (isUsable) dropZone(drop, take);
   explain.addEventListener('change', () => void refresh());
   combobox({
@@ -62,6 +62,7 @@ async function readServed(): Promise<{ run: Listing; model: Listing | null } | n
 
 /** Takes folders of a run and of a model, in any order; the run is opened once what it needs is there. */
 function take(dropped: readonly Dropped[]): void {
+  const before = { ...picked };
   for (const { name, files, isFolder } of dropped) {
     const names = [...files.keys()];
     if (names.includes('config.yaml')) picked.run = { name, files };
@@ -78,7 +79,8 @@ function take(dropped: readonly Dropped[]): void {
     ...(picked.model ? [`model: ${picked.model.name}`] : []),
   ];
   part('picked').textContent = said.join(' · ');
-  if (picked.run) void open({ kind: 'files', run: picked.run, model: picked.model });
+  const isNew = picked.run !== before.run || picked.model !== before.model;
+  if (picked.run && isNew) void open({ kind: 'files', run: picked.run, model: picked.model });
 }
 
 async function open(place: Place): Promise<void> {

@@ -3,7 +3,7 @@ import sampleEvents from '../../../../docs/shop/interactions.csv?raw';
 import sampleTitles from '../../../../docs/shop/items.csv?raw';
 import { type Running, start } from './client';
 import { drawCurve } from './curve';
-import { dropZone } from './files';
+import { dropZone, takeFiles } from './files';
 import { Panel } from './panel';
 import type { Columns, Epoch, Trained } from './protocol';
 import { combobox, count, counted, duration, element, part, titleText } from './shared';
@@ -23,7 +23,7 @@ export function startTrainPanel(isUsable: boolean): void {
   const field = part<HTMLInputElement>('csv');
   const sample = part<HTMLButtonElement>('sample');
   for (const control of [field, sample]) control.disabled = !isUsable;
-  field.addEventListener('change', () => void take([...(field.files ?? [])]));
+  field.addEventListener('change', () => void take(takeFiles(field)));
   if (isUsable) dropZone(part('drop-csv'), (dropped) => void take(dropped.flatMap(({ files }) => [...files.values()])));
   sample.addEventListener('click', () => {
     void take([new File([sampleEvents], 'interactions.csv'), new File([sampleTitles], 'items.csv')]);
@@ -131,5 +131,6 @@ async function showTrained(trained: Trained): Promise<void> {
 async function recommend(user: string): Promise<void> {
   part<HTMLInputElement>('trained-user').value = user;
   const list = await panel.during(() => start('suggest', user).done);
+  if (list?.length === 0) panel.warn('this user has rows with every item', false);
   part('suggestions').replaceChildren(...(list ?? []).map(({ title }) => element('li', {}, titleText(title))));
 }

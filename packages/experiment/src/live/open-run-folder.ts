@@ -137,9 +137,13 @@ async function readDataCopy(run: RunSource, hash: string) {
 /** What a gzip file holds, piece by piece. @throws InputError for a damaged one */
 async function* unpacked(file: ByteSource): AsyncGenerator<Uint8Array> {
   const chunks = readChunks(file, 0, file.size);
+  let failure: unknown;
   const packed = new ReadableStream<Uint8Array<ArrayBuffer>>({
     async pull(controller) {
-      const { done, value } = await chunks.next();
+      const { done, value } = await chunks.next().catch((error: unknown) => {
+        failure = error;
+        throw error;
+      });
       if (done) controller.close();
       else controller.enqueue(new Uint8Array(value));
     },
@@ -152,9 +156,10 @@ async function* unpacked(file: ByteSource): AsyncGenerator<Uint8Array> {
       yield value;
     }
   } catch (error) {
-    // What the platform says of damaged gzip differs, but is always this.
-    if (!(error instanceof TypeError)) throw error;
-    throw new InputError(`damaged or cut short gzip (${error.message})`, { code: 'data.damaged', place: file.name });
+    // Which error a platform throws for damaged gzip differs; what the file itself threw stays what it is.
+    if (failure !== undefined) throw failure;
+    const { message } = error as Error;
+    throw new InputError(`damaged or cut short gzip (${message})`, { code: 'data.damaged', place: file.name });
   }
 }
 
