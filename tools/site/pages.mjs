@@ -120,6 +120,7 @@ export function sidebars() {
       ['docs/errors.md', 'Errors by code'],
       ['apps/train/README.md', 'The program crossgate'],
       ['apps/bench/README.md', 'The program crossgate-bench'],
+      ['apps/web/README.md', 'The page of npm run web'],
     ]),
     packages,
     group(
