@@ -67,7 +67,7 @@ it('shows TypeScript that compiles', () => {
   options.paths = {};
   const entries: string[] = [];
   for (const { name, path } of folders) {
-    const { exports } = JSON.parse(readFileSync(join(path, 'package.json'), 'utf8'));
+    const { exports = {} } = JSON.parse(readFileSync(join(path, 'package.json'), 'utf8'));
     for (const [entry, files] of Object.entries<Record<string, string>>(exports)) {
       options.paths[`@crossgate/${name}${entry.slice(1)}`] = [join(path, files['@crossgate/source']!)];
     }

@@ -21,6 +21,7 @@ const programs = /** @type {Record<string, string[]>} */ ({
   crossgate: ['apps/train/dist/main.js'],
   demo: ['apps/train/dist/main.js', 'demo'],
   bench: ['apps/bench/dist/main.js'],
+  web: ['apps/web/dist/main.js'],
 });
 
 async function main(/** @type {string} */ name, /** @type {string[]} */ args) {
@@ -75,7 +76,8 @@ async function main(/** @type {string} */ name, /** @type {string[]} */ args) {
   }
   await prepareCheckout({ build: true });
   const plain = { node: process.execPath, env: {} };
-  const gpu = mayNeedGpu(name, args) ? await findGpu(plain) : plain;
+  // The page computes on the GPU of the browser.
+  const gpu = name !== 'web' && mayNeedGpu(name, args) ? await findGpu(plain) : plain;
   return start(gpu, program, rest, name === 'example' ? forScripts : []);
 }
 

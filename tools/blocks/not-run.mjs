@@ -28,6 +28,12 @@ export const notRun = [
     what: /^npm (test|run (build|lint|types|boundaries|check-packages|change|bundle|site|publish-packages|(-s )?setup)|run$)/,
     reason: 'this test is part of it, or it takes minutes',
   },
+  { what: /^npm run web/, reason: 'does not end; apps/web/test/page.test.ts serves the page and opens it' },
+  {
+    what: /import \{ openDevice \} from '@crossgate\/gpu';/,
+    where: 'docs/browser.md',
+    reason: 'is for browsers; apps/web/test/page.test.ts does the same in one',
+  },
   { what: /^npm run -s example -- studies/, reason: 'a study takes minutes to hours' },
   { what: /^npm run -s example -- (packages|FILE)/, reason: 'tools/docs.test.ts runs every example' },
   { what: /^crossgate-linux-x64\/run\.sh/, reason: 'tools/bundle/bundle.test.ts runs the archive' },

@@ -111,6 +111,7 @@ export function sidebars() {
       ['docs/bundle.md', 'A GPU without a network'],
       ['docs/serving.md', 'Serving'],
       ['docs/scale.md', 'Clusters'],
+      ['docs/browser.md', 'In the browser'],
       ['docs/models.md', 'Language models'],
       ['docs/paper.md', 'The paper in code'],
     ]),
@@ -119,6 +120,7 @@ export function sidebars() {
       ['docs/errors.md', 'Errors by code'],
       ['apps/train/README.md', 'The program crossgate'],
       ['apps/bench/README.md', 'The program crossgate-bench'],
+      ['apps/web/README.md', 'The page of npm run web'],
     ]),
     packages,
     group(

@@ -11,6 +11,7 @@ export const projects = [
   'packages/serve/page/tsconfig.json',
   'packages/serve/test/page/tsconfig.json',
   'packages/report/src/page/tsconfig.json',
+  'apps/web/src/page/tsconfig.json',
   'tools/tsconfig.json',
 ];
 

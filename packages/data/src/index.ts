@@ -37,6 +37,7 @@ export {
   splitNames,
   summarizeDataset,
 } from './dataset';
+export { readDatasetFile } from './dataset-file';
 export type { DatasetDefinition, RemoteArchive, RemoteFile } from './definition';
 export { demoConstants } from './demo/constants';
 export { buildDemo } from './demo/demo';

@@ -5,6 +5,7 @@ import type { SplitName } from './config/schema';
 import { openRunFiles } from './open-run';
 import type { Scores } from './predictions';
 import { isHybrid } from './runners';
+import { runOnDisk } from './runs/run-on-disk';
 import type { Session } from './session';
 
 /**
@@ -47,7 +48,7 @@ export async function firstStageScores(
     throw refuse('its best state is that of the first stage, so its scores did not move');
   const context = { config, dataset, session };
   const parts = await borrowFinished(context, path);
-  const opened = await openHybridRun(context, path, parts, 'initial');
+  const opened = await openHybridRun(context, runOnDisk(path), parts, 'initial');
   try {
     const builder = opened.prompts.stages[0]!;
     const { yes, no } = builder.answers;

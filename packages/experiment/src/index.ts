@@ -11,6 +11,7 @@ export { type GridCell, type GridOptions, gridCells, runGrid } from './grid';
 export { hasPlus, plusNote, type SeenInformation } from './information';
 export { fusedItemEmbeddings } from './item-embeddings';
 export type { LentModel } from './lent-model';
+export { canBeLive } from './live/live-models';
 export type {
   Basis,
   LiveEvent,
@@ -26,7 +27,7 @@ export type {
   Person,
 } from './live/live-run';
 export type { NewerFiles } from './live/newer-files';
-export { canBeLive, type LiveIds, type LiveRunOptions, openLiveRun, refuseNewer } from './live/open-live-run';
+export { type LiveIds, type LiveRunOptions, openLiveRun, refuseNewer } from './live/open-live-run';
 export { dataHome, locateDataset, locateModel, openDataFolder, type Surroundings } from './locate';
 export { type OpenRun, openRun, openRunFiles, type RunFiles } from './open-run';
 export * from './paper';

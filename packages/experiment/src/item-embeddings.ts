@@ -4,6 +4,7 @@ import { InputError } from '@crossgate/core';
 import { openRunFiles } from './open-run';
 import { isHybrid } from './runners';
 import type { ItemEmbeddings } from './runners/embed-items';
+import { runOnDisk } from './runs/run-on-disk';
 import type { Session } from './session';
 
 /**
@@ -43,7 +44,7 @@ export async function fusedItemEmbeddings(
   const wrong = ids.find((item) => !(item >= 1 && item <= dataset.itemCount));
   if (wrong !== undefined) throw new RangeError(`item ${wrong} is not a dense id of the data set`);
   const names = parts.contexts.map((own) => own.config.cf.model);
-  const opened = await openHybridRun(context, path, parts);
+  const opened = await openHybridRun(context, runOnDisk(path), parts);
   try {
     const { tokenizer } = opened.prompts.final;
     const titles = Array.from(ids, (item) =>

@@ -3,8 +3,9 @@ import { InputError, type Log, type Progress, silentLog, silentProgress } from '
 import type { Dataset } from '@crossgate/data';
 import type { Device, Profiler } from '@crossgate/gpu';
 import type { ExperimentConfig } from './config/schema';
-import { type LentModel, ModelShelf } from './lent-model';
+import type { LentModel } from './lent-model';
 import { locateDataset, type Surroundings } from './locate';
+import { ModelShelf } from './model-shelf';
 
 /** What a session works with; everything has a default. */
 export interface SessionOptions extends Partial<Surroundings> {

@@ -6,6 +6,7 @@ export * from './device';
 export * from './errors';
 export * from './kernel';
 export * from './memory';
+export { type BrowserDeviceOptions, openDevice } from './open-device';
 export * from './preprocess';
 export * from './profiler/index';
 export { Recorder, type Wait } from './recorder';

@@ -1,4 +1,5 @@
 /** @crossgate/llm/node: models on disk, loaded with their memory checked. */
+export type { OpenModel } from './formats/open-folder';
 export { openAdapter } from './node/adapters';
 export {
   checkModelFits,
@@ -13,7 +14,6 @@ export { findModel } from './node/model-path';
 export {
   ggufTokenizerFiles,
   modelFiles,
-  type OpenModel,
   openFolder,
   openModel,
   openTokenizer,

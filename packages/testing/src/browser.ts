@@ -9,15 +9,23 @@ import { findChromium, noChromium } from './chromium';
 export type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 export { chromiumNames, findChromium, noChromium } from './chromium';
 
+/** What gives Chromium WebGPU on any machine: SwiftShader, a program on the CPU that it brings along. */
+const softwareWebGpu = ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'];
+
 /**
  * Starts the Chromium of this machine, without a window. Close it after the tests of the file.
+ * @param options `webgpu`: whether pages have WebGPU, in software. Default: as the browser has it, which without a window
+ *   is not at all.
  * @throws Error when there is none, see {@link findChromium}
  */
-export async function launchBrowser(): Promise<Browser> {
+export async function launchBrowser(options: { readonly webgpu?: boolean } = {}): Promise<Browser> {
   const program = findChromium();
   if (program === null) throw new Error(noChromium);
   // Chromium's sandbox does not start for root or in most containers; our tests open our own pages alone.
-  return chromium.launch({ executablePath: program, chromiumSandbox: false });
+  const args = options.webgpu ? softwareWebGpu : [];
+  // A driver that was chosen for Node would hide the one that the browser brings along.
+  const { VK_DRIVER_FILES: _, VK_ICD_FILENAMES: __, ...env } = process.env as Record<string, string>;
+  return chromium.launch({ executablePath: program, chromiumSandbox: false, args, env });
 }
 
 /** A page that is watched. */

@@ -4,10 +4,8 @@ import { Readable } from 'node:stream';
 import { createGunzip, createGzip } from 'node:zlib';
 import { InputError } from '@crossgate/core';
 import type { Dataset } from '../dataset';
-import { type DatasetManifest, decodeDataset, encodeDataset, filesOf, manifestFile, parseManifest } from '../format';
-
-/** The longest manifest that is read: counts, recipe and warnings are short. */
-const LONGEST_MANIFEST = 2 ** 24;
+import { readDatasetFile } from '../dataset-file';
+import { type DatasetManifest, encodeDataset, filesOf, manifestFile } from '../format';
 
 /**
  * A data set as one gzip file, piece by piece; {@link openDatasetFile} reads it. Columns of small ids compress to about
@@ -36,37 +34,7 @@ export async function openDatasetFile(path: string): Promise<Dataset> {
   bytes.on('error', (error) => gunzip.destroy(error));
   const stream = bytes.pipe(gunzip);
   try {
-    const chunks = (stream as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]();
-    let rest: Uint8Array = new Uint8Array(0);
-    while (!rest.includes(10)) {
-      const { done, value } = await chunks.next();
-      if (done || rest.length > LONGEST_MANIFEST) throw damaged('holds no data set');
-      rest = Buffer.concat([rest, value]);
-    }
-    const end = rest.indexOf(10);
-    const manifest = parseManifest(new TextDecoder().decode(rest.subarray(0, end)), path);
-    rest = rest.subarray(end + 1);
-    const files = new Map<string, Uint8Array<ArrayBuffer>>();
-    for (const name of filesOf(manifest)) {
-      const size = manifest.files[name]!.bytes;
-      // A buffer of its own, so that columns in it are aligned.
-      const file = Buffer.allocUnsafeSlow(size) as Uint8Array<ArrayBuffer>;
-      for (let filled = 0; filled < size; ) {
-        if (rest.length === 0) {
-          const { done, value } = await chunks.next();
-          if (done) throw damaged('is cut short');
-          rest = value;
-        }
-        const part = rest.subarray(0, size - filled);
-        file.set(part, filled);
-        filled += part.length;
-        rest = rest.subarray(part.length);
-      }
-      files.set(name, file);
-    }
-    // The end is read too: there the checksum of the archive is compared.
-    if (rest.length > 0 || !(await chunks.next()).done) throw damaged('is longer than its manifest says');
-    return await decodeDataset(manifest, files, { place: path });
+    return await readDatasetFile(stream as AsyncIterable<Uint8Array>, path);
   } catch (error) {
     if (error instanceof Error && (error as NodeJS.ErrnoException).code?.startsWith('Z_')) {
       throw damaged(`damaged or cut short gzip (${error.message})`);

@@ -9,6 +9,7 @@ import { openRunFiles, type RunFiles } from '../open-run';
 import { isHybrid } from '../runners';
 import type { RunnerContext } from '../runners/runner';
 import { requireRunFile } from '../runs/cf-file';
+import { runOnDisk } from '../runs/run-on-disk';
 import type { Session } from '../session';
 
 /** What vectors are of. */
@@ -118,11 +119,11 @@ async function openCf(context: RunnerContext, { path }: RunFiles): Promise<Opene
   // Loaded here, so that reading runs loads no package that uses a GPU.
   const [{ itemBiases }, { loadCf }, { knownUsers }] = await Promise.all([
     import('@crossgate/cf'),
-    import('../runners/cf-phase'),
+    import('../runners/cf-model'),
     import('../runners/known-users'),
   ]);
   const { dataset, config, session } = context;
-  const { model, details } = await loadCf(context, await session.device(), path);
+  const { model, details } = await loadCf(context, await session.device(), runOnDisk(path));
   try {
     const knows = knownUsers(model, dataset, details, config);
     const bias = await itemBiases(model);
@@ -140,14 +141,14 @@ async function openTuned(
   run: string,
   chosen: number | undefined,
 ): Promise<Opened> {
-  const [{ backendContexts, loadBackends, needsCf }, { declaredMethod }, { knownUsers }] = await Promise.all([
+  const [{ finishedContexts, loadBackends, needsCf }, { declaredMethod }, { knownUsers }] = await Promise.all([
     import('../runners/backends'),
     import('../runners/declared-stages'),
     import('../runners/known-users'),
   ]);
   const method = declaredMethod(config);
   if (!needsCf(method)) throw withoutVectors(run, config.method);
-  const contexts = await backendContexts(context, method, path);
+  const contexts = await finishedContexts(context, method, runOnDisk(path));
   const names = contexts.map((own) => own.config.cf.model);
   if (chosen === undefined && names.length > 1) {
     throw new InputError(`has vectors of ${names.length} CF models: ${names.join(' and ')}`, {
@@ -159,7 +160,7 @@ async function openTuned(
   const index = (chosen ?? 1) - 1;
   if (names[index] === undefined) throw noBackend(run, index, names);
   // A control at the evaluation leaves the run's vectors as they are.
-  const backends = await loadBackends(contexts, path, await context.session.device(), 'training');
+  const backends = await loadBackends(contexts, runOnDisk(path), await context.session.device(), 'training');
   try {
     const [model, backend] = [backends.models[index]!, backends.backends[index]!];
     // Where CF is only named in words, it is not tuned.

@@ -6,11 +6,10 @@ import type { DatasetOptions } from '@crossgate/data';
 import { kindOf, readText } from '@crossgate/files';
 import { isPlain, type Plain } from './plain';
 import { unreadPaths } from './reads';
-import { moveRenamedKeys } from './renamed';
+import { type Layer, parseFile } from './run-config';
 import { configJsonSchema, type ExperimentConfig } from './schema';
 import { type OptionValue, readSet, type SetValue } from './set';
-import { mergeInto, placeOf, unshare, validateConfig } from './validate';
-import { readYaml } from './yaml';
+import { mergeInto, placeOf, validateConfig } from './validate';
 
 /** What a config is built from besides its file. */
 export interface LoadOptions {
@@ -49,12 +48,6 @@ export interface LoadedConfig {
   readonly unread: readonly UnreadKey[];
   /** One sentence on the unread keys with the first place; null where there are none. */
   readonly warning: string | null;
-}
-
-/** A merged tree and, for each dotted path, where its value was written. */
-interface Layer {
-  readonly value: Plain;
-  readonly origins: Map<string, string>;
 }
 
 /** What a file gives with all that it extends, and what it says itself. */
@@ -220,21 +213,6 @@ function parentsOf(layer: Layer, shown: string): string[] {
     }
   }
   return list as string[];
-}
-
-function parseFile(text: string, shown: string): Layer {
-  const { value, origins } = readYaml(text, (line, column) => `${shown}:${line}:${column}`);
-  if (value === null || value === undefined) return { value: {}, origins: new Map() };
-  if (!isPlain(value)) {
-    throw new InputError('a config must be a mapping of keys to values', {
-      code: 'config.syntax',
-      place: `${shown}:1:1`,
-    });
-  }
-  const tree = unshare(value, (path) => placeOf(path, origins, shown)) as Plain;
-  // Written by a run, perhaps of an older program.
-  if ('provenance' in tree) moveRenamedKeys(tree, origins);
-  return { value: tree, origins };
 }
 
 function combine(target: Layer, source: Layer): void {

@@ -1,7 +1,7 @@
 /** Scores by one CF model on the host: the vectors of items stay in memory, and only a user's vector has to be found. */
 import { type CfModel, knowsUser, type UserFolding } from '@crossgate/cf';
 import type { ExperimentConfig } from '../config/schema';
-import type { CfDetails } from '../runners/cf-phase';
+import type { CfDetails } from '../runners/cf-model';
 import { foldingOf, knownUsers } from '../runners/known-users';
 import type { Event, LiveData } from './live-data';
 import type { Basis } from './live-run';

@@ -3,9 +3,11 @@ import { CandidateScorer, usesNeighbors } from '@crossgate/fusion';
 import type { YesNoLossOptions } from '@crossgate/tensor';
 import type { HybridParts } from '../runners/hybrid-parts';
 import { type HybridRun, openHybridRun } from '../runners/hybrid-run';
-import { promptReads } from '../runners/hybrid-scorer';
+
 import { neighborItems } from '../runners/neighbors';
-import type { RunnerContext } from '../runners/runner';
+import { promptReads } from '../runners/prompt-reads';
+import type { RunContext } from '../runners/run-context';
+import type { RunSource } from '../runs/run-source';
 import { ANYONE, LiveBackend } from './live-backend';
 import type { CfView, LiveCf, Someone } from './live-cf';
 import type { LiveData } from './live-data';
@@ -36,7 +38,7 @@ export class LiveLlm {
 
   private constructor(
     readonly run: HybridRun,
-    private readonly context: RunnerContext,
+    private readonly context: RunContext,
     /** One for each CF model, with the vectors that the run tuned. */
     readonly backends: readonly LiveBackend[],
     private readonly namesNeighbors: boolean,
@@ -49,10 +51,10 @@ export class LiveLlm {
   }
 
   /** @throws InputError naming a file of the run that is missing or does not fit */
-  static async open(context: RunnerContext, path: string, parts: HybridParts): Promise<LiveLlm> {
+  static async open(context: RunContext, source: RunSource, parts: HybridParts): Promise<LiveLlm> {
     const backends: LiveBackend[] = [];
     let opened: LiveLlm | undefined;
-    const run = await openHybridRun(context, path, parts, 'learned', {
+    const run = await openHybridRun(context, source, parts, 'learned', {
       backend(backend) {
         const live = new LiveBackend(backend);
         backends.push(live);

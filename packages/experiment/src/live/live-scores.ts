@@ -383,7 +383,7 @@ export class OpenLiveRun implements LiveRun {
   }
 }
 
-const nextTurn = () => new Promise<void>((resolve) => setImmediate(resolve));
+const nextTurn = () => new Promise<void>((resolve) => setTimeout(resolve));
 
 /** Vectors of items on the host, as `openVectors` gives them. */
 async function readCosines(cfs: readonly LiveCf[], llm: LiveLlm | null): Promise<ItemCosines> {

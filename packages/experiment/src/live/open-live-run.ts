@@ -1,22 +1,14 @@
 /** Opens a finished run to answer for what came after it. */
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
-import type { CfModel } from '@crossgate/cf';
-import { InputError } from '@crossgate/core';
+import { resolve } from 'node:path';
 import type { AttributeType } from '@crossgate/data';
-import { cfMethods } from '../config/schema';
 import { openRunFiles, type RunFiles } from '../open-run';
-import { isHybrid } from '../runners';
-import { loadCf } from '../runners/cf-phase';
 import type { RunnerContext } from '../runners/runner';
-import { cfFile } from '../runs/cf-file';
+import { runOnDisk } from '../runs/run-on-disk';
 import type { Session } from '../session';
-import { LiveCf } from './live-cf';
 import { LiveData } from './live-data';
-import type { LiveLlm } from './live-llm';
+import { canBeLive, notLive, openModels } from './live-models';
 import type { LiveEvent, LiveRun, NewItem } from './live-run';
-import { OpenLiveRun } from './live-scores';
 import { type NewerFiles, readNewer } from './newer-files';
 
 /** What a run is opened with. */
@@ -85,44 +77,9 @@ export async function openLiveModels(
   { path, config, dataset }: RunFiles,
   data: LiveData,
 ): Promise<LiveRun> {
-  const { method } = config;
   const context: RunnerContext = { config, dataset, session };
-  const gpu = oneAtATime();
-  const device = await session.device();
-  const cfModels: CfModel[] = [];
-  let llm: LiveLlm | null = null;
-  const release = () => {
-    for (const each of cfModels) each.release();
-    llm?.release();
-  };
-  try {
-    let contexts: readonly RunnerContext[] = [context];
-    if (!cfMethods().includes(method)) {
-      const [{ borrowFinished }, live] = await Promise.all([import('../runners/hybrid'), import('./live-llm')]);
-      const parts = await borrowFinished(context, path);
-      llm = await live.LiveLlm.open(context, path, parts);
-      for (const item of data.items({}).slice(dataset.itemCount)) llm.addItem(item.title);
-      contexts = parts.contexts;
-    }
-    const cfs: LiveCf[] = [];
-    for (const [index, each] of contexts.entries()) {
-      // CF alone: beside the language model, its vectors were trained further, for other ends than to rank by themselves.
-      const { model, details } = await loadCf(each, device, path, index);
-      cfModels.push(model);
-      cfs.push(await LiveCf.open(model, details, each.config, data, gpu));
-    }
-    const model = await learnedHash(path, cfs.length);
-    const adapter = device.capabilities.name;
-    return new OpenLiveRun({ path, method, model, adapter, data, cfs, llm, gpu, release, signal: session.signal });
-  } catch (error) {
-    release();
-    throw error;
-  }
-}
-
-/** Whether runs of a method can be opened: those of CF models and of methods on a language model of this machine. */
-export function canBeLive(method: string): boolean {
-  return cfMethods().includes(method) || isHybrid({ method });
+  const borrow = async () => (await import('../runners/hybrid')).borrowFinished(context, path);
+  return openModels(context, runOnDisk(path), data, { device: session.device, borrow, digest });
 }
 
 /**
@@ -136,36 +93,9 @@ export function refuseNewer(method: string, options: Readonly<Record<string, unk
   if (given !== undefined) throw notLive(method, `--${given}`);
 }
 
-/** What cannot be done with a run of a method that is not live. @param place what asked for it */
-function notLive(method: string, place: string): InputError {
-  return new InputError(`a run of ${method} cannot answer for newer data or other people`, {
-    code: 'run.not-held',
-    place,
-    fix: 'choose a run of a CF model or of a method on a language model',
-  });
-}
-
-/** Runs work one after another, in the order in which it is given. */
-function oneAtATime(): <T>(work: () => Promise<T>) => Promise<T> {
-  let last: Promise<unknown> = Promise.resolve();
-  return (work) => {
-    const mine = last.then(work);
-    last = mine.catch(() => {});
-    return mine;
-  };
-}
-
-/** SHA-256 over what was learned and the config, which names the language model by its hash: the first 12 digits. */
-async function learnedHash(run: string, backends: number): Promise<string> {
+/** SHA-256 of pieces, one after another. */
+async function digest(pieces: AsyncIterable<Uint8Array>): Promise<string> {
   const hash = createHash('sha256');
-  const learned = ['adapter/adapter_config.json', 'adapter/adapter_model.safetensors', 'fusion.safetensors'];
-  const own = Array.from({ length: backends }, (_, index) => cfFile(index));
-  for (const name of ['config.yaml', ...own, ...learned]) {
-    const bytes = await readFile(join(run, name)).catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return null;
-      throw error;
-    });
-    if (bytes !== null) hash.update(`${name} ${bytes.length}\n`).update(bytes);
-  }
-  return hash.digest('hex').slice(0, 12);
+  for await (const piece of pieces) hash.update(piece);
+  return hash.digest('hex');
 }

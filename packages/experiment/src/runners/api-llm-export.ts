@@ -2,9 +2,10 @@
 import { resolve } from 'node:path';
 import { InputError } from '@crossgate/core';
 import type { SplitName } from '../config/schema';
+import { runOnDisk } from '../runs/run-on-disk';
 import { makeMessages, trainingLine } from './api-llm-prompts';
 import { checkNeighbors, namesNeighbors, recommend, scoredPrompts, trainingPrompts } from './api-llm-rows';
-import { loadCf } from './cf-phase';
+import { loadCf } from './cf-model';
 import type { RunnerContext } from './runner';
 
 /** See `exportChats` of the package. */
@@ -34,5 +35,5 @@ async function neighborsOf(context: RunnerContext) {
   await checkNeighbors(context);
   // checkNeighbors has refused two of them.
   const folder = resolve(session.cwd, run as string);
-  return (await recommend(context, async () => loadCf(context, await session.device(), folder))).lists;
+  return (await recommend(context, async () => loadCf(context, await session.device(), runOnDisk(folder)))).lists;
 }

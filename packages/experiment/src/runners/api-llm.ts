@@ -6,6 +6,7 @@ import { InputError, throwIfInterrupted } from '@crossgate/core';
 import type { ExperimentConfig, SplitName } from '../config/schema';
 import type { Scores } from '../predictions';
 import type { RunFolder } from '../runs/run-folder';
+import { runOnDisk } from '../runs/run-on-disk';
 import { type Answer, type AnswerCounts, countAnswers, scoresOfAnswers } from './api-llm-answers';
 import { askAll } from './api-llm-ask';
 import { AnswerCache, answerKey, readAnswers } from './api-llm-cache';
@@ -14,7 +15,8 @@ import { costOf, describeEstimate, type Estimate, estimateCalls } from './api-ll
 import { readJob, tuneModel } from './api-llm-fine-tune';
 import { type ChatMessage, estimateTokens, type MakeMessages, makeMessages, trainingLine } from './api-llm-prompts';
 import { checkNeighbors, namesNeighbors, recommend, scoredPrompts, trainingPrompts } from './api-llm-rows';
-import { loadCf, prepareCf } from './cf-phase';
+import { loadCf } from './cf-model';
+import { prepareCf } from './cf-phase';
 import type { Outcome, Runner, RunnerContext } from './runner';
 import { bestOf, historyOfPair, itemsInQuestion, type Pairs, pairsOf, type Scorer } from './scorer';
 
@@ -47,7 +49,11 @@ export const apiLlmRunner: Runner = {
     const client = openClient(context);
     const model = await modelOfRun(context.config, run);
     const neighbors = namesNeighbors(context.config)
-      ? (await recommend(context, () => context.session.device().then((device) => loadCf(context, device, run)))).lists
+      ? (
+          await recommend(context, () =>
+            context.session.device().then((device) => loadCf(context, device, runOnDisk(run))),
+          )
+        ).lists
       : undefined;
     return openScorer(context, run, model, client, makeMessages(context.config, context.dataset, neighbors));
   },

@@ -4,10 +4,10 @@ import { type CfBackend, type CfModel, controlBackend, findCfDefinition } from '
 import { InputError } from '@crossgate/core';
 import { CfChannel, type Channel, HybridModel, type Method, usesCf, usesNeighbors } from '@crossgate/fusion';
 import type { Device } from '@crossgate/gpu';
-import type { RunFolder } from '../runs/run-folder';
-import { type CfDetails, loadCf, prepareCf, sectionOfRun, sectionOfState } from './cf-phase';
+import type { RunSource } from '../runs/run-source';
+import { type CfDetails, type CfSection, loadCf, type Prepared, sectionOfState } from './cf-model';
 import { cfOptions } from './parameter-sizes';
-import type { RunnerContext } from './runner';
+import type { RunContext } from './run-context';
 
 /** The vectors of a run, ready for fusion. */
 export interface Backends {
@@ -27,22 +27,23 @@ export function needsCf(method: Pick<Method, 'slots'>): boolean {
 }
 
 /**
- * A context for each backend, in which `config.cf` are the keys of that backend alone; none for a method without CF.
- * @param run absolute path of a finished run, whose own files then say what its backends are
- * @throws InputError for a `cf.run` that is no finished run, and for two models that read histories
+ * A context for each backend of a finished run, in which `config.cf` are the keys of that backend alone, as its own files
+ * say; none for a method without CF.
+ * @throws InputError for files that are missing or damaged
  */
-export async function backendContexts(
-  context: RunnerContext,
+export async function finishedContexts<Context extends RunContext>(
+  context: Context,
   method: Pick<Method, 'slots'>,
-  run?: string,
-): Promise<RunnerContext[]> {
+  run: RunSource,
+): Promise<Context[]> {
   if (!needsCf(method)) return [];
-  const { config, session } = context;
-  const { run: named } = config.cf;
-  if (!Array.isArray(named)) return [context];
-  const sections = await Promise.all(
-    named.map((name, index) => (run ? sectionOfState(run, index, config.cf) : sectionOfRun(session, name, config.cf))),
-  );
+  const { cf } = context.config;
+  if (!Array.isArray(cf.run)) return [context];
+  return withSections(context, await Promise.all(cf.run.map((_, index) => sectionOfState(run, index, cf))));
+}
+
+/** A context for each section of keys. @throws InputError for two models that read histories */
+export function withSections<Context extends RunContext>(context: Context, sections: readonly CfSection[]): Context[] {
   const readers = sections.filter((cf) => findCfDefinition(cf.model).historyLength(cfOptions(cf)) > 0);
   if (readers.length > 1) {
     throw new InputError(`${readers.map(({ model }) => model).join(' and ')} both make user vectors of histories`, {
@@ -51,22 +52,14 @@ export async function backendContexts(
       fix: 'at most one of the two runs can be of such a model',
     });
   }
-  return sections.map((cf) => ({ ...context, config: { ...config, cf } }));
-}
-
-/**
- * Gives the trained models of a run, as `prepareCf` does, and puts controls in their place where the config asks for them.
- * @param contexts of `backendContexts`
- */
-export function prepareBackends(contexts: readonly RunnerContext[], run: RunFolder, device: Device): Promise<Backends> {
-  return gather(contexts, (context, index) => prepareCf(context, run, device, index), 'training');
+  return sections.map((cf) => ({ ...context, config: { ...context.config, cf } }));
 }
 
 /**
  * The model as its rows are scored: with the control of the evaluation in the place of each backend.
  * @param model as it was trained; what is given back shares all of it
  */
-export async function scoredModel({ config }: RunnerContext, model: HybridModel): Promise<HybridModel> {
+export async function scoredModel({ config }: Pick<RunContext, 'config'>, model: HybridModel): Promise<HybridModel> {
   if (config.control !== evaluationControl) return model;
   const channels: Channel[] = [];
   for (const channel of model.channels) {
@@ -88,21 +81,21 @@ const evaluationControl = 'permuted-at-evaluation';
 
 /**
  * The backends that a finished run left.
- * @param run absolute path of the run folder
  * @param use `training`: as the training began, without the control of the evaluation
  */
 export function loadBackends(
-  contexts: readonly RunnerContext[],
-  run: string,
+  contexts: readonly RunContext[],
+  run: RunSource,
   device: Device,
   use: 'training' | 'scoring' = 'scoring',
 ): Promise<Backends> {
   return gather(contexts, (context, index) => loadCf(context, device, run, index), use);
 }
 
-async function gather(
-  contexts: readonly RunnerContext[],
-  open: (context: RunnerContext, index: number) => Promise<{ model: CfModel; details: CfDetails }>,
+/** Opens the model of each context, and puts controls in their place where the config asks for them. */
+export async function gather<Context extends RunContext>(
+  contexts: readonly Context[],
+  open: (context: Context, index: number) => Promise<Prepared>,
   use: 'training' | 'scoring',
 ): Promise<Backends> {
   const [models, backends, details]: [CfModel[], CfBackend[], CfDetails[]] = [[], [], []];

@@ -5,31 +5,27 @@ import {
   type CfModel,
   CfTrainer,
   cfDefinitionOfState,
-  cfModelFromState,
   encodeTrainingState,
   evaluateRanking,
   findCfDefinition,
   parseTrainingState,
 } from '@crossgate/cf';
 import { InputError, InterruptedError } from '@crossgate/core';
-import type { Dataset } from '@crossgate/data';
 import { kindOf } from '@crossgate/files';
 import { methods, usesCf } from '@crossgate/fusion/methods';
 import type { Device } from '@crossgate/gpu';
-import { encodeState, parseState, readSafetensorsHeader } from '@crossgate/tensor';
+import { encodeState, readSafetensorsHeader } from '@crossgate/tensor';
 import { openFile } from '@crossgate/tensor/node';
 import { z } from 'zod';
 import { loadConfig } from '../config/load';
-import { CF_FILE, cfFile, requireRunFile } from '../runs/cf-file';
 import { readResult } from '../runs/result';
 import type { RunFolder } from '../runs/run-folder';
+import { CF_FILE, cfFile } from '../runs/run-source';
+import { AGAIN, type CfDetails, type CfSection, loadCfFile, type Prepared, unfit, widthMismatch } from './cf-model';
 import { cfOptions } from './parameter-sizes';
 import type { RunnerContext } from './runner';
 import { selectionOf } from './selection';
 import { startCf } from './start-values';
-
-/** Facts of the CF part for result.json. */
-export type CfDetails = Readonly<Record<string, string | number | boolean | null>>;
 
 /** What `checkpoints/last.json` holds during this part. */
 export const cfCheckpoint = z.strictObject({ phase: z.literal('cf') });
@@ -42,12 +38,12 @@ type CfCheckpoint = z.output<typeof cfCheckpoint>;
  */
 export async function prepareCf(context: RunnerContext, run: RunFolder, device: Device, index = 0): Promise<Prepared> {
   const own = join(run.path, cfFile(index));
-  if ((await kindOf(own)) === 'file') return load(context, device, own);
+  if ((await kindOf(own)) === 'file') return loadCfFile(context, device, await openFile(own));
   const { cf } = context.config;
   const named = singleRun(cf);
   if (named !== null) {
     const path = join(resolve(context.session.cwd, named), CF_FILE);
-    const { model, details } = await load(context, device, path, named);
+    const { model, details } = await loadCfFile(context, device, await openFile(path), named);
     return await stored(run, cf, index, { model, details: { ...details, run: named } });
   }
   const model = create(context, device);
@@ -60,18 +56,6 @@ export async function prepareCf(context: RunnerContext, run: RunFolder, device: 
     throw error;
   });
   return await stored(run, cf, index, { model, details });
-}
-
-/**
- * A CF model that a finished run left.
- * @param run absolute path of the run folder
- * @param index of the backend, from 0
- * @throws InputError when it is missing, damaged, or of other data
- */
-export async function loadCf(context: RunnerContext, device: Device, run: string, index = 0): Promise<Prepared> {
-  const path = join(run, cfFile(index));
-  await requireRunFile(path);
-  return load(context, device, path);
 }
 
 /**
@@ -105,9 +89,6 @@ export async function checkCfRun({ config, dataset, session }: RunnerContext): P
   if (problem !== null) throw unfit(problem, named);
 }
 
-/** The keys of `cf`. */
-type CfSection = RunnerContext['config']['cf'];
-
 /** The one run of `cf.run`, or null. @throws InputError where there are two, for what can use one alone */
 function singleRun({ run }: CfSection): string | null {
   if (!Array.isArray(run)) return run;
@@ -130,26 +111,6 @@ export async function sectionOfRun(session: RunnerContext['session'], run: strin
   await readResult(path);
   const { cf } = await loadConfig(join(path, 'config.yaml'), { cwd: session.cwd });
   return { ...own, ...cf, run };
-}
-
-/** What the file of a backend says of the keys of `cf` that it was made with. */
-const storedSection = z.looseObject({ model: z.string(), cfDim: z.int().positive() });
-
-/**
- * The keys of `cf` of a backend that a run stored.
- * @throws InputError when its file is missing or says nothing of them
- */
-export async function sectionOfState(run: string, index: number, own: CfSection): Promise<CfSection> {
-  const path = join(run, cfFile(index));
-  await requireRunFile(path);
-  const source = await openFile(path);
-  const { metadata } = await readSafetensorsHeader(source).finally(() => source.close());
-  const section = storedSection.safeParse(parseObject(metadata.section, path, 'settings'));
-  if (section.success) return { ...own, ...(section.data as Partial<CfSection>), run: null };
-  throw new InputError('does not say which model it holds; the file was changed or damaged', {
-    code: 'run.damaged',
-    place: path,
-  });
 }
 
 /** The untrained model that the config asks for. */
@@ -252,13 +213,6 @@ async function train(context: RunnerContext, run: RunFolder, model: CfModel): Pr
   }
 }
 
-/** A trained model. */
-export interface Prepared {
-  readonly model: CfModel;
-  /** Facts of its training. */
-  readonly details: CfDetails;
-}
-
 /** Writes the file of a backend. @returns what it was given; released where writing fails */
 async function stored(run: RunFolder, cf: CfSection, index: number, prepared: Prepared): Promise<Prepared> {
   const { model, details } = prepared;
@@ -275,68 +229,4 @@ async function stored(run: RunFolder, cf: CfSection, index: number, prepared: Pr
     model.release();
     throw error;
   }
-}
-
-/**
- * Loads the vectors of a file and checks that they are of this config and this data set.
- * @param named the run of `cf.run` that it is of; without it, this run's own
- */
-async function load({ config, dataset }: RunnerContext, device: Device, path: string, named?: string) {
-  const source = await openFile(path);
-  try {
-    const { state, metadata } = await parseState(source);
-    const details = parseObject(metadata.details, path, 'details') as CfDetails;
-    const model = cfModelFromState(device, state, path);
-    const problem = mismatch(model, config.cf, dataset);
-    if (problem === null) return { model, details };
-    model.release();
-    throw unfit(problem, named, path);
-  } finally {
-    await source.close();
-  }
-}
-
-/** What does not fit a config or a data set, and what to do about it. */
-type Mismatch = readonly [problem: string, fix: string];
-
-function unfit([problem, fix]: Mismatch, named: string | undefined, path = ''): InputError {
-  return named === undefined
-    ? new InputError(problem, { code: 'run.other-config', place: path, fix })
-    : new InputError(`${named} ${problem}`, { code: 'config.value', place: 'cf.run', fix });
-}
-
-const EQUAL = 'set one to the other';
-const AGAIN = 'train it again on this data';
-
-function widthMismatch(width: number, cfDim: number): Mismatch | null {
-  return width === cfDim ? null : [`has vectors of width ${width}, but cf.cfDim is ${cfDim}`, EQUAL];
-}
-
-function mismatch(model: CfModel, cf: RunnerContext['config']['cf'], dataset: Dataset): Mismatch | null {
-  if (model.name !== cf.model) return [`is a ${model.name} model, but cf.model is ${cf.model}`, EQUAL];
-  const width = widthMismatch(model.cfDim, cf.cfDim);
-  if (width !== null) return width;
-  const options = cfOptions(cf);
-  for (const [key, stored] of Object.entries(findCfDefinition(cf.model).storedOptions(model))) {
-    const wanted = options[key];
-    if (stored === (typeof wanted === 'number' ? Math.fround(wanted) : wanted)) continue; // stored in f32
-    return [`was trained with cf.${cf.model}.${key} = ${stored}, but it is ${wanted}`, EQUAL];
-  }
-  const [users, items] = [model.userSeen.length - 1, model.itemSeen.length - 1];
-  if (users === dataset.userCount && items === dataset.itemCount) return null;
-  const { userCount, itemCount } = dataset;
-  return [`has ${users} users and ${items} items, but the data set has ${userCount} and ${itemCount}`, AGAIN];
-}
-
-function parseObject(text: string | undefined, path: string, what: string): Readonly<Record<string, unknown>> {
-  try {
-    const value: unknown = JSON.parse(text ?? '{}');
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
-  } catch {
-    // Said below.
-  }
-  throw new InputError(`its ${what} are not a JSON object; the file was changed or damaged`, {
-    code: 'run.damaged',
-    place: path,
-  });
 }

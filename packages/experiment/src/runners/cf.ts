@@ -5,7 +5,9 @@ import { InputError } from '@crossgate/core';
 import type { SplitName } from '../config/schema';
 import { evaluatedRows, pick } from '../evaluated-rows';
 import type { Scores } from '../predictions';
-import { checkCfRun, loadCf, type Prepared, prepareCf } from './cf-phase';
+import { runOnDisk } from '../runs/run-on-disk';
+import { loadCf, type Prepared } from './cf-model';
+import { checkCfRun, prepareCf } from './cf-phase';
 import { knownUsers } from './known-users';
 import { cfOptions, checkCfSizes } from './parameter-sizes';
 import { memoryBeside } from './run-memory';
@@ -72,7 +74,7 @@ export function cfRunner(name: string): Runner {
       };
     },
     async openScorer(context, run) {
-      const loaded = await loadCf(context, await context.session.device(), run);
+      const loaded = await loadCf(context, await context.session.device(), runOnDisk(run));
       return { ...cfScorer(context, loaded), close: async () => loaded.model.release() };
     },
   };

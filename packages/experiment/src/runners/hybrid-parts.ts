@@ -1,5 +1,6 @@
 /** What a runner with a language model works with: the method as it is run, the base model, and what makes prompts. */
 import { findCfDefinition } from '@crossgate/cf';
+import { InputError } from '@crossgate/core';
 import {
   finalTemplate,
   type Method,
@@ -11,22 +12,23 @@ import {
   usesNeighbors,
 } from '@crossgate/fusion';
 import type { Device } from '@crossgate/gpu';
-import type { LlamaModel, Tokenizer } from '@crossgate/llm';
-import { templatesOf } from './declared-stages';
+import { contextOf, type LlamaModel, type Tokenizer } from '@crossgate/llm';
+import type { LentModel } from '../lent-model';
+import { stagesOfConfig, templatesOf } from './declared-stages';
 import { type Neighbors, neighborItems } from './neighbors';
 import { cfOptions } from './parameter-sizes';
-import type { RunnerContext } from './runner';
+import type { RunContext } from './run-context';
 
 /** The base model, and what turns rows into its input. */
-export interface HybridParts {
+export interface HybridParts<Context extends RunContext = RunContext> {
   /** The method, with or without neighbors, as the config says. */
   readonly method: Method;
   /** Its stages. */
   readonly stages: readonly Stage[];
   readonly llm: LlamaModel;
   readonly device: Device;
-  /** A context for each CF backend, see `backendContexts`. */
-  readonly contexts: readonly RunnerContext[];
+  /** A context for each CF backend, see `backendContexts` and `finishedContexts`. */
+  readonly contexts: readonly Context[];
   /** Makes the prompts. @param neighbors what CF recommends, for a method that names it */
   prompts(neighbors?: Neighbors): Prompts;
 }
@@ -47,9 +49,9 @@ export interface Prompts {
  * @throws InputError for a template that does not fit the method or the model
  */
 export function makePrompts(
-  { config, dataset }: Pick<RunnerContext, 'config' | 'dataset'>,
+  { config, dataset }: Pick<RunContext, 'config' | 'dataset'>,
   method: Method,
-  contexts: readonly RunnerContext[],
+  contexts: readonly Pick<RunContext, 'config'>[],
   tokenizer: Tokenizer,
   contextLength: number,
   neighbors?: Neighbors,
@@ -87,4 +89,45 @@ export function makePrompts(
     stages: stagesOf(method, config.training.strategy, templates).map(({ template }) => builderOf(template)),
     final: builderOf(finalTemplate(method, config.training.strategy, templates)),
   };
+}
+
+/**
+ * What a method works with on a lent model.
+ * @param openDevice called once prompts were built: a template that does not fit is found before
+ * @param check called with device and prompts before the weights are loaded
+ * @throws InputError as `makePrompts`, and what opening the device, `check` and loading throw
+ */
+export async function partsOf<Context extends RunContext>(
+  context: Context,
+  method: Method,
+  contexts: readonly Context[],
+  lent: LentModel,
+  openDevice: () => Promise<Device>,
+  check: (device: Device, prompts: Prompts) => void = () => {},
+): Promise<HybridParts<Context>> {
+  const { config } = context;
+  const tokenizer = await lent.tokenizer();
+  const prompts = (neighbors?: Neighbors) =>
+    makePrompts(context, method, contexts, tokenizer, contextOf(lent.config), neighbors);
+  const first = prompts();
+  const device = await openDevice();
+  check(device, first);
+  const { checkpointing } = config.training;
+  const llm = (await lent.load(config.llm.weights)).with({ checkpointing });
+  return { method, stages: stagesOfConfig(method, config), llm, device, contexts, prompts };
+}
+
+/**
+ * Checks that a model is the one that a run was trained on.
+ * @param stored hash of that, as the run's config.yaml has it
+ * @param path of this one, for messages
+ * @throws InputError when it is another
+ */
+export function checkModel(stored: unknown, hash: string, path: string): void {
+  if (stored === undefined || stored === hash) return;
+  throw new InputError(`${path} is another model than the run was trained on (hash ${hash}, then ${stored})`, {
+    code: 'run.other-config',
+    place: 'llm.path',
+    fix: 'name the same with --set llm.path=PATH',
+  });
 }

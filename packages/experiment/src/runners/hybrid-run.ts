@@ -1,6 +1,5 @@
 /** What a finished run on a language model holds, on the device again: its last state, or the one that its second stage began with. */
 
-import { join } from 'node:path';
 import type { CfBackend } from '@crossgate/cf';
 import {
   buildHybridModel,
@@ -13,16 +12,14 @@ import {
   usesCf,
   usesNeighbors,
 } from '@crossgate/fusion';
-import { withPeftAdapter } from '@crossgate/llm';
-import { openAdapter } from '@crossgate/llm/node';
+import { readPeftAdapter, subfolder, withPeftAdapter } from '@crossgate/llm';
 import { type HostState, parseState, writeGroup } from '@crossgate/tensor';
-import { openFile } from '@crossgate/tensor/node';
-import { requireRunFile } from '../runs/cf-file';
+import { openRunFile, type RunSource } from '../runs/run-source';
 import { loadBackends, scoredModel } from './backends';
 import type { HybridParts, Prompts } from './hybrid-parts';
 import { knownUsers } from './known-users';
 import { type Neighbors, neighborLists } from './neighbors';
-import type { RunnerContext } from './runner';
+import type { RunContext } from './run-context';
 
 /** What stands between the CF models of a run and its language model. */
 export interface HybridHooks {
@@ -46,7 +43,6 @@ export interface HybridRun {
 
 /**
  * Loads what a run left on its base model.
- * @param run absolute path of the run folder
  * @param parts lent by the session
  * @param state `learned`: as the last stage left it. `initial`: LoRA as it is, with channels as they were before they
  *   were trained. That is the state which the second stage began with, where it trains the channels alone.
@@ -54,14 +50,14 @@ export interface HybridRun {
  * @throws InputError naming a file that is missing or does not fit
  */
 export async function openHybridRun(
-  context: RunnerContext,
-  run: string,
+  context: RunContext,
+  run: RunSource,
   { method, llm, device, contexts, prompts }: HybridParts,
   state: 'learned' | 'initial' = 'learned',
   hooks?: HybridHooks,
 ): Promise<HybridRun> {
   const { config, dataset } = context;
-  const adapter = await openAdapter(join(run, 'adapter'), llm.config);
+  const adapter = await readPeftAdapter(subfolder(run, 'adapter'), llm.config);
   for (const warning of adapter.warnings) context.session.log.warn(warning);
   const isInitial = state === 'initial';
   const cf = await loadBackends(contexts, run, device, isInitial ? 'training' : 'scoring');
@@ -92,8 +88,8 @@ export async function openHybridRun(
 
 /** ENC, ALG and GATE, and learned vectors, as the last stage left them. */
 async function loadChannels(
-  { config }: RunnerContext,
-  run: string,
+  { config }: RunContext,
+  run: RunSource,
   method: Method,
   { device, config: { hiddenSize } }: HybridParts['llm'],
   backends: readonly CfBackend[],
@@ -101,9 +97,7 @@ async function loadChannels(
   const learned = learnedVectors(method.slots);
   const fused = usesCf(method) ? backends : [];
   if (fused.length === 0 && learned === 0) return [];
-  const file = join(run, 'fusion.safetensors');
-  await requireRunFile(file);
-  const source = await openFile(file);
+  const source = await openRunFile(run, 'fusion.safetensors');
   const { state } = await parseState(source).finally(() => source.close());
   const { seed, alg, gate } = config;
   const channels: Channel[] = [];
@@ -111,12 +105,12 @@ async function loadChannels(
     channels.push(cfChannel(backend, hiddenSize, index, { seed, alg, gate, slots: method.slots }));
   }
   if (learned > 0) channels.push(new LearnedChannel(device, learned, hiddenSize, seed));
-  return restore(channels, state, file);
+  return restore(channels, state, source.name);
 }
 
 /** The channels as they are before training: built from the seed as the run built them. */
 async function initialChannels(
-  { config: { seed, lora, alg, gate } }: RunnerContext,
+  { config: { seed, lora, alg, gate } }: RunContext,
   method: Method,
   llm: HybridParts['llm'],
   backends: readonly CfBackend[],

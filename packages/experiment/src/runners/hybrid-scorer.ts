@@ -1,6 +1,6 @@
 /** Scores by a finished run on a language model: many items of a user share what their prompts begin with. */
 
-import { CandidateScorer, type PromptOptions, promptFor, type ScoredUser, scorePrompts } from '@crossgate/fusion';
+import { CandidateScorer, promptFor, type ScoredUser, scorePrompts } from '@crossgate/fusion';
 import type { YesNoLossOptions } from '@crossgate/tensor';
 
 import type { Scores } from '../predictions';
@@ -8,6 +8,7 @@ import { logitsToScores } from './cf';
 
 import type { HybridRun } from './hybrid-run';
 
+import { promptReads } from './prompt-reads';
 import type { RunnerContext } from './runner';
 import { bestOf, historyOfPair, itemsInQuestion, type Pairs, pairsOf, popularItems, type Scorer } from './scorer';
 
@@ -103,20 +104,3 @@ export function hybridScorer(context: RunnerContext, run: HybridRun): Scorer {
 
 const isEqual = (a: Int32Array | undefined, b: Int32Array | undefined): boolean =>
   a?.length === b?.length && (a?.every((value, i) => value === b![i]) ?? true);
-
-/** What a prompt holds of a person. */
-export function promptReads({
-  template,
-  slots,
-  historyLength,
-}: Pick<PromptOptions, 'template' | 'slots' | 'historyLength'>) {
-  const used = Object.entries(slots).flatMap(([slot, filled]) => (template.includes(`{${slot}}`) ? [filled] : []));
-  return {
-    /** Titles of likes. */
-    history: historyLength > 0 && used.some((slot) => 'titles' in slot && slot.titles === 'history'),
-    /** What a CF model makes of the person: a vector, or items that it recommends. */
-    cf: used.some(
-      (slot) => ('vector' in slot && slot.vector === 'user') || ('titles' in slot && slot.titles === 'neighbors'),
-    ),
-  };
-}

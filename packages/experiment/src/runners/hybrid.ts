@@ -1,7 +1,7 @@
 /** Methods on a language model, as `@crossgate/fusion` declares them: builds the model from the config, trains its stages, scores. */
 
 import { findCfDefinition, type InformationClass } from '@crossgate/cf';
-import { InputError, InterruptedError, type ProgressTask } from '@crossgate/core';
+import { InterruptedError, type ProgressTask } from '@crossgate/core';
 import {
   buildHybridModel,
   checkValidation,
@@ -21,25 +21,27 @@ import {
   usesNeighbors,
 } from '@crossgate/fusion';
 import type { Device } from '@crossgate/gpu';
-import { contextOf, type LlamaConfig, loraParameterShapes } from '@crossgate/llm';
+import { type LlamaConfig, loraParameterShapes } from '@crossgate/llm';
 import type { SplitName, StageConfig } from '../config/schema';
 import { evaluatedRows } from '../evaluated-rows';
 import { locateModel } from '../locate';
 import type { Scores } from '../predictions';
 import { type RunFolder, storedProvenance } from '../runs/run-folder';
-import { type Backends, backendContexts, prepareBackends, scoredModel } from './backends';
+import { runOnDisk } from '../runs/run-on-disk';
+import { type Backends, finishedContexts, scoredModel } from './backends';
 import { logitsToScores } from './cf';
 import { checkCfRun } from './cf-phase';
 import { checkFromModel } from './continued-run';
 import { declaredMethod, stagesOfConfig } from './declared-stages';
 import { findFinishedStages } from './finished-stages';
 import { readHybridCheckpoint, saveHybridCheckpoint, writeModelFiles } from './hybrid-checkpoint';
-import { type HybridParts, makePrompts, type Prompts } from './hybrid-parts';
+import { checkModel, type HybridParts, type Prompts, partsOf } from './hybrid-parts';
 import { openHybridRun } from './hybrid-run';
 import { hybridScorer } from './hybrid-scorer';
 import { checkBudget, predictBatches, predictTraining } from './memory-budget';
 import { neighborLists } from './neighbors';
 import { cfMemory, cfOptions, checkCfSizes, checkParameterSizes } from './parameter-sizes';
+import { backendContexts, prepareBackends } from './prepare-backends';
 import type { Outcome, Runner, RunnerContext } from './runner';
 import { checkSelection } from './selection';
 import { startHybrid } from './start-values';
@@ -68,7 +70,7 @@ export function hybridRunner(name: string): Runner {
       };
     },
     async openScorer(context, run) {
-      return hybridScorer(context, await openHybridRun(context, run, await borrowFinished(context, run)));
+      return hybridScorer(context, await openHybridRun(context, runOnDisk(run), await borrowFinished(context, run)));
     },
   };
 }
@@ -99,10 +101,10 @@ function checkBest(
  * @param run absolute path of the run folder
  * @throws InputError when the model is not the one that the run was trained on
  */
-export async function borrowFinished(context: RunnerContext, run: string): Promise<HybridParts> {
+export async function borrowFinished(context: RunnerContext, run: string): Promise<HybridParts<RunnerContext>> {
   const method = declaredMethod(context.config);
-  const { parts, provenance } = await borrow(context, method, await backendContexts(context, method, run));
-  await checkModel(run, provenance.modelHash, context.config.llm.path!);
+  const { parts, provenance } = await borrow(context, method, await finishedContexts(context, method, runOnDisk(run)));
+  checkModel((await storedProvenance(run)).modelHash, provenance.modelHash, context.config.llm.path!);
   return parts;
 }
 
@@ -122,37 +124,18 @@ async function borrow(
   method: Method,
   contexts: readonly RunnerContext[],
   check = false,
-): Promise<{ parts: HybridParts; provenance: { model: unknown; modelHash: string } }> {
+): Promise<{ parts: HybridParts<RunnerContext>; provenance: { model: unknown; modelHash: string } }> {
   const { config, session } = context;
   const lent = await session.model(await locateModel(config.llm.path!, 'llm.path', session));
-  const tokenizer = await lent.tokenizer();
-  const prompts: HybridParts['prompts'] = (neighbors) =>
-    makePrompts(context, method, contexts, tokenizer, contextOf(lent.config), neighbors);
-  // Prompts are built once before the GPU is opened: a template that does not fit is found at once.
-  const { stages: builders } = prompts();
-  const device = await session.device();
-  if (check) {
+  const parts = await partsOf(context, method, contexts, lent, session.device, (device, { stages: builders }) => {
+    if (!check) return;
     checkSizes(device, context, method, contexts, lent.config);
     checkBudget(device, config, (changed) =>
       predictTraining(context, changed, lent.source, builders, method, contexts),
     );
-  }
-  const { checkpointing } = config.training;
-  const llm = (await lent.load(config.llm.weights)).with({ checkpointing });
-  const parts: HybridParts = { method, stages: stagesOfConfig(method, config), llm, device, contexts, prompts };
+  });
   // The name as the user gave it: where it lies on this machine is nobody else's business.
   return { parts, provenance: { model: { name: config.llm.path, ...lent.config }, modelHash: lent.hash } };
-}
-
-/** @throws InputError when the model is not the one that the run was trained on */
-async function checkModel(run: string, hash: string, path: string): Promise<void> {
-  const { modelHash: stored } = await storedProvenance(run);
-  if (stored === undefined || stored === hash) return;
-  throw new InputError(`${path} is another model than the run was trained on (hash ${hash}, then ${stored})`, {
-    code: 'run.other-config',
-    place: 'llm.path',
-    fix: 'name the same with --set llm.path=PATH',
-  });
 }
 
 /** Checks every parameter that the run will add to the model. */
@@ -207,7 +190,7 @@ async function train(context: RunnerContext, run: RunFolder, parts: TrainedParts
 }
 
 /** What a training works with from the beginning. */
-interface TrainedParts extends HybridParts {
+interface TrainedParts extends HybridParts<RunnerContext> {
   readonly modelHash: string;
   readonly stagesFrom: readonly string[];
 }

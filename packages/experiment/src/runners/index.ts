@@ -2,24 +2,18 @@
  * The runner of every method: baselines are here, models are asked of `@crossgate/cf`, those with an LLM of
  * `@crossgate/fusion`.
  */
-import { baselines } from '@crossgate/cf/registry';
 import { findOwnMethod, type OwnMethodName } from '../config/own-methods';
-import { cfMethods, type ExperimentConfig } from '../config/schema';
+import { cfMethods } from '../config/schema';
+import { baselineOf } from './kinds';
 import type { Runner } from './runner';
 
+export { isHybrid } from './kinds';
 export type { OpenRunner, Outcome, RankingOfSplits, Runner, RunnerContext } from './runner';
 
 /** Loaded when chosen: a command without a GPU should start without the packages that use one. */
 const RUNNERS: Readonly<Record<OwnMethodName, () => Promise<Runner>>> = {
   'api-llm': async () => (await import('./api-llm')).apiLlmRunner,
 };
-
-const baselineOf = (name: string) => baselines.find((candidate) => candidate.name === name);
-
-/** Whether a method is one on a language model, of `@crossgate/fusion`. */
-export function isHybrid({ method }: Pick<ExperimentConfig, 'method'>): boolean {
-  return !cfMethods().includes(method) && findOwnMethod(method) === undefined && baselineOf(method) === undefined;
-}
 
 /** The runner of the method of a checked config. */
 export async function findRunner(name: string): Promise<Runner> {

@@ -2,7 +2,7 @@
 import { type CfModel, knowsUser, learnedRows, type UserFolding } from '@crossgate/cf';
 import type { Dataset } from '@crossgate/data';
 import { type ExperimentConfig, LOSSES } from '../config/schema';
-import type { CfDetails } from './cf-phase';
+import type { CfDetails } from './cf-model';
 
 type Loss = ExperimentConfig['cf']['loss'];
 

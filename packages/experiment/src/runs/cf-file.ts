@@ -3,12 +3,7 @@ import { createHash } from 'node:crypto';
 import { join, resolve } from 'node:path';
 import { InputError } from '@crossgate/core';
 import { kindOf } from '@crossgate/files';
-
-/** The file of a run's only, or first, CF backend. */
-export const CF_FILE = 'cf.safetensors';
-
-/** The file of a backend of a run, by its number from 0: `cf.safetensors`, `cf-2.safetensors`. */
-export const cfFile = (index: number): string => (index === 0 ? CF_FILE : `cf-${index + 1}.safetensors`);
+import { CF_FILE, cfFile } from './run-source';
 
 /** @throws InputError where a finished run lacks a file */
 export async function requireRunFile(path: string): Promise<void> {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { InputError } from '@crossgate/core';
 import { kindOf, readText } from '@crossgate/files';
 import { z } from 'zod';
-import { peakMemory } from './peak-memory';
+import { peakMemory } from './stored-result';
 
 /** The names of checkpoints. */
 export type CheckpointName = 'last' | 'best';

@@ -1,11 +1,6 @@
 /** The most memory that a run took. */
-import { z } from 'zod';
-
-/** As checkpoints and results store it, in bytes. */
-export const peakMemory = z.strictObject({
-  device: z.int().nonnegative().nullable(),
-  process: z.int().nonnegative(),
-});
+import type { z } from 'zod';
+import type { peakMemory } from './stored-result';
 
 /** Most bytes at any time: allocated on the GPU (null without one), and resident in the process. */
 export type PeakMemory = Readonly<z.output<typeof peakMemory>>;

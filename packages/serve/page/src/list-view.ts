@@ -17,7 +17,7 @@ export interface ListModel {
 }
 
 /** A bar's name, value and color; the widest bar is `full`. */
-interface Bar {
+export interface Bar {
   readonly name: string;
   readonly kind: 'fused' | 'cf' | 'llm';
   readonly value: number | null;
@@ -131,7 +131,8 @@ function movedElement(moved: number | 'new' | undefined) {
   );
 }
 
-function barElement({ name, kind, value }: Bar, full: number, isCount: boolean) {
+/** A bar with its name and value. @param full the value of the widest bar */
+export function barElement({ name, kind, value }: Bar, full: number, isCount: boolean) {
   const fill = element('span', { class: 'fill' });
   // Set from a script, not as an attribute, which the page's policy refuses.
   fill.style.width = `${(Math.min(1, Math.max(0, (value ?? 0) / full)) * 100).toFixed(1)}%`;
@@ -152,7 +153,8 @@ function barElement({ name, kind, value }: Bar, full: number, isCount: boolean) 
 
 const unseen = (text: string) => element('span', { class: 'unseen' }, text);
 
-function reasonsElement(reasons: readonly { readonly title: string; readonly change: number }[]) {
+/** The items of a history that moved a score most. */
+export function reasonsElement(reasons: readonly { readonly title: string; readonly change: number }[]) {
   if (reasons.length === 0) return element('p', { class: 'reasons soft' }, 'No item of the history moved this score.');
   return element(
     'ul',

@@ -1,0 +1,2 @@
+/** How `crossgate-bench` measures. */
+export { measure } from '../../../../bench/src/measure';
