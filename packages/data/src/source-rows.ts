@@ -75,10 +75,13 @@ export async function* sourceRows(
   if (typeof from !== 'string') {
     if (source.query === undefined)
       throw new InputError('is read by programs for Node alone', { code: 'data.option', place: from.key });
+    remarkOnForm('a database', format);
     yield* tableRows(await source.query(from), format, places);
     return;
   }
-  for (const { name, table } of (await source.parts?.(from)) ?? [{ name: from, table: undefined }]) {
+  const parts = (await source.parts?.(from)) ?? [{ name: from, table: undefined }];
+  if (parts.every(({ isTyped }) => isTyped)) remarkOnForm(from, format);
+  for (const { name, table } of parts) {
     if (table !== undefined) {
       yield* tableRows(await table(), format, places);
       continue;
@@ -89,6 +92,16 @@ export async function* sourceRows(
       yield rows.map(({ line, values }) => ({ line: places.number(line), values }));
     }
   }
+}
+
+/** Says which options for the form of CSV were given in vain. */
+function remarkOnForm(of: string, { separator, encoding, header, onWarnings }: SourceFormat): void {
+  const given = [
+    ...(separator === ',' ? [] : ['data.csv.separator']),
+    ...(encoding === undefined ? [] : ['data.csv.encoding']),
+    ...(header === undefined ? [] : ['data.csv.header']),
+  ];
+  if (given.length > 0) onWarnings?.([`${of} is no CSV, so it is read without ${given.join(' and ')}`]);
 }
 
 async function* tableRows(table: Table, format: SourceFormat, places: Places): AsyncGenerator<readonly SourceRow[]> {

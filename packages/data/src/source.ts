@@ -27,8 +27,10 @@ export interface SourceFolder {
 export interface SourcePart {
   /** Its name in the folder. */
   readonly name: string;
-  /** Opens a file whose columns have names and types; undefined for text. */
+  /** Opens a file that is read as a table; undefined for text. */
   readonly table?: (() => Promise<Table>) | undefined;
+  /** Whether the file itself names its columns and knows letters, so that no option for the form of CSV applies to it. */
+  readonly isTyped?: boolean;
 }
 
 /** A source folder in memory. @param files name → content; text is encoded as UTF-8. @param name for messages. */

@@ -172,6 +172,14 @@ describe('the same data', () => {
     expect(dataset.hash).toBe(expected.hash);
   });
 
+  it('says that options for the form of CSV do not apply', async () => {
+    const form = { csv: { ...options.csv, encoding: 'utf-8', header: true } };
+    const remark = (of: string) => `${of} is no CSV, so it is read without data.csv.encoding and data.csv.header`;
+    expect((await load('events.parquet', form)).warnings).toContain(remark('events.parquet'));
+    expect((await load('packed.csv.zst', form)).warnings.join()).not.toContain('is no CSV');
+    expect((await load('events.parquet')).warnings.join()).not.toContain('is no CSV');
+  });
+
   it('comes from a query over files', async () => {
     expectSame(await query({ query: `SELECT * FROM 'events.parquet';` }));
     const ordered = `SELECT * FROM read_csv('events.csv', all_varchar = true) ORDER BY timestamp, "user", item`;

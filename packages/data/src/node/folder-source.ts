@@ -66,7 +66,8 @@ export function folderSource(directory: string, options: FolderOptions = {}): So
   const part = (name: string, path: string): SourcePart => {
     const kind = duckdbKind(path);
     if (kind === undefined) return { name };
-    return { name, table: async () => (await import('./duckdb-table')).fileTable(path, name, kind, options.csv) };
+    const table = async () => (await import('./duckdb-table')).fileTable(path, name, kind, options.csv);
+    return { name, table, isTyped: kind !== 'csv' };
   };
   return {
     name: directory,
