@@ -1,0 +1,2 @@
+/** @crossgate/collective/node: the ranks that mpirun or srun started, by Open MPI. */
+export { launchedRank, launchedRanks, type MpiJob, type MpiOptions, openMpi } from './mpi';
