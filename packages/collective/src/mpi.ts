@@ -2,6 +2,7 @@
 import { InputError } from '@crossgate/core';
 import type { Collective } from './collective';
 import { RankLostError } from './errors';
+import { launchedRanks } from './launch';
 import { loadMpi, type MpiLibrary, type Request } from './mpi-library';
 import { type Peer, Peers, thisPeer } from './peers';
 import { collectiveOver, type Transport } from './transport';
@@ -87,28 +88,6 @@ async function open({ env = process.env, signal }: MpiOptions): Promise<MpiJob> 
     hosts: all.map(({ host }) => host),
     end: (code, complain) => link.end(code, complain),
   };
-}
-
-/**
- * Number of ranks that a launcher started this process among; null without one. It is read from the environment alone, so
- * that a program that was started by itself never loads MPI.
- */
-export function launchedRanks(env: NodeJS.ProcessEnv = process.env): number | null {
-  // In this order: inside a step of Slurm, Open MPI's mpirun counts; PMI_SIZE is what MPICH and Slurm's pmi2 set.
-  for (const name of ['OMPI_COMM_WORLD_SIZE', 'SLURM_STEP_NUM_TASKS', 'PMI_SIZE']) {
-    const value = Number(env[name]);
-    if (Number.isInteger(value) && value >= 1) return value;
-  }
-  return null;
-}
-
-/** Number of this process among those that the launcher started; 0 without one. */
-export function launchedRank(env: NodeJS.ProcessEnv = process.env): number {
-  for (const name of ['OMPI_COMM_WORLD_RANK', 'PMIX_RANK', 'SLURM_PROCID', 'PMI_RANK']) {
-    const value = Number(env[name] ?? Number.NaN);
-    if (Number.isInteger(value) && value >= 0) return value;
-  }
-  return 0;
 }
 
 /** Moves bytes by MPI. Calls begin at once and are asked for from the event loop, which stays free meanwhile. */

@@ -20,6 +20,7 @@ import { encodeState, parseState, readSafetensorsHeader } from '@crossgate/tenso
 import { openFile } from '@crossgate/tensor/node';
 import { z } from 'zod';
 import { loadConfig } from '../config/load';
+import { fromAllRanks } from '../ranks/on-rank-zero';
 import { CF_FILE, cfFile, requireRunFile } from '../runs/cf-file';
 import { readResult } from '../runs/result';
 import type { RunFolder } from '../runs/run-folder';
@@ -162,7 +163,7 @@ function create({ config, dataset }: RunnerContext, device: Device): CfModel {
 /** Trains a model to the end. @returns facts for result.json */
 async function train(context: RunnerContext, run: RunFolder, model: CfModel): Promise<CfDetails> {
   const { config, dataset, session } = context;
-  const { log, progress, signal } = session;
+  const { log, progress, signal, collective } = session;
   const { cf, seed } = config;
   const { train: trainRows, valid } = dataset.splits;
   const data = { train: trainRows, valid, history: model.histories(dataset).before };
@@ -174,6 +175,7 @@ async function train(context: RunnerContext, run: RunFolder, model: CfModel): Pr
   const trainer = new CfTrainer(model, data, {
     ...cf,
     seed,
+    collective,
     ...(selection === 'last' && { criterion: 'last' }),
     ...(metric && { criterion: () => rank(metric) }),
   });
@@ -213,11 +215,13 @@ async function train(context: RunnerContext, run: RunFolder, model: CfModel): Pr
       const best = selection === 'last' ? '' : `, best ${bestAuc?.toFixed(4) ?? '-'}`;
       task.update(epoch, `valid ${metric === null ? 'AUC' : chosenBy} ${latest?.toFixed(4) ?? '-'}${best}`);
       const due = trainer.progress.steps - saved >= config.training.checkpointEvery;
-      if (due || signal.aborted || trainer.stopped !== null) {
+      // All ranks stop when one is told to.
+      const isStopped = (await fromAllRanks(collective, signal.aborted)).includes(true);
+      if (due || isStopped || trainer.stopped !== null) {
         await save();
         saved = trainer.progress.steps;
       }
-      if (signal.aborted) throw new InterruptedError('interrupted');
+      if (isStopped) throw new InterruptedError('interrupted');
     }
     task.finish();
     const { epoch, steps, bestEpoch, bestAuc } = trainer.progress;
@@ -233,6 +237,10 @@ async function train(context: RunnerContext, run: RunFolder, model: CfModel): Pr
       ...(selection === 'auc' ? { validAuc: bestAuc } : { selectBy: chosenBy }),
       ...(metric && { validBest: bestAuc }),
       ...(usersLeftOut > 0 && { usersLeftOut }),
+      ...(collective.size > 1 && {
+        ranks: collective.size,
+        communicationSeconds: rounded(trainer.communicationSeconds),
+      }),
       stopped,
     };
     if (selection !== 'last' && isConstant && bestEpoch === 1 && epoch > 1) {
@@ -251,6 +259,8 @@ async function train(context: RunnerContext, run: RunFolder, model: CfModel): Pr
     trainer.release();
   }
 }
+
+const rounded = (seconds: number) => Math.round(seconds * 1000) / 1000;
 
 /** A trained model. */
 export interface Prepared {
