@@ -157,14 +157,17 @@ class Link implements Transport {
       );
     } catch (error) {
       if (!(error instanceof RankLostError)) throw error;
+      // All that are left see it, and the launcher has ended the job by itself.
+      if (rank > 0 && error.rank === 0) await complain();
+      if (!this.peers?.someFar) return;
     }
     if (agreed) {
       if (codes.findIndex((each) => each !== 0) === rank && rank > 0) await complain();
       mpi.finalize();
       return;
     }
-    if (rank > 0) await complain();
     // The others wait for this rank, or are gone.
+    if (rank > 0) await complain();
     mpi.abort(mpi.world, code === 0 ? 1 : code);
   }
 

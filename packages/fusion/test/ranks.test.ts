@@ -58,14 +58,10 @@ function trainOn(ranks: number, changes: Partial<TrainerOptions> = {}): Promise<
   return Promise.all(inProcess(ranks).map((each, rank) => train(devices[rank]!, ranks > 1 ? each : undefined)));
 }
 
-it.each([
-  ['f32', 1e-5],
-  // Gradients are made of rounded activations, and a rank rounds its own.
-  ['f16', 1e-5],
-] as const)('trains both stages of ccf as one rank does, activations in %s', async (activations, absolute) => {
+it.each(['f32', 'f16'] as const)('trains ccf as one rank does, activations in %s', async (activations) => {
   const [one] = await trainOn(1, { activations });
   const three = await trainOn(3, { activations });
-  expectClose(three[0]!.values, one!.values, { relative: 0, absolute, label: 'parameters' });
+  expectClose(three[0]!.values, one!.values, { relative: 0, absolute: 1e-5, label: 'parameters' });
   for (const rank of three) expect(rank).toEqual(three[0]);
   expect(three[0]!.steps).toHaveLength(12);
   three[0]!.steps.forEach(({ loss, ...step }, index) => {
@@ -74,7 +70,6 @@ it.each([
     expect(Math.abs(loss - expected)).toBeLessThan(1e-5);
   });
   expect(three[0]!.best.step).toBe(one!.best.step);
-  expect(await trainOn(3, { activations })).toEqual(three);
 });
 
 it('stops everywhere when one rank is told to', async () => {
