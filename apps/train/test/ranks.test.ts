@@ -43,7 +43,7 @@ async function scores(run: string): Promise<number[]> {
 async function expectSameScores(run: string, other: string): Promise<void> {
   const [found, expected] = [await scores(run), await scores(other)];
   expect(found).toHaveLength(expected.length);
-  found.forEach((score, row) => expect(Math.abs(score - expected[row]!)).toBeLessThan(1e-5));
+  for (const [row, score] of found.entries()) expect(Math.abs(score - expected[row]!)).toBeLessThan(1e-5);
 }
 
 /** The process of a rank that mpirun started, found among its children. */
