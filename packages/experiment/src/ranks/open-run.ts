@@ -1,4 +1,5 @@
 /** The run folder of a job of several ranks: rank 0 writes it, the others read what is in it. */
+import { randomUUID } from 'node:crypto';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -29,7 +30,8 @@ export async function openRunOfRanks(
     for (const name of files) await collective.broadcast(await readFile(join(path, name)));
     return opened;
   }
-  const scratch = await mkdtemp(join(tmpdir(), 'crossgate-rank-'));
+  // A new run has nothing to read: its folder is not made.
+  const scratch = files.length > 0 ? await mkdtemp(join(tmpdir(), 'crossgate-rank-')) : join(tmpdir(), randomUUID());
   for (const name of files) {
     const bytes = await collective.broadcast(new Uint8Array(0));
     await makeFolders(join(scratch, 'checkpoints'), 'set TMPDIR to a folder with room');
