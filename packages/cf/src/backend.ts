@@ -71,6 +71,7 @@ export interface UserBatch {
 
 /** Identifies the dropout of a batch of rows. */
 export interface RowDropout {
+  /** Seed of the training. */
   readonly seed: number;
   /** Number of the step. */
   readonly counter: number;

@@ -42,7 +42,9 @@ export const alone: Collective = {
 
 /** A range of rows, from `start` up to but not including `end`. */
 export interface Share {
+  /** The first row. */
   readonly start: number;
+  /** The row behind the last. */
   readonly end: number;
 }
 

@@ -30,7 +30,12 @@ export interface CfDropout extends DropoutContext {
    * The batch of all ranks, of which these prompts are a part, and the number of its users in front of them: the same
    * users and items become zero as without ranks. Absent where there is one rank.
    */
-  readonly whole?: { readonly batch: HybridBatch; readonly usersBefore: number };
+  readonly whole?: {
+    /** The batch of all ranks. */
+    readonly batch: HybridBatch;
+    /** Number of its users in front of these prompts. */
+    readonly usersBefore: number;
+  };
 }
 
 /** The token embeddings that a channel adds its vectors to. */

@@ -44,11 +44,17 @@ export interface DropoutContext {
    * What other ranks have in front of these rows in the batch of the step: rows of all tokens, and rows of those whose
    * result is wanted. The masks are then those of the whole batch. Default none.
    */
-  readonly before?: { readonly tokens: number; readonly wanted: number };
+  readonly before?: {
+    /** Rows of all tokens. */
+    readonly tokens: number;
+    /** Rows of those whose result is wanted. */
+    readonly wanted: number;
+  };
 }
 
 /** The dropout of one layer, which has rows for all tokens or for the wanted ones alone. */
 export interface LayerDropout extends DropoutContext {
+  /** Which of them it has. */
   readonly rows: 'tokens' | 'wanted';
 }
 
