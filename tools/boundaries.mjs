@@ -16,12 +16,13 @@ const house = {
   core: { on: [] },
   setup: { on: [], nodeOnly: true },
   files: { on: ['core'], nodeOnly: true },
+  collective: { on: ['core'] },
   terminal: { on: ['core'], nodeOnly: true },
   eval: { on: ['core'] },
   gpu: { on: ['core'] },
   data: { on: ['core'], node: ['files'] },
   kernels: { on: ['gpu'] },
-  tensor: { on: ['kernels', 'gpu', 'core'], node: ['files'] },
+  tensor: { on: ['kernels', 'gpu', 'core', 'collective'], node: ['files'] },
   cf: { on: ['tensor', 'data', 'eval'] },
   llm: { on: ['tensor'], node: ['files'] },
   hub: { on: ['llm', 'files'], nodeOnly: true },
@@ -81,7 +82,7 @@ const scope = '@crossgate/';
 /** Modules that exist in Node alone. */
 const nodeOnly = new Set([
   ...builtinModules,
-  ...['webgpu', 'pino', 'cli-progress'],
+  ...['webgpu', 'koffi', 'pino', 'cli-progress'],
   ...Object.keys(house)
     .filter((name) => house[name]?.nodeOnly)
     .map((name) => `@crossgate/${name}`),

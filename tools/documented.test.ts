@@ -9,6 +9,7 @@ import { expect, it } from 'vitest';
 /** Packages whose API is documented in full. */
 const packages = [
   'cf',
+  'collective',
   'core',
   'data',
   'eval',

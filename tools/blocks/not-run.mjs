@@ -12,7 +12,7 @@
 export const notRun = [
   // Programs of others.
   {
-    what: /^(docker|kubectl|sbatch|id=\$\(|SHARDS=)/,
+    what: /^(docker|kubectl|sbatch|id=\$\(|SHARDS=|CONFIG=)/,
     reason: 'needs a cluster; apps/train/test/deploy.test.ts reads the files',
   },
   {
@@ -23,6 +23,7 @@ export const notRun = [
     what: /^(mkdir (\/tmp\/)?tarballs|npm (pack|install)|npm login)/,
     reason: 'tools/workspace/pack.test.ts packs and installs packages',
   },
+  { what: /^(apt-get|mpirun)/, reason: 'apps/train/test/ranks.test.ts starts ranks where mpirun is' },
   // Scripts of the checkout.
   {
     what: /^npm (test|run (build|lint|types|boundaries|check-packages|change|bundle|site|publish-packages|(-s )?setup)|run$)/,

@@ -20,7 +20,7 @@ Options:
 `;
 
 /** Packages whose entries, but `/node`, also run in a browser: they need no types of Node. */
-const inBrowser = ['core', 'eval', 'gpu', 'data', 'kernels', 'tensor', 'cf', 'llm', 'fusion'];
+const inBrowser = ['core', 'collective', 'eval', 'gpu', 'data', 'kernels', 'tensor', 'cf', 'llm', 'fusion'];
 /** Bundles whose size is in the log: package and what is imported. */
 const bundles = [
   ...[

@@ -1,5 +1,7 @@
 /** The program `crossgate`: its commands. */
-import { type Io, type ProgramDeclaration, runProgram } from '@crossgate/terminal';
+import type { Collective } from '@crossgate/collective';
+import { type Host, type Io, type ProgramDeclaration, runProgram } from '@crossgate/terminal';
+import type { Command } from 'commander';
 import { registerAdapter } from './commands/adapter';
 import { registerApi } from './commands/api';
 import { registerCompare } from './commands/compare';
@@ -26,6 +28,7 @@ import { registerTokenize } from './commands/tokenize';
 import { registerTrain } from './commands/train';
 import { registerVectors } from './commands/vectors';
 import { registerWork } from './commands/work';
+import { isRankOfJob, runAsRank } from './ranks';
 import { version } from './version';
 
 /** The program as data: built by `buildProgram`, run by `runProgram` of `@crossgate/terminal`. */
@@ -65,11 +68,20 @@ export const crossgate: ProgramDeclaration = {
   ],
 };
 
+/** The program in a job of several ranks. */
+function programOf(collective: Collective): ProgramDeclaration {
+  const commands = crossgate.commands.map((register) =>
+    register === registerTrain ? (program: Command, host: Host) => registerTrain(program, host, collective) : register,
+  );
+  return { ...crossgate, commands };
+}
+
 /**
  * Runs one command.
  * @param argv arguments without the program's name
  * @returns the exit code; everything the command says is on `io`
  */
 export function main(argv: readonly string[], io: Io): Promise<number> {
+  if (isRankOfJob(argv, io.env)) return runAsRank(programOf, argv, io);
   return runProgram(crossgate, argv, io);
 }

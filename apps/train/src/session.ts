@@ -1,6 +1,7 @@
 /** The session of a command: what the command line says about where things lie, which GPU, and how work is shown. */
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { Collective } from '@crossgate/collective';
 import { InputError, InterruptedError } from '@crossgate/core';
 import { openSession, type Session, type Surroundings } from '@crossgate/experiment';
 import { askYesNo, type Io } from '@crossgate/terminal';
@@ -14,8 +15,13 @@ export function surroundingsOf({ cwd, env }: Pick<Io, 'cwd' | 'env'>): Surroundi
 /**
  * Starts the session of a command; the command closes it.
  * @param yes `--yes`: work that costs money needs no answer. Undefined: the command has no such option
+ * @param collective the ranks of the job; default this process alone
  */
-export function sessionOf({ io, options, log, progress, profile }: ProfiledContext, yes?: boolean): Session {
+export function sessionOf(
+  { io, options, log, progress, profile }: ProfiledContext,
+  yes?: boolean,
+  collective?: Collective,
+): Session {
   const confirm = async (estimate: string) => {
     if (yes === true) return log.info(estimate);
     const answer = await askYesNo(io, `${estimate}. Go on?`);
@@ -27,5 +33,6 @@ export function sessionOf({ io, options, log, progress, profile }: ProfiledConte
   };
   const profiler = profile?.profiler;
   const { signal } = io;
-  return openSession({ ...surroundingsOf(io), adapter: options.adapter, log, progress, signal, confirm, profiler });
+  const { adapter } = options;
+  return openSession({ ...surroundingsOf(io), adapter, log, progress, signal, confirm, profiler, collective });
 }

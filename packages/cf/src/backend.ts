@@ -66,7 +66,20 @@ export interface UserBatch {
    * Dropout of a training step, for models that have any: the same seed and counter give the same masks. Absent in
    * evaluation.
    */
-  readonly dropout?: { readonly seed: number; readonly counter: number };
+  readonly dropout?: RowDropout;
+}
+
+/** Identifies the dropout of a batch of rows. */
+export interface RowDropout {
+  /** Seed of the training. */
+  readonly seed: number;
+  /** Number of the step. */
+  readonly counter: number;
+  /**
+   * Histories, or sequences, of the rows that other ranks have in front of these in the batch of the step: the masks are
+   * then those of the whole batch. Default none.
+   */
+  readonly before?: readonly Int32Array[];
 }
 
 /** Matrices whose product gives the logits of all items: users · itemsᵀ + bias. */

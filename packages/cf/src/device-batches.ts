@@ -1,4 +1,5 @@
 /** Train rows in device memory, and the batches of an epoch, which are made there: order, negatives, segments. */
+import { type Collective, type Share, shareOf } from '@crossgate/collective';
 import type { BufferSlice, Device } from '@crossgate/gpu';
 import {
   type BatchLayout,
@@ -24,13 +25,18 @@ export interface DeviceBatchOptions {
   readonly userGradients: boolean;
   /** Items that negatives are drawn from, and the pairs that are none; null when the loss needs no negatives. */
   readonly negatives: { readonly itemSeen: Uint8Array; readonly known: KnownPositives } | null;
+  /** The ranks that share each batch. Default: this one takes it all. */
+  readonly ranks?: Pick<Collective, 'rank' | 'size'>;
 }
 
-/** One batch, on the device. Valid until the next one is asked for. */
+/** One batch, or this rank's share of it, on the device. Valid until the next one is asked for. */
 export interface DeviceBatch {
+  /** Rows of this rank; 0 where a short batch has fewer than there are ranks. */
   readonly rows: number;
   /** Position of its first row in the epoch's order. */
   readonly first: number;
+  /** The batch of all ranks: position of its first row, and rows. */
+  readonly whole: { readonly first: number; readonly rows: number };
   readonly users: DeviceIndices;
   readonly items: DeviceIndices;
   /** f32 [rows] */
@@ -74,6 +80,8 @@ export function epochOrder(rows: number, seed: number, epoch: number, first = 0,
  * a window at a time by a few dispatches; the host reads and writes nothing meanwhile.
  */
 export class DeviceBatches {
+  /** Rows of a batch, all ranks together. */
+  readonly #batchSize: number;
   readonly #layout: BatchLayout;
   readonly #columns: { readonly user: BufferSlice; readonly item: BufferSlice; readonly label: BufferSlice };
   readonly #order: BufferSlice;
@@ -93,11 +101,14 @@ export class DeviceBatches {
     readonly options: DeviceBatchOptions,
   ) {
     const rows = columns.user.length;
-    const batchSize = Math.min(options.batchSize, rows);
+    this.#batchSize = Math.min(options.batchSize, rows);
+    const { size } = this.#ranks;
+    const batchSize = Math.ceil(this.#batchSize / size);
     const stride = batchStride(device, batchSize);
     const { maxStorageBufferBindingSize } = device.capabilities.limits;
     const most = Math.floor(Math.min(windowElements, maxStorageBufferBindingSize / 4) / stride);
-    const batches = Math.max(1, Math.min(Math.ceil(rows / batchSize), most));
+    // Shares do not follow each other in the order, so each is made by itself.
+    const batches = size > 1 ? 1 : Math.max(1, Math.min(Math.ceil(rows / batchSize), most));
     this.#layout = { batches, batchSize, stride };
     const slices: BufferSlice[] = [];
     const parts = allOrNothing(device, (persistent) => {
@@ -139,16 +150,33 @@ export class DeviceBatches {
 
   /** Number of batches in an epoch. */
   get length(): number {
-    return Math.ceil(this.rows / this.#layout.batchSize);
+    return Math.ceil(this.rows / this.#batchSize);
+  }
+
+  get #ranks(): Pick<Collective, 'rank' | 'size'> {
+    return this.options.ranks ?? { rank: 0, size: 1 };
   }
 
   /** The batches of an epoch (from 0), in order. Records work and waits for nothing. */
   *epoch(epoch: number): Generator<DeviceBatch, void, undefined> {
-    const { batches, batchSize } = this.#layout;
+    const { batches } = this.#layout;
+    const size = this.#batchSize;
+    const whole = (batch: number) => ({ first: batch * size, rows: Math.min(size, this.rows - batch * size) });
     for (let window = 0; window < this.length; window += batches) {
       const count = Math.min(batches, this.length - window);
-      this.#prepare(epoch, window * batchSize, count);
-      for (let batch = 0; batch < count; batch++) yield this.#batch((window + batch) * batchSize, batch);
+      if (this.#ranks.size === 1) {
+        this.#prepare(epoch, window * size, Math.min(batches * size, this.rows - window * size), count, size);
+        for (let batch = 0; batch < count; batch++) {
+          const all = whole(window + batch);
+          yield this.#batch(all, { start: 0, end: all.rows }, batch);
+        }
+        continue;
+      }
+      const all = whole(window);
+      const share = shareOf(all.rows, this.#ranks);
+      const rows = share.end - share.start;
+      if (rows > 0) this.#prepare(epoch, all.first + share.start, rows, 1, rows);
+      yield this.#batch(all, share, 0);
     }
   }
 
@@ -157,12 +185,11 @@ export class DeviceBatches {
     for (const slice of this.#slices) this.device.memory.free(slice);
   }
 
-  /** Makes a window of batches, from position `first` of the order on. */
-  #prepare(epoch: number, first: number, batches: number): void {
+  /** Makes a window of batches: `count` rows from position `first` of the order on. */
+  #prepare(epoch: number, first: number, count: number, batches: number, batchSize: number): void {
     const { device, rows } = this;
     const { seed } = this.options;
-    const layout = { ...this.#layout, batches };
-    const count = Math.min(batches * layout.batchSize, rows - first);
+    const layout = { ...this.#layout, batches, batchSize };
     // Sorting takes workspace.
     using _ = device.step();
     shuffle(device, { out: this.#order, first, rows, keys: orderKeys(seed, epoch), ...layout });
@@ -184,10 +211,10 @@ export class DeviceBatches {
     }
   }
 
-  /** The batch at place `place` of the window. */
-  #batch(first: number, place: number): DeviceBatch {
-    const { batchSize, stride } = this.#layout;
-    const rows = Math.min(batchSize, this.rows - first);
+  /** A share of the batch at place `place` of the window. */
+  #batch(whole: DeviceBatch['whole'], { start, end }: Share, place: number): DeviceBatch {
+    const { stride } = this.#layout;
+    const [rows, first] = [end - start, whole.first + start];
     const view = ({ storage, offset }: BufferSlice, count = rows, dtype: 'u32' | 'f32' = 'u32') =>
       new Tensor(this.device, { storage, offset: offset + 4 * place * stride, size: 4 * count }, [count], dtype);
     const indices = ({ ids, sorted }: WindowIndices): DeviceIndices => ({
@@ -200,7 +227,7 @@ export class DeviceBatches {
       },
     });
     return {
-      ...{ rows, first, users: indices(this.#users), items: indices(this.#items) },
+      ...{ rows, first, whole, users: indices(this.#users), items: indices(this.#items) },
       labels: view(this.#labels, rows, 'f32'),
       negatives: this.#negatives && indices(this.#negatives),
     };

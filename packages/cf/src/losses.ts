@@ -14,17 +14,23 @@ export interface LossRows {
   readonly labels: Float32Array | Tensor;
   /** One item per row that its user has no positive with; read by `sampled-bce` and `bpr`. */
   readonly negatives: Indices | null;
+  /** Rows that the mean is over: those of the whole batch where other ranks have some. Default the rows given. */
+  readonly meanOver?: number;
 }
 
 /**
  * Losses of a batch, to be recorded on a tape: tensors [n], whose sum is the loss of each row. The gradients are those
  * of the mean over rows.
  */
-export function cfLoss(model: CfModel, loss: CfLoss, { users, items, labels, negatives }: LossRows): Tensor[] {
+export function cfLoss(
+  model: CfModel,
+  loss: CfLoss,
+  { users, items, labels, negatives, meanOver }: LossRows,
+): Tensor[] {
   const rows = indexCount(items);
   const { device } = model.group;
   const scorer = model.scorer(users);
-  const scale = 1 / rows;
+  const scale = 1 / (meanOver ?? rows);
   const constant = (value: number): Tensor => {
     const out = empty(device, [rows]);
     fill(device, { out: out.slice, value, count: rows });

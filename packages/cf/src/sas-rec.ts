@@ -231,10 +231,27 @@ export class SasRec extends PairScores implements CfModel {
     const { group, shape } = this;
     const { cfDim, blocks, heads, norm } = shape;
     let stream = 0;
-    const drop = (x: Tensor) =>
-      noise && this.dropout > 0
-        ? dropout(x, { ...noise, probability: this.dropout, stream: 0x5a500000 + stream++ })
-        : x;
+    // Sequences of other ranks in front of these: the masks are those of the whole batch.
+    const lengths = (noise?.before ?? []).map(({ length }) => Math.min(length, shape.historyLength));
+    const before = {
+      tokens: lengths.reduce((sum, length) => sum + length, 0),
+      wanted: lengths.filter((length) => length > 0).length,
+    };
+    const dropAt = (rowsBefore: number) => (x: Tensor) => {
+      if (!noise || this.dropout === 0) return x;
+      const { seed, counter } = noise;
+      const first = rowsBefore * cfDim;
+      if (first % 4 !== 0) {
+        throw new InputError(`${cfDim} is no multiple of 4, which dropout over several ranks needs`, {
+          code: 'config.value',
+          place: 'cf.cfDim',
+          fix: 'choose such a width, or set cf.sasrec.dropout to 0',
+        });
+      }
+      return dropout(x, { seed, counter, first, probability: this.dropout, stream: 0x5a500000 + stream++ });
+    };
+    const drop = dropAt(before.tokens);
+    const dropWanted = dropAt(wanted ? before.wanted : before.tokens);
     const normalize = (name: string) => (x: Tensor) =>
       layerNorm(x, group.get(`${name}.weight`), group.get(`${name}.bias`), epsilon);
     const rows = (x: Tensor) => (wanted ? embedding(x, wanted) : x);
@@ -248,15 +265,15 @@ export class SasRec extends PairScores implements CfModel {
     );
     for (let block = 0; block < blocks; block++) {
       const module = (name: string) => linearModule(group, `blocks.${block}.${name}`);
-      const keep = block === blocks - 1 ? rows : all;
+      const [keep, dropKept] = block === blocks - 1 ? [rows, dropWanted] : [all, drop];
       const attend = (input: Tensor) => {
         const [query, key, value] = ['query', 'key', 'value'].map((name) => module(name)(input)) as Tensor[];
         const options = { heads, keyValueHeads: heads, headDim: cfDim / heads };
-        return drop(module('output')(keep(attention(query!, key!, value!, sequences, options))));
+        return dropKept(module('output')(keep(attention(query!, key!, value!, sequences, options))));
       };
       x = residual(x, `blocks.${block}.attention_norm`, attend, keep);
       x = residual(x, `blocks.${block}.feed_forward_norm`, (input) =>
-        drop(module('feed_forward.output')(relu(drop(module('feed_forward.input')(input))))),
+        dropKept(module('feed_forward.output')(relu(dropKept(module('feed_forward.input')(input))))),
       );
     }
     return normalize('final_norm')(x);

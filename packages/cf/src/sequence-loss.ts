@@ -1,4 +1,5 @@
 /** SASRec's published loss: at every position of a sequence, the next item against a sampled one. */
+import type { Share } from '@crossgate/collective';
 import { InputError } from '@crossgate/gpu';
 import type { Tensor } from '@crossgate/tensor';
 import { bceWithLogits, RandomStream } from '@crossgate/tensor';
@@ -20,6 +21,8 @@ export interface SequenceBatch {
   readonly negatives: Uint32Array;
   /** Dropout of a training step; absent in evaluation. */
   readonly dropout?: UserBatch['dropout'];
+  /** Positions that the mean is over: those of the whole batch where other ranks have some. Default these. */
+  readonly meanOver?: number;
 }
 
 /**
@@ -29,7 +32,10 @@ export interface SequenceBatch {
  *
  * @throws InputError for a sequence that is empty or too long, and unless there is one item of each kind per position.
  */
-export function sequenceLoss(model: SasRec, { sequences, next, negatives, dropout }: SequenceBatch): Tensor[] {
+export function sequenceLoss(
+  model: SasRec,
+  { sequences, next, negatives, dropout, meanOver }: SequenceBatch,
+): Tensor[] {
   const tokens = sequences.reduce((sum, { length }) => sum + length, 0);
   if (next.length !== tokens || negatives.length !== tokens) {
     throw new InputError(
@@ -38,8 +44,25 @@ export function sequenceLoss(model: SasRec, { sequences, next, negatives, dropou
   }
   const logits = model.positionScorer(sequences, dropout);
   const against = (items: Uint32Array, label: number) =>
-    bceWithLogits(logits(items), new Float32Array(tokens).fill(label), 1 / tokens);
+    bceWithLogits(logits(items), new Float32Array(tokens).fill(label), 1 / (meanOver ?? tokens));
   return [against(next, 1), against(negatives, 0)];
+}
+
+/**
+ * The part of a batch that a rank takes, and the sequences in front of it.
+ *
+ * @param share of the sequences.
+ */
+export function partOfSequences({ sequences, next, negatives }: SequenceBatch, { start, end }: Share) {
+  const tokensTo = (count: number) => sequences.slice(0, count).reduce((sum, { length }) => sum + length, 0);
+  const [first, last] = [tokensTo(start), tokensTo(end)];
+  return {
+    sequences: sequences.slice(start, end),
+    next: next.subarray(first, last),
+    negatives: negatives.subarray(first, last),
+    meanOver: next.length,
+    before: sequences.slice(0, start),
+  };
 }
 
 /**
@@ -104,7 +127,7 @@ export class TrainSequences {
    * @param rows of {@link TrainSequences.rows}.
    * @param name of the draws: the same name gives the same negatives.
    */
-  batch(rows: Iterable<number>, name: string): Omit<SequenceBatch, 'dropout'> {
+  batch(rows: Iterable<number>, name: string): Omit<SequenceBatch, 'dropout' | 'meanOver'> {
     const { user, item } = this.data.train;
     const random = new RandomStream(this.seed, `cf.negatives.${name}`);
     const sequences: Int32Array[] = [];

@@ -1,4 +1,5 @@
 /** The settings of a CF model's training, and their check. */
+import type { Collective } from '@crossgate/collective';
 import { whyNoAuc } from '@crossgate/eval';
 import { InputError } from '@crossgate/gpu';
 import type { ScheduleOptions } from '@crossgate/tensor';
@@ -42,6 +43,11 @@ export interface CfTrainerOptions
    * chooses none: the last epoch stands. Default: the validation AUC; without validation rows `last`.
    */
   readonly criterion?: Criterion;
+  /**
+   * The ranks that train together, each with a model of the same values: every rank takes a share of each batch, and the
+   * gradients are summed, so the update is that of one rank. What chooses the epoch is rank 0's. Default: this one alone.
+   */
+  readonly collective?: Collective;
   /** Seed of the order of rows, of the negatives and of the dropout; every epoch draws anew. */
   readonly seed: number;
 }
@@ -59,6 +65,14 @@ export function checkOptions(options: CfTrainerOptions): void {
     if (!Number.isSafeInteger(value) || value < minimum) {
       throw new InputError(`${name} ${value} is not a whole number of at least ${minimum}`);
     }
+  }
+  const ranks = options.collective?.size ?? 1;
+  if (batchSize < ranks) {
+    throw new InputError(`${batchSize} rows are no batch for ${ranks} ranks`, {
+      code: 'config.value',
+      place: 'cf.batchSize',
+      fix: `raise it to ${ranks} or more, or start fewer ranks`,
+    });
   }
   // Without type checks, a misspelled word would count as the default.
   for (const [name, value, words] of [

@@ -1,4 +1,5 @@
 /** Trains a CF model on clicks: one of the losses, Adam with coupled L2, early stopping on validation AUC. */
+import { alone, type Collective, shareOf } from '@crossgate/collective';
 import { auc, uauc } from '@crossgate/eval';
 import type { BufferSlice, Device } from '@crossgate/gpu';
 import { InputError } from '@crossgate/gpu';
@@ -6,6 +7,7 @@ import type { HostState, Tensor } from '@crossgate/tensor';
 import {
   Adam,
   firstNonFinite,
+  GradientReduction,
   learningRateAt,
   NonFiniteLossError,
   readGroup,
@@ -20,7 +22,7 @@ import { type CfProgress, isBest, stopReason } from './early-stopping';
 import { countLeftOut, isSampled, learnedRows } from './learned-rows';
 import { type CfLoss, cfLoss, lossParts } from './losses';
 import { noNegatives } from './negative-pool';
-import { sequenceLoss, sequenceLossName, TrainSequences } from './sequence-loss';
+import { partOfSequences, sequenceLoss, sequenceLossName, TrainSequences } from './sequence-loss';
 import { type CfTrainerOptions, type Criterion, checkOptions, criterionOf } from './trainer-options';
 import { type CfTrainingData, type ClickColumns, checkRows } from './training-data';
 import { type CfTrainingSettings, type CfTrainingState, readProgress, trainingMetadata } from './training-state';
@@ -85,6 +87,8 @@ export class CfTrainer {
   readonly usersLeftOut: number;
   readonly #batches: DeviceBatches;
   readonly #criterion: Criterion | 'auc';
+  readonly #collective: Collective;
+  readonly #reduction: GradientReduction;
   #progress: CfProgress = { epoch: 0, steps: 0, bestEpoch: 0, bestAuc: null };
   #best: HostState | null = null;
 
@@ -118,6 +122,8 @@ export class CfTrainer {
     this.usersLeftOut = this.#sequences?.usersLeftOut ?? countLeftOut(data.train, this.#rows, this.#loss);
     if (this.#rows.length === 0) throw noNegatives(this.#loss, model.itemSeen.filter((flag) => flag === 1).length);
     this.#device = model.group.device;
+    this.#collective = options.collective ?? alone;
+    this.#reduction = new GradientReduction([model.group], this.#collective);
     const { learningRate, weightDecay, optimizer = 'adam', betas: [beta1, beta2] = [0.9, 0.999] } = options;
     this.#batches = trainBatches(model, data.train, this.#rows, this.#loss, options);
     let losses: BufferSlice | null = null;
@@ -136,6 +142,11 @@ export class CfTrainer {
   /** How far the training has come. */
   get progress(): CfProgress {
     return this.#progress;
+  }
+
+  /** Seconds spent on sums between ranks, with waiting for slower ones. */
+  get communicationSeconds(): number {
+    return this.#reduction.seconds;
   }
 
   /** Why no further epoch follows; null while one does. */
@@ -166,12 +177,18 @@ export class CfTrainer {
     this.model.group.trainable = true;
     const { profiler } = this.#device.recorder;
     using _ = profiler?.span('epoch');
+    let done = 0;
+    const isShared = this.#collective.size > 1;
     try {
-      let [steps, done] = [0, 0];
+      let steps = 0;
       for (const batch of this.#batches.epoch(epoch - 1)) {
         signal?.throwIfAborted();
         using __ = profiler?.step('cf');
-        done += this.#step(batch, epoch - 1, done, isSubmitted(++steps));
+        done += this.#step(batch, epoch - 1, done, isShared || isSubmitted(++steps));
+        if (!isShared) continue;
+        await this.#reduction.run();
+        using ___ = this.#device.step();
+        this.#adam.step(this.#learningRate());
       }
     } finally {
       this.model.group.trainable = false;
@@ -179,13 +196,15 @@ export class CfTrainer {
     // Scoring is recorded while the epoch still runs, and both are waited for at once.
     const { user, label } = valid;
     const waiting = profiler?.span('wait');
-    const [lossBytes, score] = await Promise.all([
+    const [lossBytes, ownScore] = await Promise.all([
       this.#device.recorder.read(this.#losses),
       this.model.scorePairs(user, valid.item, history && ((row, limit) => history('valid', row, limit))),
     ]);
     waiting?.[Symbol.dispose]();
-    const losses = new Float32Array(lossBytes);
-    const loss = losses.reduce((sum, value) => sum + value, 0) / (this.#sequences?.tokens ?? this.#rows.length);
+    const score = await this.#ofRankZero(ownScore);
+    const losses = new Float32Array(lossBytes).subarray(0, done);
+    const sum = await this.#sumOfRanks(losses.reduce((total, value) => total + value, 0));
+    const loss = sum / (this.#sequences?.tokens ?? this.#rows.length);
     const { learningRate } = this.options;
     if (!Number.isFinite(loss)) {
       throw new NonFiniteLossError(`epoch ${epoch}: the loss is ${loss}; lower learningRate (now ${learningRate})`);
@@ -198,7 +217,8 @@ export class CfTrainer {
       );
     }
     const validAuc = valid.rows > 0 ? auc(label, score) : null;
-    const criterion = typeof this.#criterion === 'function' ? await this.#criterion(this.model) : undefined;
+    const criterion =
+      typeof this.#criterion === 'function' ? await this.#chosenBy(await this.#criterion(this.model)) : undefined;
     if (criterion === null) throw new InputError(`epoch ${epoch}: the criterion that chooses the epoch is not defined`);
     const value = criterion ?? (this.#criterion === 'auc' ? validAuc : null);
     const best = isBest(this.#progress, value);
@@ -219,6 +239,28 @@ export class CfTrainer {
       bestEpoch: this.#progress.bestEpoch,
       seconds: (performance.now() - start) / 1000,
     };
+  }
+
+  /** Sums a number over the ranks. */
+  async #sumOfRanks(own: number): Promise<number> {
+    if (this.#collective.size === 1) return own;
+    const bytes = await this.#collective.allGather(new Uint8Array(Float64Array.of(own).buffer));
+    return bytes.reduce((sum, each) => sum + new Float64Array(each.slice().buffer)[0]!, 0);
+  }
+
+  /** The scores of rank 0: what follows from them is then the same on all ranks, whatever their devices. */
+  async #ofRankZero(own: Float32Array): Promise<Float32Array> {
+    if (this.#collective.size === 1) return own;
+    const bytes = await this.#collective.broadcast(new Uint8Array(own.buffer, own.byteOffset, own.byteLength));
+    return new Float32Array(bytes.slice().buffer);
+  }
+
+  /** The criterion of rank 0. */
+  async #chosenBy(own: number | null): Promise<number | null> {
+    if (this.#collective.size === 1) return own;
+    const bytes = await this.#collective.broadcast(new Uint8Array(Float64Array.of(own ?? Number.NaN).buffer));
+    const [value] = new Float64Array(bytes.slice().buffer);
+    return Number.isNaN(value) ? null : value!;
   }
 
   /** Gives the model the values of the best epoch so far. A later {@link runEpoch} would start from them. */
@@ -287,9 +329,12 @@ export class CfTrainer {
     this.#device.memory.free(this.#losses);
   }
 
-  /** One update. Its losses are kept on the device behind the `done` losses of this epoch. @returns their number. */
+  /**
+   * One update; with several ranks, the gradients of this one's share alone. Its losses are kept on the device behind the
+   * `done` losses of this epoch. @returns their number.
+   */
   #step(
-    { rows, first, users, items, labels, negatives }: DeviceBatch,
+    { rows, first, whole, users, items, labels, negatives }: DeviceBatch,
     epoch: number,
     done: number,
     submit: boolean,
@@ -297,24 +342,36 @@ export class CfTrainer {
     const { group, historyLength } = this.model;
     const { seed } = this.options;
     const dropout = { seed, counter: this.#adam.steps };
-    const trainRows = () =>
+    const trainRows = ({ first, rows }: DeviceBatch['whole']) =>
       Array.from(epochOrder(this.#rows.length, seed, epoch, first, rows), (at) => this.#rows[at]!);
+    const ahead = first - whole.first;
     const lossOf = (): (() => Tensor[]) => {
       if (this.#sequences) {
         const { model } = this.#sequences;
-        const batch = this.#sequences.batch(trainRows(), `${epoch}.${first}`);
-        return () => sequenceLoss(model, { ...batch, dropout });
+        const batch = this.#sequences.batch(trainRows(whole), `${epoch}.${whole.first}`);
+        const { before, ...part } = partOfSequences(batch, shareOf(whole.rows, this.#collective));
+        return () => sequenceLoss(model, { ...part, dropout: { ...dropout, before } });
       }
-      const histories = () => trainRows().map((row) => this.data.history!('train', row, historyLength));
+      // Those in front of this rank's share too: where its dropout begins depends on them.
+      const histories =
+        historyLength === 0
+          ? []
+          : trainRows({ first: whole.first, rows: ahead + rows }).map((row) =>
+              this.data.history!('train', row, historyLength),
+            );
       const batch = {
-        users: { users, ...(historyLength > 0 && { histories: histories() }), dropout },
-        ...{ items, labels, negatives },
+        users: {
+          users,
+          ...(historyLength > 0 && { histories: histories.slice(ahead) }),
+          dropout: { ...dropout, before: histories.slice(0, ahead) },
+        },
+        ...{ items, labels, negatives, meanOver: whole.rows },
       };
       return () => cfLoss(this.model, this.#loss as CfLoss, batch);
     };
     const { profiler } = this.#device.recorder;
     const building = profiler?.span('batch');
-    const recorded = lossOf();
+    const recorded = rows > 0 ? lossOf() : () => [];
     building?.[Symbol.dispose]();
     using _ = profiler?.span('record');
     using __ = this.#device.step(submit);
@@ -329,7 +386,7 @@ export class CfTrainer {
       written += count;
     }
     tape.backward();
-    this.#adam.step(this.#learningRate());
+    if (this.#collective.size === 1) this.#adam.step(this.#learningRate());
     return written - done;
   }
 
@@ -372,7 +429,7 @@ function trainBatches(
   train: ClickColumns,
   rows: Int32Array,
   loss: CfLoss | typeof sequenceLossName,
-  { batchSize, seed }: CfTrainerOptions,
+  { batchSize, seed, collective = alone }: CfTrainerOptions,
 ): DeviceBatches {
   const { user, item, label } = train;
   const columns = {
@@ -381,7 +438,7 @@ function trainBatches(
     label: Float32Array.from(rows, (row) => label[row]!),
   };
   return new DeviceBatches(model.group.device, columns, {
-    ...{ batchSize, seed, userGradients: model.historyLength === 0 },
+    ...{ batchSize, seed, userGradients: model.historyLength === 0, ranks: collective },
     negatives: isSampled(loss) ? { itemSeen: model.itemSeen, known: train } : null,
   });
 }

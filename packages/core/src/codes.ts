@@ -7,6 +7,11 @@ export const errorCodes = {
   usage: 'A command line with an unknown command or option, a missing argument, or a value that an option refuses.',
   interrupted: 'The user stopped the work (Ctrl-C, a signal).',
 
+  'ranks.mpi': 'Open MPI that is not found, or that started no job with these ranks.',
+  'ranks.differ': 'Ranks of a job that were given different configs, data, models or programs.',
+  'ranks.shared-gpu': 'Ranks of a job that would share one hardware GPU.',
+  'ranks.lost': 'A rank of the job has ended, so the others ended too.',
+
   'config.syntax': 'A config, or the value of `--set`, that is not a YAML mapping of plain keys.',
   'config.unknown-key': 'A config with a key that there is not.',
   'config.unread-key': 'With `--strict`: a config with a key that its method does not read.',

@@ -10,6 +10,7 @@ export {
   NonFiniteLossError,
   throwIfInterrupted,
 } from './errors';
+export { float16ToFloat32, float32ToFloat16, halfBits } from './half';
 export { didYouMean, editDistance, nearest } from './nearest';
 export { philox4x32 } from './philox';
 export { type Log, type Progress, type ProgressTask, silentLog, silentProgress } from './reporting';

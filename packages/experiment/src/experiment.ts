@@ -1,6 +1,7 @@
 /** One experiment from config to result.json, whatever the method. */
 
 import { join, resolve } from 'node:path';
+import { RankLostError } from '@crossgate/collective';
 import {
   CrossgateError,
   describeError,
@@ -19,13 +20,16 @@ import { evaluatedRows } from './evaluated-rows';
 import { openFrom, provenanceOfFrom } from './from-run';
 import { informationOn, type SeenInformation } from './information';
 import { evaluatePredictions, formatPredictions, predictionsOf } from './predictions';
+import { checkOwnGpus, checkSameFacts } from './ranks/agree';
+import { onRankZero } from './ranks/on-rank-zero';
+import { openRunOfRanks } from './ranks/open-run';
 import { findRunner, type OpenRunner, type Outcome, type RankingOfSplits, type Runner } from './runners';
 import type { FromRun } from './runners/continued-run';
 import { writeDataCopy } from './runs/data-copy';
 import type { MetricsRecord } from './runs/metrics-log';
 import type { PeakMemory } from './runs/peak-memory';
 import { readResult } from './runs/result';
-import { RunFolder } from './runs/run-folder';
+import { flatten, MOVABLE, RunFolder } from './runs/run-folder';
 import type { Session } from './session';
 import { version } from './version';
 
@@ -80,6 +84,8 @@ export interface RunOptions {
    * dense ids, and what was learned is what the training starts from. The optimizer starts anew.
    */
   readonly from?: string;
+  /** Whether ranks of a job may compute on the same hardware GPU. Default false: that is refused. */
+  readonly sharedGpu?: boolean;
   /** Called with each record of metrics.jsonl: those that a resumed run keeps first, then each as it is written. */
   readonly onMetrics?: ((record: MetricsRecord) => void) | undefined;
 }
@@ -101,29 +107,43 @@ export async function runExperiment(
 ): Promise<ExperimentResult> {
   const shown = options.run ?? defaultRunFolder(config);
   const path = resolve(session.cwd, shown);
-  if (options.resume === true && (await kindOf(path)) === 'absent') {
+  const { collective } = session;
+  if (collective.size > 1 && config.method === 'api-llm') {
+    throw new InputError(`each of ${collective.size} ranks would ask the model for the same answers`, {
+      code: 'config.value',
+      place: 'method',
+      fix: 'run api-llm in one process',
+    });
+  }
+  // The run folder is rank 0's: only there it need be visible.
+  await onRankZero(collective, async () => {
+    if (options.resume !== true || (await kindOf(path)) !== 'absent') return;
     throw new InputError('no run to resume', {
       code: 'run.not-found',
       place: shown,
       fix: 'name one with --run, or leave out --resume to start it',
     });
-  }
+  });
   const resume = options.resume !== undefined && options.resume !== false;
   const runner = await findRunner(config.method);
   const grown = await session.dataset(config.data);
   const { from, dataset } = options.from
     ? await openFrom(session, options.from, config, grown)
     : { from: undefined, dataset: grown };
-  if ((await RunFolder.check(path, config, { resume, cwd: session.cwd })) === 'complete')
-    return storedResult(path, shown, session);
+  const openOptions = { resume, cwd: session.cwd, onMetrics: options.onMetrics };
+  const found = await onRankZero(collective, () => RunFolder.check(path, config, openOptions));
+  if (found === 'complete') return await onRankZero(collective, () => storedResult(path, shown, session));
   // Opened before the folder is made: bad input of the method leaves no trace.
   const opened = await runner.open({ config, dataset, session, from }, path);
   try {
-    const { onMetrics } = options;
-    const run = await RunFolder.open(path, config, { resume, cwd: session.cwd, onMetrics });
+    if (collective.size > 1) {
+      await checkSameFacts(collective, factsOf(config, dataset, opened));
+      if (opened.adapter !== null && !options.sharedGpu) await checkOwnGpus(collective, await session.device());
+    }
+    const run = await openRunOfRanks(path, config, openOptions, collective);
     try {
       // Finished by another process while the method was opened.
-      if (run.state === 'complete') return await storedResult(path, shown, session);
+      if (run.state === 'complete') return await onRankZero(collective, () => storedResult(path, shown, session));
       // A training that starts from what another run learned has no stage in common with one that does not.
       const stagesFrom = from ? [] : (options.stagesFrom ?? []);
       return await trainAndScore({ config, dataset, session, runner, opened, run, shown, from, stagesFrom });
@@ -131,7 +151,10 @@ export async function runExperiment(
       await run.abandon();
       const from = run.resumesFrom;
       if (from === null) throw error;
-      if (isInterruption(error)) throw new InterruptedError('interrupted', { fix: howToGoOn(from), cause: error });
+      if (isInterruption(error)) {
+        const words = error instanceof RankLostError ? error.message : 'interrupted';
+        throw new InterruptedError(words, { fix: howToGoOn(from), cause: error });
+      }
       throw canGoOn(error) ? new ResumableError(error, from) : error;
     } finally {
       await run.close();
@@ -139,6 +162,16 @@ export async function runExperiment(
   } finally {
     await opened.close();
   }
+}
+
+/** What must be the same on all ranks. */
+function factsOf(config: ExperimentConfig, dataset: Dataset, { provenance }: OpenRunner): Map<string, string> {
+  const keys = [...flatten(config as unknown as Record<string, unknown>)].filter(([key]) => !MOVABLE.has(key));
+  const hashes = { 'the version of Crossgate': version, 'the hash of the data': dataset.hash };
+  return new Map([
+    ...Object.entries({ ...hashes, 'the hash of the model': String(provenance?.modelHash ?? 'none') }),
+    ...keys,
+  ]);
 }
 
 const howToGoOn = (from: string) => `with --resume the run goes on from ${from}`;

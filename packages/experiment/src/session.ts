@@ -1,4 +1,5 @@
 /** A session: what is dear is opened once and lent to every run in it. */
+import { alone, type Collective } from '@crossgate/collective';
 import { InputError, type Log, type Progress, silentLog, silentProgress } from '@crossgate/core';
 import type { Dataset } from '@crossgate/data';
 import type { Device, Profiler } from '@crossgate/gpu';
@@ -19,6 +20,8 @@ export interface SessionOptions extends Partial<Surroundings> {
   readonly signal?: AbortSignal;
   /** Measures the device of the session, and its own work, until the session is closed. Default: nothing is measured. */
   readonly profiler?: Profiler | undefined;
+  /** See {@link Session.collective}. Default: this process alone. */
+  readonly collective?: Collective | undefined;
   /** See {@link Session.confirm}. Default: refuses. */
   readonly confirm?: Session['confirm'];
 }
@@ -33,6 +36,8 @@ export interface Session extends Surroundings, AsyncDisposable {
   readonly signal: AbortSignal;
   /** As given. */
   readonly profiler?: Profiler | undefined;
+  /** The ranks of the job that runs are trained on together. All of them make the same calls. */
+  readonly collective: Collective;
   /**
    * The GPU, opened by the first call.
    * @throws NoAdapterError when none fits
@@ -63,7 +68,7 @@ export interface Session extends Surroundings, AsyncDisposable {
 export function openSession(options: SessionOptions = {}): Session {
   const { cwd = process.cwd(), env = process.env, program, adapter } = options;
   const { log = silentLog, progress = silentProgress, signal = new AbortController().signal } = options;
-  const { confirm = refuse, profiler } = options;
+  const { confirm = refuse, profiler, collective = alone } = options;
   const surroundings: Surroundings = { cwd, env, ...(program !== undefined && { program }) };
   let device: Promise<Device> | undefined;
   let dataset: { readonly key: string; readonly value: Promise<Dataset> } | undefined;
@@ -105,6 +110,7 @@ export function openSession(options: SessionOptions = {}): Session {
     progress,
     signal,
     profiler,
+    collective,
     confirm,
     device: lendDevice,
     dataset(data) {

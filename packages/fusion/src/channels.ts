@@ -26,6 +26,16 @@ export interface CfDropout extends DropoutContext {
   readonly items: number;
   /** Share of the users of a batch that become zero, in [0, 1). */
   readonly users: number;
+  /**
+   * The batch of all ranks, of which these prompts are a part, and the number of its users in front of them: the same
+   * users and items become zero as without ranks. Absent where there is one rank.
+   */
+  readonly whole?: {
+    /** The batch of all ranks. */
+    readonly batch: HybridBatch;
+    /** Number of its users in front of these prompts. */
+    readonly usersBefore: number;
+  };
 }
 
 /** The token embeddings that a channel adds its vectors to. */
@@ -80,7 +90,7 @@ export class CfChannel implements Channel {
     if (items.length > 0) vectors.push(backend.itemVectors(items));
     if (users.length > 0) vectors.push(backend.userVectors(users, histories));
     const all = vectors.length === 2 ? concatRows(vectors[0]!, vectors[1]!) : vectors[0]!;
-    const aligned = networks.align(dropRows(all, items.length, dropout));
+    const aligned = networks.align(dropRows(all, batch, dropout));
     const gated = networks.gateCf !== null && titleTokens.length > 0;
     return gatedFusion(
       {
@@ -146,16 +156,32 @@ export function learnedShapes(count: number, hiddenSize: number): Map<string, re
 }
 
 /**
- * Zeroes whole rows, first `items` rows of items and then those of users, by a mask that depends only on the dropout's
- * seed and counter. The other rows are not rescaled.
+ * Zeroes whole rows, first those of the batch's items and then those of its users, by a mask that depends only on the
+ * dropout's seed and counter. The other rows are not rescaled.
  */
-function dropRows(x: Tensor, items: number, dropout: CfDropout | undefined): Tensor {
+function dropRows(x: Tensor, batch: HybridBatch, dropout: CfDropout | undefined): Tensor {
   if (!dropout || (dropout.items === 0 && dropout.users === 0)) return x;
   const random = new RandomStream(dropout.seed, `cf.dropout.${dropout.counter}`);
+  const whole = dropout.whole?.batch ?? batch;
+  const draw = (count: number, share: number) => Array.from({ length: count }, () => random.uniform() < share);
+  const items = draw(whole.items.length, dropout.items);
+  const users = draw(whole.users.length, dropout.users);
   const mask = new Float32Array(x.size);
-  for (let row = 0; row < x.rows; row++) {
-    const dropped = random.uniform() < (row < items ? dropout.items : dropout.users);
-    if (!dropped) mask.fill(1, row * x.columns, (row + 1) * x.columns);
-  }
+  const keep = (row: number) => mask.fill(1, row * x.columns, (row + 1) * x.columns);
+  const itemAt = placesIn(whole.items);
+  batch.items.forEach((item, row) => {
+    if (!items[itemAt.get(item)!]) keep(row);
+  });
+  const userAt = placesIn(whole.users);
+  const { usersBefore = 0 } = dropout.whole ?? {};
+  batch.users.forEach((user, row) => {
+    // With histories a user is listed once per prompt, else once in the batch.
+    if (!users[batch.histories ? usersBefore + row : userAt.get(user)!]) keep(batch.items.length + row);
+  });
   return multiply(x, fromHost(x.device, x.shape, mask));
+}
+
+/** Where each id of a list stands. */
+function placesIn(ids: Uint32Array): Map<number, number> {
+  return new Map(Array.from(ids, (id, place) => [id, place]));
 }

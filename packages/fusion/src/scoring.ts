@@ -1,11 +1,12 @@
 // Scores of many rows by a hybrid model, in packed batches of bounded size.
+import { alone, type Collective, shareOf } from '@crossgate/collective';
 import type { Dataset, SplitName } from '@crossgate/data';
 import { computeInBatches } from '@crossgate/llm';
 import type { YesNoLossOptions } from '@crossgate/tensor';
 import type { HybridModel } from './model';
 import { type HybridPrompt, type PromptBuilder, promptFor } from './prompt';
 
-/** Settings of {@link scoreRows} and {@link scorePrompts}. */
+/** Settings of {@link scorePrompts}. */
 export interface ScoringOptions {
   /** Most tokens of one batch. Default 16,384: enough to fill a device, little beside the weights. */
   readonly batchTokens?: number;
@@ -13,6 +14,12 @@ export interface ScoringOptions {
   readonly onProgress?: (done: number, total: number) => void;
   /** Aborting it ends the scoring between two batches and throws its reason. */
   readonly signal?: AbortSignal | undefined;
+}
+
+/** Settings of {@link scoreRows}. */
+export interface RowScoringOptions extends ScoringOptions {
+  /** The ranks that score together: each takes a share of the rows, and gets the scores of all. Default: this one. */
+  readonly collective?: Collective;
 }
 
 /**
@@ -36,19 +43,28 @@ export function promptOfRow(builder: PromptBuilder, dataset: Dataset, split: Spl
  * @returns [rows] scores, in the order of `rows`.
  * @throws InputError as {@link promptOfRow} does; the reason of the signal when it is aborted.
  */
-export function scoreRows(
+export async function scoreRows(
   model: HybridModel,
   builder: PromptBuilder,
   dataset: Dataset,
   split: SplitName,
   rows: Int32Array,
   loss: YesNoLossOptions,
-  options: ScoringOptions = {},
+  { collective = alone, ...options }: RowScoringOptions = {},
 ): Promise<Float32Array> {
+  const { start, end } = shareOf(rows.length, collective);
+  const own = rows.subarray(start, end);
   const prompts = (function* () {
-    for (const row of rows) yield promptOfRow(builder, dataset, split, row);
+    for (const row of own) yield promptOfRow(builder, dataset, split, row);
   })();
-  return scorePrompts(model, prompts, rows.length, loss, options);
+  return gatherValues(collective, await scorePrompts(model, prompts, own.length, loss, options));
+}
+
+/** The values of all ranks, in the order of the ranks. */
+export async function gatherValues(collective: Collective, own: Float32Array): Promise<Float32Array> {
+  if (collective.size === 1) return own;
+  const all = await collective.allGather(new Uint8Array(own.buffer, own.byteOffset, own.byteLength));
+  return Float32Array.from(all.flatMap((bytes) => [...new Float32Array(bytes.slice().buffer)]));
 }
 
 /**

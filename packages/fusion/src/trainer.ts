@@ -1,4 +1,6 @@
 // The one training loop of all methods: stages, batches, evaluation, best state, checkpoints, resume.
+import { alone, type Collective, shareOf } from '@crossgate/collective';
+import { InputError, InterruptedError } from '@crossgate/core';
 import type { Dataset } from '@crossgate/data';
 import { sampleRows, shuffledRows } from '@crossgate/data';
 import { auc, uauc } from '@crossgate/eval';
@@ -13,6 +15,7 @@ import type {
 import {
   Adam,
   firstNonFinite,
+  GradientReduction,
   LossScaler,
   learningRateAt,
   readGroup,
@@ -22,11 +25,12 @@ import {
   writeGroup,
   writeOptimizer,
 } from '@crossgate/tensor';
+import { packPrompts } from './batch';
 import type { CfDropout } from './channels';
 import type { GroupName, StageDeclaration } from './methods/method';
 import type { HybridModel, TrainingNoise } from './model';
-import type { PromptBuilder } from './prompt';
-import { promptOfRow, scoreRows } from './scoring';
+import type { HybridPrompt, PromptBuilder } from './prompt';
+import { gatherValues, promptOfRow, scoreRows } from './scoring';
 import { diverged, readStep, type StepReport, StepReports, type StepValues } from './step-reports';
 import { checkValidation, chosenRows } from './validation';
 
@@ -158,6 +162,12 @@ export interface TrainerOptions {
   readonly batchTokens?: number;
   /** Number of steps between checkpoints; null makes them only after evaluations. A signal also makes one. */
   readonly checkpointEvery: number | null;
+  /**
+   * The ranks that train together, each with a model of the same values: every rank takes a share of each batch and of
+   * each evaluation, and the gradients are summed, so the update is that of one rank. All stop when one is told to.
+   * Default: this one alone.
+   */
+  readonly collective?: Collective;
   /** State to continue from, as {@link onCheckpoint} got it. */
   readonly resume?: TrainerState | undefined;
   /**
@@ -166,6 +176,8 @@ export interface TrainerOptions {
   readonly finished?: FinishedStages | undefined;
   /** Called with the numbers of each step, one step late. */
   readonly onStep?: (report: StepReport) => void;
+  /** Called after each stage with the seconds of it spent on sums between ranks, with waiting for slower ones. */
+  readonly onCommunication?: (seconds: number) => void;
   /** Called after each evaluation. */
   readonly onEvaluation?: (report: EvaluationReport) => void;
   /** Called with a consistent state of finite values, whose losses are finite. Training waits for it. */
@@ -188,7 +200,7 @@ export type { StepReport } from './step-reports';
  * rows, or with `selectBy: 'last'`, with the last ones. Each stage starts from the best parameters so far.
  *
  * @returns that best state; null where none is chosen.
- * @throws InputError as {@link checkValidation} does; NonFiniteLossError when a loss or a score is not finite, and
+ * @throws InputError as {@link checkValidation} does, and for batches of fewer prompts than there are ranks; NonFiniteLossError when a loss or a score is not finite, and
  * after 20 skipped steps in a row; the reason of `signal`.
  */
 export async function trainHybrid(options: TrainerOptions): Promise<BestState | null> {
@@ -199,6 +211,7 @@ class Trainer {
   readonly #options: TrainerOptions;
   readonly #loss: YesNoLossOptions;
   readonly #validRows: Int32Array;
+  readonly #collective: Collective;
   #best: BestState | null = null;
   #sinceBest = 0;
   /** What earlier stages, or the run before, leave to the loss scaler of the next stage. */
@@ -209,6 +222,8 @@ class Trainer {
     const { answers } = options.builders[0]!;
     this.#loss = { ...options.loss, yesToken: answers.yes, noToken: answers.no };
     checkValidation(options);
+    this.#collective = options.collective ?? alone;
+    checkBatches(options, this.#collective);
     this.#validRows = chosenRows(options);
   }
 
@@ -258,6 +273,7 @@ class Trainer {
     let order: Int32Array = new Int32Array(0);
     let orderEpoch = -1;
     const reports = new StepReports(this.#options.onStep);
+    const reduction = new GradientReduction(groups, this.#collective);
     try {
       if (resume) {
         optimizer.steps = resume.optimizerSteps;
@@ -277,22 +293,27 @@ class Trainer {
         {
           const { profiler } = model.llm.device.recorder;
           using _ = profiler?.step(declaration.settings);
-          const { losses, tokens } = this.#step(batch, optimizer, scaler, learningRate, { stage, step });
+          const { losses, tokens } = await this.#step(batch, optimizer, scaler, reduction, learningRate, {
+            stage,
+            step,
+          });
           step++;
           using __ = profiler?.span('wait');
           await reports.push({ stage, step, totalSteps, learningRate, tokens }, losses);
         }
         const evaluate = step % evaluateEvery === 0 || step === totalSteps;
-        const abort = signal?.aborted ?? false;
+        const abort = await this.#isStopped();
         if (evaluate || abort || (checkpointEvery !== null && step % checkpointEvery === 0)) {
           await reports.settle();
           if (evaluate) await this.#evaluate(stage, step);
           else if (this.#options.onCheckpoint) await this.#expectFiniteLoss(batch, stage, step);
           await this.#checkpoint(stage, step, optimizer, scaler);
           signal?.throwIfAborted();
+          if (abort) throw new InterruptedError();
         }
       }
       await reports.settle();
+      this.#options.onCommunication?.(reduction.seconds);
       this.#lossScale = reports.lossScale ?? this.#lossScale;
     } finally {
       await reports.settle().catch(() => {}); // The error that is being thrown explains more.
@@ -322,39 +343,94 @@ class Trainer {
     );
   }
 
-  /** One optimizer step. It returns its losses as a promise, so that the next step can be recorded meanwhile. */
-  #step(
-    batch: Int32Array,
-    optimizer: Adam,
-    scaler: LossScaler | undefined,
-    learningRate: number,
-    at: { stage: number; step: number },
-  ): { losses: Promise<StepValues>; tokens: number } {
-    const { model, builders, dataset, seed, activations, cfDropout = { items: 0, users: 0 } } = this.#options;
-    const builder = builders[at.stage]!;
-    const { profiler } = model.llm.device.recorder;
-    const building = profiler?.span('batch');
-    const prompts = Array.from(batch, (row) => promptOfRow(builder, dataset, 'train', row));
-    const labels = Float32Array.from(batch, (row) => dataset.splits.train.label[row]!);
-    building?.[Symbol.dispose]();
-    using _ = profiler?.span('record');
-    using __ = model.llm.device.step();
-    for (const group of optimizer.groups) group.zeroGradients();
+  /** Whether this rank, or another, was told to stop: all stop after the same step. */
+  async #isStopped(): Promise<boolean> {
+    const own = this.#options.signal?.aborted ?? false;
+    if (this.#collective.size === 1) return own;
+    return (await this.#collective.allGather(Uint8Array.of(Number(own)))).some(([each]) => each === 1);
+  }
+
+  /** Prompts of train rows. */
+  #prompts(rows: Int32Array, stage: number): HybridPrompt[] {
+    const { builders, dataset } = this.#options;
+    return Array.from(rows, (row) => promptOfRow(builders[stage]!, dataset, 'train', row));
+  }
+
+  /** Dropout of this rank's share, from prompt `start` on, in the batch of all ranks. */
+  #noise(prompts: readonly HybridPrompt[], start: number, at: { stage: number; step: number }): TrainingNoise {
+    const { model, seed, cfDropout = { items: 0, users: 0 } } = this.#options;
     // Dropout belongs to LoRA's training: a frozen adapter is used as it is. Every step of every stage has its mask.
     const isTrained = (name: GroupName) => model.groups().get(name)?.[0]?.trainable === true;
     const counter = at.stage * 0x1000000 + at.step;
-    const noise: TrainingNoise = {
-      lora: isTrained('lora') ? { seed, counter } : undefined,
-      cf: isTrained('fusion') ? { seed, counter, ...cfDropout } : undefined,
-    };
-    using tape = new Tape({ ...(activations && { activations }), lossScale: scaler?.scale });
-    const { losses } = tape.record(() => model.loss(prompts, labels, this.#loss, 1 / batch.length, noise));
-    tape.backward();
-    optimizer.step(learningRate, scaler);
+    const ahead = prompts.slice(0, start);
+    const before = { tokens: ahead.reduce((sum, { tokenIds }) => sum + tokenIds.length, 0), wanted: start };
+    const whole = { batch: packPrompts(prompts), usersBefore: packPrompts(ahead).users.length };
+    const isShared = this.#collective.size > 1;
     return {
-      losses: readStep(losses, scaler, optimizer),
-      tokens: prompts.reduce((sum, { tokenIds }) => sum + tokenIds.length, 0),
+      lora: isTrained('lora') ? { seed, counter, ...(isShared && { before }) } : undefined,
+      cf: isTrained('fusion') ? { seed, counter, ...cfDropout, ...(isShared && { whole }) } : undefined,
     };
+  }
+
+  /**
+   * One optimizer step. It returns its losses as a promise, so that the next step can be recorded meanwhile. With several
+   * ranks it waits for the sum of their gradients.
+   */
+  async #step(
+    batch: Int32Array,
+    optimizer: Adam,
+    scaler: LossScaler | undefined,
+    reduction: GradientReduction,
+    learningRate: number,
+    at: { stage: number; step: number },
+  ): Promise<{ losses: Promise<StepValues>; tokens: number }> {
+    const { model, dataset, activations } = this.#options;
+    const { device } = model.llm;
+    const { profiler } = device.recorder;
+    const isShared = this.#collective.size > 1;
+    const building = profiler?.span('batch');
+    const all = this.#prompts(batch, at.stage);
+    const { start, end } = shareOf(batch.length, this.#collective);
+    const prompts = all.slice(start, end);
+    const labels = Float32Array.from(batch.subarray(start, end), (row) => dataset.splits.train.label[row]!);
+    const noise = this.#noise(all, start, at);
+    building?.[Symbol.dispose]();
+    const tokens = all.reduce((sum, { tokenIds }) => sum + tokenIds.length, 0);
+    const backward = (): Promise<StepValues> => {
+      using _ = profiler?.span('record');
+      using __ = device.step();
+      for (const group of optimizer.groups) group.zeroGradients();
+      // A short batch may have fewer prompts than there are ranks.
+      if (prompts.length === 0) {
+        return Promise.resolve({ losses: new Float32Array(0), lossScale: null, clipFactor: null });
+      }
+      using tape = new Tape({ ...(activations && { activations }), lossScale: scaler?.scale });
+      const { losses } = tape.record(() => model.loss(prompts, labels, this.#loss, 1 / batch.length, noise));
+      tape.backward();
+      if (!isShared) optimizer.step(learningRate, scaler);
+      // What ranks decide together is read behind the sum of their gradients.
+      return isShared ? readStep(losses, undefined, { clipFactor: null }) : readStep(losses, scaler, optimizer);
+    };
+    const losses = backward();
+    if (!isShared) return { losses, tokens };
+    losses.catch(() => {}); // Awaited below; should the ranks fail first, nobody would.
+    await reduction.run();
+    {
+      using _ = device.step();
+      optimizer.step(learningRate, scaler);
+    }
+    const clip = scaler ? null : optimizer.clipFactor;
+    const values: StepValues = {
+      losses: await this.#ofAllRanks((await losses).losses),
+      lossScale: (await scaler?.read()) ?? null,
+      clipFactor: clip && new Float32Array(await device.recorder.read(clip))[0]!,
+    };
+    return { losses: Promise.resolve(values), tokens };
+  }
+
+  /** The values of all ranks, in the order of the ranks. */
+  #ofAllRanks(own: Float32Array): Promise<Float32Array> {
+    return gatherValues(this.#collective, own);
   }
 
   async #evaluate(stage: number, step: number): Promise<void> {
@@ -364,6 +440,7 @@ class Trainer {
       ...(batchTokens !== undefined && { batchTokens }),
       ...(onEvaluationProgress && { onProgress: onEvaluationProgress }),
       signal,
+      collective: this.#collective,
     });
     const wrong = scores.find((value) => !Number.isFinite(value));
     if (wrong !== undefined) throw diverged(`a validation score is ${wrong}`, stage, step);
@@ -383,12 +460,18 @@ class Trainer {
 
   /** No loss shows the last update yet. Without an evaluation, its batch runs again before values are kept. */
   async #expectFiniteLoss(batch: Int32Array, stage: number, step: number): Promise<void> {
-    const { model, builders, dataset } = this.#options;
-    const prompts = Array.from(batch, (row) => promptOfRow(builders[stage]!, dataset, 'train', row));
-    const labels = Float32Array.from(batch, (row) => dataset.splits.train.label[row]!);
-    using _ = model.llm.device.step();
-    const { losses } = withoutTape(() => model.loss(prompts, labels, this.#loss, 1 / batch.length));
-    const wrong = (await losses.read()).find((value) => !Number.isFinite(value));
+    const { model, dataset } = this.#options;
+    const { start, end } = shareOf(batch.length, this.#collective);
+    const rows = batch.subarray(start, end);
+    const prompts = this.#prompts(rows, stage);
+    const labels = Float32Array.from(rows, (row) => dataset.splits.train.label[row]!);
+    const lossesOf = (): Promise<Float32Array> => {
+      using _ = model.llm.device.step();
+      const { losses } = withoutTape(() => model.loss(prompts, labels, this.#loss, 1 / batch.length));
+      return losses.read();
+    };
+    const losses = rows.length > 0 ? await lossesOf() : new Float32Array(0);
+    const wrong = (await this.#ofAllRanks(losses)).find((value) => !Number.isFinite(value));
     if (wrong !== undefined) throw diverged(`the loss is ${wrong} after the update`, stage, step);
   }
 
@@ -419,5 +502,18 @@ class Trainer {
       for (const [name, value] of await readGroup(group)) state.set(name, value);
     }
     return state;
+  }
+}
+
+/** @throws InputError for a stage with batches of fewer prompts than there are ranks */
+function checkBatches({ stages, settings }: TrainerOptions, { size }: Collective): void {
+  for (const { settings: name } of stages) {
+    const { batchSize } = settings[name];
+    if (batchSize >= size) continue;
+    throw new InputError(`${batchSize} prompts are no batch for ${size} ranks`, {
+      code: 'config.value',
+      place: `training.${name}.batchSize`,
+      fix: `raise it to ${size} or more, or start fewer ranks`,
+    });
   }
 }

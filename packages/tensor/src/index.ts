@@ -11,6 +11,7 @@ export * from './finite';
 export * from './modules';
 export * from './ops/index';
 export * from './optim/adam';
+export * from './optim/gradient-reduction';
 export * from './optim/loss-scaler';
 export * from './optim/schedule';
 export * from './parameters';

@@ -7,14 +7,16 @@ import { listenForStop } from './stop-signals';
  * Runs a program as this process. Does not return.
  * @param load gives what runs the arguments; called once the handlers are set, so that an early Ctrl-C is answered like
  *   a late one
+ * @param announces whether this process says that it stops; false for all but one of several that a terminal shows
  */
 export async function startProcess(
   load: () => Promise<(argv: readonly string[], io: Io) => Promise<number>>,
+  announces = true,
 ): Promise<never> {
   const interrupt = new AbortController();
   const stop = () => {
     interrupt.abort();
-    process.stderr.write('\nstopping (once more to stop at once)\n');
+    if (announces) process.stderr.write('\nstopping (once more to stop at once)\n');
   };
   listenForStop(process, stop, () => process.exit(ExitCode.interrupted));
   // A reader such as `head` that has seen enough is not an error; a full disk is.

@@ -6,6 +6,7 @@ export { folderWith, inventedMl1m, listing, resumeIfBegun } from './folders';
 export { type HubRepository, serveHub } from './local-hub';
 export { type LocalProxy, type LocalProxyOptions, startProxy } from './local-proxy';
 export { type Answer, type LocalServer, type ServeOptions, serveBytes, startServer } from './local-server';
+export { findMpirun, mpirunArguments, mpirunEnvironment, noMpi } from './mpi';
 export { findNats, type NatsServer, noNats, startNats } from './nats';
 export { findPostgres, noPostgres, type PostgresServer, startPostgres } from './postgres';
 export { writeTinyModel } from './tiny-model';

@@ -1,6 +1,7 @@
 /** `crossgate train`: one experiment, all its stages. */
 
 import { join } from 'node:path';
+import type { Collective } from '@crossgate/collective';
 import { formatDuration } from '@crossgate/core';
 import { defaultRunFolder, loadConfigWithNotes, type PeakMemory, runExperiment } from '@crossgate/experiment';
 import { metricsTable, rankingTable } from '@crossgate/report';
@@ -17,9 +18,11 @@ interface TrainOptions extends ProfileChoice {
   readonly from?: string;
   readonly strict?: boolean;
   readonly yes?: boolean;
+  readonly allowSharedGpu?: boolean;
 }
 
-export function registerTrain(program: Command, host: Host): void {
+/** @param collective the ranks of the job that the program runs in; default this process alone */
+export function registerTrain(program: Command, host: Host, collective?: Collective): void {
   const command = host
     .add(program, 'train <config>', 'Train and score one experiment, with all its stages', [
       'train configs/ml-1m/mean.yaml',
@@ -33,6 +36,7 @@ export function registerTrain(program: Command, host: Host): void {
     .option('--resume', 'continue an unfinished run from its last checkpoint')
     .option('--from <run>', 'continue a finished run on data that have grown: start from what it learned, with its ids')
     .option('--strict', 'refuse keys of the config that its method does not read; the default is to warn')
+    .option('--allow-shared-gpu', 'under mpirun or srun: let ranks compute on the same hardware GPU')
     .option(...YES);
   addProfileOptions(command, 'profile in the run folder');
   const handler = withProfile<TrainOptions>(async (context, options, [path]) => {
@@ -46,10 +50,11 @@ export function registerTrain(program: Command, host: Host): void {
     if (warning !== null) context.log.warn(warning);
     const run = options.run ?? defaultRunFolder(config);
     if (context.profile) context.profile.folder = join(run, 'profile');
-    await using session = sessionOf(context, options.yes ?? false);
+    await using session = sessionOf(context, options.yes ?? false, collective);
     const result = await runExperiment(config, session, {
       run,
       resume: options.resume ?? false,
+      sharedGpu: options.allowSharedGpu ?? false,
       ...(options.from === undefined ? {} : { from: options.from }),
     });
     // Loaded here, so that commands start without it.
@@ -62,7 +67,10 @@ export function registerTrain(program: Command, host: Host): void {
       return `${name} (${method}, information ${information}) in ${how}: ${result.run}\n${metrics}${lists}`;
     });
   });
-  host.handle<TrainOptions>(command, handler);
+  host.handle<TrainOptions>(command, (context, { profile, ...options }, args) =>
+    // The other ranks do the same as rank 0.
+    handler(context, { ...options, ...(profile && !collective?.rank && { profile }) }, args),
+  );
 }
 
 /** The most memory of a run, for people. */

@@ -18,6 +18,7 @@ import { encodeState, readSafetensorsHeader } from '@crossgate/tensor';
 import { openFile } from '@crossgate/tensor/node';
 import { z } from 'zod';
 import { loadConfig } from '../config/load';
+import { fromAllRanks } from '../ranks/on-rank-zero';
 import { readResult } from '../runs/result';
 import type { RunFolder } from '../runs/run-folder';
 import { CF_FILE, cfFile } from '../runs/run-source';
@@ -123,7 +124,7 @@ function create({ config, dataset }: RunnerContext, device: Device): CfModel {
 /** Trains a model to the end. @returns facts for result.json */
 async function train(context: RunnerContext, run: RunFolder, model: CfModel): Promise<CfDetails> {
   const { config, dataset, session } = context;
-  const { log, progress, signal } = session;
+  const { log, progress, signal, collective } = session;
   const { cf, seed } = config;
   const { train: trainRows, valid } = dataset.splits;
   const data = { train: trainRows, valid, history: model.histories(dataset).before };
@@ -135,6 +136,7 @@ async function train(context: RunnerContext, run: RunFolder, model: CfModel): Pr
   const trainer = new CfTrainer(model, data, {
     ...cf,
     seed,
+    collective,
     ...(selection === 'last' && { criterion: 'last' }),
     ...(metric && { criterion: () => rank(metric) }),
   });
@@ -174,11 +176,13 @@ async function train(context: RunnerContext, run: RunFolder, model: CfModel): Pr
       const best = selection === 'last' ? '' : `, best ${bestAuc?.toFixed(4) ?? '-'}`;
       task.update(epoch, `valid ${metric === null ? 'AUC' : chosenBy} ${latest?.toFixed(4) ?? '-'}${best}`);
       const due = trainer.progress.steps - saved >= config.training.checkpointEvery;
-      if (due || signal.aborted || trainer.stopped !== null) {
+      // All ranks stop when one is told to.
+      const isStopped = (await fromAllRanks(collective, signal.aborted)).includes(true);
+      if (due || isStopped || trainer.stopped !== null) {
         await save();
         saved = trainer.progress.steps;
       }
-      if (signal.aborted) throw new InterruptedError('interrupted');
+      if (isStopped) throw new InterruptedError('interrupted');
     }
     task.finish();
     const { epoch, steps, bestEpoch, bestAuc } = trainer.progress;
@@ -194,6 +198,10 @@ async function train(context: RunnerContext, run: RunFolder, model: CfModel): Pr
       ...(selection === 'auc' ? { validAuc: bestAuc } : { selectBy: chosenBy }),
       ...(metric && { validBest: bestAuc }),
       ...(usersLeftOut > 0 && { usersLeftOut }),
+      ...(collective.size > 1 && {
+        ranks: collective.size,
+        communicationSeconds: rounded(trainer.communicationSeconds),
+      }),
       stopped,
     };
     if (selection !== 'last' && isConstant && bestEpoch === 1 && epoch > 1) {
@@ -212,6 +220,8 @@ async function train(context: RunnerContext, run: RunFolder, model: CfModel): Pr
     trainer.release();
   }
 }
+
+const rounded = (seconds: number) => Math.round(seconds * 1000) / 1000;
 
 /** Writes the file of a backend. @returns what it was given; released where writing fails */
 async function stored(run: RunFolder, cf: CfSection, index: number, prepared: Prepared): Promise<Prepared> {

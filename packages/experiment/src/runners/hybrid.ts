@@ -209,7 +209,7 @@ async function trainStages(
   { device, stages, contexts, model, norms, cf, made, modelHash, stagesFrom }: TrainingParts,
 ): Promise<Outcome> {
   const { config, dataset, session } = context;
-  const { log, progress, signal } = session;
+  const { log, progress, signal, collective } = session;
   const { stages: builders, final: builder } = made;
   const phase = (stage: number) => stages[stage]!.settings;
   const checkpoint = await readHybridCheckpoint(run, stages.length);
@@ -227,6 +227,7 @@ async function trainStages(
   const shown = new ShownTask();
   /** Tokens of the largest batch by stage. */
   const largest = new Map<number, number>();
+  let communicationSeconds = 0;
   let skippedSteps = resume?.lossScale?.skippedSteps ?? 0;
   let savedBest = resume?.best ? `${resume.best.stage}/${resume.best.step}` : '';
   try {
@@ -252,6 +253,10 @@ async function trainStages(
             resume,
             finished,
             signal,
+            collective,
+            onCommunication(seconds) {
+              communicationSeconds += seconds;
+            },
             onStep({ stage, step, totalSteps, loss: value, learningRate, tokens, lossScale }) {
               largest.set(stage, Math.max(tokens, largest.get(stage) ?? 0));
               const scaling = lossScale && { lossScale: lossScale.scale, skippedSteps: lossScale.skippedSteps };
@@ -294,6 +299,7 @@ async function trainStages(
         {
           batchTokens,
           signal,
+          collective,
           onProgress: (done) => task.update(done),
         },
       );
@@ -312,6 +318,10 @@ async function trainStages(
         }),
         validRows: Math.min(config.evaluation.validRows ?? Infinity, dataset.splits.valid.rows),
         ...(config.training.selectBy === 'last' && { selectBy: 'last' }),
+        ...(collective.size > 1 && {
+          ranks: collective.size,
+          communicationSeconds: Math.round(communicationSeconds * 1000) / 1000,
+        }),
         best: best && { stage: phase(best.stage), step: best.step, validAuc: best.auc },
         norms: oneOrAll(norms),
         // Of all stages; with f32 there are none.
@@ -329,7 +339,7 @@ async function trainStages(
     };
   } catch (error) {
     // The trainer throws the signal's own reason, which says nothing of ours.
-    if (signal.aborted) throw new InterruptedError('interrupted');
+    if (signal.aborted && !(error instanceof InterruptedError)) throw new InterruptedError('interrupted');
     throw error;
   } finally {
     shown.clear();

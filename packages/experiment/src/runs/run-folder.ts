@@ -59,7 +59,7 @@ export interface Checkpoint<State> {
 export type RunState = 'new' | 'unfinished' | 'complete';
 
 /** Config keys that may differ when a run is resumed: they say where things lie, not what they are. */
-const MOVABLE: ReadonlySet<string> = new Set(['data.path', 'llm.path', 'name', ...API_OPERATION]);
+export const MOVABLE: ReadonlySet<string> = new Set(['data.path', 'llm.path', 'name', ...API_OPERATION]);
 
 /** How a run folder is opened. */
 export interface OpenOptions {
@@ -81,7 +81,7 @@ export class RunFolder {
   private closed = false;
   private kept: string | null = null;
 
-  private constructor(
+  protected constructor(
     /** Absolute path. */
     readonly path: string,
     private readonly lock: Lock,
@@ -378,7 +378,7 @@ async function checkSameConfig(run: string, config: ExperimentConfig, cwd: strin
 }
 
 /** Dotted path → JSON of the value; lists count as values. */
-function flatten(tree: Record<string, unknown>, prefix = ''): Map<string, string> {
+export function flatten(tree: Record<string, unknown>, prefix = ''): Map<string, string> {
   const flat = new Map<string, string>();
   for (const [key, value] of Object.entries(tree)) {
     const path = prefix === '' ? key : `${prefix}.${key}`;

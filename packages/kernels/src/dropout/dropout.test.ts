@@ -51,6 +51,20 @@ it('differs by seed, stream and counter, and drops about its share', async () =>
   });
 });
 
+it('gives a part of a tensor the mask that it has in the whole', async () => {
+  await withDevice(async (device) => {
+    const [count, first] = [1000, 396];
+    const random = { probability: 0.5, seed: 1, stream: 2, counter: 3 };
+    const ones = (length: number) => upload(device, new Float32Array(length).fill(1));
+    const [whole, part] = [uploadFilled(device, count), uploadFilled(device, count - first)];
+    dropout(device, { x: ones(count), out: whole, count, ...random });
+    dropout(device, { x: ones(count - first), out: part, count: count - first, first, ...random });
+    expect(await download(device, part)).toEqual((await download(device, whole)).slice(first));
+    const odd = () => dropout(device, { x: ones(4), out: part, count: 4, first: 2, ...random });
+    expect(odd).toThrow(/first 2 must be a multiple of 4/);
+  });
+});
+
 it('refuses a probability of 1', async () => {
   await withDevice(async (device) => {
     const x = uploadFilled(device, 4);

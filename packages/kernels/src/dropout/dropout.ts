@@ -41,6 +41,10 @@ export interface DropoutArguments {
   readonly stream: number;
   /** u32, one per step. */
   readonly counter: number;
+  /**
+   * Number of x's first element in the tensor that the mask is of, a multiple of 4: for a part of it. Default 0.
+   */
+  readonly first?: number;
   /** Adds to out instead of replacing it. Default false. */
   readonly accumulate?: boolean;
 }
@@ -50,14 +54,18 @@ export interface DropoutArguments {
  * mask: word i % 4 of `philox4x32([i / 4, counter, stream, 0], [seed, 0x43524f53])`, kept when its uniform number is at
  * least the probability.
  *
- * @throws InputError when a slice is smaller than `count` or the probability is outside [0, 1).
+ * @throws InputError when a slice is smaller than `count`, the probability is outside [0, 1), or `first` is no multiple
+ * of 4.
  */
 export function dropout(device: Device, args: DropoutArguments): void {
-  const { x, out, count, probability, seed, stream, counter, accumulate = false } = args;
+  const { x, out, count, probability, seed, stream, counter, first = 0, accumulate = false } = args;
   if (count === 0) return;
   requireSizes('dropout', { count });
   if (!(probability >= 0 && probability < 1)) {
     throw new InputError(`dropout: probability ${probability} must be in [0, 1)`);
+  }
+  if (!Number.isInteger(first / 4) || first < 0) {
+    throw new InputError(`dropout: first ${first} must be a multiple of 4`);
   }
   requireElements('dropout', 'x', x, count);
   requireElements('dropout', 'out', out, count);
@@ -70,7 +78,7 @@ export function dropout(device: Device, args: DropoutArguments): void {
         values,
         count: range.count,
         // Parts start at multiples of 64 elements.
-        firstBlock: range.first / 4,
+        firstBlock: (first + range.first) / 4,
         threshold: Math.ceil(probability * 2 ** 24),
         scale: 1 / (1 - probability),
         seed,

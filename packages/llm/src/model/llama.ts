@@ -25,7 +25,7 @@ import { expectedTensors, type LlamaConfig } from '../config';
 import type { WeightSource } from '../formats/source';
 import type { KeyValueCache, Past } from './cache';
 import { type LoadOptions, loadWeights } from './load-weights';
-import { type DropoutContext, headModule, type LoraAdapters } from './lora';
+import { type DropoutContext, headModule, type LayerDropout, type LoraAdapters } from './lora';
 import { lastTokens, type PackedBatch, packSequences, windowed } from './packing';
 import { contextOf, contextWords, RotaryTable, type Rotation, rotationOf } from './rotation';
 
@@ -228,7 +228,7 @@ export class LlamaModel {
    */
   logits(hidden: Tensor, dropout?: DropoutContext): Tensor {
     const weight = this.config.tieWordEmbeddings ? this.tokenEmbeddings : this.#weight(`${headModule}.weight`);
-    return this.#adapted(headModule, hidden, weight, undefined, dropout);
+    return this.#adapted(headModule, hidden, weight, undefined, dropout && { ...dropout, rows: 'wanted' });
   }
 
   /** A layer's result: the sum so far, and what its feed-forward adds to that. */
@@ -242,7 +242,10 @@ export class LlamaModel {
   ): readonly [Tensor, Tensor] {
     const { heads, keyValueHeads, headDim } = this.config;
     const prefix = `model.layers.${layer}`;
-    const project = (from: Tensor, name: string) => this.#project(`${prefix}.${name}`, from, dropout);
+    const projection = (of: 'tokens' | 'wanted') => (from: Tensor, name: string) =>
+      this.#project(`${prefix}.${name}`, from, dropout && { ...dropout, rows: of });
+    const project = projection('tokens');
+    const projectWanted = projection(rows ? 'wanted' : 'tokens');
     const [x, normalized] = this.#normalize(input, `${prefix}.input_layernorm.weight`);
     const rotated = (name: 'q' | 'k', count: number) => {
       const projected = project(normalized, `self_attn.${name}_proj`);
@@ -261,10 +264,10 @@ export class LlamaModel {
       attended = embedding(attended, rows);
       residual = embedding(residual, rows);
     }
-    const change = project(attended, 'self_attn.o_proj');
+    const change = projectWanted(attended, 'self_attn.o_proj');
     const [middle, inner] = this.#normalize({ residual, change }, `${prefix}.post_attention_layernorm.weight`);
-    const gated = swiglu(project(inner, 'mlp.gate_proj'), project(inner, 'mlp.up_proj'));
-    return [middle, project(gated, 'mlp.down_proj')];
+    const gated = swiglu(projectWanted(inner, 'mlp.gate_proj'), projectWanted(inner, 'mlp.up_proj'));
+    return [middle, projectWanted(gated, 'mlp.down_proj')];
   }
 
   /** A state as one tensor, and its RMSNorm. */
@@ -283,7 +286,7 @@ export class LlamaModel {
     return reshape(rmsNorm(heads, this.weight(name), rmsNormEpsilon), x.shape);
   }
 
-  #project(module: string, x: Tensor, dropout: DropoutContext | undefined): Tensor {
+  #project(module: string, x: Tensor, dropout: LayerDropout | undefined): Tensor {
     const weight = this.#weight(`${module}.weight`);
     const bias = this.weights.has(`${module}.bias`) ? this.weight(`${module}.bias`) : undefined;
     return this.#adapted(module, x, weight, bias, dropout);
@@ -295,7 +298,7 @@ export class LlamaModel {
     x: Tensor,
     weight: LinearWeight,
     bias: Tensor | undefined,
-    context: DropoutContext | undefined,
+    context: LayerDropout | undefined,
   ): Tensor {
     const layer = this.adapters?.get(module);
     if (!layer) return linear(x, weight, bias);

@@ -40,6 +40,22 @@ export interface DropoutContext {
   readonly seed: number;
   /** Number of the optimizer step or micro-batch. */
   readonly counter: number;
+  /**
+   * What other ranks have in front of these rows in the batch of the step: rows of all tokens, and rows of those whose
+   * result is wanted. The masks are then those of the whole batch. Default none.
+   */
+  readonly before?: {
+    /** Rows of all tokens. */
+    readonly tokens: number;
+    /** Rows of those whose result is wanted. */
+    readonly wanted: number;
+  };
+}
+
+/** The dropout of one layer, which has rows for all tokens or for the wanted ones alone. */
+export interface LayerDropout extends DropoutContext {
+  /** Which of them it has. */
+  readonly rows: 'tokens' | 'wanted';
 }
 
 const suffixA = '.lora_A.weight';
@@ -106,8 +122,11 @@ export class LoraAdapters {
   }
 
   /** The dropout of a layer in a training step; undefined outside training. */
-  dropout({ stream }: AdaptedLayer, context: DropoutContext | undefined): DropoutState | undefined {
-    return context && { probability: this.options.dropout, seed: context.seed, stream, counter: context.counter };
+  dropout({ stream, a }: AdaptedLayer, context: LayerDropout | undefined): DropoutState | undefined {
+    if (!context) return undefined;
+    const { seed, counter, before, rows } = context;
+    const first = (before?.[rows] ?? 0) * a.columns;
+    return { probability: this.options.dropout, seed, stream, counter, ...(first > 0 && { first }) };
   }
 
   /** Frees the parameters. */

@@ -13,6 +13,11 @@ export interface DropoutState {
   readonly stream: number;
   /** Distinguishes optimizer steps and the batches accumulated in one. An unsigned 32-bit integer. */
   readonly counter: number;
+  /**
+   * Number of the first element in the tensor that the mask is of, a multiple of 4: for a part of that tensor, such as
+   * one rank's. Default 0.
+   */
+  readonly first?: number;
 }
 
 /**
