@@ -1,7 +1,14 @@
 // What measured trainings say of larger ones: bytes and seconds as sums of parts, each in proportion to one size.
 
+/**
+ * @typedef {{ users: number, items: number, width: number, rows: number }} Size
+ * @typedef {Size & { model: string, deviceBytes: number, secondsPerStep: number, adapter: string }} Measured
+ * @typedef {Record<string, number> & { error: number }} Parts bytes or seconds by what they are in proportion to
+ * @typedef {{ bytes: Parts, secondsPerStep: Parts }} Fit
+ */
+
 /** Sizes that device memory is in proportion to, with batches of 2,048 rows. */
-const memoryParts = ({ users, items, width, rows }) => ({
+const memoryParts = (/** @type {Size} */ { users, items, width, rows }) => ({
   userValue: users * width,
   itemValue: items * width,
   user: users,
@@ -11,7 +18,7 @@ const memoryParts = ({ users, items, width, rows }) => ({
 });
 
 /** Sizes that the time of a step of 2,048 rows is in proportion to. A graph is walked whole in every step. */
-const timeParts = ({ users, items, width, rows }) => ({
+const timeParts = (/** @type {Size} */ { users, items, width, rows }) => ({
   userValue: users * width,
   itemValue: items * width,
   rowValue: rows * width,
@@ -22,27 +29,32 @@ const timeParts = ({ users, items, width, rows }) => ({
  * Least squares with no part below 0. Every equation is divided by what was measured, so that small sizes count as much
  * as large ones. @returns the parts and the largest relative error
  */
-function solve(equations, values) {
-  const names = Object.keys(equations[0]);
-  const scaled = equations.map((parts, i) => names.map((name) => parts[name] / values[i]));
+function solve(/** @type {readonly Record<string, number>[]} */ equations, /** @type {readonly number[]} */ values) {
+  const names = Object.keys(equations[0] ?? {});
+  const scaled = equations.map((parts, i) =>
+    Float64Array.from(names, (name) => Number(parts[name]) / Number(values[i])),
+  );
   const found = new Float64Array(names.length);
+  const sumOf = (/** @type {Float64Array} */ row) => row.reduce((sum, value, k) => sum + value * Number(found[k]), 0);
   // Coordinate descent: the problem is convex and tiny.
   for (let round = 0; round < 200_000; round++) {
     for (let n = 0; n < names.length; n++) {
       let [slope, norm] = [0, 0];
+      const old = Number(found[n]);
       for (const row of scaled) {
-        slope += row[n] * (1 - row.reduce((sum, value, k) => sum + (k === n ? 0 : value * found[k]), 0));
-        norm += row[n] ** 2;
+        const value = Number(row[n]);
+        slope += value * (1 - sumOf(row) + value * old);
+        norm += value ** 2;
       }
       found[n] = Math.max(0, slope / norm);
     }
   }
-  const errors = scaled.map((row) => Math.abs(row.reduce((sum, value, k) => sum + value * found[k], 0) - 1));
-  return { ...Object.fromEntries(names.map((name, n) => [name, found[n]])), error: Math.max(...errors) };
+  const parts = Object.fromEntries(names.map((name, n) => [name, Number(found[n])]));
+  return { ...parts, error: Math.max(...scaled.map((row) => Math.abs(sumOf(row) - 1))) };
 }
 
-/** Bytes and seconds of a model by what each is in proportion to. */
-export function fit(measured) {
+/** Bytes and seconds of a model by what each is in proportion to. @returns {Fit} */
+export function fit(/** @type {readonly Measured[]} */ measured) {
   return {
     bytes: solve(
       measured.map(memoryParts),
@@ -55,6 +67,6 @@ export function fit(measured) {
   };
 }
 
-const total = (parts, found) => Object.entries(parts).reduce((sum, [name, size]) => sum + size * found[name], 0);
-export const bytesOf = (found, size) => total(memoryParts(size), found.bytes);
-export const secondsOf = (found, size) => total(timeParts(size), found.secondsPerStep);
+/** Device memory of a training of another size, in bytes. */
+export const bytesOf = (/** @type {Fit} */ { bytes }, /** @type {Size} */ size) =>
+  Object.entries(memoryParts(size)).reduce((sum, [name, count]) => sum + count * Number(bytes[name]), 0);

@@ -12,7 +12,7 @@ const out = join(import.meta.dirname, '../../docs/results/cf-growth');
 const batch = 2048;
 
 /** Sizes around a middle, one of them changed at a time. */
-function sizes(model) {
+function sizes(/** @type {string} */ model) {
   const rows = batch * (model === 'sasrec' ? 1 : 5);
   const middle = { model, users: 20_000, items: 20_000, width: 64, rows };
   return [
@@ -26,6 +26,8 @@ function sizes(model) {
     ...(model === 'mf' ? [{ ...middle, rows: rows * 50 }] : []),
   ];
 }
+
+/** @typedef {import('./growth.mjs').Measured} Measured */
 
 const names = ['mf', 'lightgcn', 'sasrec', 'asvd'];
 const file = join(out, 'growth.json');
@@ -43,13 +45,15 @@ function measureAll() {
   return { date: new Date().toISOString().slice(0, 10), adapter: measured[0].adapter, measured };
 }
 
-const { date, adapter, measured } = process.argv[2] === 'fit' ? JSON.parse(readFileSync(file, 'utf8')) : measureAll();
-const models = Object.fromEntries(names.map((model) => [model, fit(measured.filter((one) => one.model === model))]));
+const { date, adapter, measured } = /** @type {{ date: string, adapter: string, measured: Measured[] }} */ (
+  process.argv[2] === 'fit' ? JSON.parse(readFileSync(file, 'utf8')) : measureAll()
+);
+const models = new Map(names.map((model) => [model, fit(measured.filter((one) => one.model === model))]));
 mkdirSync(out, { recursive: true });
-writeFileSync(file, `${JSON.stringify({ date, adapter, measured, models }, null, 2)}\n`);
+writeFileSync(file, `${JSON.stringify({ date, adapter, measured, models: Object.fromEntries(models) }, null, 2)}\n`);
 
-const line = (cells) => process.stdout.write(`| ${cells.join(' | ')} |\n`);
-const bytes = (count) => {
+const line = (/** @type {readonly (string | number)[]} */ cells) => process.stdout.write(`| ${cells.join(' | ')} |\n`);
+const bytes = (/** @type {number} */ count) => {
   const units = ['GB', 'TB', 'PB'];
   let value = count / 1e9;
   while (value >= 1000 && units.length > 1) {
@@ -60,11 +64,9 @@ const bytes = (count) => {
 };
 line(['model', 'width', ...[6, 7, 8, 9].map((power) => `10^${power} users`)]);
 line(Array(6).fill('---'));
-for (const model of names) {
+for (const [model, found] of models) {
   for (const width of [64, 256]) {
-    const cells = [1e6, 1e7, 1e8, 1e9].map((users) =>
-      bytes(bytesOf(models[model], { users, items: 1e7, width, rows: 0 })),
-    );
+    const cells = [1e6, 1e7, 1e8, 1e9].map((users) => bytes(bytesOf(found, { users, items: 1e7, width, rows: 0 })));
     line([model, width, ...cells]);
   }
 }
@@ -79,13 +81,12 @@ line([
   'of seconds',
 ]);
 line(Array(7).fill('---'));
-for (const model of names) {
-  const { bytes: memory, secondsPerStep: time } = models[model];
+for (const [model, { bytes: memory, secondsPerStep: time }] of models) {
   const cells = [
-    memory.userValue,
-    memory.itemValue,
-    1e6 * time.userValue,
-    1e6 * time.itemValue,
+    Number(memory.userValue),
+    Number(memory.itemValue),
+    1e6 * Number(time.userValue),
+    1e6 * Number(time.itemValue),
     memory.error,
     time.error,
   ];

@@ -4,13 +4,21 @@
 import { AsymmetricSvd, CfTrainer, LightGcn, MatrixFactorization, SasRec } from '@crossgate/cf';
 import { openDevice } from '@crossgate/gpu/node';
 
-const { model: name, users, items, width, rows } = JSON.parse(process.argv[2]);
+const {
+  model: name,
+  users,
+  items,
+  width,
+  rows,
+} = /** @type {{ model: 'mf' | 'lightgcn' | 'sasrec' | 'asvd', users: number, items: number, width: number, rows: number }} */ (
+  JSON.parse(process.argv[2] ?? '{}')
+);
 const batchSize = 2048;
 const historyLength = 20;
 const seed = 1;
 
 /** Ids 1 … count, uniformly: with a popularity that falls, few rows of large tables would ever be read. */
-function clicks(count, offset) {
+function clicks(/** @type {number} */ count, /** @type {number} */ offset) {
   let state = seed + offset;
   const random = () => {
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
@@ -25,13 +33,13 @@ function clicks(count, offset) {
   return { rows: count, ...columns };
 }
 
-const seen = (count) => new Uint8Array(count + 1).fill(1).fill(0, 0, 1);
+const seen = (/** @type {number} */ count) => new Uint8Array(count + 1).fill(1).fill(0, 0, 1);
 const train = clicks(rows, 0);
 const valid = clicks(100, 7);
 const device = await openDevice();
 const began = performance.now();
 const shared = { userSeen: seen(users), itemSeen: seen(items), cfDim: width, initStd: 0.1, seed };
-const positive = (column) => column.filter((_, row) => train.label[row] === 1);
+const positive = (/** @type {Int32Array} */ column) => column.filter((_, row) => train.label[row] === 1);
 const model = {
   mf: () => MatrixFactorization.create(device, shared),
   lightgcn: () =>
@@ -43,7 +51,8 @@ const model = {
   sasrec: () => SasRec.create(device, { ...shared, historyLength, blocks: 2, heads: 1, norm: 'pre', dropout: 0.2 }),
   asvd: () => AsymmetricSvd.create(device, { ...shared, train, information: 'H', historyLength, levelPrior: 5 }),
 }[name]();
-const history = (_, row, limit) => train.item.subarray(row % 97, (row % 97) + Math.min(limit, historyLength));
+const history = (/** @type {string} */ _, /** @type {number} */ row, /** @type {number} */ limit) =>
+  train.item.subarray(row % 97, (row % 97) + Math.min(limit, historyLength));
 const trainer = new CfTrainer(
   model,
   { train, valid, history },
