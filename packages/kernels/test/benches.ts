@@ -16,8 +16,8 @@ import { benches as gather } from '../src/gather/gather.bench';
 import { benches as layernorm } from '../src/layernorm/layernorm.bench';
 import { benches as logSumExp } from '../src/log-sum-exp/log-sum-exp.bench';
 import { benches as lossScale } from '../src/loss-scale/loss-scale.bench';
-import { benches as matmulLadder } from '../src/matmul/ladder/ladder.bench';
 import { benches as matmul } from '../src/matmul/matmul.bench';
+import { benches as matmulLadder } from '../src/matmul-ladder/matmul-ladder.bench';
 import { benches as narrow } from '../src/narrow/narrow.bench';
 import { benches as normWeight } from '../src/norm-weight/norm-weight.bench';
 import { benches as reduce } from '../src/reduce/reduce.bench';
@@ -53,7 +53,7 @@ const benchesOf: Readonly<Record<string, readonly LauncherBench[]>> = {
   'log-sum-exp': logSumExp,
   'loss-scale': lossScale,
   matmul,
-  matmulLadder,
+  'matmul-ladder': matmulLadder,
   narrow,
   'norm-weight': normWeight,
   reduce,

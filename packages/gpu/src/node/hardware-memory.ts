@@ -2,6 +2,7 @@
 import { execFile } from 'node:child_process';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { AdapterSummary } from './choose-adapter';
 
 /** What tells how much memory is free. Replaced in tests. */
 export interface MemorySources {
@@ -52,7 +53,7 @@ const leastOfCard = 2 ** 30;
  * @returns null where nothing tells: other vendors and systems, integrated GPUs, tools that are not installed
  */
 export async function freeDeviceMemory(
-  adapter: { readonly name: string; readonly vendor: string },
+  adapter: Pick<AdapterSummary, 'name' | 'vendor'>,
   sources: MemorySources = machine,
 ): Promise<number | null> {
   const vendor = adapter.vendor.toLowerCase();

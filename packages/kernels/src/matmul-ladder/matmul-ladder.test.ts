@@ -2,8 +2,8 @@
 import { type Device, InputError, renderKernel } from '@crossgate/gpu';
 import { openDevice, openNullDevice } from '@crossgate/gpu/node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { download, upload, uploadFilled } from '../../../test/harness';
-import { canClimb, LADDER_STEPS, type LadderStep, matmulLadder } from './ladder';
+import { download, upload, uploadFilled } from '../../test/harness';
+import { canClimb, LADDER_STEPS, type LadderStep, matmulLadder } from './matmul-ladder';
 import { rungOf } from './rungs';
 
 let device: Device;

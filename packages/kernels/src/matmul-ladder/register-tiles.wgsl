@@ -2,7 +2,7 @@
 //
 // It reads a vec4 of a, four rows, and a vec4 of b for sixteen multiplications: eight values for sixteen, where step 4 read
 // five for four. The sixteen sums stay in registers. This is what the multiplications of most GPUs without matrix units
-// are made of; the kernels in use (../matmul-tiled.wgsl, ../matmul-software.wgsl) differ in what they bind and in tiles.
+// are made of; the kernels in use (../matmul/matmul-tiled.wgsl, ../matmul/matmul-software.wgsl) differ in what they bind and in tiles.
 const ROWS = 4 * TILE; // of a workgroup
 const COLUMNS = 4 * TILE;
 const STRIDE = TILE + 1; // as in step 3, in vec4

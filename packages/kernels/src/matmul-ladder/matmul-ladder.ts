@@ -4,7 +4,7 @@
  */
 import type { BufferSlice, Capabilities, Device } from '@crossgate/gpu';
 import { InputError } from '@crossgate/gpu';
-import { elements, requireElements } from '../../slices';
+import { elements, requireElements } from '../slices';
 import { type LadderStep, matrixShape, rungOf } from './rungs';
 
 export { LADDER_STEPS, type LadderStep } from './rungs';

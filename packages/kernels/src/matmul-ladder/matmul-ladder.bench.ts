@@ -1,6 +1,6 @@
 /** What each step of the ladder is worth, at a size for software adapters and one for hardware. */
 import { canClimb, LADDER_STEPS, matmulLadder } from '@crossgate/kernels';
-import type { LauncherBench } from '../../../test/bench';
+import type { LauncherBench } from '../../test/bench';
 
 export const benches: readonly LauncherBench[] = [512, 4096].flatMap((size) =>
   LADDER_STEPS.map((step, i) => ({
