@@ -143,7 +143,7 @@ describe('the search for a driver', () => {
 });
 
 describe('what goes in', () => {
-  it('lists Dawn and SQLite for linux-x64 alone, configs, run.sh and licenses', async () => {
+  it('lists Dawn, SQLite and koffi for linux-x64 alone, configs, run.sh and licenses', async () => {
     const names = (await listContents(checkout)).map(({ to }) => to);
     expect(names).toEqual(
       expect.arrayContaining([
@@ -155,6 +155,7 @@ describe('what goes in', () => {
     expect(names.filter((name) => name.endsWith('.node'))).toEqual([
       'app/node_modules/webgpu/dist/linux-x64/dawn.node',
       'app/node_modules/@libsql/linux-x64-gnu/index.node',
+      'app/node_modules/@koromix/koffi-linux-x64/linux_x64/koffi.node',
     ]);
     expect(new Set(names).size).toBe(names.length);
   });

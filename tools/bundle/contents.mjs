@@ -27,6 +27,7 @@ export async function listContents(root) {
   const webgpu = join(root, 'packages', 'gpu', 'node_modules', 'webgpu');
   const forReport = join(root, 'packages', 'report', 'node_modules');
   const libsql = join(root, 'node_modules', '.pnpm', 'node_modules', '@libsql', 'linux-x64-gnu');
+  const koffi = join(root, 'node_modules', '.pnpm', 'node_modules', '@koromix', 'koffi-linux-x64');
   const required = [
     { from: join(root, 'tools', 'bundle', 'run.sh'), to: 'run.sh' },
     { from: join(root, 'docs', 'bundle.md'), to: 'README.md' },
@@ -45,6 +46,11 @@ export async function listContents(root) {
     ...['package.json', 'index.node'].map((name) => ({
       from: join(libsql, name),
       to: `app/node_modules/@libsql/linux-x64-gnu/${name}`,
+    })),
+    // What calls Open MPI.
+    ...['package.json', 'index.js', 'linux_x64/koffi.node'].map((name) => ({
+      from: join(koffi, name),
+      to: `app/node_modules/@koromix/koffi-linux-x64/${name}`,
     })),
   ];
   const absent = required.filter(({ from }) => !existsSync(from));

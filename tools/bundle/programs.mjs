@@ -24,7 +24,8 @@ export async function buildPrograms(out) {
     ...{
       conditions: ['@crossgate/source'],
       loader: { '.wgsl': 'text', '.client.js': 'text' },
-      external: ['webgpu'],
+      // DuckDB is larger than the rest together.
+      external: ['webgpu', '@duckdb/node-api'],
       banner: { js: banner },
     },
     ...{ minifySyntax: true, minifyWhitespace: true, legalComments: 'none', splitting: true, absWorkingDir: root },

@@ -16,7 +16,7 @@ function webGpu(adapter: GPUAdapter | null) {
 }
 
 it('opens what the browser thinks fastest, or a program on the CPU where that is asked for', async () => {
-  const { adapter, instance, summary } = pickCandidate(await findCandidates(true));
+  const { adapter, instance, summary } = pickCandidate(await findCandidates(true), undefined);
   const { gpu, asked } = webGpu(adapter);
   const other = summary.type === 'software' ? 'hardware' : 'software';
   await expect(openDevice({ gpu, adapter: other })).rejects.toThrow(`no ${other} adapter; leave the option`);
