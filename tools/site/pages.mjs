@@ -108,6 +108,7 @@ export function sidebars() {
       ['docs/sweep.md', 'Searching settings'],
       ['docs/own-model.md', 'Your own model'],
       ['docs/kernels.md', 'Kernels alone'],
+      ['docs/matmul-ladder.md', 'A product, step by step'],
       ['docs/bundle.md', 'A GPU without a network'],
       ['docs/serving.md', 'Serving'],
       ['docs/scale.md', 'Clusters'],
