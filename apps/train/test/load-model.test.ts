@@ -1,8 +1,7 @@
 /** Models that are too large for the device are refused before they load; loading shows progress and can be stopped. */
 import type { Device } from '@crossgate/gpu';
 import { deviceBudget, type HostMemory } from '@crossgate/gpu/node';
-import { expectedTensors, type LlamaConfig } from '@crossgate/llm';
-import { checkModelFits, loadedBytes } from '@crossgate/llm/node';
+import { checkModelFits, expectedTensors, type LlamaConfig, loadedBytes } from '@crossgate/llm';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { runCli } from './cli';
 import { opened } from './opened-devices';

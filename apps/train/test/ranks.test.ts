@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { listAdapters } from '@crossgate/gpu/node';
 import { findMpirun, mpirunArguments, mpirunEnvironment, noMpi } from '@crossgate/testing/node';
 import { describe, expect, it } from 'vitest';
-import { built, type Ended, program, startProgram } from './program';
+import { built, endOf, program, startProgram } from './program';
 import { tinyRuns } from './tiny-runs';
 
 const mpirun = findMpirun();
@@ -22,17 +22,7 @@ function startRanks(cwd: string, ranks: number, ...each: readonly (readonly stri
     env: { ...process.env, ...mpirunEnvironment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
-  let [stdout, stderr] = ['', ''];
-  child.stdout.on('data', (chunk) => {
-    stdout += chunk;
-  });
-  child.stderr.on('data', (chunk) => {
-    stderr += chunk;
-  });
-  const ended = new Promise<Ended>((resolve) =>
-    child.on('close', (code, signal) => resolve({ code, signal, stdout, stderr })),
-  );
-  return { child, ended };
+  return { child, ended: endOf(child) };
 }
 
 async function scores(run: string): Promise<number[]> {

@@ -1,5 +1,5 @@
 /** Trains a CF model on clicks: one of the losses, Adam with coupled L2, early stopping on validation AUC. */
-import { alone, type Collective, shareOf } from '@crossgate/collective';
+import { alone, type Collective, gatherValues, shareOf, valuesOfRankZero } from '@crossgate/collective';
 import { auc, uauc } from '@crossgate/eval';
 import type { BufferSlice, Device } from '@crossgate/gpu';
 import { InputError } from '@crossgate/gpu';
@@ -201,10 +201,10 @@ export class CfTrainer {
       this.model.scorePairs(user, valid.item, history && ((row, limit) => history('valid', row, limit))),
     ]);
     waiting?.[Symbol.dispose]();
-    const score = await this.#ofRankZero(ownScore);
+    const score = await valuesOfRankZero(this.#collective, ownScore);
     const losses = new Float32Array(lossBytes).subarray(0, done);
-    const sum = await this.#sumOfRanks(losses.reduce((total, value) => total + value, 0));
-    const loss = sum / (this.#sequences?.tokens ?? this.#rows.length);
+    const sums = await gatherValues(this.#collective, Float64Array.of(losses.reduce((sum, value) => sum + value, 0)));
+    const loss = sums.reduce((sum, value) => sum + value, 0) / (this.#sequences?.tokens ?? this.#rows.length);
     const { learningRate } = this.options;
     if (!Number.isFinite(loss)) {
       throw new NonFiniteLossError(`epoch ${epoch}: the loss is ${loss}; lower learningRate (now ${learningRate})`);
@@ -217,8 +217,7 @@ export class CfTrainer {
       );
     }
     const validAuc = valid.rows > 0 ? auc(label, score) : null;
-    const criterion =
-      typeof this.#criterion === 'function' ? await this.#chosenBy(await this.#criterion(this.model)) : undefined;
+    const criterion = typeof this.#criterion === 'function' ? await this.#chosenBy(this.#criterion) : undefined;
     if (criterion === null) throw new InputError(`epoch ${epoch}: the criterion that chooses the epoch is not defined`);
     const value = criterion ?? (this.#criterion === 'auc' ? validAuc : null);
     const best = isBest(this.#progress, value);
@@ -241,26 +240,11 @@ export class CfTrainer {
     };
   }
 
-  /** Sums a number over the ranks. */
-  async #sumOfRanks(own: number): Promise<number> {
-    if (this.#collective.size === 1) return own;
-    const bytes = await this.#collective.allGather(new Uint8Array(Float64Array.of(own).buffer));
-    return bytes.reduce((sum, each) => sum + new Float64Array(each.slice().buffer)[0]!, 0);
-  }
-
-  /** The scores of rank 0: what follows from them is then the same on all ranks, whatever their devices. */
-  async #ofRankZero(own: Float32Array): Promise<Float32Array> {
-    if (this.#collective.size === 1) return own;
-    const bytes = await this.#collective.broadcast(new Uint8Array(own.buffer, own.byteOffset, own.byteLength));
-    return new Float32Array(bytes.slice().buffer);
-  }
-
-  /** The criterion of rank 0. */
-  async #chosenBy(own: number | null): Promise<number | null> {
-    if (this.#collective.size === 1) return own;
-    const bytes = await this.#collective.broadcast(new Uint8Array(Float64Array.of(own ?? Number.NaN).buffer));
-    const [value] = new Float64Array(bytes.slice().buffer);
-    return Number.isNaN(value) ? null : value!;
+  /** What the criterion of rank 0 gives; null where it is not defined. */
+  async #chosenBy(criterion: Exclude<Criterion, 'last'>): Promise<number | null> {
+    const own = Float64Array.of((await criterion(this.model)) ?? Number.NaN);
+    const [value = Number.NaN] = await valuesOfRankZero(this.#collective, own);
+    return Number.isNaN(value) ? null : value;
   }
 
   /** Gives the model the values of the best epoch so far. A later {@link runEpoch} would start from them. */

@@ -2,3 +2,4 @@
 export { alone, type Collective, type Share, shareOf, type Wire } from './collective';
 export { RankLostError } from './errors';
 export { inProcess } from './in-process';
+export { gatherValues, someRank, valuesOfRankZero } from './values';

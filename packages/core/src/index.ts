@@ -14,5 +14,6 @@ export { float16ToFloat32, float32ToFloat16, halfBits } from './half';
 export { didYouMean, editDistance, nearest } from './nearest';
 export { philox4x32 } from './philox';
 export { type Log, type Progress, type ProgressTask, silentLog, silentProgress } from './reporting';
+export { sha256 } from './sha256';
 export { terminalJson, terminalLine, terminalText } from './terminal-text';
 export { alignColumns, decimals, formatDuration, significant, textTable } from './text-table';

@@ -1,6 +1,6 @@
 /** The prepared format: the files of a data set, byte for byte, and the checks when opening it. Pure; see README.md. */
 
-import { InputError } from '@crossgate/core';
+import { InputError, sha256 } from '@crossgate/core';
 import type { Attribute } from './attributes';
 import { Dataset, type DatasetParts, type DatasetSummary, type Split, splitNames, summarizeDataset } from './dataset';
 
@@ -136,11 +136,6 @@ function decodeAttributes(
     });
     return { name, type, values: [[], ...values] };
   });
-}
-
-async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
-  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
-  return Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
 /** The hash over a list of files: SHA-256 of the lines `NAME SHA256`, in the order of `contentFiles`. */

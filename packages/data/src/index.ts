@@ -83,6 +83,7 @@ export { type CsvColumns, type CsvKeys, type CsvRow, readCsv } from './read-csv'
 export { findDataset, listDatasets } from './registry';
 export { type RowPlace, rowFinder } from './row-finder';
 export {
+  type CsvForm,
   memorySource,
   type Place,
   parseInteger,

@@ -25,7 +25,7 @@ export { datasetFile, openDatasetFile } from './node/dataset-file';
 export { type DownloadOutcome, downloadDataset } from './node/download';
 export { type EventFile, type FileEvent, readEventFile } from './node/event-file';
 export { filesLike, isPattern } from './node/file-pattern';
-export { type FolderOptions, folderSource } from './node/folder-source';
+export { folderSource } from './node/folder-source';
 export { readColumns } from './node/read-columns';
 
 async function requireFolder(directory: string, remedy: string): Promise<void> {
@@ -80,8 +80,7 @@ export async function loadSource(name: string, path?: string, options: DatasetOp
       },
     );
   await requireFolder(directory, `${name} needs a folder with ${files.join(', ') || 'the files of the query'}`);
-  const { separator, header } = chosen.csv ?? {};
-  const source = folderSource(directory, { csv: { separator: separator ?? undefined, header: header ?? undefined } });
+  const source = folderSource(directory);
   for (const file of files) {
     if (await source.has(file)) continue;
     throw new InputError(`no such file; ${name} needs ${files.join(', ')}`, {

@@ -83,7 +83,7 @@ export async function* sourceRows(
   if (parts.every(({ isTyped }) => isTyped)) remarkOnForm(from, format);
   for (const { name, table } of parts) {
     if (table !== undefined) {
-      yield* tableRows(await table(), format, places);
+      yield* tableRows(await table(format), format, places);
       continue;
     }
     places.begin(name, false);

@@ -23,12 +23,20 @@ export interface SourceFolder {
   query?(sql: SqlSource): Promise<Table>;
 }
 
+/** The form of a CSV file, as far as it is told. */
+export interface CsvForm {
+  /** The character between two fields. Default: a comma. */
+  readonly separator?: string | undefined;
+  /** Whether the first line names the columns. Default: it does. */
+  readonly header?: boolean | undefined;
+}
+
 /** One file of a source folder. */
 export interface SourcePart {
   /** Its name in the folder. */
   readonly name: string;
-  /** Opens a file that is read as a table; undefined for text. */
-  readonly table?: (() => Promise<Table>) | undefined;
+  /** Opens a file that is read as a table; undefined for text. @param form of CSV that is compressed */
+  readonly table?: ((form: CsvForm) => Promise<Table>) | undefined;
   /** Whether the file itself names its columns and knows letters, so that no option for the form of CSV applies to it. */
   readonly isTyped?: boolean;
 }

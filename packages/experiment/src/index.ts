@@ -12,20 +12,7 @@ export { hasPlus, plusNote, type SeenInformation } from './information';
 export { fusedItemEmbeddings } from './item-embeddings';
 export type { LentModel } from './lent-model';
 export { canBeLive } from './live/live-models';
-export type {
-  Basis,
-  LiveEvent,
-  LiveExplainOptions,
-  LiveHistory,
-  LiveItem,
-  LiveList,
-  LiveListOptions,
-  LiveQuery,
-  LiveRun,
-  LiveScores,
-  NewItem,
-  Person,
-} from './live/live-run';
+export type * from './live/live-run';
 export type { NewerFiles } from './live/newer-files';
 export { type LiveIds, type LiveRunOptions, openLiveRun, refuseNewer } from './live/open-live-run';
 export { dataHome, locateDataset, locateModel, openDataFolder, type Surroundings } from './locate';

@@ -1,5 +1,6 @@
 /** A language model that is lent to a run: found and checked, its weights loaded when they are first wanted. */
-import type { LlamaConfig, LlamaModel, Tokenizer, WeightSource, WeightStorage } from '@crossgate/llm';
+import type { Log } from '@crossgate/core';
+import type { LlamaConfig, LlamaModel, OpenModel, Tokenizer, WeightSource, WeightStorage } from '@crossgate/llm';
 
 /** What a session lends of a model. It stays the session's; adapters are handed in by `LlamaModel.with`. */
 export interface LentModel {
@@ -16,4 +17,16 @@ export interface LentModel {
    * @throws InputError before any weight is read when they are too large, and for damaged ones; InterruptedError
    */
   load(weights: WeightStorage): Promise<LlamaModel>;
+}
+
+/** Gives a model's tokenizer, and its warnings once, however many runs ask for it. */
+export function warningOnce(files: Pick<OpenModel, 'tokenizer'>, log: Log): () => Promise<Tokenizer> {
+  let tokenizer: Promise<Tokenizer> | undefined;
+  return () => {
+    tokenizer ??= files.tokenizer().then((built) => {
+      for (const warning of built.warnings ?? []) log.warn(warning);
+      return built;
+    });
+    return tokenizer;
+  };
 }

@@ -2,7 +2,7 @@
 import type { Log, Progress } from '@crossgate/core';
 import type { Device, Profiler } from '@crossgate/gpu';
 import type { LlamaConfig, LlamaModel, OpenModel, Tokenizer, WeightSource, WeightStorage } from '@crossgate/llm';
-import type { LentModel } from './lent-model';
+import { type LentModel, warningOnce } from './lent-model';
 
 /** What loading works with. */
 export interface Loading {
@@ -58,14 +58,16 @@ export class ModelShelf {
 }
 
 class OpenedModel implements LentModel {
-  #tokenizer: Promise<Tokenizer> | undefined;
+  readonly tokenizer: () => Promise<Tokenizer>;
   #loaded: { readonly weights: WeightStorage; readonly llm: LlamaModel } | undefined;
 
   constructor(
     private readonly files: OpenModel,
     readonly hash: string,
     private readonly loading: Loading,
-  ) {}
+  ) {
+    this.tokenizer = warningOnce(files, loading.log);
+  }
 
   get config(): LlamaConfig {
     return this.files.config;
@@ -73,18 +75,6 @@ class OpenedModel implements LentModel {
 
   get source(): WeightSource {
     return this.files.source;
-  }
-
-  tokenizer(): Promise<Tokenizer> {
-    this.#tokenizer ??= this.#openTokenizer();
-    return this.#tokenizer;
-  }
-
-  /** Tells its warnings once, however many runs are on the model. */
-  async #openTokenizer(): Promise<Tokenizer> {
-    const tokenizer = await this.files.tokenizer();
-    for (const warning of tokenizer.warnings ?? []) this.loading.log.warn(warning);
-    return tokenizer;
   }
 
   async load(weights: WeightStorage): Promise<LlamaModel> {

@@ -11,4 +11,5 @@ export * from './prompt';
 export * from './scoring';
 export * from './template';
 export * from './trainer';
+export * from './trainer-options';
 export { checkValidation, type ValidationOptions } from './validation';

@@ -1,5 +1,5 @@
 // Scores of many rows by a hybrid model, in packed batches of bounded size.
-import { alone, type Collective, shareOf } from '@crossgate/collective';
+import { alone, type Collective, gatherValues, shareOf } from '@crossgate/collective';
 import type { Dataset, SplitName } from '@crossgate/data';
 import { computeInBatches } from '@crossgate/llm';
 import type { YesNoLossOptions } from '@crossgate/tensor';
@@ -58,13 +58,6 @@ export async function scoreRows(
     for (const row of own) yield promptOfRow(builder, dataset, split, row);
   })();
   return gatherValues(collective, await scorePrompts(model, prompts, own.length, loss, options));
-}
-
-/** The values of all ranks, in the order of the ranks. */
-export async function gatherValues(collective: Collective, own: Float32Array): Promise<Float32Array> {
-  if (collective.size === 1) return own;
-  const all = await collective.allGather(new Uint8Array(own.buffer, own.byteOffset, own.byteLength));
-  return Float32Array.from(all.flatMap((bytes) => [...new Float32Array(bytes.slice().buffer)]));
 }
 
 /**

@@ -1,17 +1,9 @@
 // The one training loop of all methods: stages, batches, evaluation, best state, checkpoints, resume.
-import { alone, type Collective, shareOf } from '@crossgate/collective';
+import { alone, type Collective, gatherValues, shareOf, someRank } from '@crossgate/collective';
 import { InputError, InterruptedError } from '@crossgate/core';
-import type { Dataset } from '@crossgate/data';
 import { sampleRows, shuffledRows } from '@crossgate/data';
 import { auc, uauc } from '@crossgate/eval';
-import type {
-  ActivationStorage,
-  HostState,
-  LossScalerState,
-  ParameterGroup,
-  ScheduleOptions,
-  YesNoLossOptions,
-} from '@crossgate/tensor';
+import type { HostState, LossScalerState, ParameterGroup, YesNoLossOptions } from '@crossgate/tensor';
 import {
   Adam,
   firstNonFinite,
@@ -26,171 +18,13 @@ import {
   writeOptimizer,
 } from '@crossgate/tensor';
 import { packPrompts } from './batch';
-import type { CfDropout } from './channels';
 import type { GroupName, StageDeclaration } from './methods/method';
-import type { HybridModel, TrainingNoise } from './model';
-import type { HybridPrompt, PromptBuilder } from './prompt';
-import { gatherValues, promptOfRow, scoreRows } from './scoring';
-import { diverged, readStep, type StepReport, StepReports, type StepValues } from './step-reports';
+import type { TrainingNoise } from './model';
+import type { HybridPrompt } from './prompt';
+import { promptOfRow, scoreRows } from './scoring';
+import { diverged, readStep, StepReports, type StepValues } from './step-reports';
+import type { BestState, TrainerOptions, TrainerState } from './trainer-options';
 import { checkValidation, chosenRows } from './validation';
-
-/** How one stage trains: its data, AdamW, learning rate and evaluation. */
-export interface StageSettings extends Omit<ScheduleOptions, 'totalSteps'> {
-  /** Train rows of the stage: a seeded sample of this size; null for all. */
-  readonly rows: number | null;
-  /** Number of passes over these rows. */
-  readonly epochs: number;
-  /** Number of prompts per step. The paper has 3. */
-  readonly batchSize: number;
-  /** Decoupled weight decay of AdamW, at least 0. It does not reach the biases of ALG and GATE. */
-  readonly weightDecay: number;
-  /** Decay rate of the first moment, in [0, 1). */
-  readonly beta1: number;
-  /** Decay rate of the second moment, in [0, 1). */
-  readonly beta2: number;
-  /** Term added to the root of the second moment in the denominator, above 0. */
-  readonly epsilon: number;
-  /** Largest norm of all gradients together, to which larger ones are scaled down; null does not clip. */
-  readonly clipNorm: number | null;
-  /**
-   * Number of steps between evaluations on the validation rows; null evaluates at the end of each epoch. The end of the
-   * stage is always evaluated.
-   */
-  readonly evaluateEvery: number | null;
-  /** The stage ends after this many evaluations in a row without a better AUC; null never ends it early. */
-  readonly patience: number | null;
-}
-
-/** Result of an evaluation on the validation rows. */
-export interface EvaluationReport {
-  /** Number of the stage, from 0. */
-  readonly stage: number;
-  /** Number of steps done in the stage. */
-  readonly step: number;
-  /** AUC, 0 … 1; null unless the rows have both classes. */
-  readonly validAuc: number | null;
-  /** UAUC, the mean AUC over users with rows of both classes, 0 … 1; null without any such user. */
-  readonly validUauc: number | null;
-  /** Whether this AUC is the best so far, so that its parameters are kept. */
-  readonly best: boolean;
-}
-
-/** Everything needed to resume with the same numbers, taken between two steps. */
-export interface TrainerState {
-  /** Number of the stage, from 0. */
-  readonly stage: number;
-  /** Number of steps done in the stage. */
-  readonly step: number;
-  /** Number of updates that the optimizer of the stage has made; steps that were skipped do not count. */
-  readonly optimizerSteps: number;
-  /** Values of all groups, whether the stage trains them or not. */
-  readonly parameters: HostState;
-  /** Moments of the optimizer of the stage. */
-  readonly moments: HostState;
-  /**
-   * State of the loss scale with activations in f16; its skipped steps are those of all stages. Null with f32, and
-   * absent in states of older versions.
-   */
-  readonly lossScale?: LossScalerState | null;
-  /** The best parameters so far; null before the first AUC. */
-  readonly best: BestState | null;
-  /** Number of evaluations in the stage since the best one. */
-  readonly evaluationsSinceBest: number;
-}
-
-/** The parameters with the best validation AUC so far. */
-export interface BestState {
-  /** Number of the stage they are from, from 0. */
-  readonly stage: number;
-  /** Number of steps done in that stage. */
-  readonly step: number;
-  /** Their validation AUC, 0 … 1. */
-  readonly auc: number;
-  /** Values of all parameter groups. */
-  readonly parameters: HostState;
-}
-
-/** The first stages of a training, done by another training that is the same up to their end. */
-export interface FinishedStages {
-  /** How many they are. */
-  readonly stages: number;
-  /** Values of the groups that they train; the others are as the model was built. */
-  readonly parameters: HostState;
-  /** Which state these values are; null where none is chosen. */
-  readonly best: Omit<BestState, 'parameters'> | null;
-}
-
-/** What {@link trainHybrid} trains, on which data, and how. */
-export interface TrainerOptions {
-  /** The model, whose parameters are changed in place. */
-  readonly model: HybridModel;
-  /** Makes the prompts: one builder per stage. */
-  readonly builders: readonly PromptBuilder[];
-  /** Rows to train on and to validate on. All prompts are made from it. */
-  readonly dataset: Dataset;
-  /** The stages in order, as `stagesOf` gives them. */
-  readonly stages: readonly StageDeclaration[];
-  /** Settings of the stages, by the name that each stage declares. */
-  readonly settings: Readonly<Record<'stage1' | 'stage2', StageSettings>>;
-  /** Whether stages that declare `cf` train the CF model (ENC). False keeps its vectors as they are. */
-  readonly trainCf: boolean;
-  /**
-   * Share of a batch's users and items that stages which train ALG and GATE see as the zero vector, each in [0, 1).
-   * Thus the vector of unseen ones is trained too. Default 0.
-   */
-  readonly cfDropout?: Pick<CfDropout, 'items' | 'users'>;
-  /**
-   * The loss and its settings (CCF-LLM eq. 5 and others): see `yesNoLoss` of `@crossgate/tensor`. Its answer tokens
-   * come from the first builder.
-   */
-  readonly loss: Omit<YesNoLossOptions, 'yesToken' | 'noToken'>;
-  /**
-   * In which type the values that the backward pass reads are stored. `f16` halves that memory and adds a dynamic loss
-   * scale: steps whose gradients are not finite change nothing, and are counted. Default `f32`.
-   */
-  readonly activations?: ActivationStorage;
-  /** Seed of the samples of rows, of their order and of all dropout. */
-  readonly seed: number;
-  /** Validation rows that choose the best state: a seeded sample of this size, the same throughout; null for all. */
-  readonly validRows: number | null;
-  /**
-   * What chooses the best state: `auc` (default), the AUC of these rows; or `last`, which chooses none, so that the last
-   * state stands and no stage ends early.
-   */
-  readonly selectBy?: 'auc' | 'last';
-  /** Most tokens of one batch of an evaluation: see {@link scoreRows}. */
-  readonly batchTokens?: number;
-  /** Number of steps between checkpoints; null makes them only after evaluations. A signal also makes one. */
-  readonly checkpointEvery: number | null;
-  /**
-   * The ranks that train together, each with a model of the same values: every rank takes a share of each batch and of
-   * each evaluation, and the gradients are summed, so the update is that of one rank. All stop when one is told to.
-   * Default: this one alone.
-   */
-  readonly collective?: Collective;
-  /** State to continue from, as {@link onCheckpoint} got it. */
-  readonly resume?: TrainerState | undefined;
-  /**
-   * Stages to begin after; not read with a state to continue from. With activations in f16 the loss scale begins anew.
-   */
-  readonly finished?: FinishedStages | undefined;
-  /** Called with the numbers of each step, one step late. */
-  readonly onStep?: (report: StepReport) => void;
-  /** Called after each stage with the seconds of it spent on sums between ranks, with waiting for slower ones. */
-  readonly onCommunication?: (seconds: number) => void;
-  /** Called after each evaluation. */
-  readonly onEvaluation?: (report: EvaluationReport) => void;
-  /** Called with a consistent state of finite values, whose losses are finite. Training waits for it. */
-  readonly onCheckpoint?: (state: TrainerState) => Promise<void>;
-  /** Called during an evaluation with the number of rows done so far and of all rows. */
-  readonly onEvaluationProgress?: (done: number, total: number) => void;
-  /**
-   * Aborting it ends training after the current step: a checkpoint is made, then the reason of the signal is thrown. An
-   * evaluation that is running or due is given up without a checkpoint; resuming from the last one gives the same
-   * numbers.
-   */
-  readonly signal?: AbortSignal | undefined;
-}
 
 export { NonFiniteLossError } from '@crossgate/tensor';
 export type { StepReport } from './step-reports';
@@ -200,8 +34,9 @@ export type { StepReport } from './step-reports';
  * rows, or with `selectBy: 'last'`, with the last ones. Each stage starts from the best parameters so far.
  *
  * @returns that best state; null where none is chosen.
- * @throws InputError as {@link checkValidation} does, and for batches of fewer prompts than there are ranks; NonFiniteLossError when a loss or a score is not finite, and
- * after 20 skipped steps in a row; the reason of `signal`.
+ * @throws InputError as {@link checkValidation} does, and for batches of fewer prompts than there are ranks;
+ * NonFiniteLossError when a loss, a score or a gradient that is clipped is not finite, and after 20 skipped steps in a
+ * row; the reason of `signal`.
  */
 export async function trainHybrid(options: TrainerOptions): Promise<BestState | null> {
   return new Trainer(options).run();
@@ -302,7 +137,8 @@ class Trainer {
           await reports.push({ stage, step, totalSteps, learningRate, tokens }, losses);
         }
         const evaluate = step % evaluateEvery === 0 || step === totalSteps;
-        const abort = await this.#isStopped();
+        // All ranks stop after the same step.
+        const abort = await someRank(this.#collective, signal?.aborted ?? false);
         if (evaluate || abort || (checkpointEvery !== null && step % checkpointEvery === 0)) {
           await reports.settle();
           if (evaluate) await this.#evaluate(stage, step);
@@ -343,13 +179,6 @@ class Trainer {
     );
   }
 
-  /** Whether this rank, or another, was told to stop: all stop after the same step. */
-  async #isStopped(): Promise<boolean> {
-    const own = this.#options.signal?.aborted ?? false;
-    if (this.#collective.size === 1) return own;
-    return (await this.#collective.allGather(Uint8Array.of(Number(own)))).some(([each]) => each === 1);
-  }
-
   /** Prompts of train rows. */
   #prompts(rows: Int32Array, stage: number): HybridPrompt[] {
     const { builders, dataset } = this.#options;
@@ -362,14 +191,9 @@ class Trainer {
     // Dropout belongs to LoRA's training: a frozen adapter is used as it is. Every step of every stage has its mask.
     const isTrained = (name: GroupName) => model.groups().get(name)?.[0]?.trainable === true;
     const counter = at.stage * 0x1000000 + at.step;
-    const ahead = prompts.slice(0, start);
-    const before = { tokens: ahead.reduce((sum, { tokenIds }) => sum + tokenIds.length, 0), wanted: start };
-    const whole = { batch: packPrompts(prompts), usersBefore: packPrompts(ahead).users.length };
-    const isShared = this.#collective.size > 1;
-    return {
-      lora: isTrained('lora') ? { seed, counter, ...(isShared && { before }) } : undefined,
-      cf: isTrained('fusion') ? { seed, counter, ...cfDropout, ...(isShared && { whole }) } : undefined,
-    };
+    const own = { lora: { seed, counter }, cf: { seed, counter, ...cfDropout } };
+    const { lora, cf } = this.#collective.size > 1 ? sharedNoise(own, prompts, start) : own;
+    return { lora: isTrained('lora') ? lora : undefined, cf: isTrained('fusion') ? cf : undefined };
   }
 
   /**
@@ -421,16 +245,11 @@ class Trainer {
     }
     const clip = scaler ? null : optimizer.clipFactor;
     const values: StepValues = {
-      losses: await this.#ofAllRanks((await losses).losses),
+      losses: await gatherValues(this.#collective, (await losses).losses),
       lossScale: (await scaler?.read()) ?? null,
       clipFactor: clip && new Float32Array(await device.recorder.read(clip))[0]!,
     };
     return { losses: Promise.resolve(values), tokens };
-  }
-
-  /** The values of all ranks, in the order of the ranks. */
-  #ofAllRanks(own: Float32Array): Promise<Float32Array> {
-    return gatherValues(this.#collective, own);
   }
 
   async #evaluate(stage: number, step: number): Promise<void> {
@@ -471,7 +290,7 @@ class Trainer {
       return losses.read();
     };
     const losses = rows.length > 0 ? await lossesOf() : new Float32Array(0);
-    const wrong = (await this.#ofAllRanks(losses)).find((value) => !Number.isFinite(value));
+    const wrong = (await gatherValues(this.#collective, losses)).find((value) => !Number.isFinite(value));
     if (wrong !== undefined) throw diverged(`the loss is ${wrong} after the update`, stage, step);
   }
 
@@ -503,6 +322,18 @@ class Trainer {
     }
     return state;
   }
+}
+
+/** The same noise for a rank's share of a batch, from prompt `start` on: each prompt has the mask that one rank gives it. */
+function sharedNoise(
+  { lora, cf }: Required<{ [Part in keyof TrainingNoise]: NonNullable<TrainingNoise[Part]> }>,
+  prompts: readonly HybridPrompt[],
+  start: number,
+) {
+  const ahead = prompts.slice(0, start);
+  const before = { tokens: ahead.reduce((sum, { tokenIds }) => sum + tokenIds.length, 0), wanted: start };
+  const whole = { batch: packPrompts(prompts), usersBefore: packPrompts(ahead).users.length };
+  return { lora: { ...lora, before }, cf: { ...cf, whole } };
 }
 
 /** @throws InputError for a stage with batches of fewer prompts than there are ranks */

@@ -184,15 +184,11 @@ export class Memory {
     const size = sizeClass(needed);
     const storage = this.#planned(size) ?? this.#take(size) ?? this.#createPooled(size, 'step');
     this.#plan[this.#requests++] = storage;
-    storage.references = 1;
-    this.#remember(storage);
     scope.storages.add(storage);
     storage.asked = size;
     this.#current += size;
     this.#peak = Math.max(this.#peak, this.#current);
-    const slice = { storage, offset: 0, size: needed };
-    if (this.#origins) this.pending.poison(slice);
-    return slice;
+    return this.#handOut(storage, needed);
   }
 
   /**
@@ -206,12 +202,17 @@ export class Memory {
     const needed = Math.max(4, Math.ceil(bytes / 4) * 4);
     const size = sizeClass(needed);
     const storage = this.#take(size) ?? this.#createPooled(size, purpose);
-    storage.references = 1;
     storage.purpose = purpose;
     this.#allocated -= storage.size;
     this.#count(purpose, storage.size);
+    return this.#handOut(storage, needed);
+  }
+
+  /** A buffer of the pool for its new holder; in debug mode, without a trace of the one before. */
+  #handOut(storage: Storage, size: number): BufferSlice {
+    storage.references = 1;
     this.#remember(storage);
-    const slice = { storage, offset: 0, size: needed };
+    const slice = { storage, offset: 0, size };
     if (this.#origins) this.pending.poison(slice);
     return slice;
   }

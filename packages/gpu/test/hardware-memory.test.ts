@@ -1,5 +1,8 @@
 /** What the vendors' tools say of free memory. */
-import { describe, expect, it } from 'vitest';
+import { chmod, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { folderWith } from '@crossgate/testing/node';
+import { describe, expect, it, vi } from 'vitest';
 import type { Device } from '../src';
 import { deviceRemarks, freeDeviceMemory, type MemorySources } from '../src/node';
 
@@ -59,10 +62,21 @@ describe('free memory of', () => {
     expect(await freeDeviceMemory({ name: 'apple-m4', vendor: 'apple' }, machine(two))).toBe(null);
   });
 
-  it('this machine, whatever it has', async () => {
-    const free = await freeDeviceMemory({ name: 'nvidia', vendor: 'nvidia' });
-    expect(free === null || free >= 0).toBe(true);
-  });
+  it.skipIf(process.platform === 'win32')(
+    'what the program of that name prints, if it is there and works',
+    async () => {
+      const card = { name: 'nvidia-h200', vendor: 'nvidia' };
+      const folder = await folderWith({ 'nvidia-smi': '#!/bin/sh\necho "NVIDIA H200, 1000"\n' });
+      vi.stubEnv('PATH', folder);
+      // Not a program yet.
+      expect(await freeDeviceMemory(card)).toBe(null);
+      await chmod(join(folder, 'nvidia-smi'), 0o755);
+      expect(await freeDeviceMemory(card)).toBe(mebibytes(1000));
+      await writeFile(join(folder, 'nvidia-smi'), '#!/bin/sh\necho "NVIDIA H200, 1000"\nexit 9\n');
+      expect(await freeDeviceMemory(card)).toBe(null);
+      vi.unstubAllEnvs();
+    },
+  );
 });
 
 describe('remarks on', () => {

@@ -1,6 +1,5 @@
 /** Where Chromium is on this machine. Loads nothing of a browser, so that a test can ask before it is skipped. */
-import { accessSync, constants, statSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { findProgram } from './programs';
 
 /** Programs that are Chromium, in the order in which they are looked for on the path. */
 export const chromiumNames: readonly string[] = [
@@ -15,22 +14,6 @@ export const noChromium = 'no Chromium: install the package chromium, or set CRO
  * @returns an absolute path; null when there is none
  * @throws Error when CROSSGATE_CHROMIUM names what is no program: whoever sets it wants no test to be skipped
  */
-export function findChromium(env: Readonly<Record<string, string | undefined>> = process.env): string | null {
-  const { CROSSGATE_CHROMIUM: named, PATH = '' } = env;
-  if (named) {
-    if (isProgram(named)) return named;
-    throw new Error(`CROSSGATE_CHROMIUM is ${named}, which is no program`);
-  }
-  const folders = PATH.split(delimiter).filter((folder) => folder !== '');
-  const paths = chromiumNames.flatMap((name) => folders.map((folder) => join(folder, name)));
-  return paths.find(isProgram) ?? null;
-}
-
-function isProgram(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return statSync(path).isFile();
-  } catch {
-    return false;
-  }
+export function findChromium(env?: Readonly<Record<string, string | undefined>>): string | null {
+  return findProgram({ variable: 'CROSSGATE_CHROMIUM', names: chromiumNames }, env);
 }

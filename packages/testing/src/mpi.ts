@@ -1,25 +1,15 @@
 /** Open MPI's launcher of this machine, for tests. */
-import { accessSync, constants } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { findProgram } from './programs';
 
 /** What to say of tests that are skipped for want of a launcher. */
 export const noMpi = 'no mpirun: apt-get install -y --no-install-recommends openmpi-bin, or set CROSSGATE_MPIRUN';
 
-/** The launcher that CROSSGATE_MPIRUN names, else the `mpirun` on the path; null when there is none. */
-export function findMpirun(
-  { CROSSGATE_MPIRUN: named, PATH = '' }: Readonly<Record<string, string | undefined>> = process.env,
-): string | null {
-  const isProgram = (path: string) => {
-    try {
-      accessSync(path, constants.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  };
-  if (named) return named;
-  const folders = PATH.split(delimiter).filter((folder) => folder !== '');
-  return folders.map((folder) => join(folder, 'mpirun')).find(isProgram) ?? null;
+/**
+ * The launcher that CROSSGATE_MPIRUN names, else the `mpirun` on the path; null when there is none.
+ * @throws Error when CROSSGATE_MPIRUN names what is no program: whoever sets it wants no test to be skipped
+ */
+export function findMpirun(env?: Readonly<Record<string, string | undefined>>): string | null {
+  return findProgram({ variable: 'CROSSGATE_MPIRUN', names: ['mpirun'] }, env);
 }
 
 /** Arguments that start so many ranks on this machine, whatever its number of cores. */

@@ -1,10 +1,10 @@
 /** A NATS server of this machine, for tests: found, started in a folder of its own, killed and started again. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { accessSync, constants } from 'node:fs';
-import { connect, createServer } from 'node:net';
-import { delimiter, join } from 'node:path';
+import { connect } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
+import { freePort } from './free-port';
+import { findProgram } from './programs';
 
 /** What to say of tests that are skipped for want of a server. */
 export const noNats =
@@ -15,20 +15,8 @@ export const noNats =
  * @returns an absolute path; null when there is none
  * @throws Error when CROSSGATE_NATS_SERVER names what is no program: whoever sets it wants no test to be skipped
  */
-export function findNats(env: Readonly<Record<string, string | undefined>> = process.env): string | null {
-  const { CROSSGATE_NATS_SERVER: named, PATH = '' } = env;
-  if (named && !isProgram(named)) throw new Error(`CROSSGATE_NATS_SERVER is ${named}, which is no program`);
-  const folders = PATH.split(delimiter).filter((folder) => folder !== '');
-  return named || (folders.map((folder) => join(folder, 'nats-server')).find(isProgram) ?? null);
-}
-
-function isProgram(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
+export function findNats(env?: Readonly<Record<string, string | undefined>>): string | null {
+  return findProgram({ variable: 'CROSSGATE_NATS_SERVER', names: ['nats-server'] }, env);
 }
 
 /** A server on a free port of this machine. */
@@ -72,15 +60,6 @@ export async function startNats(
   };
   await server.start();
   return server;
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address() as { port: number };
-  probe.close();
-  await once(probe, 'close');
-  return port;
 }
 
 function answers(port: number): Promise<boolean> {

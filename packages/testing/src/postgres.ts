@@ -1,11 +1,12 @@
 /** A PostgreSQL server of this machine, for tests: found, and started in a folder of its own. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { accessSync, chownSync, constants, mkdirSync, readdirSync, realpathSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
-import { delimiter, dirname, join } from 'node:path';
+import { chownSync, mkdirSync, readdirSync, realpathSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { freePort } from './free-port';
+import { findProgram } from './programs';
 
 /** What to say of tests that are skipped for want of a server. */
 export const noPostgres =
@@ -19,30 +20,15 @@ const debian = '/usr/lib/postgresql';
  * @returns an absolute path; null when there is none
  * @throws Error when CROSSGATE_POSTGRES names what is no program: whoever sets it wants no test to be skipped
  */
-export function findPostgres(env: Readonly<Record<string, string | undefined>> = process.env): string | null {
-  const { CROSSGATE_POSTGRES: named, PATH = '' } = env;
-  if (named && !isProgram(named)) throw new Error(`CROSSGATE_POSTGRES is ${named}, which is no program`);
-  if (named) return named;
+export function findPostgres(env?: Readonly<Record<string, string | undefined>>): string | null {
   let versions: string[] = [];
   try {
     versions = readdirSync(debian);
   } catch {
     // Not Debian, or not installed.
   }
-  const folders = [
-    ...PATH.split(delimiter).filter(Boolean),
-    ...versions.map((version) => join(debian, version, 'bin')),
-  ];
-  return folders.map((folder) => join(folder, 'postgres')).find(isProgram) ?? null;
-}
-
-function isProgram(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
+  const folders = versions.map((version) => join(debian, version, 'bin'));
+  return findProgram({ variable: 'CROSSGATE_POSTGRES', names: ['postgres'], folders }, env);
 }
 
 /** A server on a free port of this machine. */
@@ -102,13 +88,4 @@ async function endOf(child: ChildProcess): Promise<void> {
   // At once, but with the processes that it started.
   child.kill('SIGQUIT');
   await ended;
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address() as { port: number };
-  probe.close();
-  await once(probe, 'close');
-  return port;
 }

@@ -169,7 +169,7 @@ async function examine(path: string, shown: string, options: InitOptions): Promi
   const survey =
     part?.table === undefined
       ? await surveyCsv(source, file, shown, { ...options, separator })
-      : await surveyTable(await part.table());
+      : await surveyTable(await part.table({ separator }));
   const guess = guessColumns(survey, shown, options);
   const { titles, notes } = await findTitles(source, await readdir(dirname(path)), file, guess);
   return { ...guess, rows: survey.rows, titles, notes: [...guess.notes, ...notes] };

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { InputError } from '@crossgate/core';
 import type { DuckDBConnection, DuckDBDataChunk } from '@duckdb/node-api';
+import type { CsvForm } from '../source';
 import { orderWarning, quoteTable, type SqlSource } from '../sql-options';
 import type { Cell, CellKind, Table, TableBatch, TableColumn } from '../table';
 import { loadOptional } from './optional-library';
@@ -219,7 +220,7 @@ export async function fileTable(
   path: string,
   name: string,
   kind: 'parquet' | 'json' | 'csv',
-  csv: { readonly separator?: string | undefined; readonly header?: boolean | undefined } = {},
+  csv: CsvForm = {},
 ): Promise<Table> {
   const what = { parquet: 'Parquet', json: 'JSON', csv: 'CSV compressed by zstd' }[kind];
   await requireWhole(path, name);

@@ -4,7 +4,7 @@ import { isAbsolute, join } from 'node:path';
 import { createGunzip } from 'node:zlib';
 import { InputError } from '@crossgate/core';
 import { kindOf } from '@crossgate/files';
-import type { SourceFolder, SourcePart } from '../source';
+import type { CsvForm, SourceFolder, SourcePart } from '../source';
 import { isServer } from '../sql-options';
 import { filesLike, isPattern } from './file-pattern';
 
@@ -49,24 +49,16 @@ function duckdbKind(path: string): 'parquet' | 'json' | 'csv' | undefined {
   return kind.toLowerCase().startsWith('p') ? 'parquet' : 'json';
 }
 
-/** How a folder reads what is not plain text. */
-export interface FolderOptions {
-  /** The environment that a PostgreSQL server's password is read from. Default: that of the process. */
-  readonly env?: Readonly<Record<string, string | undefined>>;
-  /** Of compressed CSV that DuckDB reads: the separator and whether there is a header. Default: a comma, and there is. */
-  readonly csv?: { readonly separator?: string | undefined; readonly header?: boolean | undefined };
-}
-
 /**
  * A source folder on disk. Files are read as streams; `NAME.gz` is read where `NAME` is missing. Parquet, JSON lines,
  * CSV compressed with zstd and DuckDB files are read by `@duckdb/node-api`, SQLite by `libsql`, PostgreSQL by `pg`, each
  * of which is loaded when it is first needed.
  */
-export function folderSource(directory: string, options: FolderOptions = {}): SourceFolder {
+export function folderSource(directory: string): SourceFolder {
   const part = (name: string, path: string): SourcePart => {
     const kind = duckdbKind(path);
     if (kind === undefined) return { name };
-    const table = async () => (await import('./duckdb-table')).fileTable(path, name, kind, options.csv);
+    const table = async (form: CsvForm) => (await import('./duckdb-table')).fileTable(path, name, kind, form);
     return { name, table, isTyped: kind !== 'csv' };
   };
   return {
@@ -101,7 +93,7 @@ export function folderSource(directory: string, options: FolderOptions = {}): So
     async query(sql) {
       const { database } = sql;
       if (database !== undefined && isServer(database)) {
-        return (await import('./postgres-table')).postgresTable(sql, database, options.env ?? process.env);
+        return (await import('./postgres-table')).postgresTable(sql, database, process.env);
       }
       const path = database === undefined || isAbsolute(database) ? database : join(directory, database);
       if (path !== undefined && (await kindOf(path)) !== 'file') {

@@ -3,19 +3,7 @@
  * of the package, it runs in browsers too.
  */
 export { canBeLive } from './live-models';
-export type {
-  Basis,
-  LiveExplainOptions,
-  LiveHistory,
-  LiveItem,
-  LiveList,
-  LiveListOptions,
-  LiveQuery,
-  LiveRun,
-  LiveScores,
-  NewItem,
-  Person,
-} from './live-run';
+export type * from './live-run';
 export {
   needsModel,
   type OpenedRun,

@@ -1,19 +1,12 @@
 /** Opens a finished run wherever its files are, with the GPU of whoever asks: in a page, in a worker, in Node. */
-import { InputError, type Log, type Progress, silentLog, silentProgress, throwIfInterrupted } from '@crossgate/core';
+import { InputError, type Log, type Progress, sha256, silentLog, silentProgress } from '@crossgate/core';
 import { readDatasetFile } from '@crossgate/data';
 import type { Device } from '@crossgate/gpu';
-import {
-  LlamaModel,
-  type ModelFolder,
-  modelFolderHash,
-  openModelFolder,
-  type Tokenizer,
-  weightBytes,
-} from '@crossgate/llm';
+import { type LlamaModel, loadModel, type ModelFolder, modelFolderHash, openModelFolder } from '@crossgate/llm';
 import { type ByteSource, readChunks } from '@crossgate/tensor';
 import { parseRunConfig } from '../config/run-config';
 import type { ExperimentConfig } from '../config/schema';
-import type { LentModel } from '../lent-model';
+import { type LentModel, warningOnce } from '../lent-model';
 import { finishedContexts } from '../runners/backends';
 import { declaredMethod } from '../runners/declared-stages';
 import { checkModel, type HybridParts, partsOf } from '../runners/hybrid-parts';
@@ -105,7 +98,7 @@ export async function openRunFolder(run: RunSource, options: RunFolderOptions): 
   };
   try {
     const data = new LiveData(dataset);
-    const live = await openModels(context, run, data, { device: async () => device, borrow, digest });
+    const live = await openModels(context, run, data, { device: async () => device, borrow, digest: sha256 });
     const close = async () => {
       await live.close();
       await lent?.close();
@@ -171,47 +164,19 @@ async function lend(
 ): Promise<LentModel & { close(): Promise<void> }> {
   const files = await openModelFolder(folder);
   for (const warning of files.source.warnings) log.warn(warning);
-  let tokenizer: Promise<Tokenizer> | undefined;
   let loaded: LlamaModel | undefined;
   return {
     hash: await modelFolderHash(folder),
     config: files.config,
     source: files.source,
-    tokenizer() {
-      tokenizer ??= files.tokenizer().then((built) => {
-        for (const warning of built.warnings ?? []) log.warn(warning);
-        return built;
-      });
-      return tokenizer;
-    },
+    tokenizer: warningOnce(files, log),
     async load(weights) {
-      const { config, tensors } = files.source;
-      const total = weightBytes(config, weights, (name) => tensors.get(name)?.dtype ?? 'F32');
-      const task = progress.start('loading weights', total, 'bytes');
-      try {
-        loaded = await LlamaModel.load(device, files.source, {
-          weights,
-          onProgress: (done) => {
-            throwIfInterrupted(signal);
-            task.update(done);
-          },
-        });
-        return loaded;
-      } finally {
-        task.finish();
-      }
+      loaded = await loadModel(device, files.source, { weights, setting: 'llm.weights:', progress, signal });
+      return loaded;
     },
     async close() {
       loaded?.release();
       await files.close();
     },
   };
-}
-
-/** SHA-256 of pieces, by what browsers have: of all of them at once. */
-async function digest(pieces: AsyncIterable<Uint8Array>): Promise<string> {
-  const parts: Uint8Array<ArrayBuffer>[] = [];
-  for await (const piece of pieces) parts.push(new Uint8Array(piece));
-  const hash = await crypto.subtle.digest('SHA-256', await new Blob(parts).arrayBuffer());
-  return Array.from(new Uint8Array(hash), (byte) => byte.toString(16).padStart(2, '0')).join('');
 }

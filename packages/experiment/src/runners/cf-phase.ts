@@ -10,6 +10,7 @@ import {
   findCfDefinition,
   parseTrainingState,
 } from '@crossgate/cf';
+import { someRank } from '@crossgate/collective';
 import { InputError, InterruptedError } from '@crossgate/core';
 import { kindOf } from '@crossgate/files';
 import { methods, usesCf } from '@crossgate/fusion/methods';
@@ -18,7 +19,6 @@ import { encodeState, readSafetensorsHeader } from '@crossgate/tensor';
 import { openFile } from '@crossgate/tensor/node';
 import { z } from 'zod';
 import { loadConfig } from '../config/load';
-import { fromAllRanks } from '../ranks/on-rank-zero';
 import { readResult } from '../runs/result';
 import type { RunFolder } from '../runs/run-folder';
 import { CF_FILE, cfFile } from '../runs/run-source';
@@ -177,7 +177,7 @@ async function train(context: RunnerContext, run: RunFolder, model: CfModel): Pr
       task.update(epoch, `valid ${metric === null ? 'AUC' : chosenBy} ${latest?.toFixed(4) ?? '-'}${best}`);
       const due = trainer.progress.steps - saved >= config.training.checkpointEvery;
       // All ranks stop when one is told to.
-      const isStopped = (await fromAllRanks(collective, signal.aborted)).includes(true);
+      const isStopped = await someRank(collective, signal.aborted);
       if (due || isStopped || trainer.stopped !== null) {
         await save();
         saved = trainer.progress.steps;

@@ -20,8 +20,14 @@ import {
 } from '@crossgate/fusion';
 import { type Device, formatBytes } from '@crossgate/gpu';
 import { deviceBudget } from '@crossgate/gpu/node';
-import { type LlamaConfig, loraParameterShapes, rotaryRows, type WeightSource, weightBytes } from '@crossgate/llm';
-import { smallerWeights } from '@crossgate/llm/node';
+import {
+  type LlamaConfig,
+  loraParameterShapes,
+  rotaryRows,
+  smallerWeights,
+  type WeightSource,
+  weightBytes,
+} from '@crossgate/llm';
 import type { ParameterGroup } from '@crossgate/tensor';
 import type { ExperimentConfig } from '../config/schema';
 import { cfMemory, cfShapes, type ParameterShapes } from './parameter-sizes';

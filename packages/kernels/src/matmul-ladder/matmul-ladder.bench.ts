@@ -8,7 +8,7 @@ export const benches: readonly LauncherBench[] = [512, 4096].flatMap((size) =>
     shape: `${size}x${size}x${size} (${i + 1} ${step})`,
     work: { flops: 2 * size ** 3 },
     variant: () => step,
-    // On a processor matrix units are imitated, a thousand times slower than they are.
+    // A processor imitates matrix units: its times would say nothing of them.
     when: (capabilities) =>
       canClimb(step, capabilities) && (capabilities.software ? size === 512 && i < 5 : size === 4096),
     prepare: (context) => {

@@ -1,4 +1,5 @@
 /** What tells language models apart: the bytes that a hash of one covers, and the hash where no program is at hand. */
+import { sha256 } from '@crossgate/core';
 import { type ByteSource, readSafetensorsHeader } from '@crossgate/tensor';
 import { readGgufHeader } from './gguf';
 import { ggufParts } from './gguf-model';
@@ -81,9 +82,5 @@ async function* weightBytes(
 export async function modelFolderHash(folder: ModelFolder): Promise<string> {
   const names = await folder.list();
   const [gguf] = names.includes('config.json') ? [] : ggufModels(names);
-  const pieces = gguf ? ggufBytes(ggufParts(gguf), (part) => folder.open(part)) : huggingFaceBytes(folder);
-  const parts: Uint8Array<ArrayBuffer>[] = [];
-  for await (const piece of pieces) parts.push(new Uint8Array(piece));
-  const digest = await crypto.subtle.digest('SHA-256', await new Blob(parts).arrayBuffer());
-  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('');
+  return sha256(gguf ? ggufBytes(ggufParts(gguf), (part) => folder.open(part)) : huggingFaceBytes(folder));
 }

@@ -3,6 +3,14 @@ export * from './cache';
 export * from './generate';
 export * from './generate-text';
 export * from './llama';
+export {
+  checkModelFits,
+  type LoadModelOptions,
+  loadedBytes,
+  loadModel,
+  type ModelBudget,
+  smallerWeights,
+} from './load-model';
 export { type LoadOptions, type WeightStorage, weightBytes } from './load-weights';
 export * from './lora';
 export * from './merge';

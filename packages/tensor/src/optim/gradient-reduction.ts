@@ -1,5 +1,5 @@
 // Sums gradients over the ranks of a job, between the backward pass and the update.
-import type { Collective, Wire } from '@crossgate/collective';
+import type { Collective } from '@crossgate/collective';
 import type { BufferSlice, Device } from '@crossgate/gpu';
 import type { ParameterGroup } from '../parameters';
 
@@ -20,8 +20,6 @@ export class GradientReduction {
     groups: readonly ParameterGroup[],
     /** The ranks; they have groups of the same shapes. */
     readonly collective: Collective,
-    /** In which type gradients travel. */
-    readonly wire: Wire = 'f32',
   ) {
     this.#device = groups[0]!.device;
     this.#pieces = groups
@@ -40,7 +38,7 @@ export class GradientReduction {
    * @throws RankLostError when a rank has ended; what the device throws
    */
   async run(): Promise<void> {
-    const { collective, wire } = this;
+    const { collective } = this;
     if (collective.size === 1) return;
     const { recorder } = this.#device;
     const read = (index: number) => {
@@ -55,7 +53,7 @@ export class GradientReduction {
       const values = new Float32Array((await next)!);
       next = read(index + 1);
       const start = performance.now();
-      await collective.allReduce(values, wire);
+      await collective.allReduce(values);
       this.seconds += (performance.now() - start) / 1000;
       recorder.write(piece, values);
     }

@@ -1,4 +1,4 @@
-/** Chromium and nats-server for tests: found, installed, or said to be missing, and never a failure. */
+/** Programs that tests start: found, installed, or said to be missing, and never a failure. */
 import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -7,9 +7,11 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { execute } from '../../packages/setup/src/system.mjs';
 import { chromiumNames, findChromium } from '../../packages/testing/src/chromium';
+import { findMpirun } from '../../packages/testing/src/mpi';
 import { findNats } from '../../packages/testing/src/nats';
-import { ensureChromium, chromiumNames as names } from './chromium.mjs';
-import { ensureNats } from './nats.mjs';
+import { findPostgres } from '../../packages/testing/src/postgres';
+import { ensureProgram } from './debian-program.mjs';
+import { testPrograms } from './test-programs.mjs';
 
 let folder: string;
 beforeEach(() => {
@@ -25,7 +27,7 @@ const put = (name: string, text = '#!/bin/sh\n', mode = 0o755) => {
 const env = () => ({ PATH: `/nowhere:${folder}` });
 const done = { code: 0, signal: null, stdout: '', stderr: '' };
 
-describe('ensureChromium', () => {
+describe('ensureProgram', () => {
   /** What apt-get was asked for, with answers in turn. */
   function apt(...answers: (Partial<typeof done> | (() => void))[]) {
     const asked: string[] = [];
@@ -41,10 +43,10 @@ describe('ensureChromium', () => {
   }
 
   it('takes what is there, by the same names as the tests', async () => {
-    expect(names).toEqual(chromiumNames);
+    expect(testPrograms.chromium.names).toEqual(chromiumNames);
     const program = put('google-chrome');
     const { asked, run } = apt();
-    expect(await ensureChromium({ env: env(), root: true, run })).toEqual({ program });
+    expect(await ensureProgram(testPrograms.chromium, { env: env(), root: true, run })).toEqual({ program });
     expect(findChromium(env())).toBe(program);
     expect(asked).toEqual([]);
   });
@@ -52,50 +54,66 @@ describe('ensureChromium', () => {
   it('installs it as root where apt-get is there', async () => {
     put('apt-get');
     const { asked, run } = apt({}, () => put('chromium'));
-    expect(await ensureChromium({ env: env(), root: true, run })).toEqual({ program: join(folder, 'chromium') });
+    expect(await ensureProgram(testPrograms.chromium, { env: env(), root: true, run })).toEqual({
+      program: join(folder, 'chromium'),
+    });
     expect(asked).toEqual(['update', 'DPkg::Lock::Timeout=60 install chromium']);
   });
 
   it('says why it cannot, and asks for nothing in vain', async () => {
     const { asked, run } = apt({}, { code: 100, stderr: 'W: no\nE: Unable to locate package chromium\nE: more\n' });
-    expect(await ensureChromium({ env: env(), root: true, run })).toEqual({
+    expect(await ensureProgram(testPrograms.chromium, { env: env(), root: true, run })).toEqual({
       reason: 'no Chromium, and no apt-get to install it with',
     });
     put('apt-get');
-    expect(await ensureChromium({ env: env(), root: false, run })).toEqual({
+    expect(await ensureProgram(testPrograms.chromium, { env: env(), root: false, run })).toEqual({
       reason: 'no Chromium, and only root can install it',
     });
     expect(asked).toEqual([]);
-    expect(await ensureChromium({ env: env(), root: true, run })).toEqual({
+    expect(await ensureProgram(testPrograms.chromium, { env: env(), root: true, run })).toEqual({
       reason: 'no Chromium: apt-get install chromium ended with 100: E: Unable to locate package chromium',
     });
-    expect(await ensureChromium({ env: env(), root: true, run: apt().run })).toMatchObject({
+    expect(await ensureProgram(testPrograms.chromium, { env: env(), root: true, run: apt().run })).toMatchObject({
       reason: 'apt-get installed chromium, but no such program is on the path',
     });
   });
 
-  it('finds and installs nats-server in the same way', async () => {
+  it.each([
+    [testPrograms.nats, findNats],
+    [testPrograms.openmpi, findMpirun],
+  ])('finds and installs others in the same way: $label', async (wanted, find) => {
     const before = apt();
     put('apt-get');
-    const { asked, run } = apt({}, () => put('nats-server'));
-    const program = join(folder, 'nats-server');
-    expect(findNats(env())).toBeNull();
-    expect(await ensureNats({ env: env(), root: true, run })).toEqual({ program });
-    expect(asked).toEqual(['update', 'DPkg::Lock::Timeout=60 install nats-server']);
-    expect(findNats(env())).toBe(program);
-    expect(await ensureNats({ env: env(), root: true, run: before.run })).toEqual({ program });
+    const [name] = wanted.names;
+    const { asked, run } = apt({}, () => put(name));
+    const program = join(folder, name);
+    expect(find(env())).toBeNull();
+    expect(await ensureProgram(wanted, { env: env(), root: true, run })).toEqual({ program });
+    expect(asked).toEqual(['update', `DPkg::Lock::Timeout=60 install ${wanted.package}`]);
+    expect(find(env())).toBe(program);
+    expect(await ensureProgram(wanted, { env: env(), root: true, run: before.run })).toEqual({ program });
     expect(before.asked).toEqual([]);
-    expect(() => findNats({ CROSSGATE_NATS_SERVER: '/nowhere' })).toThrow('/nowhere, which is no program');
+    expect(() => find({ [wanted.variable]: '/nowhere' })).toThrow('/nowhere, which is no program');
+  });
+
+  it('finds PostgreSQL on the path before where Debian puts it', async () => {
+    const program = put('postgres');
+    expect(await ensureProgram(testPrograms.postgres, { env: env(), root: true, run: apt().run })).toEqual({ program });
+    expect(findPostgres(env())).toBe(program);
+    expect(() => findPostgres({ CROSSGATE_POSTGRES: '/nowhere' })).toThrow('/nowhere, which is no program');
   });
 
   it('never fails the command that calls it', () => {
     put('apt-get', '#!/bin/sh\necho "E: no network" >&2\nexit 100\n');
-    const script = fileURLToPath(new URL('chromium.mjs', import.meta.url));
+    const script = fileURLToPath(new URL('test-programs.mjs', import.meta.url));
     const out = execFileSync('/bin/sh', ['-c', '"$0" "$1" 2>&1', process.execPath, script], {
       env: env(),
       encoding: 'utf8',
     });
-    expect(out).toMatch(/^setup: no Chromium.*; tests in a browser are skipped\n$/);
+    expect(out).toMatch(
+      /^setup: no Chromium.*; tests in a browser are skipped\nsetup: no nats-server.*; tests of work queues are /,
+    );
+    expect(out).toMatch(/setup: no mpirun.*; tests of ranks are skipped\n$/);
   });
 });
 
