@@ -11,22 +11,55 @@ const filesAsText = {
   },
 };
 
+/** Packages that use no GPU. */
+const plain = ['core', 'data', 'eval', 'files', 'terminal'];
+/** Packages whose tests compile many kernels and compute little with each. */
+const kernels = ['kernels', 'llm', 'tensor', 'fusion'];
+
+const tests = (packages: readonly string[]) => packages.map((name) => `packages/${name}/{src,test}/**/*.test.ts`);
+
+// By default, a process per file: a lost device, a crash in a driver or a leak stays with the file that caused it.
 export default defineConfig({
   plugins: [filesAsText],
   // Not `import`: it would hold for what CommonJS requires as well, which then gets a module where it needs a class.
   resolve: { conditions: ['@crossgate/source', 'node', 'default'] },
   ssr: { resolve: { conditions: ['@crossgate/source', 'node', 'default'] } },
   test: {
-    include: [
-      'packages/*/{src,test}/**/*.test.ts',
-      'apps/*/{src,test}/**/*.test.ts',
-      '{tools,studies,reference}/**/*.test.ts',
-    ],
-    // A process per file: a lost device, a crash in a driver or a leak stays with the file that caused it.
-    pool: 'forks',
-    isolate: true,
     maxWorkers: 2,
     testTimeout: 120_000,
     hookTimeout: 120_000,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'plain',
+          include: tests(plain),
+          // Nothing here opens a device or changes its process: files share one, and what they import.
+          isolate: false,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'kernels',
+          include: tests(kernels),
+          // They spend most of their time in the compiler of software Vulkan. Tests of programs and of training run what it
+          // optimizes, as users do; these run each kernel a few times and need not.
+          env: { GALLIVM_PERF: process.env.GALLIVM_PERF ?? 'nopt' },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'programs',
+          include: [
+            'packages/*/{src,test}/**/*.test.ts',
+            'apps/*/{src,test}/**/*.test.ts',
+            '{tools,studies,reference}/**/*.test.ts',
+          ],
+          exclude: ['**/node_modules/**', ...tests([...plain, ...kernels])],
+        },
+      },
+    ],
   },
 });

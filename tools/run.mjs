@@ -52,11 +52,11 @@ async function main(/** @type {string} */ name, /** @type {string[]} */ args) {
   }
   if (name === 'audit') return runPnpm(['audit', '--prod', ...args]);
   if (name === 'build') {
-    await prepareCheckout({ build: true });
+    await prepareCheckout({ build: true, declarations: true });
     return 0;
   }
   if (name === 'types') {
-    await prepareCheckout({ build: true });
+    await prepareCheckout({ build: false });
     return checkTypes();
   }
   // `npm run example -- FILE ARGS` starts any script, TypeScript too, as the programs are started.

@@ -10,7 +10,6 @@ export default defineConfig(
       platform: 'node',
       // It is built after the programs, into the same folder.
       clean: false,
-      dts: false,
       splitting: false,
       sourcemap: false,
       skipNodeModulesBundle: false,

@@ -46,7 +46,7 @@ export async function siteCommand(args) {
     return 0;
   }
   // The types of the packages' own dependencies, and the declarations that setup builds.
-  await prepareCheckout({ build: true });
+  await prepareCheckout({ build: true, declarations: true });
   await install();
   const options = { cwd: root, env: process.env, stdio: /** @type {const} */ ('inherit') };
   return runToEnd(process.execPath, [join(folder, 'main.mjs'), ...args], options);

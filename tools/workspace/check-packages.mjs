@@ -263,7 +263,7 @@ export async function checkPackagesCommand(args) {
     }
     options[name] = resolve(userFolder(), value);
   }
-  await prepareCheckout({ build: true });
+  await prepareCheckout({ build: true, declarations: true });
   const { gpu } = await resolveGpu();
   const work = await mkdtemp(join(tmpdir(), 'crossgate-check-'));
   const say = (/** @type {string} */ line) => process.stderr.write(`check-packages: ${line}\n`);

@@ -117,7 +117,7 @@ export async function beforePack(folder, url) {
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   if (process.argv[2] === 'before') {
     // Standard output is npm's: `npm pack --json` is read by programs.
-    await prepareCheckout({ build: true });
+    await prepareCheckout({ build: true, declarations: true });
     await beforePack(process.cwd(), await repositoryUrl());
   }
   if (process.argv[2] === 'after') await afterPack(process.cwd());

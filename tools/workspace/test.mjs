@@ -119,7 +119,7 @@ export async function testCommand(args) {
   };
   await prepareCheckout({ build: false });
   const build = () =>
-    prepareCheckout({ build: true }).then(
+    prepareCheckout({ build: true, declarations: true }).then(
       () => 0,
       (error) => {
         process.stderr.write(`${error.message}\n`);

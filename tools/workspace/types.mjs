@@ -1,7 +1,6 @@
 // Types of everything, in few programs of tsc: one for each package would check those below it again and again.
-import { join } from 'node:path';
 import { runToEnd } from '../../packages/setup/src/run-to-end.mjs';
-import { root } from './prepare.mjs';
+import { root, tsc } from './prepare.mjs';
 
 /** The programs. A tsconfig.json that differs from those of most packages has one of its own. */
 export const projects = [
@@ -15,9 +14,8 @@ export const projects = [
   'tools/tsconfig.json',
 ];
 
-/** Checks them all, in a checkout that is built. @returns {Promise<number>} 0 when all hold, else tsc's exit code */
+/** Checks them all, in a checkout with its dependencies. @returns {Promise<number>} 0 when all hold, else tsc's exit code */
 export async function checkTypes() {
-  const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
   let worst = 0;
   for (const project of projects) {
     const code = await runToEnd(process.execPath, [tsc, '-p', project], {

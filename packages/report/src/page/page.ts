@@ -1,5 +1,4 @@
 /** The report: one page of HTML that shows finished runs, and loads nothing. */
-/// <reference path="../client.d.ts" />
 import { createHash } from 'node:crypto';
 import type { Session, SplitName } from '@crossgate/experiment';
 import { caseSection } from './case-section';
