@@ -73,7 +73,8 @@ export function drawStep(trace, title) {
   const bars = barsOf(trace);
   const host = bars.filter(({ pid }) => pid === HOST);
   const all = bars.filter(({ pid }) => pid !== HOST);
-  const begin = trace.traceEvents.find((event) => event.ph === 'f')?.ts ?? 0;
+  const arrow = /** @type {End | undefined} */ (trace.traceEvents.find(({ ph }) => ph === 'f'));
+  const begin = arrow?.ts ?? 0;
   const kernels = all.filter(({ ts }) => ts >= begin);
   const memory = trace.traceEvents.flatMap((event) =>
     event.ph === 'C' ? [{ time: event.ts, bytes: event.args.step ?? 0 }] : [],
