@@ -39,6 +39,8 @@ const starts = /** @type {[RegExp, string[]][]} */ ([
   [/^npm run (-s )?crossgate --/, ['crossgate']],
   [/^npm run (-s )?bench --/, ['crossgate-bench']],
   [/^npm run (-s )?demo( --)?/, ['crossgate', 'demo']],
+  // Ranks of a training.
+  [/^mpirun .*?(?=crossgate )/, []],
 ]);
 
 /** Words of a line as a shell splits it. @param {string} line @returns {string[]} */

@@ -2,8 +2,11 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
+import type { ChromeTrace } from '../../packages/gpu/src';
+import { traceProblems } from '../../packages/testing/src/trace';
 import { areaUnderCurve, drawIdeas } from './ideas.mjs';
 import { shopFiles } from './shop.mjs';
+import { cutStep, drawStep } from './step.mjs';
 
 const docs = fileURLToPath(new URL('../../docs/', import.meta.url));
 const read = (path: string) => readFileSync(`${docs}${path}`, 'utf8');
@@ -22,8 +25,10 @@ it('shows every picture in the guide, with a text in its place', () => {
   for (const name of drawIdeas().keys()) expect(guide).toMatch(new RegExp(`!\\[[^\\]]{20,}\\]\\(pictures/${name}\\)`));
 });
 
+const step = JSON.parse(read('results/step-trace/trace.json')) as ChromeTrace;
+
 it('keeps words inside the picture', () => {
-  for (const [name, svg] of drawIdeas()) {
+  for (const [name, svg] of [...drawIdeas(), ['step.svg', drawStep(step, 'A step')] as const]) {
     const [, width, height] = svg.match(/viewBox="0 0 (\d+) (\d+)"/)!.map(Number) as [number, number, number];
     for (const [, x, y] of svg.matchAll(/<text x="([\d.-]+)" y="([\d.-]+)"/g)) {
       expect(Number(x), name).toBeGreaterThan(20);
@@ -48,4 +53,12 @@ it('says the AUC that the dots have', () => {
     ]),
   ).toBe(0.5);
   expect(drawIdeas().get('auc-uauc.svg')).toMatch(/AUC \.83, UAUC \.50/);
+});
+
+it('shows the step of a trace that viewers can read', () => {
+  expect(traceProblems(step)).toEqual([]);
+  expect(read('results/step-trace/step.svg')).toBe(drawStep(step, 'A step of stage1'));
+  // A step cut out of its own trace is that step.
+  expect(cutStep(step, 'stage1', 1)).toEqual(step);
+  expect(() => cutStep(step, 'stage1', 2)).toThrow('no step 2 of stage1');
 });

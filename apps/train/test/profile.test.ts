@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ProfileSummary, TraceEvent } from '@crossgate/gpu';
+import { traceProblems } from '@crossgate/testing';
 import { folderWith, inventedMl1m } from '@crossgate/testing/node';
 import { describe, expect, it } from 'vitest';
 import { runCli } from './cli';
@@ -32,6 +33,7 @@ describe('--profile', () => {
       ['cf', 1],
       ['scoring', 1],
     ]);
+    expect(traceProblems({ traceEvents: events })).toEqual([]);
     expect(events.some(({ ph }) => ph === 'C')).toBe(true);
     expect(events.some((event) => event.ph === 'X' && event.cat === 'kernel')).toBe(summary.adapter!.timestamps);
     expect(text).toContain('memory on the device');

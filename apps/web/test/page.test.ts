@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { loadConfig, openLiveRun, openSession, runExperiment } from '@crossgate/experiment';
+import { openDevice } from '@crossgate/gpu/node';
 import {
   accessibilityProblems,
   type Browser,
@@ -12,9 +13,11 @@ import {
   findChromium,
   launchBrowser,
   noChromium,
+  type Page,
 } from '@crossgate/testing/browser';
 import { inventedMl1m, writeTinyModel } from '@crossgate/testing/node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { suggestionsFor, trainMf } from '../src/page/jobs/mf';
 import { findServed } from '../src/served';
 import { type PageServer, servePage } from '../src/server';
 
@@ -32,6 +35,41 @@ lora: { rank: 2 }
 training: { selectBy: last, stage1: &s { rows: 4, batchSize: 4 }, stage2: *s }
 evaluation: { validRows: 4, testRows: 4, batchTokens: 2000 }
 `;
+
+/** Drops files and folders of this machine on a place of the page, as somebody does with a mouse. */
+async function drop(page: Page, selector: string, ...files: string[]): Promise<void> {
+  const zone = page.locator(selector);
+  await zone.scrollIntoViewIfNeeded();
+  const { x, y, width, height } = (await zone.boundingBox())!;
+  const browser = await page.context().newCDPSession(page);
+  const data = { items: [], files, dragOperationsMask: 1 };
+  const send = (type: 'dragEnter' | 'dragOver' | 'drop') =>
+    browser.send('Input.dispatchDragEvent', { type, x: x + width / 2, y: y + height / 2, data });
+  await send('dragEnter');
+  await send('dragOver');
+  await page.locator(`${selector}.over`).waitFor();
+  await send('drop');
+  await page.locator(`${selector}:not(.over)`).waitFor();
+  await browser.detach();
+}
+
+/** Items with their scores, in the order of their ids: near ties may stand either way in two programs. */
+const byId = (list: readonly { item: string | null; score: number }[]) =>
+  list.map(({ item, score }) => [item, score] as const).sort(([a], [b]) => (String(a) < String(b) ? -1 : 1));
+
+/** Items and scores that rows of a list show. */
+const shownIn = (rows: ReturnType<Page['locator']>) =>
+  rows.evaluateAll((all) =>
+    all.map((row) => ({ item: row.getAttribute('data-item'), score: Number(row.getAttribute('data-score')) })),
+  );
+
+/** Fails unless both lists hold the same items with scores that differ by less than 1e-4. */
+function expectSame(shown: Parameters<typeof byId>[0], expected: Parameters<typeof byId>[0]): void {
+  expect(byId(shown).map(([item]) => item)).toEqual(byId(expected).map(([item]) => item));
+  for (const [at, [item, score]] of byId(shown).entries()) {
+    expect(Math.abs(score - byId(expected)[at]![1]), `score of ${item}`).toBeLessThan(1e-4);
+  }
+}
 
 const none = findChromium() === null;
 describe.skipIf(none)(none ? `the page (${noChromium})` : 'the page in Chromium', () => {
@@ -108,15 +146,7 @@ describe.skipIf(none)(none ? `the page (${noChromium})` : 'the page in Chromium'
     await page.keyboard.press('Enter');
     await rows.first().waitFor();
     expect(await page.locator('#user').inputValue()).toBe(user);
-    const shown = await rows.evaluateAll((all) =>
-      all.map((row) => ({ item: row.getAttribute('data-item'), score: Number(row.getAttribute('data-score')) })),
-    );
-    const byId = (list: readonly { item: string | null; score: number }[]) =>
-      list.map(({ item, score }) => [item, score] as const).sort(([a], [b]) => Number(a) - Number(b));
-    expect(byId(shown).map(([item]) => item)).toEqual(byId(expected.items).map(([item]) => item));
-    for (const [at, [, score]] of byId(shown).entries()) {
-      expect(Math.abs(score - byId(expected.items)[at]![1])).toBeLessThan(1e-4);
-    }
+    expectSame(await shownIn(rows), expected.items);
     await page.locator('#explain').check();
     const reason = page.locator('#items > li .reasons .value').first();
     await reason.waitFor();
@@ -161,7 +191,19 @@ describe.skipIf(none)(none ? `the page (${noChromium})` : 'the page in Chromium'
     await close();
   });
 
-  it('trains on a CSV with a curve, and recommends; measures kernels until it is stopped', async () => {
+  it('takes folders that somebody drops, in one go or one by one', async () => {
+    const { page, rows, close } = await open();
+    await drop(page, '#drop', join(cwd, 'ml-1m'));
+    await page.locator('#run-notices').getByText('ml-1m is neither the folder of a run').waitFor();
+    await drop(page, '#drop', join(cwd, 'model'), join(cwd, 'run'));
+    await rows.first().waitFor();
+    expect(await page.locator('#picked').textContent()).toBe('run: run · model: model');
+    expect(await page.locator('#user').inputValue()).toBe(user);
+    expectSame(await shownIn(rows), expected.items);
+    await close();
+  });
+
+  it('trains on a dropped CSV as Node does, with a curve, and recommends; measures kernels until it is stopped', async () => {
     const { page, close } = await open();
     const csv = join(cwd, 'orders.csv');
     // Two tastes; every user leaves four of the items.
@@ -169,8 +211,9 @@ describe.skipIf(none)(none ? `the page (${noChromium})` : 'the page in Chromium'
       const [who, what] = [n % 20, (Math.floor(n / 20) + (n % 20)) % 14];
       return `u${who};sku ${what};${(who + what) % 2 === 0 ? 5 : 1}`;
     });
-    await writeFile(csv, `customer;product;stars\n${rows.join('\n')}\n`);
-    await page.locator('#csv').setInputFiles(csv);
+    const text = `customer;product;stars\n${rows.join('\n')}\n`;
+    await writeFile(csv, text);
+    await drop(page, '#drop-csv', csv);
     await page.locator('#columns').waitFor();
     expect(await page.locator('#column-user').inputValue()).toBe('customer');
     expect(await page.locator('#column-item').inputValue()).toBe('product');
@@ -180,6 +223,28 @@ describe.skipIf(none)(none ? `the page (${noChromium})` : 'the page in Chromium'
     await page.locator('#suggestions').getByText('sku').first().waitFor();
     expect(await page.locator('#train-said').textContent()).toMatch(/20 users, 14 items, .* AUC [01]\.\d{4} on/);
     expect(await page.locator('#curve polyline.valid').getAttribute('points')).toMatch(/^(\S+ )+\S+$/);
+    // Node with the same settings and seed: the same epochs, and the same lists.
+    const answers = {
+      user: 'customer',
+      item: 'product',
+      rating: 'stars',
+      timestamp: null,
+      separator: ';',
+      threshold: 3,
+    };
+    await using device = await openDevice();
+    const training = { ...answers, events: new File([text], 'orders.csv'), titles: null };
+    const learned = await trainMf(device, training, () => {}, new AbortController().signal);
+    const { epochs, bestEpoch } = learned.found;
+    expect(await page.locator('#train-said').textContent()).toContain(`epoch ${bestEpoch} of ${epochs} is kept`);
+    for (const who of ['u0', 'u7', 'u13']) {
+      const list = await suggestionsFor(learned, who);
+      expect(list.length).toBeGreaterThanOrEqual(4);
+      await page.locator('#trained-user').fill(who);
+      await page.keyboard.press('Enter');
+      await page.locator(`#suggestions[data-user="${who}"]`).waitFor();
+      expectSame(await shownIn(page.locator('#suggestions > li')), list);
+    }
     await appendFile(csv, 'u1;sku 1;good\n');
     await page.locator('#csv').setInputFiles(csv);
     await page.locator('#train-said').getByText('201 rows').waitFor();

@@ -1,5 +1,6 @@
 /** The profiler: windows of steps, spans that nest and add up, the trace, and nothing where it is off. */
 import { setTimeout as pause } from 'node:timers/promises';
+import { traceProblems } from '@crossgate/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   chromeTrace,
@@ -181,11 +182,17 @@ describe('a profile', () => {
     device.memory.trim();
     device.memory.resetPeak();
     const weights = device.memory.persistent(1 << 16, 'weights');
-    const profiler = await profiled((p) => steps(p, 'training', 2));
-    device.memory.free(weights);
-    const counters = chromeTrace(profiler).traceEvents.filter((event) => event.ph === 'C');
-    expect(counters.length).toBeGreaterThanOrEqual(2);
-    for (const { args } of counters) expect(args).toMatchObject({ weights: 1 << 16, step: expect.any(Number) });
+    const profiler = await profiled(async (p) => {
+      await steps(p, 'training', 2);
+      device.memory.free(weights);
+      await steps(p, 'scoring', 1);
+    });
+    const trace = chromeTrace(profiler);
+    expect(traceProblems(trace)).toEqual([]);
+    const counters = trace.traceEvents.filter((event) => event.ph === 'C');
+    expect(counters.length).toBeGreaterThanOrEqual(3);
+    expect([...new Set(counters.map(({ args }) => args.weights))]).toEqual([1 << 16, 0]);
+    for (const { args } of counters) expect(args.step).toBeTypeOf('number');
     const { memory } = summarizeProfile(profiler);
     expect(memory!.peak.purposes.weights).toBe(1 << 16);
     expect(Object.values(memory!.peak.purposes).reduce((sum, bytes) => sum + bytes, 0)).toBe(memory!.peak.total);
@@ -205,8 +212,11 @@ describe('a profile', () => {
   it('is written as a trace, a table and figures', async () => {
     const profiler = await profiled((p) => steps(p, 'training', 3));
     const files = new Map(profileFiles(profiler, 123 << 20));
-    const { traceEvents } = JSON.parse(files.get('profile.json')!) as { traceEvents: TraceEvent[] };
-    expect(traceEvents).toEqual(chromeTrace(profiler).traceEvents);
+    const trace = JSON.parse(files.get('profile.json')!) as { traceEvents: TraceEvent[] };
+    expect(trace).toEqual(chromeTrace(profiler));
+    expect(traceProblems(trace)).toEqual([]);
+    const arrows = trace.traceEvents.filter(({ ph }) => ph === 's' || ph === 'f');
+    expect(arrows).toHaveLength(device.capabilities.timestamps ? 2 * 3 : 0);
     expect(JSON.parse(files.get('summary.json')!)).toMatchObject({ processPeak: 123 << 20, stages: [{ of: 3 }] });
     const text = files.get('profile.txt')!;
     for (const part of ['training: 3 of 3 steps', 'in no span', 'memory on the device', '123.0 MiB'])
@@ -227,6 +237,7 @@ it('gives host times alone without timestamps, and says so', async () => {
   }
   await plain.recorder.synchronize();
   const { stages, notes, spans } = summarizeProfile(profiler);
+  expect(traceProblems(chromeTrace(profiler))).toEqual([]);
   profiler.detach();
   expect(stages).toMatchObject([{ stage: 'training', steps: 1, kernelMs: null, kernels: [] }]);
   expect(spans.map(({ name }) => name)).toContain('training');

@@ -19,3 +19,4 @@ export * from './sampling';
 export * from './softmax';
 export * from './sparse';
 export * from './stored-blocks';
+export * from './trace';

@@ -13,11 +13,13 @@ import { crossgate as declaration } from '../../../apps/train/src/cli';
 import { type LiveRun, loadConfig, openLiveRun, openSession } from '../../../packages/experiment/src';
 import { openDevice } from '../../../packages/gpu/src/node';
 import { createServer, listen } from '../../../packages/serve/src';
-import { buildProgram } from '../../../packages/terminal/src';
+import { buildProgram, type Io, runProgram } from '../../../packages/terminal/src';
 import { root } from '../../site/pages.mjs';
 import { commandsOf, findBlocks, reasonOf, wordsOf } from '../blocks.mjs';
 import { notRun } from '../not-run.mjs';
-import { brief, crossgate, makeReader } from './reader';
+import { addedTo, shortened } from '../shortened.mjs';
+import { crossgate, makeReader } from './reader';
+import { type Served, startServing } from './served';
 
 const blocks = findBlocks().map((block) => ({ ...block, name: `${block.file}:${block.line}` }));
 const commands = blocks
@@ -50,7 +52,7 @@ it.each(ofLanguage('yaml').map(({ name, text }) => [name, text]))('%s is a confi
 
 type Command = ReturnType<typeof buildProgram>;
 const silent = new Writable({ write: (_chunk, _encoding, done) => done() });
-const io = {
+const io: Io = {
   ...{ stdin: Readable.from([]), stdout: silent, stderr: silent, stderrIsTerminal: false },
   ...{ env: {}, cwd: root, signal: new AbortController().signal },
 };
@@ -121,6 +123,21 @@ it('names no reason that nothing needs', () => {
   expect(needless.map(({ what }) => String(what))).toEqual([]);
 });
 
+it('shortens no command that is not there', () => {
+  const due = commands.filter(({ file, shown }) => reasonOf(file, shown) === undefined);
+  const needless = shortened.filter(({ what }) => !due.some(({ shown }) => what.test(shown)));
+  expect(needless.map(({ what }) => String(what))).toEqual([]);
+});
+
+it('has npm scripts that exist', () => {
+  const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: object };
+  const named = commands.flatMap(({ place, shown }) => {
+    const [, name = ''] = shown.match(/^npm run(?: -s)? ([\w-]+)/) ?? [];
+    return name === '' || name in scripts ? [] : [`${place} ${name}`];
+  });
+  expect(named).toEqual([]);
+});
+
 /** Our packages as blocks name them, by the sources of their entries: not all are dependencies of the root. */
 const sources = new Map(
   ['packages', 'apps'].flatMap((group) =>
@@ -159,34 +176,65 @@ describe('commands', () => {
     ...{ 'SmolLM2-135M': 'models/stories260K/hf' },
     ...{ 'HuggingFaceTB/SmolLM2-135M': 'models/stories260K/hf', FILE: 'shop/purchases.csv' },
     'llm.path=PATH': 'llm.path=models/stories260K/hf',
+    // A test opens nothing to others.
+    '0.0.0.0': '127.0.0.1',
   };
 
-  const due = commands.filter(({ file, shown }) => reasonOf(file, shown) === undefined);
+  /** Runs `crossgate-bench ARGS`. @throws Error when it fails, with what it said */
+  async function benchIn(cwd: string, args: readonly string[]): Promise<void> {
+    let said = '';
+    const stderr = new Writable({
+      write(chunk, _encoding, done) {
+        said += String(chunk);
+        done();
+      },
+    });
+    const code = await runProgram(bench, args, { ...io, stderr, cwd });
+    if (code !== 0) throw new Error(`exit code ${code}: ${said.trim().split('\n').slice(-2).join(' ')}`);
+  }
+
+  // A training that two pages show is run for the first: each is in a folder of its own.
+  const firstFile = new Map<string, string>();
+  const due = commands.filter(({ file, shown, words }) => {
+    if (reasonOf(file, shown) !== undefined) return false;
+    const key = words.join(' ');
+    if (!firstFile.has(key)) firstFile.set(key, file);
+    return words[1] !== 'train' || firstFile.get(key) === file;
+  });
   const pages = [...new Set(due.map(({ file }) => file))];
   it.each(pages.map((page) => [page, due.filter(({ file }) => file === page)] as const))(
     'of %s run',
     async (_page, lines) => {
       // Files of one page do not reach another.
       const own = await mkdtemp(join(tmpdir(), 'crossgate-page-'));
+      let served: Served | undefined;
       try {
         await cp(cwd, own, { recursive: true, verbatimSymlinks: true });
-        const problems: string[] = [];
-        for (const { place, shown, words } of lines) {
-          const [name, ...args] = words.map((word) => meanings[word] ?? word);
-          if (name !== 'crossgate')
-            problems.push(`${place}: nothing runs this, and not-run.mjs has no reason: ${shown}`);
-          else {
-            const isTraining = args[0] === 'train';
+        // A page that trains a language model means that run by RUN.
+        let means = meanings;
+        const run = async ({ place, shown, words }: (typeof lines)[number]): Promise<void> => {
+          const [name, ...args] = words.map((word) => means[word] ?? word);
+          const added = addedTo(shown);
+          if (name === 'curl' && served) await served.ask(args);
+          else if (name === 'crossgate-bench') await benchIn(own, [...args, ...added]);
+          else if (name === 'crossgate' && args[0] === 'serve') {
+            await served?.stop();
+            served = undefined;
+            served = await startServing(args, own);
+          } else if (name === 'crossgate') {
             // A training stands in a folder of its own, as the run that the page names is there already.
-            const run = isTraining && !args.includes('--run') ? ['--run', `trained/${place.split(':')[1]}`] : [];
-            const few = isTraining ? [...brief, ...run] : args[0] === 'generate' ? ['--max-new-tokens', '2'] : [];
-            await crossgate(own, ...args, ...few).catch((error) =>
-              problems.push(`${place}: ${shown}: ${error.message}`),
-            );
-          }
-        }
+            const isOwn = args[0] === 'train' && !args.includes('--run');
+            const folder = `trained/${place.split(':')[1]}`;
+            await crossgate(own, ...args, ...added, ...(isOwn ? ['--run', folder] : []));
+            if (isOwn && /ccf/.test(shown)) means = { ...meanings, RUN: folder };
+          } else throw new Error('nothing runs this, and not-run.mjs has no reason');
+        };
+        const problems: string[] = [];
+        for (const line of lines)
+          await run(line).catch((error) => problems.push(`${line.place}: ${line.shown}: ${(error as Error).message}`));
         expect(problems).toEqual([]);
       } finally {
+        await served?.stop();
         await rm(own, { recursive: true, force: true });
       }
     },

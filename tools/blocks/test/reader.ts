@@ -4,9 +4,7 @@ import { dirname, join } from 'node:path';
 import { runCli } from '../../../apps/train/test/cli';
 import { inventedMl1m, writeTinyModel } from '../../../packages/testing/src/node';
 import { root } from '../../site/pages.mjs';
-
-/** Makes trainings of the documentation's configs take a second. They are the last settings, so they win. */
-export const brief = ['cf.epochs=1', 'cf.warmupEpochs=0', 'cf.cfDim=4'].flatMap((setting) => ['--set', setting]);
+import { briefCf as brief } from '../shortened.mjs';
 
 /** Invented films and ratings, in which ids and genres of the documentation occur. */
 function films(): Record<string, string> {
@@ -45,6 +43,7 @@ const files: Record<string, string> = {
   'pairs.csv': 'user,item\n36,858\n1,50\n2,318\n1,318\n',
   'new.csv': 'item,title\n858,Invented Film 29 (1990)\n50,Invented Film 30 (1990)\n',
   'grown.csv': 'user,item,rating,timestamp\n36,318,5,1100000000\n',
+  'tokens.txt': `${'0123456789abcdef'.repeat(4)}\n`,
   'my-program.mjs': '',
 };
 
@@ -78,6 +77,7 @@ export async function makeReader(cwd: string): Promise<void> {
   await symlink('ccf-1', join(cwd, 'runs/ccf-mf-stories260k-1'));
   await crossgate(cwd, 'init', '--csv', 'shop/orders.csv');
   await crossgate(cwd, 'train', 'crossgate.yaml', ...brief);
+  await symlink('crossgate-1', join(cwd, 'runs/april'));
   // Each page begins without a config of the one before.
   await rename(join(cwd, 'crossgate.yaml'), join(cwd, 'shop.yaml'));
 }

@@ -115,6 +115,14 @@ export interface Trained {
   readonly warnings: readonly string[];
 }
 
+/** An item that a training suggests to a user. */
+export interface Suggested {
+  readonly item: string;
+  readonly title: string;
+  /** The probability of a like, 0 to 1. */
+  readonly score: number;
+}
+
 /** One line of the table of kernels. */
 export interface KernelSpeed {
   readonly name: string;
@@ -140,7 +148,7 @@ export interface Jobs {
   columns: { input: File; note: never; answer: Columns };
   train: { input: Training; note: Epoch; answer: Trained };
   trainedUsers: { input: string; note: never; answer: readonly string[] };
-  suggest: { input: string; note: never; answer: readonly { readonly title: string; readonly score: number }[] };
+  suggest: { input: string; note: never; answer: readonly Suggested[] };
   kernels: { input: null; note: KernelSpeed; answer: number };
   forget: { input: null; note: never; answer: boolean };
 }

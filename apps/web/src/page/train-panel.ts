@@ -132,5 +132,9 @@ async function recommend(user: string): Promise<void> {
   part<HTMLInputElement>('trained-user').value = user;
   const list = await panel.during(() => start('suggest', user).done);
   if (list?.length === 0) panel.warn('this user has rows with every item', false);
-  part('suggestions').replaceChildren(...(list ?? []).map(({ title }) => element('li', {}, titleText(title))));
+  const rows = (list ?? []).map(({ item, title, score }) =>
+    element('li', { 'data-item': item, 'data-score': score }, titleText(title)),
+  );
+  part('suggestions').replaceChildren(...rows);
+  part('suggestions').dataset.user = user;
 }

@@ -1,5 +1,5 @@
 // A profile in Chrome's Trace Event format, which Perfetto and chrome://tracing open.
-import type { DispatchTime, HostSpan, MemorySample, Profiler } from './profiler';
+import type { DispatchTime, HostSpan, MemorySample, Profiler, StepRecord } from './profiler';
 
 /** One event of Chrome's Trace Event format. Times are in microseconds since the profiler was made. */
 export type TraceEvent =
@@ -32,21 +32,39 @@ export type TraceEvent =
       readonly args: Readonly<Record<string, number>>;
     }
   | {
-      /** A name of a process or of a track. */
+      /** An end of an arrow: `s` where a step of the host begins, `f` where its first kernel does. */
+      readonly ph: 's' | 'f';
+      /** `f` alone: the arrow ends at the bar that it is in, not at the next one. */
+      readonly bp?: 'e';
+      /** Of both ends. */
+      readonly id: number;
+      /** `kernels of the step` */
+      readonly name: string;
+      /** `step` */
+      readonly cat: string;
+      /** As above. */
+      readonly pid: number;
+      /** As above. */
+      readonly tid: number;
+      /** The moment. */
+      readonly ts: number;
+    }
+  | {
+      /** A name of a process or of a track, or its place from above. */
       readonly ph: 'M';
-      /** `process_name` or `thread_name`. */
+      /** `process_name`, `process_sort_index`, `thread_name` or `thread_sort_index`. */
       readonly name: string;
       /** As above. */
       readonly pid: number;
       /** As above. */
       readonly tid?: number;
-      /** The name. */
-      readonly args: { readonly name: string };
+      /** The name, or the place. */
+      readonly args: { readonly name: string } | { readonly sort_index: number };
     };
 
 /** The document of a trace. */
 export interface ChromeTrace {
-  /** The events; those with a duration are in the order of their begin, track by track. */
+  /** The events; those with a duration are in the order of their begin, track by track, and values in that of time. */
   readonly traceEvents: readonly TraceEvent[];
   /** The unit that viewers show. */
   readonly displayTimeUnit: 'ms';
@@ -57,45 +75,69 @@ interface Bar {
   readonly name: string;
   readonly begin: number;
   readonly end: number;
+  /** Of the arrow that begins or ends here. */
+  readonly arrow: number | undefined;
 }
+
+/** Arrows by their ends: the span of a step, and its first kernel. */
+type Arrows = ReadonlyMap<HostSpan | DispatchTime, number>;
 
 const HOST = 1;
 const GPU = 2;
 
 /**
- * The trace of all that a profiler keeps.
+ * The trace of all that a profiler keeps. An arrow leads from each step of the host to its first kernel, since kernels
+ * may run long after the step that recorded them.
  *
  * The GPU's clock begins anywhere. Its times are moved, stage by stage, so that no kernel begins before the host had
  * submitted it, and one begins just then.
  */
 export function chromeTrace(profiler: Profiler): ChromeTrace {
-  const { started } = profiler;
+  const { started, used } = profiler;
   const steps = profiler.kept();
+  const arrows = arrowsOf(steps);
   const kernels = ['', ...profiler.stages.keys()].flatMap((stage) =>
     onHostClock(
       steps.flatMap((step) => (step.stage === stage ? step.dispatches : [])),
       started,
+      arrows,
     ),
   );
-  const spans = [...profiler.outside, ...steps.flatMap((step) => step.spans)].map((span) => since(span, started));
+  const spans = [...profiler.outside, ...steps.flatMap((step) => step.spans)].map(
+    (span): Bar => ({
+      name: span.name,
+      begin: span.begin - started,
+      end: span.end - started,
+      arrow: arrows.get(span),
+    }),
+  );
+  const samples = steps.flatMap(({ memory }) => memory);
   return {
     displayTimeUnit: 'ms',
     traceEvents: [
-      ...processEvents(HOST, 'host', 'host', nestedTracks(spans)),
-      ...processEvents(GPU, 'GPU', 'kernels', plainTracks(kernels)),
-      ...steps.flatMap(({ memory }) => memory).map((sample) => memoryEvent(sample, started)),
+      ...(spans.length > 0 ? processEvents(HOST, 'host') : []),
+      ...trackEvents(HOST, 'host', nestedTracks(spans)),
+      // Without timestamps there is memory alone.
+      ...(kernels.length + samples.length > 0 ? processEvents(GPU, used ? `GPU (${used.name})` : 'GPU') : []),
+      ...trackEvents(GPU, 'kernels', plainTracks(kernels)),
+      ...memoryEvents(samples, started),
     ],
   };
 }
 
-const since = ({ name, begin, end }: HostSpan, started: number): Bar => ({
-  name,
-  begin: begin - started,
-  end: end - started,
-});
+function arrowsOf(steps: readonly StepRecord[]): Arrows {
+  const arrows = new Map<HostSpan | DispatchTime, number>();
+  for (const [index, { stage, spans, dispatches }] of steps.entries()) {
+    // The step's own span ends last; a step inside it may have its name.
+    const own = spans.findLast(({ name }) => name === stage);
+    const first = dispatches.find(({ end }) => end !== 0n);
+    if (own && first) arrows.set(own, index + 1).set(first, index + 1);
+  }
+  return arrows;
+}
 
 /** Dispatches whose times are known, on the clock of the host. */
-function onHostClock(dispatches: readonly DispatchTime[], started: number): Bar[] {
+function onHostClock(dispatches: readonly DispatchTime[], started: number, arrows: Arrows): Bar[] {
   const known = dispatches.filter(({ end }) => end !== 0n);
   if (known.length === 0) return [];
   const first = known[0]!.begin;
@@ -104,10 +146,11 @@ function onHostClock(dispatches: readonly DispatchTime[], started: number): Bar[
     (most, { begin, submitted }) => Math.max(most, submitted - started - milliseconds(begin)),
     Number.NEGATIVE_INFINITY,
   );
-  return known.map(({ name, begin, end }) => ({
-    name,
-    begin: ahead + milliseconds(begin),
-    end: ahead + milliseconds(end),
+  return known.map((dispatch) => ({
+    name: dispatch.name,
+    begin: ahead + milliseconds(dispatch.begin),
+    end: ahead + milliseconds(dispatch.end),
+    arrow: arrows.get(dispatch),
   }));
 }
 
@@ -143,28 +186,46 @@ function plainTracks(bars: readonly Bar[]): Bar[][] {
   return tracks;
 }
 
-function processEvents(pid: number, process: string, track: string, tracks: readonly (readonly Bar[])[]): TraceEvent[] {
-  if (tracks.length === 0) return [];
-  const cat = pid === GPU ? 'kernel' : 'host';
-  const named = (index: number) => (index === 0 ? track : `${track} ${index + 1}`);
+function processEvents(pid: number, name: string): TraceEvent[] {
   return [
-    { ph: 'M', name: 'process_name', pid, args: { name: process } },
-    ...tracks.flatMap((bars, index): TraceEvent[] => [
-      { ph: 'M', name: 'thread_name', pid, tid: index + 1, args: { name: named(index) } },
-      ...bars.map(({ name, begin, end }): TraceEvent => {
-        // Rounded alike, so that a bar within another stays so.
-        const [from, to] = [microseconds(begin), microseconds(end)];
-        return { ph: 'X', name, cat, pid, tid: index + 1, ts: from, dur: microseconds((to - from) / 1e3) };
-      }),
-    ]),
+    { ph: 'M', name: 'process_name', pid, args: { name } },
+    // Of this, Perfetto 52 takes no notice: it shows the process with more bars above.
+    { ph: 'M', name: 'process_sort_index', pid, args: { sort_index: pid } },
   ];
+}
+
+function trackEvents(pid: number, track: string, tracks: readonly (readonly Bar[])[]): TraceEvent[] {
+  const cat = pid === GPU ? 'kernel' : 'host';
+  return tracks.flatMap((bars, index): TraceEvent[] => {
+    const tid = index + 1;
+    return [
+      { ph: 'M', name: 'thread_name', pid, tid, args: { name: index === 0 ? track : `${track} ${tid}` } },
+      { ph: 'M', name: 'thread_sort_index', pid, tid, args: { sort_index: tid } },
+      ...bars.flatMap(({ name, begin, end, arrow }): TraceEvent[] => {
+        // Rounded alike, so that a bar within another stays so.
+        const [ts, to] = [microseconds(begin), microseconds(end)];
+        const bar: TraceEvent = { ph: 'X', name, cat, pid, tid, ts, dur: microseconds((to - ts) / 1e3) };
+        if (arrow === undefined) return [bar];
+        const part = pid === HOST ? ({ ph: 's' } as const) : ({ ph: 'f', bp: 'e' } as const);
+        return [bar, { ...part, id: arrow, name: 'kernels of the step', cat: 'step', pid, tid, ts }];
+      }),
+    ];
+  });
 }
 
 /** Milliseconds in microseconds, to the nanosecond. */
 const microseconds = (milliseconds: number) => Math.round(1e6 * milliseconds) / 1e3;
 
-function memoryEvent({ time, report }: MemorySample, started: number): TraceEvent {
-  const { persistent, step } = report;
-  const args = { ...persistent, step: step.current, 'waiting for reuse': step.pooled };
-  return { ph: 'C', name: 'device memory', pid: GPU, ts: microseconds(time - started), args };
+/** Bytes by purpose, each at every moment: a viewer goes on with the last value of what an event leaves out. */
+function memoryEvents(samples: readonly MemorySample[], started: number): TraceEvent[] {
+  const valuesOf = ({ report: { persistent, step } }: MemorySample): Record<string, number> => {
+    return { ...persistent, step: step.current, 'waiting for reuse': step.pooled };
+  };
+  const none = Object.fromEntries(samples.flatMap((sample) => Object.keys(valuesOf(sample)).map((key) => [key, 0])));
+  return [...samples]
+    .sort((a, b) => a.time - b.time)
+    .map((sample): TraceEvent => {
+      const args = { ...none, ...valuesOf(sample) };
+      return { ph: 'C', name: 'device memory', pid: GPU, ts: microseconds(sample.time - started), args };
+    });
 }
