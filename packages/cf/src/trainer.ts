@@ -184,11 +184,7 @@ export class CfTrainer {
       for (const batch of this.#batches.epoch(epoch - 1)) {
         signal?.throwIfAborted();
         using __ = profiler?.step('cf');
-        done += this.#step(batch, epoch - 1, done, isShared || isSubmitted(++steps));
-        if (!isShared) continue;
-        await this.#reduction.run();
-        using ___ = this.#device.step();
-        this.#adam.step(this.#learningRate());
+        done += await this.#step(batch, epoch - 1, done, isShared || isSubmitted(++steps));
       }
     } finally {
       this.model.group.trainable = false;
@@ -314,15 +310,15 @@ export class CfTrainer {
   }
 
   /**
-   * One update; with several ranks, the gradients of this one's share alone. Its losses are kept on the device behind the
-   * `done` losses of this epoch. @returns their number.
+   * One update; with several ranks it waits for the sum of their gradients. The losses of this one's share are kept on the
+   * device behind the `done` losses of this epoch. @returns their number.
    */
-  #step(
+  async #step(
     { rows, first, whole, users, items, labels, negatives }: DeviceBatch,
     epoch: number,
     done: number,
     submit: boolean,
-  ): number {
+  ): Promise<number> {
     const { group, historyLength } = this.model;
     const { seed } = this.options;
     const dropout = { seed, counter: this.#adam.steps };
@@ -357,8 +353,8 @@ export class CfTrainer {
     const building = profiler?.span('batch');
     const recorded = rows > 0 ? lossOf() : () => [];
     building?.[Symbol.dispose]();
-    using _ = profiler?.span('record');
-    using __ = this.#device.step(submit);
+    using recording = profiler?.span('record');
+    using _ = this.#device.step(submit);
     group.zeroGradients();
     using tape = new Tape();
     const parts = tape.record(recorded);
@@ -369,8 +365,13 @@ export class CfTrainer {
       this.#device.recorder.copy(slice, { storage, offset: offset + 4 * written, size: 4 * count });
       written += count;
     }
-    tape.backward();
-    if (this.#collective.size === 1) this.#adam.step(this.#learningRate());
+    if (this.#collective.size === 1) tape.backward();
+    else {
+      recording?.[Symbol.dispose]();
+      using __ = profiler?.span('sum');
+      await this.#reduction.backward(tape);
+    }
+    this.#adam.step(this.#learningRate());
     return written - done;
   }
 

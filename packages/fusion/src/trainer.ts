@@ -220,32 +220,27 @@ class Trainer {
     const noise = this.#noise(all, start, at);
     building?.[Symbol.dispose]();
     const tokens = all.reduce((sum, { tokenIds }) => sum + tokenIds.length, 0);
-    const backward = (): Promise<StepValues> => {
-      using _ = profiler?.span('record');
-      using __ = device.step();
-      for (const group of optimizer.groups) group.zeroGradients();
-      // A short batch may have fewer prompts than there are ranks.
-      if (prompts.length === 0) {
-        return Promise.resolve({ losses: new Float32Array(0), lossScale: null, clipFactor: null });
-      }
-      using tape = new Tape({ ...(activations && { activations }), lossScale: scaler?.scale });
-      const { losses } = tape.record(() => model.loss(prompts, labels, this.#loss, 1 / batch.length, noise));
+    using recording = profiler?.span('record');
+    using _ = device.step();
+    for (const group of optimizer.groups) group.zeroGradients();
+    using tape = new Tape({ ...(activations && { activations }), lossScale: scaler?.scale });
+    const record = () => model.loss(prompts, labels, this.#loss, 1 / batch.length, noise).losses;
+    if (!isShared) {
+      const losses = tape.record(record);
       tape.backward();
-      if (!isShared) optimizer.step(learningRate, scaler);
-      // What ranks decide together is read behind the sum of their gradients.
-      return isShared ? readStep(losses, undefined, { clipFactor: null }) : readStep(losses, scaler, optimizer);
-    };
-    const losses = backward();
-    if (!isShared) return { losses, tokens };
-    losses.catch(() => {}); // Awaited below; should the ranks fail first, nobody would.
-    await reduction.run();
-    {
-      using _ = device.step();
       optimizer.step(learningRate, scaler);
+      return { losses: readStep(losses, scaler, optimizer), tokens };
     }
+    // A short batch may have fewer prompts than there are ranks. The device begins with the forward pass at once.
+    const own = prompts.length > 0 ? tape.record(record).read() : Promise.resolve(new Float32Array(0));
+    own.catch(() => {}); // Awaited below; should the ranks fail first, nobody would.
+    recording?.[Symbol.dispose]();
+    using __ = profiler?.span('sum');
+    await reduction.backward(tape);
+    optimizer.step(learningRate, scaler);
     const clip = scaler ? null : optimizer.clipFactor;
     const values: StepValues = {
-      losses: await gatherValues(this.#collective, (await losses).losses),
+      losses: await gatherValues(this.#collective, await own),
       lossScale: (await scaler?.read()) ?? null,
       clipFactor: clip && new Float32Array(await device.recorder.read(clip))[0]!,
     };

@@ -48,6 +48,14 @@ interface Node {
   readonly exact: readonly Tensor[];
   readonly root: boolean;
   readonly backward: Backward;
+  /** Trained parameters that `backward` gives gradients to. */
+  readonly parameters: readonly Parameter[];
+}
+
+/** A recorded node. */
+interface Entry extends Node {
+  /** Of its parameters, those that no earlier node uses: once its backward has run, their gradients are final. */
+  readonly completes: readonly Parameter[];
 }
 
 /** Optional properties of a recorded operation. */
@@ -62,6 +70,8 @@ export interface RecordOptions {
 }
 
 let active: Tape | null = null;
+/** Where the parameters of operations are noted whose second run alone is recorded, inside {@link checkpoint}. */
+let noted: Set<Parameter> | null = null;
 
 /** The tape that is recording now; null when none is. */
 export function activeTape(): Tape | null {
@@ -79,12 +89,27 @@ export function withoutTape<T>(body: () => T): T {
   }
 }
 
+/** The inputs that are parameters and are trained. */
+function trainedOf(inputs: readonly Tensor[]): Parameter[] {
+  return inputs.filter((input) => input instanceof Parameter && input.requiresGrad) as Parameter[];
+}
+
+/**
+ * Whether {@link record} would put an operation with these inputs on a tape. For operations that make something for their
+ * backward alone, which then need not call `record` otherwise. They must ask this, not {@link activeTape}: inside a
+ * {@link checkpoint} the answer is no, and the inputs are noted.
+ */
+export function willRecord(inputs: readonly Tensor[]): boolean {
+  if (noted) for (const parameter of trainedOf(inputs)) noted.add(parameter);
+  return active !== null && inputs.some(({ requiresGrad }) => requiresGrad);
+}
+
 /**
  * Puts an operation on the active tape if at least one of its inputs requires a gradient. Its outputs then require one
  * too.
  *
  * @param name of the operation, for messages.
- * @param inputs tensors whose gradients `backward` can compute.
+ * @param inputs tensors whose gradients `backward` can compute. It gives none to a parameter that is not among them.
  * @param outputs results of the operation, f32.
  * @param saved tensors whose values `backward` reads through {@link Gradients.saved}. The tape holds them until it has
  * run.
@@ -99,9 +124,7 @@ export function record<T extends readonly Tensor[]>(
   backward: Backward,
   { root = false, exact = [] }: RecordOptions = {},
 ): T {
-  if (active && inputs.some(({ requiresGrad }) => requiresGrad)) {
-    active.push({ name, outputs, saved, exact, root, backward });
-  }
+  if (willRecord(inputs)) active?.push({ name, outputs, saved, exact, root, backward, parameters: trainedOf(inputs) });
   return outputs;
 }
 
@@ -117,7 +140,8 @@ export function record<T extends readonly Tensor[]>(
  * the tape holds.
  */
 export class Tape implements Disposable {
-  #nodes: Node[] = [];
+  #nodes: Entry[] = [];
+  readonly #parameters = new Set<Parameter>();
   readonly #gradients = new Map<number, Tensor>();
   readonly #saved: SavedTensors;
 
@@ -152,7 +176,8 @@ export class Tape implements Disposable {
     for (const { device, slice } of node.exact) device.memory.retain(slice.storage);
     // Only what is held already is given back, should the device refuse memory for one.
     const saved: Tensor[] = [];
-    this.#nodes.push({ ...node, saved });
+    this.#nodes.push({ ...node, saved, completes: node.parameters.filter((each) => !this.#parameters.has(each)) });
+    for (const parameter of node.parameters) this.#parameters.add(parameter);
     for (const tensor of node.saved) {
       this.#saved.keep(tensor, node.root);
       saved.push(tensor);
@@ -168,7 +193,10 @@ export class Tape implements Disposable {
    */
   hold(tensors: readonly Tensor[]): () => boolean {
     const [{ memory }, position] = [tensors[0]!.device, this.#nodes.length];
-    const node: Node = { name: 'hold', outputs: [], saved: [], exact: tensors, root: false, backward: () => {} };
+    const node: Entry = {
+      ...{ name: 'hold', outputs: [], saved: [], exact: tensors, root: false, backward: () => {} },
+      ...{ parameters: [], completes: [] },
+    };
     for (const { slice } of tensors) memory.retain(slice.storage);
     this.#nodes.push(node);
     return () => this.#nodes[position] === node;
@@ -177,6 +205,11 @@ export class Tape implements Disposable {
   /** Number of recorded operations. */
   get length(): number {
     return this.#nodes.length;
+  }
+
+  /** The trained parameters that the backward pass adds gradients to. */
+  get parameters(): ReadonlySet<Parameter> {
+    return this.#parameters;
   }
 
   /**
@@ -196,6 +229,7 @@ export class Tape implements Disposable {
     try {
       for (const [tensor, gradient] of seeds) this.#give('backward', tensor, gradient);
       for (let node = this.#nodes.at(-1); node; node = this.#nodes.at(-1)) this.#runNode(node, held);
+      this.#parameters.clear();
     } catch (error) {
       this.discard();
       throw error;
@@ -207,17 +241,51 @@ export class Tape implements Disposable {
   }
 
   /**
+   * The backward pass of {@link backward} from the recorded losses, which stops whenever gradients have become final: so
+   * they can be read, or sent, while the rest is recorded and runs. Until it has ended, the step must stay open and
+   * nothing else be computed in it.
+   *
+   * ```ts
+   * for (const parameters of tape.backwardInParts()) await send(parameters);
+   * ```
+   * @returns an iterator of the parameters whose gradients no later part changes; each of {@link parameters} comes once.
+   * An iteration that is left early empties the tape.
+   */
+  *backwardInParts(): Generator<readonly Parameter[], void, undefined> {
+    const held = new Set<number>();
+    try {
+      for (let node = this.#nodes.at(-1); node; node = this.#nodes.at(-1)) {
+        this.#runNode(node, held);
+        if (node.completes.length > 0) yield node.completes;
+      }
+    } finally {
+      this.discard();
+    }
+  }
+
+  /**
    * Runs the backward of the last node and drops the node with what it held. A node that throws stays, to be discarded.
    */
-  #runNode(node: Node, held: ReadonlySet<number>): void {
+  #runNode(node: Entry, held: ReadonlySet<number>): void {
     const gradients = this.#gradients;
     const incoming = node.outputs.map(({ id }) => gradients.get(id));
     const { device } = (node.outputs[0] ?? node.exact[0])!;
     const restored = new Map<Tensor, Tensor>();
+    // Whose gradient is final follows from the inputs: one that is not among them would be sent too early.
+    const expectInput = (input: Tensor) => {
+      if (!(input instanceof Parameter) || !input.requiresGrad || node.parameters.includes(input)) return;
+      throw new Error(`${node.name} has a gradient for the parameter ${input.name}, which is not among its inputs`);
+    };
     const into: Gradients = {
       needs: (input) => input.requiresGrad,
-      give: (input, gradient) => this.#give(node.name, input, gradient),
-      target: (input) => this.#target(input),
+      give: (input, gradient) => {
+        expectInput(input);
+        this.#give(node.name, input, gradient);
+      },
+      target: (input) => {
+        expectInput(input);
+        return this.#target(input);
+      },
       soFar: (input) => (input instanceof Parameter ? undefined : this.#gradients.get(input.id)),
       replace: (input, gradient) => this.#replace(input, this.#gradients.get(input.id)!, gradient),
       saved: (tensor) => {
@@ -248,6 +316,7 @@ export class Tape implements Disposable {
   discard(): void {
     for (const node of this.#nodes) this.#releaseNode(node);
     this.#nodes = [];
+    this.#parameters.clear();
     for (const { device, slice } of this.#gradients.values()) device.memory.release(slice.storage);
     this.#gradients.clear();
   }
@@ -324,7 +393,17 @@ function adopt({ device, slice }: Tensor): void {
  * @throws InputError for a result of integers while a tape records; whatever `body` throws.
  */
 export function checkpoint(device: Device, inputs: readonly Tensor[], body: (...inputs: Tensor[]) => Tensor): Tensor {
-  const output = tidy(device, () => withoutTape(() => body(...inputs)));
+  const used = new Set(trainedOf(inputs));
+  const outer = noted;
+  // Inside the first run of another checkpoint, that one takes note.
+  if (active) noted = used;
+  let output: Tensor;
+  try {
+    output = tidy(device, () => withoutTape(() => body(...inputs)));
+  } finally {
+    noted = outer;
+  }
+  const parameters = [...used];
   // Parameters inside `body` may want gradients even when no input does, so the node is recorded in any case.
   active?.push({
     name: 'checkpoint',
@@ -332,6 +411,7 @@ export function checkpoint(device: Device, inputs: readonly Tensor[], body: (...
     saved: inputs,
     exact: [],
     root: false,
+    parameters,
     backward: ([gradient], into) => {
       const copies = inputs.map((input) => {
         const { slice } = into.saved(input);
@@ -342,6 +422,9 @@ export function checkpoint(device: Device, inputs: readonly Tensor[], body: (...
       const tape = new Tape();
       // In a scope of its own: else what the tape does not need would stay until the backward has ended.
       const again = tape.record(() => tidy(device, () => body(...copies)));
+      for (const parameter of tape.parameters) {
+        if (!used.has(parameter)) throw new Error(`the first run of a checkpoint did not use ${parameter.name}`);
+      }
       tape.backward([[again, gradient!]], copies).forEach((result, i) => {
         if (result) into.give(inputs[i]!, result);
       });

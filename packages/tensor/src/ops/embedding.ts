@@ -3,7 +3,7 @@ import type { Device } from '@crossgate/gpu';
 import { InputError } from '@crossgate/gpu';
 import { buildSegments, gather, rowDot as rowDotKernel, scaleRows, segmentSum } from '@crossgate/kernels';
 import { type LinearWeight, weightOperand } from '../quantized';
-import { activeTape, type Backward, record } from '../tape';
+import { type Backward, record, willRecord } from '../tape';
 import { empty, expectTensor, fromHost, Tensor } from '../tensor';
 
 /**
@@ -86,7 +86,7 @@ export function embedding(table: LinearWeight, indices: Indices): Tensor {
     columns,
     tableRows,
   });
-  if (activeTape() && table instanceof Tensor && table.requiresGrad) {
+  if (table instanceof Tensor && willRecord([table])) {
     const segments = indices instanceof Uint32Array ? uploadSegments(device, indices) : indices.segments;
     if (segments === null)
       throw new InputError('embedding: a gradient flows to the table, but its indices have no segments');

@@ -1,7 +1,7 @@
 // The input embeddings of a hybrid prompt (CCF-LLM, eq. 4): one gather, gate and multiply-add for text, items and
 // users.
 import { gatedFusionBackward, gatedFusion as launch } from '@crossgate/kernels';
-import { activeTape, type Backward, record } from '../tape';
+import { type Backward, record, willRecord } from '../tape';
 import { empty, expectTensor, fromHost, type Tensor } from '../tensor';
 import { uploadSegments } from './embedding';
 
@@ -67,7 +67,7 @@ export function gatedFusion(inputs: GatedFusionInputs, positions: FusionPosition
   };
   launch(device, { ...common, tokenEmbeddings: tokenEmbeddings.slice, out: out.slice });
   const gates = [gateCf, gateText].filter((gate) => gate !== undefined);
-  if (activeTape() && [aligned, ...gates].some(({ requiresGrad }) => requiresGrad)) {
+  if (willRecord([aligned, ...gates])) {
     const byCf = uploadSegments(device, positions.cfRows);
     const byText = uploadSegments(device, positions.textRows);
     const segments = [byCf, byText].flatMap(({ offsets, positions: order, targets }) => [offsets, order, targets]);

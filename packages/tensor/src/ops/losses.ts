@@ -1,7 +1,7 @@
 // Losses: roots of the tape. Each gives one value per row and, when recorded, its gradient scaled as asked.
 import type { Device } from '@crossgate/gpu';
 import * as kernels from '@crossgate/kernels';
-import { activeTape, record } from '../tape';
+import { record, willRecord } from '../tape';
 import { empty, expectTensor, fromHost, Tensor } from '../tensor';
 
 /** Kernel-made gradients of a loss with respect to its logits, given back when the tape runs. */
@@ -13,7 +13,7 @@ function root(name: string, logits: Tensor, losses: Tensor, gradient: Tensor | u
 }
 
 function gradientFor(logits: Tensor): Tensor | undefined {
-  return activeTape() && logits.requiresGrad ? empty(logits.device, logits.shape) : undefined;
+  return willRecord([logits]) ? empty(logits.device, logits.shape) : undefined;
 }
 
 /** Targets of a loss: on the device already, or uploaded from the host. */
