@@ -8,10 +8,10 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 
 /**
  * The house: each package with those it stands on; it may also import what these stand on. `node` holds what its
- * `./node` entry needs besides. Apps may import every package but testing.
+ * `./node` entry needs besides. Apps may import every package but testing. docs/architecture.md has the same table.
  * @type {Record<string, { on: string[], node?: string[], nodeOnly?: true }>}
  */
-const house = {
+export const house = {
   testing: { on: [] },
   core: { on: [] },
   setup: { on: [], nodeOnly: true },

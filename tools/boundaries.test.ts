@@ -1,9 +1,9 @@
 // Tests of the import direction check, on a small workspace that breaks every rule once.
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { checkBoundaries, findImports } from './boundaries.mjs';
+import { checkBoundaries, findImports, house } from './boundaries.mjs';
 
 let root = '';
 
@@ -152,4 +152,22 @@ describe('checkBoundaries', () => {
       "packages/experiment/src/config/load.ts:3 '@crossgate/cf' uses a GPU, and this file is reached from @crossgate/experiment/config",
     ]);
   });
+});
+
+it('are what docs/architecture.md says', async () => {
+  const text = await readFile(new URL('../docs/architecture.md', import.meta.url), 'utf8');
+  const rows = text.split('\n').filter((line) => /^\| [a-z]+ \|/.test(line) && !line.startsWith('| package |'));
+  // Later tables of the page are about other things.
+  const table = rows.slice(0, rows.findIndex((line) => line.startsWith('| testing |')) + 1);
+  const names = (cell: string) => cell.split(',').flatMap((name) => name.trim().match(/^[a-z]+$/) ?? []);
+  const told = table.map((line) => {
+    const [name = '', sentence = '', stands = ''] = line
+      .split('|')
+      .slice(1)
+      .map((cell) => cell.trim());
+    const [on = '', node = ''] = stands.split('; `/node`:');
+    const nodeOnly = sentence.endsWith('(Node)');
+    return [name, { on: names(on), ...(node && { node: names(node) }), ...(nodeOnly && { nodeOnly }) }];
+  });
+  expect(Object.fromEntries(told)).toEqual(house);
 });

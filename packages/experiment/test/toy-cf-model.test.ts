@@ -6,6 +6,7 @@ import {
   addFlags,
   type CfDefinition,
   type CfModel,
+  cfDeclarations,
   itemFlags,
   noMemory,
   PairScores,
@@ -216,12 +217,13 @@ describe('a CF model declared in one file', () => {
   it('has its options read as it declares them, checked by its own words, and its name among those of a refusal', async () => {
     const cwd = await folderWith(files);
     await using session = openSession({ cwd });
+    const names = cfDeclarations.map(({ name }) => name).join(', ');
     const refusals = [
       ['cf.toy-bias.startBias=high', 'cf.toy-bias.startBias: must be a number, got "high"'],
       ['cf.toy-bias.startBias=-1', 'cf.toy-bias.startBias: Too small: expected number to be >-1, got -1'],
       ['cf.toy-bias.startBias=10', 'cf.toy-bias.startBias: must be at most 9, got 10'],
       ['cf.toy-bias.startBais=1', 'unknown key cf.toy-bias.startBais (did you mean startBias?)'],
-      ['cf.model=toy-bais', 'is not one of mf, lightgcn, sasrec, asvd, toy-bias (did you mean toy-bias?)'],
+      ['cf.model=toy-bais', `is not one of ${names}, toy-bias (did you mean toy-bias?)`],
     ] as const;
     for (const [set, refusal] of refusals) {
       await expect(loadConfig('toy.yaml', { cwd, set: [set] }), set).rejects.toThrow(refusal);

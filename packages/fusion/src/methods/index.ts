@@ -1,4 +1,4 @@
-// All methods by name. A new method is one file and one line here.
+// All methods by name. A new method is one file, and here an import, an export and an entry in the list.
 import { InputError } from '@crossgate/core';
 import { ccf } from './ccf';
 import { collm } from './collm';
