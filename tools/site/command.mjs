@@ -3,7 +3,8 @@ import { createHash } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { runToEnd } from '../../packages/setup/src/run-to-end.mjs';
-import { prepareCheckout, root } from '../workspace/prepare.mjs';
+import { root } from '../workspace/layout.mjs';
+import { prepareCheckout } from '../workspace/prepare.mjs';
 import { runPnpm } from '../workspace/start.mjs';
 
 const usage = `Usage: npm run site [-- COMMAND] [options]

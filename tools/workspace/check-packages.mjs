@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { resolveGpu } from '../../packages/setup/src/resolve.mjs';
 import { execute, mustExecute } from '../../packages/setup/src/system.mjs';
-import { prepareCheckout, root, workspaceFolders } from './prepare.mjs';
+import { root, workspaceFolders } from './layout.mjs';
+import { prepareCheckout } from './prepare.mjs';
 import { userFolder } from './start.mjs';
 
 const usage = `Usage: npm run check-packages -- [options]

@@ -5,7 +5,7 @@ import { basename, join } from 'node:path';
 import { rollup } from 'rollup';
 import { dts } from 'rollup-plugin-dts';
 import { runToEnd } from '../../packages/setup/src/run-to-end.mjs';
-import { root, tsc, workspaceFolders } from './prepare.mjs';
+import { root, tsc, workspaceFolders } from './layout.mjs';
 
 /**
  * Types of the platform in our declarations. Which library declares them depends on the project: DOM, node, TypeScript 6

@@ -9,8 +9,8 @@ import { build } from 'esbuild';
 import ts from 'typescript';
 import ts59 from 'typescript-5.9';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { workspaceFolders } from './layout.mjs';
 import { type beforePack, type Manifest, publishedManifest, publishedReadme, repositoryUrl } from './pack.mjs';
-import { workspaceFolders } from './prepare.mjs';
 import { shipped } from './shipped.mjs';
 
 type FullManifest = Manifest & {
@@ -106,8 +106,8 @@ describe.skipIf(!built)('the packages as others install them (needs dist/ and np
     await writeFile(
       join(copy, 'tools/workspace/prepare.mjs'),
       `import { appendFileSync } from 'node:fs';
-      export async function prepareCheckout({ build }) {
-        appendFileSync(new URL('../../asked', import.meta.url), build ? 'build ' : 'install ');
+      export async function prepareCheckout({ build, declarations }) {
+        appendFileSync(new URL('../../asked', import.meta.url), build && declarations ? 'build ' : 'install ');
       }`,
     );
     const repository = { url: 'https://example.org/our/house.git' };

@@ -3,31 +3,13 @@
 import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { withLock } from '../../packages/setup/src/system.mjs';
+import { root, workspaceFolders } from './layout.mjs';
 import { runPnpm } from './start.mjs';
-
-/** The root of the checkout. */
-export const root = fileURLToPath(new URL('../../', import.meta.url));
 
 const installStamp = (/** @type {string} */ folder) => join(folder, 'node_modules', '.crossgate-install');
 const buildStamp = (/** @type {string} */ folder) => join(folder, '.cache', 'build');
 const declarationsStamp = (/** @type {string} */ folder) => join(folder, '.cache', 'declarations-of-build');
-
-/** The compiler that checks types and writes declarations: a native program, several times as fast as TypeScript 6. */
-export const tsc = join(root, 'node_modules', 'typescript-7', 'bin', 'tsc');
-
-/** The folders of all packages and apps of the workspace, relative to `folder`, sorted. */
-export async function workspaceFolders(folder = root) {
-  const found = [];
-  for (const group of ['packages', 'apps']) {
-    for (const entry of await readdir(join(folder, group), { withFileTypes: true }).catch(() => [])) {
-      const path = join(group, entry.name);
-      if (entry.isDirectory() && (await stat(join(folder, path, 'package.json')).catch(() => null))) found.push(path);
-    }
-  }
-  return found.sort();
-}
 
 /** A hash of everything that decides what `pnpm install` puts into node_modules. */
 export async function installKey(folder = root) {

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { resolveGpu } from '../../packages/setup/src/resolve.mjs';
 import { runToEnd } from '../../packages/setup/src/run-to-end.mjs';
-import { prepareCheckout, root } from './prepare.mjs';
+import { root } from './layout.mjs';
+import { prepareCheckout } from './prepare.mjs';
 import { findScript, userFolder } from './start.mjs';
 import { checkTypes } from './types.mjs';
 

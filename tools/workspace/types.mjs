@@ -1,6 +1,6 @@
 // Types of everything, in few programs of tsc: one for each package would check those below it again and again.
 import { runToEnd } from '../../packages/setup/src/run-to-end.mjs';
-import { root, tsc } from './prepare.mjs';
+import { root, tsc } from './layout.mjs';
 
 /** The programs. A tsconfig.json that differs from those of most packages has one of its own. */
 export const projects = [
