@@ -116,7 +116,8 @@ class Trainer {
       }
       // A run that was cut off between the checkpoint of its last evaluation and the next stage ends the stage here.
       const exhausted = () => settings.patience !== null && this.#sinceBest >= settings.patience;
-      for (let step = resume?.step ?? 0; step < totalSteps && !exhausted(); ) {
+      const firstStep = resume?.step ?? 0;
+      for (let step = firstStep; step < totalSteps && !exhausted(); ) {
         const epoch = Math.floor(step / stepsPerEpoch);
         if (epoch !== orderEpoch) {
           order = shuffledRows(rows, seed + stage, epoch);
@@ -131,6 +132,7 @@ class Trainer {
           const { losses, tokens } = await this.#step(batch, optimizer, scaler, reduction, learningRate, {
             stage,
             step,
+            isFirst: step === firstStep,
           });
           step++;
           using __ = profiler?.span('wait');
@@ -206,7 +208,7 @@ class Trainer {
     scaler: LossScaler | undefined,
     reduction: GradientReduction,
     learningRate: number,
-    at: { stage: number; step: number },
+    at: { stage: number; step: number; isFirst: boolean },
   ): Promise<{ losses: Promise<StepValues>; tokens: number }> {
     const { model, dataset, activations } = this.#options;
     const { device } = model.llm;
@@ -235,7 +237,7 @@ class Trainer {
       // What ranks decide together is read behind the sum of their gradients.
       return isShared ? readStep(losses, undefined, { clipFactor: null }) : readStep(losses, scaler, optimizer);
     };
-    const losses = backward();
+    const losses = at.isFirst ? (await this.#compileAhead(backward)).losses : backward();
     if (!isShared) return { losses, tokens };
     losses.catch(() => {}); // Awaited below; should the ranks fail first, nobody would.
     await reduction.run();
@@ -250,6 +252,17 @@ class Trainer {
       clipFactor: clip && new Float32Array(await device.recorder.read(clip))[0]!,
     };
     return { losses: Promise.resolve(values), tokens };
+  }
+
+  /** Records a first step with all its kernels compiled at the same time. In a box, lest its losses be waited for. */
+  async #compileAhead(record: () => Promise<StepValues>): Promise<{ losses: Promise<StepValues> }> {
+    const { model, onCompile } = this.#options;
+    let losses!: Promise<StepValues>;
+    await model.llm.device.recorder.compileAhead(() => {
+      losses = record();
+      losses.catch(() => {}); // A kernel that does not compile is told once.
+    }, onCompile);
+    return { losses };
   }
 
   async #evaluate(stage: number, step: number): Promise<void> {
