@@ -109,6 +109,7 @@ export function sidebars() {
       ['docs/own-model.md', 'Your own model'],
       ['docs/kernels.md', 'Kernels alone'],
       ['docs/matmul-ladder.md', 'A product, step by step'],
+      ['docs/rejected-optimizations.md', 'What did not pay'],
       ['docs/bundle.md', 'A GPU without a network'],
       ['docs/serving.md', 'Serving'],
       ['docs/scale.md', 'Clusters'],

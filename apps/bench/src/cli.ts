@@ -4,6 +4,7 @@ import { Argument, type Command, Option } from 'commander';
 import { type HostOptions, runHostCommand } from './commands/host';
 import { type KernelsOptions, runKernelsCommand, runPeersCommand } from './commands/kernels';
 import { type LoadingOptions, runLoadingCommand } from './commands/loading';
+import { type ProbeOptions, runProbeCommand } from './commands/probe';
 import { runScoringCommand, type ScoringOptions } from './commands/scoring';
 import { runTrainingCommand, type TrainingOptions } from './commands/training';
 import { runVerifyCommand, type VerifyCommandOptions } from './commands/verify';
@@ -135,6 +136,27 @@ function registerHost(program: Command, host: Host): void {
   host.handle<HostOptions>(command, runHostCommand);
 }
 
+function registerProbe(program: Command, host: Host): void {
+  const command = host
+    .add(program, 'probe', 'Tell what an unknown card can do', [
+      'probe --out probe.json',
+      'probe --smoke --json',
+      'probe --memory 16GiB',
+    ])
+    .description(
+      'Shows features, limits and matrix units. Measures the maximum of the adapter, products and attention at the sizes of ' +
+        'language models, with and without bounds checks, with the time of the first call, which compiles; then what ' +
+        'submissions cost, and how much memory there is. Takes minutes on a GPU, far longer in software.',
+    )
+    .option('--smoke', 'small sizes, in seconds: whether everything runs')
+    .option(
+      '--memory <size>',
+      'memory to ask for at most, e.g. 16GiB (default: until the card refuses; 256 MiB in software and with --smoke)',
+    )
+    .addOption(outOption());
+  host.handle<ProbeOptions>(command, runProbeCommand);
+}
+
 function registerVerify(program: Command, host: Host): void {
   const command = host
     .add(program, 'verify', 'Check every kernel against float64', [
@@ -171,6 +193,7 @@ export const bench: ProgramDeclaration = {
     registerScoring,
     registerLoading,
     registerHost,
+    registerProbe,
     registerVerify,
   ],
 };

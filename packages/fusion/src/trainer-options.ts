@@ -154,6 +154,11 @@ export interface TrainerOptions {
    * Stages to begin after; not read with a state to continue from. With activations in f16 the loss scale begins anew.
    */
   readonly finished?: FinishedStages | undefined;
+  /**
+   * Called while the kernels of a stage's first step are compiled, with those done so far and all. Not called where all
+   * are compiled already.
+   */
+  readonly onCompile?: (done: number, total: number) => void;
   /** Called with the numbers of each step, one step late. */
   readonly onStep?: (report: StepReport) => void;
   /** Called after each stage with the seconds of it spent on sums between ranks, with waiting for slower ones. */

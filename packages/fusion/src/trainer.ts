@@ -116,7 +116,8 @@ class Trainer {
       }
       // A run that was cut off between the checkpoint of its last evaluation and the next stage ends the stage here.
       const exhausted = () => settings.patience !== null && this.#sinceBest >= settings.patience;
-      for (let step = resume?.step ?? 0; step < totalSteps && !exhausted(); ) {
+      const firstStep = resume?.step ?? 0;
+      for (let step = firstStep; step < totalSteps && !exhausted(); ) {
         const epoch = Math.floor(step / stepsPerEpoch);
         if (epoch !== orderEpoch) {
           order = shuffledRows(rows, seed + stage, epoch);
@@ -131,6 +132,7 @@ class Trainer {
           const { losses, tokens } = await this.#step(batch, optimizer, scaler, reduction, learningRate, {
             stage,
             step,
+            isFirst: step === firstStep,
           });
           step++;
           using __ = profiler?.span('wait');
@@ -206,7 +208,7 @@ class Trainer {
     scaler: LossScaler | undefined,
     reduction: GradientReduction,
     learningRate: number,
-    at: { stage: number; step: number },
+    at: { stage: number; step: number; isFirst: boolean },
   ): Promise<{ losses: Promise<StepValues>; tokens: number }> {
     const { model, dataset, activations } = this.#options;
     const { device } = model.llm;
@@ -220,19 +222,28 @@ class Trainer {
     const noise = this.#noise(all, start, at);
     building?.[Symbol.dispose]();
     const tokens = all.reduce((sum, { tokenIds }) => sum + tokenIds.length, 0);
+    const forward = (tape: Tape) =>
+      tape.record(() => model.loss(prompts, labels, this.#loss, 1 / batch.length, noise)).losses;
+    const newTape = () => new Tape({ ...(activations && { activations }), lossScale: scaler?.scale });
+    if (!isShared) {
+      const record = (): Promise<StepValues> => {
+        using _ = profiler?.span('record');
+        using __ = device.step();
+        for (const group of optimizer.groups) group.zeroGradients();
+        using tape = newTape();
+        const losses = forward(tape);
+        tape.backward();
+        optimizer.step(learningRate, scaler);
+        return readStep(losses, scaler, optimizer);
+      };
+      return { losses: at.isFirst ? (await this.#compileAhead(record)).losses : record(), tokens };
+    }
     using recording = profiler?.span('record');
     using _ = device.step();
     for (const group of optimizer.groups) group.zeroGradients();
-    using tape = new Tape({ ...(activations && { activations }), lossScale: scaler?.scale });
-    const record = () => model.loss(prompts, labels, this.#loss, 1 / batch.length, noise).losses;
-    if (!isShared) {
-      const losses = tape.record(record);
-      tape.backward();
-      optimizer.step(learningRate, scaler);
-      return { losses: readStep(losses, scaler, optimizer), tokens };
-    }
+    using tape = newTape();
     // A short batch may have fewer prompts than there are ranks. The device begins with the forward pass at once.
-    const own = prompts.length > 0 ? tape.record(record).read() : Promise.resolve(new Float32Array(0));
+    const own = prompts.length > 0 ? forward(tape).read() : Promise.resolve(new Float32Array(0));
     own.catch(() => {}); // Awaited below; should the ranks fail first, nobody would.
     recording?.[Symbol.dispose]();
     using __ = profiler?.span('sum');
@@ -245,6 +256,20 @@ class Trainer {
       clipFactor: clip && new Float32Array(await device.recorder.read(clip))[0]!,
     };
     return { losses: Promise.resolve(values), tokens };
+  }
+
+  /**
+   * Records a first step with all its kernels compiled at the same time. In a box, lest its losses be waited for. Steps of
+   * ranks wait for each other while they are recorded, so they cannot be held back whole.
+   */
+  async #compileAhead(record: () => Promise<StepValues>): Promise<{ losses: Promise<StepValues> }> {
+    const { model, onCompile } = this.#options;
+    let losses!: Promise<StepValues>;
+    await model.llm.device.recorder.compileAhead(() => {
+      losses = record();
+      losses.catch(() => {}); // A kernel that does not compile is told once.
+    }, onCompile);
+    return { losses };
   }
 
   async #evaluate(stage: number, step: number): Promise<void> {

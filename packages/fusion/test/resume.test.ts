@@ -114,11 +114,21 @@ async function run(
 let interrupted: StoredState[] = [];
 
 let unbroken: Outcome;
+/** What the first run of this device told of its kernels. */
+const compiling: [number, number][] = [];
 beforeAll(async () => {
-  unbroken = await run({});
+  unbroken = await run({ onCompile: (done, total) => compiling.push([done, total]) });
 });
 
 describe('a run', () => {
+  it('compiles the kernels of the first step of each stage at the same time, and tells how far it is', () => {
+    const stages = compiling.flatMap(([done, total]) => (done === 0 ? [total] : []));
+    expect(stages).toHaveLength(2);
+    expect(stages[0]).toBeGreaterThan(20);
+    const expected = stages.flatMap((total) => Array.from({ length: total + 1 }, (_, done) => [done, total]));
+    expect(compiling).toEqual(expected);
+  });
+
   it('repeats bit for bit with the same seed, and not with another', async () => {
     const again = await run({});
     expect(again.best).toEqual(unbroken.best);

@@ -7,6 +7,7 @@ export * from './errors';
 export * from './kernel';
 export * from './memory';
 export { type BrowserDeviceOptions, openDevice } from './open-device';
+export type { CompileProgress } from './pipelines';
 export * from './preprocess';
 export * from './profiler/index';
 export { Recorder, type Wait } from './recorder';

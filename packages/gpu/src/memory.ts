@@ -104,10 +104,8 @@ class ScopeRecord implements Scope {
 
 /** What {@link Memory} needs of the recorder: never to destroy a buffer that a pending command uses. */
 export interface PendingCommands {
-  /** Submits what is recorded if it uses this buffer. */
-  flushIfUsing(storage: Storage): void;
-  /** Drops what is cached for a buffer that goes away. */
-  forget(storage: Storage): void;
+  /** Destroys a buffer, and what is cached for it, behind the commands that use it. */
+  discard(storage: Storage): void;
   /** Fills a buffer with NaN. */
   poison(slice: BufferSlice): void;
 }
@@ -451,8 +449,6 @@ export class Memory {
   }
 
   #destroy(storage: Storage): void {
-    this.pending.flushIfUsing(storage);
-    this.pending.forget(storage);
-    storage.buffer.destroy();
+    this.pending.discard(storage);
   }
 }

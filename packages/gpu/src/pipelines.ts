@@ -1,4 +1,5 @@
 // Compiles kernels once per set of constants and keeps the result.
+import { InputError, ValidationError } from './errors';
 import type { BindingDeclaration, Kernel } from './kernel';
 import { activeBindings, renderKernel, resolveConstants } from './kernel';
 import type { Constant, Constants } from './preprocess';
@@ -7,11 +8,14 @@ import type { Profiler } from './profiler/profiler';
 export interface Pipeline {
   readonly id: number;
   readonly name: string;
-  readonly pipeline: GPUComputePipeline;
+  /** WebGPU's own; undefined while it is compiled ahead, and for one that failed to. */
+  readonly pipeline: GPUComputePipeline | undefined;
   readonly layout: GPUBindGroupLayout;
   readonly bindings: readonly { readonly name: string; readonly binding: BindingDeclaration }[];
   readonly parameterBytes: number;
 }
+
+type Writable<T> = { -readonly [Name in keyof T]: T[Name] };
 
 /** A pipeline with the values of constants that it was asked for by, in their order. */
 interface Variant {
@@ -22,8 +26,18 @@ interface Variant {
 
 const stageCompute = 0x4;
 
+/** The feature of a device that an extension of WGSL needs. */
+const featureOf = (extension: string) => (extension === 'f16' ? 'shader-f16' : extension.replaceAll('_', '-'));
+
+/** Told how many of the kernels that are compiled ahead are done. */
+export type CompileProgress = (done: number, total: number) => void;
+
 export class PipelineCache {
   readonly #variants = new Map<Kernel, Variant[]>();
+  /** What is compiled ahead and not yet waited for. */
+  #ahead: Promise<void>[] = [];
+  /** Kernels compiled ahead since there were none, and all that were asked for. */
+  #progress = { done: 0, total: 0 };
   #nextId = 1;
 
   constructor(
@@ -35,9 +49,11 @@ export class PipelineCache {
   /**
    * The pipeline of a kernel with these values of its constants, compiled at the first call.
    *
-   * @throws InputError for constants that the kernel does not take.
+   * @param ahead begins to compile without waiting: the pipeline is there after {@link compiling}. Several compile at the
+   *   same time.
+   * @throws InputError for constants that the kernel does not take, and for an extension that the device lacks.
    */
-  get(kernel: Kernel, overrides: Constants | undefined): Pipeline {
+  get(kernel: Kernel, overrides: Constants | undefined, ahead = false): Pipeline {
     let variants = this.#variants.get(kernel);
     if (variants === undefined) {
       variants = [];
@@ -45,13 +61,66 @@ export class PipelineCache {
     }
     // A kernel has few variants. To compare their values one by one is faster than to make a key of them.
     for (const variant of variants) if (matches(variant, overrides)) return variant.pipeline;
-    const pipeline = this.#compile(kernel, resolveConstants(kernel.declaration, overrides));
-    variants.push({ names: Object.keys(overrides ?? {}), values: Object.values(overrides ?? {}), pipeline });
+    const constants = resolveConstants(kernel.declaration, overrides);
+    const { descriptor, ...rest } = this.#describe(kernel, constants);
+    const pipeline: Writable<Pipeline> = { ...rest, pipeline: undefined };
+    const variant = { names: Object.keys(overrides ?? {}), values: Object.values(overrides ?? {}), pipeline };
+    variants.push(variant);
+    if (ahead) {
+      const compiling = this.gpu.createComputePipelineAsync(descriptor).then(
+        (compiled) => {
+          pipeline.pipeline = compiled;
+        },
+        (cause: Error) => {
+          // Whoever asks again is told again.
+          variants.splice(variants.indexOf(variant), 1);
+          throw new ValidationError(`kernel ${pipeline.name} does not compile: ${cause.message}`, { cause });
+        },
+      );
+      compiling.catch(() => {}); // Told by compiling().
+      this.#ahead.push(compiling);
+    } else {
+      using _ = this.profiler()?.span('compile');
+      pipeline.pipeline = this.gpu.createComputePipeline(descriptor);
+    }
     return pipeline;
   }
 
-  #compile({ declaration }: Kernel, constants: Constants): Pipeline {
+  /**
+   * Resolves when all that is compiled ahead is done; undefined when there is nothing.
+   *
+   * @throws ValidationError naming the first kernel that does not compile.
+   */
+  compiling(onProgress?: CompileProgress): Promise<void> | undefined {
+    const all = this.#ahead;
+    if (all.length === 0) {
+      this.#progress = { done: 0, total: 0 };
+      return undefined;
+    }
+    this.#ahead = [];
+    const progress = this.#progress;
+    progress.total += all.length;
+    const tell = () => onProgress?.(progress.done, progress.total);
+    const counted = all.map((each) =>
+      each.finally(() => {
+        progress.done++;
+        tell();
+      }),
+    );
+    return Promise.resolve(tell()).then(async () => {
+      const results = await Promise.allSettled(counted);
+      for (const result of results) if (result.status === 'rejected') throw result.reason;
+    });
+  }
+
+  /** All of a pipeline but itself, and what it is made of. */
+  #describe({ declaration }: Kernel, constants: Constants) {
     using _ = this.profiler()?.span('compile');
+    for (const extension of declaration.extensions?.(constants) ?? []) {
+      if (this.gpu.features.has(featureOf(extension) as GPUFeatureName)) continue;
+      const needed = `kernel ${declaration.name} needs the feature ${featureOf(extension)}`;
+      throw new InputError(`${needed}, which the device lacks or was opened without`, { code: 'gpu.limit' });
+    }
     const bindings = activeBindings(declaration, constants);
     const parameterBytes = 4 * Object.keys(declaration.parameters).length;
     const label = declaration.name;
@@ -69,7 +138,7 @@ export class PipelineCache {
     }
     const layout = this.gpu.createBindGroupLayout({ label, entries });
     const module = this.gpu.createShaderModule({ label, code: renderKernel(declaration, constants, this.immediates) });
-    const pipeline = this.gpu.createComputePipeline({
+    const descriptor: GPUComputePipelineDescriptor = {
       label,
       layout: this.gpu.createPipelineLayout({
         label,
@@ -77,8 +146,8 @@ export class PipelineCache {
         ...(this.immediates && { immediateSize: parameterBytes }),
       }),
       compute: { module, entryPoint: 'main' },
-    });
-    return { id: this.#nextId++, name: label, pipeline, layout, bindings, parameterBytes };
+    };
+    return { descriptor, id: this.#nextId++, name: label, layout, bindings, parameterBytes };
   }
 }
 

@@ -1,11 +1,12 @@
 // Encodes dispatches into few passes and submits; the only place that talks to the queue.
 import { BindGroupCache } from './bind-groups';
 import type { Capabilities } from './capabilities';
+import { CommandGate } from './command-gate';
 import { DeviceLostError, InputError, ValidationError } from './errors';
 import type { DispatchArguments, Kernel, KernelDeclaration } from './kernel';
 import { packParameters } from './kernel';
 import type { BufferSlice, PendingCommands, Storage } from './memory';
-import type { Pipeline } from './pipelines';
+import type { CompileProgress, Pipeline } from './pipelines';
 import { PipelineCache } from './pipelines';
 import type { Constants } from './preprocess';
 import type { DispatchTime, Profiler } from './profiler/profiler';
@@ -38,6 +39,7 @@ export class Recorder implements PendingCommands {
   profiler: Profiler | null = null;
 
   readonly #pipelines: PipelineCache;
+  readonly #gate = new CommandGate();
   readonly #bindGroups: BindGroupCache;
   /** The slices of a dispatch, in the order of its pipeline's bindings. */
   readonly #slices: BufferSlice[] = [];
@@ -112,37 +114,92 @@ export class Recorder implements PendingCommands {
   /**
    * Records one run of a kernel.
    *
-   * @throws InputError when a slice breaks a limit or aliases another, and for a constant that the kernel does not
-   * declare or of another type; DeviceLostError, ValidationError for earlier failures.
+   * @throws InputError when a slice breaks a limit or aliases another, for a constant that the kernel does not declare or
+   * of another type, and for a feature that the device lacks; DeviceLostError, ValidationError for earlier failures.
    */
   dispatch<D extends KernelDeclaration>(kernel: Kernel<D>, args: DispatchArguments<D>): void {
     if (args.workgroups === 0) return;
     this.#check();
-    const pipeline = this.#pipelines.get(kernel, args.constants as Constants | undefined);
+    const held = this.#gate.isClosed;
+    const pipeline = this.#pipelines.get(kernel, args.constants as Constants | undefined, held);
     const slices = this.#slicesOf(pipeline, args.bindings as Readonly<Record<string, BufferSlice | undefined>>);
     const group = this.#bindGroups.get(pipeline, slices);
     const [x, y] = this.#fold(pipeline.name, args.workgroups);
     const timed = this.profiler?.dispatch(pipeline.name, this.#timestamps !== null) ?? null;
-    const pass = this.#openPass(timed);
-    if (this.#pipeline !== pipeline.pipeline) {
-      pass.setPipeline(pipeline.pipeline);
-      this.#pipeline = pipeline.pipeline;
+    this.#dispatchCount++;
+    const words = (target: DataView, offset: number) =>
+      packParameters(kernel.declaration, args.parameters, target, offset);
+    if (!held) {
+      this.#encode(pipeline, group, words, x, y, timed);
+      return;
     }
-    if (pipeline.parameterBytes > 0) {
+    // Wrong parameters are refused here, not when the command is carried out.
+    words(new DataView(new ArrayBuffer(uniformStride)), 0);
+    const storages = slices.map(({ storage }) => storage);
+    this.#gate.run(() => {
+      for (const storage of storages) storage.lastUse = this.#serial;
+      this.#encode(pipeline, group, words, x, y, timed);
+    });
+  }
+
+  /** @param words writes the parameters */
+  #encode(
+    { pipeline, parameterBytes }: Pipeline,
+    group: GPUBindGroup,
+    words: (target: DataView, offset: number) => void,
+    x: number,
+    y: number,
+    timed: DispatchTime | null,
+  ): void {
+    // It failed to compile ahead, and whoever waited for that was told.
+    if (pipeline === undefined) return;
+    const pass = this.#openPass(timed);
+    if (this.#pipeline !== pipeline) {
+      pass.setPipeline(pipeline);
+      this.#pipeline = pipeline;
+    }
+    if (parameterBytes > 0) {
       if (this.#uniforms === null) {
-        packParameters(kernel.declaration, args.parameters, this.#words, 0);
-        pass.setImmediates(0, this.#words.buffer, 0, pipeline.parameterBytes);
+        words(this.#words, 0);
+        pass.setImmediates(0, this.#words.buffer, 0, parameterBytes);
         pass.setBindGroup(0, group);
       } else {
         const offset = this.#dispatches * uniformStride;
-        packParameters(kernel.declaration, args.parameters, this.#words, offset);
+        words(this.#words, offset);
         pass.setBindGroup(0, group, [offset]);
       }
     } else pass.setBindGroup(0, group);
     pass.dispatchWorkgroups(x, y);
-    this.#dispatchCount++;
     if (timed) this.#closePass();
-    if (++this.#dispatches === batchSize) this.flush();
+    if (++this.#dispatches === batchSize) this.#submit();
+  }
+
+  /**
+   * Carries out what `record` records once all its kernels are compiled, which they are at the same time: for the first
+   * step of a training, whose kernels would otherwise be compiled one after another. What others record meanwhile waits
+   * behind it, and so does what they read. Results are the same.
+   *
+   * @param onProgress called with the number of compiled kernels and of all, at first with 0; never where all are compiled.
+   * @throws ValidationError naming a kernel that does not compile, when the rest has been carried out; and what `record`
+   *   throws.
+   */
+  compileAhead(record: () => void, onProgress?: CompileProgress): Promise<void> {
+    return this.#gate.hold(record, () => {
+      const compiling = this.#pipelines.compiling(onProgress);
+      return compiling && this.#explained(compiling);
+    });
+  }
+
+  /** Waits for kernels. As {@link #guard}, but what is rejected says enough. */
+  async #explained(promise: Promise<void>): Promise<void> {
+    using _ = this.profiler?.span('compile');
+    try {
+      await this.wait(promise);
+    } catch (error) {
+      await this.#lossOrMoment();
+      this.#check();
+      throw error;
+    }
   }
 
   /** Copies `source` to `target` (equal sizes, different buffers). */
@@ -151,20 +208,30 @@ export class Recorder implements PendingCommands {
     if (source.size !== target.size) {
       throw new InputError(`copy: ${source.size} bytes do not fit a slice of ${target.size}`);
     }
-    const encoder = this.#openEncoder();
-    this.#closePass();
-    encoder.copyBufferToBuffer(source.storage.buffer, source.offset, target.storage.buffer, target.offset, source.size);
-    source.storage.lastUse = this.#serial;
-    target.storage.lastUse = this.#serial;
+    this.#gate.run(() => {
+      const encoder = this.#openEncoder();
+      this.#closePass();
+      encoder.copyBufferToBuffer(
+        source.storage.buffer,
+        source.offset,
+        target.storage.buffer,
+        target.offset,
+        source.size,
+      );
+      source.storage.lastUse = this.#serial;
+      target.storage.lastUse = this.#serial;
+    });
   }
 
   /** Fills a slice with zero bytes. */
   clear(slice: BufferSlice): void {
     this.#check();
-    const encoder = this.#openEncoder();
-    this.#closePass();
-    encoder.clearBuffer(slice.storage.buffer, slice.offset, slice.size);
-    slice.storage.lastUse = this.#serial;
+    this.#gate.run(() => {
+      const encoder = this.#openEncoder();
+      this.#closePass();
+      encoder.clearBuffer(slice.storage.buffer, slice.offset, slice.size);
+      slice.storage.lastUse = this.#serial;
+    });
   }
 
   /**
@@ -173,17 +240,21 @@ export class Recorder implements PendingCommands {
    */
   poison({ storage }: BufferSlice): void {
     this.#check();
-    if (this.#poison === undefined) {
-      this.#poison = this.gpu.createBuffer({ size: poisonBytes, usage: usageCopySource, mappedAtCreation: true });
-      new Uint8Array(this.#poison.getMappedRange()).fill(0xff);
-      this.#poison.unmap();
+    let poison = this.#poison;
+    if (poison === undefined) {
+      poison = this.gpu.createBuffer({ size: poisonBytes, usage: usageCopySource, mappedAtCreation: true });
+      new Uint8Array(poison.getMappedRange()).fill(0xff);
+      poison.unmap();
+      this.#poison = poison;
     }
-    const encoder = this.#openEncoder();
-    this.#closePass();
-    for (let begin = 0; begin < storage.size; begin += poisonBytes) {
-      encoder.copyBufferToBuffer(this.#poison, 0, storage.buffer, begin, Math.min(poisonBytes, storage.size - begin));
-    }
-    storage.lastUse = this.#serial;
+    this.#gate.run(() => {
+      const encoder = this.#openEncoder();
+      this.#closePass();
+      for (let begin = 0; begin < storage.size; begin += poisonBytes) {
+        encoder.copyBufferToBuffer(poison, 0, storage.buffer, begin, Math.min(poisonBytes, storage.size - begin));
+      }
+      storage.lastUse = this.#serial;
+    });
   }
 
   /** Writes host data to the start of a slice, in order with everything recorded before. */
@@ -192,18 +263,22 @@ export class Recorder implements PendingCommands {
     if (data.byteLength > slice.size) {
       throw new InputError(`write: ${data.byteLength} bytes do not fit a slice of ${slice.size}`);
     }
-    // Queue writes overtake commands that are not submitted yet.
-    this.flushIfUsing(slice.storage);
-    const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-    for (let begin = 0; begin < bytes.length; begin += writeBytes) {
-      let piece = bytes.subarray(begin, begin + writeBytes);
-      if (piece.length % 4 !== 0) {
-        const padded = new Uint8Array(Math.ceil(piece.length / 4) * 4);
-        padded.set(piece);
-        piece = padded;
+    const given = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    // The caller may change its data as soon as this returns.
+    const bytes = this.#gate.isClosed ? given.slice() : given;
+    this.#gate.run(() => {
+      // Queue writes overtake commands that are not submitted yet.
+      this.#submitIfUsing(slice.storage);
+      for (let begin = 0; begin < bytes.length; begin += writeBytes) {
+        let piece = bytes.subarray(begin, begin + writeBytes);
+        if (piece.length % 4 !== 0) {
+          const padded = new Uint8Array(Math.ceil(piece.length / 4) * 4);
+          padded.set(piece);
+          piece = padded;
+        }
+        this.gpu.queue.writeBuffer(slice.storage.buffer, slice.offset + begin, piece);
       }
-      this.gpu.queue.writeBuffer(slice.storage.buffer, slice.offset + begin, piece);
-    }
+    });
   }
 
   /** Reads a slice back. Waits for everything recorded before. */
@@ -212,10 +287,13 @@ export class Recorder implements PendingCommands {
     const staging = this.gpu.createBuffer({ size, usage: usageMapRead | usageCopyTarget, label: 'readback' });
     try {
       this.#check();
-      const encoder = this.#openEncoder();
-      this.#closePass();
-      encoder.copyBufferToBuffer(slice.storage.buffer, slice.offset, staging, 0, size);
-      this.flush();
+      this.#gate.run(() => {
+        const encoder = this.#openEncoder();
+        this.#closePass();
+        encoder.copyBufferToBuffer(slice.storage.buffer, slice.offset, staging, 0, size);
+        this.#submit();
+      });
+      if (this.#gate.isClosed) await this.#gate.opened;
       await this.#guard(staging.mapAsync(1));
       const data = staging.getMappedRange().slice(0, slice.size);
       staging.unmap();
@@ -228,6 +306,10 @@ export class Recorder implements PendingCommands {
 
   /** Submits what is recorded. */
   flush(): void {
+    this.#gate.run(() => this.#submit());
+  }
+
+  #submit(): void {
     if (this.#encoder === null) return;
     this.#closePass();
     const encoder = this.#encoder;
@@ -250,19 +332,23 @@ export class Recorder implements PendingCommands {
   /** Submits and waits until the device is idle; errors of earlier commands surface here. */
   async synchronize(): Promise<void> {
     this.flush();
+    if (this.#gate.isClosed) await this.#gate.opened;
     await this.#guard(this.gpu.queue.onSubmittedWorkDone());
     await Promise.all(this.#timings.splice(0));
     this.#check();
   }
 
-  /** @internal */
-  flushIfUsing(storage: Storage): void {
-    if (storage.lastUse === this.#serial) this.flush();
+  #submitIfUsing(storage: Storage): void {
+    if (storage.lastUse === this.#serial) this.#submit();
   }
 
-  /** Drops cached bind groups of a buffer that goes away. @internal */
-  forget(storage: Storage): void {
-    this.#bindGroups.forget(storage);
+  /** Destroys a buffer, and its bind groups, behind the commands that use it. @internal */
+  discard(storage: Storage): void {
+    this.#gate.run(() => {
+      this.#submitIfUsing(storage);
+      this.#bindGroups.forget(storage);
+      storage.buffer.destroy();
+    });
   }
 
   #check(): void {
@@ -272,13 +358,17 @@ export class Recorder implements PendingCommands {
     throw error;
   }
 
+  /** Loss is reported by another promise than what fails by it, which may settle a moment later. */
+  async #lossOrMoment(): Promise<void> {
+    await Promise.race([this.gpu.lost, new Promise((resolve) => setTimeout(resolve, 250))]);
+  }
+
   /** Turns the failure of a pending operation into its cause where that is known. */
   async #guard<T>(promise: Promise<T>): Promise<T> {
     try {
       return await this.wait(promise);
     } catch (cause) {
-      // Loss is reported by another promise, which may settle a moment later.
-      await Promise.race([this.gpu.lost, new Promise((resolve) => setTimeout(resolve, 250))]);
+      await this.#lossOrMoment();
       this.#check();
       throw new ValidationError(`the GPU did not finish: ${cause instanceof Error ? cause.message : String(cause)}`, {
         cause,

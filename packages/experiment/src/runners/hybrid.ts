@@ -227,6 +227,7 @@ async function trainStages(
   const shown = new ShownTask();
   /** Tokens of the largest batch by stage. */
   const largest = new Map<number, number>();
+  let compilingSince = 0;
   let communicationSeconds = 0;
   let skippedSteps = resume?.lossScale?.skippedSteps ?? 0;
   let savedBest = resume?.best ? `${resume.best.stage}/${resume.best.step}` : '';
@@ -256,6 +257,11 @@ async function trainStages(
             collective,
             onCommunication(seconds) {
               communicationSeconds += seconds;
+            },
+            onCompile(done, total) {
+              if (done === 0) compilingSince = performance.now();
+              if (performance.now() - compilingSince < 2000) return;
+              shown.show('compiling', () => progress.start('compiling', total, 'kernels')).update(done);
             },
             onStep({ stage, step, totalSteps, loss: value, learningRate, tokens, lossScale }) {
               largest.set(stage, Math.max(tokens, largest.get(stage) ?? 0));
