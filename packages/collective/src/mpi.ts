@@ -165,7 +165,11 @@ class Link implements Transport {
     }
     if (agreed) {
       if (codes.findIndex((each) => each !== 0) === rank && rank > 0) await complain();
-      mpi.finalize();
+      // A sum may have been under way when this rank failed. Asked for after MPI's end, it would end the process.
+      const until = performance.now() + AGREE;
+      while (this.#inUse.size > 0 && performance.now() < until) await new Promise((done) => setTimeout(done, 1));
+      if (this.#inUse.size === 0) mpi.finalize();
+      else mpi.abort(mpi.world, code === 0 ? 1 : code);
       return;
     }
     // The others wait for this rank, or are gone.

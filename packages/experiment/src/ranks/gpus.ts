@@ -3,11 +3,11 @@ import { constants } from 'node:fs';
 import { access, open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 
-/** Variables by which a launcher, or its user, gives a process one GPU of several. */
-const variables = [
-  ...['CUDA_VISIBLE_DEVICES', 'NVIDIA_VISIBLE_DEVICES', 'ROCR_VISIBLE_DEVICES', 'HIP_VISIBLE_DEVICES'],
-  ...['MESA_VK_DEVICE_SELECT', 'VK_LOADER_DEVICE_SELECT', 'VK_DRIVER_FILES', 'VK_ICD_FILENAMES'],
-];
+/**
+ * Variables by which somebody gives a process one of several GPUs. Vulkan does not obey CUDA_VISIBLE_DEVICES and its like,
+ * which launchers set too: ranks that differ in these alone would compute on the same GPU.
+ */
+const variables = ['MESA_VK_DEVICE_SELECT', 'VK_LOADER_DEVICE_SELECT', 'VK_DRIVER_FILES', 'VK_ICD_FILENAMES'];
 
 /** The values of these variables, and the files of GPUs that this process may open: Slurm and containers limit them. */
 export async function visibleGpus(env: NodeJS.ProcessEnv = process.env): Promise<string[]> {
