@@ -38,8 +38,8 @@ const byName: readonly (readonly [pattern: RegExp, multiprocessors: number])[] =
 ];
 
 /**
- * Multiprocessors of a GPU, an estimate for plans: of some families the smallest or usual model's, 128 where the name is
- * not known. Marks between the words of a name do not matter. Pure.
+ * Multiprocessors of a GPU, an estimate for plans: of some families the smallest or usual model's, 128 where the name
+ * is not known. Marks between the words of a name do not matter. Pure.
  */
 export function multiprocessors({ name, architecture }: Pick<Capabilities, 'name' | 'architecture'>): number {
   const words = `${name} ${architecture}`.toLowerCase().replace(/[^a-z0-9]+/g, ' ');
