@@ -64,7 +64,12 @@ describe.each(storages)('a matrix of %s', (storage) => {
     await withDevice(async (device) => {
       const plan = (shape: MatmulShape) =>
         planMatmul(shape, { ...device.capabilities, software: variant === 'software' });
-      for (const layer of layers) await check(device, storage, layer, plan);
+      // Each kernel takes software adapters a second to compile: where extents are no multiples of 4, tiles are filled in
+      // the same way for every storage, so two of them show it.
+      const ragged = variant === 'software' || ['Q4_0', 'f16'].includes(storage);
+      for (const layer of layers) {
+        if (ragged || layer.slice(1).every((extent) => extent % 4 === 0)) await check(device, storage, layer, plan);
+      }
     });
   });
 

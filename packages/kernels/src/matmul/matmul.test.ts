@@ -101,11 +101,26 @@ describe('matmul', () => {
           [16, 12, 1032],
         ] as const) {
           await check(device, { m, n, k, ...transpose, alpha: -0.75, accumulate: true, bias: true }, plan);
-          await check(device, { m, n, k, ...transpose, alpha: 3, accumulate: true }, plan);
+          if (variant === 'software') await check(device, { m, n, k, ...transpose, alpha: 3, accumulate: true }, plan);
         }
       });
     }
   }
+
+  it.each([
+    { m: 268, n: 264, k: 20, transposeA: true, transposeB: true, sharedBytes: 32_768, innerStep: 16 },
+    { m: 261, n: 264, k: 20, sharedBytes: 16_384, innerStep: 8 },
+  ])('tiled with large tiles: $m x $n x $k, $sharedBytes bytes of workgroup memory', async (c) => {
+    const { limits } = device.capabilities;
+    const plan = (shape: MatmulShape) =>
+      planMatmul(shape, {
+        // Few multiprocessors, all of which these few tiles fill.
+        ...{ name: 'apple-m1', architecture: '', software: false },
+        limits: { ...limits, maxComputeWorkgroupStorageSize: c.sharedBytes },
+      });
+    expect(plan(c)).toMatchObject({ variant: 'tiled', rows: 8, vector: true, innerStep: c.innerStep });
+    await check(device, c, plan);
+  });
 
   it('every register tile computes the same function', async () => {
     // Narrow and wide outputs choose different tiles; together these use each of them.
@@ -133,20 +148,40 @@ describe('matmul', () => {
     expect(used.size).toBeGreaterThanOrEqual(6);
   });
 
-  it('repeats to the same bits', async () => {
+  it.each(variants)('repeats to the same bits (%s)', async (variant) => {
     const step = device.step();
     const [m, n, k] = [16, 12, 4099];
     const a = upload(device, values(m * k, 1));
     const b = upload(device, values(k * n, 2));
+    const plan = planMatmul(
+      { m, n, k, transposeA: true },
+      { ...device.capabilities, software: variant === 'software' },
+    );
     const results: Float32Array[] = [];
     for (let i = 0; i < 3; i++) {
       const out = uploadFilled(device, m * n);
-      matmul(device, { a, b, out, m, n, k, transposeA: true });
+      matmul(device, { a, b, out, m, n, k, transposeA: true, plan: () => plan });
       results.push(await download(device, out));
     }
-    expect(planMatmul({ m, n, k, transposeA: true }, device.capabilities).splits).toBeGreaterThan(1);
+    expect(plan.splits).toBeGreaterThan(1);
     expect(results[1]).toEqual(results[0]);
     expect(results[2]).toEqual(results[0]);
+    step.end();
+  });
+
+  it.each(variants)('keeps what is no number within its row and its column (%s)', async (variant) => {
+    // An inner axis of 6: fours read beyond a row's end, what the next row begins with.
+    const step = device.step();
+    const [m, n, k] = [5, 7, 6];
+    const [a, b] = [values(m * k, 1), values(n * k, 2)];
+    a[2 * k] = Number.NaN;
+    b[3 * k] = Number.POSITIVE_INFINITY;
+    const out = uploadFilled(device, m * n);
+    const plan = (shape: MatmulShape) =>
+      planMatmul(shape, { ...device.capabilities, software: variant === 'software' });
+    matmul(device, { a: upload(device, a), b: upload(device, b), out, m, n, k, transposeB: true, plan });
+    const finite = (await download(device, out)).map((value) => Number(Number.isFinite(value)));
+    expect(finite).toEqual(finite.map((_, i) => Number(Math.floor(i / n) !== 2 && i % n !== 3)));
     step.end();
   });
 
@@ -208,9 +243,10 @@ describe('matmul under other conditions', () => {
 
 describe('planMatmul', () => {
   const limits = { maxComputeWorkgroupStorageSize: 16_384 } as never;
-  const [onSoftware, onHardware] = [true, false].map(
-    (software) => (shape: MatmulShape) => planMatmul(shape, { software, limits }),
-  ) as [(shape: MatmulShape) => MatmulPlan, (shape: MatmulShape) => MatmulPlan];
+  const on = (software: boolean, name: string) => (shape: MatmulShape) =>
+    planMatmul(shape, { software, limits, name, architecture: '' });
+  const onSoftware = on(true, 'llvmpipe');
+  const onHardware = on(false, 'some-gpu');
 
   it('chooses by adapter', () => {
     const shape = { m: 1200, n: 64, k: 64, transposeB: true };
@@ -253,5 +289,38 @@ describe('planMatmul', () => {
       }
     }
     expect(onSoftware({ m: 1200, n: 64, k: 64 }).splits).toBe(1);
+  });
+
+  it('splits on hardware where the tiles leave more than a quarter of the multiprocessors idle', () => {
+    const [onH100, onM1] = [on(false, 'nvidia-h100-80gb-hbm3'), on(false, 'apple-m1')];
+    const large = { rows: 8, columns: 8 };
+    const small = { rows: 4, columns: 4 };
+    // Of three prompts of 700 tokens: SmolLM2's feed-forward (204 tiles for 132 multiprocessors), attention output, and
+    // keys (99 tiles); of a 7B model feed-forward down and LoRA down.
+    for (const [n, k, tile, parts] of [
+      [1536, 576, large, 1],
+      [576, 576, small, 1],
+      [192, 576, small, 2],
+      [4096, 11_008, large, 1],
+      [8, 4096, small, 8],
+    ] as const) {
+      const shape = { m: 2100, n, k, transposeB: true };
+      expect(onH100(shape)).toMatchObject({ ...tile, splits: parts });
+      expect(onHardware(shape)).toMatchObject({ ...tile, splits: parts });
+      expect(onM1(shape).splits).toBe(1);
+    }
+    expect(onH100({ m: 64, n: 64, k: 20_000 }).splits).toBe(64);
+  });
+
+  it('keeps both tiles within workgroup memory', () => {
+    const shape = { m: 2100, n: 4096, k: 4096 };
+    for (const [bytes, innerStep] of [
+      [16_384, 8],
+      [16_896, 16],
+      [49_152, 16],
+    ] as const) {
+      const device = { software: false, limits: { maxComputeWorkgroupStorageSize: bytes } as never };
+      expect(planMatmul(shape, { ...device, name: '', architecture: '' })).toMatchObject({ rows: 8, innerStep });
+    }
   });
 });

@@ -183,7 +183,9 @@ function recordTile(device: Device, args: MatmulArguments, tile: Tile): void {
   const bColumns = transposeB ? k : n;
   const bStride = operandLayout(args.b, bColumns).stride;
   const vector = plan.vector && aStride % 4 === 0 && bStride % 4 === 0 && n % 4 === 0;
-  if (plan.vector && !vector) plan = { ...plan, vector: false, innerStep: 1 };
+  if (plan.vector && !vector) {
+    plan = { ...plan, vector: false, innerStep: plan.variant === 'software' ? 1 : plan.innerStep };
+  }
 
   const bias = args.bias && innerFirst === 0 ? elements(args.bias, columnFirst, columns) : undefined;
   const accumulate = args.accumulate === true || innerFirst > 0;
@@ -220,6 +222,7 @@ function recordTile(device: Device, args: MatmulArguments, tile: Tile): void {
     workgroups: plan.uniformTiles * plan.laneTiles * plan.splits,
   };
   const constants = {
+    VECTOR: vector,
     ROWS: plan.rows,
     COLUMNS: plan.columns,
     TRANSPOSE_A: transposeA,
@@ -242,7 +245,6 @@ function recordTile(device: Device, args: MatmulArguments, tile: Tile): void {
       parameters,
       constants: {
         ...constants,
-        VECTOR: vector,
         LANES_ON_ROWS: plan.lanesOnRows,
         WORKGROUP_SIZE: plan.workgroupSize,
         INNER_STEP: plan.innerStep,

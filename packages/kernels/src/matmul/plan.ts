@@ -1,5 +1,6 @@
 // Chooses variant, tile sizes and splits of a matrix product. Pure: same arguments, same plan.
 import type { Capabilities } from '@crossgate/gpu';
+import { multiprocessors } from '../multiprocessors';
 
 /** Sizes and layout of out[m, n] = op(a) · op(b) with op(a) [m, k] and op(b) [k, n]. */
 export interface MatmulShape {
@@ -27,9 +28,9 @@ export interface MatmulPlan {
   readonly lanesOnRows: boolean;
   /** Invocations per workgroup. */
   readonly workgroupSize: number;
-  /** software: operands are read as vectors of four; every contiguous extent is a multiple of 4. */
+  /** Operands are read as vectors of four; every contiguous extent is a multiple of 4. */
   readonly vector: boolean;
-  /** Inner positions per loop iteration. */
+  /** Inner positions per loop iteration (software), or of a tile (tiled). */
   readonly innerStep: number;
   /** Workgroup tiles along the side that lanes share (software) or along rows (tiled). */
   readonly uniformTiles: number;
@@ -42,7 +43,7 @@ export interface MatmulPlan {
 }
 
 /** What {@link planMatmul} asks of a device. */
-export type MatmulCapabilities = Pick<Capabilities, 'software' | 'limits'>;
+export type MatmulCapabilities = Pick<Capabilities, 'software' | 'limits' | 'name' | 'architecture'>;
 
 /** Invocations along each side of a tiled workgroup. */
 export const tiledThreads = 16;
@@ -108,8 +109,7 @@ export function planMatmul(shape: MatmulShape, capabilities: MatmulCapabilities)
 /** The plan of the software variant. */
 function softwarePlan(shape: MatmulShape): MatmulPlan {
   const { m, n, k, transposeA = false, transposeB = false } = shape;
-  // Contiguous extents of a, b and out.
-  const vector = (transposeA ? m : k) % 4 === 0 && (transposeB ? k : n) % 4 === 0 && n % 4 === 0;
+  const vector = readsVectors(shape);
   let best: RegisterTile | undefined;
   let bestScore = 0;
   for (const candidate of registerTiles[transposeA ? 'transposedA' : transposeB ? 'transposedB' : 'plain']) {
@@ -137,44 +137,53 @@ function softwarePlan(shape: MatmulShape): MatmulPlan {
     innerStep: vector && (!transposeA || transposeB) ? 4 : 1,
     uniformTiles,
     laneTiles,
-    ...divideInner(k, uniformTiles * laneTiles, 16, 128),
+    // About 16 workgroups.
+    ...divideInner(k, 16 / (uniformTiles * laneTiles), 128),
   };
 }
 
-/** The plan of the tiled variant: large tiles where they still fill the device. */
-function tiledPlan(shape: MatmulShape, { limits }: MatmulCapabilities): MatmulPlan {
+/** The plan of the tiled variant: large tiles where every multiprocessor gets one. */
+function tiledPlan(shape: MatmulShape, { limits, ...adapter }: MatmulCapabilities): MatmulPlan {
   const { m, n, k } = shape;
+  const processors = multiprocessors(adapter);
   const tilesOf = (perInvocation: number) => {
     const side = perInvocation * tiledThreads;
     return Math.ceil(m / side) * Math.ceil(n / side);
   };
-  const shared = 2 * 8 * tiledThreads * 16 * 4;
-  const large = tilesOf(8) >= 128 && limits.maxComputeWorkgroupStorageSize >= shared;
-  const size = large ? 8 : 4;
-  const uniformTiles = Math.ceil(m / (size * tiledThreads));
-  const laneTiles = Math.ceil(n / (size * tiledThreads));
+  const size = tilesOf(8) >= processors ? 8 : 4;
+  const innerStep = tiledBytes(size, 16) <= limits.maxComputeWorkgroupStorageSize ? 16 : 8;
+  // With the registers that they take, two workgroups work on a multiprocessor at once. Parts of the inner axis cost a
+  // second stage: more than what a quarter of the multiprocessors would do meanwhile.
+  const target = 2 * processors;
+  const tiles = tilesOf(size);
+  const parts = tiles >= 0.75 * target ? 1 : target / tiles;
   return {
     variant: 'tiled',
     rows: size,
     columns: size,
     lanesOnRows: false,
     workgroupSize: tiledThreads * tiledThreads,
-    vector: false,
-    innerStep: 16,
-    uniformTiles,
-    laneTiles,
-    ...divideInner(k, uniformTiles * laneTiles, 256, 256),
+    vector: readsVectors(shape),
+    innerStep,
+    uniformTiles: Math.ceil(m / (size * tiledThreads)),
+    laneTiles: Math.ceil(n / (size * tiledThreads)),
+    ...divideInner(k, parts, 256),
   };
 }
 
-/** Divides the inner axis until about `target` workgroups work, each on at least `least` positions. */
-function divideInner(
-  k: number,
-  tiles: number,
-  target: number,
-  least: number,
-): { splits: number; innerPerSplit: number } {
-  const wanted = Math.max(1, Math.min(Math.ceil(target / tiles), Math.floor(k / least), 64));
+/** Bytes of both tiles in workgroup memory, with a vec4 of padding for each inner position. */
+function tiledBytes(perInvocation: number, innerStep: number): number {
+  return 2 * innerStep * (perInvocation * tiledThreads + 4) * 4;
+}
+
+/** Whether the contiguous extents of a, b and out are multiples of 4. */
+function readsVectors({ m, n, k, transposeA = false, transposeB = false }: MatmulShape): boolean {
+  return (transposeA ? m : k) % 4 === 0 && (transposeB ? k : n) % 4 === 0 && n % 4 === 0;
+}
+
+/** Divides the inner axis into about `parts`, each of at least `least` positions. */
+function divideInner(k: number, parts: number, least: number): { splits: number; innerPerSplit: number } {
+  const wanted = Math.max(1, Math.min(Math.ceil(parts), Math.floor(k / least), 64));
   const innerPerSplit = roundUp(Math.ceil(k / wanted), 4);
   return { splits: Math.ceil(k / innerPerSplit), innerPerSplit };
 }
