@@ -85,21 +85,30 @@ async function check(device: Device, testCase: Case): Promise<void> {
 }
 
 describe('planAttention', () => {
+  const plan = (headDim: number, software: boolean, keyValueHeads = 8, tokens = 4096) =>
+    planAttention({ tokens, heads: 24, keyValueHeads, headDim }, { software });
+
   it('holds less per invocation as heads grow', () => {
     const held = [8, 16, 32, 64, 128].map((headDim) => {
-      const { rows, step } = planAttention({ headDim }, { software: true }).forward;
-      return rows * step;
+      const tile = plan(headDim, true).forward;
+      return 'rows' in tile ? tile.rows * tile.step : 0;
     });
     expect(held).toEqual([...held].sort((a, b) => b - a));
     expect(held.at(-1)).toBe(1);
   });
 
-  it('keeps one row per invocation on hardware', () => {
-    expect(planAttention({ headDim: 64 }, { software: false }).forward).toEqual({
-      workgroupSize: 64,
-      rows: 1,
-      step: 2,
-    });
+  it('has short rows held by invocations and long ones shared by more of them on hardware', () => {
+    expect(plan(8, false).backwardKey).toEqual({ workgroupSize: 64, rows: 1, step: 2 });
+    const sizes = [32, 64, 128, 256].map((headDim) => plan(headDim, false).backwardKey.workgroupSize);
+    expect(sizes).toEqual([128, 128, 128, 256]);
+  });
+
+  it('divides the query heads of a group where blocks of keys are few', () => {
+    const members = (keyValueHeads: number, tokens: number) => plan(64, false, keyValueHeads, tokens).backwardKey;
+    expect(members(8, 4096)).toMatchObject({ members: 3 });
+    expect(members(3, 4096)).toMatchObject({ members: 2 });
+    expect(members(3, 2100)).toMatchObject({ members: 1 });
+    expect(members(24, 10)).toMatchObject({ members: 1 });
   });
 });
 
@@ -120,7 +129,6 @@ describe('attention', () => {
       await check(device, { lengths: [20, 19], heads: 4, keyValueHeads: 2, headDim: 32 });
       await check(device, { lengths: [37, 9], heads: 3, keyValueHeads: 1, headDim: 64 });
       await check(device, { lengths: [18], heads: 2, keyValueHeads: 1, headDim: 128 });
-      await check(device, { lengths: [9, 3], heads: 2, keyValueHeads: 1, headDim: 256 });
       await check(device, { lengths: [18, 2], heads: 1, keyValueHeads: 1, headDim: 3 });
     }));
 
@@ -136,6 +144,32 @@ describe('attention', () => {
         await check(device, { lengths: [65, 2, 30, 100], heads: 4, keyValueHeads: 2, headDim: 8, plan });
       }
     }));
+
+  describe('by blocks that a workgroup shares', () => {
+    const block = (size: number, members = 1): AttentionPlan => {
+      const tile = { workgroupSize: size, members: 1 };
+      return { forward: tile, backwardQuery: tile, backwardKey: { ...tile, members } };
+    };
+
+    it('agrees with the reference for the heads of models', () =>
+      withDevice(async (device) => {
+        // Two ragged sequences over three blocks; the plan is what hardware gets.
+        const shape = { lengths: [41, 30], heads: 4, keyValueHeads: 2 };
+        for (const headDim of [64, 80, 96, 128]) {
+          const plan = planAttention({ ...shape, tokens: 71, headDim }, { software: false });
+          await check(device, { ...shape, headDim, plan });
+        }
+      }));
+
+    it('agrees with the reference for other sizes, repeatably', () =>
+      withDevice(async (device) => {
+        const shape = { heads: 3, keyValueHeads: 1, headDim: 34 };
+        await check(device, { ...shape, lengths: [33, 0, 3, 1, 60], plan: block(256, 2) });
+        const again = { ...shape, lengths: [20, 14], spread: 30, plan: block(256, 2) };
+        await check(device, again);
+        expect((await run(device, again)).actual).toEqual((await run(device, again)).actual);
+      }));
+  });
 
   it('stays exact where the softmax is nearly one-hot', () =>
     withDevice((device) => check(device, { lengths: [50, 40], heads: 2, keyValueHeads: 1, headDim: 8, spread: 30 })));
