@@ -251,15 +251,13 @@ function backwardKeyBlocks(
   const { tokens, keyValueHeads, headDim, gradKey, gradValue } = args;
   const { parameters, constants, workgroups } = blockArguments(tile, args, 'key');
   const elements = tokens * keyValueHeads * headDim;
-  const wanted = Math.ceil(parameters.group / tile.members);
-  const fits = 4 * wanted * elements <= device.capabilities.limits.maxStorageBufferBindingSize;
-  const parts = fits ? wanted : 1;
-  const members = fits ? tile.members : parameters.group;
+  // No more than the query heads that read one key/value head: they fit a binding as the queries do.
+  const parts = Math.ceil(parameters.group / tile.members);
   const [keyParts, valueParts] =
     parts === 1 ? [gradKey, gradValue] : [0, 1].map(() => device.memory.allocate(4 * parts * elements));
   device.recorder.dispatch(keyBlockKernel, {
     bindings: { ...inputs, gradKey: keyParts!, gradValue: valueParts! },
-    parameters: { ...parameters, members },
+    parameters: { ...parameters, members: tile.members },
     constants,
     workgroups: workgroups * parts,
   });
