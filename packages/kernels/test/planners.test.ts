@@ -12,7 +12,18 @@ const planners = Object.entries({ ...shared, ...kernels }).filter(
 /** A shape that is one of every planner. */
 const shape = Object.freeze({
   ...{ count: 1000, values: 250, invocations: 77, rows: 60, columns: 128 },
-  ...{ m: 60, n: 64, k: 12, headDim: 64, tokens: 1, cacheLength: 200, userRows: 9, itemRows: 5000 },
+  ...{
+    m: 60,
+    n: 64,
+    k: 12,
+    headDim: 64,
+    tokens: 1,
+    heads: 6,
+    keyValueHeads: 2,
+    cacheLength: 200,
+    userRows: 9,
+    itemRows: 5000,
+  },
 });
 const limits = Object.freeze({ maxComputeWorkgroupStorageSize: 16_384 });
 

@@ -24,6 +24,8 @@ interface Case {
   readonly spread?: number;
 }
 
+const lowLimits = deviceConfigurations.find(({ name }) => name === 'low limits')!.options;
+
 function packing(lengths: readonly number[]) {
   const offsets = [0];
   for (const length of lengths) offsets.push(offsets.at(-1)! + length);
@@ -68,7 +70,8 @@ async function run(device: Device, { lengths, heads, keyValueHeads, headDim, pla
   return { inputs, gradient, actual, tokens };
 }
 
-async function check(device: Device, testCase: Case): Promise<void> {
+/** Compares one case with the reference, and gives what was computed. */
+async function check(device: Device, testCase: Case) {
   const { inputs, gradient, actual } = await run(device, testCase);
   const { output, logSumExp } = reference.attention(inputs);
   const expected = reference.attentionBackward(inputs, gradient);
@@ -82,24 +85,34 @@ async function check(device: Device, testCase: Case): Promise<void> {
   const summed = { ...tolerance, absolute: 4 * tolerance.absolute };
   expectClose(actual.gradKey, expected.k.data, { ...summed, label: `gradKey ${label}` });
   expectClose(actual.gradValue, expected.v.data, { ...summed, label: `gradValue ${label}` });
+  return actual;
 }
 
 describe('planAttention', () => {
+  const plan = (headDim: number, software: boolean, keyValueHeads = 8, tokens = 4096) =>
+    planAttention({ tokens, heads: 24, keyValueHeads, headDim }, { software });
+
   it('holds less per invocation as heads grow', () => {
     const held = [8, 16, 32, 64, 128].map((headDim) => {
-      const { rows, step } = planAttention({ headDim }, { software: true }).forward;
-      return rows * step;
+      const tile = plan(headDim, true).forward;
+      return 'rows' in tile ? tile.rows * tile.step : 0;
     });
     expect(held).toEqual([...held].sort((a, b) => b - a));
     expect(held.at(-1)).toBe(1);
   });
 
-  it('keeps one row per invocation on hardware', () => {
-    expect(planAttention({ headDim: 64 }, { software: false }).forward).toEqual({
-      workgroupSize: 64,
-      rows: 1,
-      step: 2,
-    });
+  it('has short rows held by invocations and long ones shared by more of them on hardware', () => {
+    expect(plan(8, false).backwardKey).toEqual({ workgroupSize: 64, rows: 1, step: 2 });
+    const sizes = [32, 64, 128, 256].map((headDim) => plan(headDim, false).backwardKey.workgroupSize);
+    expect(sizes).toEqual([128, 128, 128, 256]);
+  });
+
+  it('divides the query heads of a group where blocks of keys are few', () => {
+    const members = (keyValueHeads: number, tokens: number) => plan(64, false, keyValueHeads, tokens).backwardKey;
+    expect(members(8, 4096)).toMatchObject({ members: 3 });
+    expect(members(3, 4096)).toMatchObject({ members: 2 });
+    expect(members(3, 2100)).toMatchObject({ members: 1 });
+    expect(members(24, 10)).toMatchObject({ members: 1 });
   });
 });
 
@@ -120,7 +133,6 @@ describe('attention', () => {
       await check(device, { lengths: [20, 19], heads: 4, keyValueHeads: 2, headDim: 32 });
       await check(device, { lengths: [37, 9], heads: 3, keyValueHeads: 1, headDim: 64 });
       await check(device, { lengths: [18], heads: 2, keyValueHeads: 1, headDim: 128 });
-      await check(device, { lengths: [9, 3], heads: 2, keyValueHeads: 1, headDim: 256 });
       await check(device, { lengths: [18, 2], heads: 1, keyValueHeads: 1, headDim: 3 });
     }));
 
@@ -128,7 +140,7 @@ describe('attention', () => {
     withDevice(async (device) => {
       const tiles = [
         { workgroupSize: 64, rows: 1, step: 2 },
-        { workgroupSize: 8, rows: 3, step: 5 },
+        { workgroupSize: 8, rows: 3, step: 2 },
         { workgroupSize: 1, rows: 2, step: 3 },
       ];
       for (const tile of tiles) {
@@ -136,6 +148,27 @@ describe('attention', () => {
         await check(device, { lengths: [65, 2, 30, 100], heads: 4, keyValueHeads: 2, headDim: 8, plan });
       }
     }));
+
+  describe('by blocks that a workgroup shares', () => {
+    it.each([64, 128])('agrees with the reference for heads of %i', (headDim) =>
+      withDevice((device) => {
+        // Two ragged sequences in two blocks; the plan is what hardware gets.
+        const shape = { lengths: [20, 14], heads: 2, keyValueHeads: 1, headDim };
+        return check(device, { ...shape, plan: planAttention({ ...shape, tokens: 34 }, { software: false }) });
+      }),
+    );
+
+    it('agrees with the reference for other sizes, repeatably, under low limits', () =>
+      withDevice(async (device) => {
+        const tile = { workgroupSize: 256, members: 1 };
+        const plan = { forward: tile, backwardQuery: tile, backwardKey: { ...tile, members: 2 } };
+        const shape = { heads: 3, keyValueHeads: 1, headDim: 6, plan };
+        await check(device, { ...shape, lengths: [33, 0, 3, 1, 28] });
+        const sharp = { ...shape, lengths: [20, 14], spread: 30 };
+        const first = await check(device, sharp);
+        expect((await run(device, sharp)).actual).toEqual(first);
+      }, lowLimits));
+  });
 
   it('stays exact where the softmax is nearly one-hot', () =>
     withDevice((device) => check(device, { lengths: [50, 40], heads: 2, keyValueHeads: 1, headDim: 8, spread: 30 })));
@@ -254,6 +287,15 @@ describe('attentionCached', () => {
         const plan = { forward: tile, backwardQuery: tile, backwardKey: tile };
         await checkCached(device, { lengths: [65, 2, 30], heads: 4, keyValueHeads: 2, headDim: 8, cached: 19, plan });
       }
+    }));
+
+  it('gives the same function by blocks that a workgroup shares', () =>
+    withDevice(async (device) => {
+      const tile = { workgroupSize: 256, members: 1 };
+      const shape = { heads: 4, keyValueHeads: 2, headDim: 8, cached: 41 };
+      const plan = { forward: tile, backwardQuery: tile, backwardKey: tile };
+      await checkCached(device, { ...shape, lengths: [30, 2, 9], plan });
+      for (const window of [1, 25]) await checkCached(device, { ...shape, lengths: [1, 35], plan, window });
     }));
 
   it.each<DecodePlan>([

@@ -1,18 +1,27 @@
 /** Causal attention over packed sequences with grouped heads, forward and backward, without a tokens² matrix. */
-import { type BufferSlice, type Device, defineKernel, InputError } from '@crossgate/gpu';
-import { includes as shared } from '../include';
+import { type BufferSlice, type Device, InputError } from '@crossgate/gpu';
 import { planInvocations } from '../plan';
 import { requireElements, requireSizes } from '../slices';
-import source from './attention.wgsl';
-import keySource from './attention-backward-key.wgsl';
-import querySource from './attention-backward-query.wgsl';
-import common from './attention-common.wgsl';
-import decodeSource from './attention-decode.wgsl';
-import deltaSource from './attention-delta.wgsl';
+import {
+  blockArguments,
+  cachedBlockKernel,
+  cachedKernel,
+  decodeKernel,
+  deltaKernel,
+  forwardBlockKernel,
+  forwardKernel,
+  keyBlockKernel,
+  keyKernel,
+  queryBlockKernel,
+  queryKernel,
+  rowArguments,
+  sumPartsKernel,
+} from './kernels';
 import {
   type AttentionPlan,
   type AttentionShape,
   type AttentionTile,
+  type BlockTile,
   type DecodePlan,
   planAttention,
   planDecode,
@@ -22,128 +31,12 @@ export {
   type AttentionPlan,
   type AttentionShape,
   type AttentionTile,
+  type BlockTile,
   type DecodePlan,
   planAttention,
   planDecode,
+  type RowTile,
 } from './plan';
-
-const includes = { ...shared, 'attention-common': common };
-/** Which pass a text is rendered for: one of them is true, CACHED beside FORWARD. */
-const passes = { CACHED: false, FORWARD: false, BACKWARD_QUERY: false, BACKWARD_KEY: false };
-/** Defaults of what {@link tileArguments} chooses. */
-const tileConstants = {
-  VECTOR: false,
-  HEAD_DIM: 4,
-  VECTORS: 1,
-  WORKGROUP_SIZE: 64,
-  QUERIES: 1,
-  KEYS: 1,
-  BLOCK: 64,
-  MASKED_ONLY: false,
-};
-const parameters = {
-  tokens: 'u32',
-  heads: 'u32',
-  keyValueHeads: 'u32',
-  group: 'u32',
-  scale: 'f32',
-} as const;
-
-const forwardKernel = defineKernel({
-  name: 'attention',
-  source,
-  includes,
-  constants: { ...passes, ...tileConstants, FORWARD: true },
-  bindings: {
-    query: { access: 'read', type: 'Value' },
-    key: { access: 'read', type: 'Value' },
-    value: { access: 'read', type: 'Value' },
-    offsets: { access: 'read', type: 'u32' },
-    sequenceOfToken: { access: 'read', type: 'u32' },
-    out: { access: 'read_write', type: 'Value' },
-    logSumExp: { access: 'read_write', type: 'f32' },
-  },
-  parameters,
-});
-
-/** What attention to a cache binds and is told, by blocks of tokens or one token at a time. */
-const cachedInterface = {
-  bindings: {
-    query: { access: 'read', type: 'Value' },
-    key: { access: 'read', type: 'Value' },
-    value: { access: 'read', type: 'Value' },
-    cachedKey: { access: 'read', type: 'Value' },
-    cachedValue: { access: 'read', type: 'Value' },
-    offsets: { access: 'read', type: 'u32' },
-    sequenceOfToken: { access: 'read', type: 'u32' },
-    out: { access: 'read_write', type: 'Value' },
-  },
-  parameters: { ...parameters, cacheLength: 'u32', window: 'u32' },
-} as const;
-
-const cachedKernel = defineKernel({
-  name: 'attention-cached',
-  source,
-  includes,
-  constants: { ...passes, ...tileConstants, FORWARD: true, CACHED: true },
-  ...cachedInterface,
-});
-
-const decodeKernel = defineKernel({
-  name: 'attention-decode',
-  source: decodeSource,
-  includes,
-  constants: { ...passes, ...tileConstants, FORWARD: true, CACHED: true, HALF: 32, SHARED_QUERY: false },
-  ...cachedInterface,
-});
-
-const deltaKernel = defineKernel({
-  name: 'attention-delta',
-  source: deltaSource,
-  includes,
-  constants: { VECTOR: false, WORKGROUP_SIZE: 64 },
-  bindings: {
-    gradOut: { access: 'read', type: 'Value' },
-    out: { access: 'read', type: 'Value' },
-    logSumExp: { access: 'read', type: 'f32' },
-    offsets: { access: 'read', type: 'u32' },
-    sequenceOfToken: { access: 'read', type: 'u32' },
-    statistics: { access: 'read_write', type: 'vec2<f32>' },
-    bounds: { access: 'read_write', type: 'vec2<u32>' },
-  },
-  parameters: { tokens: 'u32', heads: 'u32', width: 'u32' },
-});
-
-const backwardInputs = {
-  query: { access: 'read', type: 'Value' },
-  key: { access: 'read', type: 'Value' },
-  value: { access: 'read', type: 'Value' },
-  gradOut: { access: 'read', type: 'Value' },
-  statistics: { access: 'read', type: 'vec2<f32>' },
-  bounds: { access: 'read', type: 'vec2<u32>' },
-} as const;
-
-const queryKernel = defineKernel({
-  name: 'attention-backward-query',
-  source: querySource,
-  includes,
-  constants: { ...passes, ...tileConstants, BACKWARD_QUERY: true },
-  bindings: { ...backwardInputs, gradQuery: { access: 'read_write', type: 'Value' } },
-  parameters,
-});
-
-const keyKernel = defineKernel({
-  name: 'attention-backward-key',
-  source: keySource,
-  includes,
-  constants: { ...passes, ...tileConstants, BACKWARD_KEY: true },
-  bindings: {
-    ...backwardInputs,
-    gradKey: { access: 'read_write', type: 'Value' },
-    gradValue: { access: 'read_write', type: 'Value' },
-  },
-  parameters,
-});
 
 /** Arguments of {@link attention}. */
 export interface AttentionArguments extends AttentionShape {
@@ -167,11 +60,6 @@ export interface AttentionArguments extends AttentionShape {
 
 /** What one invocation holds of a wider head would fill the registers many times over. */
 const maximumHeadDim = 256;
-/**
- * Above this, kernels have one loop over all keys instead of one with and one without a mask: half the text to compile.
- */
-const longestSplitHead = 32;
-
 function checkShape(name: string, { tokens, heads, keyValueHeads, headDim }: AttentionShape): void {
   requireSizes(name, { tokens, heads, keyValueHeads, headDim });
   if (heads % keyValueHeads !== 0) {
@@ -180,24 +68,7 @@ function checkShape(name: string, { tokens, heads, keyValueHeads, headDim }: Att
   if (headDim > maximumHeadDim) throw new InputError(`${name}: headDim is ${headDim}, at most ${maximumHeadDim} fits`);
 }
 
-function tileArguments(tile: AttentionTile, shape: AttentionShape, side: 'query' | 'key') {
-  const { tokens, heads, keyValueHeads, headDim, scale } = shape;
-  const block = tile.workgroupSize * tile.rows;
-  return {
-    parameters: { tokens, heads, keyValueHeads, group: heads / keyValueHeads, scale },
-    constants: {
-      VECTOR: headDim % 4 === 0,
-      HEAD_DIM: headDim,
-      VECTORS: Math.ceil(headDim / 4),
-      WORKGROUP_SIZE: tile.workgroupSize,
-      QUERIES: side === 'query' ? tile.rows : tile.step,
-      KEYS: side === 'query' ? tile.step : tile.rows,
-      BLOCK: block,
-      MASKED_ONLY: headDim > longestSplitHead,
-    },
-    workgroups: Math.ceil(tokens / block) * (side === 'query' ? heads : keyValueHeads),
-  };
-}
+const isBlock = (tile: AttentionTile): tile is BlockTile => 'members' in tile;
 
 /**
  * out_i = Σ_j softmax_j(scale · q_i·k_j) v_j over the tokens j ≤ i of i's own sequence, with an online softmax (Dao et
@@ -217,10 +88,11 @@ export function attention(device: Device, args: AttentionArguments): void {
   requireElements('attention', 'out', out, tokens * heads * headDim);
   requireElements('attention', 'logSumExp', logSumExp, tokens * heads);
   const plan = args.plan ?? planAttention(args, device.capabilities);
-  device.recorder.dispatch(forwardKernel, {
-    bindings: { query, key, value, offsets, sequenceOfToken, out, logSumExp },
-    ...tileArguments(plan.forward, args, 'query'),
-  });
+  const bindings = { query, key, value, offsets, sequenceOfToken, out, logSumExp };
+  const tile = plan.forward;
+  if (isBlock(tile)) {
+    device.recorder.dispatch(forwardBlockKernel, { bindings, ...blockArguments(tile, args, 'query') });
+  } else device.recorder.dispatch(forwardKernel, { bindings, ...rowArguments(tile, args, 'query') });
 }
 
 /** Arguments of {@link attentionCached}. */
@@ -263,7 +135,7 @@ export function attentionCached(device: Device, args: AttentionCachedArguments):
   const bindings = { query, key, value, cachedKey, cachedValue, offsets, sequenceOfToken, out };
   const decode = args.decode === undefined && !args.plan ? planDecode(args, device.capabilities) : args.decode;
   if (decode) {
-    const { parameters, constants } = tileArguments({ ...decode, rows: 1, step: 1 }, args, 'query');
+    const { parameters, constants } = rowArguments({ ...decode, rows: 1, step: 1 }, args, 'query');
     device.recorder.dispatch(decodeKernel, {
       bindings,
       parameters: { ...parameters, cacheLength, window: window ?? 0xffffffff },
@@ -273,9 +145,15 @@ export function attentionCached(device: Device, args: AttentionCachedArguments):
     return;
   }
   const { forward } = args.plan ?? planAttention(args, device.capabilities);
+  if (isBlock(forward)) {
+    const { parameters, ...rest } = blockArguments(forward, args, 'query');
+    const cache = { cacheLength, window: window ?? 0xffffffff };
+    device.recorder.dispatch(cachedBlockKernel, { bindings, parameters: { ...parameters, ...cache }, ...rest });
+    return;
+  }
   // One token at a time leaves most rows of a block empty.
   const tile = { ...forward, rows: Math.min(forward.rows, Math.ceil(tokens / forward.workgroupSize)) };
-  const { parameters, constants, workgroups } = tileArguments(tile, args, 'query');
+  const { parameters, constants, workgroups } = rowArguments(tile, args, 'query');
   device.recorder.dispatch(cachedKernel, {
     bindings,
     parameters: { ...parameters, cacheLength, window: window ?? 0xffffffff },
@@ -315,7 +193,8 @@ export interface AttentionBackwardArguments extends AttentionShape {
 
 /**
  * Gradients of {@link attention}. Probabilities are computed again from logSumExp; every sum has a fixed order, so the
- * result is repeatable. Workspace: 8 bytes per token and head, and 8 per token.
+ * result is repeatable. Workspace: 8 bytes per token and head, and 8 per token; where a hardware plan divides the query
+ * heads of a group, also gradients of keys and values once for each part.
  *
  * @throws InputError as {@link attention} does.
  */
@@ -344,14 +223,57 @@ export function attentionBackward(device: Device, args: AttentionBackwardArgumen
     workgroups,
   });
   const inputs = { query, key, value, gradOut, statistics, bounds };
-  device.recorder.dispatch(queryKernel, {
-    bindings: { ...inputs, gradQuery },
-    ...tileArguments(plan.backwardQuery, args, 'query'),
-  });
-  device.recorder.dispatch(keyKernel, {
-    bindings: { ...inputs, gradKey, gradValue },
-    ...tileArguments(plan.backwardKey, args, 'key'),
-  });
+  const queryTile = plan.backwardQuery;
+  const queryBindings = { ...inputs, gradQuery };
+  if (isBlock(queryTile)) {
+    const rest = blockArguments(queryTile, args, 'query');
+    device.recorder.dispatch(queryBlockKernel, { bindings: queryBindings, ...rest });
+  } else {
+    device.recorder.dispatch(queryKernel, { bindings: queryBindings, ...rowArguments(queryTile, args, 'query') });
+  }
+  const keyTile = plan.backwardKey;
+  if (isBlock(keyTile)) backwardKeyBlocks(device, keyTile, args, inputs);
+  else {
+    const bindings = { ...inputs, gradKey, gradValue };
+    device.recorder.dispatch(keyKernel, { bindings, ...rowArguments(keyTile, args, 'key') });
+  }
   device.memory.releaseEarly(statistics);
   device.memory.releaseEarly(bounds);
+}
+
+/** Gradients with respect to keys and values by blocks, in parts of the query heads that are summed in order. */
+function backwardKeyBlocks(
+  device: Device,
+  tile: BlockTile,
+  args: AttentionBackwardArguments,
+  inputs: Readonly<Record<'query' | 'key' | 'value' | 'gradOut' | 'statistics' | 'bounds', BufferSlice>>,
+): void {
+  const { tokens, keyValueHeads, headDim, gradKey, gradValue } = args;
+  const { parameters, constants, workgroups } = blockArguments(tile, args, 'key');
+  const elements = tokens * keyValueHeads * headDim;
+  // No more than the query heads that read one key/value head: they fit a binding as the queries do.
+  const parts = Math.ceil(parameters.group / tile.members);
+  const [keyParts, valueParts] =
+    parts === 1 ? [gradKey, gradValue] : [0, 1].map(() => device.memory.allocate(4 * parts * elements));
+  device.recorder.dispatch(keyBlockKernel, {
+    bindings: { ...inputs, gradKey: keyParts!, gradValue: valueParts! },
+    parameters: { ...parameters, members: tile.members },
+    constants,
+    workgroups: workgroups * parts,
+  });
+  if (parts === 1) return;
+  for (const [partial, out] of [
+    [keyParts!, gradKey],
+    [valueParts!, gradValue],
+  ] as const) {
+    const count = constants.VECTOR ? elements / 4 : elements;
+    const spread = planInvocations({ invocations: count }, device.capabilities);
+    device.recorder.dispatch(sumPartsKernel, {
+      bindings: { partial, out },
+      parameters: { count, parts },
+      constants: { VECTOR: constants.VECTOR, WORKGROUP_SIZE: spread.workgroupSize },
+      workgroups: spread.workgroups,
+    });
+    device.memory.releaseEarly(partial);
+  }
 }

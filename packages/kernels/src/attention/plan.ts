@@ -16,7 +16,7 @@ export interface AttentionShape {
 }
 
 /** Tile of one attention kernel: what an invocation holds in registers, and what it walks over at a time. */
-export interface AttentionTile {
+export interface RowTile {
   /** Invocations per workgroup. */
   readonly workgroupSize: number;
   /** Rows that each invocation holds: queries, or keys in the pass for keys and values. */
@@ -24,6 +24,23 @@ export interface AttentionTile {
   /** Rows of the other side per step of the loop. */
   readonly step: number;
 }
+
+/**
+ * Tile whose rows the invocations of a workgroup share: 32 rows, against 32 of the other side at a time. An invocation
+ * holds part of a row only, and less of it the more they are.
+ */
+export interface BlockTile {
+  /** Invocations per workgroup: 64, 128 or 256. */
+  readonly workgroupSize: number;
+  /**
+   * In the pass for keys and values, query heads of one key/value head that a workgroup walks, one after another: all,
+   * or fewer, where more workgroups are needed. 1 in the other passes.
+   */
+  readonly members: number;
+}
+
+/** How one attention kernel is divided. */
+export type AttentionTile = RowTile | BlockTile;
 
 /** Tiles of the three kernels of attention. */
 export interface AttentionPlan {
@@ -35,21 +52,46 @@ export interface AttentionPlan {
   readonly backwardKey: AttentionTile;
 }
 
+/** Rows of a block of a {@link BlockTile}, and of what it walks over at a time. */
+export const blockRows = 32;
+/** Shortest heads that fill the eight columns of invocations of a {@link BlockTile}, four elements each. */
+const shortestBlockHead = 32;
+/** Workgroups that keep a large GPU busy: 132 multiprocessors, eight on each. */
+const busyWorkgroups = 1024;
+
+/** Invocations of a block, so many that 32 values of each sum are the most that one of them holds. */
+const blockWorkgroupSize = (headDim: number): number => (headDim <= 128 ? 128 : 256);
+
 /**
  * Chooses the tiles. Pure: same arguments, same plan. On software adapters an invocation holds several short rows,
  * because a load costs about twenty multiplications there; rows and steps shrink as heads grow, to bound both the
- * registers and the unrolled text.
+ * registers and the unrolled text. On hardware, where a row of a long head would not fit the registers, a workgroup
+ * shares a block of rows.
  */
-export function planAttention(shape: Pick<AttentionShape, 'headDim'>, capabilities: PlanCapabilities): AttentionPlan {
-  const { headDim } = shape;
-  if (!capabilities.software) {
-    const tile = { workgroupSize: 64, rows: 1, step: headDim <= 64 ? 2 : 1 };
+export function planAttention(
+  shape: Pick<AttentionShape, 'tokens' | 'heads' | 'keyValueHeads' | 'headDim'>,
+  capabilities: PlanCapabilities,
+): AttentionPlan {
+  const { tokens, heads, keyValueHeads, headDim } = shape;
+  if (capabilities.software) {
+    const rows = headDim <= 8 ? 4 : headDim <= 20 ? 2 : 1;
+    const step = headDim <= 32 ? 2 : 1;
+    const tile = { workgroupSize: softwareWorkgroupSize, rows, step };
     return { forward: tile, backwardQuery: tile, backwardKey: tile };
   }
-  const rows = headDim <= 8 ? 4 : headDim <= 20 ? 2 : 1;
-  const step = headDim <= 32 ? 2 : 1;
-  const tile = { workgroupSize: softwareWorkgroupSize, rows, step };
-  return { forward: tile, backwardQuery: tile, backwardKey: tile };
+  if (headDim < shortestBlockHead) {
+    const tile = { workgroupSize: 64, rows: 1, step: 2 };
+    return { forward: tile, backwardQuery: tile, backwardKey: tile };
+  }
+  const query = { workgroupSize: blockWorkgroupSize(headDim), members: 1 };
+  const blocks = Math.ceil(tokens / blockRows) * keyValueHeads;
+  const parts = Math.ceil(busyWorkgroups / blocks);
+  const members = Math.max(1, Math.floor(heads / keyValueHeads / parts));
+  return {
+    forward: query,
+    backwardQuery: query,
+    backwardKey: { workgroupSize: blockWorkgroupSize(headDim), members },
+  };
 }
 
 /** What {@link planDecode} chooses: invocations that share the keys of one token and head. */
