@@ -151,10 +151,10 @@ describe('attention', () => {
 
   describe('by blocks that a workgroup shares', () => {
     it.each([64, 128])('agrees with the reference for heads of %i', (headDim) =>
-      withDevice((device) => {
+      withDevice(async (device) => {
         // Two ragged sequences in two blocks; the plan is what hardware gets.
         const shape = { lengths: [20, 14], heads: 2, keyValueHeads: 1, headDim };
-        return check(device, { ...shape, plan: planAttention({ ...shape, tokens: 34 }, { software: false }) });
+        await check(device, { ...shape, plan: planAttention({ ...shape, tokens: 34 }, { software: false }) });
       }),
     );
 
@@ -171,7 +171,9 @@ describe('attention', () => {
   });
 
   it('stays exact where the softmax is nearly one-hot', () =>
-    withDevice((device) => check(device, { lengths: [50, 40], heads: 2, keyValueHeads: 1, headDim: 8, spread: 30 })));
+    withDevice(async (device) => {
+      await check(device, { lengths: [50, 40], heads: 2, keyValueHeads: 1, headDim: 8, spread: 30 });
+    }));
 
   it('is repeatable to the bit and blind to other sequences', () =>
     withDevice(async (device) => {
@@ -187,10 +189,9 @@ describe('attention', () => {
 
   for (const { name, options } of deviceConfigurations) {
     it(`works under ${name}`, () =>
-      withDevice(
-        (device) => check(device, { lengths: [61, 30, 29], heads: 4, keyValueHeads: 2, headDim: 8 }),
-        options,
-      ));
+      withDevice(async (device) => {
+        await check(device, { lengths: [61, 30, 29], heads: 4, keyValueHeads: 2, headDim: 8 });
+      }, options));
   }
 
   it('refuses heads that do not group, long heads and short slices', () =>
