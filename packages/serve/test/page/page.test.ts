@@ -367,7 +367,7 @@ describe.skipIf(none)(none ? `the page (${noChromium})` : 'the page in Chromium'
     const alert = page.getByRole('alert');
     await expect.poll(() => alert.textContent()).toContain('The GPU was <i>lost</i>. Start the server again.');
     expect(await alert.textContent()).toContain('Request r-77');
-    expect(await rows.count()).toBe(10);
+    await expect.poll(() => rows.count()).toBe(10);
     let busy = 2;
     server.behavior.refuse = () => (busy-- > 0 ? { status: 429, headers: { 'retry-after': '0' } } : undefined);
     await page.getByRole('button', { name: 'Ask again' }).click();
