@@ -13,9 +13,6 @@ const filesAsText = {
 
 /** Packages that use no GPU. */
 const plain = ['core', 'data', 'eval', 'files', 'terminal'];
-/** Packages whose tests compile many kernels and compute little with each. */
-const kernels = ['kernels', 'llm', 'tensor', 'fusion'];
-
 const tests = (packages: readonly string[]) => packages.map((name) => `packages/${name}/{src,test}/**/*.test.ts`);
 
 // By default, a process per file: a lost device, a crash in a driver or a leak stays with the file that caused it.
@@ -26,6 +23,9 @@ export default defineConfig({
   ssr: { resolve: { conditions: ['@crossgate/source', 'node', 'default'] } },
   test: {
     maxWorkers: 2,
+    // Most of the time would go into the compiler of software Vulkan, which optimizes kernels that run a few times.
+    // `GALLIVM_PERF= npm test` tests them as users run them.
+    env: { GALLIVM_PERF: process.env.GALLIVM_PERF ?? 'nopt' },
     testTimeout: 120_000,
     hookTimeout: 120_000,
     projects: [
@@ -41,23 +41,13 @@ export default defineConfig({
       {
         extends: true,
         test: {
-          name: 'kernels',
-          include: tests(kernels),
-          // They spend most of their time in the compiler of software Vulkan. Tests of programs and of training run what it
-          // optimizes, as users do; these run each kernel a few times and need not.
-          env: { GALLIVM_PERF: process.env.GALLIVM_PERF ?? 'nopt' },
-        },
-      },
-      {
-        extends: true,
-        test: {
-          name: 'programs',
+          name: 'others',
           include: [
             'packages/*/{src,test}/**/*.test.ts',
             'apps/*/{src,test}/**/*.test.ts',
             '{tools,studies,reference}/**/*.test.ts',
           ],
-          exclude: ['**/node_modules/**', ...tests([...plain, ...kernels])],
+          exclude: ['**/node_modules/**', ...tests(plain)],
         },
       },
     ],
