@@ -24,7 +24,10 @@ const [tokens, heads, keyValueHeads] = [2100, 32, 32];
  * @param {number} headDim
  */
 const device = (prefix, headDim) => ({
-  capabilities: { software: false, limits: { maxStorageBufferBindingSize: 2 ** 31 } },
+  capabilities: {
+    ...{ software: false, name: 'nvidia-h100', architecture: 'hopper' },
+    limits: { maxStorageBufferBindingSize: 2 ** 31 },
+  },
   memory: { allocate: slice, releaseEarly: () => {} },
   recorder: {
     /**

@@ -16,7 +16,7 @@ export const notRun = [
     reason: 'needs a cluster; apps/train/test/deploy.test.ts reads the files',
   },
   {
-    what: /^(scp|tar|openssl|chmod|psql|nats-server|export|RUNS=)/,
+    what: /^(scp|tar|openssl|chmod|psql|python3|nats-server|export|RUNS=)/,
     reason: 'a program of others, or a setting of the shell',
   },
   {
@@ -36,6 +36,7 @@ export const notRun = [
     reason: 'is for browsers; apps/web/test/page.test.ts does the same in one',
   },
   { what: /^npm run -s example -- studies/, reason: 'a study takes minutes to hours' },
+  { what: /^npm run -s example -- reference/, reason: 'needs a program of others that this checkout lacks' },
   { what: /^npm run -s example -- (packages|FILE)/, reason: 'tools/docs.test.ts runs every example' },
   { what: /^crossgate-linux-x64\/run\.sh/, reason: 'tools/bundle/bundle.test.ts runs the archive' },
   // Our programs.
@@ -52,8 +53,8 @@ export const notRun = [
     reason: 'takes minutes, and no option makes it shorter; apps/train/test/demo.test.ts runs parts',
   },
   {
-    what: /^(npm run -s bench --|crossgate-bench) (kernels|peers|training|verify)/,
-    reason: 'takes minutes; kernels, peers, training and verify .test.ts of apps/bench run these commands on little',
+    what: /^(npm run -s bench --|crossgate-bench) (kernels|peers|probe|training|verify)/,
+    reason: 'takes minutes; tests of that name in apps/bench run these commands on little',
   },
   {
     what: /^crossgate train .*api-llm/,

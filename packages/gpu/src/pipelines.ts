@@ -65,7 +65,6 @@ export class PipelineCache {
     const { descriptor, ...rest } = this.#describe(kernel, constants);
     const pipeline: Writable<Pipeline> = { ...rest, pipeline: undefined };
     const variant = { names: Object.keys(overrides ?? {}), values: Object.values(overrides ?? {}), pipeline };
-    variants.push(variant);
     if (ahead) {
       const compiling = this.gpu.createComputePipelineAsync(descriptor).then(
         (compiled) => {
@@ -83,6 +82,7 @@ export class PipelineCache {
       using _ = this.profiler()?.span('compile');
       pipeline.pipeline = this.gpu.createComputePipeline(descriptor);
     }
+    variants.push(variant);
     return pipeline;
   }
 

@@ -11,19 +11,8 @@ const planners = Object.entries({ ...shared, ...kernels }).filter(
 
 /** A shape that is one of every planner. */
 const shape = Object.freeze({
-  ...{ count: 1000, values: 250, invocations: 77, rows: 60, columns: 128 },
-  ...{
-    m: 60,
-    n: 64,
-    k: 12,
-    headDim: 64,
-    tokens: 1,
-    heads: 6,
-    keyValueHeads: 2,
-    cacheLength: 200,
-    userRows: 9,
-    itemRows: 5000,
-  },
+  ...{ count: 1000, values: 250, invocations: 77, rows: 60, columns: 128, m: 60, n: 64, k: 12 },
+  ...{ headDim: 64, tokens: 1, heads: 6, keyValueHeads: 2, cacheLength: 200, userRows: 9, itemRows: 5000 },
 });
 const limits = Object.freeze({ maxComputeWorkgroupStorageSize: 16_384 });
 
@@ -40,7 +29,7 @@ describe.each(planners)('%s', (name, plan) => {
 
   it.each([true, false])('gives the same plain data again, software %s', (software) => {
     // Frozen: a planner that writes to its arguments throws.
-    const capabilities = Object.freeze({ software, limits });
+    const capabilities = Object.freeze({ software, limits, name: 'some-gpu', architecture: '' });
     const chosen = plan(shape, capabilities);
     expect(chosen).toStrictEqual(JSON.parse(JSON.stringify(chosen)));
     expect(plan({ ...shape }, { ...capabilities })).toStrictEqual(chosen);

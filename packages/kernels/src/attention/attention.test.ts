@@ -90,7 +90,7 @@ async function check(device: Device, testCase: Case) {
 
 describe('planAttention', () => {
   const plan = (headDim: number, software: boolean, keyValueHeads = 8, tokens = 4096) =>
-    planAttention({ tokens, heads: 24, keyValueHeads, headDim }, { software });
+    planAttention({ tokens, heads: 24, keyValueHeads, headDim }, { software, name: 'some-gpu', architecture: '' });
 
   it('holds less per invocation as heads grow', () => {
     const held = [8, 16, 32, 64, 128].map((headDim) => {
@@ -154,7 +154,8 @@ describe('attention', () => {
       withDevice(async (device) => {
         // Two ragged sequences in two blocks; the plan is what hardware gets.
         const shape = { lengths: [20, 14], heads: 2, keyValueHeads: 1, headDim };
-        await check(device, { ...shape, plan: planAttention({ ...shape, tokens: 34 }, { software: false }) });
+        const plan = planAttention({ ...shape, tokens: 34 }, { ...device.capabilities, software: false });
+        await check(device, { ...shape, plan });
       }),
     );
 

@@ -28,6 +28,7 @@ import {
 } from './plan';
 
 export {
+  type AttentionCapabilities,
   type AttentionPlan,
   type AttentionShape,
   type AttentionTile,
@@ -133,12 +134,13 @@ export function attentionCached(device: Device, args: AttentionCachedArguments):
   requireElements(name, 'offsets', offsets, 2);
   requireElements(name, 'sequenceOfToken', sequenceOfToken, tokens);
   const bindings = { query, key, value, cachedKey, cachedValue, offsets, sequenceOfToken, out };
+  const cache = { cacheLength, window: window ?? 0xffffffff };
   const decode = args.decode === undefined && !args.plan ? planDecode(args, device.capabilities) : args.decode;
   if (decode) {
     const { parameters, constants } = rowArguments({ ...decode, rows: 1, step: 1 }, args, 'query');
     device.recorder.dispatch(decodeKernel, {
       bindings,
-      parameters: { ...parameters, cacheLength, window: window ?? 0xffffffff },
+      parameters: { ...parameters, ...cache },
       constants: { ...constants, HALF: decode.workgroupSize / 2, SHARED_QUERY: decode.sharedQuery },
       workgroups: tokens * heads,
     });
@@ -147,7 +149,6 @@ export function attentionCached(device: Device, args: AttentionCachedArguments):
   const { forward } = args.plan ?? planAttention(args, device.capabilities);
   if (isBlock(forward)) {
     const { parameters, ...rest } = blockArguments(forward, args, 'query');
-    const cache = { cacheLength, window: window ?? 0xffffffff };
     device.recorder.dispatch(cachedBlockKernel, { bindings, parameters: { ...parameters, ...cache }, ...rest });
     return;
   }
@@ -156,7 +157,7 @@ export function attentionCached(device: Device, args: AttentionCachedArguments):
   const { parameters, constants, workgroups } = rowArguments(tile, args, 'query');
   device.recorder.dispatch(cachedKernel, {
     bindings,
-    parameters: { ...parameters, cacheLength, window: window ?? 0xffffffff },
+    parameters: { ...parameters, ...cache },
     // A window leaves no own keys that all tokens of a block see for certain.
     constants: window === undefined ? constants : { ...constants, MASKED_ONLY: true },
     workgroups,

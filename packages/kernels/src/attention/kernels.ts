@@ -228,21 +228,25 @@ export function rowArguments(tile: RowTile, shape: AttentionShape, side: 'query'
   };
 }
 
+/** COLUMNS of attention-block-common, and the vectors that its workgroups stage. */
+const [blockColumns, stagedVectors] = [8, 2 * blockRows * 5];
+
 /** What a kernel whose workgroups share blocks of rows is told; `side` is that of the blocks. */
 export function blockArguments({ workgroupSize }: BlockTile, shape: AttentionShape, side: 'query' | 'key') {
   const { tokens, heads, keyValueHeads, headDim, scale } = shape;
-  const parts = Math.ceil(headDim / blockRows);
+  const vectors = Math.ceil(headDim / 4);
+  const parts = Math.ceil(vectors / blockColumns);
   return {
     parameters: { tokens, heads, keyValueHeads, group: heads / keyValueHeads, scale },
     constants: {
       VECTOR: headDim % 4 === 0,
       HEAD_DIM: headDim,
-      VECTORS: Math.ceil(headDim / 4),
+      VECTORS: vectors,
       WORKGROUP_SIZE: workgroupSize,
-      ROWS: (8 * blockRows) / workgroupSize,
+      ROWS: (blockColumns * blockRows) / workgroupSize,
       PARTS: parts,
-      // The largest power of two of rows of sums, 8 vectors a part, that fits where 320 vectors are staged for scores.
-      STAGED: 2 ** Math.floor(Math.log2(320 / (8 * parts))),
+      // The largest power of two of rows that fits where vectors are staged for scores.
+      STAGED: 2 ** Math.floor(Math.log2(stagedVectors / (blockColumns * parts))),
     },
     workgroups: Math.ceil(tokens / blockRows) * (side === 'query' ? heads : keyValueHeads),
   };

@@ -1,4 +1,6 @@
 /** Chooses tiles of attention, and when few tokens share the keys of a long cache. Pure: same arguments, same plan. */
+import type { Capabilities } from '@crossgate/gpu';
+import { multiprocessors } from '../multiprocessors';
 import { type PlanCapabilities, softwareWorkgroupSize } from '../plan';
 
 /** Sizes of attention over packed sequences. */
@@ -56,8 +58,11 @@ export interface AttentionPlan {
 export const blockRows = 32;
 /** Shortest heads that fill the eight columns of invocations of a {@link BlockTile}, four elements each. */
 const shortestBlockHead = 32;
-/** Workgroups that keep a large GPU busy: 132 multiprocessors, eight on each. */
-const busyWorkgroups = 1024;
+/** Workgroups that keep a multiprocessor busy. */
+const busyWorkgroups = 8;
+
+/** What {@link planAttention} asks of a device. */
+export type AttentionCapabilities = Pick<Capabilities, 'software' | 'name' | 'architecture'>;
 
 /** Invocations of a block, so many that 32 values of each sum are the most that one of them holds. */
 const blockWorkgroupSize = (headDim: number): number => (headDim <= 128 ? 128 : 256);
@@ -70,7 +75,7 @@ const blockWorkgroupSize = (headDim: number): number => (headDim <= 128 ? 128 : 
  */
 export function planAttention(
   shape: Pick<AttentionShape, 'tokens' | 'heads' | 'keyValueHeads' | 'headDim'>,
-  capabilities: PlanCapabilities,
+  capabilities: AttentionCapabilities,
 ): AttentionPlan {
   const { tokens, heads, keyValueHeads, headDim } = shape;
   if (capabilities.software) {
@@ -85,7 +90,7 @@ export function planAttention(
   }
   const query = { workgroupSize: blockWorkgroupSize(headDim), members: 1 };
   const blocks = Math.ceil(tokens / blockRows) * keyValueHeads;
-  const parts = Math.ceil(busyWorkgroups / blocks);
+  const parts = Math.ceil((busyWorkgroups * multiprocessors(capabilities)) / blocks);
   const members = Math.max(1, Math.floor(heads / keyValueHeads / parts));
   return {
     forward: query,
