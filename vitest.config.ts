@@ -23,9 +23,13 @@ export default defineConfig({
   ssr: { resolve: { conditions: ['@crossgate/source', 'node', 'default'] } },
   test: {
     maxWorkers: 2,
-    // Most of the time would go into the compiler of software Vulkan, which optimizes kernels that run a few times.
-    // `GALLIVM_PERF= npm test` tests them as users run them.
-    env: { GALLIVM_PERF: process.env.GALLIVM_PERF ?? 'nopt' },
+    // Most of the time would go into the compiler of software Vulkan, for kernels that run a few times: it shall not
+    // optimize them, and make them for four lanes, where each access to memory takes half the code of eight.
+    // `GALLIVM_PERF= LP_NATIVE_VECTOR_WIDTH= npm test` tests them as users run them.
+    env: {
+      GALLIVM_PERF: process.env.GALLIVM_PERF ?? 'nopt',
+      LP_NATIVE_VECTOR_WIDTH: process.env.LP_NATIVE_VECTOR_WIDTH ?? '128',
+    },
     testTimeout: 120_000,
     hookTimeout: 120_000,
     projects: [

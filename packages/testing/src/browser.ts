@@ -11,6 +11,8 @@ export { chromiumNames, findChromium, noChromium } from './chromium';
 
 /** What gives Chromium WebGPU on any machine: SwiftShader, a program on the CPU that it brings along. */
 const softwareWebGpu = ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'];
+/** Without WebGPU: draws without the GPU that SwiftShader would play as well, which takes longer. */
+const noGpu = ['--disable-gpu'];
 
 /**
  * Starts the Chromium of this machine, without a window. Close it after the tests of the file.
@@ -22,7 +24,7 @@ export async function launchBrowser(options: { readonly webgpu?: boolean } = {})
   const program = findChromium();
   if (program === null) throw new Error(noChromium);
   // Chromium's sandbox does not start for root or in most containers; our tests open our own pages alone.
-  const args = options.webgpu ? softwareWebGpu : [];
+  const args = options.webgpu ? softwareWebGpu : noGpu;
   // A driver that was chosen for Node would hide the one that the browser brings along.
   const { VK_DRIVER_FILES: _, VK_ICD_FILENAMES: __, ...env } = process.env as Record<string, string>;
   return chromium.launch({ executablePath: program, chromiumSandbox: false, args, env });

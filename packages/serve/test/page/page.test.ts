@@ -48,7 +48,7 @@ describe.skipIf(none)(none ? `the page (${noChromium})` : 'the page in Chromium'
     await page.goto(`${server.url}/${options.at ?? ''}`);
     return {
       page,
-      rows: page.locator('#items > li'),
+      rows: page.locator('#items > li[data-item]'),
       entries: page.locator('#entries > li'),
       status: page.locator('#status'),
       async close() {
