@@ -1,14 +1,13 @@
 /** @crossgate/experiment/paper: every table and figure of the paper as experiments that run, each once. */
 export type { CaseItem, CaseStudy } from './case-study';
+export type { ControlledClaim, ControlTest, PairedDifference } from './claims';
+export { type PaperCost, paperCosts } from './costs';
 export { backendLabels, type PaperBackend, type PaperExperiment, paperExperiments } from './experiments';
 export { type PaperCell, type PaperPlan, rowsOf } from './plan';
 export { type PaperProfile, paperProfiles } from './profiles';
 export {
-  type ControlledClaim,
   type DatasetStatistics,
   type MappedRun,
-  type PaperCost,
-  paperCosts,
   type ReproducedRow,
   type ReproduceOptions,
   type Reproduction,
