@@ -89,8 +89,8 @@ describe.skipIf(adapters.length === 0)('reproducePaper', { timeout: 240_000 }, (
     );
     for (const metric of ['auc', 'uauc'] as const) {
       expect(stage1[`${metric}95`]).toEqual(meanBootstrap(seeds.map((each) => each[metric])).interval);
-      expect(stage1[`${metric}95`]![1]).toBeGreaterThan(stage1[`${metric}95`]![0]);
     }
+    expect(stage1.auc95![1]).toBeGreaterThan(stage1.auc95![0]);
     // The other data set is not there: its rows say so.
     expect(row('figure3/ccf-lightgcn', 'amazon-books')).toMatchObject({ status: 'absent', auc: null, seeds: [] });
     expect(row('figure3/ccf-lightgcn', 'amazon-books').reason).toMatch(
@@ -148,8 +148,10 @@ describe.skipIf(adapters.length === 0)('reproducePaper', { timeout: 240_000 }, (
     for (const { control, auc, uauc } of claim!.tests) {
       const [own, other] = [rowOf('ccf-lightgcn'), rowOf(control)];
       expect(auc!.difference).toBeCloseTo(own.auc!.mean! - other.auc!.mean!, 12);
-      expect(uauc!.difference).toBeCloseTo(own.uauc!.mean! - other.uauc!.mean!, 12);
+      // No user of this world has test rows of both labels: nothing can be claimed.
+      expect([own.uauc, other.uauc, uauc]).toEqual([null, null, null]);
     }
+    expect(claim!.holds).toBe(false);
     const failed = await reproducePaper({ ...one, set: ['training.stage1.learningRate=1e30'] }, session, {
       ...{ parts: ['table2'], only: ['table2/instruct', 'closed'], out: 'out' },
     });
@@ -168,6 +170,7 @@ describe.skipIf(adapters.length === 0)('reproducePaper', { timeout: 240_000 }, (
       { experiment: 'lightgcn', seeds: 2, trainedPrompts: 0, scoredPrompts: 0, rows: [] },
       { experiment: 'ccf-lightgcn', seeds: 2, trainedPrompts: 2 * 2 * 12, stagesFrom: null },
       { experiment: 'ccf-lightgcn-stage-1', seeds: 2, trainedPrompts: 0, stagesFrom: 'ccf-lightgcn' },
+      ...trivialBaselines.map((experiment) => ({ experiment, scoredPrompts: 0, rows: [`table4/${experiment}`] })),
     ]);
     await session.close();
   });
