@@ -49,7 +49,10 @@ export function seedsOf({ seeds, profile }: PaperPlan, { mostSeeds }: PaperExper
  * Of how many training rows a run learns: the fewest that one of its stages sees; 0 of a method that is not trained.
  * @param trainRows rows of the data set
  */
-export function trainedRowsOf({ method, training, api }: ExperimentConfig, trainRows: number): number {
+export function trainedRowsOf(
+  { method, training, api }: Pick<ExperimentConfig, 'method' | 'training' | 'api'>,
+  trainRows: number,
+): number {
   const rows = stagesToTrain({ method, training, api })?.map((stage) => training[stage].rows ?? trainRows);
   if (rows === undefined) return trainRows;
   return rows.length === 0 ? 0 : Math.min(trainRows, ...rows);
