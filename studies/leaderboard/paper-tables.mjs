@@ -130,8 +130,10 @@ export const fusionPairs = [
   ['ccf-lightgcn-mf', 'mean'],
   ['ccf-lightgcn-sasrec', 'sasrec'],
   ['ccf-lightgcn-sasrec', 'ccf-sasrec'],
+  ['ccf-lightgcn-sasrec', 'ccf-lightgcn'],
   ['ccf-mf-sasrec', 'sasrec'],
   ['ccf-mf-sasrec', 'ccf-sasrec'],
+  ['ccf-mf-sasrec', 'ccf-mf'],
   ['ccf-mf-sasrec', 'ccf-lightgcn-sasrec'],
   ['sasrec', 'ccf-sasrec'],
   ['ccf-mf', 'mf'],
@@ -140,7 +142,10 @@ export const fusionPairs = [
   ['collm-mf', 'mf'],
   ['collm-mf', 'mean'],
   ['asvd', 'ccf-asvd'],
+  ['asvd', 'mean'],
   ['ccf-asvd', 'mean'],
+  ['zero-shot-cf', 'zero-shot'],
+  ['instruct-cf', 'instruct'],
 ];
 
 /** @param {number} value */
