@@ -53,8 +53,10 @@ export async function studyCase(lab: Laboratory, dataset: PaperCell['dataset']):
   }
   try {
     const data = await lab.dataset(dataset);
-    const chosen = dataset.name === 'ml-1m' ? paperRowsOf(data) : firstRows(data);
-    if (chosen === null) return none('no user has five test rows');
+    const isPaper = dataset.name === 'ml-1m';
+    const chosen = isPaper ? paperRowsOf(data) : firstRows(data);
+    if (chosen === null)
+      return none(isPaper ? 'its user has not all of the five films in test' : 'no user has five test rows');
     const ranks: number[][] = [];
     for (const run of runs) ranks.push(await ranksBy(lab, run, chosen));
     const { user, rows } = chosen;
