@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { bootstrapClicks, evaluateClicks, holmAdjust } from '@crossgate/eval';
 import { folderWith } from '@crossgate/testing/node';
 import { describe, expect, it } from 'vitest';
-import { leaderboardPage, methodsOf, pairedTest } from './page.mjs';
+import { leaderboardPage, methodsOf } from './page.mjs';
 import { type LeaderboardRecord, paperRows, recordOf } from './record.mjs';
 
 const results = fileURLToPath(new URL('../../docs/results/', import.meta.url));
@@ -121,16 +121,6 @@ describe('the page', () => {
     expect(sections[1]).toContain('| three | 1 |');
     expect(sections[1]).not.toMatch(/\bp \./);
     expect(sections[2]).toContain('| M | H | .7000 | – | s | n |');
-  });
-
-  it('gives the interval of the paired differences, and a p-value that is small where they agree', () => {
-    const of = Array.from({ length: 999 }, (_, sample) => 0.6 + (sample % 10) / 100);
-    const lower = of.map((value, sample) => value - 0.01 - (sample % 3) / 1000);
-    const { interval, pValue } = pairedTest(of, lower);
-    expect(interval[0]).toBeCloseTo(0.01, 12);
-    expect(interval[1]).toBeCloseTo(0.012, 12);
-    expect(pValue).toBeCloseTo(0.002, 12);
-    expect(pairedTest(of, of)).toEqual({ interval: [0, 0], pValue: 1 });
   });
 });
 

@@ -1,4 +1,5 @@
 // The leaderboard as a page, from kept records alone. Pure.
+import { meanBootstrap, pairedBootstrapTest } from '@crossgate/eval';
 
 /** @typedef {import('./record.mjs').LeaderboardRecord} LeaderboardRecord */
 /**
@@ -7,8 +8,9 @@
  */
 /**
  * A method: the runs of one config with different seeds. Resamples are means over the seeds.
+ * @typedef {import('@crossgate/eval').BootstrapResult} BootstrapResult
  * @typedef {{ name: string, runs: LeaderboardRecord[], auc: number, uauc: number,
- *   replicates: { auc: number[], uauc: number[] } }} Method
+ *   resampled: { auc: BootstrapResult, uauc: BootstrapResult } }} Method
  */
 
 const classes = ['T', 'H', 'P', 'T+', 'H+', 'P+'];
@@ -18,33 +20,16 @@ const metrics = /** @type {const} */ (['auc', 'uauc']);
 const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
 
 /**
- * 95 % percentile interval.
- * @param {readonly number[]} values
- * @returns {[number, number]}
- */
-function interval(values) {
-  const sorted = [...values].sort((a, b) => a - b);
-  /** @param {number} probability */
-  const quantile = (probability) => {
-    const place = probability * (sorted.length - 1);
-    const [below, above] = [sorted[Math.floor(place)] ?? Number.NaN, sorted[Math.ceil(place)] ?? Number.NaN];
-    return below + (place - Math.floor(place)) * (above - below);
-  };
-  return [quantile(0.025), quantile(0.975)];
-}
-
-/**
- * A paired test by the bootstrap over users: the share of resamples in which the difference has the other sign, twice.
+ * The paired test of a metric of two methods, of which every resample has a value.
  *
- * @param {readonly number[]} of
- * @param {readonly number[]} against
+ * @param {Pick<BootstrapResult, 'replicates'>} of
+ * @param {Pick<BootstrapResult, 'replicates'>} against
+ * @returns {import('@crossgate/eval').PairedBootstrapTest}
  */
 export function pairedTest(of, against) {
-  const differences = of.map((value, sample) => value - /** @type {number} */ (against[sample]));
-  const below = differences.filter((value) => value <= 0).length;
-  const above = differences.filter((value) => value >= 0).length;
-  const pValue = Math.min(1, (2 * (Math.min(below, above) + 1)) / (differences.length + 1));
-  return { interval: interval(differences), pValue };
+  const test = pairedBootstrapTest(of.replicates, against.replicates);
+  if (test === null) throw new Error('no resample has a value of both methods');
+  return test;
 }
 
 /** What a config says beside its name: seeds of one method agree in it. @param {LeaderboardRecord} record */
@@ -79,16 +64,16 @@ export function methodsOf(records) {
     byName.set(name, [...others, record]);
   }
   return [...byName].map(([name, runs]) => {
-    /** @param {'auc' | 'uauc'} metric */
-    const replicates = (metric) => {
-      const each = runs.map(({ bootstrap }) => bootstrap[metric].split(' ').map((value) => Number(value) / 1e5));
-      return Array.from({ length: first?.bootstrap.samples ?? 0 }, (_, sample) =>
-        mean(each.map((values) => values[sample] ?? Number.NaN)),
-      );
-    };
     const test = (/** @type {'auc' | 'uauc'} */ metric) => mean(runs.map(({ metrics }) => metrics.test[metric]));
-    const method = { name, runs, auc: test('auc'), uauc: test('uauc') };
-    return { ...method, replicates: { auc: replicates('auc'), uauc: replicates('uauc') } };
+    const [auc, uauc] = [test('auc'), test('uauc')];
+    const resampled = (/** @type {'auc' | 'uauc'} */ metric) =>
+      meanBootstrap(
+        runs.map(({ bootstrap, metrics }) => ({
+          estimate: metrics.test[metric],
+          replicates: bootstrap[metric].split(' ').map((value) => (value === 'null' ? null : Number(value) / 1e5)),
+        })),
+      );
+    return { name, runs, auc, uauc, resampled: { auc: resampled('auc'), uauc: resampled('uauc') } };
   });
 }
 
@@ -112,13 +97,13 @@ function classTable(methods, holm) {
   const [best, ...others] = [...methods].sort((a, b) => b.auc - a.auc || (a.name < b.name ? -1 : 1));
   if (best === undefined) return '';
   const tests = metrics.map((metric) => {
-    const found = others.map(({ replicates }) => pairedTest(replicates[metric], best.replicates[metric]));
+    const found = others.map(({ resampled }) => pairedTest(resampled[metric], best.resampled[metric]));
     const adjusted = holm(found.map(({ pValue }) => pValue));
     return found.map((test, index) => ({ ...test, pHolm: /** @type {number} */ (adjusted[index]) }));
   });
-  const rows = [best, ...others].map(({ name, runs, replicates, ...values }, place) => {
+  const rows = [best, ...others].map(({ name, runs, resampled, ...values }, place) => {
     const over = (/** @type {'auc' | 'uauc'} */ metric) => {
-      const [low, high] = interval(replicates[metric]);
+      const [low, high] = resampled[metric].interval ?? [];
       return `${decimals(values[metric])} (${decimals(low)}–${decimals(high)})`;
     };
     const against = metrics.map((metric, index) => {

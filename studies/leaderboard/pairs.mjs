@@ -36,7 +36,7 @@ console.log('| a | b | AUC a − b (95 %) | p | UAUC a − b (95 %) | p |\n|---|
 for (const [a, b] of pairs) {
   const [of, against] = [methodOf(a), methodOf(b)];
   const cells = /** @type {const} */ (['auc', 'uauc']).flatMap((metric) => {
-    const { interval, pValue } = pairedTest(of.replicates[metric], against.replicates[metric]);
+    const { interval, pValue } = pairedTest(of.resampled[metric], against.resampled[metric]);
     const [low, high] = interval.map(signed);
     return [`${signed(of[metric] - against[metric])} (${low} to ${high})`, pValue.toFixed(3).replace(/^0/, '')];
   });

@@ -72,25 +72,106 @@ function drawUsers(users: number, { samples, seed }: Settings, visit: (drawn: In
   }
 }
 
-function summarize(estimate: number | null, replicates: readonly (number | null)[], level: number): BootstrapResult {
-  const sorted = Float64Array.from(replicates.filter((value) => value !== null)).sort();
-  const samples = sorted.length;
-  if (samples === 0) return { estimate, standardError: null, interval: null, samples, replicates };
+/** Lower and upper percentile of values; null of none. */
+function percentileInterval(values: readonly number[], level: number): readonly [number, number] | null {
+  if (values.length === 0) return null;
+  const sorted = Float64Array.from(values).sort();
   const quantile = (probability: number): number => {
-    const place = probability * (samples - 1);
+    const place = probability * (sorted.length - 1);
     const below = sorted[Math.floor(place)] as number;
     const above = sorted[Math.ceil(place)] as number;
     return below + (place - Math.floor(place)) * (above - below);
   };
-  const mean = sorted.reduce((sum, value) => sum + value, 0) / samples;
-  const squares = sorted.reduce((sum, value) => sum + (value - mean) ** 2, 0);
+  return [quantile((1 - level) / 2), quantile((1 + level) / 2)];
+}
+
+function summarize(estimate: number | null, replicates: readonly (number | null)[], level: number): BootstrapResult {
+  const defined = replicates.filter((value) => value !== null);
+  const samples = defined.length;
+  const mean = defined.reduce((sum, value) => sum + value, 0) / samples;
+  const squares = defined.reduce((sum, value) => sum + (value - mean) ** 2, 0);
   return {
     estimate,
     standardError: samples < 2 ? null : Math.sqrt(squares / (samples - 1)),
-    interval: [quantile((1 - level) / 2), quantile((1 + level) / 2)],
+    interval: percentileInterval(defined, level),
     samples,
     replicates,
   };
+}
+
+/** @throws InputError unless both have as many resamples */
+function checkResamples(one: readonly unknown[], other: readonly unknown[]): void {
+  if (one.length === other.length) return;
+  throw new InputError(`${one.length} resamples cannot be paired with ${other.length}: draw as many for both`);
+}
+
+/**
+ * The mean of a metric over several runs of one method, such as one per seed, with its uncertainty over users. The
+ * spread between the runs is not part of it.
+ *
+ * @param runs results of the same users in the same order with the same seed and number of resamples; at least one.
+ * @param level coverage of the interval, in (0, 1). Default 0.95.
+ * @returns estimate and replicates are means over the runs, null where one of the runs has none.
+ * @throws InputError for no runs, for runs with different numbers of resamples and for a level out of range.
+ */
+export function meanBootstrap(
+  runs: readonly Pick<BootstrapResult, 'estimate' | 'replicates'>[],
+  level = 0.95,
+): BootstrapResult {
+  const [first] = runs;
+  if (first === undefined) throw new InputError('at least one run is needed');
+  settingsOf({ level });
+  for (const { replicates } of runs) checkResamples(replicates, first.replicates);
+  const mean = (values: readonly (number | null)[]): number | null =>
+    values.reduce((sum, value) => (sum === null || value === null ? null : sum + value / values.length), 0);
+  return summarize(
+    mean(runs.map(({ estimate }) => estimate)),
+    first.replicates.map((_, sample) => mean(runs.map(({ replicates }) => replicates[sample] as number | null))),
+    level,
+  );
+}
+
+/** A paired test of a metric of two models over users. */
+export interface PairedBootstrapTest {
+  /** Lower and upper percentile of a − b over the resamples. */
+  readonly interval: readonly [number, number];
+  /**
+   * Two-sided p-value, 0 … 1: twice the share of resamples in which the difference is 0 or has the other sign. The
+   * smallest that n resamples can give is 2 / (n + 1).
+   */
+  readonly pValue: number;
+  /** Number of resamples on which both are defined. The others are left out. */
+  readonly samples: number;
+}
+
+/**
+ * Paired, two-sided test of a metric of two models on the same resamples of whole users (Efron & Tibshirani 1993). The
+ * rows of one user are not independent: a test over rows, such as {@link deLongTest}, calls more differences sure than
+ * are where users have many rows.
+ *
+ * @param a `replicates` of a model; @param b those of the other, of the same users in the same order, with the same
+ * seed and number of resamples.
+ * @param level coverage of the interval, in (0, 1). Default 0.95.
+ * @returns null when no resample defines both.
+ * @throws InputError for unequal lengths and for a level out of range.
+ */
+export function pairedBootstrapTest(
+  a: readonly (number | null)[],
+  b: readonly (number | null)[],
+  level = 0.95,
+): PairedBootstrapTest | null {
+  settingsOf({ level });
+  checkResamples(b, a);
+  const differences = a.flatMap((value, sample) => {
+    const other = b[sample] as number | null;
+    return value === null || other === null ? [] : [value - other];
+  });
+  const interval = percentileInterval(differences, level);
+  if (interval === null) return null;
+  const samples = differences.length;
+  const below = differences.filter((value) => value <= 0).length;
+  const above = differences.filter((value) => value >= 0).length;
+  return { interval, pValue: Math.min(1, (2 * (Math.min(below, above) + 1)) / (samples + 1)), samples };
 }
 
 /**

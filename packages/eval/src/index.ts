@@ -7,6 +7,9 @@ export {
   type BootstrapResult,
   bootstrapClicks,
   bootstrapUsers,
+  meanBootstrap,
+  type PairedBootstrapTest,
+  pairedBootstrapTest,
   type UserSample,
 } from './bootstrap';
 export { type Calibration, type CalibrationBin, calibration } from './calibration';

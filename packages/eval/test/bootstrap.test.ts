@@ -2,7 +2,16 @@
 import { InputError } from '@crossgate/core';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { auc, bootstrapClicks, bootstrapUsers, seededRandom, uauc } from '../src/index';
+import {
+  auc,
+  bootstrapClicks,
+  bootstrapUsers,
+  deLongTest,
+  meanBootstrap,
+  pairedBootstrapTest,
+  seededRandom,
+  uauc,
+} from '../src/index';
 
 const row = fc.record({ user: fc.nat(5), label: fc.nat(1), score: fc.nat(4), base: fc.nat(4) });
 
@@ -174,5 +183,65 @@ describe('seededRandom', () => {
       expect(random.below(2 ** 32)).toBe(Number(expected));
     }
     expect(() => random.below(0)).toThrow(InputError);
+  });
+});
+
+describe('meanBootstrap', () => {
+  const rows = { user: [1, 1, 2, 2, 3, 3, 3], label: [1, 0, 1, 0, 1, 0, 0] };
+  const scores = [
+    [3, 1, 1, 2, 5, 4, 6],
+    [1, 2, 4, 3, 2, 9, 1],
+  ];
+  const [a, b] = scores.map((score) => bootstrapClicks({ ...rows, score }, { samples: 30 }).auc);
+
+  it('is the mean of the runs on each resample, and one run is itself', () => {
+    const both = meanBootstrap([a!, b!]);
+    expect(both.estimate).toBeCloseTo((a!.estimate! + b!.estimate!) / 2, 12);
+    for (const [sample, value] of both.replicates.entries())
+      expect(value).toBeCloseTo((a!.replicates[sample]! + b!.replicates[sample]!) / 2, 12);
+    // As wide as the mean varies: less than either, as their errors differ.
+    expect(both.standardError!).toBeLessThan(Math.max(a!.standardError!, b!.standardError!));
+    expect(meanBootstrap([a!])).toEqual(a);
+    const gap = { estimate: null, replicates: a!.replicates.map((value, sample) => (sample === 3 ? null : value)) };
+    expect(meanBootstrap([a!, gap])).toMatchObject({ estimate: null, samples: 29 });
+  });
+
+  it('refuses no runs, and runs of other resamples', () => {
+    expect(() => meanBootstrap([])).toThrow('at least one run is needed');
+    const fewer = bootstrapClicks({ ...rows, score: scores[0]! }, { samples: 20 }).auc;
+    expect(() => meanBootstrap([a!, fewer])).toThrow('20 resamples cannot be paired with 30');
+  });
+});
+
+describe('pairedBootstrapTest', () => {
+  it('gives the interval of the differences, and a p-value that is small where they agree', () => {
+    const of = Array.from({ length: 999 }, (_, sample) => 0.6 + (sample % 10) / 100);
+    const lower = of.map((value, sample) => value - 0.01 - (sample % 3) / 1000);
+    const { interval, pValue, samples } = pairedBootstrapTest(of, lower)!;
+    expect(interval[0]).toBeCloseTo(0.01, 12);
+    expect(interval[1]).toBeCloseTo(0.012, 12);
+    expect([pValue, samples]).toEqual([2 / 1000, 999]);
+    expect(pairedBootstrapTest(of, of)).toEqual({ interval: [0, 0], pValue: 1, samples: 999 });
+    expect(pairedBootstrapTest([1, null, 2], [0, 1, null])).toMatchObject({ interval: [1, 1], samples: 1 });
+    expect(pairedBootstrapTest([null], [1])).toBeNull();
+    expect(() => pairedBootstrapTest([1, 2], [1])).toThrow('1 resamples cannot be paired with 2');
+  });
+
+  it('is not sure of a difference that one user with many rows makes, where a test over rows is', () => {
+    // One user of 400 rows whom only a ranks well, nine of four rows who are ranked alike.
+    const columns = { user: [] as number[], label: [] as number[], a: [] as number[], b: [] as number[] };
+    for (let user = 0; user < 10; user++) {
+      for (let index = 0; index < (user === 0 ? 400 : 4); index++) {
+        const label = index % 2;
+        columns.user.push(user);
+        columns.label.push(label);
+        columns.a.push(user === 0 ? label + (index % 7) / 5 : index % 3);
+        columns.b.push(index % 3);
+      }
+    }
+    const { user, label } = columns;
+    const [a, b] = [columns.a, columns.b].map((score) => bootstrapClicks({ user, label, score }).auc);
+    expect(deLongTest(label, columns.a, columns.b)!.pValue).toBeLessThan(1e-6);
+    expect(pairedBootstrapTest(a!.replicates, b!.replicates)!.pValue).toBeGreaterThan(0.1);
   });
 });

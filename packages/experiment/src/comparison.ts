@@ -145,7 +145,8 @@ function keyOf(config: Plain): string {
   return lines.join('\n');
 }
 
-async function hashRows(file: string): Promise<string> {
+/** SHA-256 over user, item and label of each row of predictions. @throws InputError naming file and line */
+export async function hashRows(file: string): Promise<string> {
   const hash = createHash('sha256');
   for await (const { values } of readColumns(file, ['user', 'item', 'label']))
     hash.update(`${JSON.stringify(values)}\n`);

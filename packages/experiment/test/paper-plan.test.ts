@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { relativeImprovement } from '@crossgate/eval';
 import { describe, expect, it } from 'vitest';
-import { paperExperiments, paperParts, paperProfiles, paperRows, rowsOf } from '../src';
-import { cellHash, experimentsOf, paperCell, withBackends } from '../src/paper/plan';
-import { paperCase } from '../src/paper/tables';
+import { type PaperPart, paperExperiments, paperParts, paperProfiles, paperRows, rowsOf } from '../src';
+import { cellHash, experimentsOf, paperCell, trainedRowsOf, withBackends } from '../src/paper/plan';
+import { paperCase, trivialBaselines } from '../src/paper/tables';
 
 const configs = fileURLToPath(new URL('../../../configs', import.meta.url));
 const cwd = configs;
@@ -41,12 +41,11 @@ describe('the numbers', () => {
     }
   });
 
-  it('every row has an id of its own, and an experiment or the reason why not', () => {
+  it('every row has an id of its own and an experiment', () => {
     expect(new Set(paperRows.map(({ id }) => id)).size).toBe(paperRows.length);
     const keys = paperExperiments.map(({ key }) => key);
-    for (const { id, experiment, missing, base } of paperRows) {
-      if (experiment === null) expect(missing, id).toBeDefined();
-      else expect(keys, id).toContain(experiment);
+    for (const { id, experiment, base } of paperRows) {
+      expect(keys, id).toContain(experiment);
       if (base !== undefined) expect(keys, id).toContain(base);
     }
     for (const { backends } of paperExperiments) for (const backend of backends) expect(keys).toContain(backend);
@@ -55,15 +54,18 @@ describe('the numbers', () => {
     expect(keys.filter((key) => !shown.includes(key))).toEqual([]);
   });
 
-  it('rows are chosen by part and word', () => {
-    expect(rowsOf(['table4'], ['stage']).map(({ id }) => id)).toEqual(['table4/ccf-lightgcn-stage-1']);
-    expect(rowsOf(['table2'], ['stage'])).toEqual([]);
-    expect(rowsOf(['table3'], ['tallrec']).map(({ id }) => id)).toEqual(['table3/tallrec', 'table3/tallrec-twice']);
-    expect(rowsOf(['table3'], ['table3/tallrec']).map(({ id }) => id)).toEqual(['table3/tallrec']);
+  it('rows are chosen by part and word, and the trivial baselines with them', () => {
+    const idsOf = (part: PaperPart, ...only: string[]) => rowsOf([part], only).map(({ id }) => id);
+    const with3 = (part: PaperPart, ...ids: string[]) => [...ids, ...trivialBaselines.map((key) => `${part}/${key}`)];
+    expect(idsOf('table4', 'stage')).toEqual(with3('table4', 'table4/ccf-lightgcn-stage-1'));
+    expect(idsOf('table2', 'stage')).toEqual([]);
+    const twice = ['softprompt-twice', 'tallrec-twice'].map((key) => `table3/${key}`);
+    expect(idsOf('table3', 'twice')).toEqual(with3('table3', ...twice));
+    expect(idsOf('table3', 'table3/tallrec')).toEqual(with3('table3', 'table3/tallrec'));
+    for (const part of ['table2', 'table3', 'table4', 'figure3'] as const)
+      expect(idsOf(part)).toEqual(expect.arrayContaining(with3(part)));
     expect(experimentsOf(['table4'], rowsOf(['table4'], ['stage']))).toEqual([
-      'lightgcn',
-      'ccf-lightgcn',
-      'ccf-lightgcn-stage-1',
+      ...['lightgcn', 'ccf-lightgcn', 'ccf-lightgcn-stage-1', ...trivialBaselines],
     ]);
   });
 });
@@ -119,4 +121,19 @@ it('the hash of a run tells what decides its numbers, and nothing else', async (
   expect(await of({ set: ['data.window=all'] })).not.toBe(hash);
   for (const parts of [{ dataHash: 'e' }, { model: 'n' }, { backends: ['c'] }])
     expect(await of({}, parts)).not.toBe(hash);
+});
+
+it('a run tells of how many training rows it learns', async () => {
+  const [small] = paperProfiles.filter(({ name }) => name === 'small');
+  const of = async (key: string, set: readonly string[] = []) => {
+    const { config } = await paperCell({ profile: small!, configs, cwd, set }, key, small!.datasets[0]!, 1);
+    return trainedRowsOf(config, 33_891);
+  };
+  expect(await of('ccf-mf')).toBe(12_000);
+  expect(await of('ccf-mf', ['training.stage2.rows=5000'])).toBe(5000);
+  expect(await of('ccf-lightgcn-stage-1', ['training.stage2.rows=5000'])).toBe(12_000);
+  expect(await of('tallrec', ['training.stage1.rows=50000'])).toBe(33_891);
+  expect(
+    await Promise.all(['mf', 'mean', 'zero-shot', 'closed-zero-shot', 'closed-tuned'].map((key) => of(key))),
+  ).toEqual([...[33_891, 33_891, 0, 0, 12_000]]);
 });

@@ -1,12 +1,14 @@
 /** A reproduction of a few rows on a tiny world: each experiment runs once, what is absent is named, and nothing runs twice. */
-import { copyFile, readdir, rename } from 'node:fs/promises';
+import { copyFile, readdir, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
+import { bootstrapClicks, meanBootstrap } from '@crossgate/eval';
 import { listAdapters } from '@crossgate/gpu/node';
 import { LlamaModel } from '@crossgate/llm';
 import { folderWith, inventedMl1m, writeTinyModel } from '@crossgate/testing/node';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import {
   openSession,
+  type PairedDifference,
   type PaperPlan,
   type PaperProfile,
   paperCosts,
@@ -14,12 +16,22 @@ import {
   reproducePaper,
   type Session,
 } from '../src';
+import { paperCase, trivialBaselines } from '../src/paper/tables';
+import { readPredictions } from '../src/predictions';
 
 const adapters = await listAdapters();
 
 const stages = { rows: 12, batchSize: 4 };
+const invented = inventedMl1m(14, 9);
+/** The films of Table 5, rated by its user in the months of the test rows. */
+const films = paperCase.items.map(({ title, label }, index) => ({ id: 101 + index, title: `${title} (1999)`, label }));
+const december = Date.UTC(2002, 11, 1) / 1000;
 const files = {
-  ...inventedMl1m(14, 9),
+  ...invented,
+  'ml-1m/ratings.dat': `${invented['ml-1m/ratings.dat']}${films
+    .map(({ id, label }) => `${paperCase.user}::${id}::${label === 1 ? 5 : 2}::${december + id}\n`)
+    .join('')}`,
+  'ml-1m/movies.dat': `${invented['ml-1m/movies.dat']}${films.map(({ id, title }) => `${id}::${title}::Comedy\n`).join('')}`,
   'configs/cf.yaml': `method: mf
 data: { path: ml-1m }
 cf: { cfDim: 8, epochs: 2, batchSize: 16 }
@@ -57,14 +69,14 @@ describe.skipIf(adapters.length === 0)('reproducePaper', { timeout: 240_000 }, (
     const { cwd, plan, session } = await world();
     const options = {
       parts: ['table4', 'figure3'],
-      only: ['stage-1', 'mean', 'figure3/ccf-lightgcn'],
+      only: ['stage-1', 'figure3/ccf-lightgcn'],
       out: 'out',
     } as const;
     const ids: string[] = [];
     const made = await reproducePaper(plan, session, { ...options, onRow: ({ id }) => ids.push(id) });
     expect(made.rows.map(({ id }) => id)).toEqual(ids);
     const row = (id: string, dataset = 'ml-1m') =>
-      made.rows.find((each) => each.id === id && each.dataset === dataset)!;
+      made.rows.find((each) => each.id === id && each.dataset === dataset) ?? expect.fail(id);
     const stage1 = row('table4/ccf-lightgcn-stage-1');
     expect(stage1).toMatchObject({ status: 'done', seeds: [1, 2], information: 'H', published: 0.7025 });
     expect(stage1.auc!.runs).toBe(2);
@@ -72,9 +84,28 @@ describe.skipIf(adapters.length === 0)('reproducePaper', { timeout: 240_000 }, (
     const base = row('figure3/ccf-lightgcn').auc!.mean!;
     expect(stage1.relativeImprovement).toBeCloseTo((stage1.auc!.mean! - 0.5) / (base - 0.5) - 1, 12);
     expect(row('table4/mean')).toMatchObject({ status: 'done', information: 'T', published: null, difference: null });
+    // What learns nothing stands in each table, whichever rows were chosen.
+    for (const part of ['table4', 'figure3']) for (const key of trivialBaselines) row(`${part}/${key}`);
+    // A part of the training rows is named; intervals are of resamples of users, of the mean over seeds.
+    const { trainRows } = row('table4/mean');
+    expect(row('table4/mean').trainedRows).toBe(trainRows);
+    expect(stage1).toMatchObject({ trainedRows: 12, trainRows });
+    const seeds = await Promise.all(
+      stage1.runs.map(async (run) => {
+        const { user, label, logit } = await readPredictions(join(cwd, run, 'predictions', 'test.csv'));
+        return bootstrapClicks({ user, label, score: logit }, { samples: 1000, seed: 1 });
+      }),
+    );
+    for (const metric of ['auc', 'uauc'] as const) {
+      expect(stage1[`${metric}95`]).toEqual(meanBootstrap(seeds.map((each) => each[metric])).interval);
+    }
+    expect(stage1.auc95![1]).toBeGreaterThan(stage1.auc95![0]);
+    expect(stage1.uauc95).toHaveLength(2);
     // The other data set is not there: its rows say so.
     expect(row('figure3/ccf-lightgcn', 'amazon-books')).toMatchObject({ status: 'absent', auc: null, seeds: [] });
-    expect(row('figure3/ccf-lightgcn', 'amazon-books').reason).toMatch(/nowhere/);
+    expect(row('figure3/ccf-lightgcn', 'amazon-books').reason).toMatch(
+      /nowhere: no such folder; give a prepared folder or a source folder/,
+    );
     const runs = await readdir(join(cwd, 'out', 'runs'));
     const [shared] = runs.filter((name) => name.startsWith('ccf-lightgcn-stage-1-ml-1m-1-'));
     const [source] = runs.filter((name) => /^ccf-lightgcn-ml-1m-1-/.test(name));
@@ -109,22 +140,54 @@ describe.skipIf(adapters.length === 0)('reproducePaper', { timeout: 240_000 }, (
   });
 
   it('claims something of CF only after the controls, names a training that fails, and ranks the items of a case', async () => {
-    const { plan, session } = await world();
+    const { cwd, plan, session } = await world();
     const one = { ...plan, seeds: [1] };
     const controlled = await reproducePaper(one, session, {
       ...{ parts: ['table3'], only: ['ccf-lightgcn', 'tallrec-twice'], out: 'out' },
     });
     expect(controlled.claims).toHaveLength(1);
     const [claim] = controlled.claims;
-    expect(claim!.comparison.tests.map(({ a }) => a).sort()).toEqual([
+    expect(claim!.tests.map(({ control }) => control).sort()).toEqual([
       'ccf-lightgcn-permuted-at-evaluation',
       'ccf-lightgcn-permuted-items',
       'ccf-lightgcn-permuted-users',
       'ccf-lightgcn-random-vectors',
       'tallrec-twice',
     ]);
-    const beaten = claim!.comparison.tests.every(({ auc }) => auc !== null && auc.difference < 0 && auc.pHolm < 0.05);
-    expect(claim!.holds).toBe(beaten);
+    const rowOf = (key: string) => controlled.rows.find(({ id }) => id === `table3/${key}`)!;
+    for (const { control, auc, uauc } of claim!.tests) {
+      const [own, other] = [rowOf('ccf-lightgcn'), rowOf(control)];
+      expect(auc!.difference).toBeCloseTo(own.auc!.mean! - other.auc!.mean!, 12);
+      expect(uauc!.difference).toBeCloseTo(own.uauc!.mean! - other.uauc!.mean!, 12);
+    }
+    const isAbove = (test: PairedDifference | null) => test!.difference > 0 && test!.pHolm < 0.05;
+    expect(claim!.holds).toBe(claim!.tests.every(({ auc, uauc }) => isAbove(auc) && isAbove(uauc)));
+
+    const { cases } = await reproducePaper(one, session, { parts: ['table5'], out: 'out' });
+    const [movies, books] = cases;
+    expect(books).toMatchObject({ items: [], reason: expect.stringContaining('nowhere') });
+    expect(movies).toMatchObject({ user: '4', experiments: ['lightgcn', 'zero-shot', 'ccf-lightgcn', 'item-mean'] });
+    expect(movies!.items.map(({ title, label }) => [title, label])).toEqual(
+      films.map((film) => [film.title, film.label]),
+    );
+    const ranksOf = (experiment: number) => movies!.items.map(({ ranks }) => ranks[experiment]!);
+    for (const experiment of movies!.experiments.keys())
+      expect(ranksOf(experiment).toSorted()).toEqual([1, 2, 3, 4, 5]);
+    // As by the scores of the run; films without train rows are equal to the item mean, and keep their order.
+    const [head, ...lines] = (
+      await readFile(join(cwd, rowOf('ccf-lightgcn').runs[0]!, 'predictions', 'test.csv'), 'utf8')
+    )
+      .trim()
+      .split('\n');
+    const [user, item, logit] = ['user', 'item', 'logit'].map((name) => head!.split(',').indexOf(name));
+    const logits = films.map(({ id }) => {
+      const row = lines
+        .map((line) => line.split(','))
+        .find((cells) => cells[user!] === '4' && cells[item!] === `${id}`)!;
+      return Number(row[logit!]);
+    });
+    expect(ranksOf(2)).toEqual(logits.map((value) => 1 + logits.filter((other) => other > value).length));
+    expect(ranksOf(3)).toEqual([1, 2, 3, 4, 5]);
     const failed = await reproducePaper({ ...one, set: ['training.stage1.learningRate=1e30'] }, session, {
       ...{ parts: ['table2'], only: ['table2/instruct', 'closed'], out: 'out' },
     });
@@ -143,6 +206,7 @@ describe.skipIf(adapters.length === 0)('reproducePaper', { timeout: 240_000 }, (
       { experiment: 'lightgcn', seeds: 2, trainedPrompts: 0, scoredPrompts: 0, rows: [] },
       { experiment: 'ccf-lightgcn', seeds: 2, trainedPrompts: 2 * 2 * 12, stagesFrom: null },
       { experiment: 'ccf-lightgcn-stage-1', seeds: 2, trainedPrompts: 0, stagesFrom: 'ccf-lightgcn' },
+      ...trivialBaselines.map((experiment) => ({ experiment, scoredPrompts: 0, rows: [`table4/${experiment}`] })),
     ]);
     await session.close();
   });

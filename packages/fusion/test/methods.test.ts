@@ -1,4 +1,4 @@
-/** Methods that are declared in a test alone: CoLLM's two prompts, and learned vectors, train on the tiny world. */
+/** Methods that are declared in a test alone: two prompts, and learned vectors, train on the tiny world. */
 import type { Dataset } from '@crossgate/data';
 import type { Device } from '@crossgate/gpu';
 import { openDevice } from '@crossgate/gpu/node';
@@ -11,6 +11,7 @@ import {
   kinds,
   type Method,
   methods,
+  PromptBuilder,
   packPrompts,
   scoreRows,
   stagesOf,
@@ -18,16 +19,13 @@ import {
   type TrainerState,
   trainHybrid,
 } from '../src';
-import { tinyDataset } from './tiny';
+import { tinyDataset, tinyTokenizer } from './tiny';
 import { defaultSettings, hashState, tinySystem, trainerOptions } from './training';
 
-/**
- * CoLLM (Zhang et al. 2023): LoRA on titles in words, then ALG on a prompt with the vectors of the user and the
- * candidate.
- */
-const collm: Method = {
-  name: 'collm',
-  summary: 'CoLLM: LoRA on text, then the mapping of CF vectors',
+/** As CoLLM: LoRA on titles in words, then ALG on a prompt with the vectors of the user and the candidate. */
+const twoPrompts: Method = {
+  name: 'two-prompts',
+  summary: 'LoRA on text, then the mapping of CF vectors in another prompt',
   information: 'H',
   template:
     'Liked {nouns}: {history}. The feature {user}. Would they enjoy {item} with the feature {itemVector}? #Answer:',
@@ -67,9 +65,9 @@ afterAll(() => device.destroy());
 
 const yesLogit = { kind: 'yes-logit-bce', k: 2, bprOn: 'probability' } as const;
 
-describe('CoLLM, declared here', () => {
+describe('two prompts, declared here', () => {
   it('trains LoRA on text alone, then ALG on its own prompt, and keeps the best of that', async () => {
-    const system = await tinySystem(device, dataset, collm);
+    const system = await tinySystem(device, dataset, twoPrompts);
     const { model } = system;
     const groups = async () =>
       Object.fromEntries(
@@ -79,7 +77,7 @@ describe('CoLLM, declared here', () => {
       );
     const before = await groups();
     const states: TrainerState[] = [];
-    const options = trainerOptions(system, dataset, collm, {
+    const options = trainerOptions(system, dataset, twoPrompts, {
       loss: yesLogit,
       onCheckpoint: async (state) => void states.push(state),
     });
@@ -106,10 +104,10 @@ describe('CoLLM, declared here', () => {
 
   it('goes on from any checkpoint to the same bits', async () => {
     const run = async (resume?: TrainerState) => {
-      const system = await tinySystem(device, dataset, collm);
+      const system = await tinySystem(device, dataset, twoPrompts);
       const states: TrainerState[] = [];
       const best = await trainHybrid(
-        trainerOptions(system, dataset, collm, {
+        trainerOptions(system, dataset, twoPrompts, {
           loss: yesLogit,
           checkpointEvery: 2,
           resume,
@@ -125,7 +123,7 @@ describe('CoLLM, declared here', () => {
   });
 
   it('puts one vector of the candidate behind its title', async () => {
-    const system = await tinySystem(device, dataset, collm);
+    const system = await tinySystem(device, dataset, twoPrompts);
     const prompt = system.builder.build({ user: 3, item: 2, history: [1] });
     const at = prompt.kinds.indexOf(kinds.item);
     expect([prompt.tokenIds[at], prompt.entities[at]]).toEqual([-1, 2]);
@@ -185,6 +183,32 @@ describe('learned vectors', () => {
   });
 });
 
+describe('titles that spell a placeholder', () => {
+  it('change the vectors at their own tokens alone', async () => {
+    const method: Method = { ...soft, slots: { ...soft.slots, item: { titles: 'item', fused: true } } };
+    const system = await tinySystem(device, dataset, method);
+    const { model } = system;
+    const embedded = async (title: string) => {
+      const titles = dataset.items.map((item, id) => (id === 2 ? title : item.title));
+      const { template, slots } = method;
+      const builder = new PromptBuilder(tinyTokenizer, titles, { template, slots, historyLength: 3, maxLength: 200 });
+      const prompt = builder.build({ user: 1, item: 4, history: [2, 3] });
+      using _ = device.step();
+      return { prompt, values: await model.embed(packPrompts([prompt])).read() };
+    };
+    const [plain, spelled] = [await embedded('calm calm calm'), await embedded('{user}')];
+    expect(spelled.prompt.kinds).toEqual(plain.prompt.kinds);
+    const differ = [...plain.prompt.tokenIds.keys()].filter((position) => {
+      const row = (values: ArrayLike<number>) => Array.from({ length: 16 }, (_, i) => values[16 * position + i]);
+      return row(spelled.values).join() !== row(plain.values).join();
+    });
+    // The three tokens of the title, behind the two learned vectors and the words "For" and "liked" and a quote.
+    const first = plain.prompt.tokenIds.findIndex((token, position) => token !== spelled.prompt.tokenIds[position]);
+    expect(differ).toEqual([first, first + 1, first + 2]);
+    system.release();
+  });
+});
+
 describe('what a declaration cannot say', () => {
   it('a vector that no channel gives', async () => {
     const system = await tinySystem(device, dataset, ccf);
@@ -196,8 +220,8 @@ describe('what a declaration cannot say', () => {
   });
 
   it('another prompt in a later stage that keeps the best of the one before', () => {
-    const [first, second] = collm.strategies['two-stage']!;
-    const wrong: Method = { ...collm, strategies: { 'two-stage': [first!, { ...second!, best: 'carry' }] } };
+    const [first, second] = twoPrompts.strategies['two-stage']!;
+    const wrong: Method = { ...twoPrompts, strategies: { 'two-stage': [first!, { ...second!, best: 'carry' }] } };
     expect(() => stagesOf(wrong, 'two-stage')).toThrow('stage2 has another prompt; it must choose its own best');
   });
 

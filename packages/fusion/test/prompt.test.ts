@@ -5,12 +5,16 @@ import {
   ccf,
   fillNoun,
   findAnswerTokens,
+  kinds,
+  methods,
   PromptBuilder,
   type PromptOptions,
   packPrompts,
   stagesOf,
+  type TrainingStrategy,
   tallrec,
   usesCf,
+  usesGate,
 } from '../src';
 import { marks, tinyTokenizer } from './tiny';
 
@@ -89,6 +93,42 @@ it('TALLRec is text alone, with the other noun', () => {
   const prompt = builder.build({ user: 3, item: 2, history: [1] });
   expect(prompt.entities.every((entity) => entity === 0)).toBe(true);
   expect(prompt.kinds.every((kind) => kind === 0)).toBe(true);
+});
+
+describe('titles that spell a placeholder', () => {
+  const spelled = ['{user}', '{item}', '{history}', '{itemVector}', '[User 3]', '<unk> {user}', '"{item}", "{user}"'];
+  const ids = spelled.map((_, index) => index + 1);
+  const innocent = spelled.map((title) => Array(tinyTokenizer.encode(title).length).fill('calm').join(' '));
+  const stages = methods.flatMap((method) =>
+    (Object.keys(method.strategies) as TrainingStrategy[]).flatMap((strategy) =>
+      [...stagesOf(method, strategy), method].map(({ template }) => [method.name, template, method.slots] as const),
+    ),
+  );
+
+  it.each(stages)('%s: slots are where the template has them (%s)', (_, template, slots) => {
+    const build = (titles: readonly string[]) => {
+      const given = { ...options, template: fillNoun(template, 'items'), slots };
+      const builder = new PromptBuilder(tinyTokenizer, ['', ...titles], given);
+      return ids.map((item) => builder.build({ user: 3, item, history: ids.filter((id) => id !== item) }));
+    };
+    const [odd, plain] = [build(spelled), build(innocent)];
+    for (const [index, prompt] of odd.entries()) {
+      const other = plain[index]!;
+      expect(prompt.kinds).toEqual(other.kinds);
+      expect(prompt.entities).toEqual(other.entities);
+      expect(prompt.sharedLength).toBe(other.sharedLength);
+      // The same positions hold a vector alone; elsewhere, as many tokens differ as the titles have.
+      const alone = ({ tokenIds }: typeof prompt) => [...tokenIds.keys()].filter((at) => tokenIds[at] === -1);
+      expect(alone(prompt)).toEqual(alone(other));
+      expect(prompt.tokenIds).not.toEqual(other.tokenIds);
+      if (usesGate({ slots })) {
+        const outside = prompt.tokenIds.filter((_, at) => prompt.kinds[at] !== kinds.title);
+        expect(outside).toEqual(other.tokenIds.filter((_, at) => other.kinds[at] !== kinds.title));
+      }
+    }
+    expect(packPrompts(odd).positions.cfRows).toEqual(packPrompts(plain).positions.cfRows);
+    expect(packPrompts(odd).learnedRows).toEqual(packPrompts(plain).learnedRows);
+  });
 });
 
 describe('answer tokens', () => {

@@ -17,6 +17,7 @@ const done = (id: string, changes: Partial<ReproducedRow> = {}): ReproducedRow =
     reason: null,
   },
   ...{ information: 'H', seeds: [1], auc: summary(0.74), auc95: [0.72, 0.76], uauc: summary(0.68), warmAuc: null },
+  ...{ uauc95: [0.65, 0.71], trainedRows: 33_891, trainRows: 33_891 },
   ...{ coldAuc: summary(0.5), relativeImprovement: 0.25, base: 'mf', published: 0.7427, publishedOn: 'ml-1m' },
   ...{ difference: -0.0027, seconds: 3, runs: ['r'] },
   ...changes,
@@ -27,6 +28,9 @@ const absent = {
   auc: null,
   auc95: null,
   uauc: null,
+  uauc95: null,
+  trainedRows: null,
+  trainRows: null,
   seeds: [],
 } as const;
 const reproduction: Reproduction = {
@@ -80,9 +84,11 @@ describe('paperTables', () => {
         'a: how to fuse',
         'label of one',
         'H',
+        '33,891',
         '0.7400',
         '0.7200–0.7600',
         '0.6800',
+        '0.6500–0.7100',
         '–',
         '0.5000',
         '+25.0 %',
@@ -92,10 +98,35 @@ describe('paperTables', () => {
     ]);
     // A group is named once; what is absent has no numbers, but a note.
     expect(scores!.rows.map(([group]) => group)).toEqual(['a: how to fuse', '', 'b: what to fuse']);
-    expect(scores!.rows[1]!.slice(3)).toEqual(Array(8).fill('–'));
+    expect(scores!.rows[1]!.slice(3)).toEqual(Array(10).fill('–'));
     expect(scores!.notes).toContain('label of two: no data, "really"');
-    expect(scores!.rows[2]![3]).toMatch(/0\.7000 ± 0\.0100/);
+    expect(scores!.rows[2]![4]).toMatch(/0\.7000 ± 0\.0100/);
     expect(ranks!.rows).toEqual([['Big & <Daddy>', 0, 2, 1, '4 / 1 / 4']]);
+  });
+
+  it('say in the row what it was trained on, where that is a part', () => {
+    const table = (trainedRows: number) =>
+      paperTables({ ...reproduction, rows: [done('one', { trainedRows })] }).find(({ part }) => part === 'figure3')!;
+    expect(table(12_000).rows[0]![3]).toBe('12,000 of 33,891');
+    expect(table(12_000).notes.join(' ')).toContain('a seeded sample of the training rows');
+    expect(table(0).rows[0]![3]).toBe('none');
+    for (const rows of [0, 33_891]) expect(table(rows).notes.join(' ')).not.toContain('sample of the training');
+  });
+
+  it('claim something of collaborative filtering in the words of the test, or nothing', () => {
+    const difference = { difference: 0.02, interval: [0.01, 0.03], pValue: 0.002, pHolm: 0.01 } as const;
+    const claim = (holds: boolean) => {
+      const tests = [{ control: 'c', label: 'a control', auc: difference, uauc: holds ? difference : null }];
+      const claims = [{ dataset: 'ml-1m', label: 'CCF-LLM (LightGCN)', holds, samples: 1000, tests }];
+      return paperTables({ ...reproduction, claims }).at(-1)!;
+    };
+    expect(claim(true).rows[0]).toEqual([
+      ...['a control', '+0.0200', '+0.0100 to +0.0300', '0.010', '+0.0200', '+0.0100 to +0.0300', '0.010'],
+    ]);
+    expect(claim(true).notes[0]).toMatch(
+      /beats every control in AUC and in UAUC \(by the paired test on 1,000 resamples of whole users, .* helps\.$/,
+    );
+    expect(claim(false).notes[0]).toMatch(/^CCF-LLM \(LightGCN\) does not beat every control .*: nothing is claimed/);
   });
 
   it('say when the published numbers cannot be compared', () => {
@@ -109,6 +140,9 @@ describe('paperTables', () => {
   it('come as text, Markdown and LaTeX', () => {
     const [, scores, ranks] = tables;
     expect(formatPaperTable(scores!, 'text')).toContain('label of one');
+    for (const format of ['text', 'markdown', 'latex'] as const) {
+      expect(formatPaperTable(scores!, format)).toMatch(/0\.7200(–|--)0\.7600.*0\.6500(–|--)0\.7100/);
+    }
     expect(formatPaperTable(scores!, 'markdown')).toMatch(/^## Figure 3\..*\n\n\| group/);
     const latex = formatPaperTable(ranks!, 'latex');
     expect(latex).toContain('Big \\& \\textless{}Daddy');
@@ -123,6 +157,10 @@ it('paperCsv has a line a row, quoted where it must be', () => {
   const columns = head!.split(',');
   expect(lines[0]!.split(',')[columns.indexOf('auc')]).toBe('0.74');
   expect(lines[2]!.split(',')[columns.indexOf('aucSd')]).toBe('0.01');
+  const cells = ['auc95Low', 'auc95High', 'uauc95Low', 'uauc95High', 'trainedRows', 'trainRows'];
+  expect(cells.map((name) => lines[0]!.split(',')[columns.indexOf(name)])).toEqual([
+    ...['0.72', '0.76', '0.65', '0.71', '33891', '33891'],
+  ]);
 });
 
 it('figure3 draws what there is, and nothing of nothing', async () => {

@@ -1,4 +1,4 @@
-/** Table 5: how CF, the language model and CCF-LLM rank a few items of one user. */
+/** Table 5: how CF, the language model, CCF-LLM and a baseline without learning rank a few items of one user. */
 import { describeError, isInputError } from '@crossgate/core';
 import type { Dataset } from '@crossgate/data';
 import { openRun } from '../open-run';
@@ -14,7 +14,7 @@ export interface CaseItem {
   readonly label: number;
   /** Rank among the items of the case by each experiment, from 1. */
   readonly ranks: readonly number[];
-  /** The paper's ranks; null on other data. */
+  /** The paper's ranks, of its experiments alone; null on other data. */
   readonly published: readonly number[] | null;
 }
 
@@ -26,7 +26,7 @@ export interface CaseStudy {
   readonly user: string | null;
   /** Titles of the user's first positives, as many as the paper names. */
   readonly history: readonly string[];
-  /** Keys of the experiments. */
+  /** Keys of the experiments: those of the paper, then the baseline. */
   readonly experiments: readonly string[];
   /** The items, in the order of the table; none where there is a reason. */
   readonly items: readonly CaseItem[];
@@ -42,7 +42,7 @@ const NAMED = 9;
  * @throws InterruptedError
  */
 export async function studyCase(lab: Laboratory, dataset: PaperCell['dataset']): Promise<CaseStudy> {
-  const { experiments } = paperCase;
+  const experiments = [...paperCase.experiments, paperCase.baseline];
   const shared = { dataset: dataset.name, experiments };
   const none = (reason: string): CaseStudy => ({ ...shared, user: null, history: [], items: [], reason });
   const runs: string[] = [];
@@ -53,8 +53,10 @@ export async function studyCase(lab: Laboratory, dataset: PaperCell['dataset']):
   }
   try {
     const data = await lab.dataset(dataset);
-    const chosen = dataset.name === 'ml-1m' ? paperRowsOf(data) : firstRows(data);
-    if (chosen === null) return none('no user has five test rows');
+    const isPaper = dataset.name === 'ml-1m';
+    const chosen = isPaper ? paperRowsOf(data) : firstRows(data);
+    if (chosen === null)
+      return none(isPaper ? 'its user has not all of the five films in test' : 'no user has five test rows');
     const ranks: number[][] = [];
     for (const run of runs) ranks.push(await ranksBy(lab, run, chosen));
     const { user, rows } = chosen;

@@ -48,6 +48,11 @@ const papers = ['mf', 'lightgcn', 'sasrec'] as const;
 const cf = cfModels.map((name) => define(name, backendLabels[name], name));
 const fused = cfModels.map((name) => define(`ccf-${name}`, `CCF-LLM (${backendLabels[name]})`, 'ccf', [name]));
 const collm = papers.map((name) => define(`collm-${name}`, `CoLLM (${backendLabels[name]})`, 'collm', [name]));
+const text = [define('softprompt', 'Softprompt', 'softprompt'), define('tallrec', 'TALLRec', 'tallrec')];
+/** Baselines of CoLLM's loss under the loss of CCF-LLM: what is left between them is not the loss. */
+const underEq5 = [...text, ...collm].map(({ key, label, method, backends }) =>
+  define(`${key}-eq5`, `${label}, loss of eq. 5`, method, backends, { loss: { name: 'eq5' } }),
+);
 const pairs = (
   [
     ['L+M', 'lightgcn', 'mf'],
@@ -87,10 +92,11 @@ export const paperExperiments: readonly PaperExperiment[] = [
   define('instruct', 'LLM instruct-tuned, w/o CF', 'instruct'),
   define('instruct-cf', 'LLM instruct-tuned, w/ CF', 'instruct', ['mf'], { prompt: { neighbors: true } }),
   ...closed,
-  define('softprompt', 'Softprompt', 'softprompt'),
-  define('tallrec', 'TALLRec', 'tallrec'),
+  ...text,
+  { ...define('softprompt-twice', 'Softprompt, as many steps as two stages', 'softprompt'), passes: 2 },
   { ...define('tallrec-twice', 'TALLRec, as many steps as two stages', 'tallrec'), passes: 2 },
   ...collm,
+  ...underEq5,
   ...fused,
   define('ccf-lightgcn-alpha-1', 'CCF-LLM (LightGCN), α = 1', 'ccf', ['lightgcn'], { gate: { width: 'one' } }),
   define('ccf-lightgcn-alpha-r', 'CCF-LLM (LightGCN), α ∈ R', 'ccf', ['lightgcn'], { gate: { width: 'token' } }),

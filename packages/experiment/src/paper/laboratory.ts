@@ -9,13 +9,18 @@ import { type ExperimentResult, runExperiment } from '../experiment';
 import { locateModel } from '../locate';
 import type { Session } from '../session';
 import { paperExperiment, paperExperiments } from './experiments';
-import { cellHash, type PaperCell, type PaperPlan, paperCell, seedsOf, withBackends } from './plan';
+import { cellHash, type PaperCell, type PaperPlan, paperCell, seedsOf, trainedRowsOf, withBackends } from './plan';
+import { type Resampled, resampleUsers } from './resampled';
 
 /** What came of an experiment on one data set, over its seeds. */
 export type PaperOutcome =
   | {
       readonly status: 'done';
       readonly results: readonly { readonly run: string; readonly result: ExperimentResult }[];
+      /** On resamples of users; null where no test row was scored. */
+      readonly resampled: Resampled | null;
+      /** Training rows that it learned from (see `trainedRowsOf`), and those that there are. */
+      readonly trained: { readonly rows: number; readonly of: number };
     }
   | { readonly status: 'absent' | 'failed'; readonly reason: string };
 
@@ -48,6 +53,7 @@ export class Laboratory {
   async #run(key: string, dataset: PaperCell['dataset']): Promise<PaperOutcome> {
     const { plan, session } = this;
     const results: { run: string; result: ExperimentResult }[] = [];
+    let trained = { rows: 0, of: 0 };
     try {
       for (const seed of seedsOf(plan, paperExperiment(key))) {
         const made = await this.#prepare(key, dataset, seed);
@@ -58,8 +64,12 @@ export class Laboratory {
         const result = await runExperiment(config, session, { run, resume: 'if-begun', stagesFrom });
         if (result.adapter !== null) this.adapter = result.adapter;
         results.push({ run, result });
+        const { rows: of } = (await session.dataset(config.data)).splits.train;
+        trained = { rows: trainedRowsOf(config, of), of };
       }
-      return { status: 'done', results };
+      const hasTest = results.every(({ result }) => result.metrics.test !== undefined);
+      const folders = results.map(({ run }) => resolve(session.cwd, run));
+      return { status: 'done', results, trained, resampled: hasTest ? await resampleUsers(folders) : null };
     } catch (error) {
       if (error instanceof InterruptedError || session.signal.aborted) throw error;
       const absent = isInputError(error) && ABSENT.includes(codeOf(error));

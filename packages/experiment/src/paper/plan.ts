@@ -1,6 +1,7 @@
 /** From a profile to configs: what an experiment of the paper is on one data set with one seed. */
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
+import { stagesOf } from '@crossgate/fusion/methods';
 import { API_OPERATION } from '../config/api-schema';
 import { loadConfig } from '../config/load';
 import { declarationOf } from '../config/method-defaults';
@@ -9,7 +10,7 @@ import type { Plain } from '../config/plain';
 import type { ExperimentConfig } from '../config/schema';
 import { type PaperBackend, type PaperExperiment, paperExperiment } from './experiments';
 import type { PaperProfile } from './profiles';
-import { type PaperPart, type PaperRow, paperCase, paperMap, paperRows } from './tables';
+import { type PaperPart, type PaperRow, paperCase, paperMap, paperRows, trivialBaselines } from './tables';
 
 /** What a reproduction is made of. */
 export interface PaperPlan {
@@ -42,6 +43,31 @@ export interface PaperCell {
 /** The seeds of an experiment. */
 export function seedsOf({ seeds, profile }: PaperPlan, { mostSeeds }: PaperExperiment): readonly number[] {
   return (seeds ?? profile.seeds).slice(0, mostSeeds);
+}
+
+/**
+ * Of how many training rows a run learns: the fewest that one of its stages sees; 0 of a method that is not trained.
+ * @param trainRows rows of the data set
+ */
+export function trainedRowsOf(
+  { method, training, api }: Pick<ExperimentConfig, 'method' | 'training' | 'api'>,
+  trainRows: number,
+): number {
+  const rows = stagesToTrain({ method, training, api })?.map((stage) => training[stage].rows ?? trainRows);
+  if (rows === undefined) return trainRows;
+  return rows.length === 0 ? 0 : Math.min(trainRows, ...rows);
+}
+
+/** The stages on a language model that a run trains, by their settings; undefined for methods without one. */
+export function stagesToTrain({
+  method,
+  training,
+  api,
+}: Pick<ExperimentConfig, 'method' | 'training' | 'api'>): readonly ('stage1' | 'stage2')[] | undefined {
+  const declaration = declarationOf(method);
+  if (declaration !== undefined) return stagesOf(declaration, training.strategy).map(({ settings }) => settings);
+  if (method !== 'api-llm') return undefined;
+  return api.fineTune ? ['stage1'] : [];
 }
 
 /** @throws InputError for a config of the profile, or an argument of `set`, that cannot be used */
@@ -125,14 +151,17 @@ function withoutOperation(api: ExperimentConfig['api']): Plain {
 }
 
 /**
- * The rows of some parts, those whose id matches alone.
+ * The rows of some parts, those whose id matches alone, and with them the trivial baselines of their tables.
  * @param only ids, or words of which one must be part of the id; all rows without any
+ * @returns none where nothing matches
  */
 export function rowsOf(parts: readonly PaperPart[], only: readonly string[] = []): PaperRow[] {
   // A whole id means that row, and not those whose ids begin like it.
   const isWhole = new Set(only.filter((word) => paperRows.some(({ id }) => id === word)));
-  const isChosen = (id: string) => only.some((word) => (isWhole.has(word) ? id === word : id.includes(word)));
-  return paperRows.filter(({ id, part }) => parts.includes(part) && (only.length === 0 || isChosen(id)));
+  const isNamed = (id: string) => only.some((word) => (isWhole.has(word) ? id === word : id.includes(word)));
+  const isChosen = ({ id, part }: PaperRow) => parts.includes(part) && (only.length === 0 || isNamed(id));
+  const shown = new Set(paperRows.filter(isChosen).map(({ part }) => part));
+  return paperRows.filter((row) => isChosen(row) || (shown.has(row.part) && trivialBaselines.includes(row.experiment)));
 }
 
 /** The experiments that some parts need, those with the vectors of others behind these. */
@@ -144,9 +173,9 @@ export function experimentsOf(parts: readonly PaperPart[], rows: readonly PaperR
   };
   for (const { experiment, base } of rows) {
     if (base !== undefined) add(base);
-    if (experiment !== null) add(experiment);
+    add(experiment);
   }
-  if (parts.includes('table5')) for (const key of paperCase.experiments) add(key);
+  if (parts.includes('table5')) for (const key of [...paperCase.experiments, paperCase.baseline]) add(key);
   if (parts.includes('figure4')) add(paperMap.experiment);
   return [...wanted];
 }

@@ -1,19 +1,15 @@
 /** Runs what tables and figures of the paper need, each experiment once, and gathers the numbers of every row. */
-import { resolve } from 'node:path';
 import { describeError, isInputError, throwIfInterrupted } from '@crossgate/core';
 import { hasWholePast } from '@crossgate/data';
 import { relativeImprovement, type SeedSummary, summarizeSeeds } from '@crossgate/eval';
-import { stagesOf } from '@crossgate/fusion/methods';
-import { type Comparison, compareRuns } from '../comparison';
-import { declarationOf } from '../config/method-defaults';
-import type { ExperimentConfig } from '../config/schema';
 import { hasPlus } from '../information';
-import { type StageKey, stageKeys, stagesInCommon } from '../runners/stage-keys';
 import type { Session } from '../session';
 import { type CaseStudy, studyCase } from './case-study';
+import { type ControlledClaim, testControls } from './claims';
 import { paperExperiment } from './experiments';
 import { Laboratory } from './laboratory';
-import { experimentsOf, type PaperCell, type PaperPlan, paperCell, rowsOf, seedsOf } from './plan';
+import { type PaperCell, type PaperPlan, rowsOf } from './plan';
+import type { Resampled } from './resampled';
 import { type PaperDataset, type PaperPart, type PaperRow, paperMap, paperStatistics } from './tables';
 
 /** What is to be made, and where. */
@@ -40,20 +36,26 @@ export interface ReproducedRow {
   readonly label: string;
   /** The data set that our numbers are of. */
   readonly dataset: string;
-  /** `absent`: data or a model is not there; `failed`: the training ended with an error; `missing`: not ours to run. */
-  readonly status: 'done' | 'absent' | 'failed' | 'missing';
+  /** `absent`: data or a model is not there, `reason` says what to fetch; `failed`: the training ended with an error. */
+  readonly status: 'done' | 'absent' | 'failed';
   /** Why there are no numbers. */
   readonly reason: string | null;
   /** Which labels the method sees: T, H or P, or T+, H+ or P+. */
   readonly information: string | null;
   /** Seeds of the runs, in order. */
   readonly seeds: readonly number[];
+  /** Training rows that it learned from, the fewest of any of its stages; 0 where nothing is trained. */
+  readonly trainedRows: number | null;
+  /** Training rows that there are. */
+  readonly trainRows: number | null;
   /** AUC of the test rows. */
   readonly auc: SeedSummary | null;
-  /** DeLong's 95 % interval of the first seed. */
+  /** 95 % interval of the mean over seeds, by 1,000 resamples of whole users. */
   readonly auc95: readonly [number, number] | null;
   /** Mean AUC of users. */
   readonly uauc: SeedSummary | null;
+  /** 95 % interval of the mean over seeds, on the same resamples. */
+  readonly uauc95: readonly [number, number] | null;
   /** AUC of rows whose user and item were trained on. */
   readonly warmAuc: SeedSummary | null;
   /** AUC of the other rows. */
@@ -86,16 +88,6 @@ export interface DatasetStatistics {
   readonly published: Readonly<Record<string, number>>;
   /** Why there are no counts, or why ours are others. */
   readonly reason: string | null;
-}
-
-/** Whether CCF-LLM gains from collaborative filtering: it must beat each control by the paired tests. */
-export interface ControlledClaim {
-  /** Name of the data set. */
-  readonly dataset: string;
-  /** Every control is beaten, in AUC, with p below .05 after Holm's correction. */
-  readonly holds: boolean;
-  /** The paired tests, each of a control against CCF-LLM. */
-  readonly comparison: Comparison;
 }
 
 /** The run whose items Figure 4 shows. */
@@ -162,7 +154,7 @@ export async function reproducePaper(
     }
     if (parts.includes('table5') && only.length === 0) cases.push(await studyCase(lab, dataset));
     if (parts.includes('figure4') && only.length === 0) maps.push(await mappedRun(lab, dataset));
-    const claim = await testControls(lab, rows, dataset.name);
+    const claim = await claimOf(lab, rows, dataset);
     if (claim !== null) claims.push(claim);
   }
   return {
@@ -182,17 +174,18 @@ async function scoreRow(lab: Laboratory, row: PaperRow, dataset: PaperCell['data
   const published = row.published[dataset.published] ?? null;
   const shared = {
     ...{ id, part, group, dataset: dataset.name, base, published, publishedOn: dataset.published },
-    label: experiment === null ? row.missing!.label : paperExperiment(experiment).label,
+    label: paperExperiment(experiment).label,
   };
   const empty = {
-    ...{ information: null, seeds: [], auc: null, auc95: null, uauc: null, warmAuc: null, coldAuc: null },
-    ...{ relativeImprovement: null, difference: null, seconds: null, runs: [] },
+    ...{ information: null, seeds: [], trainedRows: null, trainRows: null, auc: null, auc95: null, uauc: null },
+    ...{ uauc95: null, warmAuc: null, coldAuc: null, relativeImprovement: null, difference: null },
+    ...{ seconds: null, runs: [] },
   };
-  if (experiment === null) return { ...shared, ...empty, status: 'missing', reason: row.missing!.reason };
   // First, as in the list of costs: what both have in common is then trained by the base.
   const of = base === null ? null : await lab.outcome(base, dataset);
   const outcome = await lab.outcome(experiment, dataset);
   if (outcome.status !== 'done') return { ...shared, ...empty, status: outcome.status, reason: outcome.reason };
+  const { resampled, trained } = outcome;
   const results = outcome.results.map(({ result }) => result);
   const tests = results.map(({ metrics }) => metrics.test);
   const auc = overSeeds(tests.map((test) => test?.auc));
@@ -205,8 +198,10 @@ async function scoreRow(lab: Laboratory, row: PaperRow, dataset: PaperCell['data
     ...shared,
     ...{ status: 'done', reason: null, information, auc },
     seeds: results.map(({ seed }) => seed),
-    auc95: tests[0]?.auc95 ?? null,
+    ...{ trainedRows: trained.rows, trainRows: trained.of },
+    auc95: resampled?.auc.interval ?? null,
     uauc: overSeeds(tests.map((test) => test?.uauc)),
+    uauc95: resampled?.uauc.interval ?? null,
     warmAuc: overSeeds(tests.map((test) => test?.warm?.auc)),
     coldAuc: overSeeds(tests.map((test) => test?.cold?.auc)),
     relativeImprovement: mean === null || from === null ? null : relativeImprovement(mean, from),
@@ -214,6 +209,22 @@ async function scoreRow(lab: Laboratory, row: PaperRow, dataset: PaperCell['data
     seconds: results.reduce((sum, { seconds }) => sum + seconds, 0),
     runs: outcome.results.map(({ run }) => run),
   };
+}
+
+/** What the controls say, where Table 3 has all of them. */
+async function claimOf(
+  lab: Laboratory,
+  rows: readonly ReproducedRow[],
+  dataset: PaperCell['dataset'],
+): Promise<ControlledClaim | null> {
+  const made = new Map<string, Resampled>();
+  for (const { id, part, dataset: on, status } of rows) {
+    if (part !== 'table3' || on !== dataset.name || status !== 'done') continue;
+    const experiment = id.slice('table3/'.length);
+    const outcome = await lab.outcome(experiment, dataset);
+    if (outcome.status === 'done' && outcome.resampled !== null) made.set(experiment, outcome.resampled);
+  }
+  return testControls(dataset.name, (experiment) => made.get(experiment) ?? null);
 }
 
 async function mappedRun(lab: Laboratory, dataset: PaperCell['dataset']): Promise<MappedRun> {
@@ -245,124 +256,4 @@ async function countDataset(lab: Laboratory, dataset: PaperCell['dataset']): Pro
     if (!isInputError(error)) throw error;
     return { ...shared, ours: null, reason: describeError(error) };
   }
-}
-
-/** The experiments that CCF-LLM (LightGCN) must beat before its gain is called one of collaborative filtering. */
-const CONTROLS = [
-  'ccf-lightgcn-permuted-items',
-  'ccf-lightgcn-permuted-users',
-  'ccf-lightgcn-random-vectors',
-  'ccf-lightgcn-permuted-at-evaluation',
-  'tallrec-twice',
-];
-
-/** Tests CCF-LLM against its controls, where the rows made have all of them. */
-async function testControls(
-  lab: Laboratory,
-  rows: readonly ReproducedRow[],
-  dataset: string,
-): Promise<ControlledClaim | null> {
-  const runsOf = (experiment: string) =>
-    rows.find(({ id, dataset: on, status }) => id === `table3/${experiment}` && on === dataset && status === 'done')
-      ?.runs;
-  const own = runsOf('ccf-lightgcn');
-  const others = CONTROLS.map(runsOf);
-  if (own === undefined || others.includes(undefined)) return null;
-  const paths = [...own, ...others.flatMap((runs) => runs ?? [])];
-  const comparison = await compareRuns(
-    paths.map((shown) => ({ shown, path: resolve(lab.session.cwd, shown) })),
-    'test',
-    0,
-  );
-  // Each test is control − CCF-LLM.
-  const isBeaten = ({ auc }: Comparison['tests'][number]) => auc !== null && auc.difference < 0 && auc.pHolm < 0.05;
-  return { dataset, holds: comparison.tests.every(isBeaten), comparison };
-}
-
-/** What the runs of some parts cost, before any of them is made. */
-export interface PaperCost {
-  /** Its key. */
-  readonly experiment: string;
-  /** As tables name it. */
-  readonly label: string;
-  /** Name of the data set. */
-  readonly dataset: string;
-  /** Number of runs. */
-  readonly seeds: number;
-  /** Prompts that all seeds train on; 0 without a language model. */
-  readonly trainedPrompts: number;
-  /** Prompts scored at validations and at the end. */
-  readonly scoredPrompts: number;
-  /** An earlier experiment whose first stages are those of this one, and are not trained again; null where none is. */
-  readonly stagesFrom: string | null;
-  /** Which rows show it. */
-  readonly rows: readonly string[];
-}
-
-/** Lists the experiments that parts need, with what each costs. Data sets that are not there count as if they had no rows. */
-export async function paperCosts(
-  plan: PaperPlan,
-  session: Session,
-  { parts, only = [] }: Pick<ReproduceOptions, 'parts' | 'only'>,
-): Promise<PaperCost[]> {
-  const costs: PaperCost[] = [];
-  const lab = new Laboratory(plan, session, '');
-  for (const dataset of plan.profile.datasets) {
-    const rows = rowsOf(parts, only).filter(({ datasets }) => datasets.includes(dataset.published));
-    const splits = await lab.dataset(dataset).then(
-      ({ splits: { train, valid, test } }) => ({ train: train.rows, valid: valid.rows, test: test.rows }),
-      (error: unknown) => {
-        if (!isInputError(error)) throw error;
-        return { train: 0, valid: 0, test: 0 };
-      },
-    );
-    const before: { readonly key: string; readonly stages: readonly StageKey[] }[] = [];
-    for (const key of experimentsOf(parts, rows)) {
-      const { config, experiment } = await paperCell(plan, key, dataset, 1);
-      const { length: seeds } = seedsOf(plan, experiment);
-      const isTrained = declarationOf(experiment.method) !== undefined;
-      const stages = isTrained ? stageKeys(config, { data: '', model: '', vectors: experiment.backends }) : [];
-      const alike = before.map((other) => ({ key: other.key, count: stagesInCommon(stages, other.stages) }));
-      const count = Math.max(0, ...alike.map((other) => other.count));
-      const stagesFrom = count === 0 ? null : alike.find((other) => other.count === count)!.key;
-      before.push({ key, stages });
-      const [trained, scored] = promptsOf(config, splits, count);
-      costs.push({
-        ...{ experiment: key, label: experiment.label, dataset: dataset.name, seeds, stagesFrom },
-        ...{ trainedPrompts: seeds * trained, scoredPrompts: seeds * scored },
-        rows: rows.filter(({ experiment }) => experiment === key).map(({ id }) => id),
-      });
-    }
-  }
-  return costs;
-}
-
-/**
- * Prompts that a run trains on, and that it scores: at validations, and at the end. None without a language model.
- * @param taken stages from the first on that it takes from another run
- */
-function promptsOf(
-  { training, evaluation, method, api }: ExperimentConfig,
-  rows: Readonly<Record<'train' | 'valid' | 'test', number>>,
-  taken: number,
-): [number, number] {
-  const declaration = declarationOf(method);
-  const isClosed = method === 'api-llm';
-  if (declaration === undefined && !isClosed) return [0, 0];
-  const stages = declaration
-    ? stagesOf(declaration, training.strategy).map(({ settings }) => settings)
-    : (['stage1'] as const).filter(() => api.fineTune);
-  let [trained, scored] = [0, 0];
-  for (const name of stages.slice(taken)) {
-    const { rows: wanted, epochs, batchSize, evaluateEvery } = training[name];
-    const passes = Math.min(wanted ?? rows.train, rows.train) * epochs;
-    trained += passes;
-    if (isClosed) continue; // Its endpoint validates nothing.
-    const validations = evaluateEvery === null ? epochs : Math.ceil(passes / batchSize / evaluateEvery);
-    scored += validations * Math.min(evaluation.validRows ?? rows.valid, rows.valid);
-  }
-  for (const split of evaluation.splits) {
-    scored += split === 'test' ? Math.min(evaluation.testRows ?? rows.test, rows.test) : rows[split];
-  }
-  return [trained, scored];
 }
