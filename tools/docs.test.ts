@@ -65,7 +65,8 @@ it('shows TypeScript that compiles', async () => {
   for (const { name, path } of folders) {
     const { exports = {} } = JSON.parse(readFileSync(join(path, 'package.json'), 'utf8'));
     for (const [entry, files] of Object.entries<Record<string, string>>(exports)) {
-      paths[`@crossgate/${name}${entry.slice(1)}`] = [join(path, files['@crossgate/source']!)];
+      // The declarations that users have: checking our sources once more takes ten times as long.
+      if (files.types) paths[`@crossgate/${name}${entry.slice(1)}`] = [join(path, files.types)];
     }
   }
   // Inside the checkout, whose dependencies they use.
@@ -74,7 +75,7 @@ it('shows TypeScript that compiles', async () => {
   try {
     for (const [name, text] of files) writeFileSync(join(folder, name), text);
     const include = ['*.ts', '../../packages/*/src/wgsl.d.ts'];
-    const config = { extends: '../../tsconfig.base.json', compilerOptions: { allowJs: true, paths }, include };
+    const config = { extends: '../../tsconfig.base.json', compilerOptions: { paths }, include };
     writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(config));
     const tsc = join(root, 'node_modules/typescript-7/bin/tsc');
     const problems = await promisify(execFile)(process.execPath, [tsc, '-p', folder, '--pretty', 'false']).then(

@@ -69,6 +69,8 @@ const checks = /** @type {[string, () => Promise<number>][]} */ ([
 
 /** Test files that start a built program: for them, the build must be that of the sources. */
 const startsBuilt = /(?:dist\/|['"]\.\/program['"])/;
+/** Those that read declarations, which the build of programs does not write. */
+const readsDeclarations = /\bfiles\.types\b|\.d\.ts\b/;
 
 /**
  * The test files among the arguments, from where the user stands or from the root.
@@ -141,7 +143,9 @@ export async function testCommand(args) {
 /** Runs test files and nothing else. */
 async function testAlone(/** @type {Map<number, string>} */ files, /** @type {string[]} */ args) {
   const texts = await Promise.all([...files.values()].map((file) => readFile(file, 'utf8')));
-  await prepareCheckout({ build: texts.some((text) => startsBuilt.test(text)) });
+  const some = (/** @type {RegExp} */ pattern) => texts.some((text) => pattern.test(text));
+  const declarations = some(readsDeclarations);
+  await prepareCheckout({ build: declarations || some(startsBuilt), declarations });
   const { code, counts } = await runTests(args.map((arg, index) => files.get(index) ?? arg));
   process.stdout.write(`${closingLine(counts)}\n`);
   return code === 130 ? 130 : Math.min(code, 1);
