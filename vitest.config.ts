@@ -11,9 +11,12 @@ const filesAsText = {
   },
 };
 
-/** Packages whose tests leave nothing behind: what they open they close, and they change no list that others read. */
-const tidy = ['cf', 'core', 'data', 'eval', 'files', 'fusion', 'kernels', 'llm', 'tensor', 'terminal', 'testing'];
-const tests = (packages: readonly string[]) => packages.map((name) => `packages/${name}/{src,test}/**/*.test.ts`);
+/**
+ * Tests that leave nothing behind: what they open they close, and they change no list that others read. (The toy CF model
+ * is registered, which nothing takes back.)
+ */
+const tidyPackages = 'cf,core,data,eval,experiment,files,fusion,kernels,llm,tensor,terminal,testing';
+const tidy = `packages/{${tidyPackages}}/{src,test}/**/!(toy-cf-model).test.ts`;
 
 // Where devices are lost on purpose, programs started or methods added, a process per file: what stays stays there.
 export default defineConfig({
@@ -37,7 +40,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'tidy',
-          include: tests(tidy),
+          include: [tidy],
           // Files share a process, and what they import: nearly a second for each.
           isolate: false,
         },
@@ -51,7 +54,7 @@ export default defineConfig({
             'apps/*/{src,test}/**/*.test.ts',
             '{tools,studies,reference}/**/*.test.ts',
           ],
-          exclude: ['**/node_modules/**', ...tests(tidy)],
+          exclude: ['**/node_modules/**', tidy],
         },
       },
     ],
