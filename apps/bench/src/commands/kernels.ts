@@ -166,7 +166,7 @@ export function formatReport({ machine, adapter, ceilings, clock, results, peers
       const theirs = result.peers[name];
       return theirs === undefined ? '-' : significant(theirs);
     }),
-    ...(present.length > 0 ? [result.ratio === null ? '-' : `${significant(result.ratio)}x`] : []),
+    ...(present.length > 0 ? ratiosOf(result) : []),
   ]);
   const wall = peers.length > 0 ? ', beside peers in turns by the wall clock' : '';
   return [
@@ -184,12 +184,19 @@ export function formatReport({ machine, adapter, ceilings, clock, results, peers
         { title: 'rate', right: true },
         { title: 'of ceiling', right: true },
         ...present.map(({ name }) => ({ title: `${name} ms`, right: true })),
-        ...(present.length > 0 ? [{ title: 'ratio', right: true }] : []),
+        ...(present.length > 0 ? ['ratio', 'best', 'processor'].map((title) => ({ title, right: true })) : []),
       ],
       rows,
     ),
     ...(peers.length > 0 ? ['', ...peers.map(peerLine), ...problemLines(results)] : []),
   ].join('\n');
+}
+
+/** The fastest WebGPU peer over ours: by medians, by the fastest rounds, and by processor time. */
+function ratiosOf(result: KernelResult | PeerResult): string[] {
+  const ratios =
+    'fastestRatio' in result ? [result.ratio, result.fastestRatio, result.processorRatio] : [null, null, null];
+  return ratios.map((ratio) => (ratio === null ? '-' : `${significant(ratio)}x`));
 }
 
 const peerLine = (peer: PeersReport['peers'][number]) =>

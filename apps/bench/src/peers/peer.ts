@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { type PeerCommand, PeerProblem, PeerProcess } from './process';
-import type { PeerRequest, PreparedAnswer } from './protocol';
+import type { PeerRequest, PreparedAnswer, TimedAnswer } from './protocol';
 
 /** Who a peer is, or why it is not there. */
 export type PeerStatus =
@@ -87,8 +87,8 @@ export class Peer {
     return this.#process!.prepare(request);
   }
 
-  /** Milliseconds of `calls` calls. @throws as {@link prepare} */
-  time(way: string, calls: number): Promise<number> {
+  /** Times `calls` calls. @throws as {@link prepare} */
+  async time(way: string, calls: number): Promise<TimedAnswer> {
     if (!this.#process) throw new PeerProblem('has not started');
     return this.#process.time(way, calls);
   }

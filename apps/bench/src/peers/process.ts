@@ -89,10 +89,9 @@ export class PeerProcess {
     return this.#ask({ do: 'prepare', ...request });
   }
 
-  /** Milliseconds of `calls` calls. @throws as {@link prepare} */
-  async time(way: string, calls: number): Promise<number> {
-    const { ms } = await this.#ask<TimedAnswer>({ do: 'time', way, calls });
-    return ms;
+  /** Times `calls` calls. @throws as {@link prepare} */
+  time(way: string, calls: number): Promise<TimedAnswer> {
+    return this.#ask({ do: 'time', way, calls });
   }
 
   /** Frees what is prepared. @throws as {@link prepare} */

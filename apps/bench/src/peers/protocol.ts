@@ -49,6 +49,8 @@ export interface PreparedAnswer {
 export interface TimedAnswer {
   /** Milliseconds of all calls on the wall clock, from the first call until the device was done. */
   readonly ms: number;
+  /** Milliseconds of processor time that the process took meanwhile, in all its threads. */
+  readonly processor: number;
 }
 
 /** Any request may be answered so. */

@@ -5,7 +5,7 @@ python3 pytorch.py pytorch|peft
 Prints a line of JSON: {"version", "device", "ops"}, or {"absent": why}. Then it answers each line of its standard input:
   {"do": "prepare", "folder", "op", "settings", "dtype", "inputs": {name: {"file", "shape", "dtype"}}}
       -> {"ways": {"eager": {name: the same}}}, what came out, as files of the folder
-  {"do": "time", "way", "calls"} -> {"ms"}: milliseconds of all calls, until the device is done
+  {"do": "time", "way", "calls"} -> {"ms", "processor"}: milliseconds of all calls by wall and processor, until the device is done
   {"do": "drop"}                 -> {}
 Arrays are raw little-endian f32 or i32. An answer may be {"problem": why} instead.
 """
@@ -355,11 +355,12 @@ class Peer:
 
     def time(self, way, calls):
         self.synchronize()
-        start = time.perf_counter()
+        start, processor = time.perf_counter(), time.process_time()
         for _ in range(calls):
             self.run()
         self.synchronize()
-        return {"ms": 1000 * (time.perf_counter() - start)}
+        wall = time.perf_counter() - start
+        return {"ms": 1000 * wall, "processor": 1000 * (time.process_time() - processor)}
 
     def drop(self):
         self.run = None

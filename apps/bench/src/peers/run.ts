@@ -7,10 +7,11 @@ import type { Device } from '@crossgate/gpu';
 import type { Ceilings } from '../ceilings/ceilings';
 import type { MeasureOptions } from '../measure';
 import { compareFiles, tolerances, writeArrays } from './arrays';
-import { interleave, medianOf, type Participant } from './interleave';
+import { interleave, type Participant, type Summary, summarize, type Turns } from './interleave';
 import type { Peer, PeerStatus } from './peer';
 import { PeerProblem } from './process';
 import type { ArrayFiles } from './protocol';
+import { startTimer } from './timer';
 import type { HostArray, PeerCase, PeerWork, PreparedCase, PreparedWork } from './work';
 
 /** Our time of some work beside the peers'. */
@@ -24,16 +25,22 @@ export interface ComparedResult {
   readonly peers: Readonly<Record<string, number>>;
   /** The fastest WebGPU peer's time over ours; null without one. */
   readonly ratio: number | null;
+  /** The same by the fastest round of each, which a busy machine disturbs least. */
+  readonly fastestRatio: number | null;
+  /** The same by processor time in all threads: on a software adapter, what a busy machine does not change. */
+  readonly processorRatio: number | null;
   /** Each peer's time over ours. */
   readonly ratios: Readonly<Record<string, number>>;
+  /** Fastest round and processor time of a call in milliseconds: ours, and each peer's. */
+  readonly details: Readonly<Record<string, Summary>>;
   /** The way that was fastest, by peer: `eager` (one operation after the other), `jit` (compiled as a whole). */
   readonly ways: Readonly<Record<string, string>>;
   /** Relative error between our f32 result and the peers', in the Euclidean norm. */
   readonly peerErrors: Readonly<Record<string, number>>;
   /** The same between our result and the float64 reference; null where there is no reference. */
   readonly referenceError: number | null;
-  /** Milliseconds of a call in each round, in order: ours, and each way of each peer. */
-  readonly rounds: Readonly<Record<string, readonly number[]>>;
+  /** A call in each round, in order, on the wall clock and the processor: ours, and each way of each peer. */
+  readonly rounds: Turns['rounds'];
   /** Why a peer has no time, peer by peer. */
   readonly message?: string;
 }
@@ -105,10 +112,10 @@ export async function runPeerCases(
 
   function ours({ record }: PreparedCase): Participant {
     const time = async (calls: number) => {
-      const start = performance.now();
+      const timer = startTimer();
       for (let i = 0; i < calls; i++) record();
       await device.recorder.synchronize();
-      return performance.now() - start;
+      return timer();
     };
     return { name: 'ours', time };
   }
@@ -227,9 +234,7 @@ async function problemOf(
 }
 
 /** Everything that is known of a case in one type. */
-export interface Findings {
-  readonly rounds: Readonly<Record<string, readonly number[]>>;
-  readonly failed: Readonly<Record<string, string>>;
+export interface Findings extends Turns {
   readonly errors: Readonly<Record<string, number>>;
   readonly problems: Readonly<Record<string, string>>;
   readonly referenceError: number | null;
@@ -242,26 +247,29 @@ export function joinResult<Type extends 'f32' | 'f16'>(
   asked: readonly Pick<Peer, 'name' | 'options'>[],
   { rounds, failed, errors, problems, referenceError }: Findings,
 ): ComparedResult & { readonly dtype: Type } {
-  const ms = medianOf(rounds.ours);
-  const peers: Record<string, number> = {};
+  const ours = summarize(rounds.ours);
+  const details: Record<string, Summary> = ours ? { ours } : {};
   const ways: Record<string, string> = {};
-  const ratios: Record<string, number> = {};
   for (const peer of asked) {
     for (const [participant, samples] of Object.entries(rounds)) {
-      const median = medianOf(samples);
-      if (!participant.startsWith(`${peer.name} `) || median === null) continue;
-      if (median >= (peers[peer.name] ?? Number.POSITIVE_INFINITY)) continue;
-      peers[peer.name] = median;
+      const summary = summarize(samples);
+      if (!participant.startsWith(`${peer.name} `) || summary === undefined) continue;
+      if (summary.ms >= (details[peer.name]?.ms ?? Number.POSITIVE_INFINITY)) continue;
+      details[peer.name] = summary;
       ways[peer.name] = participant.slice(peer.name.length + 1);
     }
-    const theirs = peers[peer.name];
-    if (theirs !== undefined && ms !== null) ratios[peer.name] = theirs / ms;
   }
-  const webgpu = asked.flatMap(({ name: peer, options }) => (options.webgpu && peer in ratios ? [ratios[peer]!] : []));
+  const timed = asked.filter((peer) => peer.name in details);
+  const webgpu = timed.filter(({ options }) => options.webgpu);
+  const ratio = (key: keyof Summary) =>
+    ours && webgpu.length > 0 ? Math.min(...webgpu.map((peer) => details[peer.name]![key])) / ours[key] : null;
   const said = Object.entries({ ...problems, ...failed }).map(([who, problem]) => `${who}: ${problem}`);
   return {
-    ...{ name, shape, dtype, ms, peers, ratio: webgpu.length === 0 ? null : Math.min(...webgpu) },
-    ...{ ratios, ways, peerErrors: errors, referenceError, rounds },
+    ...{ name, shape, dtype, ms: ours?.ms ?? null },
+    peers: Object.fromEntries(timed.map((peer) => [peer.name, details[peer.name]!.ms])),
+    ...{ ratio: ratio('ms'), fastestRatio: ratio('fastest'), processorRatio: ratio('processor') },
+    ratios: Object.fromEntries(ours ? timed.map((peer) => [peer.name, details[peer.name]!.ms / ours.ms]) : []),
+    ...{ details, ways, peerErrors: errors, referenceError, rounds },
     ...(said.length > 0 && { message: said.join('; ') }),
   };
 }

@@ -62,7 +62,7 @@ async function prepare(
 
 async function time({ way, calls }: Extract<PeerRequest, { do: 'time' }>): Promise<TimedAnswer | ProblemAnswer> {
   const work = working.get(way);
-  return work === undefined ? { problem: `nothing is prepared as ${way}` } : { ms: await work.time(calls) };
+  return work === undefined ? { problem: `nothing is prepared as ${way}` } : work.time(calls);
 }
 
 function drop(): void {

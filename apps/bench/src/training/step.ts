@@ -9,6 +9,7 @@ import { readGroup } from '@crossgate/tensor';
 import { median } from '../measure';
 import type { Peer } from '../peers/peer';
 import { type ComparedResult, compareWork } from '../peers/run';
+import { startTimer } from '../peers/timer';
 import type { HostArray, PeerWork, PreparedWork } from '../peers/work';
 import {
   architecture,
@@ -143,7 +144,11 @@ export async function measureCfStep(
   // A batch of ours is an epoch: a trainer starts and ends with one.
   const participant = (prepared: PreparedStep) => ({
     name: 'ours',
-    time: async (calls: number) => calls * (await prepared.time(1, signal)),
+    time: async (calls: number) => {
+      const timer = startTimer();
+      const ms = calls * (await prepared.time(1, signal));
+      return { ...timer(), ms };
+    },
   });
   const options = { repeats: epochs, batchMilliseconds: 0, seed, signal };
   const [compared] = await compareWork(device, cfStepWork(of), { peers: [pytorch] }, participant, options);

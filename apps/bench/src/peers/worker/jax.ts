@@ -168,9 +168,9 @@ export async function openJax(folder: string, adapter: string | undefined): Prom
             // Work is submitted when its result is asked for; what is dropped before is never computed.
             const kept: JaxArray[] = [];
             const submit = async () => void (await jax.blockUntilReady(kept));
-            const ms = await timeCalls(dawn, device, () => void kept.push(...call()), calls, submit);
+            const timed = await timeCalls(dawn, device, () => void kept.push(...call()), calls, submit);
             for (const array of kept) array.dispose();
-            return ms;
+            return timed;
           },
         };
       };

@@ -2,6 +2,8 @@
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { type DawnGpu, openDawn } from '@crossgate/gpu/node';
+import type { TimedAnswer } from '../protocol';
+import { startTimer } from '../timer';
 
 /** An array on the host. */
 export interface HostValues {
@@ -13,8 +15,8 @@ export interface HostValues {
 export interface Way {
   /** Does it once and reads what came out. */
   results(): Promise<Record<string, HostValues>>;
-  /** Does it `calls` times. @returns milliseconds until the device was done */
-  time(calls: number): Promise<number>;
+  /** Does it `calls` times, until the device is done. */
+  time(calls: number): Promise<TimedAnswer>;
 }
 
 /** A case on the device. */
@@ -78,11 +80,11 @@ export function timeCalls(
   call: () => void,
   calls: number,
   submit: () => Promise<void> | void,
-): Promise<number> {
+): Promise<TimedAnswer> {
   return checked(device, async () => {
-    const start = performance.now();
+    const timer = startTimer();
     for (let i = 0; i < calls; i++) call();
     await wait(Promise.resolve(submit()).then(() => device.queue.onSubmittedWorkDone()));
-    return performance.now() - start;
+    return timer();
   });
 }

@@ -158,9 +158,9 @@ export async function openTfjs(folder: string, adapter: string | undefined): Pro
           }),
         time: async (calls) => {
           const kept: Results[] = [];
-          const ms = await timeCalls(dawn, device, () => kept.push(tf.tidy(call)), calls, submit);
+          const timed = await timeCalls(dawn, device, () => kept.push(tf.tidy(call)), calls, submit);
           for (const tensor of kept.flatMap((results) => Object.values(results))) tensor.dispose();
-          return ms;
+          return timed;
         },
       };
       const release = () => {
