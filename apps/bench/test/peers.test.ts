@@ -75,6 +75,18 @@ describe('on a device', () => {
     const { results } = await runPeerCases(device, [caseOf('layerNorm')], others, ceilings, options);
     expect(results[0]).toMatchObject({ ms: null, variant: 'none', peers: {}, rounds: {} });
     expect(results[0]!.message).toMatch(/^ours: differs from float64/);
+    const silent = new Peer({ name: 'float64', file: process.execPath, args: [script, 'dies'] });
+    const unchecked = await runPeerCases(
+      device,
+      [caseOf('layerNorm')],
+      { peers: [], reference: silent },
+      ceilings,
+      options,
+    );
+    expect(unchecked.results[0]).toMatchObject({
+      referenceError: null,
+      message: expect.stringMatching(/^float64: ended/),
+    });
   });
 
   it('hands over a LoRA step whose loss and gradients are real', async () => {

@@ -135,5 +135,6 @@ export function webGpuPeer(name: 'tfjs' | 'jax-js', folder: string, adapter: str
 
 /** The float64 references, which say whether ours is right. */
 export function referencePeer(signal?: AbortSignal): Peer {
-  return new Peer({ name: 'float64', file: process.execPath, args: [worker(), 'float64'] }, { signal });
+  // A large product takes them long on a busy machine.
+  return new Peer({ name: 'float64', file: process.execPath, args: [worker(), 'float64'] }, { seconds: 900, signal });
 }

@@ -147,7 +147,10 @@ export async function compareWork<Prepared extends PreparedWork>(
     for (const dtype of work.dtypes) {
       const asked = dtype === 'f32' ? peers : peers.filter(({ options: { halves } }) => halves);
       if (dtype !== 'f32' && asked.length === 0) continue;
-      const problems: Record<string, string> = { ...(checked?.problem !== undefined && { ours: checked.problem }) };
+      const problems: Record<string, string> = {
+        ...(checked?.problem !== undefined && { ours: checked.problem }),
+        ...(checked?.unchecked !== undefined && { float64: checked.unchecked }),
+      };
       const errors: Record<string, number> = {};
       const participants: Participant[] = dtype === 'f32' ? [participant(prepared)] : [];
       if (checked?.problem === undefined) {
@@ -169,17 +172,32 @@ export async function compareWork<Prepared extends PreparedWork>(
 
 type Request = Parameters<Peer['prepare']>[0];
 
-/** Compares ours with the float64 reference, where there is one. @returns the error, and what is wrong with ours */
+/** What the float64 reference says of ours. */
+interface Checked {
+  readonly error: number | null;
+  /** What is wrong with ours. */
+  readonly problem?: string;
+  /** Why the reference said nothing. */
+  readonly unchecked?: string;
+}
+
+/** Compares ours with the float64 reference, where the case has one. */
 async function checkOurs(
   reference: Peer,
   request: Omit<Request, 'dtype'>,
   expected: Readonly<Record<string, HostArray>>,
-): Promise<{ readonly error: number; readonly problem?: string } | undefined> {
-  if (!reference.does(request.op)) return undefined;
-  const { ways } = await reference.prepare({ ...request, dtype: 'f32' });
-  const error = await compareFiles(request.folder, ways.float64!, expected);
-  await reference.drop();
-  return { error, ...(error <= tolerances.f32 ? {} : { problem: differs('float64', error, tolerances.f32) }) };
+): Promise<Checked> {
+  if ('reason' in reference.status) return { error: null, unchecked: reference.status.reason };
+  if (!reference.does(request.op)) return { error: null };
+  try {
+    const { ways } = await reference.prepare({ ...request, dtype: 'f32' });
+    const error = await compareFiles(request.folder, ways.float64!, expected);
+    await reference.drop();
+    return { error, ...(error <= tolerances.f32 ? {} : { problem: differs('float64', error, tolerances.f32) }) };
+  } catch (error) {
+    if (!(error instanceof PeerProblem)) throw error;
+    return { error: null, unchecked: error.message };
+  }
 }
 
 const differs = (from: string, error: number, tolerance: number) =>
