@@ -48,6 +48,7 @@ function below(/** @type {readonly string[]} */ names) {
  */
 const beside = /** @type {Record<string, string | readonly string[]>} */ ({
   'apps/bench/src/kernels/index.ts': 'packages/kernels/test/benches',
+  'apps/bench/src/peers/worker/float64.ts': 'packages/testing/src/index',
   'apps/web/src/page/jobs/kernel-cases.ts': 'packages/kernels/test/benches',
   'apps/web/src/page/jobs/measure.ts': 'apps/bench/src/measure',
   'apps/web/src/page/shared.ts': 'packages/serve/page/src/shared',

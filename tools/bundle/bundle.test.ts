@@ -258,7 +258,13 @@ describe('a bundle', () => {
   });
 
   it('holds few files, shaders as text, and no path of this checkout', () => {
-    for (const name of ['train/main.js', 'bench/main.js', 'bench/verify-worker.js', 'launch.mjs']) {
+    for (const name of [
+      'train/main.js',
+      'bench/main.js',
+      'bench/verify-worker.js',
+      'bench/peer-worker.js',
+      'launch.mjs',
+    ]) {
       const path = join(bundle, 'app', name);
       expect(existsSync(path), name).toBe(true);
       expect(readFileSync(path, 'utf8')).not.toContain(checkout);

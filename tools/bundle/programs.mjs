@@ -38,6 +38,11 @@ export async function buildPrograms(out) {
       ...{ ...common, splitting: false, plugins: [kernelTestsPlugin()] },
       ...{ entryPoints: [workerEntry], outfile: join(out, 'bench', 'verify-worker.js') },
     }),
+    // `peers` starts it as processes of their own, from beside itself.
+    await build({
+      ...{ ...common, splitting: false },
+      ...{ entryPoints: [join(root, 'apps/bench/src/peers/worker.ts')], outfile: join(out, 'bench', 'peer-worker.js') },
+    }),
     await build({
       ...{ ...common, splitting: false },
       ...{ entryPoints: [join(root, 'tools', 'bundle', 'launch.mjs')], outfile: join(out, 'launch.mjs') },

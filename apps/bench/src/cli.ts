@@ -12,6 +12,12 @@ import { version } from './version';
 
 const outOption = () => new Option('--out <file>', 'also write the JSON document to a file');
 
+const peersFromOption = () =>
+  new Option(
+    '--peers-from <dir>',
+    "folder whose node_modules hold TensorFlow.js or jax-js (default: what `peers --install` made in the user's cache)",
+  );
+
 const repeatsOption = (what: string, count: number) =>
   new Option('--repeats <n>', `timed ${what}; the median counts (default ${count})`).argParser(wholeNumber(1, 1000));
 
@@ -27,6 +33,7 @@ function registerKernels(program: Command, host: Host): void {
     )
     .option('--filter <name>', 'only kernels whose name, function or shape contains this')
     .option('--peers', 'also measure what the command peers does')
+    .addOption(peersFromOption())
     .addOption(outOption())
     .addOption(repeatsOption('batches', 7));
   host.handle<KernelsOptions>(command, runKernelsCommand);
@@ -34,14 +41,21 @@ function registerKernels(program: Command, host: Host): void {
 
 function registerPeers(program: Command, host: Host): void {
   const command = host
-    .add(program, 'peers', 'Measure the same work here and in PyTorch', ['peers', 'peers --filter lora --json'])
+    .add(program, 'peers', 'Measure the same work here and in other libraries', [
+      'peers --install',
+      'peers --filter softmax --json',
+      'peers --peers-from ../with-tfjs --out peers.json',
+    ])
     .description(
-      'Measures matrix products, attention, AdamW and a LoRA step of a LLaMA here and, where python3 has torch, in PyTorch. ' +
-        'Compares the results before it measures time. Times both by the wall clock.',
+      'Measures matrix products, softmax, norms, attention, AdamW and a LoRA step of a LLaMA here, in TensorFlow.js and ' +
+        'jax-js on the same adapter, and, where python3 has them, in PyTorch and PEFT. Compares all results with ours, and ' +
+        'ours with float64, before it measures time, in turns and by the wall clock.',
     )
     .option('--filter <name>', 'only cases whose name or shape contains this')
+    .option('--install', "first install TensorFlow.js and jax-js with npm into the user's cache, once")
+    .addOption(peersFromOption())
     .addOption(outOption())
-    .addOption(repeatsOption('batches', 7));
+    .addOption(repeatsOption('rounds', 7));
   host.handle<KernelsOptions>(command, runPeersCommand);
 }
 

@@ -89,7 +89,8 @@ it('prints a line per training and what is known of PyTorch', () => {
   };
   const step: CfStepResult = {
     ...{ name: 'cf mf tiny step', shape: '90 rows', dtype: 'f32', variant: 'only', ms: 16, peers: { pytorch: 8 } },
-    ...{ ratio: 0.5, peerErrors: { pytorch: 2e-7 } },
+    ...{ ratio: 0.5, fastestRatio: null, processorRatio: null, ratios: {}, details: {}, ways: {}, rounds: {} },
+    ...{ peerErrors: { pytorch: 2e-7 }, referenceError: null },
   };
   const report = { machine, adapter, results: [result] };
   const without = formatTrainingReport({ ...report, pytorch: { reason: 'no PyTorch: No module named torch' } });

@@ -15,6 +15,16 @@ export { availableBytes, type DeviceBudget, deviceBudget, type HostMemory } from
 export { freeDeviceMemory, type MemorySources } from './node/hardware-memory';
 export { deviceRemarks } from './node/remarks';
 
+/** Dawn on one adapter, for libraries that take `navigator.gpu`. */
+export interface DawnGpu {
+  /** Answers each request for an adapter with the chosen one, which opens one device. Keep it as long as that lives. */
+  readonly gpu: GPU;
+  /** The chosen adapter. */
+  readonly summary: AdapterSummary;
+  /** Waits for a promise of the device as ours wait: on a software adapter, without taking a core from it. */
+  readonly wait: <T>(promise: Promise<T>) => Promise<T>;
+}
+
 /** How {@link openDevice} chooses and opens an adapter. */
 export interface OpenOptions extends DeviceOptions {
   /** Which adapter; default: CROSSGATE_ADAPTER, else the first hardware adapter, else a software one. */
@@ -48,6 +58,26 @@ function environmentDebug(): boolean {
  */
 export async function findAdapter(preference?: AdapterPreference): Promise<AdapterSummary> {
   return pickCandidate(await findCandidates(true, preference !== undefined), preference).summary;
+}
+
+/**
+ * Dawn's own interface to the adapter that {@link openDevice} would open, with WebGPU's constants (`GPUBufferUsage`, …) as
+ * globals: what other WebGPU libraries expect of a browser.
+ * @throws NoAdapterError as {@link openDevice} does
+ */
+export async function openDawn(preference?: AdapterPreference): Promise<DawnGpu> {
+  const { instance, adapter, summary } = pickCandidate(
+    await findCandidates(true, preference !== undefined),
+    preference,
+  );
+  const gpu = {
+    // Dawn crashes the process when its instance is collected while a device lives, so this keeps it.
+    instance,
+    requestAdapter: () => Promise.resolve(adapter),
+    getPreferredCanvasFormat: () => 'bgra8unorm',
+    wgslLanguageFeatures: instance.wgslLanguageFeatures,
+  } as unknown as GPU;
+  return { gpu, summary, wait: summary.type === 'software' ? waitInSlices : (promise) => promise };
 }
 
 /**

@@ -1,10 +1,10 @@
 /** Models that were fetched from the Hugging Face Hub: where they lie, and how a name finds them. */
 
 import { readFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { InputError } from '@crossgate/core';
-import { kindOf, writeAtomic } from '@crossgate/files';
-import { type CachePlace, homeOf, huggingFaceFolder } from './environment';
+import { kindOf, userCache, writeAtomic } from '@crossgate/files';
+import { type CachePlace, huggingFaceFolder } from './environment';
 
 /** A model on the Hub, as it is written: `ORG/NAME`, with `/FILE.gguf` and `@REVISION` if need be. */
 export interface ModelReference {
@@ -37,13 +37,8 @@ export function parseReference(text: string): ModelReference | undefined {
 }
 
 /** The folder of all fetched models: `models` in CROSSGATE_CACHE, else in the user's cache folder. */
-export function modelCache({ env, cwd }: CachePlace, platform: string = process.platform): string {
-  const home = homeOf(env);
-  const base =
-    platform === 'win32' && env.LOCALAPPDATA
-      ? env.LOCALAPPDATA
-      : join(home, ...(platform === 'darwin' ? ['Library', 'Caches'] : ['.cache']));
-  return resolve(cwd, env.CROSSGATE_CACHE || join(env.XDG_CACHE_HOME || base, 'crossgate'), 'models');
+export function modelCache(place: CachePlace, platform: string = process.platform): string {
+  return join(userCache(place, platform), 'models');
 }
 
 /** The places of one repository in the cache. */

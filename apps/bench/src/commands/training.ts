@@ -7,7 +7,7 @@ import { openDevice } from '@crossgate/gpu/node';
 import type { CommandContext, GlobalOptions } from '@crossgate/terminal';
 import { columnTable } from '../column-table';
 import { type Adapter, describeAdapter, describeMachine, type Machine } from '../machine';
-import { findTorch, type TorchInfo } from '../peers/pytorch';
+import { pythonPeer } from '../peers/peer';
 import { type CfCase, type CfResult, caseName, caseShape, cfCases, measureCf } from '../training/cf';
 import { type CfStepResult, measureCfStep } from '../training/step';
 import { emitReport } from './emit-report';
@@ -29,7 +29,7 @@ export interface TrainingReport {
   /** Epochs, and, where python3 has PyTorch, a step of each case here and there. */
   readonly results: readonly (CfResult | CfStepResult)[];
   /** The PyTorch that was used, or why there is none. */
-  readonly pytorch: TorchInfo | { readonly reason: string };
+  readonly pytorch: { readonly torch: string; readonly device: string } | { readonly reason: string };
 }
 
 /** Cases whose name or shape contains `filter` (letter case ignored). */
@@ -49,10 +49,15 @@ export async function runTrainingCommand(context: CommandContext, options: Train
     const names = cfCases.map(caseName).join(', ');
     throw new InputError(`no training matches "${options.filter}"`, { code: 'usage', fix: `there are: ${names}` });
   }
+  const { signal } = context.io;
   const device = await openDevice(options.adapter === undefined ? {} : { adapter: options.adapter });
+  const peer = pythonPeer('pytorch', signal);
   try {
-    const { signal } = context.io;
-    const pytorch = await findTorch(signal);
+    const status = await peer.open();
+    const pytorch =
+      'version' in status
+        ? { torch: status.version, device: status.device }
+        : { reason: `no PyTorch: ${status.reason}` };
     const { epochs = 3, seed = 1 } = options;
     const folder = resolve(context.io.cwd, typeof options.profile === 'string' ? options.profile : 'profile');
     const results: (CfResult | CfStepResult)[] = [];
@@ -64,12 +69,13 @@ export async function runTrainingCommand(context: CommandContext, options: Train
       if (profiler) await writeProfile(context, profiler, join(folder, caseName(each).replaceAll(' ', '-')));
       if (!('torch' in pytorch)) continue;
       context.log.info(`a step of ${caseName(each)} beside PyTorch`);
-      results.push(await measureCfStep(device, each, pytorch, { epochs, seed, signal }));
+      results.push(await measureCfStep(device, each, peer, { epochs, seed, signal }));
     }
     const adapter = describeAdapter(device.capabilities);
     const report: TrainingReport = { machine: describeMachine(), adapter, results, pytorch };
     await emitReport(context, report, options.out, formatTrainingReport);
   } finally {
+    peer.close();
     await device.destroy();
   }
 }

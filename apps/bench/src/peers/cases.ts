@@ -1,6 +1,17 @@
 /** Work that other implementations do as well: what goes in, what must come out, and how one call is recorded here. */
 import type { BufferSlice, Device } from '@crossgate/gpu';
-import { adam, attention, attentionBackward, matmul, planMatmul } from '@crossgate/kernels';
+import {
+  adam,
+  attention,
+  attentionBackward,
+  layerNorm,
+  matmul,
+  planMatmul,
+  planNorm,
+  planSoftmax,
+  rmsNorm,
+  softmax,
+} from '@crossgate/kernels';
 import { BenchContext } from '../kernels';
 import { prepareLoraStep } from './lora-step';
 import type { HostArray, LoraSizes, PeerCase } from './work';
@@ -47,22 +58,77 @@ class Workbench {
   }
 }
 
-function matmulCase(m: number, n: number, k: number, note: string): PeerCase {
+function matmulCase(m: number, n: number, k: number, transposeB: boolean, note = ''): PeerCase {
+  const layout = transposeB ? 'A·Bᵀ' : 'A·B';
   return {
-    ...{ id: `matmul-${m}x${n}x${k}`, name: 'matmul', kernel: 'matmul', op: 'matmul', dtypes: both },
-    shape: `${m}x${n}x${k} A·Bᵀ${note}`,
-    settings: {},
+    ...{
+      id: `matmul-${m}x${n}x${k}${transposeB ? '-t' : ''}`,
+      name: 'matmul',
+      kernel: 'matmul',
+      op: 'matmul',
+      dtypes: both,
+    },
+    shape: `${m}x${n}x${k} ${layout}${note}`,
+    settings: { transposeB: Number(transposeB) },
     work: { flops: 2 * m * n * k },
-    variant: (capabilities) => planMatmul({ m, n, k, transposeB: true }, capabilities).variant,
+    variant: (capabilities) => planMatmul({ m, n, k, transposeB }, capabilities).variant,
     prepare: (device, seed) => {
       const bench = new Workbench(device, seed);
-      const args = { a: bench.floats('a', [m, k]), b: bench.floats('b', [n, k]), out: bench.empty(m * n) };
-      const record = () => void matmul(device, { ...args, m, n, k, transposeB: true });
+      const b = bench.floats('b', transposeB ? [n, k] : [k, n]);
+      const args = { a: bench.floats('a', [m, k]), b, out: bench.empty(m * n) };
+      const record = () => void matmul(device, { ...args, m, n, k, transposeB });
       return {
         ...{ inputs: bench.inputs, record, release: () => bench.release() },
         check: async () => {
           record();
           return { out: await bench.read(args.out, [m, n]) };
+        },
+      };
+    },
+  };
+}
+
+function softmaxCase(rows: number, columns: number): PeerCase {
+  const shape = { rows, columns };
+  return {
+    ...{ id: `softmax-${rows}x${columns}`, name: 'softmax', kernel: 'softmax', op: 'softmax', dtypes: ['f32'] },
+    ...{ shape: `${rows}x${columns}`, settings: {}, work: { bytes: 8 * rows * columns } },
+    variant: (capabilities) => planSoftmax(shape, capabilities).variant,
+    prepare: (device, seed) => {
+      const bench = new Workbench(device, seed);
+      const args = { x: bench.floats('x', [rows, columns]), out: bench.empty(rows * columns), ...shape };
+      const record = () => softmax(device, args);
+      return {
+        ...{ inputs: bench.inputs, record, release: () => bench.release() },
+        check: async () => {
+          record();
+          return { out: await bench.read(args.out, [rows, columns]) };
+        },
+      };
+    },
+  };
+}
+
+/** LayerNorm with weight and bias, or RMSNorm with weight. */
+function normCase(op: 'layerNorm' | 'rmsNorm', rows: number, columns: number): PeerCase {
+  const shape = { rows, columns, epsilon: 1e-5 };
+  const kernel = op.toLowerCase();
+  const perRow = op === 'layerNorm' ? 2 : 1;
+  return {
+    ...{ id: `${kernel}-${rows}x${columns}`, name: op, kernel, op, dtypes: ['f32'], shape: `${rows}x${columns}` },
+    ...{ settings: { epsilon: shape.epsilon }, work: { bytes: 4 * (2 * rows * columns + perRow * columns) } },
+    variant: (capabilities) => planNorm(shape, capabilities).variant,
+    prepare: (device, seed) => {
+      const bench = new Workbench(device, seed);
+      const x = bench.floats('x', [rows, columns]);
+      const args = { x, weight: bench.floats('weight', [columns]), out: bench.empty(rows * columns), ...shape };
+      const bias = op === 'layerNorm' ? bench.floats('bias', [columns]) : undefined;
+      const record = () => (bias ? layerNorm(device, { ...args, bias }) : rmsNorm(device, args));
+      return {
+        ...{ inputs: bench.inputs, record, release: () => bench.release() },
+        check: async () => {
+          record();
+          return { out: await bench.read(args.out, [rows, columns]) };
         },
       };
     },
@@ -168,9 +234,14 @@ function loraCase(sizes: LoraSizes): PeerCase {
 export function peerCases(software: boolean): PeerCase[] {
   if (software) {
     return [
-      matmulCase(256, 256, 256, ''),
-      attentionCase(2, 48, 4, 16, false),
-      attentionCase(2, 48, 4, 16, true),
+      matmulCase(512, 512, 512, false),
+      matmulCase(512, 512, 512, true),
+      matmulCase(1024, 1024, 1024, false),
+      softmaxCase(1200, 512),
+      normCase('layerNorm', 1200, 64),
+      normCase('rmsNorm', 1200, 64),
+      attentionCase(1, 512, 8, 64, false),
+      attentionCase(1, 512, 8, 64, true),
       adamCase(100_000),
       loraCase({
         ...{ hiddenSize: 64, feedForward: 172, layers: 2, heads: 4 },
@@ -179,8 +250,14 @@ export function peerCases(software: boolean): PeerCase[] {
     ];
   }
   return [
-    matmulCase(4096, 4096, 4096, ''),
-    matmulCase(4096, 16, 4096, ', LoRA'),
+    matmulCase(2048, 2048, 2048, false),
+    matmulCase(4096, 4096, 4096, false),
+    matmulCase(4096, 4096, 4096, true),
+    matmulCase(2100, 11_008, 4096, true, ', feed-forward of 7B'),
+    matmulCase(4096, 16, 4096, true, ', LoRA'),
+    softmaxCase(8192, 4096),
+    normCase('layerNorm', 8192, 4096),
+    normCase('rmsNorm', 8192, 4096),
     attentionCase(8, 512, 16, 64, false),
     attentionCase(8, 512, 16, 64, true),
     adamCase(16_000_000),

@@ -1,31 +1,25 @@
-"""The PyTorch column of `crossgate-bench`: does the same work from the same inputs, compares, and only then times.
+"""PyTorch and PEFT as peers of `crossgate-bench peers`: they do the same work from the same inputs.
 
-python3 pytorch.py --probe   prints {"torch": version, "device": name}
-python3 pytorch.py FOLDER    reads FOLDER/cases.json and the arrays beside it, prints one result per line, when it has it
+python3 pytorch.py pytorch|peft
 
-A case is {"id", "op", "settings", "inputs": {name: {"file", "shape", "dtype"}}, "outputs": {the same}}; arrays are raw
-little-endian f32 or i32. A result is {"id", "dtype", "ms", "error", "message"}: milliseconds on the wall clock per call,
-the relative error to our outputs, and why there are no milliseconds.
+Prints a line of JSON: {"version", "device", "ops"}, or {"absent": why}. Then it answers each line of its standard input:
+  {"do": "prepare", "folder", "op", "settings", "dtype", "inputs": {name: {"file", "shape", "dtype"}}}
+      -> {"ways": {"eager": {name: the same}}}, what came out, as files of the folder
+  {"do": "time", "way", "calls"} -> {"ms", "processor"}: milliseconds of all calls by wall and processor, until the device is done
+  {"do": "drop"}                 -> {}
+Arrays are raw little-endian f32 or i32. An answer may be {"problem": why} instead.
 """
 
+import ctypes
 import json
 import os
-import statistics
 import sys
 import time
 
-# Relative error in the Euclidean norm. Sums in another order differ by far less, a wrong layout by about 1.
-TOLERANCE = {"f32": 1e-3, "f16": 3e-2}
-REPEATS = 7
-BATCH_SECONDS = 0.02
-MOST_CALLS = 1000
-
 
 def describe(torch):
-    """The version, and the device that is used."""
-    gpu = torch.cuda.is_available()
-    name = torch.cuda.get_device_name(0) if gpu else "cpu, %d threads" % torch.get_num_threads()
-    return {"torch": torch.__version__, "device": name}
+    """The device that is used."""
+    return torch.cuda.get_device_name(0) if torch.cuda.is_available() else "cpu, %d threads" % torch.get_num_threads()
 
 
 def load(torch, folder, array):
@@ -39,9 +33,28 @@ def load(torch, folder, array):
 
 
 def matmul(torch, inputs, settings, dtype):
-    """C = A Bt."""
+    """C = A B, or A Bt."""
     a, b = inputs["a"].to(dtype), inputs["b"].to(dtype)
-    return lambda: {"out": a @ b.T}
+    b = b.T if settings["transposeB"] else b
+    return lambda: {"out": a @ b}
+
+
+def softmax(torch, inputs, settings, dtype):
+    """Over the last axis."""
+    x = inputs["x"].to(dtype)
+    return lambda: {"out": torch.softmax(x, -1)}
+
+
+def layer_norm(torch, inputs, settings, dtype):
+    x, weight, bias = (inputs[name].to(dtype) for name in ("x", "weight", "bias"))
+    shape, epsilon = weight.shape, settings["epsilon"]
+    return lambda: {"out": torch.nn.functional.layer_norm(x, shape, weight, bias, epsilon)}
+
+
+def rms_norm(torch, inputs, settings, dtype):
+    x, weight = inputs["x"].to(dtype), inputs["weight"].to(dtype)
+    shape, epsilon = weight.shape, settings["epsilon"]
+    return lambda: {"out": torch.nn.functional.rms_norm(x, shape, weight, epsilon)}
 
 
 def attention(torch, inputs, settings, dtype, backward=False):
@@ -156,6 +169,61 @@ def lora_step(torch, inputs, settings, dtype):
     return run
 
 
+def peft_step(torch, inputs, settings, dtype):
+    """The step of lora_step by transformers and PEFT: LlamaForCausalLM with LoRA on queries and values."""
+    from peft import LoraConfig, get_peft_model
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    tokens, targets = inputs["tokens"].long(), inputs["targets"].long()
+    weights = {n: t.to(dtype) for n, t in inputs.items() if "." in n and ".lora_" not in n}
+    adapters = {n: t.float() for n, t in inputs.items() if ".lora_" in n}
+    rank = next(t.shape[0] for n, t in adapters.items() if n.endswith("lora_A.weight"))
+    layers, hidden = settings["layers"], settings["hiddenSize"]
+    config = LlamaConfig(
+        hidden_size=hidden,
+        intermediate_size=weights["model.layers.0.mlp.gate_proj.weight"].shape[0],
+        num_hidden_layers=layers,
+        num_attention_heads=settings["heads"],
+        num_key_value_heads=settings["heads"],
+        vocab_size=weights["model.embed_tokens.weight"].shape[0],
+        max_position_embeddings=tokens.shape[1],
+        rms_norm_eps=settings["rmsNormEpsilon"],
+        rope_theta=settings["ropeTheta"],
+        tie_word_embeddings=True,
+        attn_implementation="sdpa",
+        use_cache=False,
+    )
+    base = LlamaForCausalLM(config).to(device=tokens.device, dtype=dtype)
+    left = base.load_state_dict(weights, strict=False)
+    if left.unexpected_keys or set(left.missing_keys) - {"lm_head.weight"}:
+        raise ValueError("the weights do not fit: %s" % left)
+    scale = settings["loraScale"]
+    lora = LoraConfig(r=rank, lora_alpha=scale * rank, lora_dropout=0.0, target_modules=["q_proj", "v_proj"])
+    model = get_peft_model(base, lora)
+    trained = {n: p for n, p in model.named_parameters() if p.requires_grad}
+    # base_model.model.model.layers.0.self_attn.q_proj.lora_A.default.weight is PEFT's name within a model.
+    own = {n: trained["base_model.model." + n.replace(".weight", ".default.weight")] for n in adapters}
+    if len(own) != len(trained):
+        raise ValueError("PEFT trains %d arrays, ours are %d" % (len(trained), len(own)))
+    with torch.no_grad():
+        for name, parameter in own.items():
+            parameter.copy_(adapters[name])
+    optimizer = make_adam(torch, torch.optim.AdamW, list(own.values()), settings)
+    model.train()
+
+    def run():
+        optimizer.zero_grad(set_to_none=True)
+        # The last token of a sequence has no next one.
+        logits = model(input_ids=tokens).logits[:, :-1].float()
+        loss = torch.nn.functional.cross_entropy(logits.reshape(-1, logits.shape[-1]), targets.reshape(-1))
+        loss.backward()
+        gradients = {"gradient:" + name: parameter.grad for name, parameter in own.items()}
+        optimizer.step()
+        return {"loss": loss.detach().reshape(1), **gradients}
+
+    return run
+
+
 def cf_step(torch, inputs, settings, vectors):
     """A training step on clicks: dot products of the vectors of users and items, binary cross entropy, Adam with coupled L2."""
     p = {n: torch.nn.Parameter(t) for n, t in inputs.items() if n.endswith((".weight", ".bias"))}
@@ -246,6 +314,9 @@ def sasrec_step(torch, inputs, settings, dtype):
 
 OPERATIONS = {
     "matmul": matmul,
+    "softmax": softmax,
+    "layerNorm": layer_norm,
+    "rmsNorm": rms_norm,
     "attention": attention,
     "attentionBackward": attention_backward,
     "adamw": adamw,
@@ -255,72 +326,86 @@ OPERATIONS = {
     "sasrecStep": sasrec_step,
 }
 
-
-def relative_error(torch, actual, expected):
-    """The largest relative error of the case's outputs."""
-    worst = 0.0
-    for name, wanted in expected.items():
-        difference = (actual[name].detach().cpu().double() - wanted.double()).norm()
-        worst = max(worst, float(difference / max(float(wanted.double().norm()), 1e-30)))
-    return worst
+# What PEFT is about.
+PEFT_OPERATIONS = {"loraStep": peft_step}
 
 
-def measure(run, synchronize):
-    """Median milliseconds per call of batches of about BATCH_SECONDS; what ran before was the warm-up."""
+class Peer:
+    def __init__(self, torch, operations):
+        self.torch = torch
+        self.operations = operations
+        self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        self.run = None
 
-    def batch(calls):
-        synchronize()
-        start = time.perf_counter()
+    def prepare(self, folder, op, settings, dtype, inputs):
+        """Does the case once and writes what comes out."""
+        torch = self.torch
+        kind = {"f32": torch.float32, "f16": torch.float16}[dtype]
+        loaded = {name: load(torch, folder, array).to(self.device) for name, array in inputs.items()}
+        self.run = self.operations[op](torch, loaded, settings, kind)
+        files = {}
+        for index, (name, value) in enumerate(self.run().items()):
+            file = "%d.%d.bin" % (os.getpid(), index)
+            on_host = value.detach().float().cpu().contiguous()
+            with open(os.path.join(folder, file), "wb") as target:
+                # By its address, since numpy may not be there.
+                target.write(ctypes.string_at(on_host.data_ptr(), 4 * on_host.numel()))
+            files[name] = {"file": file, "shape": list(value.shape), "dtype": "f32"}
+        return {"ways": {"eager": files}}
+
+    def time(self, way, calls):
+        self.synchronize()
+        start, processor = time.perf_counter(), time.process_time()
         for _ in range(calls):
-            run()
-        synchronize()
-        return (time.perf_counter() - start) / calls
+            self.run()
+        self.synchronize()
+        wall = time.perf_counter() - start
+        return {"ms": 1000 * wall, "processor": 1000 * (time.process_time() - processor)}
 
-    batch(1)
-    calls = int(min(MOST_CALLS, max(1, BATCH_SECONDS / max(batch(1), 1e-9))))
-    return 1000 * statistics.median(batch(calls) for _ in range(REPEATS))
+    def drop(self):
+        self.run = None
+        if self.device == "cuda":
+            self.torch.cuda.empty_cache()
+        return {}
+
+    def synchronize(self):
+        if self.device == "cuda":
+            self.torch.cuda.synchronize()
 
 
-def run_case(torch, folder, case, kind, device):
-    """The result of one case in one data type."""
-    result = {"id": case["id"], "dtype": kind, "ms": None, "error": None}
-    dtype = {"f32": torch.float32, "f16": torch.float16}[kind]
+def say(answer):
+    print(json.dumps(answer), flush=True)
+
+
+def main(name):
     try:
-        inputs = {name: load(torch, folder, array).to(device) for name, array in case["inputs"].items()}
-        expected = {name: load(torch, folder, array) for name, array in case["outputs"].items()}
-        run = OPERATIONS[case["op"]](torch, inputs, case["settings"], dtype)
-        error = relative_error(torch, run(), expected)
-        result["error"] = error if error == error else None
-        if not error <= TOLERANCE[kind]:
-            result["message"] = "differs from ours: relative error %g, at most %g" % (error, TOLERANCE[kind])
-            return result
-        synchronize = torch.cuda.synchronize if device == "cuda" else lambda: None
-        result["ms"] = measure(run, synchronize)
-    except Exception as problem:  # out of memory, a data type the device lacks: the other cases still count
-        result["message"] = "%s: %s" % (type(problem).__name__, str(problem).split("\n")[0])
-    return result
+        import torch
 
+        version = torch.__version__
+        if name == "peft":
+            import peft
+            import transformers
 
-def main(argument):
-    import torch
-
-    if argument == "--probe":
-        print(json.dumps(describe(torch)))
+            version = "%s, transformers %s, torch %s" % (peft.__version__, transformers.__version__, version)
+    except ImportError as problem:
+        say({"absent": str(problem)})
         return
     # Plain f32, as ours: TF32 would round the factors to 10 bits.
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    with open(os.path.join(argument, "cases.json"), encoding="utf-8") as file:
-        cases = json.load(file)
-    for case in cases:
-        for kind in case["dtypes"]:
-            print(json.dumps(run_case(torch, argument, case, kind, device)), flush=True)
-            if device == "cuda":
-                torch.cuda.empty_cache()
+    operations = PEFT_OPERATIONS if name == "peft" else OPERATIONS
+    peer = Peer(torch, operations)
+    say({"version": version, "device": describe(torch), "ops": list(operations)})
+    for line in sys.stdin:
+        request = json.loads(line)
+        try:
+            say(getattr(peer, request.pop("do"))(**request))
+        except Exception as problem:  # out of memory, a data type that the device lacks: other cases still count
+            peer.run = None
+            say({"problem": "%s: %s" % (type(problem).__name__, str(problem).split("\n")[0])})
 
 
 if __name__ == "__main__":
     if len(sys.argv) != 2:
-        sys.exit("usage: pytorch.py --probe | FOLDER")
+        sys.exit("usage: pytorch.py pytorch|peft")
     main(sys.argv[1])

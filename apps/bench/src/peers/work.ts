@@ -31,6 +31,9 @@ export interface PeerWork<Prepared extends PreparedWork = PreparedWork> {
   /** How peers call it. */
   readonly op:
     | 'matmul'
+    | 'softmax'
+    | 'layerNorm'
+    | 'rmsNorm'
     | 'attention'
     | 'attentionBackward'
     | 'adamw'

@@ -7,8 +7,9 @@ import { InterruptedError } from '@crossgate/core';
 import type { Device } from '@crossgate/gpu';
 import { readGroup } from '@crossgate/tensor';
 import { median } from '../measure';
-import type { TorchInfo } from '../peers/pytorch';
-import { type ComparedResult, compareWork, joinAnswer } from '../peers/run';
+import type { Peer } from '../peers/peer';
+import { type ComparedResult, compareWork } from '../peers/run';
+import { startTimer } from '../peers/timer';
 import type { HostArray, PeerWork, PreparedWork } from '../peers/work';
 import {
   architecture,
@@ -22,12 +23,12 @@ import {
   withTrainer,
 } from './cf';
 
-/** One line of the result: milliseconds of a step here and in PyTorch. */
+/** One line of the result: milliseconds of a step here and in PyTorch; `ratio` is PyTorch's time over ours. */
 export type CfStepResult = ComparedResult & { readonly dtype: 'f32'; readonly variant: 'only'; readonly ms: number };
 
 /** A model that is ready to train. */
 interface PreparedStep extends PreparedWork {
-  /** Median milliseconds of a step of `epochs` short epochs. The first steps, which compile, are not timed. */
+  /** Median milliseconds of a step of `epochs` short epochs. The first epoch, which compiles, is not timed. */
   time(epochs: number, signal?: AbortSignal): Promise<number>;
 }
 
@@ -137,12 +138,20 @@ const integers = (data: Int32Array): HostArray => ({ shape: [data.length], data:
 export async function measureCfStep(
   device: Device,
   of: CfCase,
-  pytorch: TorchInfo,
+  pytorch: Peer,
   { epochs, seed, signal }: CfMeasureOptions,
 ): Promise<CfStepResult> {
-  const options = { seed, ...(signal && { signal }) };
-  const time = (prepared: PreparedStep) => prepared.time(epochs, signal);
-  const [compared] = await compareWork(device, [cfStepWork(of)], time, pytorch, options);
-  const { work, ms, answer } = compared!;
-  return { ...joinAnswer(work, ms!, 'f32', answer), variant: 'only' };
+  // A batch of ours is an epoch: a trainer starts and ends with one.
+  const participant = (prepared: PreparedStep) => ({
+    name: 'ours',
+    time: async (calls: number) => {
+      const timer = startTimer();
+      const ms = calls * (await prepared.time(1, signal));
+      return { ...timer(), ms };
+    },
+  });
+  const options = { repeats: epochs, batchMilliseconds: 0, seed, signal };
+  const [compared] = await compareWork(device, cfStepWork(of), { peers: [pytorch] }, participant, options);
+  const { ms, ratios } = compared!;
+  return { ...compared!, dtype: 'f32', ms: ms!, ratio: ratios.pytorch ?? null, variant: 'only' };
 }
