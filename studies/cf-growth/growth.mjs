@@ -10,19 +10,23 @@
 /** Sizes that device memory is in proportion to, with batches of 2,048 rows. */
 const memoryParts = (/** @type {Size} */ { users, items, width, rows }) => ({
   userValue: users * width,
-  itemValue: items * width,
   user: users,
+  itemValue: items * width,
   item: items,
   row: rows,
   batchValue: 2048 * width,
 });
 
-/** Sizes that the time of a step of 2,048 rows is in proportion to. A graph is walked whole in every step. */
+/**
+ * Sizes that the time of a step of 2,048 rows is in proportion to. A graph is walked whole in every step; layers between
+ * vectors multiply matrices of width × width.
+ */
 const timeParts = (/** @type {Size} */ { users, items, width, rows }) => ({
   userValue: users * width,
   itemValue: items * width,
   rowValue: rows * width,
   batchValue: 2048 * width,
+  batchMatrix: 2048 * width ** 2,
 });
 
 /**
@@ -37,7 +41,8 @@ function solve(/** @type {readonly Record<string, number>[]} */ equations, /** @
   const found = new Float64Array(names.length);
   const sumOf = (/** @type {Float64Array} */ row) => row.reduce((sum, value, k) => sum + value * Number(found[k]), 0);
   // Coordinate descent: the problem is convex and tiny.
-  for (let round = 0; round < 200_000; round++) {
+  for (let change = 1; change > 1e-13; ) {
+    change = 0;
     for (let n = 0; n < names.length; n++) {
       let [slope, norm] = [0, 0];
       const old = Number(found[n]);
@@ -47,6 +52,7 @@ function solve(/** @type {readonly Record<string, number>[]} */ equations, /** @
         norm += value ** 2;
       }
       found[n] = Math.max(0, slope / norm);
+      change = Math.max(change, Math.abs(Number(found[n]) - old) / Math.max(old, 1e-300));
     }
   }
   const parts = Object.fromEntries(names.map((name, n) => [name, Number(found[n])]));
@@ -55,18 +61,30 @@ function solve(/** @type {readonly Record<string, number>[]} */ equations, /** @
 
 /** Bytes and seconds of a model by what each is in proportion to. @returns {Fit} */
 export function fit(/** @type {readonly Measured[]} */ measured) {
+  // The others have no vectors of users: what noise would give to these, they do not have.
+  const hasUsers = measured.every(({ model }) => ['mf', 'lightgcn'].includes(model));
+  const own = (/** @type {Record<string, number>} */ { userValue = 0, user, ...parts }) => ({
+    ...(hasUsers && { userValue, ...(user && { user }) }),
+    ...parts,
+  });
   return {
     bytes: solve(
-      measured.map(memoryParts),
+      measured.map(memoryParts).map(own),
       measured.map(({ deviceBytes }) => deviceBytes),
     ),
     secondsPerStep: solve(
-      measured.map(timeParts),
+      measured.map(timeParts).map(own),
       measured.map(({ secondsPerStep }) => secondsPerStep),
     ),
   };
 }
 
+const sumOf = (/** @type {Parts} */ parts, /** @type {Record<string, number>} */ counts) =>
+  Object.entries(counts).reduce((sum, [name, count]) => sum + count * (parts[name] ?? 0), 0);
+
 /** Device memory of a training of another size, in bytes. */
-export const bytesOf = (/** @type {Fit} */ { bytes }, /** @type {Size} */ size) =>
-  Object.entries(memoryParts(size)).reduce((sum, [name, count]) => sum + count * Number(bytes[name]), 0);
+export const bytesOf = (/** @type {Fit} */ { bytes }, /** @type {Size} */ size) => sumOf(bytes, memoryParts(size));
+
+/** Time of a step of 2,048 rows at another size, in seconds, on the device that was measured. */
+export const secondsOf = (/** @type {Fit} */ { secondsPerStep }, /** @type {Size} */ size) =>
+  sumOf(secondsPerStep, timeParts(size));

@@ -1,12 +1,13 @@
 // How memory and time of CF training grow with users, items, rows and width; and what follows for sizes that no machine here
-// holds. Each training has a process of its own:
+// holds. tables.test.ts holds docs to what this prints. Each training has a process of its own:
 //   npm run -s example -- studies/cf-growth/main.mjs [fit]
 // Writes docs/results/cf-growth/growth.json and prints the tables of its page. Takes half an hour and 4 GB of memory. `fit`
 // measures nothing: it makes the tables of what is in the file.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { bytesOf, fit } from './growth.mjs';
+import { fit } from './growth.mjs';
+import { memoryTable, partsTable, timeTable } from './tables.mjs';
 
 const out = join(import.meta.dirname, '../../docs/results/cf-growth');
 const batch = 2048;
@@ -52,43 +53,4 @@ const models = new Map(names.map((model) => [model, fit(measured.filter((one) =>
 mkdirSync(out, { recursive: true });
 writeFileSync(file, `${JSON.stringify({ date, adapter, measured, models: Object.fromEntries(models) }, null, 2)}\n`);
 
-const line = (/** @type {readonly (string | number)[]} */ cells) => process.stdout.write(`| ${cells.join(' | ')} |\n`);
-const bytes = (/** @type {number} */ count) => {
-  const units = ['GB', 'TB', 'PB'];
-  let value = count / 1e9;
-  while (value >= 1000 && units.length > 1) {
-    value /= 1000;
-    units.shift();
-  }
-  return `${Number(value.toPrecision(2))} ${units[0]}`;
-};
-line(['model', 'width', ...[6, 7, 8, 9].map((power) => `10^${power} users`)]);
-line(Array(6).fill('---'));
-for (const [model, found] of models) {
-  for (const width of [64, 256]) {
-    const cells = [1e6, 1e7, 1e8, 1e9].map((users) => bytes(bytesOf(found, { users, items: 1e7, width, rows: 0 })));
-    line([model, width, ...cells]);
-  }
-}
-process.stdout.write('\n');
-line([
-  'model',
-  'bytes a value of a user',
-  'of an item',
-  'seconds a step and million values of users',
-  'of items',
-  'worst error of bytes',
-  'of seconds',
-]);
-line(Array(7).fill('---'));
-for (const [model, { bytes: memory, secondsPerStep: time }] of models) {
-  const cells = [
-    Number(memory.userValue),
-    Number(memory.itemValue),
-    1e6 * Number(time.userValue),
-    1e6 * Number(time.itemValue),
-    memory.error,
-    time.error,
-  ];
-  line([model, ...cells.map((value) => Number(value.toPrecision(2)))]);
-}
+process.stdout.write([memoryTable, timeTable, partsTable].map((table) => table(Object.fromEntries(models))).join('\n'));

@@ -1,10 +1,12 @@
 /** The files by which a run is put into production name options, files and versions that exist. */
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { buildProgram } from '@crossgate/terminal';
+import { findProgram } from '@crossgate/testing/node';
 import { expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { crossgate } from '../src/cli';
@@ -68,9 +70,43 @@ it('tells the pods of a job how many they are, and the image by the version', ()
   expect(read('docs/scale.md')).toContain(`docker build --tag ${image} .`);
 });
 
-it.skipIf(process.platform === 'win32')('has a script for Slurm that bash and shardOf can read', () => {
-  const path = join(root, 'docs/deploy/shards.slurm');
+const scripts = readdirSync(join(root, 'docs/deploy')).filter((name) => /\.(slurm|sh)$/.test(name));
+const shellcheck = findProgram({ variable: 'CROSSGATE_SHELLCHECK', names: ['shellcheck'] });
+
+it.skipIf(process.platform === 'win32').each(scripts)('bash can read %s', (name) => {
+  const path = join(root, 'docs/deploy', name);
   expect(spawnSync('bash', ['-n', path], { encoding: 'utf8' })).toMatchObject({ status: 0, stderr: '' });
+});
+
+it.skipIf(shellcheck === null).each(scripts)(
+  `shellcheck finds nothing in %s${shellcheck === null ? ' (no shellcheck: apt-get install shellcheck, or set CROSSGATE_SHELLCHECK)' : ''}`,
+  (name) => {
+    const checked = spawnSync(shellcheck!, [join(root, 'docs/deploy', name)], { encoding: 'utf8' });
+    expect(checked).toMatchObject({ stdout: '', status: 0 });
+  },
+);
+
+it.skipIf(process.platform === 'win32')('trains and goes on from a checkpoint by the script for Slurm', () => {
+  expect(scripts).toEqual(['shards.slurm', 'train.slurm']);
+  const train = read('docs/deploy/train.slurm');
+  const [, command, ...words] = /^exec srun .* crossgate (\w+) (.*)$/m.exec(train)!;
+  const used = words.join(' ').match(/--[a-z-]+/g)!;
+  expect(used.filter((word) => !optionsOf(command!).includes(word))).toEqual([]);
+  // Runs the script with a program that prints its arguments.
+  const line = (folder: string) => {
+    const env = { CONFIG: 'c.yaml', RUN: folder, PATH: process.env.PATH };
+    const script = `srun() { printf '%s\\n' "$@"; }; ${train.replace(/^exec /m, '')}`;
+    return spawnSync('bash', ['-c', script], { encoding: 'utf8', env }).stdout.split('\n').slice(0, -1);
+  };
+  const start = ['--mpi=pmix', '--kill-on-bad-exit=1', 'crossgate', 'train', 'c.yaml', '--run'];
+  expect(line('none here')).toEqual([...start, 'none here']);
+  const begun = mkdtempSync(join(tmpdir(), 'crossgate-test-'));
+  writeFileSync(join(begun, 'config.yaml'), '');
+  expect(line(begun)).toEqual([...start, begun, '--resume']);
+  rmSync(begun, { recursive: true });
+});
+
+it.skipIf(process.platform === 'win32')('has a script for Slurm that shardOf can read', () => {
   const [, last] = /^#SBATCH --array=0-(\d+)$/m.exec(slurm)!;
   // Runs the script with a program that prints its arguments.
   const line = (more: object) => {

@@ -1,10 +1,11 @@
-/** `mpirun -n N crossgate train`: ended by a dead rank, resumed with others to what one process finds, refused. */
+/** `mpirun -n N crossgate train`: what one process finds; ended by a dead rank and resumed; refused. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { readdir, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { listAdapters } from '@crossgate/gpu/node';
-import { findMpirun, mpirunArguments, mpirunEnvironment, noMpi } from '@crossgate/testing/node';
+import { findMpirun, inventedMl1m, mpirunArguments, mpirunEnvironment, noMpi } from '@crossgate/testing/node';
 import { describe, expect, it } from 'vitest';
 import { built, endOf, program, startProgram } from './program';
 import { tinyRuns } from './tiny-runs';
@@ -36,52 +37,89 @@ async function expectSameScores(run: string, other: string): Promise<void> {
   for (const [row, score] of found.entries()) expect(Math.abs(score - expected[row]!)).toBeLessThan(1e-5);
 }
 
-/** The process of a rank that mpirun started, found among its children. */
-async function processOfRank({ pid }: ChildProcess, rank: number): Promise<number> {
-  for (const name of await readdir('/proc')) {
-    const environment = await readFile(`/proc/${name}/environ`, 'utf8').catch(() => '');
-    if (!environment.split('\0').includes(`OMPI_COMM_WORLD_RANK=${rank}`)) continue;
-    const status = await readFile(`/proc/${name}/stat`, 'utf8').catch(() => '');
-    // State and parent follow the name, which may hold anything.
-    if (Number(status.split(')').at(-1)?.trim().split(' ')[1]) === pid) return Number(name);
+/** The process of a rank that mpirun starts, found among its children; waits for it. */
+async function processOfRank(child: ChildProcess, rank: number): Promise<number> {
+  while (child.exitCode === null) {
+    for (const name of await readdir('/proc')) {
+      const environment = await readFile(`/proc/${name}/environ`, 'utf8').catch(() => '');
+      if (!environment.split('\0').includes(`OMPI_COMM_WORLD_RANK=${rank}`)) continue;
+      const status = await readFile(`/proc/${name}/stat`, 'utf8').catch(() => '');
+      // State and parent follow the name, which may hold anything.
+      if (Number(status.split(')').at(-1)?.trim().split(' ')[1]) === child.pid) return Number(name);
+    }
+    await setTimeout(20);
   }
   throw new Error(`no process of rank ${rank}`);
 }
 
+/** A language model alone, which one process trains in seconds. */
+const tallrec = `method: tallrec
+data: { path: ml-1m }
+llm: { path: model }
+prompt: { historyLength: 2 }
+lora: { rank: 2 }
+training:
+  strategy: stage1-only
+  selectBy: last
+  checkpointEvery: 1
+  stage1: { rows: 20, batchSize: 4, learningRate: 1e-2, warmupSteps: 1 }
+evaluation: { splits: [test], validRows: 10, batchTokens: 2000 }
+`;
+
 describe.skipIf(reason !== '')(`training across ranks${reason && ` (${reason})`}`, () => {
-  it.skipIf(process.platform !== 'linux')('ends with a dead rank of 4, and resumes with 2', async () => {
+  it('of MF on 4 finds what one process finds', async () => {
     const cwd = await tinyRuns();
-    const train = ['train', 'mf.yaml', '--run', 'run'];
-    const { child, ended } = startRanks(cwd, 4, train);
-    while (child.exitCode === null && !existsSync(join(cwd, 'run/checkpoints/last.json'))) {
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
-    process.kill(await processOfRank(child, 3), 'SIGKILL');
-    const { code, stderr } = await ended;
-    expect(code).not.toBe(0);
-    const said = stderr.split('\n').filter((line) => line.includes('--resume'));
-    expect(said).toEqual(['rank 3 has ended; with --resume the run goes on from its last checkpoint']);
-    const resumed = await startRanks(cwd, 2, [...train, '--resume', '--json']).ended;
-    expect(resumed.stderr).toContain('continuing mf after epoch');
-    expect(resumed.code).toBe(0);
+    const many = await startRanks(cwd, 4, ['train', 'mf.yaml', '--run', 'run', '--json']).ended;
+    expect(many.code, many.stderr).toBe(0);
     // One document: rank 0 alone prints.
-    expect(JSON.parse(resumed.stdout)).toMatchObject({ run: 'run', details: { cf: { ranks: 2, epochs: 12 } } });
+    expect(JSON.parse(many.stdout)).toMatchObject({ run: 'run', details: { cf: { ranks: 4, epochs: 12 } } });
     const alone = await startProgram(['train', 'mf.yaml', '--run', 'one'], { cwd }).ended;
     expect(alone.code).toBe(0);
     await expectSameScores(join(cwd, 'run'), join(cwd, 'one'));
   });
 
-  it('refuses ranks with another config, before the first step', async () => {
+  it.skipIf(process.platform !== 'linux')(
+    'of a language model ends with a dead rank, and resumes with one',
+    { timeout: 300_000 },
+    async () => {
+      const cwd = await tinyRuns();
+      await writeFile(join(cwd, 'tallrec.yaml'), tallrec);
+      const train = ['train', 'tallrec.yaml', '--run', 'run'];
+      const { child, ended } = startRanks(cwd, 2, train);
+      const victim = await processOfRank(child, 1);
+      while (child.exitCode === null && !existsSync(join(cwd, 'run/checkpoints/last.json'))) await setTimeout(1);
+      process.kill(victim, 'SIGKILL');
+      const { code, stderr } = await ended;
+      expect(code).not.toBe(0);
+      const said = stderr.split('\n').filter((line) => line.includes('--resume'));
+      expect(said).toEqual(['rank 1 has ended; with --resume the run goes on from its last checkpoint']);
+      const [resumed, alone] = await Promise.all([
+        startProgram([...train, '--resume'], { cwd }).ended,
+        startProgram(['train', 'tallrec.yaml', '--run', 'one'], { cwd }).ended,
+      ]);
+      expect(resumed.stderr).toMatch(/continuing stage1 after step [1-4]$/m);
+      expect([resumed.code, alone.code]).toEqual([0, 0]);
+      await expectSameScores(join(cwd, 'run'), join(cwd, 'one'));
+    },
+  );
+
+  it.each([
+    ['another config', 'cf: { learningRate: 0.03 }', /^cf\.learningRate is 0\.03 on rank 1, but 0\.02 on rank 0;/],
+    ['other data', 'data: { path: other }', /^the hash of the data is \w+ on rank 1, but \w+ on rank 0;/],
+  ])('refuses a rank with %s before the first step', async (_, change, words) => {
     const cwd = await tinyRuns();
-    await writeFile(join(cwd, 'other.yaml'), 'extends: mf.yaml\ncf: { learningRate: 0.03 }\n');
+    for (const [name, text] of Object.entries(inventedMl1m(5, 4))) {
+      await mkdir(join(cwd, 'other'), { recursive: true });
+      await writeFile(join(cwd, 'other', basename(name)), text);
+    }
+    await writeFile(join(cwd, 'other.yaml'), `extends: mf.yaml\n${change}\n`);
     const run = ['--run', 'run'];
     const { code, stderr } = await startRanks(cwd, 1, ['train', 'mf.yaml', ...run], ['train', 'other.yaml', ...run])
       .ended;
     expect(code).toBe(2);
-    const errors = stderr.split('\n').filter((line) => line.includes('error:'));
-    expect(errors).toEqual([
-      'error: cf.learningRate is 0.03 on rank 1, but 0.02 on rank 0; give all ranks the same config, data, model and version of Crossgate',
-    ]);
+    const errors = stderr.split('\n').flatMap((line) => line.split('error: ')[1] ?? []);
+    expect(errors).toEqual([expect.stringMatching(words)]);
+    expect(errors[0]).toMatch(/; give all ranks the same config, data, model and version of Crossgate$/);
     expect(existsSync(join(cwd, 'run'))).toBe(false);
   });
 });

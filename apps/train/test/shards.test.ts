@@ -1,9 +1,10 @@
 /** Shards on the command line: which one a process makes, and what it says; merge. */
-import { readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { listAdapters } from '@crossgate/gpu/node';
 import { folderWith, inventedMl1m, listing } from '@crossgate/testing/node';
-import { describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { shardOf } from '../src/shard-of';
 import { jsonFailure, runCli } from './cli';
 import { tinyRuns } from './tiny-runs';
@@ -19,13 +20,18 @@ async function run(cwd: string, ...argv: string[]): Promise<string> {
 const pairsOf = (users: number, items: number) =>
   `user,item\n${Array.from({ length: users * items }, (_, n) => `${1 + Math.floor(n / items)},${1 + (n % items)}\n`).join('')}`;
 
-/** A folder with a finished run of `mean` and all its pairs. */
-async function aRun(): Promise<string> {
-  const cwd = await folderWith({
+/** Puts a finished run of `mean` and all its pairs into a folder; default: a new one that is removed after the test. */
+async function aRun(folder?: string): Promise<string> {
+  const cwd = folder ?? (await folderWith());
+  const files = {
     ...inventedMl1m(14, 9),
     'mean.yaml': 'method: mean\ndata: { path: ml-1m }\n',
     'pairs.csv': pairsOf(14, 9),
-  });
+  };
+  for (const [name, text] of Object.entries(files)) {
+    await mkdir(dirname(join(cwd, name)), { recursive: true });
+    await writeFile(join(cwd, name), text);
+  }
   await run(cwd, 'train', 'mean.yaml', '--run', 'mean', '--quiet');
   return cwd;
 }
@@ -91,8 +97,12 @@ describe('shardOf', () => {
 describe('--shard', () => {
   it('makes the parts of predict that merge joins, and says what it did', async () => {
     const cwd = await aRun();
-    const predict = ['predict', 'mean', '--pairs', 'pairs.csv', '--json'];
-    const whole = JSON.parse(await run(cwd, ...predict, '--out', 'whole.csv'));
+    const whole = JSON.parse(await run(cwd, 'predict', 'mean', '--pairs', 'pairs.csv', '--json', '--out', 'whole.csv'));
+    const [header, ...lines] = pairsOf(14, 9).trimEnd().split('\n');
+    for (const [name, part] of Object.entries({ b: lines.slice(0, 50), a1: lines.slice(50, 51), a2: lines.slice(51) }))
+      await writeFile(join(cwd, `${name}.csv`), `${[header, ...part].join('\n')}\n`);
+    // Files, and patterns of files, in the order in which they are given.
+    const predict = ['predict', 'mean', '--pairs', 'b.csv', 'a?.csv', '--json'];
     const [rows, made] = [[0, 0, 0], [] as unknown[]];
     for (const shard of [0, 1, 2]) {
       const found = JSON.parse(await run(cwd, ...predict, '--shard', `${shard}/3`, '--out', 'parts'));
@@ -135,12 +145,26 @@ describe('--shard', () => {
     await run(cwd, 'predict', 'mean', '--pairs', 'pairs.csv', '--out', 'scores.parquet');
     expect((await readFile(join(cwd, 'scores.parquet'))).subarray(0, 4).toString()).toBe('PAR1');
   });
+});
+
+describe('what cannot be made', () => {
+  let cwd: string;
+  beforeAll(async () => {
+    cwd = await mkdtemp(join(tmpdir(), 'crossgate-test-'));
+    await aRun(cwd);
+    await writeFile(join(cwd, 'none.csv'), 'user,item\n');
+  });
+  afterAll(() => rm(cwd, { recursive: true, force: true }));
 
   it.each([
     [['predict', 'mean', '--pairs', 'pairs.csv', '--shard', '3/3', '--out', 'x'], /there is no shard 3 of 3/],
     [['predict', 'mean', '--pairs', 'pairs.csv', '--shard', 'auto', '--out', 'x'], /auto needs JOB_COMPLETION_INDEX/],
     [['predict', 'mean', '--pairs', 'pairs.csv', '--format', 'csv', '--out', 'x'], /--format: goes with --shard alone/],
     [['predict', 'mean', '--pairs', 'absent.csv', '--shard', '0/3', '--out', 'x'], /absent\.csv: CSV not found/],
+    [['predict', 'mean', '--pairs', 'pairs.csv', 'x/*.pq', '--out', 'x'], /x\/\*\.pq: no file has such a name/],
+    [['predict', 'mean', '--pairs', 'p*.csv', '--out', 'pairs.csv'], /pairs\.csv is what the command reads/],
+    [['predict', 'mean', '--pairs', 'pairs.csv', '--pairs', '', '--out', 'x'], /--pairs: is empty; give a path/],
+    [['predict', '--pairs', 'pairs.csv', 'mean', '--out', 'x'], /'run'; write it before --pairs, which takes every/],
     [['predict', 'mean', '--pairs', '/dev/null', '--shard', '0/3', '--out', 'x'], /save it to a file first/],
     [['predict', 'mean', '--pairs', 'none.csv', '--shard', '0/3', '--out', 'x'], /none\.csv: holds no rows/],
     [
@@ -152,9 +176,7 @@ describe('--shard', () => {
     [['recommend', 'mean', '--user', '1', '--shard', '0/3'], /--shard: goes with --all-users alone/],
     [['merge', 'mean', '--out', 'x'], /holds no finished shards/],
     [['merge', 'absent', '--out', 'x'], /absent: is no folder of shards/],
-  ])('refuses %j, and leaves nothing', async (argv, words) => {
-    const cwd = await aRun();
-    await writeFile(join(cwd, 'none.csv'), 'user,item\n');
+  ])('is refused: %j, and nothing is left', async (argv, words) => {
     const before = await listing(cwd);
     const { code, stdout, stderr } = await runCli([...argv, '--json'], { cwd });
     expect(stderr).toMatch(words);

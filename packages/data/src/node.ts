@@ -14,7 +14,7 @@ import {
   manifestFile,
   parseManifest,
 } from './format';
-import { isPattern } from './node/file-pattern';
+import { isPattern, splitPattern } from './node/file-pattern';
 import { errorCode, folderSource, placeOf } from './node/folder-source';
 import { type DatasetOptions, requireOptions } from './options';
 import { findDataset } from './registry';
@@ -24,9 +24,10 @@ export { exportSplit } from './export';
 export { datasetFile, openDatasetFile } from './node/dataset-file';
 export { type DownloadOutcome, downloadDataset } from './node/download';
 export { type EventFile, type FileEvent, readEventFile } from './node/event-file';
-export { filesLike, isPattern } from './node/file-pattern';
+export { filesLike, filesOf, isPattern } from './node/file-pattern';
 export { folderSource } from './node/folder-source';
 export { readColumns } from './node/read-columns';
+export { type IdRows, readIds, requireIds } from './node/read-ids';
 
 async function requireFolder(directory: string, remedy: string): Promise<void> {
   const kind = await kindOf(directory);
@@ -41,9 +42,8 @@ async function filesOfPath(path: string | undefined): Promise<{ directory: strin
   if ((await placeOf(dirname(path), basename(path))) !== undefined)
     return { directory: dirname(path), file: basename(path).replace(/\.gz$/, '') };
   if (!isPattern(path) || (await kindOf(path)) === 'folder') return undefined;
-  const parts = path.split(/[/\\]/);
-  const first = parts.findIndex(isPattern);
-  return { directory: parts.slice(0, first).join('/') || (first > 0 ? '/' : '.'), file: parts.slice(first).join('/') };
+  const { directory, pattern } = splitPattern(path);
+  return { directory, file: pattern };
 }
 
 /**

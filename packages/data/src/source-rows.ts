@@ -133,12 +133,16 @@ async function* tableRows(table: Table, format: SourceFormat, places: Places): A
   }
 }
 
-function missingColumn(column: string, table: Table, { keys }: SourceFormat): InputError {
+function missingColumn(column: string, table: Table, { columns, keys }: SourceFormat): InputError {
   const names = table.columns.map(({ name }) => name);
   const { key, role } = keys?.columns[column] ?? {};
   const found = role === undefined ? undefined : columnsFor(role, names)[0];
   const advice =
-    found === undefined ? `name yours by ${key ?? 'its key'}` : `set ${key}: ${found}, which looks like it`;
+    keys === undefined
+      ? `write it with the columns ${columns.join(', ')}`
+      : found === undefined
+        ? `name yours by ${key ?? 'its key'}`
+        : `set ${key}: ${found}, which looks like it`;
   return new InputError(`column ${column} is missing (there are ${names.join(', ')})`, {
     code: 'csv.column',
     place: table.name,
@@ -151,7 +155,12 @@ const asText = (name: string, type: string) => `CAST("${name}" AS ${type}) in a 
 /** @throws InputError for a column whose type does not fit what it is for */
 function requireKind({ name, type, kind }: TableColumn, table: Table, format: SourceFormat): void {
   const refuse = (problem: string, fix: string) =>
-    new InputError(problem, { code: 'csv.column', place: table.name, fix });
+    new InputError(problem, {
+      code: 'csv.column',
+      place: table.name,
+      // Without keys of a config there is no query either.
+      fix: format.keys === undefined ? 'write it with another type' : fix,
+    });
   if (kind === 'other')
     throw refuse(`column ${name} is ${type}, which is neither a text nor a number`, `write ${asText(name, 'VARCHAR')}`);
   if (format.ids.includes(name) && kind !== 'text' && kind !== 'integer')

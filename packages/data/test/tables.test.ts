@@ -9,7 +9,7 @@ import Database from 'libsql';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Dataset, DatasetOptions } from '../src/index';
-import { filesLike, loadSource } from '../src/node';
+import { filesLike, filesOf, loadSource, readIds } from '../src/node';
 import { loadOptional } from '../src/node/optional-library';
 
 /** Rows in no order, with times that are equal, fractions, ids beyond 2^53 and letters beyond ASCII. */
@@ -363,6 +363,49 @@ it('patterns stand for names in order, without hidden ones', async () => {
   expect(await filesLike(folder, '*/?.jsonl')).toEqual(['bad/2.jsonl', 'parts/2.jsonl']);
   expect(await filesLike(folder, 'gone/*')).toEqual([]);
   expect(await filesLike(folder, 'parts/b/.h*')).toEqual(['parts/b/.hidden.csv']);
+});
+
+describe('ids of a file', () => {
+  const all = rows.map(({ user, item }) => [item, user]);
+  const read = async (path: string) => {
+    const found: (readonly string[])[] = [];
+    const places: string[] = [];
+    for await (const { ids, at } of readIds(path, ['item', 'user'])) {
+      for (const [index, values] of ids.entries()) {
+        found.push(values);
+        places.push(at(index).replace(folder, '~'));
+      }
+    }
+    return { found, last: places.at(-1) };
+  };
+
+  it.each([
+    ['packed.csv.gz', '~/packed.csv.gz:601'],
+    ['events.jsonl', '~/events.jsonl:row 600'],
+    ['events.parquet', '~/events.parquet:row 600'],
+  ])('are read of %s, with their places', async (name, last) => {
+    expect(await read(join(folder, name))).toEqual({ found: all, last });
+  });
+
+  it.each([
+    ['fraction.parquet', /^csv\.column ~\/fraction\.parquet: column user is DECIMAL.*; write it with another type$/],
+    ['items.parquet', /: column user is missing \(there are item, title, .*\); write it with the columns item, user$/],
+    ['items.csv', /^csv\.column ~\/items\.csv:1: column user is missing; the header must name item, user/],
+    ['gone.parquet', /^file\.not-found ~\/gone\.parquet: Parquet not found/],
+  ])('are refused in %s', async (name, words) => {
+    expect(await refusal(read(join(folder, name)))).toMatch(words);
+  });
+
+  it('are those of several files by a pattern, unless a file has the name', async () => {
+    const names = await filesOf(join(folder, 'parts/**/*.csv*'));
+    expect(names).toEqual(['1.csv', 'b/3.csv.gz'].map((name) => join(folder, 'parts', name)));
+    const [one, three] = await Promise.all(names.map(read));
+    expect([...one!.found, ...three!.found]).toEqual([...all.slice(0, 100), ...all.slice(250)]);
+    await writeFile(join(folder, 'odd[?].csv'), '');
+    expect(await filesOf(join(folder, 'odd[?].csv'))).toEqual([join(folder, 'odd[?].csv')]);
+    expect(await filesOf('absent.csv')).toEqual(['absent.csv']);
+    expect(await refusal(filesOf(join(folder, 'gone/*.csv')))).toMatch(/~\/gone\/\*\.csv: no file has such a name/);
+  });
 });
 
 it('libraries that are not there, or have no build for this system, are named with the remedy', async () => {

@@ -180,6 +180,43 @@ describe('a folder of shards', () => {
     expect(text.match(/^u0,/gm)).toHaveLength(7);
   });
 
+  it('of pairs in several files is the one of the same pairs in one file', async () => {
+    await whole('predict', 'whole.csv');
+    const [header, ...lines] = String(await bytes('pairs.csv'))
+      .trimEnd()
+      .split('\n');
+    const cuts = [0, 2, 2, 11, lines.length];
+    const pairs = cuts.slice(1).map((_end, n) => join(cwd, `part${n}.${n === 2 ? 'jsonl' : 'csv'}`));
+    for (const [n, path] of pairs.entries()) {
+      const part = lines.slice(cuts[n], cuts[n + 1]);
+      const objects = part.map((line) => ({ item: line.slice(0, 2), user: line.slice(3).replaceAll('"', '') }));
+      const text = n === 2 ? objects.map((each) => JSON.stringify(each)) : [header, ...part];
+      await writeFile(path, `${text.join('\n')}\n`);
+    }
+    await using own = session();
+    const counts = await predictPairs(own, 'mean', { pairs, out: join(cwd, 'parts.csv') });
+    expect(counts).toMatchObject({ rows: lines.length });
+    expect(String(await bytes('parts.csv'))).toBe(String(await bytes('whole.csv')));
+    await make(1, 4);
+    for (const n of [0, 2, 3]) await make(n, 4, { open: (it) => openPairs(it, 'mean', { pairs }) });
+    await merge('merged.csv');
+    expect(String(await bytes('merged.csv'))).toBe(String(await bytes('whole.csv')));
+    await expect(make(0, 4, { open: (it) => openPairs(it, 'mean', { pairs: pairs.toReversed() }) })).rejects.toThrow(
+      /was made with another pairs/,
+    );
+    await appendFile(pairs[2]!, '{"item":"i1","user":"nobody"}\n');
+    await expect(predictPairs(own, 'mean', { pairs, out: join(cwd, 'x.csv') })).rejects.toThrow(
+      /part2\.jsonl:row 10: user "nobody" is not among the 9 users/,
+    );
+    await expect(openPairs(own, 'mean', { pairs: [pairs[0]!, pairs[0]!] })).rejects.toThrow(
+      /part0\.csv: is named twice/,
+    );
+    await writeFile(pairs[0]!, 'user,item\n');
+    await expect(openPairs(own, 'mean', { pairs: [pairs[0]!, pairs[1]!] })).rejects.toThrow(
+      /part0\.csv, .*part1\.csv: hold no rows below their headers/,
+    );
+  });
+
   it('of scores takes none with another form of CSV', async () => {
     await make(0, 2, { open: (own) => openPairs(own, 'mean', { pairs: join(cwd, 'pairs.csv'), safeCsv: true }) });
     await expect(make(1, 2)).rejects.toThrow(/was made with safe CSV on, and now it is off/);

@@ -1,5 +1,6 @@
 // Scores of many rows by a hybrid model, in packed batches of bounded size.
-import { alone, type Collective, gatherValues, shareOf } from '@crossgate/collective';
+import { alone, type Collective, gatherValues, shareOf, someRank } from '@crossgate/collective';
+import { InterruptedError } from '@crossgate/core';
 import type { Dataset, SplitName } from '@crossgate/data';
 import { computeInBatches } from '@crossgate/llm';
 import type { YesNoLossOptions } from '@crossgate/tensor';
@@ -41,7 +42,8 @@ export function promptOfRow(builder: PromptBuilder, dataset: Dataset, split: Spl
  *
  * @param rows row numbers of the split.
  * @returns [rows] scores, in the order of `rows`.
- * @throws InputError as {@link promptOfRow} does; the reason of the signal when it is aborted.
+ * @throws InputError as {@link promptOfRow} does; the reason of the signal when it is aborted; InterruptedError when that of
+ * another rank is.
  */
 export async function scoreRows(
   model: HybridModel,
@@ -57,7 +59,17 @@ export async function scoreRows(
   const prompts = (function* () {
     for (const row of own) yield promptOfRow(builder, dataset, split, row);
   })();
-  return gatherValues(collective, await scorePrompts(model, prompts, own.length, loss, options));
+  const scores = await scorePrompts(model, prompts, own.length, loss, options).catch((error: unknown) => {
+    if (options.signal?.aborted) return null;
+    throw error;
+  });
+  // A rank that is told to stop gives up its share, and then all do: none waits for it.
+  const isStopped = await someRank(collective, scores === null);
+  if (isStopped || scores === null) {
+    options.signal?.throwIfAborted();
+    throw new InterruptedError();
+  }
+  return gatherValues(collective, scores);
 }
 
 /**

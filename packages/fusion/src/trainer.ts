@@ -146,8 +146,10 @@ class Trainer {
           if (evaluate) await this.#evaluate(stage, step);
           else if (this.#options.onCheckpoint) await this.#expectFiniteLoss(batch, stage, step);
           await this.#checkpoint(stage, step, optimizer, scaler);
-          signal?.throwIfAborted();
-          if (abort) throw new InterruptedError();
+          if (abort || (await someRank(this.#collective, signal?.aborted ?? false))) {
+            signal?.throwIfAborted();
+            throw new InterruptedError();
+          }
         }
       }
       await reports.settle();

@@ -72,27 +72,41 @@ it.each(['f32', 'f16'] as const)('trains ccf as one rank does, activations in %s
   expect(three[0]!.best.step).toBe(one!.best.step);
 });
 
-it('stops everywhere when one rank is told to', async () => {
+it.each([
+  ['after a step', 'onStep', [3]],
+  ['during an evaluation', 'onEvaluationProgress', []],
+  ['while a state is kept', 'onCheckpoint', [4]],
+] as const)('stops everywhere when one rank is told to %s', async (_, when, expected) => {
   const controller = new AbortController();
   const stops = await Promise.allSettled(
     inProcess(2).map(async (collective, rank) => {
       const system = await tinySystem(devices[rank]!, dataset, ccf);
       const saved: number[] = [];
+      const tell = (at: keyof TrainerOptions) =>
+        at === when && rank === 1 && controller.abort(new Error('told to stop'));
       const training = trainHybrid(
         trainerOptions(system, dataset, ccf, {
           settings: { stage1: settings, stage2: settings },
           collective,
+          // Several batches, so that one is left.
+          batchTokens: 1,
           ...(rank === 1 && { signal: controller.signal }),
-          onStep: ({ step }) => step === 2 && rank === 1 && controller.abort(new Error('told to stop')),
-          onCheckpoint: async ({ step }) => void saved.push(step),
+          onStep: ({ step }) => step === 2 && tell('onStep'),
+          onEvaluationProgress: () => tell('onEvaluationProgress'),
+          async onCheckpoint({ step }) {
+            saved.push(step);
+            tell('onCheckpoint');
+          },
         }),
       );
-      await training.catch((error: Error) => Promise.reject({ words: error.message, saved }));
+      await training
+        .catch((error: Error) => Promise.reject({ words: error.message, saved }))
+        .finally(() => system.release());
     }),
   );
   expect(stops.map((stop) => stop.status === 'rejected' && stop.reason)).toEqual([
-    { words: 'interrupted', saved: [3] },
-    { words: 'told to stop', saved: [3] },
+    { words: 'interrupted', saved: expected },
+    { words: 'told to stop', saved: expected },
   ]);
 });
 

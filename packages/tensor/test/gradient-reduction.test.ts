@@ -249,6 +249,28 @@ describe('gradients of ranks', () => {
     expect(sums).toEqual(new Array(names.length * shares.length).fill(width * width));
   });
 
+  it('travel in pieces of 4 MiB, and of 16 MiB where a table has as much', async () => {
+    const device = devices[0]!;
+    const groupOf = (...rows: number[]) =>
+      new ParameterGroup(
+        device,
+        'test',
+        rows.map((count, i) => ({ name: `p${i}`, shape: [count, width], values: new Float32Array(count * width) })),
+      );
+    const groups = [groupOf(2 ** 17, 2 ** 17), groupOf(2 ** 19, 8)];
+    const sums: number[] = [];
+    const other: Collective = {
+      ...inProcess(1)[0]!,
+      size: 2,
+      broadcast: async (bytes) => bytes,
+      allReduce: async ({ length }) => void sums.push(length),
+    };
+    using _ = device.step();
+    await new GradientReduction(groups, other).backward(new Tape());
+    expect(sums).toEqual([2 ** 20, 2 ** 20, 2 ** 22, 8 * width]);
+    for (const group of groups) group.release();
+  });
+
   it('that are not finite on one rank are not finite on all', async () => {
     const ends = await Promise.all(
       inProcess(2).map(async (collective, rank) => {

@@ -53,7 +53,7 @@ function addGlobalOptions(command: Command, { seed }: ProgramDeclaration): Comma
 }
 
 /** Values named so in a command's usage are paths. */
-const pathValue = /<(dir|path|file)>/;
+const pathValue = /<(dir|path|file)(\.\.\.)?>/;
 
 /**
  * Refuses empty paths, which a script gives when a variable is not set and which would stand for the working folder.
@@ -61,7 +61,8 @@ const pathValue = /<(dir|path|file)>/;
  */
 function refuseEmptyPaths(command: Command): void {
   for (const option of command.options) {
-    if (pathValue.test(option.flags) && command.getOptionValue(option.attributeName()) === '') {
+    const values = pathValue.test(option.flags) ? [command.getOptionValue(option.attributeName())].flat() : [];
+    if (values.includes('')) {
       throw new InputError('is empty', { code: 'usage', place: option.long, fix: 'give a path' });
     }
   }
@@ -82,6 +83,17 @@ function inputsOf(command: Command): string[] {
   return all.filter((path): path is string => typeof path === 'string' && path !== '');
 }
 
+/** An argument that is missing may stand behind an option that takes every name up to the next option. */
+function explained(command: Command, error: CommanderError): CommanderError {
+  if (error.code !== 'commander.missingArgument') return error;
+  const taker = command.options.find(
+    (option) => option.variadic && command.getOptionValueSource(option.attributeName()) === 'cli',
+  );
+  if (taker === undefined) return error;
+  const hint = `; write it before ${taker.long}, which takes every name up to the next option`;
+  return new CommanderError(error.exitCode, error.code, `${error.message}${hint}`);
+}
+
 /**
  * Builds the command line of a program.
  * @param onEmit called when a command has printed its result
@@ -95,7 +107,13 @@ export function buildProgram(declaration: ProgramDeclaration, io: Io, onEmit: ()
     // Errors are printed by `runProgram`, once.
     outputError: () => {},
   };
-  const configure = (command: Command) => command.exitOverride().configureOutput(output).showSuggestionAfterError(true);
+  const configure = (command: Command) =>
+    command
+      .exitOverride((error) => {
+        throw explained(command, error);
+      })
+      .configureOutput(output)
+      .showSuggestionAfterError(true);
   const addExamples = (command: Command, lines: readonly string[]) =>
     command.addHelpText('after', `\nExamples:\n${lines.map((line) => `  $ ${name} ${line}`).join('\n')}`);
   configure(program)

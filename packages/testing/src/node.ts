@@ -9,5 +9,6 @@ export { type Answer, type LocalServer, type ServeOptions, serveBytes, startServ
 export { findMpirun, mpirunArguments, mpirunEnvironment, noMpi } from './mpi';
 export { findNats, type NatsServer, noNats, startNats } from './nats';
 export { findPostgres, noPostgres, type PostgresServer, startPostgres } from './postgres';
+export { findProgram, type WantedProgram } from './programs';
 export { writeTinyModel } from './tiny-model';
 export { zipOf } from './zip';

@@ -41,6 +41,8 @@ const files: Record<string, string> = {
   'shop/purchases.csv': purchases(),
   'shop/items.csv': `item,title,genre,brand,price\n${titles.join('\n')}\n`,
   'pairs.csv': 'user,item\n36,858\n1,50\n2,318\n1,318\n',
+  'may.jsonl': '{"user":36,"item":858}\n',
+  'june/1.csv': 'item,user\n50,1\n318,2\n',
   'new.csv': 'item,title\n858,Invented Film 29 (1990)\n50,Invented Film 30 (1990)\n',
   'grown.csv': 'user,item,rating,timestamp\n36,318,5,1100000000\n',
   'tokens.txt': `${'0123456789abcdef'.repeat(4)}\n`,

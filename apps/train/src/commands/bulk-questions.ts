@@ -1,5 +1,6 @@
 /** What a run is asked in bulk: scores of pairs, or lists for all users, whole or as shards. */
 import { resolve } from 'node:path';
+import { filesOf } from '@crossgate/data/node';
 import {
   type AllUsersOptions,
   type Bulk,
@@ -8,13 +9,14 @@ import {
   type PairsOptions,
   type Session,
 } from '@crossgate/experiment';
-import type { CommandContext } from '@crossgate/terminal';
+import { type CommandContext, refuseOverwriting } from '@crossgate/terminal';
 import { readCandidates } from '../candidates';
 import { type ListChoice, whereOf } from './list-options';
 
 /** Options of the commands that score any pairs. */
 export interface PairQuestions {
-  readonly pairs: string;
+  readonly pairs: readonly string[];
+  readonly out: string;
   readonly events?: string;
   readonly items?: string;
   readonly set?: readonly string[];
@@ -22,7 +24,7 @@ export interface PairQuestions {
 }
 
 /** Options of the commands that make lists for all users. */
-export interface ListQuestions extends ListChoice, Omit<PairQuestions, 'pairs'> {
+export interface ListQuestions extends ListChoice, Omit<PairQuestions, 'pairs' | 'out'> {
   readonly top: number;
   readonly candidates?: string;
   readonly rerank?: number;
@@ -31,16 +33,20 @@ export interface ListQuestions extends ListChoice, Omit<PairQuestions, 'pairs'> 
 /** Scores of pairs, or lists for all users. */
 export type BulkQuestions = PairQuestions | (ListQuestions & { readonly pairs?: undefined });
 
-const shared = ({ events, items, set = [], safeCsv = false }: Omit<PairQuestions, 'pairs'>) => ({
+const shared = ({ events, items, set = [], safeCsv = false }: Omit<PairQuestions, 'pairs' | 'out'>) => ({
   ...{ set, safeCsv },
   files: { events, items },
 });
 
-/** What scores of pairs are made with. */
-export const pairsOptions = ({ io }: CommandContext, options: PairQuestions): PairsOptions => ({
-  ...shared(options),
-  pairs: resolve(io.cwd, options.pairs),
-});
+/** `--pairs`: flags. */
+export const PAIRS = '--pairs <file...>';
+
+/** What scores of pairs are made with. @throws InputError for a pattern of no file, and one of a file that is written */
+export async function pairsOptions({ io }: CommandContext, options: PairQuestions): Promise<PairsOptions> {
+  const pairs = (await Promise.all(options.pairs.map((path) => filesOf(resolve(io.cwd, path))))).flat();
+  await refuseOverwriting(options.out, pairs, io.cwd);
+  return { ...shared(options), pairs };
+}
 
 /** What lists for all users are made with. */
 export function allUsersOptions({ io }: CommandContext, options: ListQuestions): AllUsersOptions {
@@ -55,7 +61,7 @@ export function allUsersOptions({ io }: CommandContext, options: ListQuestions):
 }
 
 /** Opens what is asked, so that any part of the answer can be made. */
-export function openQuestions(
+export async function openQuestions(
   context: CommandContext,
   session: Session,
   run: string,
@@ -63,5 +69,5 @@ export function openQuestions(
 ): Promise<Bulk> {
   return options.pairs === undefined
     ? openAllUsers(session, run, allUsersOptions(context, options))
-    : openPairs(session, run, pairsOptions(context, options));
+    : openPairs(session, run, await pairsOptions(context, options));
 }

@@ -7,13 +7,12 @@ import { collect } from '@crossgate/terminal';
 import type { Command } from 'commander';
 import { addProfileOptions, type ProfileChoice, withProfile } from '../profile';
 import { sessionOf } from '../session';
-import { type PairQuestions, pairsOptions } from './bulk-questions';
+import { PAIRS, type PairQuestions, pairsOptions } from './bulk-questions';
 import { keepInputsOfRun } from './keep-inputs';
 import { NEWER, SAFE_CSV, SET_FOR_RUN, YES } from './options';
 import { addShardOptions, chosenShard, makeShard, SHARD_HELP, type ShardChoice } from './shards';
 
 interface PredictOptions extends PairQuestions, ShardChoice, ProfileChoice {
-  readonly out: string;
   readonly yes?: boolean;
 }
 
@@ -24,9 +23,13 @@ export function registerPredict(program: Command, host: Host): void {
       'predict runs/ccf-1 --pairs pairs.csv --out scores.csv --set data.path=data/ml-1m',
       'predict runs/mf-1 --pairs pairs.csv --out scores.csv --events grown.csv',
       'predict runs/ccf-1 --pairs pairs.csv --shard 0/8 --out scores',
+      "predict runs/ccf-1 --pairs may.parquet 'june/*.csv' --out scores.csv",
       'predict runs/ccf-1 --pairs pairs.csv --out scores.csv --profile',
     ])
-    .requiredOption('--pairs <file>', 'CSV of any length with the columns user and item, with the ids of the source')
+    .requiredOption(
+      PAIRS,
+      'files of any length with the columns user and item, with the ids of the source: CSV, Parquet, JSON lines; also patterns',
+    )
     .requiredOption(
       '--out <path>',
       'file to write: user,item,score in the order of the pairs; .parquet, .jsonl, else CSV',
@@ -50,7 +53,7 @@ export function registerPredict(program: Command, host: Host): void {
     await using session = sessionOf(context, options.yes ?? false);
     if (shard) return makeShard(context, session, run!, shard, options);
     const out = resolve(context.io.cwd, options.out);
-    const counts = await predictPairs(session, run!, { ...pairsOptions(context, options), out });
+    const counts = await predictPairs(session, run!, { ...(await pairsOptions(context, options)), out });
     await context.emit({ run, ...counts, out: options.out }, () => {
       const { rows, known, warm, basis = {} } = counts;
       if (known !== undefined)

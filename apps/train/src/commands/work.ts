@@ -6,14 +6,14 @@ import type { Host } from '@crossgate/terminal';
 import { collect, wholeNumber } from '@crossgate/terminal';
 import type { Command } from 'commander';
 import { sessionOf } from '../session';
-import { type ListQuestions, openQuestions } from './bulk-questions';
+import { type ListQuestions, openQuestions, PAIRS } from './bulk-questions';
 import { keepInputsOfRun } from './keep-inputs';
 import { repeatsOption, WHERE } from './list-options';
 import { NEWER, parseCount, SAFE_CSV, SET_FOR_RUN, YES } from './options';
 import { formatOption, parseShards } from './shards';
 
 interface WorkCommandOptions extends ListQuestions {
-  readonly pairs?: string;
+  readonly pairs?: readonly string[];
   readonly nats?: string;
   readonly allUsers?: boolean;
   readonly out: string;
@@ -32,7 +32,7 @@ export function registerWork(program: Command, host: Host): void {
       'work runs/mf-1 --nats nats://queue:4222 --all-users --out lists --format parquet',
     ])
     .option('--nats <url>', 'address of the server, nats:// or tls://; also NATS_URL')
-    .option('--pairs <file>', 'score the pairs of this file, as predict does')
+    .option(PAIRS, 'score the pairs of these files, as predict does')
     .option('--all-users', 'make a list for every user, as recommend does')
     .requiredOption('--out <dir>', 'folder of the shards, the same for all workers')
     .addOption(formatOption())

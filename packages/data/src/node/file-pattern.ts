@@ -1,6 +1,8 @@
 /** Names with `*`, `?` and `**`, as shells expand them. Node only. */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { InputError } from '@crossgate/core';
+import { kindOf } from '@crossgate/files';
 
 /** Whether a name stands for several files. */
 export function isPattern(name: string): boolean {
@@ -40,4 +42,37 @@ export async function filesLike(directory: string, pattern: string): Promise<str
   };
   await walk('', pattern.split('/'));
   return [...new Set(found)].sort();
+}
+
+/** A pattern in a path: the folder that it begins in, and the rest. */
+export function splitPattern(path: string): { directory: string; pattern: string } {
+  const parts = path.split(/[/\\]/);
+  const first = parts.findIndex(isPattern);
+  return {
+    directory: parts.slice(0, first).join('/') || (first > 0 ? '/' : '.'),
+    pattern: parts.slice(first).join('/'),
+  };
+}
+
+/** What is said of a pattern that no file is like. */
+export const noFileLike = (place: string) =>
+  new InputError('no file has such a name', {
+    code: 'data.not-found',
+    place,
+    fix: '* stands for a part of a name, ** for folders; check the pattern and the folder',
+  });
+
+/**
+ * The files that a path stands for: itself, or those like the pattern in it, in the order of their names. A file whose own
+ * name looks like a pattern is itself.
+ *
+ * @param path also one that is not there, where it is no pattern.
+ * @throws InputError naming a pattern that no file is like.
+ */
+export async function filesOf(path: string): Promise<string[]> {
+  if (!isPattern(path) || (await kindOf(path)) !== 'absent') return [path];
+  const { directory, pattern } = splitPattern(path);
+  const names = await filesLike(directory, pattern);
+  if (names.length === 0) throw noFileLike(path);
+  return names.map((name) => join(directory, name));
 }

@@ -6,7 +6,7 @@ import { InputError } from '@crossgate/core';
 import { kindOf } from '@crossgate/files';
 import type { CsvForm, SourceFolder, SourcePart } from '../source';
 import { isServer } from '../sql-options';
-import { filesLike, isPattern } from './file-pattern';
+import { filesLike, isPattern, noFileLike } from './file-pattern';
 
 /** The code of a file system error, such as ENOENT. */
 export function errorCode(error: unknown): string | undefined {
@@ -43,10 +43,24 @@ async function* unzipped(bytes: ReadStream, path: string): AsyncGenerator<Uint8A
 }
 
 /** What DuckDB reads a file as, by its ending; undefined for text that our own reader takes. */
-function duckdbKind(path: string): 'parquet' | 'json' | 'csv' | undefined {
+export function duckdbKind(path: string): 'parquet' | 'json' | 'csv' | undefined {
   const [, kind, packed] = /\.(parquet|pq|jsonl|ndjson|json)?(?:\.?(gz|zst))?$/i.exec(path) ?? [];
   if (kind === undefined) return packed?.toLowerCase() === 'zst' ? 'csv' : undefined;
   return kind.toLowerCase().startsWith('p') ? 'parquet' : 'json';
+}
+
+/** The bytes of a file of text, unpacked where its name says that it is compressed. It may be a pipe. */
+export function textOf(path: string): AsyncIterable<Uint8Array> {
+  const bytes = createReadStream(path, { highWaterMark: 1 << 20 });
+  return path.endsWith('.gz') ? unzipped(bytes, path) : bytes;
+}
+
+/** A file as a part of a source. @param name in messages */
+export function partOf(name: string, path: string): SourcePart {
+  const kind = duckdbKind(path);
+  if (kind === undefined) return { name };
+  const table = async (form: CsvForm) => (await import('./duckdb-table')).fileTable(path, name, kind, form);
+  return { name, table, isTyped: kind !== 'csv' };
 }
 
 /**
@@ -55,12 +69,6 @@ function duckdbKind(path: string): 'parquet' | 'json' | 'csv' | undefined {
  * of which is loaded when it is first needed.
  */
 export function folderSource(directory: string): SourceFolder {
-  const part = (name: string, path: string): SourcePart => {
-    const kind = duckdbKind(path);
-    if (kind === undefined) return { name };
-    const table = async (form: CsvForm) => (await import('./duckdb-table')).fileTable(path, name, kind, form);
-    return { name, table, isTyped: kind !== 'csv' };
-  };
   return {
     name: directory,
     async has(file) {
@@ -73,22 +81,16 @@ export function folderSource(directory: string): SourceFolder {
       const path = await placeOf(directory, file);
       if (path === undefined)
         throw new InputError('no such file', { code: 'data.not-found', place: join(directory, file) });
-      const bytes = createReadStream(path, { highWaterMark: 1 << 20 });
-      return path.endsWith('.gz') ? unzipped(bytes, path) : bytes;
+      return textOf(path);
     },
     async parts(file) {
       const path = await placeOf(directory, file);
-      if (path !== undefined) return [part(file, path)];
+      if (path !== undefined) return [partOf(file, path)];
       if (!isPattern(file))
         throw new InputError('no such file', { code: 'data.not-found', place: join(directory, file) });
       const names = await filesLike(directory, file);
-      if (names.length === 0)
-        throw new InputError('no file has such a name', {
-          code: 'data.not-found',
-          place: join(directory, file),
-          fix: '* stands for a part of a name, ** for folders; check the pattern and the folder',
-        });
-      return names.map((name) => part(name, join(directory, name)));
+      if (names.length === 0) throw noFileLike(join(directory, file));
+      return names.map((name) => partOf(name, join(directory, name)));
     },
     async query(sql) {
       const { database } = sql;

@@ -7,10 +7,12 @@ import { type Piece, PieceSums } from './piece-sums';
 
 /** Bytes of one piece: large enough that a message costs little, small enough that the first one travels soon. */
 const usualPieceBytes = 2 ** 22;
+/** The same where one parameter is at least as large, such as a table: all of it becomes final at once. */
+const tablePieceBytes = 2 ** 24;
 
 /** Optional settings of {@link GradientReduction}, the same on every rank. */
 export interface GradientReductionOptions {
-  /** Bytes that are read and sent at once, a multiple of 4. Default 4 MiB. */
+  /** Bytes that are read and sent at once, a multiple of 4. Default 4 MiB; 16 MiB in arenas with a parameter of that size. */
   readonly pieceBytes?: number;
 }
 
@@ -35,7 +37,7 @@ export class GradientReduction {
     groups: readonly ParameterGroup[],
     /** The ranks; they have groups of the same shapes. */
     readonly collective: Collective,
-    { pieceBytes = usualPieceBytes }: GradientReductionOptions = {},
+    { pieceBytes }: GradientReductionOptions = {},
   ) {
     this.#device = groups[0]!.device;
     this.#pieces = groups.flatMap((group) => piecesOf(group, pieceBytes));
@@ -97,9 +99,11 @@ export class GradientReduction {
 }
 
 /** The gradients of a group in pieces. */
-function piecesOf({ sections, parameters }: ParameterGroup, pieceBytes: number): Piece[] {
+function piecesOf({ sections, parameters }: ParameterGroup, wanted: number | undefined): Piece[] {
   return sections.flatMap(({ gradient: { storage, offset, size } }) => {
     const own = parameters.filter(({ gradient }) => gradient.storage === storage);
+    const hasTable = own.some(({ gradient }) => gradient.size >= tablePieceBytes);
+    const pieceBytes = wanted ?? (hasTable ? tablePieceBytes : usualPieceBytes);
     return Array.from({ length: Math.ceil(size / pieceBytes) }, (_, i) => {
       const begin = offset + i * pieceBytes;
       const slice: BufferSlice = { storage, offset: begin, size: Math.min(pieceBytes, offset + size - begin) };

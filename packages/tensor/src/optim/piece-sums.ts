@@ -10,7 +10,9 @@ export interface Piece {
   readonly parameters: readonly Parameter[];
 }
 
-/** Pieces that are copied out at most before they are summed: copies are memory. */
+/** Bytes that are copied out at most before they are summed, unless one piece has more: copies are memory. */
+const mostCopied = 2 ** 26;
+/** The same in pieces. */
 const mostReads = 16;
 
 /** Sums pieces over the ranks, one after the other in a given order, each as soon as it is final on this rank. */
@@ -22,6 +24,8 @@ export class PieceSums implements Disposable {
   /** How many pieces of the order are being read or done, and how many are done. */
   #read = 0;
   #done = 0;
+  /** Bytes of what is being read or summed. */
+  #copied = 0;
   /** The sums, each of which begins when the one before is done. */
   #chain: Promise<void> = Promise.resolve();
   #failure: { readonly error: unknown } | null = null;
@@ -77,7 +81,10 @@ export class PieceSums implements Disposable {
   #readOn(): void {
     const order = this.#order!;
     while (this.#read < order.length && this.#read - this.#done < mostReads && this.#final[order[this.#read]!]) {
-      const { slice } = this.pieces[order[this.#read++]!]!;
+      const { slice } = this.pieces[order[this.#read]!]!;
+      if (this.#copied > 0 && this.#copied + slice.size > mostCopied) return;
+      this.#read++;
+      this.#copied += slice.size;
       const reading = this.device.recorder.read(slice);
       // Awaited in its turn; should another sum fail first, nobody would.
       reading.catch(() => {});
@@ -98,6 +105,7 @@ export class PieceSums implements Disposable {
       if (isOver()) return;
       this.device.recorder.write(slice, values);
       this.#done++;
+      this.#copied -= slice.size;
       this.#readOn();
     } catch (error) {
       this.#failure ??= { error };
