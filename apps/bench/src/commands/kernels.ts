@@ -5,6 +5,7 @@ import type { CommandContext, GlobalOptions } from '@crossgate/terminal';
 import { type Ceilings, measureCeilings } from '../ceilings/ceilings';
 import { columnTable } from '../column-table';
 import { type KernelBench, kernelBenches } from '../kernels';
+import { gpuBenches } from '../kernels/gpu-shapes';
 import { type KernelResult, runKernelBenches, selectBenches } from '../kernels/run';
 import { type Adapter, describeAdapter, describeMachine, type Machine } from '../machine';
 import { peerCases } from '../peers/cases';
@@ -13,6 +14,10 @@ import { emitReport, Steps } from './emit-report';
 
 export interface KernelsOptions extends GlobalOptions {
   readonly filter?: string;
+  /** `gpu`: shapes of language models that fill a GPU, in place of those of the main experiment. */
+  readonly shapes?: 'gpu';
+  /** Seconds after which no kernel begins. */
+  readonly seconds?: number;
   readonly repeats?: number;
   /** Also run the peer cases, beside PyTorch where it is there. */
   readonly peers?: boolean;
@@ -28,6 +33,8 @@ export interface KernelsReport {
   /** How calls were timed: by GPU timestamps or by the clock on the wall. */
   readonly clock: 'gpu' | 'wall';
   readonly results: readonly (KernelResult | PeerResult)[];
+  /** Kernels that `--seconds` left out; absent where all were measured. */
+  readonly leftOut?: number;
   /** Present after `--peers` and `peers`: the PyTorch that was used, or why there is none. */
   readonly pytorch?: PeersReport['pytorch'];
 }
@@ -38,9 +45,10 @@ export interface KernelsReport {
  * @throws InputError when no benchmark matches the filter; NoAdapterError without a GPU.
  */
 export async function runKernelsCommand(context: CommandContext, options: KernelsOptions): Promise<void> {
-  const selected = selectBenches(kernelBenches, options.filter);
+  const benches = options.shapes === 'gpu' ? gpuBenches : kernelBenches;
+  const selected = selectBenches(benches, options.filter);
   if (selected.length === 0) {
-    const names = [...new Set(kernelBenches.map(({ kernel }) => kernel))].join(', ');
+    const names = [...new Set(benches.map(({ kernel }) => kernel))].join(', ');
     // The names of peer cases are kernels' names, but for the LoRA step, which only they have.
     if (!options.peers || selectPeerCases(peerCases(true), options.filter).length === 0) {
       throw new InputError(`no kernel matches "${options.filter}"`, { code: 'usage', fix: `there are: ${names}` });
@@ -85,11 +93,12 @@ async function runBenchmarks(
       signal,
     };
     const results = await runKernelBenches(device, selected, ceilings, {
-      ...measureOptions,
+      ...{ ...measureOptions, seconds: options.seconds },
       onResult: ({ name, shape }, done, total) => kernelSteps.update(done, total, `${name} ${shape}`),
     });
     kernelSteps.finish();
     throwIfInterrupted(signal);
+    const leftOut = selected.filter(({ when }) => when?.(device.capabilities) ?? true).length - results.length;
     const cases = withPeers ? selectPeerCases(peerCases(device.capabilities.software), options.filter) : [];
     const peers = withPeers
       ? await runPeerCases(device, cases, ceilings, { ...measureOptions, onProgress: (text) => context.log.info(text) })
@@ -101,6 +110,7 @@ async function runBenchmarks(
       ceilings,
       clock: device.capabilities.timestamps ? 'gpu' : 'wall',
       results: [...results, ...(peers?.results ?? [])],
+      ...(leftOut > 0 && { leftOut }),
       ...(peers && { pytorch: peers.pytorch }),
     };
     await emitReport(context, report, options.out, formatReport);
@@ -112,7 +122,8 @@ async function runBenchmarks(
 }
 
 /** The report as text. */
-export function formatReport({ machine, adapter, ceilings, clock, results, pytorch }: KernelsReport): string {
+export function formatReport(report: KernelsReport): string {
+  const { machine, adapter, ceilings, clock, results, leftOut, pytorch } = report;
   const { fma, copy } = ceilings;
   const rateOf = ({ gflops, gbps }: KernelResult | PeerResult) => {
     if (gflops !== undefined) return `${significant(gflops)} GFLOP/s`;
@@ -148,6 +159,7 @@ export function formatReport({ machine, adapter, ceilings, clock, results, pytor
       ],
       rows,
     ),
+    ...(leftOut === undefined ? [] : ['', `${leftOut} kernels were left out: --seconds were over`]),
     ...(pytorch ? ['', 'reason' in pytorch ? pytorch.reason : `PyTorch ${pytorch.torch} on ${pytorch.device}`] : []),
     ...problems,
   ].join('\n');

@@ -43,7 +43,8 @@ export interface RandomFillArguments {
  */
 export function randomFill(device: Device, args: RandomFillArguments): void {
   const { out, kind, low = -1, high = 1, seed, stream } = args;
-  if (out.size % 16 !== 0) throw new InputError(`randomFill: "out" holds ${out.size} bytes, a multiple of 16 is needed`);
+  if (out.size % 16 !== 0)
+    throw new InputError(`randomFill: "out" holds ${out.size} bytes, a multiple of 16 is needed`);
   if (!(high > low)) throw new InputError(`randomFill: high is ${high}, a number above low, ${low}, is needed`);
   for (const { first, count } of rowRanges('randomFill', device, out.size / 16, [4])) {
     const { workgroupSize, items, workgroups } = planValues({ values: count }, device.capabilities);
