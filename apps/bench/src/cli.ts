@@ -64,6 +64,7 @@ function registerTraining(program: Command, host: Host): void {
       'training --filter "cf mf published" --profile profiles',
       'training --step 7b --weights int4 --out step.json',
       'training --step smollm2 --layers 2 --tokens 64 --steps 2',
+      'training --step 7b --count --json',
     ])
     .description(
       'Trains CF models on generated clicks, with published settings and larger ones. Shows seconds per epoch, interactions ' +
@@ -86,7 +87,8 @@ function registerTraining(program: Command, host: Host): void {
     .addOption(new Option('--tokens <n>', 'tokens of a sequence').argParser(wholeNumber(2, 2048)))
     .addOption(new Option('--sequences <n>', 'sequences of a batch').argParser(wholeNumber(1, 1000)))
     .addOption(new Option('--weights <type>', "type of the model's matrices (default f16)").choices(weightTypes))
-    .option('--checkpointing', 'compute layers again in the backward pass: less memory, more time');
+    .option('--checkpointing', 'compute layers again in the backward pass: less memory, more time')
+    .option('--count', 'count what the step would record on an NVIDIA H100, and its memory; needs no GPU');
   host.handle<TrainingOptions>(command, runTrainingCommand);
 }
 

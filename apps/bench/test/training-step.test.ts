@@ -1,13 +1,32 @@
 /** Steps of language models: counted without a GPU, and run whole on a tiny model, whose figures belong together. */
+import { Readable, Writable } from 'node:stream';
 import { openDevice, openNullDevice } from '@crossgate/gpu/node';
 import { expect, it } from 'vitest';
 import type { Ceilings } from '../src/ceilings/ceilings';
+import { main } from '../src/cli';
+import { type CountReport, formatCountReport } from '../src/commands/count-step';
 import { chooseStep, formatStepReport } from '../src/commands/training-step';
 import { h100 } from '../src/counting/h100';
 import { workByKernel } from '../src/counting/work';
 import { describeAdapter, describeMachine } from '../src/machine';
 import { checkStepFits, measureStep } from '../src/training/measure-step';
 import { countStep, type StepCase } from '../src/training/step-cases';
+
+async function run(...argv: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+  const texts = ['', ''];
+  const sink = (index: number) =>
+    new Writable({
+      write(chunk: Buffer, _encoding, done) {
+        texts[index] += chunk.toString();
+        done();
+      },
+    });
+  const { signal } = new AbortController();
+  const surroundings = { stdin: Readable.from([]), env: {}, cwd: process.cwd() };
+  const io = { ...surroundings, stdout: sink(0), stderr: sink(1), stderrIsTerminal: false, signal };
+  const code = await main(argv, io);
+  return { code, stdout: texts[0]!, stderr: texts[1]! };
+}
 
 const ceilings: Ceilings = {
   fma: { gflops: 10, accumulators: 8, unroll: 1, vector: true },
@@ -122,3 +141,26 @@ it.each([
   },
   120_000,
 ); // Seconds on an idle machine, most of them compiling.
+
+it('prints what it counts, and refuses options that do not go together', async () => {
+  const { code, stdout } = await run('training', '--step', 'inferena', '--layers', '2', '--count', '--json');
+  expect(code).toBe(0);
+  const report = JSON.parse(stdout) as CountReport;
+  const { dispatches, flops, bytes, kernels, groups } = report;
+  for (const parts of [kernels, groups]) {
+    expect(parts.reduce((sum, part) => sum + part.dispatches, 0)).toBe(dispatches);
+  }
+  expect(groups.reduce((sum, group) => sum + group.dispatches * group.flops, 0)).toBe(flops);
+  expect(groups.reduce((sum, group) => sum + group.dispatches * group.bytes, 0)).toBe(bytes);
+  expect(formatCountReport(report)).toMatch(
+    /inferena: SmolLM2-135M \(2 layers of 576\).*\n.*\n\nkernel .*\nmatmul-tiled +\d+/,
+  );
+  expect(await run('training', '--tokens', '5')).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('--step 7b|'),
+  });
+  const filtered = await run('training', '--step', '7b', '--filter', 'cf');
+  expect(filtered).toMatchObject({ code: 2, stderr: expect.stringContaining('--filter has no effect on --step') });
+  const counted = await run('training', '--step', '7b', '--count', '--steps', '3');
+  expect(counted).toMatchObject({ code: 2, stderr: expect.stringContaining('--steps has no effect on --count') });
+});

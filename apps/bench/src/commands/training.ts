@@ -10,6 +10,7 @@ import { type CfCase, type CfResult, caseName, caseShape, cfCases, measureCf } f
 import type { WeightType } from '../training/device-weights';
 import { type CfStepResult, measureCfStep } from '../training/step';
 import { type stepCases, stepNames } from '../training/step-cases';
+import { countTrainingStep } from './count-step';
 import { emitReport, writeProfile } from './emit-report';
 import { runTrainingStep } from './training-step';
 
@@ -31,10 +32,12 @@ export interface TrainingOptions extends GlobalOptions {
   readonly checkpointing?: boolean;
   /** Timed steps. */
   readonly steps?: number;
+  /** Counts the step as a large GPU would get it, and measures nothing. */
+  readonly count?: boolean;
 }
 
 /** Options that `--step` needs, and those that it does not read. */
-const ofStep = ['layers', 'tokens', 'sequences', 'weights', 'checkpointing', 'steps'] as const;
+const ofStep = ['layers', 'tokens', 'sequences', 'weights', 'checkpointing', 'steps', 'count'] as const;
 const ofTrainings = ['filter', 'epochs'] as const;
 
 /** The JSON document of the command. */
@@ -66,6 +69,7 @@ export async function runTrainingCommand(context: CommandContext, options: Train
     const why = options.step === undefined ? 'has no effect without --step' : 'has no effect on --step';
     throw new InputError(`--${idle} ${why}`, { code: 'usage', fix });
   }
+  if (options.step !== undefined && options.count) return countTrainingStep(context, options.step, options);
   if (options.step !== undefined) return runTrainingStep(context, options.step, options);
   const selected = selectCfCases(cfCases, options.filter);
   if (selected.length === 0) {

@@ -95,3 +95,35 @@ export function workByKernel(dispatches: readonly DispatchWork[]): KernelWork[] 
   }
   return [...sums.values()];
 }
+
+/** Dispatches of a kernel that do the same work. */
+export interface WorkGroup {
+  readonly kernel: string;
+  readonly dispatches: number;
+  /** Of each of them, as everything below. */
+  readonly workgroups: number;
+  readonly flops: number;
+  readonly bytes: number;
+  /** Of a product: its extents, and how the inner axis is divided. */
+  readonly product?: Readonly<Record<(typeof productParameters)[number], number>>;
+  /** Constants of the kernel, defaults included. */
+  readonly constants: Readonly<Record<string, number | boolean>>;
+}
+
+const productParameters = ['rows', 'columns', 'inner', 'splits', 'innerPerSplit'] as const;
+
+/** Dispatches that do the same, together, in the order of their first. */
+export function groupWork(dispatches: readonly DispatchWork[]): WorkGroup[] {
+  const groups = new Map<string, WorkGroup>();
+  for (const { kernel, workgroups, flops, bytes, constants, parameters } of dispatches) {
+    const isProduct = parameters.inner !== undefined;
+    const product = Object.fromEntries(productParameters.map((name) => [name, parameters[name]!]));
+    const group = {
+      ...{ kernel, workgroups, flops, bytes, constants },
+      ...(isProduct && { product: product as NonNullable<WorkGroup['product']> }),
+    };
+    const key = JSON.stringify(group);
+    groups.set(key, { ...group, dispatches: (groups.get(key)?.dispatches ?? 0) + 1 });
+  }
+  return [...groups.values()];
+}
