@@ -96,9 +96,10 @@ export function predictDispatch(group) {
   const rooflineMs = Math.max(flops / operationsPerMs(), memoryMs(bytes, 1));
   let arithmetic = flops / operationsPerMs();
   if (kernel === 'matmul-tiled') arithmetic = tiledMs(group);
-  else if (/^attention-block(-cached)?$/.test(kernel)) arithmetic /= assumed('attention');
-  else if (flops > 0 && kernel.startsWith('attention')) arithmetic /= assumed('attentionBackward');
-  else if (flops > 0) throw new Error(`no model of the kernel ${kernel}: add one`);
+  else if (flops > 0 && kernel.startsWith('attention')) {
+    const busy = Math.min(1, group.workgroups / assumed('multiprocessors'));
+    arithmetic /= busy * assumed(kernel === 'attention-block' ? 'attention' : 'attentionBackward');
+  } else if (flops > 0) throw new Error(`no model of the kernel ${kernel}: add one`);
   const memory = memoryMs(bytes, assumed('memoryShare'));
   const drain = assumed('drain') / 1000;
   const predictedMs = Math.max(arithmetic, memory) + drain;

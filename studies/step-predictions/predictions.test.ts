@@ -41,7 +41,7 @@ it('sums a step, which the host may hold up', () => {
   expect(step.stepMs).toBe(step.gpuMs);
   expect(predict({ ...count, dispatches: 1e6, groups: [product] }).stepMs).toBeCloseTo(1e4, 6);
   const measured = { name: 'x step', ms: 9, inRowMs: 2 * step.gpuMs, hostMs: 1, kernels: [] };
-  expect(comparisonTable(step, measured)).toMatch(/^\| step, in a row \| [\d.]+ \| [\d.]+ \| 2 \|$/m);
+  expect(comparisonTable(step, measured)).toMatch(/^\| step, in a row \| [\d.]+ \| [\d.]+ \| 2\.00 \|$/m);
 });
 
 it('keeps predictions that no roofline forbids, and a page of them', () => {

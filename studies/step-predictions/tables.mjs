@@ -8,13 +8,20 @@ import { assumptions } from './model.mjs';
  *   kernels: { name: string, dispatches: number, ms: number }[] | null }} MeasuredStep
  */
 
-/** @param {number} value */
-const short = (value) =>
-  value === 0 ? '–' : value < 0.01 ? value.toExponential(1) : value.toPrecision(3).replace(/\.?0+$/, '');
+/**
+ * Three digits, as a plain number where it is no tiny one.
+ * @param {number} value
+ */
+function short(value) {
+  if (value === 0) return '–';
+  if (value < 0.01) return value.toExponential(1);
+  return value >= 100 ? Math.round(value).toString() : value.toFixed(value >= 10 ? 1 : value >= 1 ? 2 : 3);
+}
 
-/** @param {readonly (readonly string[])[]} rows the first one titles */
+/** @param {readonly (readonly string[])[]} rows the first one titles; a title with a unit or a count stands at the right */
 function table([titles = [], ...rows]) {
-  const lines = [titles, titles.map((_, column) => (column === 0 ? '---' : '---:')), ...rows];
+  const words = new Set(['', 'step', 'kernel', 'limited by', 'assumption', 'what it is']);
+  const lines = [titles, titles.map((title) => (words.has(title) ? '---' : '---:')), ...rows];
   return lines.map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 }
 
@@ -116,7 +123,9 @@ A tiled product takes, slab by slab, the clocks of its multiplications or of its
 more ([counted here](../matmul-tiled/README.md)), on the multiprocessor with the most workgroups. So padding of narrow
 matrices and the last, half-empty wave are in the figures. By their registers, two workgroups of a 128 x 128 tile share a
 multiprocessor, and at least three of a 64 x 64 tile. Attention's share of the f32 rate is a guess: its kernels spill no
-registers ([counted here](../attention-registers/README.md)), and that is all that is known. Everything else moves its bytes once.
+registers ([counted here](../attention-registers/README.md)), and that is all that is known. It falls with the share of
+multiprocessors that have a workgroup. Everything else moves its bytes once; where it has few workgroups, latency will take
+longer than that, which is not modeled.
 
 ${steps.map((step) => `## ${step.name}\n\n${step.shape}.\n\n${kernelsTable(step)}`).join('\n\n')}
 `;

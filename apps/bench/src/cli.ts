@@ -6,7 +6,8 @@ import { type KernelsOptions, runKernelsCommand, runPeersCommand } from './comma
 import { type LoadingOptions, runLoadingCommand } from './commands/loading';
 import { type ProbeOptions, runProbeCommand } from './commands/probe';
 import { runScoringCommand, type ScoringOptions } from './commands/scoring';
-import { runTrainingCommand, type TrainingOptions } from './commands/training';
+import { runTrainingCommand } from './commands/training';
+import type { TrainingOptions } from './commands/training-options';
 import { runVerifyCommand, type VerifyCommandOptions } from './commands/verify';
 import { weightTypes } from './training/device-weights';
 import { stepNames } from './training/step-cases';

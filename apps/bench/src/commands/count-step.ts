@@ -7,7 +7,7 @@ import { h100 } from '../counting/h100';
 import { groupWork, type KernelWork, type WorkGroup, workByKernel } from '../counting/work';
 import { countStep, type stepCases, stepShape } from '../training/step-cases';
 import { emitReport } from './emit-report';
-import type { TrainingOptions } from './training';
+import type { TrainingOptions } from './training-options';
 import { chooseStep } from './training-step';
 
 /** The JSON document of `training --step … --count`. */

@@ -9,7 +9,7 @@ import { type Adapter, describeAdapter, describeMachine, type Machine } from '..
 import { checkStepFits, measureStep, type StepResult } from '../training/measure-step';
 import { type StepCase, stepCases } from '../training/step-cases';
 import { emitReport, Steps, writeProfile } from './emit-report';
-import type { TrainingOptions } from './training';
+import type { TrainingOptions } from './training-options';
 
 /** Options that change a step. */
 type StepOptions = Pick<TrainingOptions, 'layers' | 'tokens' | 'sequences' | 'weights' | 'checkpointing'>;

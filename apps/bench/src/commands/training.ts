@@ -2,39 +2,17 @@
 import { InputError, InterruptedError, significant } from '@crossgate/core';
 import { Profiler } from '@crossgate/gpu';
 import { openDevice } from '@crossgate/gpu/node';
-import type { CommandContext, GlobalOptions } from '@crossgate/terminal';
+import type { CommandContext } from '@crossgate/terminal';
 import { columnTable } from '../column-table';
 import { type Adapter, describeAdapter, describeMachine, type Machine } from '../machine';
 import { findTorch, type TorchInfo } from '../peers/pytorch';
 import { type CfCase, type CfResult, caseName, caseShape, cfCases, measureCf } from '../training/cf';
-import type { WeightType } from '../training/device-weights';
 import { type CfStepResult, measureCfStep } from '../training/step';
-import { type stepCases, stepNames } from '../training/step-cases';
+import { stepNames } from '../training/step-cases';
 import { countTrainingStep } from './count-step';
 import { emitReport, writeProfile } from './emit-report';
+import type { TrainingOptions } from './training-options';
 import { runTrainingStep } from './training-step';
-
-export interface TrainingOptions extends GlobalOptions {
-  readonly filter?: string;
-  /** Timed epochs of each case. */
-  readonly epochs?: number;
-  /** File for the JSON document. */
-  readonly out?: string;
-  /** Folder for a profile of each case; true: `profile`. */
-  readonly profile?: string | true;
-  /** A step of a language model in place of the trainings. The other options below belong to it. */
-  readonly step?: keyof typeof stepCases;
-  readonly layers?: number;
-  /** Tokens of a sequence. */
-  readonly tokens?: number;
-  readonly sequences?: number;
-  readonly weights?: WeightType;
-  readonly checkpointing?: boolean;
-  /** Timed steps. */
-  readonly steps?: number;
-  /** Counts the step as a large GPU would get it, and measures nothing. */
-  readonly count?: boolean;
-}
 
 /** Options that `--step` needs, and those that it does not read. */
 const ofStep = ['layers', 'tokens', 'sequences', 'weights', 'checkpointing', 'steps', 'count'] as const;
