@@ -41,6 +41,13 @@ const attentionOperations: Readonly<Record<string, number>> = {
 /** Kernels that always read what they write. */
 const inPlace: ReadonlySet<string> = new Set(['adam', 'add-scaled']);
 
+/** Arrays of which a kernel reads a few elements for each row: they are left out. */
+const lookedUp: Readonly<Record<string, string>> = {
+  'cross-entropy-loss': 'logits',
+  'yes-no-loss-rows': 'logits',
+  rope: 'table',
+};
+
 /** Pairs of a token and one that it attends to, itself included. */
 export function attentionPairs(lengths: readonly number[]): number {
   return lengths.reduce((sum, length) => sum + (length * (length + 1)) / 2, 0);
@@ -58,6 +65,7 @@ export function workOf(declaration: KernelDeclaration, args: DispatchArguments, 
   const { parameters, workgroups } = args;
   let bytes = 0;
   for (const [binding, { access }] of Object.entries(bindings)) {
+    if (lookedUp[name] === binding) continue;
     const size = args.bindings[binding]?.size ?? 0;
     // What is added to is read as well.
     bytes += access === 'read_write' && (constants.ACCUMULATE === true || inPlace.has(name)) ? 2 * size : size;
