@@ -188,6 +188,9 @@ it('plans command lines', () => {
   });
   expect(planCommand(['bench', '--filter', 'x'])?.args.slice(0, 3)).toEqual(['kernels', '--json', '--peers']);
   expect(planCommand(['peers', '--quiet'])).toEqual({ program: 'bench', args: ['peers', '--quiet'] });
+  const step = ['training', '--step', '7b'];
+  expect(planCommand(step)).toEqual({ program: 'bench', args: step });
+  expect(planCommand(['probe'])).toEqual({ program: 'bench', args: ['probe'] });
   expect(planCommand(['doctor', '--json'])).toEqual({ program: 'train', args: ['doctor', '--json'] });
   expect(planCommand(['train', 'no/such.yaml', '--quiet'])?.args).toEqual(['train', 'no/such.yaml', '--quiet']);
 });

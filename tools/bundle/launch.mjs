@@ -16,7 +16,9 @@ const usage = `Usage: run.sh COMMAND [ARGS]
   bench           every kernel's time as JSON, beside the adapter's ceilings, and beside PyTorch where python3 has torch
   demo            CCF-LLM beside its parents on a generated world, with the carried model
   train CONFIG    one experiment; CONFIG is a file, or a name in the bundle such as configs/demo/smoke.yaml
-  peers, kernels  parts of bench, as tables
+  peers, kernels  parts of bench, as tables; kernels --shapes gpu: at the sizes of large models
+  probe           features, speed and memory of an unknown card, in minutes
+  training        whole trainings; training --step 7b: one step of a language model of 7 billion parameters
   COMMAND         any other command of crossgate: run.sh --help-all lists them
 
 Environment: CROSSGATE_DATA and CROSSGATE_MODELS (folders of data sets and models), VK_DRIVER_FILES (a driver's
@@ -33,7 +35,8 @@ export function planCommand([command = '', ...rest]) {
   if (command === '--help-all') return { program: 'train', args: ['--help'] };
   if (command === 'verify') return { program: 'bench', args: ['verify', ...rest] };
   if (command === 'bench') return { program: 'bench', args: ['kernels', '--json', '--peers', ...rest] };
-  if (command === 'kernels' || command === 'peers') return { program: 'bench', args: [command, ...rest] };
+  if (['kernels', 'peers', 'probe', 'training'].includes(command))
+    return { program: 'bench', args: [command, ...rest] };
   if (command !== 'train') return { program: 'train', args: [command, ...rest] };
   const [config = '', ...options] = rest;
   return { program: 'train', args: ['train', ...(config === '' ? [] : [findConfig(config)]), ...options] };

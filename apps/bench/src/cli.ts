@@ -6,8 +6,11 @@ import { type KernelsOptions, runKernelsCommand, runPeersCommand } from './comma
 import { type LoadingOptions, runLoadingCommand } from './commands/loading';
 import { type ProbeOptions, runProbeCommand } from './commands/probe';
 import { runScoringCommand, type ScoringOptions } from './commands/scoring';
-import { runTrainingCommand, type TrainingOptions } from './commands/training';
+import { runTrainingCommand } from './commands/training';
+import type { TrainingOptions } from './commands/training-options';
 import { runVerifyCommand, type VerifyCommandOptions } from './commands/verify';
+import { weightTypes } from './training/device-weights';
+import { stepNames } from './training/step-cases';
 import { version } from './version';
 
 const outOption = () => new Option('--out <file>', 'also write the JSON document to a file');
@@ -27,11 +30,20 @@ function registerKernels(program: Command, host: Host): void {
       'kernels',
       'kernels --filter attention --adapter software',
       'kernels --json > kernels.json',
+      'kernels --shapes gpu --seconds 120 --out shapes.json',
+      'kernels --shapes gpu --filter int4',
     ])
     .description(
-      'Measures every kernel at the shapes of real runs, beside an fma loop and a copy measured in the same run.',
+      'Measures every kernel at the shapes of real runs, beside an fma loop and a copy measured in the same run. With --shapes ' +
+        'gpu, the kernels of training steps of LLaMA-7B and SmolLM2-135M at their sizes, weights in f32, f16 and int4.',
     )
-    .option('--filter <name>', 'only kernels whose name, function or shape contains this')
+    .option('--filter <name>', 'only kernels whose name, function, shape or type of weights contains this')
+    .addOption(new Option('--shapes <kind>', 'shapes of large models, which fill a GPU').choices(['gpu']))
+    .addOption(
+      new Option('--seconds <n>', 'begin no kernel after so many seconds (default: measure all)').argParser(
+        wholeNumber(1, 1e6),
+      ),
+    )
     .option('--peers', 'also measure what the command peers does')
     .addOption(peersFromOption())
     .addOption(outOption())
@@ -65,10 +77,15 @@ function registerTraining(program: Command, host: Host): void {
       'training --filter cf',
       'training --filter "cf mf" --epochs 10 --json',
       'training --filter "cf mf published" --profile profiles',
+      'training --step 7b --weights int4 --out step.json',
+      'training --step smollm2 --layers 2 --tokens 64 --steps 2',
+      'training --step 7b --count --json',
     ])
     .description(
       'Trains CF models on generated clicks, with published settings and larger ones. Shows seconds per epoch, interactions ' +
-        'per second, and the share of time in which no kernel runs. Compares a step with PyTorch where python3 has torch.',
+        'per second, and the share of time in which no kernel runs. Compares a step with PyTorch where python3 has torch. ' +
+        'With --step, measures one training step of a language model instead, whose weights are made on the device: 7b and ' +
+        'smollm2 (LLaMA-7B and SmolLM2-135M, LoRA on 3 x 700 tokens) or inferena (all weights of SmolLM2-135M on 128 tokens).',
     )
     .option('--filter <name>', 'only trainings whose name or shape contains this, e.g. cf')
     .option(
@@ -78,7 +95,15 @@ function registerTraining(program: Command, host: Host): void {
     .addOption(outOption())
     .addOption(
       new Option('--epochs <n>', 'timed epochs; the median counts (default 3)').argParser(wholeNumber(1, 1000)),
-    );
+    )
+    .addOption(new Option('--step <name>', 'a training step of a language model instead').choices(stepNames))
+    .addOption(new Option('--steps <n>', 'timed steps (default 5)').argParser(wholeNumber(1, 1000)))
+    .addOption(new Option('--layers <n>', 'fewer layers than the model has').argParser(wholeNumber(1, 1000)))
+    .addOption(new Option('--tokens <n>', 'tokens of a sequence').argParser(wholeNumber(2, 2048)))
+    .addOption(new Option('--sequences <n>', 'sequences of a batch').argParser(wholeNumber(1, 1000)))
+    .addOption(new Option('--weights <type>', "type of the model's matrices (default f16)").choices(weightTypes))
+    .option('--checkpointing', 'compute layers again in the backward pass: less memory, more time')
+    .option('--count', 'count what the step would record on an NVIDIA H100, and its memory; needs no GPU');
   host.handle<TrainingOptions>(command, runTrainingCommand);
 }
 

@@ -3,14 +3,18 @@ import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Environment } from './proxy';
 
+/** Whose folders are asked for. */
+export interface UserPlace {
+  /** Variables of the environment. */
+  readonly env: Environment;
+  /** The absolute path that a relative folder in a variable is resolved against. */
+  readonly cwd: string;
+}
+
 /**
  * Our folder for what can be fetched again: CROSSGATE_CACHE, else `crossgate` in the user's cache folder. It may not exist.
- * @param place the environment, and the absolute path that a relative folder in a variable is resolved against
  */
-export function userCache(
-  { env, cwd }: { readonly env: Environment; readonly cwd: string },
-  platform: string = process.platform,
-): string {
+export function userCache({ env, cwd }: UserPlace, platform: string = process.platform): string {
   const home = env.HOME?.trim() || homedir();
   const base =
     platform === 'win32' && env.LOCALAPPDATA

@@ -27,6 +27,7 @@ export * from './narrow/narrow';
 export { type NormArguments, type NormBackwardArguments, type NormPlan, planNorm } from './norm';
 export * from './norm-weight/norm-weight';
 export type { PlanCapabilities } from './plan';
+export * from './random-fill/random-fill';
 export * from './reduce/reduce';
 export * from './rmsnorm/rmsnorm';
 export * from './rope/rope';

@@ -10,6 +10,8 @@ export interface LauncherBench {
   readonly launcher: string;
   /** Shape and options, as people read them. */
   readonly shape: string;
+  /** Type of the weights of a product; f32 where it is absent, and of everything else. */
+  readonly dtype?: 'f16' | 'int4';
   /**
    * Which ceiling limits it, with the useful work of one call: floating-point operations, or bytes read and written.
    */

@@ -20,6 +20,7 @@ import { benches as matmul } from '../src/matmul/matmul.bench';
 import { benches as matmulLadder } from '../src/matmul-ladder/matmul-ladder.bench';
 import { benches as narrow } from '../src/narrow/narrow.bench';
 import { benches as normWeight } from '../src/norm-weight/norm-weight.bench';
+import { benches as randomFill } from '../src/random-fill/random-fill.bench';
 import { benches as reduce } from '../src/reduce/reduce.bench';
 import { benches as rmsnorm } from '../src/rmsnorm/rmsnorm.bench';
 import { benches as rope } from '../src/rope/rope.bench';
@@ -56,6 +57,7 @@ const benchesOf: Readonly<Record<string, readonly LauncherBench[]>> = {
   'matmul-ladder': matmulLadder,
   narrow,
   'norm-weight': normWeight,
+  'random-fill': randomFill,
   reduce,
   rmsnorm,
   rope,

@@ -10,7 +10,12 @@ import type { Tensor } from './tensor';
  *
  * @param random the stream that initial values are drawn from: first the weight's, then the bias's.
  */
-export function linearSpecs(name: string, inputs: number, outputs: number, random: RandomStream): ParameterSpec[] {
+export function linearSpecs(
+  name: string,
+  inputs: number,
+  outputs: number,
+  random: RandomStream,
+): (ParameterSpec & { readonly values: Float32Array })[] {
   return [
     { name: `${name}.weight`, shape: [outputs, inputs], values: random.kaimingUniform(outputs * inputs, inputs) },
     { name: `${name}.bias`, shape: [outputs], values: random.kaimingUniform(outputs, inputs), decay: false },

@@ -12,8 +12,8 @@ export interface ParameterSpec {
   readonly name: string;
   /** Lengths of the dimensions, outermost first. */
   readonly shape: Shape;
-  /** Initial values, row-major; their number must fit the shape. */
-  readonly values: Float32Array;
+  /** Initial values, row-major; their number must fit the shape. Default zeros. */
+  readonly values?: Float32Array;
   /** Whether weight decay applies; usually false for biases and norms. Default true. */
   readonly decay?: boolean;
   /**
@@ -99,13 +99,14 @@ export class ParameterGroup {
       let open = false;
       for (const spec of specs) {
         if ((spec.decay ?? true) !== decay) continue;
-        expectFloats(`parameter ${spec.name}: values`, spec.values);
-        if (spec.values.length !== shapeSize(spec.shape)) {
+        const { values } = spec;
+        if (values) expectFloats(`parameter ${spec.name}: values`, values);
+        if (values && values.length !== shapeSize(spec.shape)) {
           throw new InputError(
-            `parameter ${spec.name}: ${spec.values.length} values do not fill the shape [${spec.shape.join(', ')}]`,
+            `parameter ${spec.name}: ${values.length} values do not fill the shape [${spec.shape.join(', ')}]`,
           );
         }
-        const bytes = Math.ceil((4 * spec.values.length) / alignment) * alignment;
+        const bytes = Math.ceil((4 * shapeSize(spec.shape)) / alignment) * alignment;
         if (bytes > limit && !spec.spansBindings) {
           throw new InputError(`parameter ${spec.name} takes ${bytes} bytes, the adapter binds at most ${limit}`);
         }
@@ -133,10 +134,10 @@ export class ParameterGroup {
       const range = (slice: BufferSlice): BufferSlice => ({
         storage: slice.storage,
         offset,
-        size: 4 * spec.values.length,
+        size: 4 * shapeSize(spec.shape),
       });
       const parameter = new Parameter(device, range(value), range(gradient), spec.shape, spec.name, this);
-      device.recorder.write(parameter.slice, spec.values);
+      if (spec.values) device.recorder.write(parameter.slice, spec.values);
       byName.set(spec.name, parameter);
     }
     // In the order of the specs, whatever the layout.

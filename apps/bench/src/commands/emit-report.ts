@@ -1,7 +1,8 @@
 /** What every command does with its report, and how it shows steps. */
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { InputError, type ProgressTask, throwIfInterrupted } from '@crossgate/core';
-import { writeAtomic } from '@crossgate/files';
+import { makeFolders, writeAtomic } from '@crossgate/files';
+import { type Profiler, profileFiles } from '@crossgate/gpu';
 import type { CommandContext } from '@crossgate/terminal';
 
 /**
@@ -26,6 +27,23 @@ export async function emitReport<Report>(
     });
   }
   await context.emit(report, () => format(report));
+}
+
+/**
+ * Writes what a profiler measured into a folder of the name of what it measured.
+ * @param profile the option `--profile`: a folder, `profile` by default
+ */
+export async function writeProfile(
+  { io, log }: CommandContext,
+  profiler: Profiler,
+  profile: string | true | undefined,
+  name: string,
+): Promise<void> {
+  const all = resolve(io.cwd, typeof profile === 'string' ? profile : 'profile');
+  const folder = join(all, name.replaceAll(' ', '-'));
+  await makeFolders(folder, 'choose another --profile');
+  for (const [file, text] of profileFiles(profiler)) await writeAtomic(join(folder, file), text);
+  log.info(`profile: ${join(folder, 'profile.txt')}`);
 }
 
 /** Shows steps whose number is known once they run. */

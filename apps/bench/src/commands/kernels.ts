@@ -5,6 +5,7 @@ import type { CommandContext, GlobalOptions } from '@crossgate/terminal';
 import { type Ceilings, measureCeilings } from '../ceilings/ceilings';
 import { columnTable } from '../column-table';
 import { type KernelBench, kernelBenches } from '../kernels';
+import { gpuBenches } from '../kernels/gpu-shapes';
 import { type KernelResult, runKernelBenches, selectBenches } from '../kernels/run';
 import { type Adapter, describeAdapter, describeMachine, findCommit, type Machine } from '../machine';
 import { peerCases } from '../peers/cases';
@@ -15,6 +16,10 @@ import { emitReport, Steps } from './emit-report';
 
 export interface KernelsOptions extends GlobalOptions {
   readonly filter?: string;
+  /** `gpu`: shapes of language models that fill a GPU, in place of those of the main experiment. */
+  readonly shapes?: 'gpu';
+  /** Seconds after which no kernel begins. */
+  readonly seconds?: number;
   readonly repeats?: number;
   /** Also run the peer cases. */
   readonly peers?: boolean;
@@ -36,6 +41,8 @@ export interface KernelsReport {
   readonly results: readonly (KernelResult | PeerResult)[];
   /** Commit of the program's source; null where it is not known. */
   readonly commit: string | null;
+  /** Kernels that `--seconds` left out; absent where all were measured. */
+  readonly leftOut?: number;
   /** Present after `--peers` and `peers`: each peer that was used, or why it was not. */
   readonly peers?: PeersReport['peers'];
 }
@@ -46,9 +53,10 @@ export interface KernelsReport {
  * @throws InputError when no benchmark matches the filter; NoAdapterError without a GPU.
  */
 export async function runKernelsCommand(context: CommandContext, options: KernelsOptions): Promise<void> {
-  const selected = selectBenches(kernelBenches, options.filter);
+  const benches = options.shapes === 'gpu' ? gpuBenches : kernelBenches;
+  const selected = selectBenches(benches, options.filter);
   if (selected.length === 0) {
-    const names = [...new Set(kernelBenches.map(({ kernel }) => kernel))].join(', ');
+    const names = [...new Set(benches.map(({ kernel }) => kernel))].join(', ');
     // The names of peer cases are kernels' names, but for the LoRA step, which only they have.
     if (!options.peers || selectPeerCases(peerCases(true), options.filter).length === 0) {
       throw new InputError(`no kernel matches "${options.filter}"`, { code: 'usage', fix: `there are: ${names}` });
@@ -120,11 +128,12 @@ async function runBenchmarks(
       signal,
     };
     const results = await runKernelBenches(device, selected, ceilings, {
-      ...measureOptions,
+      ...{ ...measureOptions, seconds: options.seconds },
       onResult: ({ name, shape }, done, total) => kernelSteps.update(done, total, `${name} ${shape}`),
     });
     kernelSteps.finish();
     throwIfInterrupted(signal);
+    const leftOut = selected.filter(({ when }) => when?.(device.capabilities) ?? true).length - results.length;
     const cases = withPeers ? selectPeerCases(peerCases(device.capabilities.software), options.filter) : [];
     const others = chosen && { peers: chosen.peers, reference: referencePeer(signal) };
     const onProgress = (text: string) => context.log.info(text);
@@ -137,6 +146,7 @@ async function runBenchmarks(
       commit: await findCommit(),
       clock: device.capabilities.timestamps && selected.length > 0 ? 'gpu' : 'wall',
       results: [...results, ...(peers?.results ?? [])],
+      ...(leftOut > 0 && { leftOut }),
       ...(peers && { peers: [...chosen!.absent, ...peers.peers] }),
     };
     await emitReport(context, report, options.out, formatReport);
@@ -148,7 +158,8 @@ async function runBenchmarks(
 }
 
 /** The report as text. */
-export function formatReport({ machine, adapter, ceilings, clock, results, peers = [] }: KernelsReport): string {
+export function formatReport(report: KernelsReport): string {
+  const { machine, adapter, ceilings, clock, results, leftOut, peers = [] } = report;
   const { fma, copy } = ceilings;
   const rateOf = ({ gflops, gbps }: KernelResult | PeerResult) => {
     if (gflops !== undefined) return `${significant(gflops)} GFLOP/s`;
@@ -188,6 +199,7 @@ export function formatReport({ machine, adapter, ceilings, clock, results, peers
       ],
       rows,
     ),
+    ...(leftOut === undefined ? [] : ['', `${leftOut} kernels were left out: --seconds were over`]),
     ...(peers.length > 0 ? ['', ...peers.map(peerLine), ...problemLines(results)] : []),
   ].join('\n');
 }

@@ -1,26 +1,22 @@
 /** `crossgate-bench training`: seconds per epoch of whole trainings, and the share of them outside kernels. */
-import { join, resolve } from 'node:path';
 import { InputError, InterruptedError, significant } from '@crossgate/core';
-import { makeFolders, writeAtomic } from '@crossgate/files';
-import { Profiler, profileFiles } from '@crossgate/gpu';
+import { Profiler } from '@crossgate/gpu';
 import { openDevice } from '@crossgate/gpu/node';
-import type { CommandContext, GlobalOptions } from '@crossgate/terminal';
+import type { CommandContext } from '@crossgate/terminal';
 import { columnTable } from '../column-table';
 import { type Adapter, describeAdapter, describeMachine, type Machine } from '../machine';
 import { pythonPeer } from '../peers/peer';
 import { type CfCase, type CfResult, caseName, caseShape, cfCases, measureCf } from '../training/cf';
 import { type CfStepResult, measureCfStep } from '../training/step';
-import { emitReport } from './emit-report';
+import { stepNames } from '../training/step-cases';
+import { countTrainingStep } from './count-step';
+import { emitReport, writeProfile } from './emit-report';
+import type { TrainingOptions } from './training-options';
+import { runTrainingStep } from './training-step';
 
-export interface TrainingOptions extends GlobalOptions {
-  readonly filter?: string;
-  /** Timed epochs of each case. */
-  readonly epochs?: number;
-  /** File for the JSON document. */
-  readonly out?: string;
-  /** Folder for a profile of each case; true: `profile`. */
-  readonly profile?: string | true;
-}
+/** Options that `--step` needs, and those that it does not read. */
+const ofStep = ['layers', 'tokens', 'sequences', 'weights', 'checkpointing', 'steps', 'count'] as const;
+const ofTrainings = ['filter', 'epochs'] as const;
 
 /** The JSON document of the command. */
 export interface TrainingReport {
@@ -39,11 +35,20 @@ export function selectCfCases(cases: readonly CfCase[], filter: string | undefin
 }
 
 /**
- * `training`: measures trainings, and a step of each beside PyTorch where python3 has it.
+ * `training`: measures trainings, and a step of each beside PyTorch where python3 has it; or a step of a language model.
  *
- * @throws InputError when no case matches the filter; NoAdapterError without a GPU; InterruptedError.
+ * @throws InputError when no case matches the filter, and for options that do not go together; OutOfMemoryError for a step
+ *   that does not fit; NoAdapterError without a GPU; InterruptedError.
  */
 export async function runTrainingCommand(context: CommandContext, options: TrainingOptions): Promise<void> {
+  const idle = (options.step === undefined ? ofStep : ofTrainings).find((name) => options[name] !== undefined);
+  if (idle !== undefined) {
+    const fix = options.step === undefined ? `name a step: --step ${stepNames.join('|')}` : `leave --${idle} out`;
+    const why = options.step === undefined ? 'has no effect without --step' : 'has no effect on --step';
+    throw new InputError(`--${idle} ${why}`, { code: 'usage', fix });
+  }
+  if (options.step !== undefined && options.count) return countTrainingStep(context, options.step, options);
+  if (options.step !== undefined) return runTrainingStep(context, options.step, options);
   const selected = selectCfCases(cfCases, options.filter);
   if (selected.length === 0) {
     const names = cfCases.map(caseName).join(', ');
@@ -59,14 +64,13 @@ export async function runTrainingCommand(context: CommandContext, options: Train
         ? { torch: status.version, device: status.device }
         : { reason: `no PyTorch: ${status.reason}` };
     const { epochs = 3, seed = 1 } = options;
-    const folder = resolve(context.io.cwd, typeof options.profile === 'string' ? options.profile : 'profile');
     const results: (CfResult | CfStepResult)[] = [];
     for (const each of selected) {
       if (signal.aborted) throw new InterruptedError();
       context.log.info(`training ${caseName(each)}`);
       const profiler = options.profile === undefined ? undefined : new Profiler({ steps: 20 });
       results.push(await measureCf(device, each, { epochs, seed, signal, profiler }));
-      if (profiler) await writeProfile(context, profiler, join(folder, caseName(each).replaceAll(' ', '-')));
+      if (profiler) await writeProfile(context, profiler, options.profile, caseName(each));
       if (!('torch' in pytorch)) continue;
       context.log.info(`a step of ${caseName(each)} beside PyTorch`);
       results.push(await measureCfStep(device, each, peer, { epochs, seed, signal }));
@@ -78,12 +82,6 @@ export async function runTrainingCommand(context: CommandContext, options: Train
     peer.close();
     await device.destroy();
   }
-}
-
-async function writeProfile({ log }: CommandContext, profiler: Profiler, folder: string): Promise<void> {
-  await makeFolders(folder, 'choose another --profile');
-  for (const [name, text] of profileFiles(profiler)) await writeAtomic(join(folder, name), text);
-  log.info(`profile: ${join(folder, 'profile.txt')}`);
 }
 
 /** The report as text. */

@@ -4,8 +4,8 @@ import type { Device } from '@crossgate/gpu';
 import { RandomStream } from '@crossgate/tensor';
 import { median } from '../measure';
 import type { ModelSizes } from '../random-model';
+import { prepareLoraSteps } from '../training/model-steps';
 import { captureCalls, captureDispatches, replayCalls } from './captured';
-import { prepareLoraSteps } from './lora-steps';
 
 /** How long the prompts of a step are. */
 export interface PromptLengths {
@@ -64,7 +64,7 @@ export async function measureHost(
   { steps, warmup, seed, signal }: { steps: number; warmup: number; seed: number; signal?: AbortSignal },
 ): Promise<HostResult> {
   const { recorder } = device;
-  const training = await prepareLoraSteps(device, hostModel, seed);
+  const training = prepareLoraSteps(device, hostModel, seed);
   try {
     const random = new RandomStream(seed, 'prompt lengths');
     const { least, most } = lengths;

@@ -10,7 +10,8 @@ export interface KernelResult {
   readonly name: string;
   readonly kernel: string;
   readonly shape: string;
-  readonly dtype: 'f32';
+  /** Type of the weights of a product; f32 for everything else. */
+  readonly dtype: 'f32' | 'f16' | 'int4';
   readonly variant: string;
   /** Median milliseconds of one call. */
   readonly ms: number;
@@ -32,29 +33,35 @@ export interface RunOptions extends MeasureOptions {
   readonly seed?: number;
   readonly signal?: AbortSignal;
   readonly onResult?: (result: KernelResult, done: number, total: number) => void;
+  /** No benchmark begins later than this after the first. Default: all are run. */
+  readonly seconds?: number | undefined;
 }
 
-/** The benchmarks whose kernel, launcher or shape contains `filter` (letter case ignored). */
+/** The benchmarks whose kernel, launcher, shape or type contains `filter` (letter case ignored). */
 export function selectBenches(benches: readonly KernelBench[], filter: string | undefined): KernelBench[] {
   const wanted = filter?.toLowerCase();
   return benches.filter(
-    ({ kernel, launcher, shape }) =>
-      wanted === undefined || [kernel, launcher, shape].some((text) => text.toLowerCase().includes(wanted)),
+    ({ kernel, launcher, shape, dtype = 'f32' }) =>
+      wanted === undefined || [kernel, launcher, shape, dtype].some((text) => text.toLowerCase().includes(wanted)),
   );
 }
 
-/** Measures the benchmarks one after another; each has its memory to itself. Ends early when `signal` is aborted. */
+/**
+ * Measures the benchmarks one after another; each has its memory to itself. Ends early when `signal` is aborted, and when
+ * `seconds` are over.
+ */
 export async function runKernelBenches(
   device: Device,
   benches: readonly KernelBench[],
   ceilings: Ceilings,
   options: RunOptions = {},
 ): Promise<KernelResult[]> {
-  const { seed = 1, signal, onResult } = options;
+  const { seed = 1, signal, onResult, seconds = Number.POSITIVE_INFINITY } = options;
+  const end = performance.now() + 1000 * seconds;
   const usable = benches.filter(({ when }) => when?.(device.capabilities) ?? true);
   const results: KernelResult[] = [];
   for (const bench of usable) {
-    if (signal?.aborted) break;
+    if (signal?.aborted || performance.now() > end) break;
     const result = await runOne(device, bench, ceilings, seed, options);
     results.push(result);
     onResult?.(result, results.length, usable.length);
@@ -80,7 +87,7 @@ async function runOne(
     name: bench.launcher,
     kernel: bench.kernel,
     shape: bench.shape,
-    dtype: 'f32',
+    dtype: bench.dtype ?? 'f32',
     variant: bench.variant?.(device.capabilities) ?? 'only',
     ms: milliseconds,
     ...('flops' in work ? { gflops: rate } : { gbps: rate }),

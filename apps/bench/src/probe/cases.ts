@@ -83,19 +83,25 @@ function matrixProducts(size: number): KernelBench[] {
   }));
 }
 
-function attentionOf(
+/**
+ * Attention forward and backward over sequences of equal lengths.
+ *
+ * @param floats where inputs come from. Default: from the host.
+ */
+export function attentionOf(
   tokens: number,
   sequences: number,
   [heads, keyValueHeads, headDim]: readonly [number, number, number],
+  floats = (context: BenchContext, count: number) => context.floats(count),
 ): KernelBench[] {
   const length = tokens / sequences;
   const shape = `${tokens} tokens in ${sequences}, ${heads}/${keyValueHeads} heads of ${headDim}`;
   // Half of each square of scores, the diagonal included; two products forward, five backward.
   const flops = 4 * heads * headDim * sequences * ((length * (length + 1)) / 2);
   const prepare = (context: BenchContext) => ({
-    query: context.floats(tokens * heads * headDim),
-    key: context.floats(tokens * keyValueHeads * headDim),
-    value: context.floats(tokens * keyValueHeads * headDim),
+    query: floats(context, tokens * heads * headDim),
+    key: floats(context, tokens * keyValueHeads * headDim),
+    value: floats(context, tokens * keyValueHeads * headDim),
     out: context.empty(tokens * heads * headDim),
     logSumExp: context.empty(tokens * heads),
     offsets: context.upload(Uint32Array.from({ length: sequences + 1 }, (_, i) => i * length)),
@@ -116,7 +122,7 @@ function attentionOf(
         const args = prepare(context);
         attention(context.device, args);
         const gradients = {
-          gradOut: context.floats(tokens * heads * headDim),
+          gradOut: floats(context, tokens * heads * headDim),
           gradQuery: context.empty(tokens * heads * headDim),
           gradKey: context.empty(tokens * keyValueHeads * headDim),
           gradValue: context.empty(tokens * keyValueHeads * headDim),

@@ -103,13 +103,13 @@ export class LlamaModel {
   }
 
   /**
-   * A model on weights that are already on the device, such as the parameters of a group in pretraining. The tensors
+   * A model on weights that are already on the device, such as the parameters of a group in pretraining. The weights
    * stay the caller's, who frees them after {@link release}.
    *
-   * @param weights every tensor of `expectedTensors(config)`, by Hugging Face name.
+   * @param weights every tensor of `expectedTensors(config)`, by Hugging Face name; matrices in f32 or in fewer bits.
    * @throws InputError naming the first weight that is missing or has another shape.
    */
-  static over(device: Device, config: LlamaConfig, weights: ReadonlyMap<string, Tensor>): LlamaModel {
+  static over(device: Device, config: LlamaConfig, weights: ReadonlyMap<string, LinearWeight>): LlamaModel {
     for (const [name, shape] of expectedTensors(config)) {
       const found = weights.get(name);
       if (!found) throw new InputError(`the model's weight ${name} is missing`, { code: 'model.missing-file' });

@@ -1,0 +1,166 @@
+/** Steps of language models: counted without a GPU, and run whole on a tiny model, whose figures belong together. */
+import { Readable, Writable } from 'node:stream';
+import { openDevice, openNullDevice } from '@crossgate/gpu/node';
+import { expect, it } from 'vitest';
+import type { Ceilings } from '../src/ceilings/ceilings';
+import { main } from '../src/cli';
+import { type CountReport, formatCountReport } from '../src/commands/count-step';
+import { chooseStep, formatStepReport } from '../src/commands/training-step';
+import { h100 } from '../src/counting/h100';
+import { workByKernel } from '../src/counting/work';
+import { describeAdapter, describeMachine } from '../src/machine';
+import { checkStepFits, measureStep } from '../src/training/measure-step';
+import { countStep, type StepCase } from '../src/training/step-cases';
+
+async function run(...argv: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+  const texts = ['', ''];
+  const sink = (index: number) =>
+    new Writable({
+      write(chunk: Buffer, _encoding, done) {
+        texts[index] += chunk.toString();
+        done();
+      },
+    });
+  const { signal } = new AbortController();
+  const surroundings = { stdin: Readable.from([]), env: {}, cwd: process.cwd() };
+  const io = { ...surroundings, stdout: sink(0), stderr: sink(1), stderrIsTerminal: false, signal };
+  const code = await main(argv, io);
+  return { code, stdout: texts[0]!, stderr: texts[1]! };
+}
+
+const ceilings: Ceilings = {
+  fma: { gflops: 10, accumulators: 8, unroll: 1, vector: true },
+  copy: { gbps: 5, bytes: 2 ** 20 },
+  copies: [],
+};
+
+const tiny: StepCase = {
+  name: 'tiny',
+  sizes: { name: 'tiny', hiddenSize: 64, intermediateSize: 172, layers: 2, heads: 8, keyValueHeads: 4, vocabSize: 512 },
+  ...{ sequences: 2, tokens: 9, trains: 'lora', weights: 'int4', checkpointing: false },
+};
+
+it('counts a layer of 7b as its shape says', () => {
+  const flops = (layers: number) =>
+    countStep(h100, chooseStep('7b', { layers })).dispatches.reduce((sum, each) => sum + each.flops, 0);
+  const [tokens, hidden, inner, rank] = [2100, 4096, 11_008, 8];
+  // Forward, and the gradient of the input; the weights are frozen.
+  const linear = 2 * 2 * tokens * (4 * hidden ** 2 + 3 * hidden * inner);
+  // Both factors forward, two gradients through them and two of them, on queries and values.
+  const adapters = 2 * 6 * 2 * tokens * hidden * rank;
+  const attention = (4 + 6 + 8) * hidden * 3 * ((700 * 701) / 2);
+  // The last layer computes some products for the last tokens alone, the first one no gradients of embeddings.
+  expect(flops(3) - flops(2)).toBe(linear + adapters + attention);
+});
+
+it('counts trained weights three times forward, and their memory with gradients', () => {
+  const { dispatches, persistentBytes, peakBytes } = countStep(h100, chooseStep('inferena', { layers: 3 }));
+  const works = new Map(workByKernel(dispatches).map((work) => [work.name, work]));
+  const layer = 2 * 576 * 576 + 2 * 192 * 576 + 3 * 576 * 1536;
+  const head = 49_152 * 576;
+  // The feed-forward of the last layer and the head leave the last token out.
+  const last = 576 * 576 + 3 * 576 * 1536;
+  const products = 128 * 3 * layer - last + 127 * head;
+  expect(works.get('matmul-tiled')!.flops).toBe(3 * 2 * products);
+  const values = 3 * layer + head + 7 * 576;
+  // Arenas and the rotary table add little.
+  expect(persistentBytes).toBeGreaterThanOrEqual(8 * values);
+  expect(persistentBytes).toBeLessThan(8 * values + 2 ** 20);
+  expect(peakBytes).toBeGreaterThan(persistentBytes);
+});
+
+it('says before anything is allocated what a step needs that does not fit', async () => {
+  const device = await openNullDevice({ memoryBudget: 2 ** 20 });
+  try {
+    expect(() => checkStepFits(device, tiny)).not.toThrow();
+    const wide = { ...tiny, tokens: 999 };
+    expect(() => checkStepFits(device, wide)).toThrow(
+      /step tiny does not fit: it needs [\d.]+ MiB, .* KiB of them for weights, of 1\.0 MiB; take --checkpointing, fewer/,
+    );
+    // The null backend's largest buffer holds no embeddings of 7b.
+    expect(() => checkStepFits(device, chooseStep('7b', { layers: 1 }))).toThrow(/7b does not fit/);
+    expect(device.report().peak.total).toBe(0);
+  } finally {
+    await device.destroy();
+  }
+});
+
+it('refuses options that the step does not read', () => {
+  expect(() => chooseStep('inferena', { weights: 'int4' })).toThrow(/trains all weights, which are f32/);
+  expect(chooseStep('smollm2', { tokens: 5, weights: 'int8' })).toMatchObject({
+    tokens: 5,
+    weights: 'int8',
+    sequences: 3,
+  });
+});
+
+it.each([
+  ['lora', 'int4'],
+  ['all', 'f32'],
+] as const)(
+  'measures a step that trains %s on weights in %s, and leaves nothing behind',
+  async (trains, weights) => {
+    const device = await openDevice();
+    try {
+      const of = { ...tiny, trains, weights };
+      const count = checkStepFits(device, of);
+      const result = await measureStep(device, of, count, ceilings, { steps: 1, seed: 1 });
+      expect(device.memory.report().persistent).toEqual({});
+      expect(result.dispatches).toBe(count.dispatches.length);
+      expect(result.memory.persistent).toBe(count.persistentBytes);
+      // Steps without gradients before and after take other buffers of the pool.
+      expect(result.memory.peak / count.peakBytes).toBeCloseTo(1, 1);
+      const { times, losses } = result;
+      expect(times.slowest).toBeGreaterThanOrEqual(result.ms);
+      expect(result.ms).toBeGreaterThanOrEqual(times.fastest);
+      expect(result.hostMs).toBeLessThan(times.slowest);
+      expect(result.tokensPerSecond * result.inRowMs).toBeCloseTo(1000 * 18, 6);
+      expect(result.gflops * result.inRowMs * 1e6).toBeCloseTo(result.flops, 0);
+      // AdamW has changed the adapters; without an update nothing has changed.
+      if (trains === 'lora') expect(losses.after).not.toBe(losses.before);
+      else expect(losses.after).toBe(losses.before);
+      const report = {
+        machine: describeMachine(),
+        adapter: describeAdapter(device.capabilities),
+        ceilings,
+        results: [result],
+      };
+      const text = formatStepReport(report);
+      expect(text).toContain(`tiny step: tiny (2 layers of 64), 2 x 9 tokens`);
+      if (!device.capabilities.timestamps) {
+        expect(result.kernels).toBeNull();
+        return;
+      }
+      const kernels = result.kernels!;
+      expect(kernels.reduce((sum, { share }) => sum + share, 0)).toBeCloseTo(1, 9);
+      expect(kernels.reduce((sum, { dispatches }) => sum + dispatches, 0)).toBe(result.dispatches);
+      expect(text).toMatch(/\nmatmul-\w+ +\d+ +[\d.]+ +[\d.]+% +[\d.]+ +- +[\d.]+%/);
+    } finally {
+      await device.destroy();
+    }
+  },
+  120_000,
+); // Seconds on an idle machine, most of them compiling.
+
+it('prints what it counts, and refuses options that do not go together', async () => {
+  const { code, stdout } = await run('training', '--step', 'inferena', '--layers', '2', '--count', '--json');
+  expect(code).toBe(0);
+  const report = JSON.parse(stdout) as CountReport;
+  const { dispatches, flops, bytes, kernels, groups } = report;
+  for (const parts of [kernels, groups]) {
+    expect(parts.reduce((sum, part) => sum + part.dispatches, 0)).toBe(dispatches);
+  }
+  expect(groups.reduce((sum, group) => sum + group.dispatches * group.flops, 0)).toBe(flops);
+  expect(groups.reduce((sum, group) => sum + group.dispatches * group.bytes, 0)).toBe(bytes);
+  expect(formatCountReport(report)).toMatch(
+    /inferena: SmolLM2-135M \(2 layers of 576\).*\n.*\n\nkernel .*\nmatmul-tiled +\d+/,
+  );
+  expect(await run('training', '--tokens', '5')).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('--step 7b|'),
+  });
+  const filtered = await run('training', '--step', '7b', '--filter', 'cf');
+  expect(filtered).toMatchObject({ code: 2, stderr: expect.stringContaining('--filter has no effect on --step') });
+  const counted = await run('training', '--step', '7b', '--count', '--steps', '3');
+  expect(counted).toMatchObject({ code: 2, stderr: expect.stringContaining('--steps has no effect on --count') });
+});

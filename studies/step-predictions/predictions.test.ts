@@ -1,0 +1,55 @@
+/** Predictions: arithmetic by hand, never faster than the roofline, and a page that says what the figures say. */
+import { readFileSync } from 'node:fs';
+import { expect, it } from 'vitest';
+import { predict, predictDispatch, type WorkGroup } from './model.mjs';
+import { comparisonTable, page, type StepPrediction } from './tables.mjs';
+
+const folder = new URL('../../docs/results/engine-predicted/', import.meta.url);
+const read = (name: string) => readFileSync(new URL(name, folder), 'utf8');
+const { gpu, steps } = JSON.parse(read('predictions.json')) as { gpu: string; steps: StepPrediction[] };
+
+const [rows, columns, inner] = [2100, 4096, 4096];
+const product: WorkGroup = {
+  ...{ kernel: 'matmul-tiled', dispatches: 2, workgroups: 17 * 32, flops: 2 * rows * columns * inner, bytes: 1e8 },
+  product: { rows, columns, inner, splits: 1, innerPerSplit: inner },
+  constants: { ROWS: 8, COLUMNS: 8, THREADS: 16, SLAB: 16, TRANSPOSE_B: true },
+};
+
+it('takes the clocks of the busiest multiprocessor', () => {
+  // 544 workgroups on 132 multiprocessors: five on some. 256 slabs of 2048 clocks each, three quarters of them busy.
+  const milliseconds = (5 * 256 * 2048) / 0.75 / 1.9e6;
+  expect(predictDispatch(product).predictedMs).toBeCloseTo(milliseconds + 0.0025, 9);
+  expect(predictDispatch(product)).toMatchObject({ limit: 'arithmetic' });
+  // What fills up a tile is multiplied too.
+  const narrow = { ...product, flops: product.flops / 8, product: { ...product.product!, columns: 512 } };
+  expect(predictDispatch(narrow).predictedMs).toBe(predictDispatch(product).predictedMs);
+});
+
+it('takes bytes from the cache where they fit, and knows no kernel by guess', () => {
+  const stream = { kernel: 'binary', dispatches: 1, workgroups: 1, flops: 0, constants: {} };
+  expect(predictDispatch({ ...stream, bytes: 2e7 }).predictedMs).toBeCloseTo(2e7 / 5.5e9 + 0.0025, 9);
+  expect(predictDispatch({ ...stream, bytes: 1e9 }).predictedMs).toBeCloseTo(1e9 / (0.85 * 3.35e9) + 0.0025, 9);
+  expect(predictDispatch({ ...stream, bytes: 4 })).toMatchObject({ limit: 'start' });
+  expect(() => predictDispatch({ ...stream, flops: 1, bytes: 4 })).toThrow('no model of the kernel binary');
+});
+
+it('sums a step, which the host may hold up', () => {
+  const memory = { persistent: 1, peak: 2 };
+  const count = { name: 'x', shape: 'y', tokens: 10, dispatches: 2, flops: 2 * product.flops, bytes: 2e8, memory };
+  const step = predict({ ...count, groups: [product] });
+  expect(step.gpuMs).toBeCloseTo(2 * predictDispatch(product).predictedMs, 9);
+  expect(step.stepMs).toBe(step.gpuMs);
+  expect(predict({ ...count, dispatches: 1e6, groups: [product] }).stepMs).toBeCloseTo(1e4, 6);
+  const measured = { name: 'x step', ms: 9, inRowMs: 2 * step.gpuMs, hostMs: 1, kernels: [] };
+  expect(comparisonTable(step, measured)).toMatch(/^\| step, in a row \| [\d.]+ \| [\d.]+ \| 2\.00 \|$/m);
+});
+
+it('keeps predictions that no roofline forbids, and a page of them', () => {
+  expect(steps.map(({ name }) => name)).toEqual(['7b', 'smollm2', 'inferena']);
+  for (const { kernels, gpuMs, dispatches } of steps) {
+    expect(kernels.reduce((sum, { predictedMs }) => sum + predictedMs, 0)).toBeCloseTo(gpuMs, 6);
+    expect(kernels.reduce((sum, kernel) => sum + kernel.dispatches, 0)).toBe(dispatches);
+    for (const { rooflineMs, predictedMs, kernel } of kernels) expect(predictedMs, kernel).toBeGreaterThan(rooflineMs);
+  }
+  expect(read('README.md')).toBe(page(steps, gpu));
+});
