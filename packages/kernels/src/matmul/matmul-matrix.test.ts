@@ -1,11 +1,12 @@
 /** Products by matrix units against float64, in every layout; plans, and that all kernels which they name compile. */
-import { type Device, InputError, renderKernel, resolveConstants } from '@crossgate/gpu';
+import { type Device, InputError, renderKernel, resolveConstants, ValidationError } from '@crossgate/gpu';
 import { openDevice, openNullDevice } from '@crossgate/gpu/node';
 import { expectClose } from '@crossgate/testing';
 import { afterAll, beforeAll, describe, expect, it, type TestContext } from 'vitest';
 import { download, upload, uploadFilled } from '../../test/harness';
 import { matrixOf } from '../../test/narrow-matrix';
 import { type MatmulArguments, type MatmulPlan, type MatmulShape, matmul, matrixObstacle, planMatmul } from './matmul';
+import { checkMatrixUnits } from './matrix-self-test';
 import { type MatrixTile, matrixTiles, unitOf } from './matrix-tiles';
 
 let device: Device;
@@ -145,6 +146,27 @@ describe('matmul by matrix units', () => {
     const size = want.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
     expectClose(got, want, { relative: 0, absolute: 1e-3 * size });
   });
+});
+
+it('finds out whether matrix units multiply rightly', async (context) => {
+  const tile = tileOf(least, context);
+  const opened = await openDevice();
+  expect(await checkMatrixUnits(opened, [tile])).toBeNull();
+  await opened.destroy();
+  const { unitM, unitN, unitK, rows, columns } = tile;
+  const idle = {
+    capabilities: device.capabilities,
+    step: () => ({ [Symbol.dispose]: () => {} }),
+    memory: { allocate: (size: number) => ({ size }) },
+    recorder: { write() {}, dispatch() {}, read: async ({ size }: { size: number }) => new ArrayBuffer(size) },
+  };
+  expect(await checkMatrixUnits(idle as never, [tile])).toBe(
+    `multiply wrongly: units of ${unitM}x${unitN}x${unitK} in tiles of ${rows}x${columns} gave 0 in place of -34 at row 0, column 0`,
+  );
+  const refusing = { ...idle.recorder, read: () => Promise.reject(new ValidationError('unknown instruction')) };
+  expect(await checkMatrixUnits({ ...idle, recorder: refusing } as never, [tile])).toBe(
+    'do not compile: unknown instruction',
+  );
 });
 
 it('computes the same with every tile of the planner', async (context) => {
