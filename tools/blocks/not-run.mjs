@@ -29,6 +29,10 @@ export const notRun = [
     what: /^npm (test|run (build|lint|types|boundaries|check-packages|change|bundle|site|publish-packages|(-s )?setup)|run$)/,
     reason: 'this test is part of it, or it takes minutes',
   },
+  {
+    what: /llm\.precision=f16/,
+    reason: 'needs a GPU with matrix units; apps/train/test/load-model.test.ts sees it refused without',
+  },
   { what: /^npm run web/, reason: 'does not end; apps/web/test/page.test.ts serves the page and opens it' },
   {
     what: /import \{ openDevice \} from '@crossgate\/gpu';/,

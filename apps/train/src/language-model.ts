@@ -5,6 +5,7 @@ import { InputError } from '@crossgate/core';
 import { locateAdapter } from '@crossgate/experiment';
 import type { LlamaConfig, PeftAdapter, Tokenizer, WeightStorage } from '@crossgate/llm';
 import type { OpenModel } from '@crossgate/llm/node';
+import type { Precision } from '@crossgate/tensor';
 import type { CommandContext } from '@crossgate/terminal';
 import { openRunnableModel } from './runnable-model';
 
@@ -92,6 +93,7 @@ export interface DeviceSettings {
   /** PEFT folder or run whose adapter is put on the model. */
   readonly lora?: string;
   readonly weights: WeightStorage;
+  readonly precision: Precision;
 }
 
 /**
@@ -103,12 +105,12 @@ export async function lastLogits(
   path: string,
   tokens: readonly number[],
   context: CommandContext,
-  { lora, weights }: DeviceSettings,
+  settings: DeviceSettings,
 ): Promise<Float32Array> {
   const files = await openModelFiles(path, context);
   try {
     await checkTokens(tokens, files.config);
-    const model = await openRunnableModel(files, context, await adapterOf(lora, files, context), weights);
+    const model = await openRunnableModel(files, context, await adapterOf(settings.lora, files, context), settings);
     try {
       return await model.lastLogits(tokens);
     } finally {
@@ -197,12 +199,7 @@ export async function generateText(
         fix: 'give a shorter text',
       });
     }
-    const model = await openRunnableModel(
-      files,
-      context,
-      await adapterOf(settings.lora, files, context),
-      settings.weights,
-    );
+    const model = await openRunnableModel(files, context, await adapterOf(settings.lora, files, context), settings);
     try {
       const { maxNewTokens, temperature, topK, topP, stop } = settings;
       const pieces = model.generateText(tokenizer, prompt, {

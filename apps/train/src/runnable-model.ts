@@ -2,6 +2,7 @@
 
 import type { GenerateTextOptions, PeftAdapter, Tokenizer, WeightStorage } from '@crossgate/llm';
 import type { OpenModel } from '@crossgate/llm/node';
+import type { Precision } from '@crossgate/tensor';
 import type { CommandContext } from '@crossgate/terminal';
 import { sessionOf } from './session';
 
@@ -21,25 +22,25 @@ export interface RunnableModel {
 /**
  * Opens a device and loads the weights.
  * @param adapter put on the model, where there is one
- * @param weights how matrices are kept on the device
- * @throws NoAdapterError without a GPU; InputError for damaged weights and a model that is too large; OutOfMemoryError with the sizes
+ * @param settings how matrices are kept on the device, and what linear layers multiply in
+ * @throws NoAdapterError without a GPU; InputError for a precision that the GPU lacks, for damaged weights and a model that is too large; OutOfMemoryError with the sizes
  */
 export async function openRunnableModel(
   files: OpenModel,
   context: CommandContext,
   adapter: PeftAdapter | undefined,
-  weights: WeightStorage,
+  { weights, precision: asked }: { readonly weights: WeightStorage; readonly precision: Precision },
 ): Promise<RunnableModel> {
-  const [{ withPeftAdapter, withSavedWeights, generateText, lastLogits }, { loadModel }] = await Promise.all([
-    import('@crossgate/llm'),
-    import('@crossgate/llm/node'),
-  ]);
+  const [{ withPeftAdapter, withSavedWeights, generateText, lastLogits }, { loadModel }, { usablePrecision }] =
+    await Promise.all([import('@crossgate/llm'), import('@crossgate/llm/node'), import('@crossgate/tensor')]);
   const session = sessionOf(context);
   try {
     const { progress, signal } = session;
     const settings = { weights, setting: '--weights', progress, signal };
     const source = adapter ? withSavedWeights(files.source, adapter) : files.source;
-    const base = await loadModel(await session.device(), source, settings);
+    const device = await session.device();
+    const precision = await usablePrecision(device, asked, '--precision', (message) => context.log.warn(message));
+    const base = (await loadModel(device, source, settings)).with({ precision });
     const model = adapter ? withPeftAdapter(base, { ...adapter, saved: new Map() }) : base;
     return {
       lastLogits: (tokens) => lastLogits(model, tokens),

@@ -173,5 +173,22 @@ describe.skipIf(adapters.length === 0)('a command with a model', { timeout: 120_
       expect(taken).toBeGreaterThan(0);
       expect(taken).toBeLessThan(total);
     }
+
+    let obstacle: string | null = null;
+    opened.onOpen = ({ capabilities }) => {
+      const { name, software } = capabilities;
+      obstacle = software ? `${name} is a program on the processor, which only imitates matrix units` : null;
+    };
+    for (const [setting, argv] of Object.entries({
+      '--precision': [...commands['--weights'], '--precision', 'f16'],
+      'llm.precision:': [...commands['llm.weights:'], '--set', 'llm.precision=f16'],
+    })) {
+      const refused = await runCli(argv, { cwd });
+      if (obstacle === null) continue;
+      expect(refused.code, refused.stderr).toBe(2);
+      expect(refused.stderr).toContain(
+        `error: ${setting} f16 needs matrix units, but ${obstacle}; use ${setting} f32\n`,
+      );
+    }
   });
 });

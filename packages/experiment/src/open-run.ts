@@ -26,7 +26,7 @@ export interface RunFiles {
 
 /** Keys that may be set for a finished run: where things lie on this machine, and how much is computed at a time. */
 const SETTABLE: readonly string[] = [
-  ...['data.path', 'llm.path', 'llm.weights', 'evaluation.batchTokens'],
+  ...['data.path', 'llm.path', 'llm.weights', 'llm.precision', 'evaluation.batchTokens'],
   ...API_OPERATION,
 ];
 

@@ -21,15 +21,25 @@ export interface TrainingNoise {
 /** An LLM that reads hybrid prompts. Without channels, prompts are plain text. */
 export class HybridModel {
   /**
+   * @param languageModel with its adapters if there are any.
    * @param channels give the vectors; each kind of entity is served by one of them. They add their vectors in this
    * order.
    */
   constructor(
-    /** The language model, with its adapters if there are any. */
-    readonly llm: LlamaModel,
+    private languageModel: LlamaModel,
     /** The sources of vectors. */
     readonly channels: readonly Channel[] = [],
   ) {}
+
+  /** The language model, with its adapters if there are any. */
+  get llm(): LlamaModel {
+    return this.languageModel;
+  }
+
+  /** Lets the language model multiply in f32 from now on: for one whose values do not fit f16. */
+  multiplyInF32(): void {
+    this.languageModel = this.languageModel.with({ precision: 'f32' });
+  }
 
   /** The channels of CF backends; none in methods without one. */
   get cf(): readonly CfChannel[] {

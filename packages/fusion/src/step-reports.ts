@@ -1,5 +1,13 @@
 // What is read back of each training step, one step late: losses and the loss scale, and when they end a training.
-import { type Adam, empty, LossScaler, type LossScalerState, NonFiniteLossError, type Tensor } from '@crossgate/tensor';
+import {
+  type Adam,
+  empty,
+  LossScaler,
+  type LossScalerState,
+  NonFiniteLossError,
+  type Precision,
+  type Tensor,
+} from '@crossgate/tensor';
 
 /**
  * Number of consecutive steps without finite gradients that ends a training, once the loss scale cannot fall further.
@@ -20,7 +28,7 @@ export interface StepReport {
   readonly learningRate: number;
   /** Number of tokens of the batch, all prompts together. */
   readonly tokens: number;
-  /** State of the loss scale after the step; null with activations in f32. */
+  /** State of the loss scale after the step; null where there is none. */
   readonly lossScale: LossScalerState | null;
 }
 
@@ -64,20 +72,30 @@ export async function readStep(
   };
 }
 
-type PendingReport = Omit<StepReport, 'loss' | 'lossScale'>;
+/** A step whose values are on their way. */
+interface PendingStep {
+  readonly report: Omit<StepReport, 'loss' | 'lossScale'>;
+  readonly losses: Promise<StepValues>;
+  /** What the step was to multiply in. */
+  readonly precision: Precision;
+}
 
 /** Reports steps one late, so that the device works on a step while the loss of the one before is fetched. */
 export class StepReports {
-  #pending: { report: PendingReport; losses: Promise<StepValues> } | null = null;
+  #pending: PendingStep | null = null;
   /** After the last step that was fetched. */
   lossScale: LossScalerState | null = null;
 
-  constructor(private readonly onStep: ((report: StepReport) => void) | undefined) {}
+  /** @param fallBack called, with the reason, where the values of a step that multiplied in f16 do not fit f16. */
+  constructor(
+    private readonly onStep: ((report: StepReport) => void) | undefined,
+    private readonly fallBack: (reason: string) => void,
+  ) {}
 
-  async push(report: PendingReport, losses: Promise<StepValues>): Promise<void> {
-    losses.catch(() => {}); // Awaited one step later; without this a failure would count as unhandled until then.
+  async push(step: PendingStep): Promise<void> {
+    step.losses.catch(() => {}); // Awaited one step later; without this a failure would count as unhandled until then.
     const previous = this.#pending;
-    this.#pending = { report, losses };
+    this.#pending = step;
     await this.#finish(previous);
   }
 
@@ -87,20 +105,31 @@ export class StepReports {
     await this.#finish(previous);
   }
 
-  async #finish(entry: { report: PendingReport; losses: Promise<StepValues> } | null): Promise<void> {
-    if (!entry) return;
-    const { losses, lossScale, clipFactor } = await entry.losses;
-    const { stage, step } = entry.report;
+  async #finish(pending: PendingStep | null): Promise<void> {
+    if (!pending) return;
+    const { losses, lossScale, clipFactor } = await pending.losses;
+    const { stage, step } = pending.report;
     const loss = losses.reduce((sum, value) => sum + value, 0) / losses.length;
-    if (!Number.isFinite(loss)) throw diverged(`the loss is ${loss}`, stage, step);
-    if (clipFactor === 0) throw diverged('a gradient is not finite', stage, step, 'lower the learning rate');
-    if (lossScale && lossScale.skippedInRow >= mostSkippedInRow && lossScale.scale <= 1) {
-      throw new NonFiniteLossError(
-        `${lossScale.skippedInRow} steps in a row, up to step ${step} of stage ${stage + 1}, had gradients that are not finite ` +
-          `though the loss scale came down to ${lossScale.scale}: probably activations exceed 65,504, the most that f16 holds; keep them in f32`,
-      );
-    }
     this.lossScale = lossScale;
-    this.onStep?.({ ...entry.report, loss, lossScale });
+    const skipped = lossScale?.skippedInRow ?? 0;
+    const stuck = lossScale && skipped >= mostSkippedInRow && lossScale.scale <= 1;
+    if (!Number.isFinite(loss)) {
+      // A step that was skipped has changed nothing.
+      if (pending.precision !== 'f16' || skipped === 0) throw diverged(`the loss is ${loss}`, stage, step);
+      this.fallBack(`the loss is ${loss} at step ${step} of stage ${stage + 1}`);
+      return;
+    }
+    if (clipFactor === 0) throw diverged('a gradient is not finite', stage, step, 'lower the learning rate');
+    if (stuck) {
+      const steps = `${skipped} steps in a row, up to step ${step} of stage ${stage + 1}, had gradients that are not finite`;
+      if (pending.precision !== 'f16') {
+        throw new NonFiniteLossError(
+          `${steps} though the loss scale came down to ${lossScale.scale}: probably activations exceed 65,504, ` +
+            'the most that f16 holds; keep them in f32',
+        );
+      }
+      this.fallBack(steps);
+    }
+    this.onStep?.({ ...pending.report, loss, lossScale });
   }
 }

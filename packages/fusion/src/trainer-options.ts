@@ -5,6 +5,7 @@ import type {
   ActivationStorage,
   HostState,
   LossScalerState,
+  Precision,
   ScheduleOptions,
   YesNoLossOptions,
 } from '@crossgate/tensor';
@@ -68,10 +69,12 @@ export interface TrainerState {
   /** Moments of the optimizer of the stage. */
   readonly moments: HostState;
   /**
-   * State of the loss scale with activations in f16; its skipped steps are those of all stages. Null with f32, and
-   * absent in states of older versions.
+   * State of the loss scale, with activations or products in f16; its skipped steps are those of all stages. Null with
+   * f32, and absent in states of older versions.
    */
   readonly lossScale?: LossScalerState | null;
+  /** Whether products have come back to f32: see {@link TrainerOptions.onFallback}. Default false. */
+  readonly fellBack?: boolean;
   /** The best parameters so far; null before the first AUC. */
   readonly best: BestState | null;
   /** Number of evaluations in the stage since the best one. */
@@ -129,6 +132,14 @@ export interface TrainerOptions {
    * scale: steps whose gradients are not finite change nothing, and are counted. Default `f32`.
    */
   readonly activations?: ActivationStorage;
+  /**
+   * In which type the model was asked to multiply. `f16` adds a loss scale as f16 activations do. Where values do not fit
+   * f16, so that 20 steps in a row were skipped at the least scale, or a loss or a score is not finite, the model
+   * multiplies in f32 from then on. Default `f32`.
+   */
+  readonly precision?: Precision;
+  /** Called when the model, which multiplied in f16, goes on in f32, with the reason in words that end a sentence. */
+  readonly onFallback?: (reason: string) => void;
   /** Seed of the samples of rows, of their order and of all dropout. */
   readonly seed: number;
   /** Validation rows that choose the best state: a seeded sample of this size, the same throughout; null for all. */
@@ -151,7 +162,7 @@ export interface TrainerOptions {
   /** State to continue from, as {@link onCheckpoint} got it. */
   readonly resume?: TrainerState | undefined;
   /**
-   * Stages to begin after; not read with a state to continue from. With activations in f16 the loss scale begins anew.
+   * Stages to begin after; not read with a state to continue from. With a loss scale it begins anew.
    */
   readonly finished?: FinishedStages | undefined;
   /**

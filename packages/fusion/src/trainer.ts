@@ -3,7 +3,7 @@ import { alone, type Collective, gatherValues, shareOf, someRank } from '@crossg
 import { InputError, InterruptedError } from '@crossgate/core';
 import { sampleRows, shuffledRows } from '@crossgate/data';
 import { auc, uauc } from '@crossgate/eval';
-import type { HostState, LossScalerState, ParameterGroup, YesNoLossOptions } from '@crossgate/tensor';
+import type { HostState, LossScalerState, ParameterGroup, Precision, YesNoLossOptions } from '@crossgate/tensor';
 import {
   Adam,
   firstNonFinite,
@@ -49,11 +49,14 @@ class Trainer {
   readonly #collective: Collective;
   #best: BestState | null = null;
   #sinceBest = 0;
+  /** What the model is to multiply in from here on. All ranks have the same. */
+  #precision: Precision;
   /** What earlier stages, or the run before, leave to the loss scaler of the next stage. */
   #lossScale: LossScalerState | undefined;
 
   constructor(options: TrainerOptions) {
     this.#options = options;
+    this.#precision = options.precision ?? 'f32';
     const { answers } = options.builders[0]!;
     this.#loss = { ...options.loss, yesToken: answers.yes, noToken: answers.no };
     checkValidation(options);
@@ -69,6 +72,7 @@ class Trainer {
       this.#best = resume.best;
       this.#sinceBest = resume.evaluationsSinceBest;
       this.#lossScale = resume.lossScale ?? undefined;
+      if (resume.fellBack) this.#multiplyInF32();
     } else if (finished) {
       for (const stage of stages.slice(0, finished.stages)) {
         for (const name of this.#trainedBy(stage)) {
@@ -107,7 +111,7 @@ class Trainer {
     const evaluateEvery = settings.evaluateEvery ?? stepsPerEpoch;
     let order: Int32Array = new Int32Array(0);
     let orderEpoch = -1;
-    const reports = new StepReports(this.#options.onStep);
+    const reports = new StepReports(this.#options.onStep, (reason) => this.#fallBack(reason));
     const reduction = new GradientReduction(groups, this.#collective);
     try {
       if (resume) {
@@ -129,6 +133,7 @@ class Trainer {
         {
           const { profiler } = model.llm.device.recorder;
           using _ = profiler?.step(declaration.settings);
+          const precision = this.#precision;
           const { losses, tokens } = await this.#step(batch, optimizer, scaler, reduction, learningRate, {
             stage,
             step,
@@ -136,7 +141,7 @@ class Trainer {
           });
           step++;
           using __ = profiler?.span('wait');
-          await reports.push({ stage, step, totalSteps, learningRate, tokens }, losses);
+          await reports.push({ report: { stage, step, totalSteps, learningRate, tokens }, losses, precision });
         }
         const evaluate = step % evaluateEvery === 0 || step === totalSteps;
         // All ranks stop after the same step.
@@ -168,10 +173,11 @@ class Trainer {
   }
 
   /**
-   * The loss scaler of a stage with activations in f16. A new stage has a new optimizer, whose updates count from 0.
+   * The loss scaler of a stage with activations or products in f16. A new stage has a new optimizer, whose updates count from 0.
    */
   #openScaler(resumedSteps: number | undefined): LossScaler | undefined {
-    if (this.#options.activations !== 'f16') return undefined;
+    const { activations, precision } = this.#options;
+    if (activations !== 'f16' && precision !== 'f16') return undefined;
     const resumed = resumedSteps !== undefined;
     const fresh = { scale: 2 ** 16, goodSteps: 0, skippedSteps: 0, skippedInRow: 0, updates: 0 };
     // A state of a training in f32 has no scale, but its moments are those of this many updates.
@@ -181,6 +187,18 @@ class Trainer {
       {},
       before && { ...before, ...(!resumed && { updates: 0, skippedInRow: 0 }) },
     );
+  }
+
+  #multiplyInF32(): void {
+    this.#precision = 'f32';
+    this.#options.model.multiplyInF32();
+  }
+
+  /** Goes on in f32; a second reason, of a step that was on its way, changes nothing. */
+  #fallBack(reason: string): void {
+    if (this.#precision === 'f32') return;
+    this.#multiplyInF32();
+    this.#options.onFallback?.(reason);
   }
 
   /** Prompts of train rows. */
@@ -284,6 +302,10 @@ class Trainer {
       collective: this.#collective,
     });
     const wrong = scores.find((value) => !Number.isFinite(value));
+    if (wrong !== undefined && this.#precision === 'f16') {
+      this.#fallBack(`a validation score is ${wrong} at step ${step} of stage ${stage + 1}`);
+      return this.#evaluate(stage, step);
+    }
     if (wrong !== undefined) throw diverged(`a validation score is ${wrong}`, stage, step);
     const { label, user } = dataset.splits.valid;
     const labels = Uint8Array.from(this.#validRows, (row) => label[row]!);
@@ -313,6 +335,10 @@ class Trainer {
     };
     const losses = rows.length > 0 ? await lossesOf() : new Float32Array(0);
     const wrong = (await gatherValues(this.#collective, losses)).find((value) => !Number.isFinite(value));
+    if (wrong !== undefined && this.#precision === 'f16') {
+      this.#fallBack(`the loss is ${wrong} after step ${step} of stage ${stage + 1}`);
+      return this.#expectFiniteLoss(batch, stage, step);
+    }
     if (wrong !== undefined) throw diverged(`the loss is ${wrong} after the update`, stage, step);
   }
 
@@ -332,6 +358,7 @@ class Trainer {
       parameters,
       moments,
       lossScale,
+      ...(this.#options.precision === 'f16' && { fellBack: this.#precision === 'f32' }),
       best: this.#best,
       evaluationsSinceBest: this.#sinceBest,
     });

@@ -3,7 +3,7 @@ import type { Dataset } from '@crossgate/data';
 import type { Device } from '@crossgate/gpu';
 import { openDevice } from '@crossgate/gpu/node';
 import { encodeState, type HostState, memorySource, parseState } from '@crossgate/tensor';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { BestState, StageSettings, StepReport, TrainerOptions, TrainerState } from '../src';
 import { ccf, NonFiniteLossError, stagesOf, trainHybrid } from '../src';
 import { tinyDataset } from './tiny';
@@ -293,6 +293,46 @@ describe('activations in f16', () => {
     const failing = trainHybrid(trainerOptions(system, dataset, ccf, changes));
     await expect(failing).rejects.toThrow(/^20 steps in a row, up to step 20 of stage 1, .*activations exceed 65,504/);
     await expect(failing).rejects.toBeInstanceOf(NonFiniteLossError);
+    system.release();
+  });
+});
+
+describe('products in f16', () => {
+  it('come back to f32 after a step whose values do not fit, which changes nothing', async () => {
+    const stages = stagesOf(ccf, 'end-to-end');
+    const quick = { ...defaultSettings, rows: 12 };
+    const changes = { stages, settings: { stage1: quick, stage2: quick }, checkpointEvery: 1, validRows: 4 };
+    const system = await tinySystem(device, dataset, ccf);
+    const weight = system.model.llm.weight('model.layers.0.mlp.up_proj.weight');
+    const values = await weight.read();
+    // What overflows in f16, for an adapter without matrix units: the loss is NaN until products are of f32.
+    const write = (factor: number) =>
+      device.recorder.write(
+        weight.slice,
+        values.map((value) => value * factor),
+      );
+    write(1e38);
+    const { model } = system;
+    const inF32 = vi.spyOn(model, 'multiplyInF32').mockImplementation(() => write(1));
+    const [reasons, losses, states]: [string[], number[], TrainerState[]] = [[], [], []];
+    const told: Partial<TrainerOptions> = {
+      precision: 'f16',
+      onFallback: (reason) => reasons.push(reason),
+      onStep: ({ loss }) => losses.push(loss),
+      onCheckpoint: async (state) => void states.push(state),
+    };
+    await trainHybrid(trainerOptions(system, dataset, ccf, { ...changes, ...told }));
+    expect(reasons).toEqual([expect.stringMatching(/^the loss is (NaN|-?Infinity) at step 1 of stage 1$/)]);
+    expect(inF32).toHaveBeenCalledTimes(1);
+    // Three steps, of which the first changed nothing.
+    expect(losses).toHaveLength(2);
+    expect(states[0]).toMatchObject({ fellBack: true, optimizerSteps: 0, lossScale: { skippedSteps: 1 } });
+    expect(states.at(-1)).toMatchObject({ fellBack: true, optimizerSteps: 2, lossScale: { skippedSteps: 1 } });
+    // It goes on as it was.
+    await trainHybrid(trainerOptions(system, dataset, ccf, { ...changes, ...told, resume: states[0] }));
+    expect(inF32).toHaveBeenCalledTimes(2);
+    expect(reasons).toHaveLength(1);
+    expect(losses.slice(2)).toEqual(losses.slice(0, 2));
     system.release();
   });
 });

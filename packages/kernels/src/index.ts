@@ -22,6 +22,7 @@ export * from './layernorm/layernorm';
 export * from './log-sum-exp/log-sum-exp';
 export * from './loss-scale/loss-scale';
 export * from './matmul/matmul';
+export { checkMatrixUnits } from './matmul/matrix-self-test';
 export * from './matmul-ladder/matmul-ladder';
 export * from './narrow/narrow';
 export { type NormArguments, type NormBackwardArguments, type NormPlan, planNorm } from './norm';

@@ -1,5 +1,5 @@
 // What operations save for their backward pass, and in how many bits a tape keeps it.
-import { type BufferSlice, type Device, InputError } from '@crossgate/gpu';
+import type { BufferSlice, Device } from '@crossgate/gpu';
 import { dequantize, narrow } from '@crossgate/kernels';
 import { Tensor } from './tensor';
 
@@ -15,8 +15,9 @@ export interface SavedOptions {
    */
   readonly activations?: ActivationStorage;
   /**
-   * f32 [1] on the device, only with `f16`: a factor that multiplies the gradients which losses save, so that small
-   * ones are not rounded to zero. All gradients of the backward pass contain it. See `LossScaler`.
+   * f32 [1] on the device: a factor that multiplies the gradients which losses save, so that small ones are not rounded
+   * to zero where they, or what is computed from them, become halves. They are kept as halves, whatever `activations`
+   * says. All gradients of the backward pass contain the factor. See `LossScaler`.
    */
   readonly lossScale?: BufferSlice | undefined;
 }
@@ -36,17 +37,15 @@ export class SavedTensors {
   readonly #narrows: boolean;
   readonly #lossScale: BufferSlice | undefined;
 
-  /** @throws InputError for a loss scale where nothing is kept in f16. */
   constructor({ activations = 'f32', lossScale }: SavedOptions) {
     this.#narrows = activations === 'f16';
     this.#lossScale = lossScale;
-    if (lossScale && !this.#narrows) throw new InputError('a tape that keeps activations in f32 takes no loss scale');
   }
 
   /** Takes a hold. @param gradient whether it is the gradient of a loss, to be multiplied by the loss scale. */
   keep(tensor: Tensor, gradient: boolean): void {
     const { device, slice, size: count } = tensor;
-    if (!this.#narrowed(tensor)) {
+    if (!this.#narrowed(tensor, gradient)) {
       device.memory.retain(slice.storage);
       return;
     }
@@ -85,7 +84,8 @@ export class SavedTensors {
     }
   }
 
-  #narrowed({ dtype, size, slice }: Tensor): boolean {
-    return this.#narrows && dtype === 'f32' && size > 0 && slice.storage.purpose === 'step';
+  #narrowed({ dtype, size, slice }: Tensor, gradient: boolean): boolean {
+    const narrows = this.#narrows || (gradient && this.#lossScale !== undefined);
+    return narrows && dtype === 'f32' && size > 0 && slice.storage.purpose === 'step';
   }
 }

@@ -145,7 +145,6 @@ export class Tape implements Disposable {
   readonly #gradients = new Map<number, Tensor>();
   readonly #saved: SavedTensors;
 
-  /** @throws InputError for a loss scale without `activations: 'f16'`. */
   constructor(options: SavedOptions = {}) {
     this.#saved = new SavedTensors(options);
   }

@@ -8,7 +8,7 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { type GenerateSettings, generateText } from '../language-model';
 import { addProfileOptions, type ProfileChoice, withProfile } from '../profile';
 import { surroundingsOf } from '../session';
-import { controlOption, parseCount, weightsOption } from './options';
+import { controlOption, parseCount, precisionOption, weightsOption } from './options';
 
 function parseTemperature(text: string): number {
   const value = /^\d*\.?\d+$/.test(text) ? Number(text) : Number.NaN;
@@ -48,7 +48,8 @@ export function registerGenerate(program: Command, host: Host): void {
     .option('--stop <text>', 'stop before this text (repeatable)', collectText)
     .option('--lora <dir>', 'PEFT folder, or run, whose LoRA adapter the model uses')
     .addOption(controlOption())
-    .addOption(weightsOption());
+    .addOption(weightsOption())
+    .addOption(precisionOption());
   addProfileOptions(command);
   const handler = withProfile<GenerateOptions>(async (context, options) => {
     const path = await locateModel(options.model, '--model', surroundingsOf(context.io));

@@ -1,12 +1,13 @@
 /** `crossgate logits`: what the model says after a list of tokens. */
 
 import { textTable } from '@crossgate/core';
-import { locateModel } from '@crossgate/experiment';
+import { locateModel, PRECISIONS } from '@crossgate/experiment';
+import type { Precision } from '@crossgate/tensor';
 import type { Host } from '@crossgate/terminal';
 import { type Command, Option } from 'commander';
 import { type DeviceSettings, lastLogits, parseTokens } from '../language-model';
 import { surroundingsOf } from '../session';
-import { weightsOption } from './options';
+import { precisionOption, weightsOption } from './options';
 
 /** Logits shown to people. */
 const SHOWN = 10;
@@ -18,13 +19,15 @@ export function registerLogits(program: Command, host: Host): void {
     ])
     .requiredOption('--model <path>', 'model folder or GGUF file, or a name in CROSSGATE_MODELS')
     .requiredOption('--tokens <ids>', 'token ids, separated by commas')
-    .addOption(new Option('--dtype <type>', 'type to compute in').choices(['f32']).default('f32'))
     .option('--lora <dir>', 'PEFT folder, or run, whose LoRA adapter the model uses')
-    .addOption(weightsOption());
-  host.handle<DeviceSettings & { model: string; tokens: string }>(command, async (context, options) => {
+    .addOption(weightsOption())
+    .addOption(precisionOption())
+    .addOption(new Option('--dtype <type>', 'another name of --precision').choices(PRECISIONS));
+  type LogitsOptions = DeviceSettings & { model: string; tokens: string; dtype?: Precision };
+  host.handle<LogitsOptions>(command, async (context, { dtype, ...options }) => {
     const tokens = parseTokens(options.tokens);
     const path = await locateModel(options.model, '--model', surroundingsOf(context.io));
-    const logits = await lastLogits(path, tokens, context, options);
+    const logits = await lastLogits(path, tokens, context, { ...options, precision: dtype ?? options.precision });
     await context.emit({ logits: Array.from(logits) }, () => {
       const best = [...logits.keys()].sort((a, b) => logits[b]! - logits[a]!).slice(0, SHOWN);
       return textTable([['token', 'logit'], ...best.map((token) => [String(token), logits[token]!.toFixed(4)])]);

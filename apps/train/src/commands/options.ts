@@ -1,6 +1,6 @@
 /** Options that several commands have. */
 
-import { ACTIVATION_STORAGES, SET_RULE, WEIGHT_STORAGES } from '@crossgate/experiment';
+import { ACTIVATION_STORAGES, PRECISIONS, SET_RULE, WEIGHT_STORAGES } from '@crossgate/experiment';
 import type { FloatDtype } from '@crossgate/tensor';
 import { InvalidArgumentError, Option } from 'commander';
 
@@ -15,6 +15,13 @@ export function weightsOption(): Option {
   )
     .choices(WEIGHT_STORAGES)
     .default('stored');
+}
+
+/** In which type a model multiplies. */
+export function precisionOption(): Option {
+  return new Option('--precision <type>', 'type that linear layers multiply in; f16 needs a GPU with matrix units')
+    .choices(PRECISIONS)
+    .default('f32');
 }
 
 /** What a text becomes: control tokens that it spells are text without this. */
@@ -43,7 +50,7 @@ export function setOption(does: string): [flags: string, description: string] {
 
 /** `--set` of commands that read a finished run. */
 export const SET_FOR_RUN = setOption(
-  'change data.path, llm.path, llm.weights, evaluation.batchTokens or api.* of the endpoint',
+  'change data.path, llm.path, llm.weights, llm.precision, evaluation.batchTokens or api.* of the endpoint',
 );
 
 /** `--safe-csv` of commands that write CSV: flags and what it does. */

@@ -17,6 +17,7 @@ export {
   type ExperimentConfig,
   type JsonSchema,
   METHOD_NAMES,
+  PRECISIONS,
   RANKING_METRICS,
   SPLIT_NAMES,
   type SplitName,

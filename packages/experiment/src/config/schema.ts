@@ -16,7 +16,7 @@ import { type stage, training } from './rooms/training';
 
 export { CF_METHODS, cfMethods, cfModels, LOSSES } from './rooms/cf';
 export { RANKING_METRICS, SPLIT_NAMES, type SplitName } from './rooms/evaluation';
-export { WEIGHT_STORAGES } from './rooms/language-model';
+export { PRECISIONS, WEIGHT_STORAGES } from './rooms/language-model';
 export { ACTIVATION_STORAGES, STAGE_KEYS } from './rooms/training';
 
 const methodNames = (models: readonly string[]): readonly string[] => [

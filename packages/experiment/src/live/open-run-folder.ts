@@ -81,7 +81,9 @@ export async function openRunFolder(run: RunSource, options: RunFolderOptions): 
   if (!canBeLive(config.method)) throw notLive(config.method, run.name);
   const { device, log = silentLog, progress = silentProgress, signal = new AbortController().signal } = options;
   const dataset = await readDataCopy(run, result.dataset.hash);
-  const context: RunContext = { config, dataset, session: { log, signal } };
+  // Whatever the run was trained on: few browsers show matrix units.
+  const inF32 = { ...config, llm: { ...config.llm, precision: 'f32' as const } };
+  const context: RunContext = { config: inF32, dataset, session: { log, signal } };
   let lent: (LentModel & { close(): Promise<void> }) | undefined;
   const borrow = async (): Promise<HybridParts> => {
     if (!options.model) {

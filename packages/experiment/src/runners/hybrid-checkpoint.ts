@@ -28,6 +28,7 @@ const hybridCheckpoint = z.strictObject({
   optimizerSteps: count,
   evaluationsSinceBest: count,
   lossScale: lossScaleState.nullable().default(null),
+  fellBack: z.boolean().default(false),
   best: z.strictObject({ stage: count, step: count, auc: z.number().min(0).max(1) }).nullable(),
   origin: z.strictObject({ run: z.string(), stages: count }).nullable().default(null),
 });
@@ -45,7 +46,7 @@ export async function saveHybridCheckpoint(
   newBest: boolean,
   origin: StageOrigin,
 ): Promise<void> {
-  const { stage, step, optimizerSteps, evaluationsSinceBest, lossScale = null } = state;
+  const { stage, step, optimizerSteps, evaluationsSinceBest, lossScale = null, fellBack = false } = state;
   const best = state.best && { stage: state.best.stage, step: state.best.step, auc: state.best.auc };
   if (newBest && state.best !== null) {
     const { parameters } = state.best;
@@ -56,7 +57,7 @@ export async function saveHybridCheckpoint(
   for (const part of PARTS) for (const [name, value] of parts[part] ?? []) tensors.set(`${part}.${name}`, value);
   const last: HybridCheckpoint = {
     phase: 'hybrid',
-    ...{ stage, step, optimizerSteps, evaluationsSinceBest, lossScale, best, origin },
+    ...{ stage, step, optimizerSteps, evaluationsSinceBest, lossScale, fellBack, best, origin },
   };
   await run.saveCheckpoint('last', last, encodeState(tensors));
 }

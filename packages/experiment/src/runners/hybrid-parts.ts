@@ -13,6 +13,7 @@ import {
 } from '@crossgate/fusion';
 import type { Device } from '@crossgate/gpu';
 import { contextOf, type LlamaModel, type Tokenizer } from '@crossgate/llm';
+import { usablePrecision } from '@crossgate/tensor';
 import type { LentModel } from '../lent-model';
 import { stagesOfConfig, templatesOf } from './declared-stages';
 import { type Neighbors, neighborItems } from './neighbors';
@@ -95,7 +96,8 @@ export function makePrompts(
  * What a method works with on a lent model.
  * @param openDevice called once prompts were built: a template that does not fit is found before
  * @param check called with device and prompts before the weights are loaded
- * @throws InputError as `makePrompts`, and what opening the device, `check` and loading throw
+ * @throws InputError as `makePrompts`, for a precision that the device lacks, and what opening the device, `check` and
+ * loading throw
  */
 export async function partsOf<Context extends RunContext>(
   context: Context,
@@ -113,7 +115,9 @@ export async function partsOf<Context extends RunContext>(
   const device = await openDevice();
   check(device, first);
   const { checkpointing } = config.training;
-  const llm = (await lent.load(config.llm.weights)).with({ checkpointing });
+  const warn = (message: string) => context.session.log.warn(message);
+  const precision = await usablePrecision(device, config.llm.precision, 'llm.precision:', warn);
+  const llm = (await lent.load(config.llm.weights)).with({ checkpointing, precision });
   return { method, stages: stagesOfConfig(method, config), llm, device, contexts, prompts };
 }
 

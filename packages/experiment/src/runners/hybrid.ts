@@ -244,6 +244,11 @@ async function trainStages(
             // Vectors that were drawn are no control once they are trained.
             trainCf: stage2.trainCf && config.control !== 'random-vectors',
             activations: config.training.activations,
+            precision: config.llm.precision,
+            onFallback(reason) {
+              shown.clear();
+              log.warn(`${reason}: values do not fit f16; going on with products in f32 (llm.precision)`);
+            },
             cfDropout: { items: stage2.cfDropout, users: stage2.userDropout ?? stage2.cfDropout },
             loss,
             seed: config.seed,
@@ -331,7 +336,9 @@ async function trainStages(
         best: best && { stage: phase(best.stage), step: best.step, validAuc: best.auc },
         norms: oneOrAll(norms),
         // Of all stages; with f32 there are none.
-        ...(config.training.activations === 'f16' && { skippedSteps }),
+        ...((config.training.activations === 'f16' || config.llm.precision === 'f16') && { skippedSteps }),
+        // Asked for f16, and came to be trained, or scored, in f32.
+        ...(config.llm.precision === 'f16' && { precision: model.llm.precision }),
         cf: oneOrAll(cf.details),
         memory: {
           used: device.report(),

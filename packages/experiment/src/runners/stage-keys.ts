@@ -32,12 +32,12 @@ export interface StageKey {
 
 /**
  * The keys of a config's stages: on one adapter, equal keys are equal bits. A stage that no CF vector enters has the same
- * key whatever the CF model. None with activations in f16, whose loss scale goes from stage to stage and is in no finished
- * run.
+ * key whatever the CF model. None with activations or products in f16, whose loss scale goes from stage to stage and is in
+ * no finished run.
  */
 export function stageKeys(config: ExperimentConfig, { data, model, vectors }: TrainingInputs): StageKey[] {
   const { training, evaluation, prompt, llm, control } = config;
-  if (training.activations !== 'f32') return [];
+  if (training.activations !== 'f32' || llm.precision !== 'f32') return [];
   const method = declaredMethod(config);
   const { seed, lora, loss, alg, gate } = config;
   const { selectBy, checkpointing } = training;

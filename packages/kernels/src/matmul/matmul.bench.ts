@@ -2,6 +2,7 @@
 import {
   halfPaddedColumns,
   matmul,
+  matrixObstacle,
   type NarrowMatrix,
   planMatmul,
   type QuantizedMatrixFormat,
@@ -17,6 +18,8 @@ interface MatmulSize {
   readonly transposeB?: boolean;
   /** B is stored so: halves, or quantized. */
   readonly format?: QuantizedMatrixFormat | 'f16';
+  /** Multiplied in halves, by matrix units. */
+  readonly precision?: 'f16';
   readonly note: string;
 }
 
@@ -60,10 +63,16 @@ const largeMatmulSizes: readonly MatmulSize[] = [
   { m: 2048, n: 2048, k: 2048, transposeB: true, note: 'square' },
   { m: 4096, n: 4096, k: 4096, transposeB: true, note: 'square' },
   { m: 4096, n: 4096, k: 4096, transposeB: true, format: formats.int4, note: 'int4 weight' },
+  ...([undefined, 'f16', formats.int4] as const).flatMap((format) =>
+    [true, false].map((transposeB) => ({
+      ...{ m: 4096, n: 4096, k: 4096, transposeB, precision: 'f16' as const, ...(format && { format }) },
+      note: `matrix units, ${format === 'f16' ? 'f16' : format ? 'int4' : 'f32'} weight`,
+    })),
+  ),
 ];
 
 function matmulBench(size: MatmulSize, hardwareOnly: boolean): LauncherBench {
-  const { m, n, k, transposeA = false, transposeB = false, format, note } = size;
+  const { m, n, k, transposeA = false, transposeB = false, format, precision = 'f32', note } = size;
   const layout = `${transposeA ? 'Aᵀ' : 'A'}·${transposeB ? 'Bᵀ' : 'B'}`;
   return {
     launcher: 'matmul',
@@ -73,12 +82,13 @@ function matmulBench(size: MatmulSize, hardwareOnly: boolean): LauncherBench {
       const plan = planMatmul(size, capabilities);
       return `${plan.variant} ${plan.rows}x${plan.columns}${plan.splits > 1 ? ` split ${plan.splits}` : ''}`;
     },
-    when: ({ software }) => !(hardwareOnly && software),
+    when: (capabilities) =>
+      !(hardwareOnly && capabilities.software) && (precision === 'f32' || matrixObstacle(capabilities) === null),
     prepare: (context) => {
       const a = context.floats(m * k);
       const b = format ? narrowWeight(context, transposeB ? [n, k] : [k, n], format) : context.floats(k * n);
       const out = context.empty(m * n);
-      return () => matmul(context.device, { a, b, out, m, n, k, transposeA, transposeB });
+      return () => matmul(context.device, { a, b, out, m, n, k, transposeA, transposeB, precision });
     },
   };
 }

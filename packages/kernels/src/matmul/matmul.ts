@@ -2,6 +2,7 @@
 import type { BufferSlice, Device } from '@crossgate/gpu';
 import { defineKernel, InputError } from '@crossgate/gpu';
 import { elements, requireElements } from '../slices';
+import matrixSource from './matmul-matrix.wgsl';
 import softwareSource from './matmul-software.wgsl';
 import splitSumSource from './matmul-split-sum.wgsl';
 import tiledSource from './matmul-tiled.wgsl';
@@ -18,7 +19,14 @@ import {
   storageConstants,
 } from './quantized-matrix';
 
-export { type MatmulCapabilities, type MatmulPlan, type MatmulShape, planMatmul } from './plan';
+export { type MatrixFeatures, type MatrixTile, matrixObstacle } from './matrix-tiles';
+export {
+  type MatmulCapabilities,
+  type MatmulPlan,
+  type MatmulPrecision,
+  type MatmulShape,
+  planMatmul,
+} from './plan';
 export {
   type HalfMatrix,
   halfPaddedColumns,
@@ -56,7 +64,7 @@ const bindings = {
   out: { access: 'read_write', type: 'Value' },
 } as const;
 
-/** Defaults of the constants that both variants read. */
+/** Defaults of the constants that all variants read. */
 const tileConstants = {
   ...operandConstants,
   ...{ VECTOR: false, ROWS: 4, COLUMNS: 4, TRANSPOSE_A: false, TRANSPOSE_B: false, BIAS: false, ACCUMULATE: false },
@@ -78,6 +86,20 @@ const tiledKernel = defineKernel({
   bindings,
   parameters,
   constants: { ...tileConstants, THREADS: tiledThreads, SLAB: 16 },
+});
+
+const matrixKernel = defineKernel({
+  name: 'matmul-matrix',
+  source: matrixSource,
+  includes,
+  bindings,
+  parameters,
+  constants: {
+    ...tileConstants,
+    ...{ UNIT_M: 16, UNIT_N: 16, UNIT_K: 16, SUBGROUP_SIZE: 32, SUBGROUP_ROWS: 2, SUBGROUP_COLUMNS: 2, SLAB: 32 },
+    HALVES: false,
+  },
+  extensions: () => ['f16', 'subgroups', 'chromium_experimental_subgroup_matrix'],
 });
 
 const splitSumKernel = defineKernel({
@@ -131,10 +153,13 @@ interface Tile {
 /**
  * out[m, n] = alpha · op(a) · op(b) (+ bias) (+ out). Sums are f32 in a fixed order: repeated runs give the same bits.
  *
+ * A precision of f16 rounds the operands, whatever they are stored in, and sums in f32.
+ *
  * Long inner axes of small outputs are split over workgroups and need step memory (`splits`·m·n f32). m = 0 or n = 0
  * does nothing.
  *
- * @throws InputError when a slice is too small for its shape, k is 0, or 64 rows of an operand exceed one binding.
+ * @throws InputError when a slice is too small for its shape, k is 0, or 64 rows of an operand exceed one binding; for a
+ * precision of f16 on an adapter without matrix units for it, see {@link matrixObstacle}.
  */
 export function matmul(device: Device, args: MatmulArguments): void {
   const { a, b, out, bias, m, n, k, transposeA = false, transposeB = false } = args;
@@ -174,7 +199,8 @@ export function matmul(device: Device, args: MatmulArguments): void {
 function recordTile(device: Device, args: MatmulArguments, tile: Tile): void {
   const { m, n, k, transposeA = false, transposeB = false, alpha = 1 } = args;
   const { rowFirst, rows, columnFirst, columns, innerFirst, inner } = tile;
-  const shape = { m: rows, n: columns, k: inner, transposeA, transposeB };
+  const { precision = 'f32' } = args;
+  const shape = { m: rows, n: columns, k: inner, transposeA, transposeB, precision };
   let plan = args.plan ? args.plan(shape) : planMatmul(shape, device.capabilities);
   const limit = device.capabilities.limits.maxStorageBufferBindingSize;
   if (plan.splits > 1 && plan.splits * rows * columns * 4 > limit) plan = { ...plan, splits: 1, innerPerSplit: inner };
@@ -232,7 +258,21 @@ function recordTile(device: Device, args: MatmulArguments, tile: Tile): void {
   };
   const { bindings, parameters, workgroups } = dispatch;
   const storage = storageConstants(args.b);
-  if (plan.variant === 'tiled') {
+  if (plan.matrix) {
+    const { unitM: UNIT_M, unitN: UNIT_N, unitK: UNIT_K, subgroupSize: SUBGROUP_SIZE } = plan.matrix;
+    const { subgroupRows: SUBGROUP_ROWS, subgroupColumns: SUBGROUP_COLUMNS } = plan.matrix;
+    const units = { UNIT_M, UNIT_N, UNIT_K, SUBGROUP_SIZE, SUBGROUP_ROWS, SUBGROUP_COLUMNS };
+    device.recorder.dispatch(matrixKernel, {
+      bindings,
+      parameters,
+      constants: {
+        ...{ ...constants, ...units, SLAB: plan.innerStep, ...storage },
+        // Halves that come by the four need no rounding.
+        HALVES: vector && storage.BITS === 16 && storage.BFLOAT === false,
+      },
+      workgroups,
+    });
+  } else if (plan.variant === 'tiled') {
     device.recorder.dispatch(tiledKernel, {
       bindings,
       parameters,

@@ -1,6 +1,14 @@
 // Chooses variant, tile sizes and splits of a matrix product. Pure: same arguments, same plan.
-import type { Capabilities } from '@crossgate/gpu';
+import { type Capabilities, InputError } from '@crossgate/gpu';
 import { multiprocessors } from '../multiprocessors';
+import {
+  leastInner,
+  type MatrixCapabilities,
+  type MatrixFeatures,
+  type MatrixTile,
+  matrixObstacle,
+  matrixTileFor,
+} from './matrix-tiles';
 
 /** Sizes and layout of out[m, n] = op(a) · op(b) with op(a) [m, k] and op(b) [k, n]. */
 export interface MatmulShape {
@@ -14,15 +22,26 @@ export interface MatmulShape {
   readonly transposeA?: boolean;
   /** b is stored [n, k]. Default false. */
   readonly transposeB?: boolean;
+  /** In which type values are multiplied. Default `f32`. */
+  readonly precision?: MatmulPrecision;
 }
+
+/**
+ * In which type a product multiplies; it always adds in f32. `f16` rounds both operands to halves, for matrix units:
+ * values beyond 65,504 become infinite, those below 6e-8 zero.
+ */
+export type MatmulPrecision = 'f32' | 'f16';
 
 /** How a matrix product is divided. */
 export interface MatmulPlan {
-  /** `software`: register tiles only. `tiled`: tiles in workgroup memory. */
-  readonly variant: 'software' | 'tiled';
-  /** Rows of the output that one invocation computes. */
+  /**
+   * `software`: register tiles only. `tiled`: tiles in workgroup memory. `matrix`: these in f16, multiplied by matrix
+   * units.
+   */
+  readonly variant: 'software' | 'tiled' | 'matrix';
+  /** Rows of the output that one invocation (matrix: one subgroup) computes. */
   readonly rows: number;
-  /** Columns of the output that one invocation computes. */
+  /** Columns of the output that one invocation (matrix: one subgroup) computes. */
   readonly columns: number;
   /** software: the lanes of a workgroup lie along rows (else along columns). */
   readonly lanesOnRows: boolean;
@@ -30,9 +49,9 @@ export interface MatmulPlan {
   readonly workgroupSize: number;
   /** Operands are read as vectors of four; every contiguous extent is a multiple of 4. */
   readonly vector: boolean;
-  /** Inner positions per loop iteration (software), or of a tile (tiled). */
+  /** Inner positions per loop iteration (software), or of a tile (tiled, matrix). */
   readonly innerStep: number;
-  /** Workgroup tiles along the side that lanes share (software) or along rows (tiled). */
+  /** Workgroup tiles along the side that lanes share (software) or along rows (tiled, matrix). */
   readonly uniformTiles: number;
   /** Workgroup tiles along the other side. */
   readonly laneTiles: number;
@@ -40,10 +59,13 @@ export interface MatmulPlan {
   readonly splits: number;
   /** Inner positions of a part, a multiple of 4. */
   readonly innerPerSplit: number;
+  /** matrix: units and subgroups; null for other variants. */
+  readonly matrix: MatrixTile | null;
 }
 
-/** What {@link planMatmul} asks of a device. */
-export type MatmulCapabilities = Pick<Capabilities, 'software' | 'limits' | 'name' | 'architecture'>;
+/** What {@link planMatmul} asks of a device. What matrix units depend on is read for a precision of f16 alone. */
+export type MatmulCapabilities = Pick<Capabilities, 'software' | 'limits' | 'name' | 'architecture'> &
+  Partial<MatrixFeatures>;
 
 /** Invocations along each side of a tiled workgroup. */
 export const tiledThreads = 16;
@@ -101,8 +123,13 @@ const registerTiles: Readonly<Record<'transposedB' | 'plain' | 'transposedA', re
   ],
 };
 
-/** Chooses variant and tile sizes for C[M,N] = A[M,K] · B[K,N]. Pure: same arguments, same plan. */
+/**
+ * Chooses variant and tile sizes for C[M,N] = A[M,K] · B[K,N]. Pure: same arguments, same plan.
+ *
+ * @throws InputError for a precision of f16 on an adapter that cannot multiply so, and on every software adapter.
+ */
 export function planMatmul(shape: MatmulShape, capabilities: MatmulCapabilities): MatmulPlan {
+  if (shape.precision === 'f16') return matrixPlan(shape, { ...noMatrices, ...capabilities });
   return capabilities.software ? softwarePlan(shape) : tiledPlan(shape, capabilities);
 }
 
@@ -139,6 +166,7 @@ function softwarePlan(shape: MatmulShape): MatmulPlan {
     laneTiles,
     // About 16 workgroups.
     ...divideInner(k, 16 / (uniformTiles * laneTiles), 128),
+    matrix: null,
   };
 }
 
@@ -167,7 +195,34 @@ function tiledPlan(shape: MatmulShape, { limits, ...adapter }: MatmulCapabilitie
     innerStep,
     uniformTiles: Math.ceil(m / (size * tiledThreads)),
     laneTiles: Math.ceil(n / (size * tiledThreads)),
-    ...divideInner(k, parts, 256),
+    ...divideInner(k, parts, leastInner),
+    matrix: null,
+  };
+}
+
+const noMatrices: MatrixFeatures = { f16: false, subgroups: false, subgroupSize: [1, 1], matrixConfigurations: [] };
+
+/** The plan of the matrix variant. */
+function matrixPlan(shape: MatmulShape, capabilities: MatrixCapabilities): MatmulPlan {
+  const obstacle = matrixObstacle(capabilities);
+  const matrix = obstacle === null ? matrixTileFor(shape, capabilities) : undefined;
+  if (!matrix) {
+    const why = obstacle ?? 'has too little workgroup memory for a tile';
+    throw new InputError(`matmul: precision f16 needs matrix units, but ${capabilities.name} ${why}`);
+  }
+  const uniformTiles = Math.ceil(shape.m / (matrix.rows * matrix.subgroupRows));
+  const laneTiles = Math.ceil(shape.n / (matrix.columns * matrix.subgroupColumns));
+  const target = 2 * multiprocessors(capabilities);
+  const tiles = uniformTiles * laneTiles;
+  return {
+    variant: 'matrix',
+    ...{ rows: matrix.rows, columns: matrix.columns, innerStep: matrix.innerStep },
+    lanesOnRows: false,
+    workgroupSize: matrix.subgroupRows * matrix.subgroupColumns * matrix.subgroupSize,
+    vector: readsVectors(shape),
+    ...{ uniformTiles, laneTiles },
+    ...divideInner(shape.k, tiles >= 0.75 * target ? 1 : target / tiles, leastInner),
+    matrix,
   };
 }
 

@@ -1,7 +1,7 @@
 // The LLaMA forward pass on packed batches. Its backward pass comes from the tape.
 import type { Device } from '@crossgate/gpu';
 import { InputError } from '@crossgate/gpu';
-import type { LinearWeight } from '@crossgate/tensor';
+import type { LinearWeight, Precision } from '@crossgate/tensor';
 import {
   activeTape,
   add,
@@ -47,6 +47,11 @@ export interface LlamaOptions {
    * memory, for one more forward pass. Gradients are the same bit for bit. Default false.
    */
   readonly checkpointing?: boolean;
+  /**
+   * In which type linear layers multiply; the rest, and all sums, are f32. `f16` runs on matrix units, which not every
+   * device has: see `usablePrecision` of `@crossgate/tensor`. To train so needs a loss scale. Default `f32`.
+   */
+  readonly precision?: Precision;
 }
 
 /**
@@ -72,17 +77,21 @@ export class LlamaModel {
     readonly adapters: LoraAdapters | null = null,
     /** Whether layers are recomputed in the backward pass: see {@link LlamaOptions.checkpointing}. */
     readonly checkpointing: boolean = false,
+    /** In which type linear layers multiply: see {@link LlamaOptions.precision}. */
+    readonly precision: Precision = 'f32',
   ) {
     this.maxPositions = contextOf(config);
     this.#rotary = base ? base.#rotary : new RotaryTable(device, config);
   }
 
   /**
-   * The same weights with other adapters, or with or without checkpointing. An option that is not given stays as it is.
-   * Takes no memory.
+   * The same weights with other adapters, with or without checkpointing, or in another precision. An option that is not
+   * given stays as it is. Takes no memory.
    */
-  with({ adapters = this.adapters, checkpointing = this.checkpointing }: LlamaOptions): LlamaModel {
-    return new LlamaModel(this.device, this.config, this.weights, false, this.base ?? this, adapters, checkpointing);
+  with(options: LlamaOptions): LlamaModel {
+    const { adapters = this.adapters, checkpointing = this.checkpointing, precision = this.precision } = options;
+    const base = this.base ?? this;
+    return new LlamaModel(this.device, this.config, this.weights, false, base, adapters, checkpointing, precision);
   }
 
   /**
@@ -301,9 +310,10 @@ export class LlamaModel {
     context: LayerDropout | undefined,
   ): Tensor {
     const layer = this.adapters?.get(module);
-    if (!layer) return linear(x, weight, bias);
+    const { precision } = this;
+    if (!layer) return linear(x, weight, bias, { precision });
     const { a, b, scale } = layer;
-    return loraLinear(x, weight, { a, b, scale, dropout: this.adapters!.dropout(layer, context) }, bias);
+    return loraLinear(x, weight, { a, b, scale, dropout: this.adapters!.dropout(layer, context), precision }, bias);
   }
 
   /** Frees the rotary table, and the weights that {@link load} loaded. A model made by {@link with} owns nothing. */

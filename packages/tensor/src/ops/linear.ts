@@ -1,18 +1,33 @@
 // Linear layers: y = x · Wᵀ (+ b), and the general product of two matrices.
 import { InputError } from '@crossgate/gpu';
 import { columnSum, matmul as launchMatmul } from '@crossgate/kernels';
+import type { Precision } from '../precision';
 import { type LinearWeight, weightOperand } from '../quantized';
 import { type Backward, record } from '../tape';
 import { empty, expectTensor, Tensor } from '../tensor';
+
+/** How {@link linear} computes. */
+export interface LinearOptions {
+  /**
+   * In which type values are multiplied, here and in the backward pass; sums, and all tensors, are f32. `f16` needs a
+   * device with matrix units, see `usablePrecision`, and in training a loss scale, see `LossScaler`. Default `f32`.
+   */
+  readonly precision?: Precision;
+}
 
 /**
  * A linear layer: y = x · weightᵀ + bias.
  *
  * @param x f32 [..., inputs]; @param weight f32 [outputs, inputs], or frozen in fewer bits; @param bias f32 [outputs].
  * @returns f32 [..., outputs].
- * @throws InputError for another dtype or shape.
+ * @throws InputError for another dtype or shape, and for a precision that the device lacks.
  */
-export function linear(x: Tensor, weight: LinearWeight, bias?: Tensor): Tensor {
+export function linear(
+  x: Tensor,
+  weight: LinearWeight,
+  bias?: Tensor,
+  { precision = 'f32' }: LinearOptions = {},
+): Tensor {
   const { device, rows } = x;
   const [outputs = 0, inputs = 0] = weight.shape;
   expectTensor('linear', 'x', x, 'f32');
@@ -20,6 +35,7 @@ export function linear(x: Tensor, weight: LinearWeight, bias?: Tensor): Tensor {
   if (bias) expectTensor('linear', 'bias', bias, 'f32', [outputs]);
   const out = empty(device, [...x.shape.slice(0, -1), outputs]);
   launchMatmul(device, {
+    precision,
     a: x.slice,
     b: weightOperand(weight),
     out: out.slice,
@@ -37,6 +53,7 @@ export function linear(x: Tensor, weight: LinearWeight, bias?: Tensor): Tensor {
     if (into.needs(x)) {
       const { slice, accumulate } = into.target(x);
       launchMatmul(device, {
+        precision,
         a: gradOut,
         b: weightOperand(weight),
         out: slice,
@@ -49,6 +66,7 @@ export function linear(x: Tensor, weight: LinearWeight, bias?: Tensor): Tensor {
     if (weight instanceof Tensor && into.needs(weight)) {
       const { slice, accumulate } = into.target(weight);
       launchMatmul(device, {
+        precision,
         a: gradOut,
         b: into.saved(x).slice,
         out: slice,

@@ -1,12 +1,13 @@
 // A linear layer with a low-rank update: y = x · Wᵀ + s · (dropout(x) · Aᵀ) · Bᵀ (Hu et al. 2021, LoRA, eq. 3).
-import { dropout as launchDropout, matmul } from '@crossgate/kernels';
+import { dropout as launchDropout, matmul as launchMatmul, type MatmulArguments } from '@crossgate/kernels';
 import { type LinearWeight, weightOperand } from '../quantized';
 import { record } from '../tape';
 import { empty, expectTensor, Tensor } from '../tensor';
 import type { DropoutState } from './dropout';
+import type { LinearOptions } from './linear';
 
 /** The low-rank update of {@link loraLinear}. */
-export interface LoraOptions {
+export interface LoraOptions extends LinearOptions {
   /** f32 [rank, inputs]: A, the first factor. */
   readonly a: Tensor;
   /** f32 [outputs, rank]: B, the second factor. */
@@ -27,11 +28,12 @@ export interface LoraOptions {
  * @param x f32 [rows, inputs]; @param weight f32 [outputs, inputs], frozen or trained, or frozen in fewer bits;
  * @param bias f32 [outputs].
  * @returns f32 [rows, outputs].
- * @throws InputError for another dtype or shape, and for a dropout probability out of range.
+ * @throws InputError for another dtype or shape, for a dropout probability out of range, and for a precision that the
+ * device lacks.
  */
 export function loraLinear(x: Tensor, weight: LinearWeight, lora: LoraOptions, bias?: Tensor): Tensor {
   const { device, rows, columns: inputs } = x;
-  const { a, b, scale, dropout } = lora;
+  const { a, b, scale, dropout, precision = 'f32' } = lora;
   const [outputs = 0] = weight.shape;
   const [rank = 0] = a.shape;
   expectTensor('loraLinear', 'x', x, 'f32');
@@ -45,9 +47,10 @@ export function loraLinear(x: Tensor, weight: LinearWeight, lora: LoraOptions, b
     launchDropout(device, { x: values.slice, out: out.slice, count: values.size, ...dropout });
     return out;
   };
+  const matmul = (product: MatmulArguments) => launchMatmul(device, { precision, ...product });
   const out = empty(device, [...x.shape.slice(0, -1), outputs]);
   const hidden = empty(device, [rows, rank]);
-  matmul(device, {
+  matmul({
     a: x.slice,
     b: weightOperand(weight),
     out: out.slice,
@@ -57,8 +60,8 @@ export function loraLinear(x: Tensor, weight: LinearWeight, lora: LoraOptions, b
     transposeB: true,
     ...(bias && { bias: bias.slice }),
   });
-  matmul(device, { a: dropped(x).slice, b: a.slice, out: hidden.slice, m: rows, n: rank, k: inputs, transposeB: true });
-  matmul(device, {
+  matmul({ a: dropped(x).slice, b: a.slice, out: hidden.slice, m: rows, n: rank, k: inputs, transposeB: true });
+  matmul({
     a: hidden.slice,
     b: b.slice,
     out: out.slice,
@@ -79,10 +82,10 @@ export function loraLinear(x: Tensor, weight: LinearWeight, lora: LoraOptions, b
     ([gradient], into) => {
       const gradOut = gradient!.slice;
       const gradHidden = empty(device, [rows, rank]);
-      matmul(device, { a: gradOut, b: b.slice, out: gradHidden.slice, m: rows, n: rank, k: outputs, alpha: scale });
+      matmul({ a: gradOut, b: b.slice, out: gradHidden.slice, m: rows, n: rank, k: outputs, alpha: scale });
       if (into.needs(b)) {
         const { slice, accumulate } = into.target(b);
-        matmul(device, {
+        matmul({
           a: gradOut,
           b: into.saved(hidden).slice,
           out: slice,
@@ -97,7 +100,7 @@ export function loraLinear(x: Tensor, weight: LinearWeight, lora: LoraOptions, b
       if (into.needs(a)) {
         const { slice, accumulate } = into.target(a);
         // The dropped input is made again from its counter rather than kept.
-        matmul(device, {
+        matmul({
           a: gradHidden.slice,
           b: dropped(into.saved(x)).slice,
           out: slice,
@@ -110,7 +113,7 @@ export function loraLinear(x: Tensor, weight: LinearWeight, lora: LoraOptions, b
       }
       if (weight instanceof Tensor && into.needs(weight)) {
         const { slice, accumulate } = into.target(weight);
-        matmul(device, {
+        matmul({
           a: gradOut,
           b: into.saved(x).slice,
           out: slice,
@@ -123,15 +126,15 @@ export function loraLinear(x: Tensor, weight: LinearWeight, lora: LoraOptions, b
       }
       if (!into.needs(x)) return;
       const { slice, accumulate } = into.target(x);
-      matmul(device, { a: gradOut, b: weightOperand(weight), out: slice, m: rows, n: inputs, k: outputs, accumulate });
+      matmul({ a: gradOut, b: weightOperand(weight), out: slice, m: rows, n: inputs, k: outputs, accumulate });
       const update = { a: gradHidden.slice, b: a.slice, m: rows, n: inputs, k: rank };
       if (!dropout || dropout.probability === 0) {
-        matmul(device, { ...update, out: slice, accumulate: true });
+        matmul({ ...update, out: slice, accumulate: true });
         return;
       }
       // Dropout acts on the update's path alone, so that path gets a gradient of its own first.
       const gradDropped = empty(device, x.shape);
-      matmul(device, { ...update, out: gradDropped.slice });
+      matmul({ ...update, out: gradDropped.slice });
       launchDropout(device, { x: gradDropped.slice, out: slice, count: x.size, ...dropout, accumulate: true });
     },
     { exact: [...weights, a, b] },

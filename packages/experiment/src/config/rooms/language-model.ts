@@ -1,11 +1,15 @@
 /** The rooms of methods with a language model: `llm`, `lora`, `prompt`, `alg`, `gate` and `loss`. */
 import { methodsWithNeighbors } from '@crossgate/fusion/methods';
 import type { WeightStorage } from '@crossgate/llm';
+import type { Precision } from '@crossgate/tensor';
 import { z } from 'zod';
 import { count, distinct, nonNegative, optional, word } from './values';
 
 /** How the matrices of a language model may be kept on the device. */
 export const WEIGHT_STORAGES = ['stored', 'f32', 'f16', 'int8', 'int4'] as const satisfies readonly WeightStorage[];
+
+/** In which type the linear layers of a language model may multiply. */
+export const PRECISIONS = ['f32', 'f16'] as const satisfies readonly Precision[];
 
 /** `llm`. */
 export const llm = z.strictObject({
@@ -23,6 +27,12 @@ export const llm = z.strictObject({
     .default('stored')
     .describe(
       'Linear layers, embeddings and head on the device: int8 and int4 in blocks of 32, made at load time (embeddings and head of 8 bits); stored: f32, and 16 bits and blocks of fewer as they are',
+    ),
+  precision: z
+    .enum(PRECISIONS)
+    .default('f32')
+    .describe(
+      'What linear layers multiply in; f16: on matrix units, which the GPU must have, under a dynamic loss scale; sums stay f32',
     ),
 });
 

@@ -1,0 +1,91 @@
+/** That layers multiply in the precision they are told, forwards and backwards, and which precision a device can use. */
+import { type Device, InputError } from '@crossgate/gpu';
+import { openDevice } from '@crossgate/gpu/node';
+import type { MatmulArguments } from '@crossgate/kernels';
+import { randomNormal } from '@crossgate/testing';
+import { describe, expect, it, vi } from 'vitest';
+import { linear, loraLinear, Tape, usablePrecision } from '../src';
+import { tensorOf } from './harness';
+
+const kernels = vi.hoisted(() => ({
+  precisions: [] as (string | undefined)[],
+  checkMatrixUnits: vi.fn<() => Promise<string | null>>(),
+}));
+vi.mock('@crossgate/kernels', async (original) => {
+  const actual = await original<typeof import('@crossgate/kernels')>();
+  return {
+    ...actual,
+    checkMatrixUnits: kernels.checkMatrixUnits,
+    matmul(device: Device, { precision, ...args }: MatmulArguments) {
+      kernels.precisions.push(precision);
+      actual.matmul(device, args);
+    },
+  };
+});
+
+it('reaches every product of a layer', async () => {
+  const device = await openDevice();
+  const step = device.step();
+  const made = ([rows, columns]: [number, number], seed: number) => {
+    const tensor = tensorOf(device, randomNormal([rows, columns], seed));
+    tensor.requiresGrad = true;
+    return tensor;
+  };
+  const [x, weight, a, b] = [made([4, 8], 1), made([12, 8], 2), made([4, 8], 3), made([12, 4], 4)];
+  for (const precision of ['f32', 'f16'] as const) {
+    for (const [layer, products] of [
+      [() => linear(x, weight, undefined, { precision }), 3],
+      [() => loraLinear(x, weight, { a, b, scale: 2, precision }), 9],
+    ] as const) {
+      kernels.precisions.length = 0;
+      const tape = new Tape();
+      const out = tape.record(layer);
+      tape.backward([[out, made([4, 12], 5)]], [x, weight]);
+      expect(kernels.precisions).toEqual(new Array(products).fill(precision));
+    }
+  }
+  step.end();
+  await device.destroy();
+});
+
+describe('the precision that a device can use', () => {
+  const hopper = {
+    ...{ name: 'nvidia-h100', software: false, f16: true, subgroups: true, subgroupSize: [32, 32] },
+    matrixConfigurations: [{ component: 'f16', result: 'f32', m: 16, n: 16, k: 16 }],
+  };
+  const warnings: string[] = [];
+  const on = (device: object, precision: 'f32' | 'f16') =>
+    usablePrecision(device as Device, precision, '--precision', (message) => warnings.push(message));
+
+  it('is f32 wherever it is asked for', async () => {
+    expect(await on({ capabilities: { ...hopper, software: true } }, 'f32')).toBe('f32');
+    expect(kernels.checkMatrixUnits).not.toHaveBeenCalled();
+  });
+
+  it('is f16 where the matrix units multiply rightly, which is found out once', async () => {
+    kernels.checkMatrixUnits.mockResolvedValue(null);
+    const device = { capabilities: hopper };
+    expect(await on(device, 'f16')).toBe('f16');
+    expect(await on(device, 'f16')).toBe('f16');
+    expect(kernels.checkMatrixUnits).toHaveBeenCalledTimes(1);
+    expect(warnings).toEqual([]);
+  });
+
+  it('is f32 with a word where they do not', async () => {
+    kernels.checkMatrixUnits.mockResolvedValue('do not compile: unknown instruction');
+    expect(await on({ capabilities: hopper }, 'f16')).toBe('f32');
+    expect(warnings).toEqual([
+      'the matrix units of nvidia-h100 do not compile: unknown instruction; computing in f32 instead of f16',
+    ]);
+  });
+
+  it('is refused by name where there are none', async () => {
+    const refused = on({ capabilities: { ...hopper, f16: false } }, 'f16');
+    await expect(refused).rejects.toBeInstanceOf(InputError);
+    await expect(refused).rejects.toMatchObject({
+      code: 'gpu.limit',
+      message:
+        '--precision f16 needs matrix units, but nvidia-h100 does not compute in f16 (the feature shader-f16); use --precision f32',
+    });
+  });
+});
