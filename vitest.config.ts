@@ -11,12 +11,14 @@ const filesAsText = {
   },
 };
 
+/** Matrix units, which software Vulkan has for eight lanes alone. */
+const matrices = 'packages/kernels/src/{matmul/matmul-matrix,matmul-ladder/matmul-ladder}.test.ts';
 /**
  * Tests that leave nothing behind: what they open they close, and they change no list that others read. (The toy CF model
- * is registered, which nothing takes back.)
+ * is registered, which nothing takes back, and `precision` has other kernels than the rest.)
  */
 const tidyPackages = 'cf,core,data,eval,experiment,files,fusion,kernels,llm,tensor,terminal,testing';
-const tidy = `packages/{${tidyPackages}}/{src,test}/**/!(toy-cf-model).test.ts`;
+const tidy = `packages/{${tidyPackages}}/{src,test}/**/!(toy-cf-model|precision).test.ts`;
 
 // Where devices are lost on purpose, programs started or methods added, a process per file: what stays stays there.
 export default defineConfig({
@@ -41,10 +43,12 @@ export default defineConfig({
         test: {
           name: 'tidy',
           include: [tidy],
+          exclude: ['**/node_modules/**', matrices],
           // Files share a process, and what they import: nearly a second for each.
           isolate: false,
         },
       },
+      { extends: true, test: { name: 'matrices', include: [matrices], env: { LP_NATIVE_VECTOR_WIDTH: '256' } } },
       {
         extends: true,
         test: {

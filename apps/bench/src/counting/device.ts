@@ -36,6 +36,7 @@ export function countingDevice(capabilities: Capabilities, seen: Seen): Device {
       if (slice && slice.size > limit) {
         throw new InputError(
           `kernel ${declaration.name}: "${name}" has ${slice.size} bytes, the adapter binds at most ${limit}`,
+          { code: 'gpu.limit' },
         );
       }
     }
