@@ -6,7 +6,15 @@ import { openDevice } from '@crossgate/gpu/node';
 import { readGroup } from '@crossgate/tensor';
 import { expectClose } from '@crossgate/testing';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type BestState, ccf, type EvaluationReport, type StepReport, type TrainerOptions, trainHybrid } from '../src';
+import {
+  type BestState,
+  ccf,
+  type EvaluationReport,
+  type HybridModel,
+  type StepReport,
+  type TrainerOptions,
+  trainHybrid,
+} from '../src';
 import { tinyDataset } from './tiny';
 import { defaultSettings, randomizeLora, tinySystem, trainerOptions } from './training';
 
@@ -25,10 +33,20 @@ afterAll(async () => {
 const settings = { ...defaultSettings, rows: 10, epochs: 2, evaluateEvery: 4, clipNorm: 0.5 };
 
 interface Outcome {
+  /** How far the parameter that moved most is from where it began. */
+  readonly moved: number;
   readonly values: Float32Array;
   readonly steps: readonly StepReport[];
   readonly evaluations: readonly EvaluationReport[];
   readonly best: Omit<BestState, 'parameters'>;
+}
+
+async function valuesOf(model: HybridModel): Promise<Float32Array> {
+  const values: number[] = [];
+  for (const group of model.allGroups()) {
+    for (const { data } of (await readGroup(group)).values()) values.push(...data);
+  }
+  return Float32Array.from(values);
 }
 
 /** Trains both stages on each of so many ranks at the same time. */
@@ -36,6 +54,7 @@ function trainOn(ranks: number, changes: Partial<TrainerOptions> = {}): Promise<
   const train = async (device: Device, collective: TrainerOptions['collective']): Promise<Outcome> => {
     const system = await tinySystem(device, dataset, ccf);
     await randomizeLora(system.model);
+    const before = await valuesOf(system.model);
     const [steps, evaluations]: [StepReport[], EvaluationReport[]] = [[], []];
     const best = await trainHybrid(
       trainerOptions(system, dataset, ccf, {
@@ -47,13 +66,11 @@ function trainOn(ranks: number, changes: Partial<TrainerOptions> = {}): Promise<
         ...(collective && { collective }),
       }),
     );
-    const values: number[] = [];
-    for (const group of system.model.allGroups()) {
-      for (const { data } of (await readGroup(group)).values()) values.push(...data);
-    }
+    const values = await valuesOf(system.model);
+    const moved = values.reduce((most, value, at) => Math.max(most, Math.abs(value - before[at]!)), 0);
     system.release();
     const { parameters: _, ...chosen } = best!;
-    return { values: Float32Array.from(values), steps, evaluations, best: chosen };
+    return { moved, values, steps, evaluations, best: chosen };
   };
   return Promise.all(inProcess(ranks).map((each, rank) => train(devices[rank]!, ranks > 1 ? each : undefined)));
 }
@@ -63,6 +80,10 @@ it.each(['f32', 'f16'] as const)('trains ccf as one rank does, activations in %s
   const three = await trainOn(3, { activations });
   expectClose(three[0]!.values, one!.values, { relative: 0, absolute: 1e-5, label: 'parameters' });
   for (const rank of three) expect(rank).toEqual(three[0]);
+  // What nothing trained would be alike too.
+  expect(three[0]!.moved).toBeGreaterThan(1e-3);
+  const again = activations === 'f32' ? await trainOn(3) : three;
+  expect(again).toEqual(three);
   expect(three[0]!.steps).toHaveLength(12);
   three[0]!.steps.forEach(({ loss, ...step }, index) => {
     const { loss: expected, ...rest } = one!.steps[index]!;
