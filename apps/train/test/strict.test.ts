@@ -1,9 +1,16 @@
-/** Keys that the method does not read, at the command line: one warning, or refused with --strict. */
+/** Options of `train`: keys that the method does not read give one warning, or are refused with --strict; shared GPUs. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { runExperiment } from '@crossgate/experiment';
 import { folderWith, inventedMl1m } from '@crossgate/testing/node';
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { runCli } from './cli';
+
+// As it is; what it is called with can be seen.
+vi.mock('@crossgate/experiment', async (original) => {
+  const experiment = await original<typeof import('@crossgate/experiment')>();
+  return { ...experiment, runExperiment: vi.fn(experiment.runExperiment) };
+});
 
 const config = 'method: mean\ndata: { path: ml-1m }\n';
 const files = { ...inventedMl1m(), 'clean.yaml': config, 'unread.yaml': `${config}lora:\n  rank: 4\nloss: { k: 1 }\n` };
@@ -44,4 +51,14 @@ it('trains the config.yaml of a run again with --strict, though it holds all key
 it('is in the help', async () => {
   const { stdout } = await runCli(['train', '--help'], { cwd: await folderWith() });
   expect(stdout.replace(/\s+/g, ' ')).toContain('--strict refuse keys of the config that its method does not read');
+});
+
+it.each([
+  [[], false],
+  [['--allow-shared-gpu'], true],
+])('says with %j whether ranks may share a GPU', async (options, sharedGpu) => {
+  const cwd = await folderWith(files);
+  expect((await runCli(['train', 'clean.yaml', '--run', 'r', ...options], { cwd })).code).toBe(0);
+  const [, , given] = vi.mocked(runExperiment).mock.lastCall!;
+  expect(given).toMatchObject({ sharedGpu });
 });

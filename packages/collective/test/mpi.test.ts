@@ -1,4 +1,4 @@
-/** Open MPI itself, over loopback: 2 and 4 ranks, and the ways in which a rank can end. Needs mpirun and dist/. */
+/** Open MPI itself, by TCP and by shared memory: 2 and 4 ranks, and the ways in which a rank can end. Needs mpirun and dist/. */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -15,15 +15,20 @@ interface Ended {
   readonly lines: string[];
 }
 
-/** Runs a script on so many ranks. */
-function start(ranks: number, script: string, env: NodeJS.ProcessEnv = {}): Promise<Ended> {
+/** Arguments of mpirun with which ranks of one machine talk as those of several do: by TCP, over loopback. */
+const tcp = ['pml ob1', 'btl tcp,self', `btl_tcp_if_include ${process.platform === 'darwin' ? 'lo0' : 'lo'}`].flatMap(
+  (setting) => ['--mca', ...setting.split(' ')],
+);
+
+/** Runs a script on so many ranks. @param more arguments of mpirun */
+function start(ranks: number, script: string, more: readonly string[] = []): Promise<Ended> {
   const source = `import { openMpi } from ${JSON.stringify(entry)};\n${script}`;
-  const args = [...mpirunArguments(ranks), process.execPath, '--input-type=module', '--eval', source];
+  const args = [...more, ...mpirunArguments(ranks), process.execPath, '--input-type=module', '--eval', source];
   return new Promise((resolve) => {
     execFile(
       mpirun!,
       args,
-      { env: { ...process.env, ...mpirunEnvironment, ...env }, timeout: 60_000 },
+      { env: { ...process.env, ...mpirunEnvironment }, timeout: 60_000 },
       (error, stdout, stderr) => {
         const lines = `${stdout}${stderr}`.split('\n').filter((line) => line.startsWith('> '));
         resolve({ code: error ? Number(error.code) : 0, lines: lines.sort() });
@@ -37,7 +42,10 @@ const say = "const say = (...words) => process.stdout.write(`> ${words.join(' ')
 const leave = "await job.end(0, async () => say('complained'));\n";
 
 describe.skipIf(reason !== '')(`ranks of Open MPI${reason && ` (${reason})`}`, () => {
-  it.each([2, 4])('%i ranks sum, gather and broadcast', async (ranks) => {
+  it.each([
+    [2, 'TCP', tcp],
+    [4, 'shared memory', []],
+  ] as const)('%i ranks sum, gather and broadcast by %s', async (ranks, _, more) => {
     const { code, lines } = await start(
       ranks,
       `${say}const job = await openMpi();
@@ -51,6 +59,7 @@ describe.skipIf(reason !== '')(`ranks of Open MPI${reason && ` (${reason})`}`, (
       say(job.rank, job.size, values.every((value) => value === values[0]) && values[0], halves[0], all.flat(), told[0]);
       if ((await openMpi()) !== job) say('a second init');
       ${leave}`,
+      more,
     );
     const sum = (ranks * (ranks + 1)) / 2;
     const every = Array.from({ length: ranks }, (_, rank) => rank);

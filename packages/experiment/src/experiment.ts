@@ -21,6 +21,7 @@ import { openFrom, provenanceOfFrom } from './from-run';
 import { informationOn, type SeenInformation } from './information';
 import { evaluatePredictions, formatPredictions, predictionsOf } from './predictions';
 import { checkOwnGpus, checkSameFacts } from './ranks/agree';
+import { factsOf } from './ranks/facts';
 import { onRankZero } from './ranks/on-rank-zero';
 import { openRunOfRanks } from './ranks/open-run';
 import { findRunner, type OpenRunner, type Outcome, type RankingOfSplits, type Runner } from './runners';
@@ -29,7 +30,7 @@ import { writeDataCopy } from './runs/data-copy';
 import type { MetricsRecord } from './runs/metrics-log';
 import type { PeakMemory } from './runs/peak-memory';
 import { readResult } from './runs/result';
-import { flatten, MOVABLE, RunFolder } from './runs/run-folder';
+import { RunFolder } from './runs/run-folder';
 import type { Session } from './session';
 import { version } from './version';
 
@@ -137,7 +138,8 @@ export async function runExperiment(
   const opened = await runner.open({ config, dataset, session, from }, path);
   try {
     if (collective.size > 1) {
-      await checkSameFacts(collective, factsOf(config, dataset, opened));
+      const beginning = { config, dataset, from, cwd: session.cwd };
+      await checkSameFacts(collective, await factsOf(beginning, opened.provenance));
       if (opened.adapter !== null && !options.sharedGpu) await checkOwnGpus(collective, await session.device());
     }
     const run = await openRunOfRanks(path, config, openOptions, collective);
@@ -162,16 +164,6 @@ export async function runExperiment(
   } finally {
     await opened.close();
   }
-}
-
-/** What must be the same on all ranks. */
-function factsOf(config: ExperimentConfig, dataset: Dataset, { provenance }: OpenRunner): Map<string, string> {
-  const keys = [...flatten(config as unknown as Record<string, unknown>)].filter(([key]) => !MOVABLE.has(key));
-  const hashes = { 'the version of Crossgate': version, 'the hash of the data': dataset.hash };
-  return new Map([
-    ...Object.entries({ ...hashes, 'the hash of the model': String(provenance?.modelHash ?? 'none') }),
-    ...keys,
-  ]);
 }
 
 const howToGoOn = (from: string) => `with --resume the run goes on from ${from}`;

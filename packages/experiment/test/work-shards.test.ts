@@ -1,4 +1,5 @@
 /** A worker's dealings with the queue: heartbeats, failures that come back a bounded number of times, a server that goes away. */
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { findNats, folderWith, type NatsServer, noNats, startNats } from '@crossgate/testing/node';
@@ -94,6 +95,31 @@ describe.skipIf(nats === null)(`workShards${nats === null ? ` (${noNats})` : ''}
     const mended = bulkOf(2, async () => {});
     expect(await fill(mended)).toEqual({ queued: 1, waiting: 0, finished: 1 });
     expect(await work(mended)).toEqual({ shards: 2, made: 1, already: 0 });
+  }, 60_000);
+
+  it('takes no shard for finished whose file is gone or changed', async () => {
+    const bulk = bulkOf(3, async () => {});
+    const { folder: parts } = place();
+    await fill(bulk);
+    expect(await work(bulk)).toEqual({ shards: 3, made: 3, already: 0 });
+    await rm(join(parts, 'shard-0-of-3.csv'));
+    await writeFile(join(parts, 'shard-2-of-3.csv'), '3\n');
+    await expect(work(bulk)).rejects.toEqual(
+      expect.objectContaining({
+        code: 'shard.missing',
+        message: expect.stringMatching(
+          /the queue is empty, and 2 of 3 shards are not finished: 0, 2; .* --enqueue 3 to/,
+        ),
+      }),
+    );
+    const damage = [
+      `${join(parts, 'shard-0-of-3.csv')} is not there: shard 0/3 is not finished`,
+      `${join(parts, 'shard-2-of-3.csv')} has another checksum than its manifest says: shard 2/3 is not finished`,
+    ];
+    expect(said).toEqual(expect.arrayContaining(damage));
+    expect(await fill(bulk)).toEqual({ queued: 2, waiting: 0, finished: 1 });
+    expect(await work(bulk)).toEqual({ shards: 3, made: 2, already: 0 });
+    expect(await readFile(join(parts, 'shard-2-of-3.csv'), 'utf8')).toBe('2\n');
   }, 60_000);
 
   it('hands a shard back at once when it is stopped', async () => {

@@ -6,7 +6,15 @@ import { openDevice } from '@crossgate/gpu/node';
 import { readGroup } from '@crossgate/tensor';
 import { expectClose } from '@crossgate/testing';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type BestState, ccf, type EvaluationReport, type StepReport, type TrainerOptions, trainHybrid } from '../src';
+import {
+  type BestState,
+  ccf,
+  type EvaluationReport,
+  type HybridModel,
+  type StepReport,
+  type TrainerOptions,
+  trainHybrid,
+} from '../src';
 import { tinyDataset } from './tiny';
 import { defaultSettings, randomizeLora, tinySystem, trainerOptions } from './training';
 
@@ -24,11 +32,23 @@ afterAll(async () => {
 /** The last batch of an epoch has 2 rows, fewer than three ranks. */
 const settings = { ...defaultSettings, rows: 10, epochs: 2, evaluateEvery: 4, clipNorm: 0.5 };
 
+const brief = { ...settings, epochs: 1, evaluateEvery: 2 };
+
 interface Outcome {
+  /** How far the parameter that moved most is from where it began. */
+  readonly moved: number;
   readonly values: Float32Array;
   readonly steps: readonly StepReport[];
   readonly evaluations: readonly EvaluationReport[];
   readonly best: Omit<BestState, 'parameters'>;
+}
+
+async function valuesOf(model: HybridModel): Promise<Float32Array> {
+  const values: number[] = [];
+  for (const group of model.allGroups()) {
+    for (const { data } of (await readGroup(group)).values()) values.push(...data);
+  }
+  return Float32Array.from(values);
 }
 
 /** Trains both stages on each of so many ranks at the same time. */
@@ -36,10 +56,11 @@ function trainOn(ranks: number, changes: Partial<TrainerOptions> = {}): Promise<
   const train = async (device: Device, collective: TrainerOptions['collective']): Promise<Outcome> => {
     const system = await tinySystem(device, dataset, ccf);
     await randomizeLora(system.model);
+    const before = await valuesOf(system.model);
     const [steps, evaluations]: [StepReport[], EvaluationReport[]] = [[], []];
     const best = await trainHybrid(
       trainerOptions(system, dataset, ccf, {
-        settings: { stage1: settings, stage2: settings },
+        settings: { stage1: brief, stage2: brief },
         cfDropout: { items: 0.3, users: 0.3 },
         onStep: (report) => void steps.push(report),
         onEvaluation: (report) => void evaluations.push(report),
@@ -47,13 +68,11 @@ function trainOn(ranks: number, changes: Partial<TrainerOptions> = {}): Promise<
         ...(collective && { collective }),
       }),
     );
-    const values: number[] = [];
-    for (const group of system.model.allGroups()) {
-      for (const { data } of (await readGroup(group)).values()) values.push(...data);
-    }
+    const values = await valuesOf(system.model);
+    const moved = values.reduce((most, value, at) => Math.max(most, Math.abs(value - before[at]!)), 0);
     system.release();
     const { parameters: _, ...chosen } = best!;
-    return { values: Float32Array.from(values), steps, evaluations, best: chosen };
+    return { moved, values, steps, evaluations, best: chosen };
   };
   return Promise.all(inProcess(ranks).map((each, rank) => train(devices[rank]!, ranks > 1 ? each : undefined)));
 }
@@ -63,7 +82,10 @@ it.each(['f32', 'f16'] as const)('trains ccf as one rank does, activations in %s
   const three = await trainOn(3, { activations });
   expectClose(three[0]!.values, one!.values, { relative: 0, absolute: 1e-5, label: 'parameters' });
   for (const rank of three) expect(rank).toEqual(three[0]);
-  expect(three[0]!.steps).toHaveLength(12);
+  // What nothing trained would be alike too.
+  expect(three[0]!.moved).toBeGreaterThan(1e-3);
+  expect(await trainOn(3, { activations })).toEqual(three);
+  expect(three[0]!.steps).toHaveLength(6);
   three[0]!.steps.forEach(({ loss, ...step }, index) => {
     const { loss: expected, ...rest } = one!.steps[index]!;
     expect(step).toEqual(rest);

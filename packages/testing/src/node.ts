@@ -10,5 +10,6 @@ export { findMpirun, mpirunArguments, mpirunEnvironment, noMpi } from './mpi';
 export { findNats, type NatsServer, noNats, startNats } from './nats';
 export { findPostgres, noPostgres, type PostgresServer, startPostgres } from './postgres';
 export { findProgram, type WantedProgram } from './programs';
+export { findShellcheck, noShellcheck } from './shellcheck';
 export { writeTinyModel } from './tiny-model';
 export { zipOf } from './zip';

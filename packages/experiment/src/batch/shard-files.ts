@@ -1,9 +1,9 @@
 /** The files of shards: their names, and the manifests that say what was finished. */
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { InputError } from '@crossgate/core';
+import { InputError, throwIfInterrupted } from '@crossgate/core';
+import { digestFile } from '../runs/digest-file';
+import type { Session } from '../session';
 import type { BulkCounts } from './bulk';
 import { differenceOf, type PartManifest } from './part-file';
 import type { ListFormat } from './table-formats';
@@ -175,7 +175,32 @@ export async function damageOf(folder: string, { file, bytes, sha256 }: ShardMan
     throw error;
   }
   if (size !== bytes) return `has ${size} bytes, not ${bytes}`;
-  const hash = createHash('sha256');
-  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk);
-  return hash.digest('hex') === sha256 ? null : 'has another checksum than its manifest says';
+  return (await digestFile(path)) === sha256 ? null : 'has another checksum than its manifest says';
+}
+
+/**
+ * The shards of a job that are to be made: those without a manifest, and those whose file is gone or changed, each of
+ * which is named in a warning.
+ * @param folder absolute
+ * @param found its manifests
+ * @param known shards whose files were looked at just now
+ */
+export async function unfinishedShards(
+  { log, signal }: Pick<Session, 'log' | 'signal'>,
+  folder: string,
+  found: readonly ShardManifest[],
+  count: number,
+  known: ReadonlySet<number> = new Set(),
+): Promise<number[]> {
+  const whole: ShardManifest[] = [];
+  for (const manifest of found) {
+    throwIfInterrupted(signal);
+    const damage = known.has(manifest.shard) ? null : await damageOf(folder, manifest);
+    if (damage === null) whole.push(manifest);
+    else {
+      const words = shardWords({ index: manifest.shard, count });
+      log.warn(`${join(folder, manifest.file)} ${damage}: shard ${words} is not finished`);
+    }
+  }
+  return missingShards(whole, count);
 }

@@ -1,8 +1,8 @@
-/** Makes shards that a work queue hands out. A manifest says that a shard is finished; the queue only says whose turn it is. */
+/** Makes shards that a work queue hands out. Manifests and files say what is finished; the queue only says whose turn it is. */
 import { CrossgateError, InputError, InterruptedError } from '@crossgate/core';
 import type { Session } from '../session';
 import type { Bulk } from './bulk';
-import { missingShards, numberWords, readShards, requireJob, shardWords } from './shard-files';
+import { numberWords, readShards, requireJob, shardWords, unfinishedShards } from './shard-files';
 import { type Delivery, openQueue, type QueueServer } from './work-queue';
 import { jobOf, requireOneJob, type ShardOptions, writeShard } from './write-shard';
 
@@ -38,7 +38,7 @@ export async function enqueueShards(
   await requireOneJob(folder, '', job);
   const found = await readShards(folder);
   for (const shard of found) requireJob(shard, job);
-  const missing = missingShards(found, count);
+  const missing = await unfinishedShards({ log, signal }, folder, found, count);
   const queue = await openQueue({ ...server, log, signal }, job);
   try {
     return { ...(await queue.fill(missing, count, lease)), finished: count - missing.length };
@@ -93,11 +93,15 @@ export async function workShards(
     }
     await requireOneJob(folder, '', jobOf(bulk, format, count));
     const counts = { made: 0, already: 0 };
+    // Their files need not be read again.
+    const known = new Set<number>();
     for (let next = opened && (await queue.take()); next; next = await queue.take()) {
       const outcome = await workOne(session, bulk, next, options, opened!.lease);
-      if (outcome !== null) counts[outcome]++;
+      if (outcome === null) continue;
+      counts[outcome]++;
+      known.add(next.shard.index);
     }
-    const missing = missingShards(await readShards(folder), count);
+    const missing = await unfinishedShards(session, folder, await readShards(folder), count, known);
     if (missing.length > 0) {
       throw new CrossgateError(
         `the queue is empty, and ${missing.length} of ${count} shards are not finished: ${numberWords(missing)}`,

@@ -5,8 +5,16 @@ import { CrossgateError, explainError, InputError, isInputError } from '@crossga
 const encode = (value: unknown) => new TextEncoder().encode(JSON.stringify(value ?? null));
 const decode = (bytes: Uint8Array): unknown => JSON.parse(new TextDecoder().decode(bytes));
 
+/** Why a rank fails, as it tells others. */
+type Failure = ReturnType<typeof explainError> & { readonly isInput: boolean };
+
 /** What rank 0 tells the others: a value of JSON, or why there is none. */
-type Told<T> = { readonly value: T } | { readonly failure: ReturnType<typeof explainError>; readonly isInput: boolean };
+type Told<T> = { readonly value: T } | { readonly failure: Failure };
+
+const failureOf = (error: unknown): Failure => ({ ...explainError(error), isInput: isInputError(error) });
+
+const errorOf = ({ message, isInput, ...details }: Failure): CrossgateError =>
+  isInput ? new InputError(message, details) : new CrossgateError(message, details);
 
 /**
  * Does something on rank 0 alone, and gives its result to all.
@@ -16,22 +24,33 @@ type Told<T> = { readonly value: T } | { readonly failure: ReturnType<typeof exp
 export async function onRankZero<T>(collective: Collective, body: () => Promise<T>): Promise<T> {
   if (collective.size === 1) return body();
   if (collective.rank === 0) {
+    let value: T;
     try {
-      const value = await body();
-      await collective.broadcast(encode({ value } satisfies Told<T>));
-      return value;
+      value = await body();
     } catch (error) {
-      await collective.broadcast(
-        encode({ failure: explainError(error), isInput: isInputError(error) } satisfies Told<T>),
-      );
+      await collective.broadcast(encode({ failure: failureOf(error) } satisfies Told<T>));
       throw error;
     }
+    await collective.broadcast(encode({ value } satisfies Told<T>));
+    return value;
   }
   const told = decode(await collective.broadcast(new Uint8Array(0))) as Told<T>;
   // A value of undefined leaves nothing.
   if (!('failure' in told)) return told.value;
-  const { message, ...details } = told.failure;
-  throw told.isInput ? new InputError(message, details) : new CrossgateError(message, details);
+  throw errorOf(told.failure);
+}
+
+/**
+ * Ends a part that every rank does by itself: where one failed, all fail.
+ * @param failure what was thrown on this rank; undefined where nothing was
+ * @throws on every rank what the first rank that failed threw, which the others call by its number
+ */
+export async function failTogether(collective: Collective, failure: unknown): Promise<void> {
+  const failures = await fromAllRanks(collective, failure === undefined ? null : failureOf(failure));
+  for (const [rank, each] of failures.entries()) {
+    if (each === null) continue;
+    throw rank === collective.rank ? failure : errorOf({ ...each, message: `rank ${rank}: ${each.message}` });
+  }
 }
 
 /** What every rank says, in the order of the ranks. @param own what JSON can hold */
