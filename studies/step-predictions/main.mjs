@@ -14,17 +14,23 @@ const { values } = parseArgs({
   options: { out: { type: 'string', default: 'docs/results/engine-predicted' }, measured: { type: 'string' } },
 });
 const root = join(import.meta.dirname, '..', '..');
-const steps = ['7b', 'smollm2', 'inferena'];
+const steps = [
+  ...['7b', 'smollm2'].flatMap((name) => ['f32', 'f16'].map((precision) => ({ name, precision }))),
+  { name: 'inferena', precision: 'f32' },
+];
 
-/** @param {string} step @returns {import('./model.mjs').CountReport & { gpu: string }} */
-function count(step) {
+/**
+ * @param {{ name: string, precision: string }} step
+ * @returns {import('./model.mjs').CountReport & { gpu: string }}
+ */
+function count({ name, precision }) {
   const program = join(root, 'apps', 'bench', 'dist', 'main.js');
-  const args = [program, 'training', '--step', step, '--count', '--json'];
+  const args = [program, 'training', '--step', name, '--precision', precision, '--count', '--json'];
   const { status, stdout } = spawnSync(process.execPath, args, {
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'inherit'],
   });
-  if (status !== 0) throw new Error(`crossgate-bench training --step ${step} --count ended with ${status}`);
+  if (status !== 0) throw new Error(`crossgate-bench ${args.slice(1).join(' ')} ended with ${status}`);
   return JSON.parse(stdout);
 }
 
@@ -33,8 +39,9 @@ if (values.measured !== undefined) {
   const { adapter, results } = JSON.parse(readFileSync(values.measured, 'utf8'));
   for (const measured of results) {
     const name = measured.name.replace(/ step$/, '');
-    const counted = count(name);
-    console.log(`${name}: predicted for ${counted.gpu}, measured on ${adapter.name}\n`);
+    const { precision } = measured;
+    const counted = count({ name, precision });
+    console.log(`${name} in ${precision}: predicted for ${counted.gpu}, measured on ${adapter.name}\n`);
     console.log(comparisonTable(predict(counted), measured));
   }
 } else {
@@ -45,6 +52,6 @@ if (values.measured !== undefined) {
   mkdirSync(values.out, { recursive: true });
   writeFileSync(join(values.out, 'predictions.json'), `${JSON.stringify(document, null, 1)}\n`);
   writeFileSync(join(values.out, 'README.md'), page(predictions, gpu));
-  for (const { name, gpuMs, hostMs } of predictions)
-    console.log(`${name}: GPU ${gpuMs.toFixed(1)} ms, host ${hostMs.toFixed(1)} ms`);
+  for (const { name, precision, gpuMs, hostMs } of predictions)
+    console.log(`${name} in ${precision}: GPU ${gpuMs.toFixed(1)} ms, host ${hostMs.toFixed(1)} ms`);
 }

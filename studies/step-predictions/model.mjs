@@ -9,8 +9,8 @@
  */
 /**
  * A counted step.
- * @typedef {{ name: string, shape: string, tokens: number, dispatches: number, flops: number, bytes: number,
- *   memory: { persistent: number, peak: number }, groups: WorkGroup[] }} CountReport
+ * @typedef {{ name: string, shape: string, precision: string, tokens: number, dispatches: number, flops: number,
+ *   bytes: number, memory: { persistent: number, peak: number }, groups: WorkGroup[] }} CountReport
  */
 /**
  * A line of the result: a kernel, or one shape of product.
@@ -32,6 +32,13 @@ export const assumptions = {
   busy: [0.75, 'of the clocks in which a product multiplies where two or more workgroups share a multiprocessor'],
   alone: [0.5, 'the same where only one does: nothing is computed while it copies a slab'],
   wavefronts: [2, 'of workgroup memory for a read of 16 bytes by 32 invocations; by the addresses 1 to 4 are possible'],
+  tensor: [989, 'TFLOP/s of matrix units: dense products of f16 with sums in f32, by data sheet'],
+  matrix: [
+    0.2,
+    'of it where two or more workgroups share a multiprocessor: 150 to 250 TFLOP/s are expected of WebGPU, which has neither ' +
+      'asynchronous copies nor products of whole warp groups',
+  ],
+  matrixAlone: [0.13, 'the same where only one does: less in the ratio of alone to busy'],
   attention: [0.35, 'of the f32 rate in the forward pass of attention by blocks'],
   attentionBackward: [0.3, 'of it in both backward passes'],
 };
@@ -73,6 +80,26 @@ function tiledMs({ workgroups, product, constants }) {
   return clocks / assumed(each > 1 ? 'busy' : 'alone') / assumed('gigahertz') / 1e6;
 }
 
+/** Floating-point operations of all matrix units in a millisecond. */
+const matrixOperationsPerMs = () => assumed('tensor') * 1e9;
+
+/**
+ * Milliseconds of a product by matrix units: each multiprocessor works off its workgroups, whole tiles, slab by slab. The
+ * assumed share is that of subgroups that compute 64 x 32 each; smaller parts read more of workgroup memory for a product.
+ * @param {WorkGroup} group
+ */
+function matrixMs({ workgroups, product, constants }) {
+  const names = /** @type {const} */ (['ROWS', 'COLUMNS', 'SUBGROUP_ROWS', 'SUBGROUP_COLUMNS', 'SLAB']);
+  const { ROWS, COLUMNS, SUBGROUP_ROWS, SUBGROUP_COLUMNS, SLAB } = numbers(constants, [...names]);
+  if (!product) throw new Error('a product has extents');
+  const slabs = Math.ceil(Math.min(product.innerPerSplit, product.inner) / SLAB);
+  const operations = 2 * ROWS * SUBGROUP_ROWS * COLUMNS * SUBGROUP_COLUMNS * slabs * SLAB;
+  const each = Math.ceil(workgroups / assumed('multiprocessors'));
+  const reads = Math.max(1, (1 / ROWS + 1 / COLUMNS) / (1 / 64 + 1 / 32));
+  const rate = (matrixOperationsPerMs() / assumed('multiprocessors')) * assumed(each > 1 ? 'matrix' : 'matrixAlone');
+  return (each * operations * reads) / rate;
+}
+
 /**
  * @template {string} Name
  * @param {Record<string, number | boolean>} constants
@@ -81,7 +108,7 @@ function tiledMs({ workgroups, product, constants }) {
  */
 function numbers(constants, names) {
   for (const name of names) {
-    if (typeof constants[name] !== 'number') throw new Error(`a tiled product without ${name}: the kernel has changed`);
+    if (typeof constants[name] !== 'number') throw new Error(`a product without ${name}: the kernel has changed`);
   }
   return /** @type {Record<Name, number>} */ (constants);
 }
@@ -93,9 +120,10 @@ function numbers(constants, names) {
  */
 export function predictDispatch(group) {
   const { kernel, flops, bytes } = group;
-  const rooflineMs = Math.max(flops / operationsPerMs(), memoryMs(bytes, 1));
-  let arithmetic = flops / operationsPerMs();
+  let arithmetic = flops / (kernel === 'matmul-matrix' ? matrixOperationsPerMs() : operationsPerMs());
+  const rooflineMs = Math.max(arithmetic, memoryMs(bytes, 1));
   if (kernel === 'matmul-tiled') arithmetic = tiledMs(group);
+  else if (kernel === 'matmul-matrix') arithmetic = matrixMs(group);
   else if (flops > 0 && kernel.startsWith('attention')) {
     const busy = Math.min(1, group.workgroups / assumed('multiprocessors'));
     arithmetic /= busy * assumed(kernel === 'attention-block' ? 'attention' : 'attentionBackward');
@@ -161,9 +189,9 @@ export function predict(count) {
   const gpuMs = sum('predictedMs');
   const hostMs = (count.dispatches * assumed('host')) / 1000;
   const stepMs = Math.max(gpuMs, hostMs);
-  const { name, shape, tokens, dispatches, memory } = count;
+  const { name, shape, precision, tokens, dispatches, memory } = count;
   return {
-    ...{ name, shape, tokens, dispatches, tflop: count.flops / 1e12, gb: count.bytes / 1e9, memory },
+    ...{ name, shape, precision, tokens, dispatches, tflop: count.flops / 1e12, gb: count.bytes / 1e9, memory },
     ...{ rooflineMs: sum('rooflineMs'), gpuMs, hostMs, stepMs, tokensPerSecond: (1000 * tokens) / stepMs, kernels },
   };
 }

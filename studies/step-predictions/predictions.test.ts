@@ -25,6 +25,19 @@ it('takes the clocks of the busiest multiprocessor', () => {
   expect(predictDispatch(narrow).predictedMs).toBe(predictDispatch(product).predictedMs);
 });
 
+it('takes whole tiles of matrix units, at an assumed share of their rate', () => {
+  const parts = { ROWS: 64, COLUMNS: 32, SUBGROUP_ROWS: 2, SUBGROUP_COLUMNS: 4, SLAB: 32 };
+  const matrix = { ...product, kernel: 'matmul-matrix', constants: parts };
+  // Tiles of 128 x 128, five on some multiprocessors, a fifth of 989 TFLOP/s.
+  const milliseconds = (5 * 2 * 128 * 128 * inner) / ((0.2 * 989e9) / 132);
+  expect(predictDispatch(matrix).predictedMs).toBeCloseTo(milliseconds + 0.0025, 9);
+  expect(predictDispatch(matrix).rooflineMs).toBeCloseTo(product.flops / 989e9, 9);
+  // Parts of 16 x 16 read 8/3 of what parts of 64 x 32 do for each product; here in a tile of 64 x 16.
+  const small = { ROWS: 16, COLUMNS: 16, SUBGROUP_ROWS: 4, SUBGROUP_COLUMNS: 1, SLAB: 32 };
+  const narrow = predictDispatch({ ...matrix, constants: small }).predictedMs - 0.0025;
+  expect(narrow).toBeCloseTo((milliseconds / 16) * (8 / 3), 9);
+});
+
 it('takes bytes from the cache where they fit, and knows no kernel by guess', () => {
   const stream = { kernel: 'binary', dispatches: 1, workgroups: 1, flops: 0, constants: {} };
   expect(predictDispatch({ ...stream, bytes: 2e7 }).predictedMs).toBeCloseTo(2e7 / 5.5e9 + 0.0025, 9);
@@ -35,17 +48,24 @@ it('takes bytes from the cache where they fit, and knows no kernel by guess', ()
 
 it('sums a step, which the host may hold up', () => {
   const memory = { persistent: 1, peak: 2 };
-  const count = { name: 'x', shape: 'y', tokens: 10, dispatches: 2, flops: 2 * product.flops, bytes: 2e8, memory };
+  const named = { name: 'x', shape: 'y', precision: 'f32', tokens: 10 };
+  const count = { ...named, dispatches: 2, flops: 2 * product.flops, bytes: 2e8, memory };
   const step = predict({ ...count, groups: [product] });
   expect(step.gpuMs).toBeCloseTo(2 * predictDispatch(product).predictedMs, 9);
   expect(step.stepMs).toBe(step.gpuMs);
   expect(predict({ ...count, dispatches: 1e6, groups: [product] }).stepMs).toBeCloseTo(1e4, 6);
-  const measured = { name: 'x step', ms: 9, inRowMs: 2 * step.gpuMs, hostMs: 1, kernels: [] };
+  const measured = { name: 'x step', precision: 'f32', ms: 9, inRowMs: 2 * step.gpuMs, hostMs: 1, kernels: [] };
   expect(comparisonTable(step, measured)).toMatch(/^\| step, in a row \| [\d.]+ \| [\d.]+ \| 2\.00 \|$/m);
 });
 
 it('keeps predictions that no roofline forbids, and a page of them', () => {
-  expect(steps.map(({ name }) => name)).toEqual(['7b', 'smollm2', 'inferena']);
+  const names = ['7b f32', '7b f16', 'smollm2 f32', 'smollm2 f16', 'inferena f32'];
+  expect(steps.map(({ name, precision }) => `${name} ${precision}`)).toEqual(names);
+  // Matrix units save time, and do the same products.
+  for (const at of [0, 2]) {
+    expect(steps[at + 1]!.gpuMs).toBeLessThan(steps[at]!.gpuMs);
+    expect(steps[at + 1]!.tflop).toBeCloseTo(steps[at]!.tflop, 9);
+  }
   for (const { kernels, gpuMs, dispatches } of steps) {
     expect(kernels.reduce((sum, { predictedMs }) => sum + predictedMs, 0)).toBeCloseTo(gpuMs, 6);
     expect(kernels.reduce((sum, kernel) => sum + kernel.dispatches, 0)).toBe(dispatches);

@@ -4,7 +4,7 @@ import { assumptions } from './model.mjs';
 /** @typedef {ReturnType<typeof import('./model.mjs').predict>} StepPrediction */
 /**
  * Measured milliseconds of a step: what `crossgate-bench training --step` prints.
- * @typedef {{ name: string, ms: number, inRowMs: number, hostMs: number,
+ * @typedef {{ name: string, precision: string, ms: number, inRowMs: number, hostMs: number,
  *   kernels: { name: string, dispatches: number, ms: number }[] | null }} MeasuredStep
  */
 
@@ -98,21 +98,24 @@ export function comparisonTable(step, measured) {
   ]);
 }
 
+/** @param {StepPrediction} step */
+const titleOf = ({ name, precision }) => (precision === 'f32' ? name : `${name} in ${precision}`);
+
 /** The whole page. @param {readonly StepPrediction[]} steps @param {string} gpu */
 export function page(steps, gpu) {
   return `# Predicted training steps
 
 Nobody has run these steps on a large GPU yet. This page predicts them for an ${gpu}, so that the first measurement can be
-held against it: \`crossgate-bench training --step NAME --out FILE\` measures, and
+held against it: \`crossgate-bench training --step NAME --precision TYPE --out FILE\` measures, and
 \`npm run -s example -- studies/step-predictions/main.mjs --measured FILE\` prints both side by side. Made by the same script
-without arguments, from \`crossgate-bench training --step NAME --count --json\`; \`predictions.json\` has every digit.
+without arguments, from the same command with \`--count --json\`; \`predictions.json\` has every digit.
 
 ${stepsTable(steps)}
 
 - **Counted**: dispatches, workgroups, floating-point operations of products and attention, bytes of all arrays that a
   dispatch binds, and memory. The launchers choose as they would on that GPU; nothing runs.
-- **Roofline**: the larger of arithmetic at the f32 rate and bytes at the rate of the memory or the cache, dispatch by
-  dispatch. No step of these dispatches in f32 can be faster.
+- **Roofline**: the larger of arithmetic and bytes at the rate of the memory or the cache, dispatch by dispatch. Arithmetic is
+  at the f32 rate, for products in f16 at that of matrix units. No step of these dispatches can be faster.
 - **GPU**: the prediction, by the assumptions below. **Step**: the larger of GPU and host, which work at the same time.
 
 ## Assumptions
@@ -127,6 +130,10 @@ registers ([counted here](../attention-registers/README.md)), and that is all th
 multiprocessors that have a workgroup. Everything else moves its bytes once; where it has few workgroups, latency will take
 longer than that, which is not modeled.
 
-${steps.map((step) => `## ${step.name}\n\n${step.shape}.\n\n${kernelsTable(step)}`).join('\n\n')}
+A product by matrix units takes whole tiles as well. Its share of their rate is a guess too: no GPU has run that kernel.
+It is for subgroups that compute 64 x 32 elements each; smaller parts take longer, by how much more of workgroup memory they
+read for a product.
+
+${steps.map((step) => `## ${titleOf(step)}\n\n${step.shape}.\n\n${kernelsTable(step)}`).join('\n\n')}
 `;
 }

@@ -150,6 +150,7 @@ describe('what goes in', () => {
         ...['run.sh', 'README.md', 'LICENSE', 'configs/base.yaml', 'configs/demo/smoke.yaml'],
         'app/node_modules/webgpu/dist/linux-x64/dawn.node',
         'app/bench/pytorch.py',
+        'app/bench/pytorch_steps.py',
       ]),
     );
     expect(names.filter((name) => name.endsWith('.node'))).toEqual([

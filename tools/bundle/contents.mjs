@@ -32,7 +32,10 @@ export async function listContents(root) {
     { from: join(root, 'tools', 'bundle', 'run.sh'), to: 'run.sh' },
     { from: join(root, 'docs', 'bundle.md'), to: 'README.md' },
     { from: join(root, 'LICENSE'), to: 'LICENSE' },
-    { from: join(root, 'apps', 'bench', 'src', 'peers', 'pytorch.py'), to: 'app/bench/pytorch.py' },
+    ...['pytorch.py', 'pytorch_steps.py'].map((name) => ({
+      from: join(root, 'apps', 'bench', 'src', 'peers', name),
+      to: `app/bench/${name}`,
+    })),
     ...['index.js', 'package.json', 'LICENSE.md', 'dist/linux-x64/dawn.node'].map((name) => ({
       from: join(webgpu, name),
       to: `app/node_modules/webgpu/${name}`,

@@ -35,7 +35,7 @@ function registerKernels(program: Command, host: Host): void {
     ])
     .description(
       'Measures every kernel at the shapes of real runs, beside an fma loop and a copy measured in the same run. With --shapes ' +
-        'gpu, the kernels of training steps of LLaMA-7B and SmolLM2-135M at their sizes, weights in f32, f16 and int4.',
+        'gpu, the kernels of training steps of LLaMA-7B and SmolLM2-135M at their sizes, weights in f32, f16 and int4, products in f32 and, by matrix units, in f16.',
     )
     .option('--filter <name>', 'only kernels whose name, function, shape or type of weights contains this')
     .addOption(new Option('--shapes <kind>', 'shapes of large models, which fill a GPU').choices(['gpu']))
@@ -79,7 +79,7 @@ function registerTraining(program: Command, host: Host): void {
       'training --filter "cf mf published" --profile profiles',
       'training --step 7b --weights int4 --out step.json',
       'training --step smollm2 --layers 2 --tokens 64 --steps 2',
-      'training --step 7b --count --json',
+      'training --step 7b --precision f16 --count --json',
     ])
     .description(
       'Trains CF models on generated clicks, with published settings and larger ones. Shows seconds per epoch, interactions ' +
@@ -102,6 +102,12 @@ function registerTraining(program: Command, host: Host): void {
     .addOption(new Option('--tokens <n>', 'tokens of a sequence').argParser(wholeNumber(2, 2048)))
     .addOption(new Option('--sequences <n>', 'sequences of a batch').argParser(wholeNumber(1, 1000)))
     .addOption(new Option('--weights <type>', "type of the model's matrices (default f16)").choices(weightTypes))
+    .addOption(
+      new Option(
+        '--precision <type>',
+        'in which type linear layers multiply; f16 needs matrix units (default f32)',
+      ).choices(['f32', 'f16']),
+    )
     .option('--checkpointing', 'compute layers again in the backward pass: less memory, more time')
     .option('--count', 'count what the step would record on an NVIDIA H100, and its memory; needs no GPU');
   host.handle<TrainingOptions>(command, runTrainingCommand);

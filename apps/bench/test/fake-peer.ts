@@ -8,7 +8,7 @@ if (mode === 'silent') setInterval(() => {}, 1000);
 else if (mode === 'absent') say({ absent: 'nothing here' });
 else {
   process.stdout.write('a library greets on standard output\\n');
-  say({ version: '9.9', device: 'fake GPU', ops: ['layerNorm'] });
+  say({ version: mode === 'numbered' ? String(process.pid) : '9.9', device: 'fake GPU', ops: ['layerNorm'] });
   require('node:readline').createInterface({ input: process.stdin }).on('line', (line) => answer(JSON.parse(line)));
 }
 const load = (folder, { file }) => {
@@ -22,6 +22,7 @@ function answer(request) {
   if (mode === 'dies') { console.error('out of memory'); process.exit(7); }
   if (mode === 'refuses') return say({ problem: 'no room' });
   if (request.do === 'time') return say({ ms: (request.way === 'fast' ? 1 : 2) * request.calls, processor: 3 * request.calls });
+  if (mode === 'fails') return say({ ways: {}, failed: { float64: 'Invalid array length' } });
   const [x, weight, bias] = ['x', 'weight', 'bias'].map((name) => load(request.folder, request.inputs[name]));
   const columns = weight.length;
   const out = x.map((_, i) => {

@@ -1,15 +1,33 @@
 /** Peers without a GPU: their processes, how results are compared, turns, ratios, and where libraries come from. */
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { getEventListeners } from 'node:events';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { fileURLToPath } from 'node:url';
+import { openNullDevice } from '@crossgate/gpu/node';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { formatReport, type KernelsReport } from '../src/commands/kernels';
-import { relativeError } from '../src/peers/arrays';
+import { countingDevice } from '../src/counting/device';
+import { h100 } from '../src/counting/h100';
+import { compareFiles, relativeError } from '../src/peers/arrays';
 import { peerCases } from '../src/peers/cases';
 import { interleave } from '../src/peers/interleave';
 import { findLibraries, installedFolder, installFiles, installLibraries } from '../src/peers/libraries';
+import { Peer, pythonPeer } from '../src/peers/peer';
 import { PeerProblem, PeerProcess } from '../src/peers/process';
-import { besideCeiling, joinResult, selectPeerCases } from '../src/peers/run';
+import { besideCeiling, compareWork, joinResult, selectPeerCases } from '../src/peers/run';
+import type { HostArray } from '../src/peers/work';
+import { computeReference, sampleRows } from '../src/peers/worker/float64';
 import { fakePeer } from './fake-peer';
 
 const folder = mkdtempSync(join(tmpdir(), 'crossgate-fake-peer-'));
@@ -52,10 +70,151 @@ describe('a process of a peer', () => {
     const stop = new AbortController();
     const started = await start('hangs', 20, stop.signal);
     const asked = (started as { peer: PeerProcess }).peer.time('fast', 1);
+    expect(getEventListeners(stop.signal, 'abort')).toHaveLength(1);
     stop.abort();
     await expect(asked).rejects.toThrow('interrupted');
+    expect(getEventListeners(stop.signal, 'abort')).toHaveLength(0);
+  });
+
+  it('that has ended does not listen to the user any more', async () => {
+    const stop = new AbortController();
+    const started = await start('dies', 20, stop.signal);
+    await expect((started as { peer: PeerProcess }).peer.time('fast', 1)).rejects.toThrow('out of memory');
+    expect(getEventListeners(stop.signal, 'abort')).toHaveLength(0);
+  });
+
+  it('ends when its peer is opened again', async () => {
+    const peer = new Peer({ name: 'numbered', file: process.execPath, args: [script, 'numbered'] });
+    const first = await peer.open();
+    expect(await peer.open()).not.toEqual(first);
+    const id = Number('version' in first && first.version);
+    expect(id).toBeGreaterThan(0);
+    await vi.waitFor(() => expect(() => process.kill(id, 0)).toThrow('ESRCH'), 10_000);
+    peer.close();
   });
 });
+
+describe('pytorch.py', () => {
+  it('does all that is asked of it', () => {
+    const path = fileURLToPath(new URL('../src/peers/pytorch.py', import.meta.url));
+    const table = /^OPERATIONS = \{([\s\S]*?)^\}/m.exec(readFileSync(path, 'utf8'))![1]!;
+    const known = [...table.matchAll(/"(\w+)":/g)].map((match) => match[1]);
+    for (const { op } of peerCases(true)) expect(known).toContain(op);
+  });
+
+  it('takes nothing for an answer that libraries print', async ({ skip }) => {
+    try {
+      execFileSync('python3', ['-c', ''], { stdio: 'ignore' });
+    } catch {
+      skip('there is no python3');
+    }
+    const torch = join(folder, 'torch');
+    mkdirSync(torch);
+    const lines = [
+      'import os, types',
+      `print('{"absent": "printed by Python"}', flush=True)`,
+      `os.write(1, b'{"absent": "written by the library"}\\n')`,
+      '__version__ = "7.7"',
+      'cuda = types.SimpleNamespace(is_available=lambda: False)',
+      'backends = types.SimpleNamespace(cuda=types.SimpleNamespace(matmul=cuda), cudnn=types.SimpleNamespace())',
+      'get_num_threads = lambda: 3',
+    ];
+    writeFileSync(join(torch, '__init__.py'), lines.join('\n'));
+    vi.stubEnv('PYTHONPATH', folder);
+    const peer = pythonPeer('pytorch');
+    try {
+      expect(await peer.open()).toEqual({ name: 'pytorch', version: '7.7', device: 'cpu, 3 threads' });
+      expect(peer.does('sasrecStep')).toBe(true);
+    } finally {
+      peer.close();
+      vi.unstubAllEnvs();
+    }
+  });
+});
+
+describe('what is prepared', () => {
+  it('multiplies in f16 where there are matrix units', () => {
+    const seen: string[] = [];
+    const of = peerCases(true)[0]!;
+    const prepared = of.prepare(
+      countingDevice(h100, ({ name }) => seen.push(name)),
+      1,
+    );
+    expect(seen).toEqual(['narrow']);
+    prepared.halves!.record();
+    expect(seen.slice(1)).toContain('matmul-matrix');
+    expect(of.variant(h100, 'f16')).toBe('matrix');
+    const without = countingDevice({ ...h100, matrixConfigurations: [] }, () => {});
+    expect(of.prepare(without, 1).halves).toBeUndefined();
+  });
+
+  it('leaves nothing behind when there is no room for it', async () => {
+    const scratch = join(folder, 'scratch');
+    mkdirSync(scratch);
+    vi.stubEnv('TMPDIR', scratch);
+    const device = await openNullDevice({ memoryBudget: 2 ** 18 });
+    try {
+      for (const op of ['matmul', 'loraStep']) {
+        const work = peerCases(true).find((each) => each.op === op)!;
+        const nobody = () => ({ name: 'ours', time: () => Promise.reject(new Error('is not timed')) });
+        await expect(compareWork(device, work, { peers: [] }, nobody)).rejects.toThrow(/do not fit/);
+        const { persistent, step } = device.memory.report();
+        expect({ persistent, step: step.current }).toEqual({ persistent: {}, step: 0 });
+      }
+      expect(readdirSync(scratch)).toEqual([]);
+      // The failed cases have left no step open.
+      device.step().end();
+    } finally {
+      vi.unstubAllEnvs();
+      await device.destroy();
+    }
+  });
+});
+
+describe('a reference of some rows', () => {
+  const array = (shape: number[], seed: number): HostArray => {
+    const count = shape.reduce((product, length) => product * length, 1);
+    return { shape, data: Float32Array.from({ length: count }, (_, i) => Math.sin(seed + i * i)) };
+  };
+  const attention = { query: array([5, 3, 2, 4], 1), key: array([5, 3, 2, 4], 2), value: array([5, 3, 2, 4], 3) };
+
+  it('has the first, the last and one of each part between', () => {
+    const rows = sampleRows(1000, 12);
+    expect(rows[0]).toBe(0);
+    expect(rows.at(-1)).toBe(999);
+    expect(rows.slice(1, -1).map((row) => Math.floor(row / 100))).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    expect(sampleRows(1000, 0.3)).toEqual([0, 999]);
+    expect(sampleRows(1, 0.3)).toEqual([0]);
+  });
+
+  it.each([
+    ['matmul', { a: array([9, 4], 1), b: array([4, 5], 2) }, 5 * 4 * 5],
+    ['softmax', { x: array([9, 5], 1) }, 5 * 8 * 5],
+    ['attentionBackward', { ...attention, gradOut: array([5, 3, 2, 4], 4) }, 3 * 4 * 3 ** 2 * 2 * 4],
+  ] as const)('is that of all rows of %s, there', async (op, inputs, work) => {
+    const whole = computeReference(op, { transposeB: 0 }, inputs);
+    const some = computeReference(op, { transposeB: 0 }, inputs, work);
+    for (const [name, { shape, data, rows }] of Object.entries(whole)) {
+      expect(rows).toBeUndefined();
+      const { data: part, rows: chosen } = some[name]!;
+      const length = data.length / inputsRows(inputs);
+      expect(chosen!.length).toBeLessThan(inputsRows(inputs));
+      for (const [place, row] of chosen!.entries()) {
+        const expected = data.subarray(row * length, (row + 1) * length);
+        expect(part.subarray(place * length, (place + 1) * length)).toEqual(expected);
+      }
+      // The same comparison that ours gets.
+      writeFileSync(join(folder, 'some.bin'), part);
+      const file = { file: 'some.bin', shape, dtype: 'f64', rows: chosen! } as const;
+      const ours = { shape: [inputsRows(inputs), length], data: Float32Array.from(data) };
+      expect(await compareFiles(folder, { [name]: file }, { [name]: ours })).toBeLessThan(1e-7);
+      ours.data[ours.data.length - 1]! += 1;
+      expect(await compareFiles(folder, { [name]: file }, { [name]: ours })).toBeGreaterThan(1e-3);
+    }
+  });
+});
+
+const inputsRows = (inputs: Readonly<Record<string, HostArray>>) => (inputs.a ?? inputs.x ?? inputs.query)!.shape[0]!;
 
 it('compares in the Euclidean norm, and a result that is no number never agrees', () => {
   expect(relativeError([3, 4], [3, 4])).toBe(0);

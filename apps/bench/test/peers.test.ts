@@ -2,7 +2,6 @@
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { Device } from '@crossgate/gpu';
 import { openDevice } from '@crossgate/gpu/node';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -87,6 +86,43 @@ describe('on a device', () => {
       referenceError: null,
       message: expect.stringMatching(/^float64: ended/),
     });
+    const short = new Peer({ name: 'float64', file: process.execPath, args: [script, 'fails'] });
+    const failed = await runPeerCases(
+      device,
+      [caseOf('layerNorm')],
+      { peers: [], reference: short },
+      ceilings,
+      options,
+    );
+    expect(failed.results[0]).toMatchObject({ referenceError: null, message: 'float64: Invalid array length' });
+    expect(failed.results[0]!.ms).toBeGreaterThan(0);
+  });
+
+  it('times ours in halves where they agree with ours in f32', async () => {
+    const norm = caseOf('layerNorm');
+    const inHalves = (factor: number): PeerCase => ({
+      ...{ ...norm, dtypes: ['f32', 'f16'] },
+      prepare: (device, seed) => {
+        const prepared = norm.prepare(device, seed);
+        const check = async () => {
+          const { out } = await prepared.check();
+          return { out: { shape: out!.shape, data: out!.data.map((value) => factor * value) } };
+        };
+        return { ...prepared, halves: { check, record: prepared.record } };
+      },
+    });
+    const peers = [fake('half', 'good', false)];
+    const { results } = await runPeerCases(device, [inHalves(1.01), inHalves(1.1)], { peers }, ceilings, options);
+    expect(results.map(({ dtype, peers }) => [dtype, peers.half])).toEqual([
+      ['f32', 1],
+      ['f16', 1],
+      ['f32', 1],
+      ['f16', 1],
+    ]);
+    expect(results[1]!.ms).toBeGreaterThan(0);
+    expect(results[1]!.message).toBeUndefined();
+    expect(results[3]).toMatchObject({ ms: null, variant: 'none' });
+    expect(results[3]!.message).toMatch(/^ours: differs from ours in f32: relative error 0\.10/);
   });
 
   it('hands over a LoRA step whose loss and gradients are real', async () => {
@@ -128,12 +164,4 @@ describe('on a device', () => {
     await device.recorder.synchronize();
     expect(held()).toEqual(before);
   });
-});
-
-it('asks for nothing that the scripts do not know', async () => {
-  const { readFile } = await import('node:fs/promises');
-  const path = fileURLToPath(new URL('../src/peers/pytorch.py', import.meta.url));
-  const table = /^OPERATIONS = \{([\s\S]*?)^\}/m.exec(await readFile(path, 'utf8'))![1]!;
-  const known = [...table.matchAll(/"(\w+)":/g)].map((match) => match[1]);
-  for (const { op } of peerCases(true)) expect(known).toContain(op);
 });

@@ -9,7 +9,7 @@ import { chooseStep, formatStepReport } from '../src/commands/training-step';
 import { h100 } from '../src/counting/h100';
 import { workByKernel } from '../src/counting/work';
 import { describeAdapter, describeMachine } from '../src/machine';
-import { checkStepFits, measureStep } from '../src/training/measure-step';
+import { besideCount, checkStepFits, measureStep } from '../src/training/measure-step';
 import { countStep, type StepCase } from '../src/training/step-cases';
 
 async function run(...argv: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
@@ -37,7 +37,7 @@ const ceilings: Ceilings = {
 const tiny: StepCase = {
   name: 'tiny',
   sizes: { name: 'tiny', hiddenSize: 64, intermediateSize: 172, layers: 2, heads: 8, keyValueHeads: 4, vocabSize: 512 },
-  ...{ sequences: 2, tokens: 9, trains: 'lora', weights: 'int4', checkpointing: false },
+  ...{ sequences: 2, tokens: 9, trains: 'lora', weights: 'int4', checkpointing: false, precision: 'f32' },
 };
 
 it('counts a layer of 7b as its shape says', () => {
@@ -69,6 +69,43 @@ it('counts trained weights three times forward, and their memory with gradients'
   expect(peakBytes).toBeGreaterThan(persistentBytes);
 });
 
+it('counts products in f16 by matrix units, every one, and the loss scale', () => {
+  const { sizes, ...step } = tiny;
+  const counted = (['f32', 'f16'] as const).map(
+    (precision) =>
+      new Map(workByKernel(countStep(h100, { ...step, sizes, precision }).dispatches).map((w) => [w.name, w])),
+  );
+  const [plain, halves] = [counted[0]!, counted[1]!];
+  expect(plain.has('matmul-matrix')).toBe(false);
+  expect(halves.has('matmul-tiled')).toBe(false);
+  expect(halves.get('matmul-matrix')!.flops).toBe(plain.get('matmul-tiled')!.flops);
+  expect(plain.has('loss-scale')).toBe(false);
+  expect(halves.get('loss-scale')!.dispatches).toBe(1);
+  expect(halves.get('adam')).toEqual({ ...plain.get('adam')!, bytes: expect.any(Number) });
+});
+
+it('sets kernels beside their counts, and says where these differ', () => {
+  const work = { workgroups: 1, constants: {}, parameters: {} };
+  const product = { ...work, kernel: 'product', flops: 4e6, bytes: 1 };
+  const copy = { ...work, kernel: 'copy', flops: 0, bytes: 1e6 };
+  const row = (name: string, count: number) => ({ name, count, nanoseconds: 1e6 });
+  const kernels = [row('product', 2), row('copy', 1), row('unknown', 3)];
+  const beside = besideCount({ dispatches: 6, kernels }, [product, product, copy, copy, product, copy, copy], ceilings);
+  expect(beside.message).toBe(
+    'the step dispatched product 2 times, counted 3; copy 1 times, counted 4; unknown 3 times, counted 0',
+  );
+  expect(beside.kernels!.map(({ ofCeiling }) => ofCeiling)).toEqual([null, null, null]);
+  expect(beside.kernels![2]).toMatchObject({ name: 'unknown', dispatches: 3, ms: 1, share: 1 / 3, flops: 0 });
+  const right = besideCount({ dispatches: 3, kernels: kernels.slice(0, 2) }, [product, product, copy], ceilings);
+  // 8 operations and 1 byte in a nanosecond, beside 10 and 5.
+  expect(right.kernels!.map(({ ofCeiling }) => ofCeiling)).toEqual([0.8, 0.2]);
+  expect(right).not.toHaveProperty('message');
+  expect(besideCount({ dispatches: 3, kernels: null }, [product, product], ceilings)).toEqual({
+    kernels: null,
+    message: 'the step dispatched all kernels 3 times, counted 2',
+  });
+});
+
 it('says before anything is allocated what a step needs that does not fit', async () => {
   const device = await openNullDevice({ memoryBudget: 2 ** 20 });
   try {
@@ -86,7 +123,9 @@ it('says before anything is allocated what a step needs that does not fit', asyn
 });
 
 it('refuses options that the step does not read', () => {
-  expect(() => chooseStep('inferena', { weights: 'int4' })).toThrow(/trains all weights, which are f32/);
+  for (const options of [{ weights: 'int4' }, { precision: 'f16' }] as const) {
+    expect(() => chooseStep('inferena', options)).toThrow(/trains all weights in f32/);
+  }
   expect(chooseStep('smollm2', { tokens: 5, weights: 'int8' })).toMatchObject({
     tokens: 5,
     weights: 'int8',
@@ -107,6 +146,8 @@ it.each([
       const result = await measureStep(device, of, count, ceilings, { steps: 1, seed: 1 });
       expect(device.memory.report().persistent).toEqual({});
       expect(result.dispatches).toBe(count.dispatches.length);
+      expect(result).toMatchObject({ precision: 'f32', lossScale: null });
+      expect(result).not.toHaveProperty('message');
       expect(result.memory.persistent).toBe(count.persistentBytes);
       // Steps without gradients before and after take other buffers of the pool.
       expect(result.memory.peak / count.peakBytes).toBeCloseTo(1, 1);
@@ -126,6 +167,9 @@ it.each([
         results: [result],
       };
       const text = formatStepReport(report);
+      const lossScale = { scale: 2 ** 15, goodSteps: 1, skippedSteps: 1, skippedInRow: 0, updates: 4 };
+      const strange = formatStepReport({ ...report, results: [{ ...result, lossScale, message: 'copy 1 times' }] });
+      expect(strange).toContain('\nloss scale 32768, 1 steps left out\ncopy 1 times\n');
       expect(text).toContain(`tiny step: tiny (2 layers of 64), 2 x 9 tokens`);
       if (!device.capabilities.timestamps) {
         expect(result.kernels).toBeNull();
@@ -163,4 +207,14 @@ it('prints what it counts, and refuses options that do not go together', async (
   expect(filtered).toMatchObject({ code: 2, stderr: expect.stringContaining('--filter has no effect on --step') });
   const counted = await run('training', '--step', '7b', '--count', '--steps', '3');
   expect(counted).toMatchObject({ code: 2, stderr: expect.stringContaining('--steps has no effect on --count') });
+});
+
+it('refuses products in f16 on an adapter without matrix units, by name', async () => {
+  const device = await openDevice();
+  const { software, name } = device.capabilities;
+  await device.destroy();
+  if (!software) return;
+  const { code, stderr } = await run('training', '--step', 'smollm2', '--layers', '1', '--precision', 'f16');
+  expect(code).toBe(2);
+  expect(stderr).toContain(`--precision f16 needs matrix units, but ${name} is a program on the processor`);
 });

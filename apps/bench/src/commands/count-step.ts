@@ -1,6 +1,7 @@
 /** `crossgate-bench training --step … --count`: what a step would record on a large GPU, without one. */
 import { InputError, significant } from '@crossgate/core';
 import { formatBytes } from '@crossgate/gpu';
+import type { Precision } from '@crossgate/tensor';
 import type { CommandContext } from '@crossgate/terminal';
 import { columnTable } from '../column-table';
 import { h100 } from '../counting/h100';
@@ -16,6 +17,8 @@ export interface CountReport {
   readonly gpu: string;
   readonly name: string;
   readonly shape: string;
+  /** In which type linear layers multiply. */
+  readonly precision: Precision;
   readonly tokens: number;
   readonly dispatches: number;
   readonly flops: number;
@@ -42,7 +45,8 @@ export async function countTrainingStep(
   const kernels = workByKernel(dispatches);
   const sum = (amount: 'flops' | 'bytes') => kernels.reduce((total, kernel) => total + kernel[amount], 0);
   const report: CountReport = {
-    ...{ gpu: h100.name, name: of.name, shape: stepShape(of), tokens: of.sequences * of.tokens },
+    ...{ gpu: h100.name, name: of.name, shape: stepShape(of), precision: of.precision },
+    tokens: of.sequences * of.tokens,
     ...{ dispatches: dispatches.length, flops: sum('flops'), bytes: sum('bytes') },
     memory: { persistent: persistentBytes, peak: peakBytes },
     ...{ kernels, groups: groupWork(dispatches) },

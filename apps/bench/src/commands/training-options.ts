@@ -1,4 +1,5 @@
 /** Options of `crossgate-bench training`, of trainings and of steps. */
+import type { Precision } from '@crossgate/tensor';
 import type { GlobalOptions } from '@crossgate/terminal';
 import type { WeightType } from '../training/device-weights';
 import type { stepCases } from '../training/step-cases';
@@ -19,6 +20,8 @@ export interface TrainingOptions extends GlobalOptions {
   readonly sequences?: number;
   readonly weights?: WeightType;
   readonly checkpointing?: boolean;
+  /** In which type linear layers multiply. */
+  readonly precision?: Precision;
   /** Timed steps. */
   readonly steps?: number;
   /** Counts the step as a large GPU would get it, and measures nothing. */

@@ -2,6 +2,7 @@
 import { InputError, significant } from '@crossgate/core';
 import { formatBytes, Profiler } from '@crossgate/gpu';
 import { openDevice } from '@crossgate/gpu/node';
+import { usablePrecision } from '@crossgate/tensor';
 import type { CommandContext } from '@crossgate/terminal';
 import { type Ceilings, measureCeilings } from '../ceilings/ceilings';
 import { columnTable } from '../column-table';
@@ -12,7 +13,7 @@ import { emitReport, Steps, writeProfile } from './emit-report';
 import type { TrainingOptions } from './training-options';
 
 /** Options that change a step. */
-type StepOptions = Pick<TrainingOptions, 'layers' | 'tokens' | 'sequences' | 'weights' | 'checkpointing'>;
+type StepOptions = Pick<TrainingOptions, 'layers' | 'tokens' | 'sequences' | 'weights' | 'checkpointing' | 'precision'>;
 
 /** The JSON document of `training --step`. */
 export interface StepReport {
@@ -28,13 +29,13 @@ export interface StepReport {
  */
 export function chooseStep(name: keyof typeof stepCases, options: StepOptions): StepCase {
   const named: StepCase = stepCases[name];
-  if (named.trains === 'all' && (options.weights !== undefined || options.checkpointing)) {
-    throw new InputError(`--step ${name} trains all weights, which are f32, and computes nothing again`, {
+  const { layers, tokens, sequences, weights, checkpointing, precision } = options;
+  if (named.trains === 'all' && (weights !== undefined || checkpointing || precision === 'f16')) {
+    throw new InputError(`--step ${name} trains all weights in f32, and computes nothing again`, {
       code: 'usage',
-      fix: 'leave --weights and --checkpointing out',
+      fix: 'leave --weights, --checkpointing and --precision f16 out',
     });
   }
-  const { layers, tokens, sequences, weights, checkpointing } = options;
   return {
     ...named,
     sizes: { ...named.sizes, ...(layers !== undefined && { layers }) },
@@ -42,25 +43,28 @@ export function chooseStep(name: keyof typeof stepCases, options: StepOptions): 
     ...(sequences !== undefined && { sequences }),
     ...(weights !== undefined && { weights }),
     ...(checkpointing !== undefined && { checkpointing }),
+    ...(precision !== undefined && { precision }),
   };
 }
 
 /**
  * Measures the step.
  *
- * @throws InputError for options that do not go together; OutOfMemoryError, before anything is allocated, when the step
- *   does not fit; NoAdapterError without a GPU; InterruptedError.
+ * @throws InputError for options that do not go together, and for a precision that the adapter lacks; OutOfMemoryError,
+ *   before anything is allocated, when the step does not fit; NoAdapterError without a GPU; InterruptedError.
  */
 export async function runTrainingStep(
   context: CommandContext,
   name: keyof typeof stepCases,
   options: TrainingOptions,
 ): Promise<void> {
-  const of = chooseStep(name, options);
+  const asked = chooseStep(name, options);
   const device = await openDevice(options.adapter === undefined ? {} : { adapter: options.adapter });
   const loops = new Steps(context, 'ceilings', 'loops');
   try {
     const adapter = describeAdapter(device.capabilities);
+    const warn = (message: string) => context.log.warn(message);
+    const of = { ...asked, precision: await usablePrecision(device, asked.precision, '--precision', warn) };
     context.log.info(`counting a step of ${of.name} on ${adapter.name}`);
     const count = checkStepFits(device, of);
     context.log.info(`${count.dispatches.length} dispatches, ${formatBytes(count.peakBytes)}; measuring the ceilings`);
@@ -90,7 +94,7 @@ export function formatStepReport({ machine, adapter, ceilings, results }: StepRe
 }
 
 function linesOf(result: StepResult): string[] {
-  const { times, memory, losses, kernels } = result;
+  const { times, memory, losses, lossScale, kernels, message } = result;
   const right = (title: string) => ({ title, right: true });
   const percent = (share: number) => `${(100 * share).toFixed(1)}%`;
   return [
@@ -100,6 +104,8 @@ function linesOf(result: StepResult): string[] {
     `${significant(result.inRowMs)} ms in a row: ${significant(result.tokensPerSecond)} tokens/s, ${significant(result.gflops)} GFLOP/s (${percent(result.ofCeiling)} of the ceiling)`,
     `memory: ${formatBytes(memory.peak)} at most, ${formatBytes(memory.persistent)} of them for weights and optimizer`,
     `loss ${losses.before.toFixed(5)}, after all steps ${losses.after.toFixed(5)}`,
+    ...(lossScale === null ? [] : [`loss scale ${lossScale.scale}, ${lossScale.skippedSteps} steps left out`]),
+    ...(message === undefined ? [] : [message]),
     '',
     kernels === null
       ? 'the adapter has no timestamp queries, so there is no time by kernel'
@@ -112,7 +118,7 @@ function linesOf(result: StepResult): string[] {
             ...[kernel.name, `${kernel.dispatches}`, significant(kernel.ms), percent(kernel.share)],
             kernel.gflops === undefined ? '-' : significant(kernel.gflops),
             kernel.gbps === undefined ? '-' : significant(kernel.gbps),
-            percent(kernel.ofCeiling),
+            kernel.ofCeiling === null ? '-' : percent(kernel.ofCeiling),
           ]),
         ),
   ];

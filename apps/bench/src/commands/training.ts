@@ -15,7 +15,7 @@ import type { TrainingOptions } from './training-options';
 import { runTrainingStep } from './training-step';
 
 /** Options that `--step` needs, and those that it does not read. */
-const ofStep = ['layers', 'tokens', 'sequences', 'weights', 'checkpointing', 'steps', 'count'] as const;
+const ofStep = ['layers', 'tokens', 'sequences', 'weights', 'checkpointing', 'precision', 'steps', 'count'] as const;
 const ofTrainings = ['filter', 'epochs'] as const;
 
 /** The JSON document of the command. */

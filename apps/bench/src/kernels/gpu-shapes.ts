@@ -8,7 +8,9 @@ import {
   addRmsNorm,
   dropout,
   halfPaddedColumns,
+  type MatmulPrecision,
   matmul,
+  matrixObstacle,
   type NarrowMatrix,
   planMatmul,
   quantizedLayout,
@@ -27,6 +29,8 @@ import type { BenchContext, KernelBench } from '.';
 
 /** Types of a weight that a product is measured with. */
 const dtypes = ['f32', 'f16', 'int4'] as const;
+/** Types in which it multiplies. */
+const precisions = ['f32', 'f16'] as const satisfies readonly MatmulPrecision[];
 const { rank } = loraSettings;
 
 /** Memory for `count` elements of 32 bits, in whole blocks of four. */
@@ -69,22 +73,29 @@ interface Product {
   readonly note: string;
 }
 
-function productOf(model: string, product: Product, dtype: (typeof dtypes)[number]): KernelBench {
-  const { m, n, k, transposeA = false, transposeB = false, note } = product;
+function productOf(
+  model: string,
+  product: Product,
+  dtype: (typeof dtypes)[number],
+  precision: MatmulPrecision,
+): KernelBench {
+  const { m, n, k, transposeA = false, transposeB = false } = product;
+  const note = precision === 'f16' ? `${product.note}; matrix units` : product.note;
   const layout = `${transposeA ? 'Aᵀ' : 'A'}·${transposeB ? 'Bᵀ' : 'B'}`;
   return {
     ...{ kernel: 'matmul', launcher: 'matmul', shape: `${model} ${m}x${n}x${k} ${layout} (${note})` },
     ...(dtype !== 'f32' && { dtype }),
     work: { flops: 2 * m * n * k },
     variant: (capabilities) => {
-      const plan = planMatmul(product, capabilities);
+      const plan = planMatmul({ ...product, precision }, capabilities);
       return `${plan.variant} ${plan.rows}x${plan.columns}${plan.splits > 1 ? ` split ${plan.splits}` : ''}`;
     },
+    ...(precision === 'f16' && { when: (capabilities) => matrixObstacle(capabilities) === null }),
     prepare: (context) => {
       const a = floats(context, m * k);
       const b = weightOf(context, ...(transposeB ? ([n, k] as const) : ([k, n] as const)), dtype);
       const out = empty(context, m * n);
-      return () => matmul(context.device, { a, b, out, m, n, k, transposeA, transposeB });
+      return () => matmul(context.device, { a, b, out, m, n, k, transposeA, transposeB, precision });
     },
   };
 }
@@ -190,9 +201,11 @@ function stepShapesOf(model: '7b' | 'smollm2'): KernelBench[] {
   const one = { ...frozenProducts(sizes, 1)[0]!, note: 'one token' };
   return [
     ...[...frozenProducts(sizes, tokens), head, one].flatMap((each) =>
-      dtypes.map((dtype) => productOf(model, each, dtype)),
+      precisions.flatMap((precision) => dtypes.map((dtype) => productOf(model, each, dtype, precision))),
     ),
-    ...loraProducts(sizes, tokens).map((each) => productOf(model, each, 'f32')),
+    ...loraProducts(sizes, tokens).flatMap((each) =>
+      precisions.map((precision) => productOf(model, each, 'f32', precision)),
+    ),
     ...attentionOf(tokens, sequences, [heads, keyValueHeads, hiddenSize / heads], floats).map((each) => ({
       ...each,
       shape: `${model} ${each.shape}`,
@@ -217,7 +230,7 @@ function wholeProducts(): KernelBench[] {
     { m: tokens - 1, n: hiddenSize, k: vocabSize, note: 'head: input gradient' },
     { m: vocabSize, n: hiddenSize, k: tokens - 1, transposeA: true, note: 'head: weight gradient' },
   ];
-  return products.map((each) => productOf('inferena', each, 'f32'));
+  return products.map((each) => productOf('inferena', each, 'f32', 'f32'));
 }
 
 /** All of them. */

@@ -3,6 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PeerProblem } from './process';
 import type { ArrayFile, ArrayFiles } from './protocol';
+import { rowsOf } from './rows';
 import type { HostArray } from './work';
 
 /**
@@ -44,7 +45,7 @@ export function relativeError(actual: ArrayLike<number>, expected: ArrayLike<num
 }
 
 /**
- * The largest relative error of a peer's results.
+ * The largest relative error of a peer's results, of those rows that it gives.
  * @throws PeerProblem when a result is missing, or has another number of values
  */
 export async function compareFiles(
@@ -53,9 +54,10 @@ export async function compareFiles(
   expected: Readonly<Record<string, HostArray>>,
 ): Promise<number> {
   let worst = 0;
-  for (const [name, { data }] of Object.entries(expected)) {
+  for (const [name, array] of Object.entries(expected)) {
     const file = files[name];
     if (file === undefined) throw new PeerProblem(`gives no ${name}`);
+    const data = file.rows ? rowsOf(array, file.rows) : array.data;
     const actual = await readArray(folder, file);
     if (actual.length !== data.length)
       throw new PeerProblem(`gives ${actual.length} values of ${name}, ours ${data.length}`);

@@ -4,8 +4,12 @@ import {
   adam,
   attention,
   attentionBackward,
+  halfPaddedColumns,
   layerNorm,
   matmul,
+  matrixObstacle,
+  type NarrowMatrix,
+  narrow,
   planMatmul,
   planNorm,
   planSoftmax,
@@ -14,7 +18,7 @@ import {
 } from '@crossgate/kernels';
 import { BenchContext } from '../kernels';
 import { prepareLoraStep } from './lora-step';
-import type { HostArray, LoraSizes, PeerCase } from './work';
+import type { HostArray, LoraSizes, PeerCase, PreparedCase } from './work';
 
 const both = ['f32', 'f16'] as const;
 const only = () => 'only';
@@ -49,12 +53,38 @@ class Workbench {
     return this.#context.empty(count);
   }
 
+  /** The values of an array [rows, columns], as weights are kept in f16. Columns are a multiple of four. */
+  halvesOf(values: BufferSlice, rows: number, columns: number): NarrowMatrix {
+    if (halfPaddedColumns(columns) !== columns) throw new Error(`${columns} columns of halves need filling`);
+    const out = this.empty((rows * columns) / 2);
+    narrow(this.device, { x: values, out, count: rows * columns });
+    return { bits: 16, bfloat: false, values: out };
+  }
+
   async read(slice: BufferSlice, shape: readonly number[]): Promise<HostArray> {
     return { shape, data: new Float32Array(await this.device.recorder.read(slice)) };
   }
 
   release(): void {
     this.#step.end();
+  }
+}
+
+/**
+ * A case in the memory of one step, which ends when the case is released, or at once when it cannot be prepared.
+ * @throws what `build` throws
+ */
+function onWorkbench(
+  device: Device,
+  seed: number,
+  build: (bench: Workbench) => Omit<PreparedCase, 'inputs' | 'release'>,
+): PreparedCase {
+  const bench = new Workbench(device, seed);
+  try {
+    return { inputs: bench.inputs, ...build(bench), release: () => bench.release() };
+  } catch (error) {
+    bench.release();
+    throw error;
   }
 }
 
@@ -71,20 +101,28 @@ function matmulCase(m: number, n: number, k: number, transposeB: boolean, note =
     shape: `${m}x${n}x${k} ${layout}${note}`,
     settings: { transposeB: Number(transposeB) },
     work: { flops: 2 * m * n * k },
-    variant: (capabilities) => planMatmul({ m, n, k, transposeB }, capabilities).variant,
-    prepare: (device, seed) => {
-      const bench = new Workbench(device, seed);
-      const b = bench.floats('b', transposeB ? [n, k] : [k, n]);
-      const args = { a: bench.floats('a', [m, k]), b, out: bench.empty(m * n) };
-      const record = () => void matmul(device, { ...args, m, n, k, transposeB });
-      return {
-        ...{ inputs: bench.inputs, record, release: () => bench.release() },
-        check: async () => {
-          record();
-          return { out: await bench.read(args.out, [m, n]) };
-        },
-      };
-    },
+    variant: (capabilities, precision) => planMatmul({ m, n, k, transposeB, precision }, capabilities).variant,
+    prepare: (device, seed) =>
+      onWorkbench(device, seed, (bench) => {
+        const shape = transposeB ? ([n, k] as const) : ([k, n] as const);
+        const b = bench.floats('b', shape);
+        const args = { a: bench.floats('a', [m, k]), out: bench.empty(m * n), m, n, k, transposeB };
+        const recorded = (record: () => void) => ({
+          record,
+          check: async () => {
+            record();
+            return { out: await bench.read(args.out, [m, n]) };
+          },
+        });
+        const inHalves = () => {
+          const weight = bench.halvesOf(b, ...shape);
+          return recorded(() => matmul(device, { ...args, b: weight, precision: 'f16' }));
+        };
+        return {
+          ...recorded(() => matmul(device, { ...args, b })),
+          halves: matrixObstacle(device.capabilities) === null ? inHalves() : undefined,
+        };
+      }),
   };
 }
 
@@ -94,18 +132,18 @@ function softmaxCase(rows: number, columns: number): PeerCase {
     ...{ id: `softmax-${rows}x${columns}`, name: 'softmax', kernel: 'softmax', op: 'softmax', dtypes: ['f32'] },
     ...{ shape: `${rows}x${columns}`, settings: {}, work: { bytes: 8 * rows * columns } },
     variant: (capabilities) => planSoftmax(shape, capabilities).variant,
-    prepare: (device, seed) => {
-      const bench = new Workbench(device, seed);
-      const args = { x: bench.floats('x', [rows, columns]), out: bench.empty(rows * columns), ...shape };
-      const record = () => softmax(device, args);
-      return {
-        ...{ inputs: bench.inputs, record, release: () => bench.release() },
-        check: async () => {
-          record();
-          return { out: await bench.read(args.out, [rows, columns]) };
-        },
-      };
-    },
+    prepare: (device, seed) =>
+      onWorkbench(device, seed, (bench) => {
+        const args = { x: bench.floats('x', [rows, columns]), out: bench.empty(rows * columns), ...shape };
+        const record = () => softmax(device, args);
+        return {
+          record,
+          check: async () => {
+            record();
+            return { out: await bench.read(args.out, [rows, columns]) };
+          },
+        };
+      }),
   };
 }
 
@@ -118,20 +156,20 @@ function normCase(op: 'layerNorm' | 'rmsNorm', rows: number, columns: number): P
     ...{ id: `${kernel}-${rows}x${columns}`, name: op, kernel, op, dtypes: ['f32'], shape: `${rows}x${columns}` },
     ...{ settings: { epsilon: shape.epsilon }, work: { bytes: 4 * (2 * rows * columns + perRow * columns) } },
     variant: (capabilities) => planNorm(shape, capabilities).variant,
-    prepare: (device, seed) => {
-      const bench = new Workbench(device, seed);
-      const x = bench.floats('x', [rows, columns]);
-      const args = { x, weight: bench.floats('weight', [columns]), out: bench.empty(rows * columns), ...shape };
-      const bias = op === 'layerNorm' ? bench.floats('bias', [columns]) : undefined;
-      const record = () => (bias ? layerNorm(device, { ...args, bias }) : rmsNorm(device, args));
-      return {
-        ...{ inputs: bench.inputs, record, release: () => bench.release() },
-        check: async () => {
-          record();
-          return { out: await bench.read(args.out, [rows, columns]) };
-        },
-      };
-    },
+    prepare: (device, seed) =>
+      onWorkbench(device, seed, (bench) => {
+        const x = bench.floats('x', [rows, columns]);
+        const args = { x, weight: bench.floats('weight', [columns]), out: bench.empty(rows * columns), ...shape };
+        const bias = op === 'layerNorm' ? bench.floats('bias', [columns]) : undefined;
+        const record = () => (bias ? layerNorm(device, { ...args, bias }) : rmsNorm(device, args));
+        return {
+          record,
+          check: async () => {
+            record();
+            return { out: await bench.read(args.out, [rows, columns]) };
+          },
+        };
+      }),
   };
 }
 
@@ -146,42 +184,42 @@ function attentionCase(sequences: number, length: number, heads: number, headDim
     shape: `${sequences} x ${length} tokens, ${heads} heads of ${headDim}${backward ? ', forward and backward' : ''}`,
     // Two products per pair of tokens forward; five backward, where the scores are computed again.
     work: { flops: backward ? 3.5 * flops : flops },
-    prepare: (device, seed) => {
-      const bench = new Workbench(device, seed);
-      const args = {
-        ...{
-          query: bench.floats('query', shape),
-          key: bench.floats('key', shape),
-          value: bench.floats('value', shape),
-        },
-        ...{ out: bench.empty(count), logSumExp: bench.empty(tokens * heads) },
-        offsets: bench.upload(Uint32Array.from({ length: sequences + 1 }, (_, i) => i * length)),
-        sequenceOfToken: bench.upload(Uint32Array.from({ length: tokens }, (_, i) => Math.floor(i / length))),
-        ...{ tokens, heads, keyValueHeads: heads, headDim, scale: 1 / Math.sqrt(headDim) },
-      };
-      const gradients = backward && {
-        gradOut: bench.floats('gradOut', shape),
-        ...{ gradQuery: bench.empty(count), gradKey: bench.empty(count), gradValue: bench.empty(count) },
-      };
-      const record = () => {
-        attention(device, args);
-        if (gradients) attentionBackward(device, { ...args, ...gradients });
-      };
-      return {
-        ...{ inputs: bench.inputs, record, release: () => bench.release() },
-        check: async () => {
-          record();
-          const out = await bench.read(args.out, shape);
-          if (!gradients) return { out };
-          return {
-            out,
-            gradQuery: await bench.read(gradients.gradQuery, shape),
-            gradKey: await bench.read(gradients.gradKey, shape),
-            gradValue: await bench.read(gradients.gradValue, shape),
-          };
-        },
-      };
-    },
+    prepare: (device, seed) =>
+      onWorkbench(device, seed, (bench) => {
+        const args = {
+          ...{
+            query: bench.floats('query', shape),
+            key: bench.floats('key', shape),
+            value: bench.floats('value', shape),
+          },
+          ...{ out: bench.empty(count), logSumExp: bench.empty(tokens * heads) },
+          offsets: bench.upload(Uint32Array.from({ length: sequences + 1 }, (_, i) => i * length)),
+          sequenceOfToken: bench.upload(Uint32Array.from({ length: tokens }, (_, i) => Math.floor(i / length))),
+          ...{ tokens, heads, keyValueHeads: heads, headDim, scale: 1 / Math.sqrt(headDim) },
+        };
+        const gradients = backward && {
+          gradOut: bench.floats('gradOut', shape),
+          ...{ gradQuery: bench.empty(count), gradKey: bench.empty(count), gradValue: bench.empty(count) },
+        };
+        const record = () => {
+          attention(device, args);
+          if (gradients) attentionBackward(device, { ...args, ...gradients });
+        };
+        return {
+          record,
+          check: async () => {
+            record();
+            const out = await bench.read(args.out, shape);
+            if (!gradients) return { out };
+            return {
+              out,
+              gradQuery: await bench.read(gradients.gradQuery, shape),
+              gradKey: await bench.read(gradients.gradKey, shape),
+              gradValue: await bench.read(gradients.gradValue, shape),
+            };
+          },
+        };
+      }),
   };
 }
 
@@ -195,22 +233,22 @@ function adamCase(count: number): PeerCase {
     settings: adamSettings,
     // Value and both moments are read and written, the gradient is read.
     work: { bytes: 4 * 7 * count },
-    prepare: (device, seed) => {
-      const bench = new Workbench(device, seed);
-      const args = {
-        ...{ value: bench.floats('value', [count]), gradient: bench.floats('gradient', [count]) },
-        ...{ firstMoment: bench.empty(count), secondMoment: bench.empty(count), count, decoupled: true },
-      };
-      let step = 0;
-      const record = () => adam(device, { ...adamSettings, ...args, step: ++step });
-      return {
-        ...{ inputs: bench.inputs, record, release: () => bench.release() },
-        check: async () => {
-          record();
-          return { value: await bench.read(args.value, [count]) };
-        },
-      };
-    },
+    prepare: (device, seed) =>
+      onWorkbench(device, seed, (bench) => {
+        const args = {
+          ...{ value: bench.floats('value', [count]), gradient: bench.floats('gradient', [count]) },
+          ...{ firstMoment: bench.empty(count), secondMoment: bench.empty(count), count, decoupled: true },
+        };
+        let step = 0;
+        const record = () => adam(device, { ...adamSettings, ...args, step: ++step });
+        return {
+          record,
+          check: async () => {
+            record();
+            return { value: await bench.read(args.value, [count]) };
+          },
+        };
+      }),
   };
 }
 

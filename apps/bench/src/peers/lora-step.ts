@@ -9,6 +9,7 @@ import {
   RandomStream,
   releasePersistent,
   Tape,
+  type Tensor,
 } from '@crossgate/tensor';
 import type { HostArray, LoraSizes, PreparedCase } from './work';
 
@@ -25,7 +26,10 @@ export function initialWeights(
   return Float32Array.from({ length: count }, () => scale * (2 * random.uniform() - 1));
 }
 
-/** Prepares the case. Inputs are the weights and adapters by their Hugging Face and PEFT names, tokens, and targets. */
+/**
+ * Prepares the case. Inputs are the weights and adapters by their Hugging Face and PEFT names, tokens, and targets.
+ * @throws OutOfMemoryError with the sizes; nothing stays allocated then
+ */
 export function prepareLoraStep(
   device: Device,
   seed: number,
@@ -44,18 +48,32 @@ export function prepareLoraStep(
   );
   const random = new RandomStream(seed, 'lora step');
   const inputs: Record<string, HostArray> = {};
-  const weights = new Map(
-    [...expectedTensors(config)].map(([name, shape]) => {
+  /** What is held, in the order of allocation. */
+  const held: { release(): void }[] = [];
+  const hold = <T extends { release(): void }>(made: T): T => {
+    held.push(made);
+    return made;
+  };
+  const release = () => {
+    for (const each of held.reverse()) each.release();
+  };
+  const allocate = () => {
+    const weights = new Map<string, Tensor>();
+    for (const [name, shape] of expectedTensors(config)) {
       const data = initialWeights(random, name, shape);
       inputs[name] = { shape, data };
-      return [name, persistent(device, shape, 'weights', data)];
-    }),
-  );
-  const base = LlamaModel.over(device, config, weights);
-  const lora = { rank, alpha: 2 * rank, dropout: 0, targets: ['q_proj', 'v_proj'] };
-  const model = base.with({ adapters: new LoraAdapters(device, config, lora, random) });
-  const { group } = model.adapters!;
-  group.trainable = true;
+      const weight = persistent(device, shape, 'weights', data);
+      hold({ release: () => releasePersistent(weight) });
+      weights.set(name, weight);
+    }
+    const base = hold(LlamaModel.over(device, config, weights));
+    const lora = { rank, alpha: 2 * rank, dropout: 0, targets: ['q_proj', 'v_proj'] };
+    const adapters = hold(new LoraAdapters(device, config, lora, random));
+    adapters.group.trainable = true;
+    const optimizer = hold(new Adam([adapters.group], { ...options, kind: 'adamw' }));
+    return { model: base.with({ adapters }), group: adapters.group, optimizer };
+  };
+  const { model, group, optimizer } = orRelease(allocate, release);
   for (const { name, shape, slice } of group.parameters) {
     // B too: with zeros there, as training starts, A would have no gradient to compare.
     const data = initialWeights(random, name, shape);
@@ -69,7 +87,6 @@ export function prepareLoraStep(
   inputs.tokens = { shape: [sequences, length], data: Int32Array.from(tokens) };
   inputs.targets = { shape: [sequences, length - 1], data: Int32Array.from(targets) };
 
-  const optimizer = new Adam([group], { ...options, kind: 'adamw' });
   const lengths = new Array<number>(sequences).fill(length);
   const train = () => {
     group.zeroGradients();
@@ -104,11 +121,16 @@ export function prepareLoraStep(
       train();
       optimizer.step();
     },
-    release: () => {
-      optimizer.release();
-      model.adapters!.release();
-      base.release();
-      for (const tensor of weights.values()) releasePersistent(tensor);
-    },
+    release,
   };
+}
+
+/** What `allocate` returns. @throws what it throws, after `release` */
+function orRelease<T>(allocate: () => T, release: () => void): T {
+  try {
+    return allocate();
+  } catch (error) {
+    release();
+    throw error;
+  }
 }

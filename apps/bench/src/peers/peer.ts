@@ -50,10 +50,11 @@ export class Peer {
     return this.#ops.includes(op);
   }
 
-  /** Starts it. @throws InterruptedError */
+  /** Starts it, in place of the process that it had. @throws InterruptedError */
   async open(): Promise<PeerStatus> {
     const { name } = this;
     const { adapter, seconds, signal } = this.options;
+    this.close();
     const started = await PeerProcess.start(this.command, {
       ...(seconds !== undefined && { seconds }),
       ...(signal && { signal }),
@@ -121,6 +122,7 @@ const worker = () => shipped(['./peer-worker.js', '../../dist/peer-worker.js']);
 
 /** PyTorch, or what PEFT makes of it, where python3 has them. */
 export function pythonPeer(name: 'pytorch' | 'peft', signal?: AbortSignal): Peer {
+  // What it imports lies beside it.
   const script = shipped(['./pytorch.py', '../src/peers/pytorch.py']);
   // Nothing is written beside the script: the bundle may be read-only.
   const env = { PYTHONDONTWRITEBYTECODE: '1' };
@@ -135,6 +137,5 @@ export function webGpuPeer(name: 'tfjs' | 'jax-js', folder: string, adapter: str
 
 /** The float64 references, which say whether ours is right. */
 export function referencePeer(signal?: AbortSignal): Peer {
-  // A large product takes them long on a busy machine.
-  return new Peer({ name: 'float64', file: process.execPath, args: [worker(), 'float64'] }, { seconds: 900, signal });
+  return new Peer({ name: 'float64', file: process.execPath, args: [worker(), 'float64'] }, { signal });
 }

@@ -39,7 +39,7 @@ export class PeerProcess {
     const { file, args, env } = command;
     this.#child = spawn(file, args, { env: { ...process.env, ...env }, stdio: ['pipe', 'pipe', 'pipe'] });
     signal?.addEventListener('abort', this.#stop);
-    // What a library prints may be on standard output too: an answer is a line with an object.
+    // Peers keep what a library prints off standard output; what its driver prints there is no object.
     createInterface({ input: this.#child.stdout! }).on('line', (line) => {
       if (!line.startsWith('{')) return;
       this.#waiting?.resolve(line);
@@ -100,7 +100,6 @@ export class PeerProcess {
   }
 
   kill(): void {
-    this.signal?.removeEventListener('abort', this.#stop);
     this.#child.kill('SIGKILL');
     this.#end(this.signal?.aborted ? new InterruptedError() : new PeerProblem('was stopped'));
   }
@@ -134,6 +133,7 @@ export class PeerProcess {
   }
 
   #end(error: Error): void {
+    this.signal?.removeEventListener('abort', this.#stop);
     this.#ended ??= error;
     this.#waiting?.reject(this.#ended);
     this.#waiting = undefined;

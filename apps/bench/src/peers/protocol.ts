@@ -9,6 +9,8 @@ export interface ArrayFile {
   readonly shape: readonly number[];
   /** f64 comes from references alone. */
   readonly dtype: 'f32' | 'i32' | 'f64';
+  /** Rows (of the first axis) that the file holds, where it does not hold all of `shape`. Of references alone. */
+  readonly rows?: readonly number[];
 }
 
 export type ArrayFiles = Readonly<Record<string, ArrayFile>>;

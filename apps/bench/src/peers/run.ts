@@ -6,7 +6,7 @@ import { InterruptedError } from '@crossgate/core';
 import type { Device } from '@crossgate/gpu';
 import type { Ceilings } from '../ceilings/ceilings';
 import type { MeasureOptions } from '../measure';
-import { compareFiles, tolerances, writeArrays } from './arrays';
+import { compareFiles, relativeError, tolerances, writeArrays } from './arrays';
 import { interleave, type Participant, type Summary, summarize, type Turns } from './interleave';
 import type { Peer, PeerStatus } from './peer';
 import { PeerProblem } from './process';
@@ -37,11 +37,11 @@ export interface ComparedResult {
   readonly ways: Readonly<Record<string, string>>;
   /** Relative error between our f32 result and the peers', in the Euclidean norm. */
   readonly peerErrors: Readonly<Record<string, number>>;
-  /** The same between our result and the float64 reference; null where there is no reference. */
+  /** The same between our f32 result and the float64 reference; null where there is no reference. */
   readonly referenceError: number | null;
   /** A call in each round, in order, on the wall clock and the processor: ours, and each way of each peer. */
   readonly rounds: Turns['rounds'];
-  /** Why a peer has no time, peer by peer. */
+  /** Why ours or a peer has no time, and why ours was not checked. */
   readonly message?: string;
 }
 
@@ -110,10 +110,11 @@ export async function runPeerCases(
     reference?.close();
   }
 
-  function ours({ record }: PreparedCase): Participant {
+  function ours({ record, halves }: PreparedCase, dtype: 'f32' | 'f16'): Participant {
+    const call = dtype === 'f32' ? record : halves!.record;
     const time = async (calls: number) => {
       const timer = startTimer();
-      for (let i = 0; i < calls; i++) record();
+      for (let i = 0; i < calls; i++) call();
       await device.recorder.synchronize();
       return timer();
     };
@@ -125,20 +126,21 @@ export async function runPeerCases(
  * One case, in every type that somebody has: inputs go to the peers as files, their results are compared with ours, and
  * those that agree are timed in turns with ours. Nobody is timed when ours differs from the reference.
  *
- * @param participant ours as it is timed
+ * @param participant ours as it is timed; in f16 only where the prepared work has halves, and these agree with ours in f32
  */
 export async function compareWork<Prepared extends PreparedWork>(
   device: Device,
   work: PeerWork<Prepared>,
   { peers, reference }: Others,
-  participant: (prepared: Prepared) => Participant,
+  participant: (prepared: Prepared, dtype: 'f32' | 'f16') => Participant,
   options: CompareOptions = {},
 ): Promise<ComparedResult[]> {
   const { signal, seed = 1 } = options;
   if (signal?.aborted) throw new InterruptedError();
   const folder = await mkdtemp(join(tmpdir(), 'crossgate-peers-'));
-  const prepared = work.prepare(device, seed);
+  let prepared: Prepared | undefined;
   try {
+    prepared = work.prepare(device, seed);
     const expected = await prepared.check();
     const inputs = await writeArrays(folder, 'in', prepared.inputs);
     const request = { folder, op: work.op, settings: work.settings, inputs };
@@ -146,14 +148,20 @@ export async function compareWork<Prepared extends PreparedWork>(
     const results: ComparedResult[] = [];
     for (const dtype of work.dtypes) {
       const asked = dtype === 'f32' ? peers : peers.filter(({ options: { halves } }) => halves);
-      if (dtype !== 'f32' && asked.length === 0) continue;
+      const { halves } = prepared;
+      if (dtype === 'f16' && asked.length === 0 && !halves) continue;
       const problems: Record<string, string> = {
         ...(checked?.problem !== undefined && { ours: checked.problem }),
         ...(checked?.unchecked !== undefined && { float64: checked.unchecked }),
       };
       const errors: Record<string, number> = {};
-      const participants: Participant[] = dtype === 'f32' ? [participant(prepared)] : [];
+      const participants: Participant[] = dtype === 'f32' ? [participant(prepared, dtype)] : [];
       if (checked?.problem === undefined) {
+        if (dtype === 'f16' && halves) {
+          const problem = problemOfHalves(await halves.check(), expected);
+          if (problem === undefined) participants.push(participant(prepared, dtype));
+          else problems.ours = problem;
+        }
         for (const peer of asked) {
           participants.push(...(await agreeing(peer, { ...request, dtype }, expected, errors, problems)));
         }
@@ -165,8 +173,11 @@ export async function compareWork<Prepared extends PreparedWork>(
     }
     return results;
   } finally {
-    prepared.release();
-    await rm(folder, { recursive: true, force: true });
+    try {
+      prepared?.release();
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
   }
 }
 
@@ -190,9 +201,10 @@ async function checkOurs(
   if ('reason' in reference.status) return { error: null, unchecked: reference.status.reason };
   if (!reference.does(request.op)) return { error: null };
   try {
-    const { ways } = await reference.prepare({ ...request, dtype: 'f32' });
-    const error = await compareFiles(request.folder, ways.float64!, expected);
+    const { ways, failed } = await reference.prepare({ ...request, dtype: 'f32' });
     await reference.drop();
+    if (ways.float64 === undefined) return { error: null, unchecked: failed?.float64 ?? 'gives no result' };
+    const error = await compareFiles(request.folder, ways.float64, expected);
     return { error, ...(error <= tolerances.f32 ? {} : { problem: differs('float64', error, tolerances.f32) }) };
   } catch (error) {
     if (!(error instanceof PeerProblem)) throw error;
@@ -202,6 +214,16 @@ async function checkOurs(
 
 const differs = (from: string, error: number, tolerance: number) =>
   `differs from ${from}: relative error ${error.toPrecision(3)}, at most ${tolerance}`;
+
+/** What is wrong with our results in halves, beside ours in f32. */
+function problemOfHalves(
+  actual: Readonly<Record<string, HostArray>>,
+  expected: Readonly<Record<string, HostArray>>,
+): string | undefined {
+  const errors = Object.entries(expected).map(([name, { data }]) => relativeError(actual[name]!.data, data));
+  const wrong = errors.find((error) => !(error <= tolerances.f16));
+  return wrong === undefined ? undefined : differs('ours in f32', wrong, tolerances.f16);
+}
 
 /** Lets a peer do the case. @returns its ways whose results agree with ours; what is wrong goes to `problems` */
 async function agreeing(
@@ -305,7 +327,7 @@ export function besideCeiling(
   const rate = ms === null ? null : amount / ms / 1e6;
   return {
     ...{ ...result, kernel, ceiling },
-    variant: ms === null ? 'none' : variant(capabilities),
+    variant: ms === null ? 'none' : variant(capabilities, result.dtype),
     ...(rate !== null && ('flops' in work ? { gflops: rate } : { gbps: rate })),
     ofCeiling: rate === null ? null : rate / ceiling,
   };

@@ -14,6 +14,8 @@ export interface PreparedWork {
    * Does the work once, from the inputs as given, and reads what peers must reproduce. Called before anything is timed.
    */
   check(): Promise<Record<string, HostArray>>;
+  /** The same in halves, where we have it on this device. */
+  readonly halves?: Pick<PreparedWork, 'check'> | undefined;
   release(): void;
 }
 
@@ -21,6 +23,7 @@ export interface PreparedWork {
 export interface PreparedCase extends PreparedWork {
   /** Records one call, to be timed. */
   record(): void;
+  readonly halves?: Pick<PreparedCase, 'check' | 'record'> | undefined;
 }
 
 /** Work that peers do as well. */
@@ -42,7 +45,7 @@ export interface PeerWork<Prepared extends PreparedWork = PreparedWork> {
     | 'lightgcnStep'
     | 'sasrecStep';
   readonly settings: Readonly<Record<string, number>>;
-  /** Types in which peers run it. Ours is f32; a row of another type has no time of ours. */
+  /** Types in which peers run it. Ours is f32, and f16 where the prepared case has `halves`. */
   readonly dtypes: readonly ('f32' | 'f16')[];
   readonly prepare: (device: Device, seed: number) => Prepared;
 }
@@ -51,7 +54,8 @@ export interface PeerWork<Prepared extends PreparedWork = PreparedWork> {
 export interface PeerCase extends PeerWork<PreparedCase> {
   readonly kernel: string;
   readonly work: { readonly flops: number } | { readonly bytes: number };
-  readonly variant: (capabilities: Capabilities) => string;
+  /** Variant that we choose for a type that we have. */
+  readonly variant: (capabilities: Capabilities, dtype: 'f32' | 'f16') => string;
 }
 
 /** Shape of the LLaMA whose LoRA is trained. */

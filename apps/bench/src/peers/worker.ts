@@ -18,8 +18,9 @@ const libraries: Readonly<Record<string, (folder: string, adapter: string | unde
 };
 
 /** Standard output is for answers alone: what a library prints goes to standard error. */
-const say = (answer: object) => process.stdout.write(`${JSON.stringify(answer)}\n`);
-for (const name of ['log', 'info', 'debug', 'warn'] as const) console[name] = console.error;
+const write = process.stdout.write.bind(process.stdout);
+const say = (answer: object) => write(`${JSON.stringify(answer)}\n`);
+process.stdout.write = process.stderr.write.bind(process.stderr);
 
 const describe = (error: unknown) => (error instanceof Error ? error.message : String(error)).split('\n')[0]!;
 
@@ -46,10 +47,10 @@ async function prepare(
   for (const [way, work] of prepared.ways) {
     try {
       const files: Record<string, ArrayFile> = {};
-      for (const [name, { shape, data }] of Object.entries(await work.results())) {
+      for (const [name, { shape, data, rows }] of Object.entries(await work.results())) {
         const file = `${process.pid}.${way}.${Object.keys(files).length}.bin`;
         await writeFile(join(folder, file), data);
-        files[name] = { file, shape, dtype: data instanceof Float64Array ? 'f64' : 'f32' };
+        files[name] = { file, shape, dtype: data instanceof Float64Array ? 'f64' : 'f32', ...(rows && { rows }) };
       }
       ways[way] = files;
       working.set(way, work);

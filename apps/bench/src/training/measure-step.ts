@@ -2,8 +2,9 @@
 import { InterruptedError, NonFiniteLossError } from '@crossgate/core';
 import { type Device, formatBytes, OutOfMemoryError, Profiler } from '@crossgate/gpu';
 import { deviceBudget } from '@crossgate/gpu/node';
+import type { LossScalerState, Precision } from '@crossgate/tensor';
 import type { Ceilings } from '../ceilings/ceilings';
-import { type KernelWork, workByKernel } from '../counting/work';
+import { type DispatchWork, type KernelWork, workByKernel } from '../counting/work';
 import { median } from '../measure';
 import type { WeightType } from './device-weights';
 import { countStep, lengthsOf, prepareStep, type StepCase, type StepCount, stepShape } from './step-cases';
@@ -25,8 +26,8 @@ export interface StepKernel extends KernelWork {
   readonly gflops?: number;
   /** Present when memory is the limit: bytes bound, in 10⁹ per second. */
   readonly gbps?: number;
-  /** Share of the adapter's fma loop or copy. */
-  readonly ofCeiling: number;
+  /** Share of the adapter's fma loop in f32, or of its copy; null where other dispatches were counted. */
+  readonly ofCeiling: number | null;
 }
 
 /** One line of the result. */
@@ -35,6 +36,8 @@ export interface StepResult {
   readonly shape: string;
   /** Type of the model's matrices. */
   readonly dtype: WeightType;
+  /** In which type linear layers multiplied. */
+  readonly precision: Precision;
   /** Which weights are trained. */
   readonly variant: StepCase['trains'];
   /** Dispatches of a step. */
@@ -63,8 +66,12 @@ export interface StepResult {
   readonly memory: { readonly persistent: number; readonly peak: number };
   /** Mean loss on the batch before the first step and after the last. */
   readonly losses: { readonly before: number; readonly after: number };
+  /** The loss scale after all steps, and how many of them it left out; null where there is none. */
+  readonly lossScale: LossScalerState | null;
   /** The longest first; null on adapters without timestamp queries. */
   readonly kernels: readonly StepKernel[] | null;
+  /** Where the step dispatched something else than was counted before it ran: what, by kernel. */
+  readonly message?: string;
 }
 
 export interface StepMeasureOptions {
@@ -149,20 +156,24 @@ export async function measureStep(
     const dispatches = (recorder.dispatchCount - recorded) / options.steps;
     const inRowMs = await timeInRow(options.steps, run, () => recorder.synchronize());
     const after = await lossNow('after the last step');
-    const kernels = await profiledKernels(device, run, count, ceilings, options.profiler ?? new Profiler());
+    const profiled = await profiledKernels(device, run, options.profiler ?? new Profiler());
+    const { kernels, message } = besideCount({ dispatches, kernels: profiled }, count.dispatches, ceilings);
     const { persistent, peak } = device.report();
     const times = timesOf(samples.map(({ whole }) => whole));
     const flops = count.dispatches.reduce((sum, each) => sum + each.flops, 0);
     const gflops = flops / inRowMs / 1e6;
     return {
-      ...{ name: `${of.name} step`, shape: stepShape(of), dtype: of.weights, variant: of.trains, dispatches },
+      ...{ name: `${of.name} step`, shape: stepShape(of), dtype: of.weights, precision: of.precision },
+      ...{ variant: of.trains, dispatches },
       ...{ firstMs: first.whole, ms: times.median, times, hostMs: timesOf(samples.map(({ host }) => host)).median },
       ...{ inRowMs, tokensPerSecond: (1000 * of.sequences * of.tokens) / inRowMs },
       ...{ flops, gflops, ceiling: ceilings.fma.gflops, ofCeiling: gflops / ceilings.fma.gflops },
       ...{ peers: {}, ratio: null },
       memory: { persistent: Object.values(persistent).reduce((sum, bytes) => sum + bytes, 0), peak: peak.total },
       losses: { before, after },
+      lossScale: await training.lossScale(),
       kernels,
+      ...(message !== undefined && { message }),
     };
   } finally {
     // Commands may still run after an error; what they use is freed behind them.
@@ -191,14 +202,8 @@ async function timeInRow(steps: number, run: () => void, done: () => Promise<voi
   return (performance.now() - start) / steps;
 }
 
-/** Time by kernel of one more step, beside what was counted. */
-async function profiledKernels(
-  device: Device,
-  run: () => void,
-  count: StepCount,
-  ceilings: Ceilings,
-  profiler: Profiler,
-): Promise<StepKernel[] | null> {
+/** Dispatches and nanoseconds by kernel of one more step; null on adapters without timestamp queries. */
+async function profiledKernels(device: Device, run: () => void, profiler: Profiler): Promise<ProfiledKernel[] | null> {
   if (!device.capabilities.timestamps) return null;
   profiler.attach(device);
   try {
@@ -208,17 +213,43 @@ async function profiledKernels(
   } finally {
     profiler.detach();
   }
-  const rows = profiler.rows();
-  const all = rows.reduce((sum, { nanoseconds }) => sum + nanoseconds, 0);
-  const works = new Map(workByKernel(count.dispatches).map((work) => [work.name, work]));
-  return rows.map(({ name, count: dispatches, nanoseconds }) => {
-    const { flops, bytes } = works.get(name)!;
-    const [amount, ceiling] = flops > 0 ? [flops, ceilings.fma.gflops] : [bytes, ceilings.copy.gbps];
+  return profiler.rows();
+}
+
+type ProfiledKernel = ReturnType<Profiler['rows']>[number];
+
+/**
+ * Measured kernels beside what was counted before the step ran. A kernel with other dispatches than counted has no rate.
+ *
+ * @param measured dispatches of a whole step, and of each kernel where there are timestamps.
+ * @returns the kernels, the longest first, and where the two differ, what differs.
+ */
+export function besideCount(
+  measured: { readonly dispatches: number; readonly kernels: readonly ProfiledKernel[] | null },
+  counted: readonly DispatchWork[],
+  { fma, copy }: Pick<Ceilings, 'fma' | 'copy'>,
+): { readonly kernels: StepKernel[] | null; readonly message?: string } {
+  const works = new Map(workByKernel(counted).map((work) => [work.name, work]));
+  const differences: string[] = [];
+  const compare = (what: string, actual: number, expected: number) => {
+    if (actual !== expected) differences.push(`${what} ${actual} times, counted ${expected}`);
+  };
+  if (measured.kernels === null) compare('all kernels', measured.dispatches, counted.length);
+  const all = (measured.kernels ?? []).reduce((sum, { nanoseconds }) => sum + nanoseconds, 0);
+  const kernels = measured.kernels?.map(({ name, count, nanoseconds }): StepKernel => {
+    const { dispatches, flops, bytes } = works.get(name) ?? { dispatches: 0, flops: 0, bytes: 0 };
+    compare(name, count, dispatches);
+    works.delete(name);
+    const shared = { name, dispatches: count, flops, bytes, ms: nanoseconds / 1e6, share: nanoseconds / all };
+    // Of another number of dispatches, the work is not known.
+    if (count !== dispatches) return { ...shared, ofCeiling: null };
+    const [amount, ceiling] = flops > 0 ? [flops, fma.gflops] : [bytes, copy.gbps];
     const rate = amount / nanoseconds;
-    return {
-      ...{ name, dispatches, flops, bytes, ms: nanoseconds / 1e6, share: nanoseconds / all },
-      ...(flops > 0 ? { gflops: rate } : { gbps: rate }),
-      ofCeiling: rate / ceiling,
-    };
+    return { ...shared, ...(flops > 0 ? { gflops: rate } : { gbps: rate }), ofCeiling: rate / ceiling };
   });
+  if (kernels) for (const { name, dispatches } of works.values()) compare(name, 0, dispatches);
+  return {
+    kernels: kernels ?? null,
+    ...(differences.length > 0 && { message: `the step dispatched ${differences.join('; ')}` }),
+  };
 }

@@ -4,6 +4,9 @@ import { LlamaModel, LoraAdapters, lastTokens, packSequences } from '@crossgate/
 import {
   Adam,
   crossEntropy,
+  LossScaler,
+  type LossScalerState,
+  type Precision,
   RandomStream,
   releaseWeight,
   Tape,
@@ -20,6 +23,8 @@ export interface ModelSteps {
   run(lengths: readonly number[]): void;
   /** The mean loss on such prompts as the model is now, without dropout. */
   loss(lengths: readonly number[]): Promise<number>;
+  /** The loss scale after the steps so far; null where there is none. Waits for the device. */
+  lossScale(): Promise<LossScalerState | null>;
   /** Frees everything. */
   release(): void;
 }
@@ -30,6 +35,8 @@ export interface LoraStepOptions {
   readonly weights?: WeightType;
   /** Whether layers are computed again in the backward pass. Default false. */
   readonly checkpointing?: boolean;
+  /** In which type linear layers multiply. With f16, the loss has a scale, as in a training. Default `f32`. */
+  readonly precision?: Precision;
 }
 
 /** The adapters of published runs: rank 8 on queries and values, with dropout. */
@@ -50,16 +57,17 @@ export function prepareLoraSteps(
   device: Device,
   sizes: ModelSizes,
   seed: number,
-  { weights: type = 'f16', checkpointing = false }: LoraStepOptions = {},
+  { weights: type = 'f16', checkpointing = false, precision = 'f32' }: LoraStepOptions = {},
 ): ModelSteps {
   const config = configOf(sizes);
   const weights = randomWeights(device, config, type, seed);
   const base = LlamaModel.over(device, config, weights);
   const adapters = new LoraAdapters(device, config, loraSettings, new RandomStream(seed, 'lora steps'));
-  const model = base.with({ adapters, checkpointing });
+  const model = base.with({ adapters, checkpointing, precision });
   const { group } = adapters;
   group.trainable = true;
   const optimizer = new Adam([group], { kind: 'adamw', learningRate: 1e-3 });
+  const scaler = precision === 'f16' ? new LossScaler(device) : undefined;
   let counter = 0;
   const forward = (lengths: readonly number[], dropout: boolean): Tensor => {
     const batch = packSequences(device, lengths);
@@ -73,13 +81,15 @@ export function prepareLoraSteps(
     run: (lengths) => {
       using _ = device.step();
       group.zeroGradients();
-      using tape = new Tape();
+      using tape = new Tape({ lossScale: scaler?.scale });
       tape.record(() => forward(lengths, true));
       tape.backward();
-      optimizer.step();
+      optimizer.step(undefined, scaler);
     },
     loss: (lengths) => meanOf(device, () => forward(lengths, false)),
+    lossScale: () => scaler?.read() ?? Promise.resolve(null),
     release: () => {
+      scaler?.release();
       optimizer.release();
       adapters.release();
       base.release();
@@ -115,6 +125,7 @@ export function prepareWholeSteps(device: Device, sizes: ModelSizes, seed: numbe
       tape.backward();
     },
     loss: (lengths) => meanOf(device, () => forward(lengths)),
+    lossScale: () => Promise.resolve(null),
     release: () => {
       model.release();
       group.release();

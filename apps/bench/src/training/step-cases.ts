@@ -1,5 +1,6 @@
 /** Training steps of well-known models: their shapes, and what one of them records, counted before anything runs. */
 import type { Capabilities, Device } from '@crossgate/gpu';
+import type { Precision } from '@crossgate/tensor';
 import { countingDevice } from '../counting/device';
 import { attentionPairs, type DispatchWork, workOf } from '../counting/work';
 import type { ModelSizes } from '../random-model';
@@ -20,6 +21,8 @@ export interface StepCase {
   readonly weights: WeightType;
   /** Whether layers are computed again in the backward pass. */
   readonly checkpointing: boolean;
+  /** In which type linear layers multiply: f16 takes matrix units, and a loss scale. */
+  readonly precision: Precision;
 }
 
 const smollm2: ModelSizes = {
@@ -33,7 +36,10 @@ const llama7b: ModelSizes = {
   ...{ vocabSize: 32_000, tied: false },
 };
 
-const lora = { sequences: 3, tokens: 700, trains: 'lora', weights: 'f16', checkpointing: false } as const;
+const lora = {
+  ...({ sequences: 3, tokens: 700, trains: 'lora', weights: 'f16' } as const),
+  ...({ checkpointing: false, precision: 'f32' } as const),
+};
 
 /** The steps by the name that `training --step` takes. */
 export const stepCases = {
@@ -42,7 +48,7 @@ export const stepCases = {
   // As the Inferena benchmark has it: forward and backward pass of all weights, no update.
   inferena: {
     ...{ name: 'inferena', sizes: smollm2, sequences: 1, tokens: 128, trains: 'all' },
-    ...{ weights: 'f32', checkpointing: false },
+    ...{ weights: 'f32', checkpointing: false, precision: 'f32' },
   },
 } as const satisfies Readonly<Record<string, StepCase>>;
 
@@ -52,18 +58,21 @@ export const stepNames = Object.keys(stepCases) as (keyof typeof stepCases)[];
 export const lengthsOf = ({ sequences, tokens }: StepCase): number[] => new Array<number>(sequences).fill(tokens);
 
 /** The shape as people read it. */
-export function stepShape({ sizes, sequences, tokens, trains, checkpointing }: StepCase): string {
+export function stepShape({ sizes, sequences, tokens, trains, checkpointing, precision }: StepCase): string {
   const { name, layers, hiddenSize } = sizes;
   const trained = trains === 'lora' ? 'LoRA of rank 8 on q and v' : 'all weights, no update';
-  const what = `${name} (${layers} layers of ${hiddenSize}), ${sequences} x ${tokens} tokens, ${trained}`;
-  return checkpointing ? `${what}, checkpointing` : what;
+  return [
+    `${name} (${layers} layers of ${hiddenSize}), ${sequences} x ${tokens} tokens, ${trained}`,
+    ...(checkpointing ? ['checkpointing'] : []),
+    ...(precision === 'f16' ? ['products in f16'] : []),
+  ].join(', ');
 }
 
 /** @throws OutOfMemoryError with the sizes. */
 export function prepareStep(device: Device, of: StepCase, seed: number): ModelSteps {
-  const { sizes, weights, checkpointing } = of;
+  const { sizes, weights, checkpointing, precision } = of;
   if (of.trains === 'all') return prepareWholeSteps(device, sizes, seed);
-  return prepareLoraSteps(device, sizes, seed, { weights, checkpointing });
+  return prepareLoraSteps(device, sizes, seed, { weights, checkpointing, precision });
 }
 
 /** What a settled step records, and the memory of a training. */
@@ -78,7 +87,8 @@ export interface StepCount {
 /**
  * Counts a step as an adapter of these capabilities would record it, without one.
  *
- * @throws OutOfMemoryError when a buffer exceeds the adapter's largest; InputError when an array exceeds a binding.
+ * @throws OutOfMemoryError when a buffer exceeds the adapter's largest; InputError when an array exceeds a binding, and
+ *   for products in f16 without matrix units.
  */
 export function countStep(capabilities: Capabilities, of: StepCase): StepCount {
   const dispatches: DispatchWork[] = [];

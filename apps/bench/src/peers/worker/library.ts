@@ -9,6 +9,8 @@ import { startTimer } from '../timer';
 export interface HostValues {
   readonly shape: readonly number[];
   readonly data: Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer> | Float64Array<ArrayBuffer>;
+  /** Rows that `data` holds, where it does not hold all. */
+  readonly rows?: readonly number[];
 }
 
 /** One way to do a prepared case. */
