@@ -26,6 +26,7 @@ import type { SplitName, StageConfig } from '../config/schema';
 import { evaluatedRows } from '../evaluated-rows';
 import { locateModel } from '../locate';
 import type { Scores } from '../predictions';
+import { inOnePrecision } from '../ranks/one-precision';
 import { type RunFolder, storedProvenance } from '../runs/run-folder';
 import { runOnDisk } from '../runs/run-on-disk';
 import { type Backends, finishedContexts, scoredModel } from './backends';
@@ -161,7 +162,8 @@ function checkSizes(
 
 async function train(context: RunnerContext, run: RunFolder, parts: TrainedParts): Promise<Outcome> {
   const { config, dataset, session } = context;
-  const { method, llm, device, contexts } = parts;
+  const { method, device, contexts } = parts;
+  const llm = await inOnePrecision(parts.llm, config.llm.precision, session);
   const cf = await prepareBackends(contexts, run, device);
   try {
     const [first] = cf.models;
@@ -244,7 +246,8 @@ async function trainStages(
             // Vectors that were drawn are no control once they are trained.
             trainCf: stage2.trainCf && config.control !== 'random-vectors',
             activations: config.training.activations,
-            precision: config.llm.precision,
+            // That of the config, unless the matrix units failed their test.
+            precision: model.llm.precision,
             onFallback(reason) {
               shown.clear();
               log.warn(`${reason}: values do not fit f16; going on with products in f32 (llm.precision)`);
