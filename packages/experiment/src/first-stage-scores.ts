@@ -5,6 +5,7 @@ import type { SplitName } from './config/schema';
 import { openRunFiles } from './open-run';
 import type { Scores } from './predictions';
 import { isHybrid } from './runners';
+import { finiteScores } from './runners/finite-scores';
 import { runOnDisk } from './runs/run-on-disk';
 import type { Session } from './session';
 
@@ -55,14 +56,16 @@ export async function firstStageScores(
     const { name, k, bprOn } = config.loss;
     const { batchTokens } = config.evaluation;
     const loss = { kind: name, k, bprOn, yesToken: yes, noToken: no };
-    const { signal, progress } = session;
+    const { signal, progress, log } = session;
     const task = progress.start('scoring by the first stage', rows.length);
     try {
-      const values = await fusion.scoreRows(opened.model, builder, dataset, split, Int32Array.from(rows), loss, {
-        batchTokens,
-        signal,
-        onProgress: (done) => task.update(done),
-      });
+      const values = await finiteScores(opened.model, split, log, () =>
+        fusion.scoreRows(opened.model, builder, dataset, split, Int32Array.from(rows), loss, {
+          batchTokens,
+          signal,
+          onProgress: (done) => task.update(done),
+        }),
+      );
       return logitsToScores(values);
     } finally {
       task.finish();

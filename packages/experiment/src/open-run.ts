@@ -9,6 +9,7 @@ import type { ExperimentConfig } from './config/schema';
 import { findRunner } from './runners';
 import type { Scorer } from './runners/scorer';
 import { openDataCopy } from './runs/data-copy';
+import { precisionToOpen } from './runs/precision-to-open';
 import { readResult, type StoredResult } from './runs/result';
 import type { Session } from './session';
 
@@ -16,7 +17,7 @@ import type { Session } from './session';
 export interface RunFiles {
   /** Absolute path of the run folder. */
   readonly path: string;
-  /** Its checked config, with what was set. */
+  /** Its checked config, with what was set. A run that came to multiply in f32 does so again, unless it is set. */
   readonly config: ExperimentConfig;
   /** What result.json says. */
   readonly result: StoredResult;
@@ -78,7 +79,11 @@ export async function openRunFiles(session: Session, run: string, set: readonly 
       code: 'config.value',
     });
   }
-  const config = await loadConfig(join(path, 'config.yaml'), { cwd: session.cwd, set });
+  const loaded = await loadConfig(join(path, 'config.yaml'), { cwd: session.cwd, set });
+  const precision = precisionToOpen(loaded.llm.precision, result.details, set);
+  const config = { ...loaded, llm: { ...loaded.llm, precision } };
+  if (precision !== loaded.llm.precision)
+    session.log.info(`${run} ended with products in ${precision}, and so it scores`);
   const isNamed = set.some((argument) => argument.split('=', 1)[0] === 'data.path');
   const copy = isNamed ? undefined : await openDataCopy(path, result.dataset.hash);
   if (copy) session.log.info(`the data are the copy that ${run} keeps`);

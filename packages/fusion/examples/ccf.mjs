@@ -76,7 +76,7 @@ await trainHybrid({
   seed,
   validRows: 32,
   checkpointEvery: null,
-  onStep: (report) => console.log(`stage ${report.stage + 1}, step ${report.step}: loss ${report.loss.toFixed(4)}`),
+  onStep: (report) => console.log(`stage ${report.stage + 1}, step ${report.step}: loss ${report.loss?.toFixed(4)}`),
 });
 
 const test = dataset.splits.test;

@@ -1,5 +1,6 @@
 // What is read back of each training step, one step late: losses and the loss scale, and when they end a training.
 import {
+  type ActivationStorage,
   type Adam,
   empty,
   LossScaler,
@@ -22,8 +23,8 @@ export interface StepReport {
   readonly step: number;
   /** Number of steps of the stage if it is not ended early. */
   readonly totalSteps: number;
-  /** Mean loss of the batch, before the update. */
-  readonly loss: number;
+  /** Mean loss of the batch, before the update; null where it was not finite in f16, so that the step was skipped. */
+  readonly loss: number | null;
   /** Learning rate of the step. */
   readonly learningRate: number;
   /** Number of tokens of the batch, all prompts together. */
@@ -78,13 +79,13 @@ interface PendingStep {
   readonly losses: Promise<StepValues>;
   /** What the step was to multiply in. */
   readonly precision: Precision;
+  /** What it stored for its backward pass. */
+  readonly activations: ActivationStorage;
 }
 
 /** Reports steps one late, so that the device works on a step while the loss of the one before is fetched. */
 export class StepReports {
   #pending: PendingStep | null = null;
-  /** After the last step that was fetched. */
-  lossScale: LossScalerState | null = null;
 
   /** @param fallBack called, with the reason, where the values of a step that multiplied in f16 do not fit f16. */
   constructor(
@@ -109,26 +110,27 @@ export class StepReports {
     if (!pending) return;
     const { losses, lossScale, clipFactor } = await pending.losses;
     const { stage, step } = pending.report;
+    const { precision, activations } = pending;
     const loss = losses.reduce((sum, value) => sum + value, 0) / losses.length;
-    this.lossScale = lossScale;
     const skipped = lossScale?.skippedInRow ?? 0;
     const stuck = lossScale && skipped >= mostSkippedInRow && lossScale.scale <= 1;
     if (!Number.isFinite(loss)) {
       // A step that was skipped has changed nothing.
-      if (pending.precision !== 'f16' || skipped === 0) throw diverged(`the loss is ${loss}`, stage, step);
+      if (precision !== 'f16' || skipped === 0) throw diverged(`the loss is ${loss}`, stage, step);
       this.fallBack(`the loss is ${loss} at step ${step} of stage ${stage + 1}`);
+      this.onStep?.({ ...pending.report, loss: null, lossScale });
       return;
     }
     if (clipFactor === 0) throw diverged('a gradient is not finite', stage, step, 'lower the learning rate');
     if (stuck) {
       const steps = `${skipped} steps in a row, up to step ${step} of stage ${stage + 1}, had gradients that are not finite`;
-      if (pending.precision !== 'f16') {
+      if (precision === 'f16') this.fallBack(steps);
+      else if (activations === 'f16') {
         throw new NonFiniteLossError(
           `${steps} though the loss scale came down to ${lossScale.scale}: probably activations exceed 65,504, ` +
             'the most that f16 holds; keep them in f32',
         );
-      }
-      this.fallBack(steps);
+      } else throw new NonFiniteLossError(`${steps} in f32: lower the learning rate, and start again`);
     }
     this.onStep?.({ ...pending.report, loss, lossScale });
   }

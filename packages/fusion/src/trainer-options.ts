@@ -135,7 +135,7 @@ export interface TrainerOptions {
   /**
    * In which type the model was asked to multiply. `f16` adds a loss scale as f16 activations do. Where values do not fit
    * f16, so that 20 steps in a row were skipped at the least scale, or a loss or a score is not finite, the model
-   * multiplies in f32 from then on. Default `f32`.
+   * multiplies in f32 from then on. With activations in f32 too, gradients then have no scale any more. Default `f32`.
    */
   readonly precision?: Precision;
   /** Called when the model, which multiplied in f16, goes on in f32, with the reason in words that end a sentence. */

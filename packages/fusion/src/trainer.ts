@@ -53,6 +53,8 @@ class Trainer {
   #precision: Precision;
   /** What earlier stages, or the run before, leave to the loss scaler of the next stage. */
   #lossScale: LossScalerState | undefined;
+  /** That of the stage that runs. */
+  #scaler: LossScaler | undefined;
 
   constructor(options: TrainerOptions) {
     this.#options = options;
@@ -104,6 +106,7 @@ class Trainer {
     }
     const optimizer = new Adam(groups, { kind: 'adamw', ...settings });
     const scaler = this.#openScaler(resume?.optimizerSteps);
+    this.#scaler = scaler;
     const train = dataset.splits.train;
     const rows = sampleRows(train.rows, settings.rows ?? train.rows, seed + stage);
     const stepsPerEpoch = Math.ceil(rows.length / settings.batchSize);
@@ -141,7 +144,9 @@ class Trainer {
           });
           step++;
           using __ = profiler?.span('wait');
-          await reports.push({ report: { stage, step, totalSteps, learningRate, tokens }, losses, precision });
+          const { activations = 'f32' } = this.#options;
+          const report = { stage, step, totalSteps, learningRate, tokens };
+          await reports.push({ report, losses, precision, activations });
         }
         const evaluate = step % evaluateEvery === 0 || step === totalSteps;
         // All ranks stop after the same step.
@@ -159,10 +164,11 @@ class Trainer {
       }
       await reports.settle();
       this.#options.onCommunication?.(reduction.seconds);
-      this.#lossScale = reports.lossScale ?? this.#lossScale;
+      this.#lossScale = (await scaler?.read()) ?? this.#lossScale;
     } finally {
       await reports.settle().catch(() => {}); // The error that is being thrown explains more.
       optimizer.release();
+      this.#scaler = undefined;
       scaler?.release();
       for (const group of model.allGroups()) group.trainable = false;
     }
@@ -173,7 +179,8 @@ class Trainer {
   }
 
   /**
-   * The loss scaler of a stage with activations or products in f16. A new stage has a new optimizer, whose updates count from 0.
+   * The loss scaler of a stage that was asked for activations or products in f16. A new stage has a new optimizer, whose
+   * updates count from 0.
    */
   #openScaler(resumedSteps: number | undefined): LossScaler | undefined {
     const { activations, precision } = this.#options;
@@ -184,9 +191,14 @@ class Trainer {
     const before = this.#lossScale ?? (resumed ? { ...fresh, updates: resumedSteps } : undefined);
     return new LossScaler(
       this.#options.model.llm.device,
-      {},
+      this.#hasHalves ? {} : { maxScale: 1 },
       before && { ...before, ...(!resumed && { updates: 0, skippedInRow: 0 }) },
     );
+  }
+
+  /** Whether values that gradients come from are rounded to halves, so that losses need a scale. */
+  get #hasHalves(): boolean {
+    return this.#options.activations === 'f16' || this.#precision === 'f16';
   }
 
   #multiplyInF32(): void {
@@ -198,6 +210,9 @@ class Trainer {
   #fallBack(reason: string): void {
     if (this.#precision === 'f32') return;
     this.#multiplyInF32();
+    // Products that overflowed brought the scale down too far for activations. Where no value is rounded, none is needed.
+    if (this.#hasHalves) this.#scaler?.restart();
+    else this.#scaler?.stayAtOne();
     this.#options.onFallback?.(reason);
   }
 
@@ -244,7 +259,8 @@ class Trainer {
     const tokens = all.reduce((sum, { tokenIds }) => sum + tokenIds.length, 0);
     const forward = (tape: Tape) =>
       tape.record(() => model.loss(prompts, labels, this.#loss, 1 / batch.length, noise)).losses;
-    const newTape = () => new Tape({ ...(activations && { activations }), lossScale: scaler?.scale });
+    const lossScale = this.#hasHalves ? scaler?.scale : undefined;
+    const newTape = () => new Tape({ ...(activations && { activations }), lossScale });
     if (!isShared) {
       const record = (): Promise<StepValues> => {
         using _ = profiler?.span('record');

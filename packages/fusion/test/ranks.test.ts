@@ -89,7 +89,7 @@ it.each(['f32', 'f16'] as const)('trains ccf as one rank does, activations in %s
   three[0]!.steps.forEach(({ loss, ...step }, index) => {
     const { loss: expected, ...rest } = one!.steps[index]!;
     expect(step).toEqual(rest);
-    expect(Math.abs(loss - expected)).toBeLessThan(1e-5);
+    expect(Math.abs(loss! - expected!)).toBeLessThan(1e-5);
   });
   expect(three[0]!.best.step).toBe(one!.best.step);
 });

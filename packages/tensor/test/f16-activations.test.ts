@@ -216,4 +216,24 @@ describe('a loss scaler', () => {
     }
     expect(device.report().persistent['loss scale']).toBeUndefined();
   });
+
+  it('begins again, or stays at 1, with its counts of updates and skipped steps', async () => {
+    const state = { scale: 1, goodSteps: 3, skippedSteps: 25, skippedInRow: 21, updates: 4 };
+    const counts = { skippedSteps: 25, updates: 4 };
+    const scaler = new LossScaler(device, { growthInterval: 1 }, state);
+    scaler.restart();
+    expect(await scaler.read()).toEqual({ ...counts, scale: 2 ** 16, goodSteps: 0, skippedInRow: 0 });
+    scaler.stayAtOne();
+    expect(await scaler.read()).toEqual({ ...counts, scale: 1, goodSteps: 0, skippedInRow: 0 });
+    const fixed = new LossScaler(device, { growthInterval: 1, maxScale: 1 }, { ...state, scale: 2 ** 16 });
+    expect(await fixed.read()).toEqual({ ...state, scale: 1 });
+    const group = groupOf(start);
+    for (const each of [scaler, fixed]) {
+      using _ = device.step();
+      each.decide(group.sections, { beta1: 0.8, beta2: 0.95, maxNorm: null });
+      expect(await each.read()).toMatchObject({ scale: 1, goodSteps: 0, updates: 5 });
+      each.release();
+    }
+    group.release();
+  });
 });

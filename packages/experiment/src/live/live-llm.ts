@@ -1,6 +1,7 @@
 /** Scores of a live run by its language model, behind a prefix that all items of a person share. */
 import { CandidateScorer, usesNeighbors } from '@crossgate/fusion';
 import type { YesNoLossOptions } from '@crossgate/tensor';
+import { finiteScores } from '../runners/finite-scores';
 import type { HybridParts } from '../runners/hybrid-parts';
 import { type HybridRun, openHybridRun } from '../runners/hybrid-run';
 
@@ -92,8 +93,11 @@ export class LiveLlm {
       userHistoryLength > 0 ? cfs.find(({ model }) => model.historyLength > 0)?.historyOf(reader) : undefined;
     try {
       const person = { user, history: likes, ...(history && { userHistory: history }) };
-      using scorer = new CandidateScorer(this.run.model, final, person, this.#loss);
-      return await scorer.score(items, { batchTokens: this.context.config.evaluation.batchTokens, ...options });
+      const { config, session } = this.context;
+      return await finiteScores(this.run.model, 'the run', session.log, async () => {
+        using scorer = new CandidateScorer(this.run.model, final, person, this.#loss);
+        return await scorer.score(items, { batchTokens: config.evaluation.batchTokens, ...options });
+      });
     } finally {
       this.#neighbors = null;
       for (const backend of this.backends) backend.person = null;

@@ -3,9 +3,8 @@
 import { CandidateScorer, promptFor, type ScoredUser, scorePrompts } from '@crossgate/fusion';
 import type { YesNoLossOptions } from '@crossgate/tensor';
 
-import type { Scores } from '../predictions';
 import { logitsToScores } from './cf';
-
+import { finiteScores } from './finite-scores';
 import type { HybridRun } from './hybrid-run';
 
 import { promptReads } from './prompt-reads';
@@ -21,7 +20,7 @@ const SHARED = 4;
  */
 export function hybridScorer(context: RunnerContext, run: HybridRun): Scorer {
   const { config, dataset } = context;
-  const { signal } = context.session;
+  const { signal, log } = context.session;
   const { model } = run;
   const builder = run.prompts.final;
   const { yes, no } = builder.answers;
@@ -49,7 +48,7 @@ export function hybridScorer(context: RunnerContext, run: HybridRun): Scorer {
     return reads.cf && run.known.some((knowsOf) => knowsOf(user));
   };
 
-  async function scorePairs(pairs: Pairs): Promise<Scores> {
+  async function valuesOf(pairs: Pairs): Promise<Float32Array> {
     const values = new Float32Array(pairs.user.length);
     // Histories of one user and length are the same; those with labels have to be looked at.
     const groups = new Map<string, { readonly known: Int32Array | undefined; readonly indices: number[] }[]>();
@@ -81,19 +80,23 @@ export function hybridScorer(context: RunnerContext, run: HybridRun): Scorer {
     })();
     const scores = await scorePrompts(model, prompts, single.length, loss, options);
     for (const [i, index] of single.entries()) values[index] = scores[i]!;
-    return logitsToScores(values);
+    return values;
   }
 
   return {
-    scorePairs,
+    async scorePairs(pairs) {
+      return logitsToScores(await finiteScores(model, 'the run', log, () => valuesOf(pairs)));
+    },
     async best(user, asked) {
       const { count, onProgress } = asked;
       if (!knows(user)) return popularItems(dataset, user, asked);
       const items = itemsInQuestion(dataset, user, asked);
       // Who knows every item is shown nothing new.
       if (items.length === 0) return bestOf(items, logitsToScores(new Float32Array()), count);
-      using scorer = candidatesOf(userOf(pairsOf(user, items), 0));
-      const values = await scorer.score(items, { ...options, ...(onProgress && { onProgress }) });
+      const values = await finiteScores(model, 'the run', log, async () => {
+        using scorer = candidatesOf(userOf(pairsOf(user, items), 0));
+        return await scorer.score(items, { ...options, ...(onProgress && { onProgress }) });
+      });
       return bestOf(items, logitsToScores(values), count);
     },
     async close() {

@@ -35,6 +35,7 @@ import { checkCfRun } from './cf-phase';
 import { checkFromModel } from './continued-run';
 import { declaredMethod, stagesOfConfig } from './declared-stages';
 import { findFinishedStages } from './finished-stages';
+import { fallsBack } from './finite-scores';
 import { readHybridCheckpoint, saveHybridCheckpoint, writeModelFiles } from './hybrid-checkpoint';
 import { checkModel, type HybridParts, type Prompts, partsOf } from './hybrid-parts';
 import { openHybridRun } from './hybrid-run';
@@ -278,7 +279,7 @@ async function trainStages(
               run.appendMetrics({ phase: phase(stage), step, loss: value, learningRate, tokens, ...scaling });
               shown
                 .show(phase(stage), () => progress.start(phase(stage), totalSteps, 'steps', step - 1))
-                .update(step, `loss ${value.toFixed(4)}`);
+                .update(step, `loss ${value?.toFixed(4) ?? '-'}`);
             },
             onEvaluation({ stage, step, validAuc, validUauc, best: isBest }) {
               run.appendMetrics({ phase: phase(stage), step, validAuc, validUauc });
@@ -297,8 +298,9 @@ async function trainStages(
           });
     shown.clear();
     const scores: Partial<Record<SplitName, Scores>> = {};
-    const scored = await scoredModel(context, model);
-    for (const split of config.evaluation.splits) {
+    let scored = await scoredModel(context, model);
+    const splits = [...config.evaluation.splits];
+    for (let split = splits.shift(); split !== undefined; split = splits.shift()) {
       const rows = evaluatedRows(config, dataset, split);
       const { yes, no } = builder.answers;
       const task = shown.show(split, () => progress.start(`scoring ${split}`, rows.length));
@@ -318,6 +320,11 @@ async function trainStages(
         },
       );
       scores[split] = logitsToScores(values);
+      shown.clear();
+      if (!fallsBack(model, values, split, log)) continue;
+      // What was scored is a copy; and all splits are scored by the same model.
+      scored = await scoredModel(context, model);
+      splits.splice(0, splits.length, ...config.evaluation.splits);
     }
     await writeModelFiles(run, model, config);
     const rowsOf = (settings: StageConfig) => Math.min(settings.rows ?? Infinity, dataset.splits.train.rows);

@@ -152,21 +152,53 @@ it('finds out whether matrix units multiply rightly', async (context) => {
   const tile = tileOf(least, context);
   const opened = await openDevice();
   expect(await checkMatrixUnits(opened, [tile])).toBeNull();
+  // Units that no adapter has: the kernels fail, and nothing of it is left behind.
+  expect(await checkMatrixUnits(opened, [{ ...tile, unitK: tile.unitK / 2 }])).toMatch(/^do not compile: /);
+  await opened.recorder.synchronize();
+  expect(await checkMatrixUnits(opened, [tile])).toBeNull();
   await opened.destroy();
-  const { unitM, unitN, unitK, rows, columns } = tile;
+});
+
+/** A tile of two accumulators of units of one size. */
+const leastOf = (unit: number): MatrixTile => ({
+  ...{ unitM: unit, unitN: unit, unitK: unit, subgroupSize: 8, subgroupRows: 2, subgroupColumns: 1 },
+  ...{ rows: unit, columns: unit, innerStep: unit },
+});
+
+it('tells how matrix units are wrong, and all that their kernels fail by', async () => {
+  const tile = leastOf(8);
+  const limits = { ...device.capabilities.limits, maxStorageBufferBindingSize: 2 ** 27 };
   const idle = {
-    capabilities: device.capabilities,
+    capabilities: { ...device.capabilities, limits },
     step: () => ({ [Symbol.dispose]: () => {} }),
-    memory: { allocate: (size: number) => ({ size }) },
-    recorder: { write() {}, dispatch() {}, read: async ({ size }: { size: number }) => new ArrayBuffer(size) },
+    memory: { allocate: (size: number) => ({ size }), releaseEarly: () => {} },
+    recorder: {
+      ...{ write() {}, dispatch() {}, read: async ({ size }: { size: number }) => new ArrayBuffer(size) },
+      async compileAhead(record: () => void) {
+        record();
+      },
+    },
   };
   expect(await checkMatrixUnits(idle as never, [tile])).toBe(
-    `multiply wrongly: units of ${unitM}x${unitN}x${unitK} in tiles of ${rows}x${columns} gave 0 in place of -34 at row 0, column 0`,
+    'multiply wrongly: units of 8x8x8 in tiles of 8x8 gave 0 in place of -34 at row 0, column 0',
   );
-  const refusing = { ...idle.recorder, read: () => Promise.reject(new ValidationError('unknown instruction')) };
+  const errors = ['unknown instruction', 'invalid pipeline'];
+  const next = async () => {
+    const message = errors.shift();
+    if (message) throw new ValidationError(message);
+  };
+  const refusing = { ...idle.recorder, compileAhead: next, synchronize: next };
   expect(await checkMatrixUnits({ ...idle, recorder: refusing } as never, [tile])).toBe(
-    'do not compile: unknown instruction',
+    'do not compile: unknown instruction; invalid pipeline',
   );
+});
+
+it('leaves no error behind of matrix kernels that do not compile', async () => {
+  await using nothing = await openNullDevice();
+  const wrong = await checkMatrixUnits(nothing, [leastOf(8)]);
+  // Of too few invocations for its subgroups.
+  expect(wrong).toContain('do not compile: kernel matmul-matrix does not compile: The x-dimension of workgroup_size');
+  await nothing.recorder.synchronize();
 });
 
 it('computes the same with every tile of the planner', async (context) => {
@@ -181,10 +213,11 @@ it('computes the same with every tile of the planner', async (context) => {
   }
 });
 
-const limits = (maxComputeWorkgroupStorageSize: number) =>
+const limits = (maxComputeWorkgroupStorageSize: number, maxComputeWorkgroupSizeX = 1024) =>
   ({
     maxComputeWorkgroupStorageSize,
     maxComputeInvocationsPerWorkgroup: 1024,
+    maxComputeWorkgroupSizeX,
     maxStorageBufferBindingSize: 2 ** 31,
   }) as never;
 
@@ -228,9 +261,20 @@ describe('plans for matrix units', () => {
     }
   });
 
-  it('keep within workgroup memory', () => {
-    const of = (bytes: number) => matrixTiles({ ...hopper, limits: limits(bytes) }).map(({ rows }) => rows);
+  it('are of one element where there is none', () => {
+    for (const capabilities of [hopper, { ...hopper, software: true }] as const) {
+      for (const precision of capabilities.software ? (['f32'] as const) : (['f32', 'f16'] as const)) {
+        const of = (m: number, n: number) => planMatmul({ m, n, k: 300, precision }, capabilities);
+        expect([of(0, 8), of(8, 0)]).toEqual([of(1, 8), of(8, 1)]);
+      }
+    }
+  });
+
+  it('keep within workgroup memory and the size of a workgroup', () => {
+    const of = (...most: [bytes: number, lanes?: number]) =>
+      matrixTiles({ ...hopper, limits: limits(...most) }).map(({ rows }) => rows);
     expect(of(49_152)).toEqual([64, 64, 32, 16, 16]);
+    expect(of(49_152, 128)).toEqual([64, 32, 16, 16]);
     expect(of(16_384)).toEqual([32, 16, 16]);
     expect(() => planMatmul({ m: 8, n: 8, k: 8, precision: 'f16' }, { ...hopper, limits: limits(4096) })).toThrow(
       'matmul: precision f16 needs matrix units, but nvidia-h100-80gb-hbm3 has too little workgroup memory for a tile',

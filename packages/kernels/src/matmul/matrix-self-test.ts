@@ -1,29 +1,62 @@
 // Whether a GPU's matrix units compute what they should, by products that are known.
 import { type Device, ValidationError } from '@crossgate/gpu';
-import { matmul } from './matmul';
+import { narrow } from '../narrow/narrow';
+import { type MatmulPlan, type MatmulShape, matmul } from './matmul';
 import { type MatrixTile, matrixTiles } from './matrix-tiles';
-import { planMatmul } from './plan';
 
-/** More than a tile and a slab, and ragged. */
-const [m, n, k] = [132, 140, 68];
+/** A product that is known: by which tile, of which operands. */
+interface Case extends Required<Omit<MatmulShape, 'precision'>> {
+  readonly tile: MatrixTile;
+  /** b is stored in halves. */
+  readonly halves: boolean;
+  /** Parts of the inner axis. */
+  readonly splits: number;
+}
 
-/** The row of a in which a value is too large for a half. */
-const largeRow = 5;
+/** More than a tile and a slab, and ragged; read by the four. */
+const shape = { m: 132, n: 140, k: 68 };
 
-/** Halves of small whole numbers: exact in f16, and so are their sums in f32. */
-const values = (count: number, seed: number) =>
-  Float32Array.from({ length: count }, (_, i) => (((i * 37 + seed) % 17) - 8) / 2);
+/** Read one by one. */
+const oddShape = { m: 131, n: 139, k: 67 };
 
 /** The layouts of a linear layer: forward, gradient of its input, gradient of its weight. */
-const layouts = [
+const [forward, ...backward] = [
   { transposeA: false, transposeB: true },
   { transposeA: false, transposeB: false },
   { transposeA: true, transposeB: false },
 ] as const;
 
+/** The row of a in which a value is too large for a half. */
+const largeRow = 5;
+
+/** Most errors of a device that are waited for after a kernel which does not compile. */
+const mostErrors = 8;
+
+/** Halves of small whole numbers: exact in f16, and so are their sums in f32. */
+const values = (count: number, seed: number) =>
+  Float32Array.from({ length: count }, (_, i) => (((i * 37 + seed) % 17) - 8) / 2);
+
 /**
- * Multiplies known matrices on the matrix units of a device, by every tile that plans choose. Drivers that offer these
- * units are young: ask before results depend on them. Opens a step of its own.
+ * Every tile in every layout. What has nothing to do with tiles, by the first of them: b in halves, odd extents, and a
+ * divided inner axis.
+ */
+function casesOf(tiles: readonly MatrixTile[]): readonly Case[] {
+  const plain = { ...shape, halves: false, splits: 1 };
+  const layouts = [forward, ...backward];
+  return [
+    ...tiles.flatMap((tile) => layouts.map((layout) => ({ ...plain, ...layout, tile }))),
+    ...tiles.slice(0, 1).flatMap((tile) => [
+      { ...plain, ...forward, tile, halves: true },
+      { ...plain, ...forward, tile, ...oddShape },
+      { ...plain, ...backward[1], tile, splits: 2 },
+    ]),
+  ];
+}
+
+/**
+ * Multiplies known matrices on the matrix units of a device, by every tile that plans choose, in every layout of a linear
+ * layer. Drivers that offer these units are young: ask before results depend on them. Opens a step of its own. Errors of
+ * kernels that do not compile are a part of the answer; the device can be used as before.
  *
  * @param tiles for tests. Default: all that the device has room for.
  * @returns what is wrong, in words that end a sentence; null where all is right.
@@ -33,48 +66,79 @@ export async function checkMatrixUnits(
   device: Device,
   tiles: readonly MatrixTile[] = matrixTiles(device.capabilities),
 ): Promise<string | null> {
-  for (const [index, tile] of tiles.entries()) {
-    const layout = layouts[index % layouts.length]!;
-    try {
-      const wrong = wrongElement(await productBy(device, tile, layout), layout);
+  const cases = casesOf(tiles);
+  const products: Promise<ArrayBuffer>[] = [];
+  try {
+    // Kernels compile at the same time, and one that fails to is not run.
+    await device.recorder.compileAhead(() => {
+      using _ = device.step();
+      for (const each of cases) {
+        const product = device.recorder.read(record(device, each));
+        product.catch(() => {}); // Awaited below, unless an earlier one tells enough.
+        products.push(product);
+      }
+    });
+    for (const [index, each] of cases.entries()) {
+      const wrong = wrongElement(new Float32Array(await products[index]!), each);
       if (wrong === null) continue;
-      const { unitM, unitN, unitK } = tile;
-      return `multiply wrongly: units of ${unitM}x${unitN}x${unitK} in tiles of ${tile.rows}x${tile.columns} gave ${wrong}`;
-    } catch (error) {
-      if (!(error instanceof ValidationError)) throw error;
-      return `do not compile: ${error.message}`;
+      const { unitM, unitN, unitK, rows, columns } = each.tile;
+      return `multiply wrongly: units of ${unitM}x${unitN}x${unitK} in tiles of ${rows}x${columns} gave ${wrong}`;
     }
+    return null;
+  } catch (error) {
+    if (!(error instanceof ValidationError)) throw error;
+    await Promise.allSettled(products);
+    const messages = [error, ...(await laterErrors(device))].map(({ message }) => message);
+    return `do not compile: ${messages.join('; ')}`;
   }
-  return null;
 }
 
-type Layout = (typeof layouts)[number];
+/** The other errors of a device after one: whoever uses it next must not meet them. */
+async function laterErrors({ recorder }: Device): Promise<readonly ValidationError[]> {
+  const errors: ValidationError[] = [];
+  for (;;) {
+    try {
+      await recorder.synchronize();
+      return errors;
+    } catch (error) {
+      if (!(error instanceof ValidationError) || errors.push(error) === mostErrors) throw error;
+    }
+  }
+}
 
-async function productBy(device: Device, matrix: MatrixTile, layout: Layout): Promise<Float32Array> {
-  using _ = device.step();
+/** Records a product; gives where it will be. */
+function record(device: Device, { tile, halves, splits, ...rest }: Case) {
+  const { m, n, k, transposeA } = rest;
   const upload = (array: Float32Array) => {
     const slice = device.memory.allocate(array.byteLength);
     device.recorder.write(slice, array);
     return slice;
   };
-  const a = values(m * k, 1);
-  a[layout.transposeA ? largeRow : largeRow * k] = 70_000;
-  const out = device.memory.allocate(4 * m * n);
-  matmul(device, {
-    ...{ a: upload(a), b: upload(values(k * n, 5)), out, m, n, k, ...layout },
-    plan: (shape) => ({
-      ...planMatmul(shape, { ...device.capabilities, software: false }),
-      ...{ variant: 'matrix', rows: matrix.rows, columns: matrix.columns, innerStep: matrix.innerStep, matrix },
-      workgroupSize: matrix.subgroupRows * matrix.subgroupColumns * matrix.subgroupSize,
-      uniformTiles: Math.ceil(m / (matrix.rows * matrix.subgroupRows)),
-      laneTiles: Math.ceil(n / (matrix.columns * matrix.subgroupColumns)),
-    }),
-  });
-  return new Float32Array(await device.recorder.read(out));
+  const left = values(m * k, 1);
+  left[transposeA ? largeRow : largeRow * k] = 70_000;
+  const [a, right, out] = [upload(left), upload(values(k * n, 5)), device.memory.allocate(4 * m * n)];
+  const half = halves ? device.memory.allocate(2 * k * n) : null;
+  if (half) narrow(device, { x: right, out: half, count: k * n });
+  const b = half ? { bits: 16 as const, bfloat: false, values: half } : right;
+  matmul(device, { ...rest, a, b, out, plan: (part) => planBy(tile, splits, part) });
+  return out;
+}
+
+/** The plan of a product by a tile. */
+function planBy(matrix: MatrixTile, splits: number, { m, n, k }: MatmulShape): MatmulPlan {
+  const { rows, columns, innerStep, subgroupRows, subgroupColumns, subgroupSize } = matrix;
+  return {
+    ...{ variant: 'matrix', rows, columns, innerStep, lanesOnRows: false, matrix },
+    workgroupSize: subgroupRows * subgroupColumns * subgroupSize,
+    vector: [m, n, k].every((extent) => extent % 4 === 0),
+    uniformTiles: Math.ceil(m / (rows * subgroupRows)),
+    laneTiles: Math.ceil(n / (columns * subgroupColumns)),
+    ...{ splits, innerPerSplit: 4 * Math.ceil(k / splits / 4) },
+  };
 }
 
 /** The first element that is not what it should be, in words; null where there is none. */
-function wrongElement(product: Float32Array, { transposeA, transposeB }: Layout): string | null {
+function wrongElement(product: Float32Array, { m, n, k, transposeA, transposeB }: Case): string | null {
   const [a, b] = [values(m * k, 1), values(k * n, 5)];
   for (const [e, value] of product.entries()) {
     const [i, j] = [Math.floor(e / n), e % n];

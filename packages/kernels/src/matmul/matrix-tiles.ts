@@ -78,7 +78,10 @@ export function unitOf({ matrixConfigurations }: MatrixFeatures): MatrixConfigur
 export function matrixTiles(capabilities: MatrixCapabilities): readonly MatrixTile[] {
   const unit = unitOf(capabilities);
   if (!unit) return [];
-  const { maxComputeWorkgroupStorageSize: bytes, maxComputeInvocationsPerWorkgroup: lanes } = capabilities.limits;
+  const { limits } = capabilities;
+  const bytes = limits.maxComputeWorkgroupStorageSize;
+  // A workgroup lies along one axis.
+  const lanes = Math.min(limits.maxComputeInvocationsPerWorkgroup, limits.maxComputeWorkgroupSizeX);
   const [subgroupSize] = capabilities.subgroupSize;
   return parts
     .map((part) => ({ unitM: unit.m, unitN: unit.n, unitK: unit.k, subgroupSize, ...part, innerStep }))

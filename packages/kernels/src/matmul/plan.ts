@@ -12,9 +12,9 @@ import {
 
 /** Sizes and layout of out[m, n] = op(a) · op(b) with op(a) [m, k] and op(b) [k, n]. */
 export interface MatmulShape {
-  /** Rows of the result; 0 does nothing. */
+  /** Rows of the result; 0 does nothing, by the plan of 1. */
   readonly m: number;
-  /** Columns of the result; 0 does nothing. */
+  /** Columns of the result; 0 does nothing, by the plan of 1. */
   readonly n: number;
   /** Length of the inner axis, at least 1. */
   readonly k: number;
@@ -128,7 +128,9 @@ const registerTiles: Readonly<Record<'transposedB' | 'plain' | 'transposedA', re
  *
  * @throws InputError for a precision of f16 on an adapter that cannot multiply so, and on every software adapter.
  */
-export function planMatmul(shape: MatmulShape, capabilities: MatmulCapabilities): MatmulPlan {
+export function planMatmul(asked: MatmulShape, capabilities: MatmulCapabilities): MatmulPlan {
+  // Nothing has no useful share of a tile, by which tiles are chosen.
+  const shape = { ...asked, m: Math.max(1, asked.m), n: Math.max(1, asked.n) };
   if (shape.precision === 'f16') return matrixPlan(shape, { ...noMatrices, ...capabilities });
   return capabilities.software ? softwarePlan(shape) : tiledPlan(shape, capabilities);
 }

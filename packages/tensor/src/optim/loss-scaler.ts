@@ -24,10 +24,15 @@ export interface LossScalerOptions {
   readonly initialScale?: number;
   /** Steps in a row with finite gradients after which the scale doubles. Default 2000. */
   readonly growthInterval?: number;
+  /** Largest scale, a power of two from 1 to 2²⁴, also for that of a state; 1 keeps it at 1. Default 2²⁴. */
+  readonly maxScale?: number;
 }
 
+/** Of the first step, where nothing else is asked for. */
+const firstScale = 2 ** 16;
+
 /** Below 1 nothing is gained; above 2²⁴ the gradient of a loss would hardly ever fit a half. */
-const [minScale, maxScale] = [1, 2 ** 24];
+const [minScale, mostScale] = [1, 2 ** 24];
 
 /**
  * The scale of a loss whose gradients are stored in f16 (Micikevicius et al. 2018, "Mixed Precision Training"). It
@@ -49,6 +54,7 @@ export class LossScaler {
   readonly #norm: BufferSlice;
   readonly #control: BufferSlice;
   readonly #growthInterval: number;
+  #maxScale: number;
 
   /**
    * Allocates and writes the state; free it with {@link release}.
@@ -58,7 +64,7 @@ export class LossScaler {
    */
   constructor(
     private readonly device: Device,
-    { initialScale = 2 ** 16, growthInterval = 2000 }: LossScalerOptions = {},
+    { initialScale = firstScale, growthInterval = 2000, maxScale = mostScale }: LossScalerOptions = {},
     state?: LossScalerState,
   ) {
     [this.slice, this.#norm, this.#control] = allOrNothing(device, (allocate) => [
@@ -68,8 +74,10 @@ export class LossScaler {
     ]);
     this.scale = { ...this.slice, size: 4 };
     this.#growthInterval = growthInterval;
+    this.#maxScale = maxScale;
     const { scale = initialScale, goodSteps = 0, skippedSteps = 0, skippedInRow = 0, updates = 0 } = state ?? {};
-    device.recorder.write(this.slice, Float32Array.of(scale, goodSteps, skippedSteps, skippedInRow, updates));
+    const first = Math.min(scale, maxScale);
+    device.recorder.write(this.slice, Float32Array.of(first, goodSteps, skippedSteps, skippedInRow, updates));
   }
 
   /** The state that the five values of {@link slice} stand for. */
@@ -80,6 +88,30 @@ export class LossScaler {
   /** Waits for the device and reads the state. @throws DeviceLostError when the device fails meanwhile. */
   async read(): Promise<LossScalerState> {
     return LossScaler.stateOf(new Float32Array(await this.device.recorder.read(this.slice)));
+  }
+
+  /**
+   * Begins again at 2¹⁶, for a training that computes in another type from now on: what brought the scale down is gone.
+   * Updates and skipped steps count on, but none is skipped in a row.
+   */
+  restart(): void {
+    this.#setScale(firstScale);
+  }
+
+  /**
+   * The same at a scale of 1, which then stays, for a training in which nothing becomes a half any more. Its tapes take no
+   * `lossScale`; steps whose gradients are not finite are still skipped.
+   */
+  stayAtOne(): void {
+    this.#maxScale = 1;
+    this.#setScale(1);
+  }
+
+  #setScale(scale: number): void {
+    const { storage, offset } = this.slice;
+    const [goodSteps, skippedInRow] = [0, 0];
+    this.device.recorder.write({ storage, offset, size: 8 }, Float32Array.of(scale, goodSteps));
+    this.device.recorder.write({ storage, offset: offset + 12, size: 4 }, Float32Array.of(skippedInRow));
   }
 
   /**
@@ -106,7 +138,7 @@ export class LossScaler {
     sumOfGradientSquares(this.device, sections, this.#norm);
     updateLossScale(this.device, {
       ...{ sumOfSquares: this.#norm, state: this.slice, control: this.#control },
-      ...{ beta1, beta2, maxNorm, minScale, maxScale, growthInterval: this.#growthInterval },
+      ...{ beta1, beta2, maxNorm, minScale, maxScale: this.#maxScale, growthInterval: this.#growthInterval },
     });
     return this.#control;
   }
