@@ -128,11 +128,11 @@ const registerTiles: Readonly<Record<'transposedB' | 'plain' | 'transposedA', re
  *
  * @throws InputError for a precision of f16 on an adapter that cannot multiply so, and on every software adapter.
  */
-export function planMatmul(asked: MatmulShape, capabilities: MatmulCapabilities): MatmulPlan {
+export function planMatmul(shape: MatmulShape, capabilities: MatmulCapabilities): MatmulPlan {
   // Nothing has no useful share of a tile, by which tiles are chosen.
-  const shape = { ...asked, m: Math.max(1, asked.m), n: Math.max(1, asked.n) };
-  if (shape.precision === 'f16') return matrixPlan(shape, { ...noMatrices, ...capabilities });
-  return capabilities.software ? softwarePlan(shape) : tiledPlan(shape, capabilities);
+  const some = { ...shape, m: Math.max(1, shape.m), n: Math.max(1, shape.n) };
+  if (some.precision === 'f16') return matrixPlan(some, { ...noMatrices, ...capabilities });
+  return capabilities.software ? softwarePlan(some) : tiledPlan(some, capabilities);
 }
 
 /** The plan of the software variant. */
