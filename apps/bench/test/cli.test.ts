@@ -1,27 +1,10 @@
 /** The command line in-process: exit codes, help, and where output goes. */
-import { Readable, Writable } from 'node:stream';
 import { significant } from '@crossgate/core';
 import { describe, expect, it } from 'vitest';
-import { main } from '../src/cli';
 import { columnTable } from '../src/column-table';
 import { formatReport, type KernelsReport } from '../src/commands/kernels';
 import { median } from '../src/measure';
-
-async function run(...argv: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  const texts = ['', ''];
-  const sink = (index: number) =>
-    new Writable({
-      write(chunk: Buffer, _encoding, done) {
-        texts[index] += chunk.toString();
-        done();
-      },
-    });
-  const signal = new AbortController().signal;
-  const surroundings = { stdin: Readable.from([]), env: {}, cwd: process.cwd() };
-  const io = { ...surroundings, stdout: sink(0), stderr: sink(1), stderrIsTerminal: false, signal };
-  const code = await main(argv, io);
-  return { code, stdout: texts[0]!, stderr: texts[1]! };
-}
+import { run } from './program';
 
 describe('crossgate-bench', () => {
   it('shows help with examples', async () => {

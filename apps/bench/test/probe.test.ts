@@ -1,26 +1,9 @@
 /** The command probe, small: everything that it measures is there, and memory ends where it is told to. */
-import { Readable, Writable } from 'node:stream';
 import { openDevice } from '@crossgate/gpu/node';
 import { expect, it } from 'vitest';
-import { main } from '../src/cli';
 import { formatProbeReport, type ProbeReport } from '../src/commands/probe';
 import { probeMemory } from '../src/probe/queue';
-
-async function run(...argv: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  const texts = ['', ''];
-  const sink = (index: number) =>
-    new Writable({
-      write(chunk: Buffer, _encoding, done) {
-        texts[index] += chunk.toString();
-        done();
-      },
-    });
-  const { signal } = new AbortController();
-  const surroundings = { stdin: Readable.from([]), env: {}, cwd: process.cwd() };
-  const io = { ...surroundings, stdout: sink(0), stderr: sink(1), stderrIsTerminal: false, signal };
-  const code = await main(argv, io);
-  return { code, stdout: texts[0]!, stderr: texts[1]! };
-}
+import { run } from './program';
 
 it('measures kernels with and without bounds checks, submissions and memory', async () => {
   const { code, stdout, stderr } = await run('probe', '--smoke', '--memory', '4MiB', '--json');

@@ -1,9 +1,7 @@
 /** Steps of language models: counted without a GPU, and run whole on a tiny model, whose figures belong together. */
-import { Readable, Writable } from 'node:stream';
 import { openDevice, openNullDevice } from '@crossgate/gpu/node';
 import { expect, it } from 'vitest';
 import type { Ceilings } from '../src/ceilings/ceilings';
-import { main } from '../src/cli';
 import { type CountReport, formatCountReport } from '../src/commands/count-step';
 import { chooseStep, formatStepReport } from '../src/commands/training-step';
 import { h100 } from '../src/counting/h100';
@@ -11,22 +9,7 @@ import { workByKernel } from '../src/counting/work';
 import { describeAdapter, describeMachine } from '../src/machine';
 import { besideCount, checkStepFits, measureStep } from '../src/training/measure-step';
 import { countStep, type StepCase } from '../src/training/step-cases';
-
-async function run(...argv: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  const texts = ['', ''];
-  const sink = (index: number) =>
-    new Writable({
-      write(chunk: Buffer, _encoding, done) {
-        texts[index] += chunk.toString();
-        done();
-      },
-    });
-  const { signal } = new AbortController();
-  const surroundings = { stdin: Readable.from([]), env: {}, cwd: process.cwd() };
-  const io = { ...surroundings, stdout: sink(0), stderr: sink(1), stderrIsTerminal: false, signal };
-  const code = await main(argv, io);
-  return { code, stdout: texts[0]!, stderr: texts[1]! };
-}
+import { run } from './program';
 
 const ceilings: Ceilings = {
   fma: { gflops: 10, accumulators: 8, unroll: 1, vector: true },

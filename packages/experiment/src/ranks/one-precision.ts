@@ -9,11 +9,11 @@ import { fromAllRanks } from './on-rank-zero';
  * all share one loss scale.
  * @param asked `llm.precision` of the config, which is the same on all ranks
  */
-export async function inOnePrecision<Model extends Pick<LlamaModel, 'precision' | 'with'>>(
-  model: Model,
+export async function inOnePrecision(
+  model: LlamaModel,
   asked: LlamaModel['precision'],
   { collective, log }: { readonly collective: Collective; readonly log: Pick<Session['log'], 'warn'> },
-): Promise<Model | LlamaModel> {
+): Promise<LlamaModel> {
   if (asked === 'f32') return model;
   const precisions = await fromAllRanks(collective, model.precision);
   if (model.precision === 'f32' || !precisions.includes('f32')) return model;

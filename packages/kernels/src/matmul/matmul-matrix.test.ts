@@ -8,6 +8,7 @@ import { matrixOf } from '../../test/narrow-matrix';
 import { type MatmulArguments, type MatmulPlan, type MatmulShape, matmul, matrixObstacle, planMatmul } from './matmul';
 import { checkMatrixUnits } from './matrix-self-test';
 import { type MatrixTile, matrixTiles, unitOf } from './matrix-tiles';
+import { planByTile } from './plan';
 
 let device: Device;
 beforeAll(async () => {
@@ -38,21 +39,11 @@ function expected(c: Case, a: Float32Array, b: ArrayLike<number>, bias: Float32A
   });
 }
 
-/** The plan by a tile. */
+/** The plan by a tile, of whatever part of a product is asked about. */
 const planBy =
-  (matrix: MatrixTile, splits = 1) =>
-  ({ m, n, k, transposeA = false, transposeB = false }: MatmulShape): MatmulPlan => {
-    const { rows, columns, innerStep, subgroupRows, subgroupColumns, subgroupSize } = matrix;
-    const innerPerSplit = 4 * Math.ceil(k / splits / 4);
-    return {
-      ...{ variant: 'matrix', rows, columns, innerStep, lanesOnRows: false, matrix },
-      workgroupSize: subgroupRows * subgroupColumns * subgroupSize,
-      vector: (transposeA ? m : k) % 4 === 0 && (transposeB ? k : n) % 4 === 0 && n % 4 === 0,
-      uniformTiles: Math.ceil(m / (rows * subgroupRows)),
-      laneTiles: Math.ceil(n / (columns * subgroupColumns)),
-      ...{ splits: Math.ceil(k / innerPerSplit), innerPerSplit },
-    };
-  };
+  (tile: MatrixTile, splits = 1) =>
+  (shape: MatmulShape): MatmulPlan =>
+    planByTile(shape, tile, splits);
 
 /** A tile of so many accumulators of the adapter's units, and so many of them deep. */
 function tileOf(

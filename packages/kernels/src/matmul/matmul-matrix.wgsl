@@ -17,8 +17,6 @@
 #include vector
 #include operand-b
 
-/// Elements of a value.
-const WIDTH = ${1 + 3 * VECTOR};
 const WORKGROUP_SIZE = SUBGROUP_ROWS * SUBGROUP_COLUMNS * SUBGROUP_SIZE;
 const TILE_ROWS = SUBGROUP_ROWS * ROWS;
 const TILE_COLUMNS = SUBGROUP_COLUMNS * COLUMNS;
@@ -133,20 +131,7 @@ fn placeB(i: u32, local: u32, values: FetchedB) {
 #endif
 }
 
-/// Stores a Value of the result of which `sum` is the product, if it is within it.
-fn store(row: u32, column: u32, split: u32, sum: Value) {
-  if (row >= parameters.rows || column >= parameters.columns) { return; }
-  let outBase = split * parameters.splitStride + parameters.outOffset + row * parameters.outStride;
-  let at = (outBase + column) / WIDTH;
-  var value = parameters.alpha * sum;
-#if BIAS
-  value += bias[column / WIDTH];
-#endif
-#if ACCUMULATE
-  value += out[at];
-#endif
-  out[at] = value;
-}
+#include store-result
 
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>,

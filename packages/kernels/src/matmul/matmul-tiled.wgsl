@@ -19,8 +19,6 @@
 #include vector
 #include operand-b
 
-/// Elements of a value.
-const WIDTH = ${1 + 3 * VECTOR};
 const WORKGROUP_SIZE = THREADS * THREADS;
 const ROW_FOURS = ROWS * THREADS / 4; // of a tile
 const COLUMN_FOURS = COLUMNS * THREADS / 4;
@@ -122,20 +120,7 @@ fn copyB(block: u32, columnFirst: u32, slab: u32, innerEnd: u32) {
 #endif
 }
 
-/// Stores a Value of the result of which `sum` is the product, if it is within it.
-fn store(row: u32, column: u32, split: u32, sum: Value) {
-  if (row >= parameters.rows || column >= parameters.columns) { return; }
-  let outBase = split * parameters.splitStride + parameters.outOffset + row * parameters.outStride;
-  let at = (outBase + column) / WIDTH;
-  var value = parameters.alpha * sum;
-#if BIAS
-  value += bias[column / WIDTH];
-#endif
-#if ACCUMULATE
-  value += out[at];
-#endif
-  out[at] = value;
-}
+#include store-result
 
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>,

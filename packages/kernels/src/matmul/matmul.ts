@@ -9,15 +9,16 @@ import tiledSource from './matmul-tiled.wgsl';
 import type { MatmulPlan, MatmulShape } from './plan';
 import { planMatmul, tiledThreads } from './plan';
 import {
-  operandIncludes as includes,
   type NarrowMatrix,
   operandBindings,
   operandConstants,
+  operandIncludes,
   operandLayout,
   operandRows,
   requireOperand,
   storageConstants,
 } from './quantized-matrix';
+import storeSource from './store-result.wgsl';
 
 export { type MatrixFeatures, type MatrixTile, matrixObstacle } from './matrix-tiles';
 export {
@@ -38,6 +39,8 @@ export {
   type QuantizedScaling,
   quantizedLayout,
 } from './quantized-matrix';
+
+const includes = { ...operandIncludes, 'store-result': storeSource };
 
 const parameters = {
   rows: 'u32',

@@ -1,8 +1,9 @@
 // Whether a GPU's matrix units compute what they should, by products that are known.
 import { type Device, ValidationError } from '@crossgate/gpu';
 import { narrow } from '../narrow/narrow';
-import { type MatmulPlan, type MatmulShape, matmul } from './matmul';
+import { type MatmulShape, matmul } from './matmul';
 import { type MatrixTile, matrixTiles } from './matrix-tiles';
+import { planByTile } from './plan';
 
 /** A product that is known: by which tile, of which operands. */
 interface Case extends Required<Omit<MatmulShape, 'precision'>> {
@@ -120,21 +121,8 @@ function record(device: Device, { tile, halves, splits, ...rest }: Case) {
   const half = halves ? device.memory.allocate(2 * k * n) : null;
   if (half) narrow(device, { x: right, out: half, count: k * n });
   const b = half ? { bits: 16 as const, bfloat: false, values: half } : right;
-  matmul(device, { ...rest, a, b, out, plan: (part) => planBy(tile, splits, part) });
+  matmul(device, { ...rest, a, b, out, plan: (part) => planByTile(part, tile, splits) });
   return out;
-}
-
-/** The plan of a product by a tile. */
-function planBy(matrix: MatrixTile, splits: number, { m, n, k }: MatmulShape): MatmulPlan {
-  const { rows, columns, innerStep, subgroupRows, subgroupColumns, subgroupSize } = matrix;
-  return {
-    ...{ variant: 'matrix', rows, columns, innerStep, lanesOnRows: false, matrix },
-    workgroupSize: subgroupRows * subgroupColumns * subgroupSize,
-    vector: [m, n, k].every((extent) => extent % 4 === 0),
-    uniformTiles: Math.ceil(m / (rows * subgroupRows)),
-    laneTiles: Math.ceil(n / (columns * subgroupColumns)),
-    ...{ splits, innerPerSplit: 4 * Math.ceil(k / splits / 4) },
-  };
 }
 
 /** The first element that is not what it should be, in words; null where there is none. */

@@ -74,7 +74,7 @@ export function unitOf({ matrixConfigurations }: MatrixFeatures): MatrixConfigur
     );
 }
 
-/** Every tile that a device has room for, the largest first. For tests that compile them all. */
+/** Every tile that a device has room for, the largest first. */
 export function matrixTiles(capabilities: MatrixCapabilities): readonly MatrixTile[] {
   const unit = unitOf(capabilities);
   if (!unit) return [];

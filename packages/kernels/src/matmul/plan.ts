@@ -212,19 +212,22 @@ function matrixPlan(shape: MatmulShape, capabilities: MatrixCapabilities): Matmu
     const why = obstacle ?? 'has too little workgroup memory for a tile';
     throw new InputError(`matmul: precision f16 needs matrix units, but ${capabilities.name} ${why}`);
   }
-  const uniformTiles = Math.ceil(shape.m / (matrix.rows * matrix.subgroupRows));
-  const laneTiles = Math.ceil(shape.n / (matrix.columns * matrix.subgroupColumns));
   const target = 2 * multiprocessors(capabilities);
-  const tiles = uniformTiles * laneTiles;
+  const plan = planByTile(shape, matrix, 1);
+  const tiles = plan.uniformTiles * plan.laneTiles;
+  return { ...plan, ...divideInner(shape.k, tiles >= 0.75 * target ? 1 : target / tiles, leastInner) };
+}
+
+/** The plan of the matrix variant by a given tile, with the inner axis in at most `splits` parts. */
+export function planByTile(shape: MatmulShape, matrix: MatrixTile, splits: number): MatmulPlan {
+  const { rows, columns, innerStep, subgroupRows, subgroupColumns, subgroupSize } = matrix;
   return {
-    variant: 'matrix',
-    ...{ rows: matrix.rows, columns: matrix.columns, innerStep: matrix.innerStep },
-    lanesOnRows: false,
-    workgroupSize: matrix.subgroupRows * matrix.subgroupColumns * matrix.subgroupSize,
+    ...{ variant: 'matrix', rows, columns, innerStep, lanesOnRows: false, matrix },
+    workgroupSize: subgroupRows * subgroupColumns * subgroupSize,
     vector: readsVectors(shape),
-    ...{ uniformTiles, laneTiles },
-    ...divideInner(shape.k, tiles >= 0.75 * target ? 1 : target / tiles, leastInner),
-    matrix,
+    uniformTiles: Math.ceil(shape.m / (rows * subgroupRows)),
+    laneTiles: Math.ceil(shape.n / (columns * subgroupColumns)),
+    ...divideInner(shape.k, splits, 1),
   };
 }
 
