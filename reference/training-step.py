@@ -6,9 +6,10 @@
     venv/bin/python reference/training-step.py --step 7b --out theirs.json      # the same GPU, with nothing else on it
     venv/bin/python reference/training-step.py --step smollm2 --layers 2 --tokens 64 --dtype float32    # a smaller one
 
-Weights come of the same generator and seed, the loss before the first step is printed by both: in float32 they agree to five
-digits or so, in bfloat16 to two or three (adapters begin as zeros, so they have no part in it). Random numbers of dropout and
-of the adapters' first factor are PyTorch's own.
+Weights come of the same generator and seed, and both print the loss before the first step (adapters begin as zeros, so they
+have no part in it). Of the smaller step above, ours on llvmpipe gave 49.01898, float32 on a processor 49.01897, bfloat16
+49.02132; of inferena with 2 layers and 64 tokens, 45.442573 and 45.442574. Random numbers of dropout and of the adapters'
+first factor are PyTorch's own.
 
 Licence: MIT, as the project.
 """

@@ -10,5 +10,5 @@ export type { Environment } from './proxy';
 export { kindOf, readText, requireFile } from './read';
 export { routedFetch } from './routed-fetch';
 export { pathAdvice } from './unexpanded';
-export { type UserPlace, userCache } from './user-cache';
+export { type CachePlace, homeOf, userCache } from './user-cache';
 export { readZip } from './zip';

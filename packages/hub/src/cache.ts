@@ -3,8 +3,8 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { InputError } from '@crossgate/core';
-import { kindOf, userCache, writeAtomic } from '@crossgate/files';
-import { type CachePlace, huggingFaceFolder } from './environment';
+import { type CachePlace, kindOf, userCache, writeAtomic } from '@crossgate/files';
+import { huggingFaceFolder } from './environment';
 
 /** A model on the Hub, as it is written: `ORG/NAME`, with `/FILE.gguf` and `@REVISION` if need be. */
 export interface ModelReference {

@@ -1,17 +1,8 @@
 /** What the environment says to Hugging Face's programs, and so to us: folders, the login, whether to ask the Hub. */
 import { readFileSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { InputError } from '@crossgate/core';
-import type { Environment } from '@crossgate/files';
-
-/** What decides where things lie. */
-export interface CachePlace {
-  /** Absolute path that a relative folder in a variable is resolved against. */
-  readonly cwd: string;
-  /** Environment variables by name; undefined where one is not set. */
-  readonly env: Environment;
-}
+import { type CachePlace, type Environment, homeOf } from '@crossgate/files';
 
 /** A token and where it comes from, in words. */
 export interface Login {
@@ -27,11 +18,6 @@ function setting(env: Environment, name: string): string | undefined {
 
 /** Reads a variable as Hugging Face's programs read flags. */
 const isTrue = (env: Environment, name: string) => /^(1|on|yes|true)$/i.test(setting(env, name) ?? '');
-
-/** The user's home. */
-export function homeOf(env: Environment): string {
-  return setting(env, 'HOME') ?? homedir();
-}
 
 /** A folder as it is written in a variable: with `~` and `$NAME`, which no shell may have replaced. */
 function expand(path: string, env: Environment): string {

@@ -1,4 +1,6 @@
 /** @crossgate/hub: language models by name, fetched from the Hugging Face Hub, checked and cached. Node only. */
+
+export type { CachePlace } from '@crossgate/files';
 export { type Hub, hubOf } from './api';
 export {
   findPulled,
@@ -8,5 +10,5 @@ export {
   parseReference,
   type SharedModel,
 } from './cache';
-export { type CachePlace, huggingFaceFolder, offlineBy } from './environment';
+export { huggingFaceFolder, offlineBy } from './environment';
 export { type Pulled, type PullOptions, pullModel } from './pull';

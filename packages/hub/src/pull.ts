@@ -5,10 +5,9 @@
 import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { CrossgateError, InputError } from '@crossgate/core';
-import { acquireLock, downloadFile, kindOf, makeFolders, type NetworkOptions } from '@crossgate/files';
+import { acquireLock, type CachePlace, downloadFile, kindOf, makeFolders, type NetworkOptions } from '@crossgate/files';
 import { describeRepository, explainRefusal, type Hub, type HubFile } from './api';
 import { findShared, isCommit, type ModelReference, modelPath, RepositoryCache } from './cache';
-import type { CachePlace } from './environment';
 
 /** What `pullModel` did. */
 export interface Pulled {
