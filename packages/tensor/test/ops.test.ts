@@ -332,6 +332,22 @@ it('rmsNorm adds its gradient to what its input has already', async () => {
   reference.expectClose(gradients[0]!, expected, { relative: 1e-5, absolute: 1e-5, label: 'gradient' });
 });
 
+it('loraLinear gives the same by kernels for GPUs, which take update and dropout with them', async () => {
+  const gpu = await openDevice();
+  Object.defineProperty(gpu, 'capabilities', { value: { ...gpu.capabilities, software: false } });
+  const inputs = [randomNormal([20, 32], 61), randomNormal([24, 32], 62), randomNormal([8, 32], 63)];
+  const dropout = { probability: 0.4, seed: 1, stream: 2, counter: 3, first: 64 };
+  const layer = (...[x, w, a, b]: Tensor[]) => ops.loraLinear(x!, w!, { a: a!, b: b!, scale: 2, dropout });
+  const run = (on: Device) => runGradients(on, [...inputs, randomNormal([24, 8], 64)], layer, true);
+  const [actual, expected] = [await run(gpu), await run(device)];
+  const tolerance = { relative: 1e-5, absolute: 1e-4 };
+  reference.expectClose(actual.output, expected.output, { ...tolerance, label: 'output' });
+  for (const [i, gradient] of actual.gradients.entries()) {
+    reference.expectClose(gradient, expected.gradients[i]!, { ...tolerance, label: `gradient ${i}` });
+  }
+  await gpu.destroy();
+});
+
 it.each([0, 0.4])('loraLinear adds its gradient to what its input has already, dropout %s', async (probability) => {
   const [x, w] = [randomNormal([rows, 12], 61), randomNormal([5, 12], 62)];
   const [a, b] = [randomNormal([3, 12], 63), randomNormal([5, 3], 64)];
