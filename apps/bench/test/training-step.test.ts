@@ -64,9 +64,9 @@ it.each(['f32', 'f16'] as const)('records few dispatches for a layer of a LoRA s
     [precision === 'f32' ? 'matmul-tiled' : 'matmul-matrix']: 14,
     // The first factors of LoRA on queries and values, the gradient through the second ones, and those of both factors.
     'matmul-skinny': 8,
-    ...{ rmsnorm: 2, 'rmsnorm-backward': 2, swiglu: 1, 'swiglu-backward': 1, rope: 4 },
+    ...{ rmsnorm: 2, 'rmsnorm-backward': 2, swiglu: 1, 'swiglu-backward': 1, rope: 2 },
     ...{ 'attention-block': 1, 'attention-delta': 1, 'attention-block-query': 1, 'attention-block-key': 1 },
-    'attention-sum-parts': 2,
+    'attention-sum-parts': 1,
   });
 });
 
