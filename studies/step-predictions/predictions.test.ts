@@ -38,6 +38,13 @@ it('takes whole tiles of matrix units, at an assumed share of their rate', () =>
   expect(narrow).toBeCloseTo((milliseconds / 16) * (8 / 3), 9);
 });
 
+it('gives a skinny product as much of the GPU as it has workgroups', () => {
+  const skinny = { ...product, kernel: 'matmul-skinny', workgroups: 264, flops: 2 * 2100 * 8 * 4096, constants: {} };
+  const milliseconds = skinny.bytes / (0.85 * 3.35e9);
+  expect(predictDispatch(skinny).predictedMs).toBeCloseTo(milliseconds + 0.0025, 9);
+  expect(predictDispatch({ ...skinny, workgroups: 33 }).predictedMs).toBeCloseTo(4 * milliseconds + 0.0025, 9);
+});
+
 it('takes bytes from the cache where they fit, and knows no kernel by guess', () => {
   const stream = { kernel: 'binary', dispatches: 1, workgroups: 1, flops: 0, constants: {} };
   expect(predictDispatch({ ...stream, bytes: 2e7 }).predictedMs).toBeCloseTo(2e7 / 5.5e9 + 0.0025, 9);
