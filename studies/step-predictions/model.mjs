@@ -4,7 +4,7 @@
 /**
  * A group of equal dispatches, as `crossgate-bench training --step NAME --count --json` prints it.
  * @typedef {{ kernel: string, dispatches: number, workgroups: number, flops: number, bytes: number,
- *   product?: { rows: number, columns: number, inner: number, splits: number, innerPerSplit: number },
+ *   product?: { rows: number, columns: number, inner: number, innerPerSplit: number },
  *   constants: Record<string, number | boolean> }} WorkGroup
  */
 /**
@@ -68,13 +68,15 @@ function memoryMs(bytes, share) {
  * @param {WorkGroup} group
  */
 function tiledMs({ workgroups, product, constants }) {
-  const { ROWS, COLUMNS, THREADS, SLAB } = numbers(constants, ['ROWS', 'COLUMNS', 'THREADS', 'SLAB']);
+  const names = /** @type {const} */ (['ROWS', 'COLUMNS', 'THREADS', 'COLUMN_THREADS', 'SLAB', 'RANK']);
+  const { ROWS, COLUMNS, THREADS, COLUMN_THREADS, SLAB, RANK } = numbers(constants, [...names]);
   if (!product) throw new Error('a product has extents');
-  const invocations = THREADS ** 2;
-  const slabs = Math.ceil(Math.min(product.innerPerSplit, product.inner) / SLAB);
+  const invocations = THREADS * COLUMN_THREADS;
+  // An update counts as so many more inner positions.
+  const slabs = Math.ceil((Math.min(product.innerPerSplit, product.inner) + RANK) / SLAB);
   const multiplications = (ROWS * COLUMNS * SLAB * invocations) / assumed('lanes');
   const reads = ((ROWS + COLUMNS) / 4) * SLAB * (invocations / 32) * assumed('wavefronts');
-  const writes = ((ROWS + COLUMNS) * THREADS * SLAB) / 32;
+  const writes = ((ROWS * THREADS + COLUMNS * COLUMN_THREADS) * SLAB) / 32;
   const each = Math.ceil(workgroups / assumed('multiprocessors'));
   const clocks = each * slabs * Math.max(multiplications, reads + writes);
   return clocks / assumed(each > 1 ? 'busy' : 'alone') / assumed('gigahertz') / 1e6;
@@ -89,15 +91,17 @@ const matrixOperationsPerMs = () => assumed('tensor') * 1e9;
  * @param {WorkGroup} group
  */
 function matrixMs({ workgroups, product, constants }) {
-  const names = /** @type {const} */ (['ROWS', 'COLUMNS', 'SUBGROUP_ROWS', 'SUBGROUP_COLUMNS', 'SLAB']);
-  const { ROWS, COLUMNS, SUBGROUP_ROWS, SUBGROUP_COLUMNS, SLAB } = numbers(constants, [...names]);
+  const names = /** @type {const} */ (['ROWS', 'COLUMNS', 'SUBGROUP_ROWS', 'SUBGROUP_COLUMNS', 'SLAB', 'RANK']);
+  const { ROWS, COLUMNS, SUBGROUP_ROWS, SUBGROUP_COLUMNS, SLAB, RANK } = numbers(constants, [...names]);
   if (!product) throw new Error('a product has extents');
   const slabs = Math.ceil(Math.min(product.innerPerSplit, product.inner) / SLAB);
   const operations = 2 * ROWS * SUBGROUP_ROWS * COLUMNS * SUBGROUP_COLUMNS * slabs * SLAB;
   const each = Math.ceil(workgroups / assumed('multiprocessors'));
   const reads = Math.max(1, (1 / ROWS + 1 / COLUMNS) / (1 / 64 + 1 / 32));
   const rate = (matrixOperationsPerMs() / assumed('multiprocessors')) * assumed(each > 1 ? 'matrix' : 'matrixAlone');
-  return (each * operations * reads) / rate;
+  // An update is for the f32 lanes.
+  const update = (2 * ROWS * SUBGROUP_ROWS * COLUMNS * SUBGROUP_COLUMNS * RANK) / operationsPerMs();
+  return (each * operations * reads) / rate + each * assumed('multiprocessors') * update;
 }
 
 /**
@@ -127,8 +131,16 @@ export function predictDispatch(group) {
   else if (flops > 0 && kernel.startsWith('attention')) {
     const busy = Math.min(1, group.workgroups / assumed('multiprocessors'));
     arithmetic /= busy * assumed(kernel === 'attention-block' ? 'attention' : 'attentionBackward');
-  } else if (flops > 0) throw new Error(`no model of the kernel ${kernel}: add one`);
-  const memory = memoryMs(bytes, assumed('memoryShare'));
+  } else if (flops > 0 && !['matmul-skinny', 'matmul-split-sum'].includes(kernel)) {
+    throw new Error(`no model of the kernel ${kernel}: add one`);
+  }
+  let memory = memoryMs(bytes, assumed('memoryShare'));
+  if (kernel === 'matmul-skinny') {
+    // Its workgroups are few where the long side is short: those that have none read nothing.
+    const busy = Math.min(1, group.workgroups / assumed('multiprocessors'));
+    arithmetic /= busy * assumed('alone');
+    memory /= busy;
+  }
   const drain = assumed('drain') / 1000;
   const predictedMs = Math.max(arithmetic, memory) + drain;
   const limit = drain > Math.max(arithmetic, memory) ? 'start' : arithmetic > memory ? 'arithmetic' : 'memory';
@@ -172,9 +184,7 @@ export function predictStep({ groups }) {
  */
 function shapeOf({ product, constants }) {
   if (!product) return '';
-  const { rows, columns, inner } = product;
   const layout = `${constants.TRANSPOSE_A ? 'Aᵀ' : 'A'}·${constants.TRANSPOSE_B ? 'Bᵀ' : 'B'}`;
-  if (Math.min(rows, columns, inner) <= 8) return `${layout}, an extent of 8 or fewer`;
   return `${layout}${constants.QUANTIZED ? `, B of ${constants.BITS} bits` : ''}`;
 }
 

@@ -11,8 +11,8 @@ const { gpu, steps } = JSON.parse(read('predictions.json')) as { gpu: string; st
 const [rows, columns, inner] = [2100, 4096, 4096];
 const product: WorkGroup = {
   ...{ kernel: 'matmul-tiled', dispatches: 2, workgroups: 17 * 32, flops: 2 * rows * columns * inner, bytes: 1e8 },
-  product: { rows, columns, inner, splits: 1, innerPerSplit: inner },
-  constants: { ROWS: 8, COLUMNS: 8, THREADS: 16, SLAB: 16, TRANSPOSE_B: true },
+  product: { rows, columns, inner, innerPerSplit: inner },
+  constants: { ROWS: 8, COLUMNS: 8, THREADS: 16, COLUMN_THREADS: 16, SLAB: 16, RANK: 0, TRANSPOSE_B: true },
 };
 
 it('takes the clocks of the busiest multiprocessor', () => {
@@ -26,16 +26,23 @@ it('takes the clocks of the busiest multiprocessor', () => {
 });
 
 it('takes whole tiles of matrix units, at an assumed share of their rate', () => {
-  const parts = { ROWS: 64, COLUMNS: 32, SUBGROUP_ROWS: 2, SUBGROUP_COLUMNS: 4, SLAB: 32 };
+  const parts = { ROWS: 64, COLUMNS: 32, SUBGROUP_ROWS: 2, SUBGROUP_COLUMNS: 4, SLAB: 32, RANK: 0 };
   const matrix = { ...product, kernel: 'matmul-matrix', constants: parts };
   // Tiles of 128 x 128, five on some multiprocessors, a fifth of 989 TFLOP/s.
   const milliseconds = (5 * 2 * 128 * 128 * inner) / ((0.2 * 989e9) / 132);
   expect(predictDispatch(matrix).predictedMs).toBeCloseTo(milliseconds + 0.0025, 9);
   expect(predictDispatch(matrix).rooflineMs).toBeCloseTo(product.flops / 989e9, 9);
   // Parts of 16 x 16 read 8/3 of what parts of 64 x 32 do for each product; here in a tile of 64 x 16.
-  const small = { ROWS: 16, COLUMNS: 16, SUBGROUP_ROWS: 4, SUBGROUP_COLUMNS: 1, SLAB: 32 };
+  const small = { ROWS: 16, COLUMNS: 16, SUBGROUP_ROWS: 4, SUBGROUP_COLUMNS: 1, SLAB: 32, RANK: 0 };
   const narrow = predictDispatch({ ...matrix, constants: small }).predictedMs - 0.0025;
   expect(narrow).toBeCloseTo((milliseconds / 16) * (8 / 3), 9);
+});
+
+it('gives a skinny product as much of the GPU as it has workgroups', () => {
+  const skinny = { ...product, kernel: 'matmul-skinny', workgroups: 264, flops: 2 * 2100 * 8 * 4096, constants: {} };
+  const milliseconds = skinny.bytes / (0.85 * 3.35e9);
+  expect(predictDispatch(skinny).predictedMs).toBeCloseTo(milliseconds + 0.0025, 9);
+  expect(predictDispatch({ ...skinny, workgroups: 33 }).predictedMs).toBeCloseTo(4 * milliseconds + 0.0025, 9);
 });
 
 it('takes bytes from the cache where they fit, and knows no kernel by guess', () => {

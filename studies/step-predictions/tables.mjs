@@ -123,12 +123,15 @@ ${stepsTable(steps)}
 ${assumptionsTable()}
 
 A tiled product takes, slab by slab, the clocks of its multiplications or of its accesses to workgroup memory, whichever are
-more ([counted here](../matmul-tiled/README.md)), on the multiprocessor with the most workgroups. So padding of narrow
-matrices and the last, half-empty wave are in the figures. By their registers, two workgroups of a 128 x 128 tile share a
-multiprocessor, and at least three of a 64 x 64 tile. Attention's share of the f32 rate is a guess: its kernels spill no
+more ([counted here](../matmul-tiled/README.md)), on the multiprocessor with the most workgroups. So padding and the last,
+half-empty wave are in the figures. By their registers, two workgroups of a 128 x 128 tile share a multiprocessor, and at
+least three of a 64 x 64 tile. LoRA's update at the end of a product counts as so many more inner positions. Attention's share of the f32 rate is a guess: its kernels spill no
 registers ([counted here](../attention-registers/README.md)), and that is all that is known. It falls with the share of
 multiprocessors that have a workgroup. Everything else moves its bytes once; where it has few workgroups, latency will take
 longer than that, which is not modeled.
+
+A skinny product, of few rows or columns, takes its arithmetic at the rate of multiprocessors with one workgroup, or its bytes,
+whichever take longer, both by the share of multiprocessors that have a workgroup. Drawing masks of dropout is not counted.
 
 A product by matrix units takes whole tiles as well. Its share of their rate is a guess too: no GPU has run that kernel.
 It is for subgroups that compute 64 x 32 elements each; smaller parts take longer, by how much more of workgroup memory they

@@ -52,7 +52,25 @@ it('counts trained weights three times forward, and their memory with gradients'
   expect(peakBytes).toBeGreaterThan(persistentBytes);
 });
 
-it('counts products in f16 by matrix units, every one, and the loss scale', () => {
+it.each(['f32', 'f16'] as const)('records few dispatches for a layer of a LoRA step in %s', (precision) => {
+  const count = (layers: number) => {
+    const { dispatches } = countStep(h100, { ...chooseStep('smollm2', { layers }), precision });
+    return new Map(workByKernel(dispatches).map((work) => [work.name, work.dispatches]));
+  };
+  const [two, three] = [count(2), count(3)];
+  const layer = [...three].map(([name, dispatches]) => [name, dispatches - (two.get(name) ?? 0)] as const);
+  expect(Object.fromEntries(layer.filter(([, dispatches]) => dispatches !== 0))).toEqual({
+    // Forward, and the gradient of the input: no second stages, and no dispatches for what LoRA adds to them.
+    [precision === 'f32' ? 'matmul-tiled' : 'matmul-matrix']: 14,
+    // The first factors of LoRA on queries and values, the gradient through the second ones, and those of both factors.
+    'matmul-skinny': 8,
+    ...{ rmsnorm: 2, 'rmsnorm-backward': 2, swiglu: 1, 'swiglu-backward': 1, rope: 2 },
+    ...{ 'attention-block': 1, 'attention-delta': 1, 'attention-block-query': 1, 'attention-block-key': 1 },
+    'attention-sum-parts': 1,
+  });
+});
+
+it('counts products in f16 by matrix units, and the loss scale', () => {
   const { sizes, ...step } = tiny;
   const counted = (['f32', 'f16'] as const).map(
     (precision) =>
@@ -62,6 +80,8 @@ it('counts products in f16 by matrix units, every one, and the loss scale', () =
   expect(plain.has('matmul-matrix')).toBe(false);
   expect(halves.has('matmul-tiled')).toBe(false);
   expect(halves.get('matmul-matrix')!.flops).toBe(plain.get('matmul-tiled')!.flops);
+  // Those of LoRA, which memory limits.
+  expect(halves.get('matmul-skinny')!.flops).toBe(plain.get('matmul-skinny')!.flops);
   expect(plain.has('loss-scale')).toBe(false);
   expect(halves.get('loss-scale')!.dispatches).toBe(1);
   expect(halves.get('adam')).toEqual({ ...plain.get('adam')!, bytes: expect.any(Number) });
@@ -133,7 +153,7 @@ it.each([
       expect(result).not.toHaveProperty('message');
       expect(result.memory.persistent).toBe(count.persistentBytes);
       // Steps without gradients before and after take other buffers of the pool.
-      expect(result.memory.peak / count.peakBytes).toBeCloseTo(1, 1);
+      expect(Math.abs(result.memory.peak / count.peakBytes - 1)).toBeLessThan(0.1);
       const { times, losses } = result;
       expect(times.slowest).toBeGreaterThanOrEqual(result.ms);
       expect(result.ms).toBeGreaterThanOrEqual(times.fastest);

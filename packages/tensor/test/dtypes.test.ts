@@ -127,8 +127,11 @@ const rows: Record<string, Row> = {
     call: ({ x, y, weight }) => ops.addRmsNorm(x!, y!, weight!, 1e-5),
   },
   rope: {
-    operands: { x: ['f32', [3, 8]], positions: ['u32', [3]], table: ['f32', [6, 4]] },
-    call: (t) => ops.rope(t.x!, sequences(t), { heads: 2, headDim: 4, table: t.table! }),
+    operands: { query: ['f32', [3, 8]], key: ['f32', [3, 4]], positions: ['u32', [3]], table: ['f32', [6, 4]] },
+    call: (t) => {
+      const shape = { heads: 2, keyValueHeads: 1, headDim: 4, table: t.table! };
+      return ops.rope(t.query!, t.key!, sequences(t), shape);
+    },
   },
   rowDot: pair('a', 'b', ops.rowDot),
   scale: unary((x) => ops.scale(x, 2)),

@@ -322,6 +322,22 @@ it('addRmsNorm hands the gradient of its sum on where its norm is not used', asy
   for (const gradient of gradients) expect(gradient).toEqual(reference.toFloat32(weight));
 });
 
+it('rope rotates the gradient of keys alone where queries have none', async () => {
+  const [tokens, headDim] = [5, 4];
+  const inputs = [randomNormal([tokens, 2 * headDim], 54), randomNormal([tokens, headDim], 55)];
+  const positions = Uint32Array.from([0, 1, 2, 0, 1]);
+  const table = ops.persistent(device, [8, headDim], 'weights', ops.ropeTable(8, headDim, 10_000));
+  const key = (q?: Tensor, k?: Tensor): Tensor => {
+    const packed = { offsets: q!, sequenceOfToken: q!, positions: ops.fromHost(device, [tokens], positions), tokens };
+    return ops.rope(q!, k!, packed, { heads: 2, keyValueHeads: 1, headDim, table })[1];
+  };
+  const { gradients, weight } = await runGradients(device, inputs, key, true);
+  ops.releasePersistent(table);
+  expect(gradients[0]!.every((value) => value === 0)).toBe(true);
+  const expected = reference.ropeBackward(reference.reshape(weight, [tokens, 1, headDim]), positions, 10_000);
+  reference.expectClose(gradients[1]!, expected, { absolute: 1e-5, label: 'key' });
+});
+
 it('rmsNorm adds its gradient to what its input has already', async () => {
   const x = randomNormal([rows, 20], 54);
   // The backward pass comes to the norm last.
@@ -330,6 +346,22 @@ it('rmsNorm adds its gradient to what its input has already', async () => {
   const { input } = reference.rmsNormBackward(x, allOnes, weight, 1e-5);
   const expected = input.data.map((value, i) => value + 3 * weight.data[i]!);
   reference.expectClose(gradients[0]!, expected, { relative: 1e-5, absolute: 1e-5, label: 'gradient' });
+});
+
+it('loraLinear gives the same by kernels for GPUs, which take update and dropout with them', async () => {
+  const gpu = await openDevice();
+  Object.defineProperty(gpu, 'capabilities', { value: { ...gpu.capabilities, software: false } });
+  const inputs = [randomNormal([20, 32], 61), randomNormal([24, 32], 62), randomNormal([8, 32], 63)];
+  const dropout = { probability: 0.4, seed: 1, stream: 2, counter: 3, first: 64 };
+  const layer = (...[x, w, a, b]: Tensor[]) => ops.loraLinear(x!, w!, { a: a!, b: b!, scale: 2, dropout });
+  const run = (on: Device) => runGradients(on, [...inputs, randomNormal([24, 8], 64)], layer, true);
+  const [actual, expected] = [await run(gpu), await run(device)];
+  const tolerance = { relative: 1e-5, absolute: 1e-4 };
+  reference.expectClose(actual.output, expected.output, { ...tolerance, label: 'output' });
+  for (const [i, gradient] of actual.gradients.entries()) {
+    reference.expectClose(gradient, expected.gradients[i]!, { ...tolerance, label: `gradient ${i}` });
+  }
+  await gpu.destroy();
 });
 
 it.each([0, 0.4])('loraLinear adds its gradient to what its input has already, dropout %s', async (probability) => {
@@ -410,11 +442,9 @@ describe('attention with rotary positions', () => {
       inputs,
       (q, k, v) => {
         const sequences = packed();
-        const rotated = [
-          ops.rope(q!, sequences, { heads, headDim, table }),
-          ops.rope(k!, sequences, { heads: keyValueHeads, headDim, table }),
-        ] as const;
-        return ops.attention(rotated[0], rotated[1], v!, sequences, { heads, keyValueHeads, headDim });
+        const shape = { heads, keyValueHeads, headDim };
+        const [query, key] = ops.rope(q!, k!, sequences, { ...shape, table });
+        return ops.attention(query, key, v!, sequences, shape);
       },
       false,
       { activations },

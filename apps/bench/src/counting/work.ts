@@ -82,7 +82,9 @@ function flopsOf(
   pairs: number,
 ): number {
   const { rows, columns, inner, heads } = parameters as Readonly<Record<string, number | undefined>>;
-  if (rows !== undefined && columns !== undefined && inner !== undefined) return 2 * rows * columns * inner;
+  // A product, its second stage, or both with an update.
+  const length = (inner ?? 0) + Number(constants.RANK ?? 0);
+  if (rows !== undefined && columns !== undefined && length > 0) return 2 * rows * columns * length;
   if (!name.startsWith('attention')) return 0;
   const operations = attentionOperations[name];
   if (operations === undefined) throw new Error(`the operations of the kernel ${name} are not known`);
@@ -118,7 +120,7 @@ export interface WorkGroup {
   readonly constants: Readonly<Record<string, number | boolean>>;
 }
 
-const productParameters = ['rows', 'columns', 'inner', 'splits', 'innerPerSplit'] as const;
+const productParameters = ['rows', 'columns', 'inner', 'innerPerSplit'] as const;
 
 /** Dispatches that do the same, together, in the order of their first. */
 export function groupWork(dispatches: readonly DispatchWork[]): WorkGroup[] {

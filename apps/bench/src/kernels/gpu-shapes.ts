@@ -115,15 +115,13 @@ function frozenProducts({ hiddenSize, intermediateSize, heads, keyValueHeads }: 
   ]);
 }
 
-/** Products of adapters on queries and values: both factors, the gradients through them, and their own. */
+/** Products of adapters on queries and values that a step dispatches: the others are updates of products with weights. */
 function loraProducts({ hiddenSize: hidden, heads, keyValueHeads }: ModelSizes, tokens: number): Product[] {
   const widths = [...new Set([hidden, (hidden / heads) * keyValueHeads])];
   return [
     { m: tokens, n: rank, k: hidden, transposeB: true, note: 'LoRA down' },
-    { m: tokens, n: hidden, k: rank, note: 'LoRA gradient through down' },
     { m: rank, n: hidden, k: tokens, transposeA: true, note: 'LoRA gradient of down' },
     ...widths.flatMap((outputs) => [
-      { m: tokens, n: outputs, k: rank, transposeB: true, note: 'LoRA up' },
       { m: tokens, n: rank, k: outputs, note: 'LoRA gradient through up' },
       { m: outputs, n: rank, k: tokens, transposeA: true, note: 'LoRA gradient of up' },
     ]),
@@ -200,12 +198,12 @@ function stepShapesOf(model: '7b' | 'smollm2'): KernelBench[] {
   const head = { m: sequences, n: vocabSize, k: hiddenSize, transposeB: true, note: 'head' };
   const one = { ...frozenProducts(sizes, 1)[0]!, note: 'one token' };
   return [
-    ...[...frozenProducts(sizes, tokens), head, one].flatMap((each) =>
+    ...frozenProducts(sizes, tokens).flatMap((each) =>
       precisions.flatMap((precision) => dtypes.map((dtype) => productOf(model, each, dtype, precision))),
     ),
-    ...loraProducts(sizes, tokens).flatMap((each) =>
-      precisions.map((precision) => productOf(model, each, 'f32', precision)),
-    ),
+    // Of few rows or columns, which matrix units do not multiply.
+    ...[head, one].flatMap((each) => dtypes.map((dtype) => productOf(model, each, dtype, 'f32'))),
+    ...loraProducts(sizes, tokens).map((each) => productOf(model, each, 'f32', 'f32')),
     ...attentionOf(tokens, sequences, [heads, keyValueHeads, hiddenSize / heads], floats).map((each) => ({
       ...each,
       shape: `${model} ${each.shape}`,

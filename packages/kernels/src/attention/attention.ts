@@ -263,18 +263,14 @@ function backwardKeyBlocks(
     workgroups: workgroups * parts,
   });
   if (parts === 1) return;
-  for (const [partial, out] of [
-    [keyParts!, gradKey],
-    [valueParts!, gradValue],
-  ] as const) {
-    const count = constants.VECTOR ? elements / 4 : elements;
-    const spread = planInvocations({ invocations: count }, device.capabilities);
-    device.recorder.dispatch(sumPartsKernel, {
-      bindings: { partial, out },
-      parameters: { count, parts },
-      constants: { VECTOR: constants.VECTOR, WORKGROUP_SIZE: spread.workgroupSize },
-      workgroups: spread.workgroups,
-    });
-    device.memory.releaseEarly(partial);
-  }
+  const count = constants.VECTOR ? elements / 4 : elements;
+  const spread = planInvocations({ invocations: count }, device.capabilities);
+  device.recorder.dispatch(sumPartsKernel, {
+    bindings: { keyParts: keyParts!, valueParts: valueParts!, gradKey, gradValue },
+    parameters: { count, parts },
+    constants: { VECTOR: constants.VECTOR, WORKGROUP_SIZE: spread.workgroupSize },
+    workgroups: spread.workgroups,
+  });
+  device.memory.releaseEarly(keyParts!);
+  device.memory.releaseEarly(valueParts!);
 }

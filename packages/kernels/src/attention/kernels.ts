@@ -199,7 +199,12 @@ export const sumPartsKernel = defineKernel({
   source: sumPartsSource,
   includes,
   constants: { VECTOR: false, WORKGROUP_SIZE: 64 },
-  bindings: { partial: { access: 'read', type: 'Value' }, out: { access: 'read_write', type: 'Value' } },
+  bindings: {
+    keyParts: { access: 'read', type: 'Value' },
+    valueParts: { access: 'read', type: 'Value' },
+    gradKey: { access: 'read_write', type: 'Value' },
+    gradValue: { access: 'read_write', type: 'Value' },
+  },
   parameters: { count: 'u32', parts: 'u32' },
 });
 

@@ -1,7 +1,7 @@
 /** Products by matrix units against float64, in every layout; plans, and that all kernels which they name compile. */
 import { type Device, InputError, renderKernel, resolveConstants, ValidationError } from '@crossgate/gpu';
 import { openDevice, openNullDevice } from '@crossgate/gpu/node';
-import { expectClose } from '@crossgate/testing';
+import { expectClose, philox4x32, uniformFloat } from '@crossgate/testing';
 import { afterAll, beforeAll, describe, expect, it, type TestContext } from 'vitest';
 import { download, upload, uploadFilled } from '../../test/harness';
 import { matrixOf } from '../../test/narrow-matrix';
@@ -128,6 +128,35 @@ describe('matmul by matrix units', () => {
     }
   });
 
+  it('drops elements of an operand, and adds an update of which elements are dropped', async (context) => {
+    const plan = planBy(tileOf(least, context));
+    const [m, n, k, rank] = [20, 12, 36, 8];
+    const [a, b, left, right] = [values(m * k, 1), values(k * n, 5), values(m * rank, 2), values(rank * n, 3)];
+    // Half of the elements, so that the others are doubled, exactly.
+    const mask = { probability: 0.5, seed: 7, stream: 3, counter: 5 };
+    const dropped = (x: ArrayLike<number>) =>
+      Float32Array.from(x, (value, i) => {
+        const words = philox4x32([Math.floor(i / 4), mask.counter, mask.stream, 0], [mask.seed, 0x43524f53]);
+        return uniformFloat(words[i % 4]!) >= mask.probability ? 2 * value : 0;
+      });
+    const none = new Float32Array(m * n);
+    const product = (x: Float32Array, y: Float32Array) => expected({ m, n, k }, x, y, none, none);
+    const added = dropped(expected({ m, n, k: rank }, left, right, none, none));
+    const sum = product(a, b).map((value, i) => value + added[i]!);
+    using _ = device.step();
+    const update = { a: upload(device, left), b: upload(device, right), rank };
+    for (const [of, want] of [
+      ['a', product(dropped(a), b)],
+      ['b', product(a, dropped(b))],
+      ['update', sum],
+    ] as const) {
+      const out = uploadFilled(device, m * n);
+      const args = { a: upload(device, a), b: upload(device, b), out, m, n, k, precision: 'f16' as const, plan };
+      matmul(device, { ...args, dropout: { of, ...mask }, ...(of === 'update' && { update }) });
+      expect(await download(device, out), of).toEqual(Float32Array.from(want));
+    }
+  });
+
   it('decodes quantized values, both operands transposed', async (context) => {
     const plan = planBy(tileOf(least, context));
     const [m, n, k] = [12, 20, 76];
@@ -230,19 +259,21 @@ describe('plans for matrix units', () => {
   it('are made where they are asked for', () => {
     expect(planMatmul({ m: 64, n: 64, k: 64 }, hopper)).toMatchObject({ variant: 'tiled', matrix: null });
     expect(plan(64, 64, 64)).toMatchObject({ variant: 'matrix', matrix: { unitM: 16, unitN: 16, unitK: 16 } });
+    // Memory limits it.
+    expect(plan(8, 64, 64)).toMatchObject({ variant: 'skinny', matrix: null });
   });
 
   it('have tiles that suit the product', () => {
-    // Of three prompts of 700 tokens: a 7B model's projections, SmolLM2's, LoRA down and its weight's gradient;
+    // Of three prompts of 700 tokens: a 7B model's projections, SmolLM2's, LoRA down and its weight's gradient, of rank 24;
     // of fewer tokens, SmolLM2's feed-forward and projections.
     for (const [m, n, k, rows, columns, splits] of [
       [2100, 4096, 4096, 128, 128, 1],
       [2100, 11_008, 4096, 128, 128, 1],
-      [2100, 576, 576, 128, 64, 2],
-      [2100, 8, 4096, 64, 16, 8],
-      [8, 4096, 2100, 16, 64, 5],
-      [300, 1536, 576, 64, 64, 2],
-      [128, 576, 576, 64, 16, 2],
+      [2100, 576, 576, 128, 64, 1],
+      [2100, 24, 4096, 64, 16, 4],
+      [24, 4096, 2100, 16, 64, 2],
+      [300, 1536, 576, 64, 64, 1],
+      [128, 576, 576, 64, 16, 1],
     ] as const) {
       const { matrix, ...made } = plan(m, n, k);
       const tile = [matrix!.rows * matrix!.subgroupRows, matrix!.columns * matrix!.subgroupColumns];

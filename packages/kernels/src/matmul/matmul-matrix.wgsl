@@ -12,10 +12,13 @@
 // the matrix units do. They are fetched as they are stored and rounded when they are put into a tile: to round at once
 // would be to wait for them. Quantized values are decoded as they are fetched.
 //
-// Shapes, strides, VECTOR, and `splits` are as in matmul-tiled. Values beyond the last row, the last column and the end of
+// Shapes, strides, VECTOR, parts of the inner range, and dropout are as in matmul-tiled. Values beyond the last row, the last column and the end of
 // the inner range count as zero. Halves hold at most 65,504; larger values become infinite.
 #include vector
 #include operand-b
+#if DROPOUT_A || DROPOUT_B
+#include dropout-mask
+#endif
 
 const WORKGROUP_SIZE = SUBGROUP_ROWS * SUBGROUP_COLUMNS * SUBGROUP_SIZE;
 const TILE_ROWS = SUBGROUP_ROWS * ROWS;
@@ -69,6 +72,9 @@ fn fetchA(i: u32, local: u32, rowFirst: u32, slab: u32, innerEnd: u32) -> vec4<f
   let at = parameters.aOffset + row * parameters.aStride + inner;
 #endif
   if (row >= parameters.rows || inner >= innerEnd) { return vec4<f32>(); }
+#if DROPOUT_A
+  return select(vec4<f32>(), a[at / 4u], kept(at / 4u));
+#else
 #if VECTOR
   return a[at / 4u];
 #else
@@ -77,6 +83,7 @@ fn fetchA(i: u32, local: u32, rowFirst: u32, slab: u32, innerEnd: u32) -> vec4<f
   return firstOf(values, parameters.rows - row);
 #else
   return firstOf(values, innerEnd - inner);
+#endif
 #endif
 #endif
 }
@@ -99,7 +106,11 @@ fn fetchB(i: u32, local: u32, columnFirst: u32, slab: u32, innerEnd: u32) -> Fet
 #if HALVES
   return vec2<u32>(b[at / 2u], b[at / 2u + 1u]);
 #else
+#if DROPOUT_B
+  return select(vec4<f32>(), b[at / 4u], kept(at / 4u));
+#else
   return valueB(at / 4u);
+#endif
 #endif
 #else
 #if QUANTIZED
@@ -138,13 +149,13 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) gr
         @builtin(local_invocation_index) local: u32, @builtin(subgroup_id) subgroup: u32,
         @builtin(subgroup_invocation_id) lane: u32) {
   let index = workgroup.x + workgroup.y * grid.x;
-  let uniformTile = index % parameters.uniformTiles;
-  let rest = index / parameters.uniformTiles;
-  let split = rest / parameters.laneTiles;
-  if (split >= parameters.splits) { return; }
-  let rowFirst = uniformTile * TILE_ROWS;
-  let columnFirst = (rest % parameters.laneTiles) * TILE_COLUMNS;
+  let rowTiles = (parameters.rows + TILE_ROWS - 1u) / TILE_ROWS;
+  let columnTiles = (parameters.columns + TILE_COLUMNS - 1u) / TILE_COLUMNS;
+  let rowFirst = index % rowTiles * TILE_ROWS;
+  let columnFirst = index / rowTiles % columnTiles * TILE_COLUMNS;
+  let split = index / rowTiles / columnTiles;
   let innerFirst = split * parameters.innerPerSplit;
+  if (innerFirst >= parameters.inner) { return; }
   let innerEnd = min(innerFirst + parameters.innerPerSplit, parameters.inner);
   let ownRow = subgroup / SUBGROUP_COLUMNS * ROWS;
   let ownColumn = subgroup % SUBGROUP_COLUMNS * COLUMNS;

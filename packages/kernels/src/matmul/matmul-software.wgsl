@@ -8,7 +8,7 @@
 // Shapes: a is [rows, inner], or [inner, rows] when TRANSPOSE_A; b is [inner, columns], or [columns, inner] when
 // TRANSPOSE_B; strides are in elements. VECTOR: a Value is four elements along the contiguous axis, and every
 // contiguous extent, stride and offset is a multiple of 4. INNER_STEP inner positions are consumed per iteration.
-// The inner range is divided into `splits` parts; part s writes at s · splitStride, to be summed by matmul-split-sum.
+// The inner range is divided into parts of innerPerSplit; each writes a matrix of its own, to be summed by matmul-split-sum.
 //
 // Values beyond the last row or column may be read (clamped by WebGPU) and only feed sums that are never stored.
 #include vector
@@ -16,16 +16,27 @@
 
 /// Elements of a value.
 const WIDTH = ${1 + 3 * VECTOR};
+/// Rows, or columns, that the lanes of a workgroup share.
+#if LANES_ON_ROWS
+const LANE_EXTENT = ROWS * WORKGROUP_SIZE;
+#else
+const LANE_EXTENT = COLUMNS * WORKGROUP_SIZE;
+#endif
 
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>,
         @builtin(local_invocation_index) local: u32) {
   let index = workgroup.x + workgroup.y * grid.x;
-  let uniformTile = index % parameters.uniformTiles;
-  let rest = index / parameters.uniformTiles;
-  let laneTile = (rest % parameters.laneTiles) * WORKGROUP_SIZE + local;
-  let split = rest / parameters.laneTiles;
-  if (split >= parameters.splits) { return; }
+#if LANES_ON_ROWS
+  let uniformTiles = (parameters.columns + COLUMNS - 1u) / COLUMNS;
+  let laneTiles = (parameters.rows + LANE_EXTENT - 1u) / LANE_EXTENT;
+#else
+  let uniformTiles = (parameters.rows + ROWS - 1u) / ROWS;
+  let laneTiles = (parameters.columns + LANE_EXTENT - 1u) / LANE_EXTENT;
+#endif
+  let uniformTile = index % uniformTiles;
+  let laneTile = (index / uniformTiles % laneTiles) * WORKGROUP_SIZE + local;
+  let split = index / uniformTiles / laneTiles;
 #if LANES_ON_ROWS
   let row = laneTile * ROWS;
   let column = uniformTile * COLUMNS;
@@ -33,8 +44,8 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) gr
   let row = uniformTile * ROWS;
   let column = laneTile * COLUMNS;
 #endif
-  if (row >= parameters.rows || column >= parameters.columns) { return; }
   let innerFirst = split * parameters.innerPerSplit;
+  if (row >= parameters.rows || column >= parameters.columns || innerFirst >= parameters.inner) { return; }
   let innerEnd = min(innerFirst + parameters.innerPerSplit, parameters.inner);
 
 #if TRANSPOSE_A
@@ -112,7 +123,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) gr
 #endfor
   }
 
-  let outBase = split * parameters.splitStride + parameters.outOffset + row * parameters.outStride + column;
+  let outBase = split * parameters.rows * parameters.columns + parameters.outOffset + row * parameters.outStride + column;
 #if VECTOR
 #for r in 0..ROWS
   if (row + ${r}u < parameters.rows) {

@@ -1,8 +1,9 @@
 // out[rows, columns] = alpha · op(a) · op(b) (+ bias) (+ out), for GPUs, with tiles in workgroup memory.
 //
-// A workgroup of THREADS x THREADS invocations computes a tile of ROWS·THREADS rows and COLUMNS·THREADS columns. Each
-// invocation owns ROWS x COLUMNS elements, by fours: four neighbors, then the four that lie 4·THREADS further. So one
-// instruction reads four values of a tile or stores four of the result, and neighbors store neighboring fours.
+// A workgroup of THREADS x COLUMN_THREADS invocations computes a tile of ROWS·THREADS rows and COLUMNS·COLUMN_THREADS
+// columns. Each invocation owns ROWS x COLUMNS elements, by fours: four neighbors, then the four that lie 4·THREADS (or
+// 4·COLUMN_THREADS) further. So one instruction reads four values of a tile or stores four of the result, and neighbors
+// store neighboring fours.
 //
 // The inner axis is walked in slabs of SLAB positions. Tiles hold rows (columns) side by side, [inner, STRIDE]. An
 // invocation copies a block of four inner positions and four rows, as four vec4 along the operand's contiguous axis. If
@@ -11,17 +12,15 @@
 //
 // Shapes: a is [rows, inner], or [inner, rows] when TRANSPOSE_A; b is [inner, columns], or [columns, inner] when
 // TRANSPOSE_B; strides are in elements. VECTOR: a Value is four elements along the contiguous axis, and every
-// contiguous extent, stride and offset is a multiple of 4. The inner range is divided into `splits` parts; part s
-// writes at s · splitStride, to be summed by matmul-split-sum.
-//
-// Values beyond the last row or column may be read (clamped by WebGPU) and only feed sums that are never stored; beyond
-// the end of the inner range they count as zero.
-#include vector
-#include operand-b
+// contiguous extent, stride and offset is a multiple of 4. The inner range is divided into parts of innerPerSplit; each
+// writes a matrix of its own, to be summed by matmul-split-sum.
+#include operand-fours
 
-const WORKGROUP_SIZE = THREADS * THREADS;
+const WORKGROUP_SIZE = THREADS * COLUMN_THREADS;
+const TILE_ROWS = ROWS * THREADS;
+const TILE_COLUMNS = COLUMNS * COLUMN_THREADS;
 const ROW_FOURS = ROWS * THREADS / 4; // of a tile
-const COLUMN_FOURS = COLUMNS * THREADS / 4;
+const COLUMN_FOURS = COLUMNS * COLUMN_THREADS / 4;
 const STRIDE_A = ROW_FOURS + 1; // in vec4
 const STRIDE_B = COLUMN_FOURS + 1;
 const BLOCKS_A = ROW_FOURS * SLAB / 4; // with those of b at most WORKGROUP_SIZE
@@ -29,55 +28,6 @@ const BLOCKS_B = COLUMN_FOURS * SLAB / 4;
 
 var<workgroup> tileA: array<vec4<f32>, SLAB * STRIDE_A>; // [inner, four rows]
 var<workgroup> tileB: array<vec4<f32>, SLAB * STRIDE_B>; // [inner, four columns]
-
-/// The first `count` of four values, then zeros.
-fn firstOf(values: vec4<f32>, count: u32) -> vec4<f32> {
-  return select(vec4<f32>(), values, vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(count));
-}
-
-/// Four values of a from (row, inner) on, neighbors along the contiguous axis.
-fn fourOfA(row: u32, inner: u32, innerEnd: u32) -> vec4<f32> {
-  if (row >= parameters.rows || inner >= innerEnd) { return vec4<f32>(); }
-#if TRANSPOSE_A
-  let at = parameters.aOffset + inner * parameters.aStride + row;
-#else
-  let at = parameters.aOffset + row * parameters.aStride + inner;
-#endif
-#if VECTOR
-  return a[at / 4u];
-#else
-  let values = vec4<f32>(a[at], a[at + 1u], a[at + 2u], a[at + 3u]);
-#if TRANSPOSE_A
-  return values;
-#else
-  return firstOf(values, innerEnd - inner);
-#endif
-#endif
-}
-
-/// Four values of b from (inner, column) on. Quantized rows are filled up to whole fours, which are read as such.
-fn fourOfB(inner: u32, column: u32, innerEnd: u32) -> vec4<f32> {
-  if (column >= parameters.columns || inner >= innerEnd) { return vec4<f32>(); }
-#if TRANSPOSE_B
-  let at = parameters.bOffset + column * parameters.bStride + inner;
-#else
-  let at = parameters.bOffset + inner * parameters.bStride + column;
-#endif
-#if QUANTIZED
-  let values = quantizedB(at / 4u);
-#else
-#if VECTOR
-  let values = b[at / 4u];
-#else
-  let values = vec4<f32>(b[at], b[at + 1u], b[at + 2u], b[at + 3u]);
-#endif
-#endif
-#if TRANSPOSE_B && !VECTOR
-  return firstOf(values, innerEnd - inner);
-#else
-  return values;
-#endif
-}
 
 // Copying a block: where rows are contiguous, neighbors load neighboring fours. Where the inner axis is, two neighbors
 // load 32 bytes of a row together, and eight write to eight different places in the banks.
@@ -126,13 +76,13 @@ fn copyB(block: u32, columnFirst: u32, slab: u32, innerEnd: u32) {
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>,
         @builtin(local_invocation_index) local: u32) {
   let index = workgroup.x + workgroup.y * grid.x;
-  let uniformTile = index % parameters.uniformTiles;
-  let rest = index / parameters.uniformTiles;
-  let split = rest / parameters.laneTiles;
-  if (split >= parameters.splits) { return; }
-  let rowFirst = uniformTile * ROWS * THREADS;
-  let columnFirst = (rest % parameters.laneTiles) * COLUMNS * THREADS;
+  let rowTiles = (parameters.rows + TILE_ROWS - 1u) / TILE_ROWS;
+  let columnTiles = (parameters.columns + TILE_COLUMNS - 1u) / TILE_COLUMNS;
+  let rowFirst = index % rowTiles * TILE_ROWS;
+  let columnFirst = index / rowTiles % columnTiles * TILE_COLUMNS;
+  let split = index / rowTiles / columnTiles;
   let innerFirst = split * parameters.innerPerSplit;
+  if (innerFirst >= parameters.inner) { return; }
   let innerEnd = min(innerFirst + parameters.innerPerSplit, parameters.inner);
   // Eight neighbors lie along columns, so 32 read from 4 places of one tile and 8 of the other.
   let threadRow = local / 8u % THREADS;
@@ -156,7 +106,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) gr
       let a_${r} = tileA[k * STRIDE_A + threadRow + ${r}u * THREADS];
 #endfor
 #for c in 0..COLUMNS / 4
-      let b_${c} = tileB[k * STRIDE_B + threadColumn + ${c}u * THREADS];
+      let b_${c} = tileB[k * STRIDE_B + threadColumn + ${c}u * COLUMN_THREADS];
 #for r in 0..ROWS
       sum_${r}_${c} = fma(vec4<f32>(a_${r / 4}[${r % 4}]), b_${c}, sum_${r}_${c});
 #endfor
@@ -170,7 +120,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) gr
     let row = rowFirst + 4u * (threadRow + ${r / 4}u * THREADS) + ${r % 4}u;
 #for c in 0..COLUMNS / 4
     {
-      let column = columnFirst + 4u * (threadColumn + ${c}u * THREADS);
+      let column = columnFirst + 4u * (threadColumn + ${c}u * COLUMN_THREADS);
 #if VECTOR
       store(row, column, split, sum_${r}_${c});
 #else

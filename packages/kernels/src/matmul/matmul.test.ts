@@ -2,10 +2,10 @@
 import type { Device } from '@crossgate/gpu';
 import { InputError } from '@crossgate/gpu';
 import { openDevice } from '@crossgate/gpu/node';
-import { expectClose } from '@crossgate/testing';
+import { expectClose, philox4x32, uniformFloat } from '@crossgate/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { download, upload, uploadFilled } from '../../test/harness';
-import type { MatmulArguments, MatmulPlan, MatmulShape } from './matmul';
+import { download, upload, uploadFilled, withDevice } from '../../test/harness';
+import type { MatmulArguments, MatmulPlan, MatmulShape, ProductDropout } from './matmul';
 import { matmul, planMatmul } from './matmul';
 
 /** Values without symmetry: a wrong stride, transpose or row shows. */
@@ -18,6 +18,12 @@ interface Case extends MatmulShape {
   readonly accumulate?: boolean;
   readonly bias?: boolean;
 }
+
+/** Plans as for GPUs, or for software. */
+const planFor =
+  (device: Device, software: boolean) =>
+  (shape: MatmulShape): MatmulPlan =>
+    planMatmul(shape, { ...device.capabilities, software });
 
 function expected(c: Case, a: Float32Array, b: Float32Array, bias: Float32Array, before: Float32Array): Float64Array {
   const { m, n, k } = c;
@@ -77,8 +83,10 @@ const sizes: readonly [number, number, number][] = [
   [20, 172, 36],
   [16, 12, 1031],
   [7, 9, 1030],
+  [20, 18, 1030],
 ];
-const variants = ['software', 'tiled'] as const;
+/** On GPUs, those of few rows or columns are skinny, the others tiled. */
+const variants = ['software', 'GPU'] as const;
 
 describe('matmul', () => {
   let device: Device;
@@ -88,8 +96,7 @@ describe('matmul', () => {
   afterAll(() => device.destroy());
 
   for (const variant of variants) {
-    const plan = (shape: MatmulShape) =>
-      planMatmul(shape, { ...device.capabilities, software: variant === 'software' });
+    const plan = (shape: MatmulShape) => planFor(device, variant === 'software')(shape);
     for (const transpose of transposes) {
       it(`${variant} ${JSON.stringify(transpose)} on ragged shapes`, async () => {
         for (const [m, n, k] of sizes) await check(device, { m, n, k, ...transpose }, plan);
@@ -150,13 +157,10 @@ describe('matmul', () => {
 
   it.each(variants)('repeats to the same bits (%s)', async (variant) => {
     const step = device.step();
-    const [m, n, k] = [16, 12, 4099];
+    const [m, n, k] = [20, 24, 4099];
     const a = upload(device, values(m * k, 1));
     const b = upload(device, values(k * n, 2));
-    const plan = planMatmul(
-      { m, n, k, transposeA: true },
-      { ...device.capabilities, software: variant === 'software' },
-    );
+    const plan = planFor(device, variant === 'software')({ m, n, k, transposeA: true });
     const results: Float32Array[] = [];
     for (let i = 0; i < 3; i++) {
       const out = uploadFilled(device, m * n);
@@ -169,16 +173,20 @@ describe('matmul', () => {
     step.end();
   });
 
-  it.each(variants)('keeps what is no number within its row and its column (%s)', async (variant) => {
+  it.each([
+    ['software', 5, 7],
+    ['skinny', 5, 7],
+    ['tiled', 18, 17],
+  ] as const)('keeps what is no number within its row and its column (%s)', async (variant, m, n) => {
     // An inner axis of 6: fours read beyond a row's end, what the next row begins with.
     const step = device.step();
-    const [m, n, k] = [5, 7, 6];
+    const k = 6;
     const [a, b] = [values(m * k, 1), values(n * k, 2)];
     a[2 * k] = Number.NaN;
     b[3 * k] = Number.POSITIVE_INFINITY;
     const out = uploadFilled(device, m * n);
-    const plan = (shape: MatmulShape) =>
-      planMatmul(shape, { ...device.capabilities, software: variant === 'software' });
+    const plan = planFor(device, variant === 'software');
+    expect(plan({ m, n, k, transposeB: true }).variant).toBe(variant);
     matmul(device, { a: upload(device, a), b: upload(device, b), out, m, n, k, transposeB: true, plan });
     const finite = (await download(device, out)).map((value) => Number(Number.isFinite(value)));
     expect(finite).toEqual(finite.map((_, i) => Number(Math.floor(i / n) !== 2 && i % n !== 3)));
@@ -197,6 +205,116 @@ describe('matmul', () => {
   });
 });
 
+describe('dropout and updates of a product', () => {
+  /** What dropout makes of values: see `philox4x32`. */
+  const dropped = (x: ArrayLike<number>, { of: _, probability, seed, stream, counter, first = 0 }: ProductDropout) =>
+    Float32Array.from(x, (value, i) => {
+      const words = philox4x32([Math.floor(i / 4) + first / 4, counter, stream, 0], [seed, 0x43524f53]);
+      return uniformFloat(words[i % 4]!) >= probability ? value / (1 - probability) : 0;
+    });
+  const mask = { probability: 0.4, seed: 7, stream: 3, counter: 5, first: 8 };
+
+  interface JoinedCase extends Case {
+    readonly of?: ProductDropout['of'];
+    readonly update?: { readonly rank: number; readonly transposeB?: boolean };
+  }
+
+  async function checkJoined(device: Device, c: JoinedCase, plan?: (shape: MatmulShape) => MatmulPlan) {
+    const { m, n, k, of, update, bias: _, ...options } = c;
+    const [a, b, before] = [values(m * k, 1), values(k * n, 2), values(m * n, 4)];
+    const rank = update?.rank ?? 0;
+    const [left, right] = [values(m * rank, 5), values(n * rank, 6)];
+    const out = upload(device, before);
+    const dropout = of && { of, ...mask };
+    matmul(device, {
+      ...{ a: upload(device, a), b: upload(device, b), out, m, n, k, ...options, accumulate: true, dropout },
+      update: update && { a: upload(device, left), b: upload(device, right), alpha: -2, ...update },
+      ...(plan && { plan }),
+    });
+    const [usedA, usedB] = [of === 'a' ? dropped(a, dropout!) : a, of === 'b' ? dropped(b, dropout!) : b];
+    const reference = expected({ ...c, accumulate: true }, usedA, usedB, before, before);
+    if (update) {
+      const added = expected({ ...update, m, n, k: rank }, left, right, before, before);
+      const used = of === 'update' ? dropped(added, dropout!) : added;
+      for (const [i, value] of used.entries()) reference[i]! -= 2 * value;
+    }
+    const largest = reference.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+    const tolerance = { relative: 0, absolute: 1e-5 * largest, label: JSON.stringify(c) };
+    expectClose(await download(device, out), reference, tolerance);
+  }
+
+  /** The products of a layer with LoRA: down, up, gradient of the first factor, of the input; read by the four or not. */
+  const cases: readonly JoinedCase[] = [
+    { m: 40, n: 8, k: 36, transposeB: true, of: 'a' },
+    { m: 40, n: 36, k: 20, transposeB: true, update: { rank: 8, transposeB: true } },
+    { m: 8, n: 36, k: 40, transposeA: true, of: 'b' },
+    { m: 40, n: 36, k: 20, update: { rank: 8 }, of: 'update' },
+    // Of a larger rank, also in parts of the inner axis.
+    { m: 24, n: 20, k: 36, transposeB: true, of: 'a' },
+    { m: 20, n: 36, k: 40, transposeA: true, of: 'b' },
+    { m: 24, n: 36, k: 1200, update: { rank: 4 }, of: 'update' },
+    // No kernel has a place for these.
+    { m: 20, n: 34, k: 18, update: { rank: 8 }, of: 'update' },
+    { m: 24, n: 36, k: 20, transposeB: true, alpha: 3, update: { rank: 20 } },
+    { m: 7, n: 6, k: 18, of: 'a' },
+  ];
+
+  it.each(variants)('are those of what they stand for (%s)', async (variant) => {
+    await withDevice(async (device) => {
+      for (const c of cases) await checkJoined(device, c, planFor(device, variant === 'software'));
+    });
+  });
+
+  it('count rows from the first one where operands are divided', async () => {
+    const limits = { maxStorageBufferBindingSize: 16_384, maxStorageBuffersPerShaderStage: 8 };
+    await withDevice(
+      async (device) => {
+        for (const c of [
+          { m: 300, n: 8, k: 64, transposeB: true, of: 'a' },
+          { m: 300, n: 36, k: 20, update: { rank: 8 }, of: 'update' },
+          { m: 8, n: 64, k: 300, transposeA: true, of: 'b' },
+          { m: 24, n: 64, k: 256, update: { rank: 8 }, of: 'update' },
+        ] as const) {
+          await checkJoined(device, c, planFor(device, false));
+        }
+      },
+      { limits },
+    );
+  });
+
+  it('take one dispatch where a kernel has a place for them, also at its second stage', async () => {
+    await withDevice(async (device) => {
+      const { recorder } = device;
+      const dispatch = recorder.dispatch.bind(recorder);
+      let count = 0;
+      recorder.dispatch = (kernel, args) => {
+        count++;
+        dispatch(kernel, args);
+      };
+      const counts: number[] = [];
+      for (const c of cases) {
+        count = 0;
+        await checkJoined(device, c, planFor(device, false));
+        counts.push(count);
+      }
+      expect(counts).toEqual([1, 1, 1, 1, 1, 1, 2, 3, 2, 2]);
+    });
+  });
+
+  it('are refused where they cannot be', async () => {
+    await withDevice(async (device) => {
+      const x = uploadFilled(device, 64);
+      const shape = { a: x, b: x, out: uploadFilled(device, 64), m: 8, n: 8, k: 8 };
+      const call = (more: Partial<MatmulArguments>) => () => matmul(device, { ...shape, ...more });
+      expect(call({ dropout: { of: 'update', ...mask } })).toThrow(/dropout of an update, but there is none/);
+      expect(call({ dropout: { of: 'a', ...mask, first: 2 } })).toThrow(/first 2 must be a multiple of 4/);
+      expect(call({ update: { a: x, b: x, rank: 9 } })).toThrow(/"update.a" holds 256 bytes, 288 are needed/);
+      const b = { bits: 16 as const, bfloat: false, values: x };
+      expect(call({ b, dropout: { of: 'b', ...mask } })).toThrow(/dropout of b, which is in fewer bits than f32/);
+    });
+  });
+});
+
 describe('matmul under other conditions', () => {
   const cases: Case[] = [];
   for (const transpose of transposes) {
@@ -212,7 +330,7 @@ describe('matmul under other conditions', () => {
       cases.push({ m, n, k, ...transpose, bias: k < 1000, accumulate: true, alpha: 2 });
     }
   }
-  for (const variant of ['chosen', 'tiled'] as const) {
+  for (const variant of ['chosen', 'GPU'] as const) {
     it(`splits operands at the binding limit and folds the grid (${variant})`, async () => {
       const limits = {
         maxComputeWorkgroupsPerDimension: 16,
@@ -221,9 +339,8 @@ describe('matmul under other conditions', () => {
       };
       const device = await openDevice({ limits });
       try {
-        for (const c of variant === 'tiled' ? cases.filter((_, i) => i % 3 === 0) : cases) {
-          const tiled = (shape: MatmulShape) => planMatmul(shape, { ...device.capabilities, software: false });
-          await check(device, c, variant === 'tiled' ? tiled : undefined);
+        for (const c of variant === 'GPU' ? cases.filter((_, i) => i % 3 === 0) : cases) {
+          await check(device, c, variant === 'GPU' ? planFor(device, false) : undefined);
         }
       } finally {
         device.destroy();
@@ -296,13 +413,13 @@ describe('planMatmul', () => {
     const large = { rows: 8, columns: 8 };
     const small = { rows: 4, columns: 4 };
     // Of three prompts of 700 tokens: SmolLM2's feed-forward (204 tiles for 132 multiprocessors), attention output, and
-    // keys (99 tiles); of a 7B model feed-forward down and LoRA down.
+    // keys (198 halves of tiles), or as many of 96 columns; of a 7B model feed-forward down.
     for (const [n, k, tile, parts] of [
       [1536, 576, large, 1],
-      [576, 576, small, 1],
-      [192, 576, small, 2],
+      [576, 576, { ...small, workgroupSize: 256 }, 1],
+      [192, 576, { ...small, workgroupSize: 128 }, 1],
+      [96, 576, { ...small, workgroupSize: 128 }, 2],
       [4096, 11_008, large, 1],
-      [8, 4096, small, 8],
     ] as const) {
       const shape = { m: 2100, n, k, transposeB: true };
       expect(onH100(shape)).toMatchObject({ ...tile, splits: parts });
@@ -310,6 +427,21 @@ describe('planMatmul', () => {
       expect(onM1(shape).splits).toBe(1);
     }
     expect(onH100({ m: 64, n: 64, k: 20_000 }).splits).toBe(64);
+  });
+
+  it('takes skinny products on hardware, whose invocations share a long inner axis', () => {
+    // Of LoRA: down, and the gradients of both factors; of one token; of a few.
+    for (const [m, n, k, plan] of [
+      [2100, 8, 576, { rows: 4, columns: 8, lanesOnRows: true, workgroupSize: 128, laneTiles: 132 }],
+      [8, 576, 2100, { rows: 8, columns: 4, lanesOnRows: false, workgroupSize: 256, laneTiles: 36 }],
+      [576, 8, 2100, { rows: 4, columns: 8, lanesOnRows: true, workgroupSize: 256, laneTiles: 36 }],
+      [1, 4096, 4096, { rows: 1, columns: 4, lanesOnRows: false, workgroupSize: 256, uniformTiles: 1 }],
+      [3, 512, 64, { rows: 4, columns: 4, lanesOnRows: false, workgroupSize: 32, uniformTiles: 1 }],
+      [16, 4096, 4096, { rows: 8, columns: 4, uniformTiles: 2, laneTiles: 256 }],
+    ] as const) {
+      expect(onHardware({ m, n, k })).toMatchObject({ variant: 'skinny', splits: 1, ...plan });
+    }
+    expect(onHardware({ m: 17, n: 4096, k: 4096 }).variant).toBe('tiled');
   });
 
   it('keeps both tiles within workgroup memory', () => {

@@ -100,7 +100,7 @@ export function matrixTileFor(
   capabilities: MatrixCapabilities,
 ): MatrixTile | undefined {
   const processors = multiprocessors(capabilities);
-  const divisions = Math.max(1, k / (2 * leastInner));
+  const divisions = Math.max(1, k / (2 * leastMatrixInner));
   let best: MatrixTile | undefined;
   let bestScore = 0;
   for (const tile of matrixTiles(capabilities)) {
@@ -118,8 +118,11 @@ export function matrixTileFor(
   return best;
 }
 
-/** Fewest inner positions that a part of the inner axis is worth. */
-export const leastInner = 256;
+/**
+ * Fewest inner positions that a part of the inner axis is worth: in that time a workgroup could write its tile, and read it
+ * again for the second stage, several times.
+ */
+export const leastMatrixInner = 1024;
 
 /** Bytes of workgroup memory: both tiles in halves, the longer way round, and an accumulator of each subgroup. */
 function workgroupBytes(tile: MatrixTile): number {

@@ -2,12 +2,13 @@
 import { type Capabilities, InputError } from '@crossgate/gpu';
 import { multiprocessors } from '../multiprocessors';
 import {
-  leastInner,
+  leastMatrixInner,
   type MatrixCapabilities,
   type MatrixFeatures,
   type MatrixTile,
   matrixObstacle,
   matrixTileFor,
+  matrixTiles,
 } from './matrix-tiles';
 
 /** Sizes and layout of out[m, n] = op(a) · op(b) with op(a) [m, k] and op(b) [k, n]. */
@@ -28,7 +29,8 @@ export interface MatmulShape {
 
 /**
  * In which type a product multiplies; it always adds in f32. `f16` rounds both operands to halves, for matrix units:
- * values beyond 65,504 become infinite, those below 6e-8 zero.
+ * values beyond 65,504 become infinite, those below 6e-8 zero. Products of few rows or columns are in f32 in any case:
+ * memory limits them.
  */
 export type MatmulPrecision = 'f32' | 'f16';
 
@@ -36,22 +38,22 @@ export type MatmulPrecision = 'f32' | 'f16';
 export interface MatmulPlan {
   /**
    * `software`: register tiles only. `tiled`: tiles in workgroup memory. `matrix`: these in f16, multiplied by matrix
-   * units.
+   * units. `skinny`: no tiles, for few rows or columns.
    */
-  readonly variant: 'software' | 'tiled' | 'matrix';
+  readonly variant: 'software' | 'tiled' | 'matrix' | 'skinny';
   /** Rows of the output that one invocation (matrix: one subgroup) computes. */
   readonly rows: number;
   /** Columns of the output that one invocation (matrix: one subgroup) computes. */
   readonly columns: number;
-  /** software: the lanes of a workgroup lie along rows (else along columns). */
+  /** software, skinny: the lanes of a workgroup lie along rows (else along columns). */
   readonly lanesOnRows: boolean;
   /** Invocations per workgroup. */
   readonly workgroupSize: number;
   /** Operands are read as vectors of four; every contiguous extent is a multiple of 4. */
   readonly vector: boolean;
-  /** Inner positions per loop iteration (software), or of a tile (tiled, matrix). */
+  /** Inner positions per loop iteration (software, skinny), or of a tile (tiled, matrix). */
   readonly innerStep: number;
-  /** Workgroup tiles along the side that lanes share (software) or along rows (tiled, matrix). */
+  /** Workgroup tiles along the side that lanes share (software, skinny) or along rows (tiled, matrix). */
   readonly uniformTiles: number;
   /** Workgroup tiles along the other side. */
   readonly laneTiles: number;
@@ -67,8 +69,14 @@ export interface MatmulPlan {
 export type MatmulCapabilities = Pick<Capabilities, 'software' | 'limits' | 'name' | 'architecture'> &
   Partial<MatrixFeatures>;
 
-/** Invocations along each side of a tiled workgroup. */
+/** Invocations along the rows of a tiled workgroup, and along its columns: all of them, or half as many. */
 export const tiledThreads = 16;
+
+/** Invocations of a skinny workgroup along its long side, four values each: 64 bytes, which memory gives at once. */
+export const skinnyLanes = 4;
+
+/** Most rows, or columns, of a skinny product. From 9 on, what its long side reads is read twice. */
+const mostSkinny = 16;
 
 /** Lanes of a software workgroup: what lavapipe computes at once with AVX2, and most in flight elsewhere. */
 const softwareLanes = 8;
@@ -131,8 +139,11 @@ const registerTiles: Readonly<Record<'transposedB' | 'plain' | 'transposedA', re
 export function planMatmul(shape: MatmulShape, capabilities: MatmulCapabilities): MatmulPlan {
   // Nothing has no useful share of a tile, by which tiles are chosen.
   const some = { ...shape, m: Math.max(1, shape.m), n: Math.max(1, shape.n) };
-  if (some.precision === 'f16') return matrixPlan(some, { ...noMatrices, ...capabilities });
-  return capabilities.software ? softwarePlan(some) : tiledPlan(some, capabilities);
+  const halves = some.precision === 'f16';
+  if (halves) requireMatrices({ ...noMatrices, ...capabilities });
+  if (capabilities.software) return softwarePlan(some);
+  if (Math.min(some.m, some.n) <= mostSkinny) return skinnyPlan(some);
+  return halves ? matrixPlan(some, { ...noMatrices, ...capabilities }) : tiledPlan(some, capabilities);
 }
 
 /** The plan of the software variant. */
@@ -172,16 +183,37 @@ function softwarePlan(shape: MatmulShape): MatmulPlan {
   };
 }
 
-/** The plan of the tiled variant: large tiles where every multiprocessor gets one. */
+/** The plan of the skinny variant: eight of the short side for an invocation, or as many as there are. */
+function skinnyPlan(shape: MatmulShape): MatmulPlan {
+  const { m, n, k } = shape;
+  const lanesOnRows = m > n;
+  const [long, short] = lanesOnRows ? [m, n] : [n, m];
+  const width = [1, 2, 4].find((each) => each >= short) ?? 8;
+  // Invocations that share the inner axis, with at least four fours of it for each.
+  const sharers = [64, 32, 16].find((each) => 16 * each <= k) ?? 8;
+  return {
+    variant: 'skinny',
+    ...(lanesOnRows ? { rows: 4, columns: width } : { rows: width, columns: 4 }),
+    lanesOnRows,
+    workgroupSize: skinnyLanes * sharers,
+    vector: readsVectors(shape),
+    innerStep: 4,
+    uniformTiles: Math.ceil(short / width),
+    laneTiles: Math.ceil(long / (4 * skinnyLanes)),
+    ...divideInner(k, 1, k),
+    matrix: null,
+  };
+}
+
+/** The plan of the tiled variant: the largest tiles of which every multiprocessor gets one. */
 function tiledPlan(shape: MatmulShape, { limits, ...adapter }: MatmulCapabilities): MatmulPlan {
   const { m, n, k } = shape;
   const processors = multiprocessors(adapter);
-  const tilesOf = (perInvocation: number) => {
-    const side = perInvocation * tiledThreads;
-    return Math.ceil(m / side) * Math.ceil(n / side);
-  };
-  const size = tilesOf(8) >= processors ? 8 : 4;
-  const innerStep = tiledBytes(size, 16) <= limits.maxComputeWorkgroupStorageSize ? 16 : 8;
+  const tilesOf = ({ perInvocation, columnThreads }: TiledSize) =>
+    Math.ceil(m / (perInvocation * tiledThreads)) * Math.ceil(n / (perInvocation * columnThreads));
+  const size = tiledSizes.find((each) => tilesOf(each) >= processors) ?? tiledSizes.at(-1)!;
+  const { perInvocation, columnThreads } = size;
+  const innerStep = tiledBytes(perInvocation, 16) <= limits.maxComputeWorkgroupStorageSize ? 16 : 8;
   // With the registers that they take, two workgroups work on a multiprocessor at once. Parts of the inner axis cost a
   // second stage: more than what a quarter of the multiprocessors would do meanwhile.
   const target = 2 * processors;
@@ -189,33 +221,51 @@ function tiledPlan(shape: MatmulShape, { limits, ...adapter }: MatmulCapabilitie
   const parts = tiles >= 0.75 * target ? 1 : target / tiles;
   return {
     variant: 'tiled',
-    rows: size,
-    columns: size,
+    rows: perInvocation,
+    columns: perInvocation,
     lanesOnRows: false,
-    workgroupSize: tiledThreads * tiledThreads,
+    workgroupSize: tiledThreads * columnThreads,
     vector: readsVectors(shape),
     innerStep,
-    uniformTiles: Math.ceil(m / (size * tiledThreads)),
-    laneTiles: Math.ceil(n / (size * tiledThreads)),
+    uniformTiles: Math.ceil(m / (perInvocation * tiledThreads)),
+    laneTiles: Math.ceil(n / (perInvocation * columnThreads)),
     ...divideInner(k, parts, leastInner),
     matrix: null,
   };
 }
 
+/** Fewest inner positions that a part of the inner axis is worth. */
+const leastInner = 256;
+
+/** A tile of the tiled variant: the side of an invocation's square, and the invocations along columns. */
+interface TiledSize {
+  readonly perInvocation: number;
+  readonly columnThreads: number;
+}
+
+/** Tiles of 128x128, 64x64 and 64x32. */
+const tiledSizes: readonly TiledSize[] = [
+  { perInvocation: 8, columnThreads: tiledThreads },
+  { perInvocation: 4, columnThreads: tiledThreads },
+  { perInvocation: 4, columnThreads: tiledThreads / 2 },
+];
+
 const noMatrices: MatrixFeatures = { f16: false, subgroups: false, subgroupSize: [1, 1], matrixConfigurations: [] };
+
+/** @throws InputError for an adapter that cannot multiply in f16. */
+function requireMatrices(capabilities: MatrixCapabilities): void {
+  const room = matrixTiles(capabilities).length > 0 ? null : 'has too little workgroup memory for a tile';
+  const why = matrixObstacle(capabilities) ?? room;
+  if (why) throw new InputError(`matmul: precision f16 needs matrix units, but ${capabilities.name} ${why}`);
+}
 
 /** The plan of the matrix variant. */
 function matrixPlan(shape: MatmulShape, capabilities: MatrixCapabilities): MatmulPlan {
-  const obstacle = matrixObstacle(capabilities);
-  const matrix = obstacle === null ? matrixTileFor(shape, capabilities) : undefined;
-  if (!matrix) {
-    const why = obstacle ?? 'has too little workgroup memory for a tile';
-    throw new InputError(`matmul: precision f16 needs matrix units, but ${capabilities.name} ${why}`);
-  }
+  const matrix = matrixTileFor(shape, capabilities)!;
   const target = 2 * multiprocessors(capabilities);
   const plan = planByTile(shape, matrix, 1);
   const tiles = plan.uniformTiles * plan.laneTiles;
-  return { ...plan, ...divideInner(shape.k, tiles >= 0.75 * target ? 1 : target / tiles, leastInner) };
+  return { ...plan, ...divideInner(shape.k, tiles >= 0.75 * target ? 1 : target / tiles, leastMatrixInner) };
 }
 
 /** The plan of the matrix variant by a given tile, with the inner axis in at most `splits` parts. */

@@ -25,7 +25,12 @@ async function check(device: Device, tokens: number, heads: number, headDim: num
   const label = `${tokens} × ${heads} × ${headDim}`;
   expectClose(await download(device, out), reference.rope(values, positionValues, theta), { label });
   const back = uploadFilled(device, values.data.length);
-  rope(device, { ...shared, x: out, out: back, inverse: true });
+  const more = randomNormal([tokens, 2 * heads, headDim], 3);
+  const second = { x: upload(device, more), out: uploadFilled(device, more.data.length), heads: 2 * heads };
+  rope(device, { ...shared, x: out, out: back, inverse: true, second });
+  expectClose(await download(device, second.out), reference.ropeBackward(more, positionValues, theta), {
+    label: `second ${label}`,
+  });
   expectClose(await download(device, back), values, { label: `inverse ${label}` });
   const gradX = uploadFilled(device, values.data.length);
   rope(device, { ...shared, x, out: gradX, inverse: true });
@@ -63,5 +68,7 @@ describe('rope', () => {
       const args = { x, out, positions: other, table: other, tokens: 2, heads: 1 };
       expect(() => rope(device, { ...args, headDim: 3 })).toThrow('an even number is needed');
       expect(() => rope(device, { ...args, headDim: 4 })).toThrow('"x" holds 24 bytes');
+      const second = { x, out, heads: 2 };
+      expect(() => rope(device, { ...args, headDim: 2, second })).toThrow('"second.x" holds 24 bytes');
     }));
 });

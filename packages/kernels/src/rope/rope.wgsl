@@ -2,6 +2,7 @@
 // token t are rotated by positions[t] · frequency_i. Su et al., "RoFormer", 2021. INVERSE rotates back: the gradient.
 // x, out [tokens, heads, headDim]; positions [tokens]; table [maxPositions, headDim/2] of (cosine, sine), from float64.
 // One invocation per (token, unit of the half); it reads the table once for all heads. VECTOR: a unit is four pairs.
+// PAIR: the same of secondX, secondOut [tokens, secondHeads, headDim].
 #include vector
 #include invocations
 
@@ -35,4 +36,14 @@ fn run(index: u32) {
     out[low] = a * cosine - b * sine;
     out[high] = b * cosine + a * sine;
   }
+#if PAIR
+  for (var head = 0u; head < parameters.secondHeads; head++) {
+    let low = (token * parameters.secondHeads + head) * 2u * parameters.half + unit;
+    let high = low + parameters.half;
+    let a = secondX[low];
+    let b = secondX[high];
+    secondOut[low] = a * cosine - b * sine;
+    secondOut[high] = b * cosine + a * sine;
+  }
+#endif
 }

@@ -249,23 +249,15 @@ export class LlamaModel {
     dropout: DropoutContext | undefined,
     attend: Attend,
   ): readonly [Tensor, Tensor] {
-    const { heads, keyValueHeads, headDim } = this.config;
     const prefix = `model.layers.${layer}`;
     const projection = (of: 'tokens' | 'wanted') => (from: Tensor, name: string) =>
       this.#project(`${prefix}.${name}`, from, dropout && { ...dropout, rows: of });
     const project = projection('tokens');
     const projectWanted = projection(rows ? 'wanted' : 'tokens');
     const [x, normalized] = this.#normalize(input, `${prefix}.input_layernorm.weight`);
-    const rotated = (name: 'q' | 'k', count: number) => {
-      const projected = project(normalized, `self_attn.${name}_proj`);
-      return rope(this.#normalizeHeads(projected, `${prefix}.self_attn.${name}_norm.weight`), sequences, {
-        heads: count,
-        headDim,
-        table,
-      });
-    };
-    const query = rotated('q', heads);
-    const key = rotated('k', keyValueHeads);
+    const projected = (name: 'q' | 'k') =>
+      this.#normalizeHeads(project(normalized, `self_attn.${name}_proj`), `${prefix}.self_attn.${name}_norm.weight`);
+    const [query, key] = rope(projected('q'), projected('k'), sequences, { ...this.config, table });
     const value = project(normalized, 'self_attn.v_proj');
     let attended = attend(layer, query, key, value);
     let residual = x;

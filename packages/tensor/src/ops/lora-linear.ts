@@ -1,5 +1,5 @@
 // A linear layer with a low-rank update: y = x · Wᵀ + s · (dropout(x) · Aᵀ) · Bᵀ (Hu et al. 2021, LoRA, eq. 3).
-import { dropout as launchDropout, matmul as launchMatmul, type MatmulArguments } from '@crossgate/kernels';
+import { matmul as launchMatmul, type MatmulArguments, type ProductDropout } from '@crossgate/kernels';
 import { type LinearWeight, weightOperand } from '../quantized';
 import { record } from '../tape';
 import { empty, expectTensor, Tensor } from '../tensor';
@@ -18,6 +18,11 @@ export interface LoraOptions extends LinearOptions {
    * Dropout on the update's input; the frozen layer's input is not dropped. Undefined or probability 0 turns it off.
    */
   readonly dropout?: DropoutState | undefined;
+}
+
+/** Of what a product of {@link loraLinear} drops elements, if the layer has dropout. */
+interface Dropping {
+  readonly dropping?: ProductDropout['of'];
 }
 
 /**
@@ -41,15 +46,22 @@ export function loraLinear(x: Tensor, weight: LinearWeight, lora: LoraOptions, b
   expectTensor('loraLinear', 'a', a, 'f32', [rank, inputs]);
   expectTensor('loraLinear', 'b', b, 'f32', [outputs, rank]);
   if (bias) expectTensor('loraLinear', 'bias', bias, 'f32', [outputs]);
-  const dropped = (values: Tensor): Tensor => {
-    if (!dropout || dropout.probability === 0) return values;
-    const out = empty(device, values.shape);
-    launchDropout(device, { x: values.slice, out: out.slice, count: values.size, ...dropout });
-    return out;
-  };
-  const matmul = (product: MatmulArguments) => launchMatmul(device, { precision, ...product });
+  const mask = dropout && dropout.probability !== 0 ? dropout : undefined;
+  /** A product of two tensors, of which dropout may leave elements out. */
+  const matmul = ({ dropping, ...product }: Omit<MatmulArguments, 'dropout'> & Dropping) =>
+    launchMatmul(device, { precision, ...product, dropout: mask && dropping && { of: dropping, ...mask } });
   const out = empty(device, [...x.shape.slice(0, -1), outputs]);
   const hidden = empty(device, [rows, rank]);
+  matmul({
+    a: x.slice,
+    b: a.slice,
+    out: hidden.slice,
+    m: rows,
+    n: rank,
+    k: inputs,
+    transposeB: true,
+    dropping: 'a',
+  });
   matmul({
     a: x.slice,
     b: weightOperand(weight),
@@ -58,19 +70,8 @@ export function loraLinear(x: Tensor, weight: LinearWeight, lora: LoraOptions, b
     n: outputs,
     k: inputs,
     transposeB: true,
-    ...(bias && { bias: bias.slice }),
-  });
-  matmul({ a: dropped(x).slice, b: a.slice, out: hidden.slice, m: rows, n: rank, k: inputs, transposeB: true });
-  matmul({
-    a: hidden.slice,
-    b: b.slice,
-    out: out.slice,
-    m: rows,
-    n: outputs,
-    k: rank,
-    transposeB: true,
-    alpha: scale,
-    accumulate: true,
+    bias: bias?.slice,
+    update: { a: hidden.slice, b: b.slice, rank, transposeB: true, alpha: scale },
   });
   const weights = weight instanceof Tensor ? [weight] : [];
   const training = a.requiresGrad || b.requiresGrad;
@@ -102,13 +103,14 @@ export function loraLinear(x: Tensor, weight: LinearWeight, lora: LoraOptions, b
         // The dropped input is made again from its counter rather than kept.
         matmul({
           a: gradHidden.slice,
-          b: dropped(into.saved(x)).slice,
+          b: into.saved(x).slice,
           out: slice,
           m: rank,
           n: inputs,
           k: rows,
           transposeA: true,
           accumulate,
+          dropping: 'b',
         });
       }
       if (weight instanceof Tensor && into.needs(weight)) {
@@ -126,16 +128,17 @@ export function loraLinear(x: Tensor, weight: LinearWeight, lora: LoraOptions, b
       }
       if (!into.needs(x)) return;
       const { slice, accumulate } = into.target(x);
-      matmul({ a: gradOut, b: weightOperand(weight), out: slice, m: rows, n: inputs, k: outputs, accumulate });
-      const update = { a: gradHidden.slice, b: a.slice, m: rows, n: inputs, k: rank };
-      if (!dropout || dropout.probability === 0) {
-        matmul({ ...update, out: slice, accumulate: true });
-        return;
-      }
-      // Dropout acts on the update's path alone, so that path gets a gradient of its own first.
-      const gradDropped = empty(device, x.shape);
-      matmul({ ...update, out: gradDropped.slice });
-      launchDropout(device, { x: gradDropped.slice, out: slice, count: x.size, ...dropout, accumulate: true });
+      matmul({
+        a: gradOut,
+        b: weightOperand(weight),
+        out: slice,
+        m: rows,
+        n: inputs,
+        k: outputs,
+        accumulate,
+        update: { a: gradHidden.slice, b: a.slice, rank },
+        dropping: 'update',
+      });
     },
     { exact: [...weights, a, b] },
   );

@@ -133,47 +133,54 @@ export interface PackedSequences {
 }
 
 /** Heads and angles of {@link rope}. */
-export interface RotaryOptions {
-  /** Number of heads of a token. */
-  readonly heads: number;
-  /** Number of components of a head; even. */
-  readonly headDim: number;
+export interface RotaryOptions extends Pick<AttentionOptions, 'heads' | 'keyValueHeads' | 'headDim'> {
   /** f32 [positions, headDim]: cosines and sines of every position that occurs, as {@link ropeTable} computes them. */
   readonly table: Tensor;
 }
 
 /**
- * Rotary position embedding (Su et al. 2021): rotates components i and i + headDim/2 of every head by
+ * Rotary position embedding (Su et al. 2021) of queries and keys: rotates components i and i + headDim/2 of every head by
  * position · frequency_i.
  *
- * @param x f32 [tokens, heads · headDim].
- * @returns f32 of the shape of `x`.
+ * @param query f32 [tokens, heads · headDim]; @param key f32 [tokens, keyValueHeads · headDim].
+ * @returns both, rotated.
  * @throws InputError for another dtype or shape, and for an odd `headDim`. Positions beyond the table are not detected.
  */
-export function rope(x: Tensor, sequences: PackedSequences, { heads, headDim, table }: RotaryOptions): Tensor {
-  const { device } = x;
+export function rope(
+  query: Tensor,
+  key: Tensor,
+  sequences: PackedSequences,
+  { heads, keyValueHeads, headDim, table }: RotaryOptions,
+): readonly [Tensor, Tensor] {
+  const { device } = query;
   const { tokens, positions } = sequences;
-  expectTensor('rope', 'x', x, 'f32', [tokens, heads * headDim]);
+  expectTensor('rope', 'query', query, 'f32', [tokens, heads * headDim]);
+  expectTensor('rope', 'key', key, 'f32', [tokens, keyValueHeads * headDim]);
   expectTensor('rope', 'positions', positions, 'u32', [tokens]);
   expectTensor('rope', 'table', table, 'f32', [-1, headDim]);
-  const rotate = (source: Tensor, inverse: boolean): Tensor => {
-    const out = empty(device, x.shape);
-    kernels.rope(device, {
-      x: source.slice,
-      positions: positions.slice,
-      table: table.slice,
-      out: out.slice,
-      tokens,
-      heads,
-      headDim,
-      inverse,
-    });
-    return out;
+  /** One or both, in one dispatch. */
+  const rotate = (sources: readonly { readonly x: Tensor; readonly heads: number }[], inverse: boolean): Tensor[] => {
+    const rotated = sources.map(({ x }) => empty(device, x.shape));
+    const [first, second] = sources.map((of, i) => ({ x: of.x.slice, out: rotated[i]!.slice, heads: of.heads }));
+    const angles = { positions: positions.slice, table: table.slice, tokens, headDim, inverse };
+    if (first) kernels.rope(device, { ...first, ...angles, second });
+    return rotated;
   };
-  const out = rotate(x, false);
-  // A rotation's transpose is its inverse.
-  record('rope', [x], [out], [], ([gradient], into) => into.give(x, rotate(gradient!, true)), { exact: [positions] });
-  return out;
+  const both = [
+    { x: query, heads },
+    { x: key, heads: keyValueHeads },
+  ];
+  const outputs = rotate(both, false) as [Tensor, Tensor];
+  const backward: Backward = (gradients, into) => {
+    const reached = both.flatMap(({ x, heads: count }, i) => {
+      const gradient = gradients[i];
+      return gradient ? [{ input: x, x: gradient, heads: count }] : [];
+    });
+    // A rotation's transpose is its inverse.
+    const rotated = rotate(reached, true);
+    for (const [i, { input }] of reached.entries()) into.give(input, rotated[i]!);
+  };
+  return record('rope', [query, key], outputs, [], backward, { exact: [positions] });
 }
 
 /** Heads of {@link attention}. */
