@@ -12,7 +12,8 @@ const filesAsText = {
 };
 
 /** Matrix units, which software Vulkan has for eight lanes alone. */
-const matrices = 'packages/kernels/src/{matmul/matmul-matrix,matmul-ladder/matmul-ladder}.test.ts';
+const matrices =
+  'packages/kernels/src/{attention/attention-matrix,matmul/matmul-matrix,matmul-ladder/matmul-ladder}.test.ts';
 /**
  * Tests that leave nothing behind: what they open they close, and they change no list that others read. (The toy CF model
  * is registered, which nothing takes back, and `precision` has other kernels than the rest.)
