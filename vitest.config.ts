@@ -12,7 +12,8 @@ const filesAsText = {
 };
 
 /** Matrix units, which software Vulkan has for eight lanes alone. */
-const matrices = 'packages/kernels/src/{matmul/matmul-matrix,matmul-ladder/matmul-ladder}.test.ts';
+const matrices =
+  'packages/kernels/src/{attention/attention-matrix,matmul/matmul-matrix,matmul-ladder/matmul-ladder}.test.ts';
 /** Tests that leave something behind in their process: a module replaced, a method or a model registered, other kernels. */
 const untidy = [
   'apps/train/test/{load-model,one-file-method,strict}.test.ts',

@@ -1,5 +1,5 @@
 // Writes the WGSL of attention's kernels, as a GPU with registers of its own gets it, into a folder: a text for each
-// kernel and head size, in blocks that a workgroup shares and in rows that an invocation holds (`rows-…`).
+// kernel and head size, in blocks that a workgroup shares, in rows that an invocation holds (`rows-…`), and by matrix units.
 //
 //   npm run -s example -- reference/registers/attention.mjs FOLDER
 //
@@ -26,7 +26,12 @@ const [tokens, heads, keyValueHeads] = [2100, 32, 32];
 const device = (prefix, headDim) => ({
   capabilities: {
     ...{ software: false, name: 'nvidia-h100', architecture: 'hopper' },
-    limits: { maxStorageBufferBindingSize: 2 ** 31 },
+    ...{ f16: true, subgroups: true, subgroupSize: [32, 32] },
+    matrixConfigurations: [{ component: 'f16', result: 'f32', m: 16, n: 16, k: 16 }],
+    limits: {
+      ...{ maxStorageBufferBindingSize: 2 ** 31, maxComputeWorkgroupStorageSize: 49_152 },
+      ...{ maxComputeInvocationsPerWorkgroup: 1024, maxComputeWorkgroupSizeX: 1024 },
+    },
   },
   memory: { allocate: slice, releaseEarly: () => {} },
   recorder: {
@@ -54,12 +59,13 @@ for (const headDim of [64, 80, 96, 128]) {
   const shape = { ...slices, tokens, heads, keyValueHeads, headDim, scale: 1 };
   const row = { workgroupSize: 64, rows: 1, step: headDim <= 64 ? 2 : 1 };
   const rows = { forward: row, backwardQuery: row, backwardKey: row };
-  for (const [prefix, plan] of [
-    ['', undefined],
-    ['rows-', rows],
+  for (const [prefix, options] of [
+    ['', {}],
+    ['', { precision: 'f16' }],
+    ['rows-', { plan: rows }],
   ]) {
     for (const launch of [attention, attentionBackward]) {
-      Reflect.apply(launch, undefined, [device(String(prefix), headDim), { ...shape, plan }]);
+      Reflect.apply(launch, undefined, [device(String(prefix), headDim), { ...shape, ...Object(options) }]);
     }
   }
 }

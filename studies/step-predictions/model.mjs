@@ -41,6 +41,11 @@ export const assumptions = {
   matrixAlone: [0.13, 'the same where only one does: less in the ratio of alone to busy'],
   attention: [0.35, 'of the f32 rate in the forward pass of attention by blocks'],
   attentionBackward: [0.3, 'of it in both backward passes'],
+  attentionMatrix: [
+    0.08,
+    'of the rate of matrix units in attention by them: its weights go to and from workgroup memory, and its forward pass ' +
+      'computes scores twice',
+  ],
 };
 /** @param {keyof typeof assumptions} name */
 const assumed = (name) => {
@@ -124,13 +129,17 @@ function numbers(constants, names) {
  */
 export function predictDispatch(group) {
   const { kernel, flops, bytes } = group;
-  let arithmetic = flops / (kernel === 'matmul-matrix' ? matrixOperationsPerMs() : operationsPerMs());
+  const byMatrices = kernel === 'matmul-matrix' || kernel.startsWith('attention-matrix');
+  let arithmetic = flops / (byMatrices ? matrixOperationsPerMs() : operationsPerMs());
   const rooflineMs = Math.max(arithmetic, memoryMs(bytes, 1));
   if (kernel === 'matmul-tiled') arithmetic = tiledMs(group);
   else if (kernel === 'matmul-matrix') arithmetic = matrixMs(group);
   else if (flops > 0 && kernel.startsWith('attention')) {
     const busy = Math.min(1, group.workgroups / assumed('multiprocessors'));
-    arithmetic /= busy * assumed(kernel === 'attention-block' ? 'attention' : 'attentionBackward');
+    // Without matrix units only its backward passes compute scores again, which they count.
+    const again = kernel === 'attention-matrix' ? 1.5 : 1;
+    const share = kernel === 'attention-block' ? 'attention' : 'attentionBackward';
+    arithmetic *= again / (busy * assumed(byMatrices ? 'attentionMatrix' : share));
   } else if (flops > 0 && !['matmul-skinny', 'matmul-split-sum'].includes(kernel)) {
     throw new Error(`no model of the kernel ${kernel}: add one`);
   }

@@ -45,6 +45,15 @@ it('gives a skinny product as much of the GPU as it has workgroups', () => {
   expect(predictDispatch({ ...skinny, workgroups: 33 }).predictedMs).toBeCloseTo(4 * milliseconds + 0.0025, 9);
 });
 
+it('takes attention by matrix units at an assumed share of their rate, and its forward scores twice', () => {
+  const flops = 1e11;
+  const attention = { dispatches: 1, workgroups: 2112, flops, bytes: 4, constants: {} };
+  const ms = (kernel: string) => predictDispatch({ ...attention, kernel }).predictedMs - 0.0025;
+  expect(ms('attention-matrix-key')).toBeCloseTo(flops / (0.08 * 989e9), 9);
+  expect(ms('attention-matrix')).toBeCloseTo((1.5 * flops) / (0.08 * 989e9), 9);
+  expect(ms('attention-block-key')).toBeGreaterThan(ms('attention-matrix-key'));
+});
+
 it('takes bytes from the cache where they fit, and knows no kernel by guess', () => {
   const stream = { kernel: 'binary', dispatches: 1, workgroups: 1, flops: 0, constants: {} };
   expect(predictDispatch({ ...stream, bytes: 2e7 }).predictedMs).toBeCloseTo(2e7 / 5.5e9 + 0.0025, 9);

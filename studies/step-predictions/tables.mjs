@@ -115,7 +115,7 @@ ${stepsTable(steps)}
 - **Counted**: dispatches, workgroups, floating-point operations of products and attention, bytes of all arrays that a
   dispatch binds, and memory. The launchers choose as they would on that GPU; nothing runs.
 - **Roofline**: the larger of arithmetic and bytes at the rate of the memory or the cache, dispatch by dispatch. Arithmetic is
-  at the f32 rate, for products in f16 at that of matrix units. No step of these dispatches can be faster.
+  at the f32 rate, for products and attention in f16 at that of matrix units. No step of these dispatches can be faster.
 - **GPU**: the prediction, by the assumptions below. **Step**: the larger of GPU and host, which work at the same time.
 
 ## Assumptions
@@ -135,7 +135,7 @@ whichever take longer, both by the share of multiprocessors that have a workgrou
 
 A product by matrix units takes whole tiles as well. Its share of their rate is a guess too: no GPU has run that kernel.
 It is for subgroups that compute 64 x 32 elements each; smaller parts take longer, by how much more of workgroup memory they
-read for a product.
+read for a product. So is the share of attention by matrix units, which has the same terms as attention without them.
 
 ${steps.map((step) => `## ${titleOf(step)}\n\n${step.shape}.\n\n${kernelsTable(step)}`).join('\n\n')}
 `;

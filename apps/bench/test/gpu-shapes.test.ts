@@ -29,8 +29,11 @@ it('claims the work that it records, and names each shape once', () => {
     );
     const { work } = bench;
     const label = `${bench.launcher} ${bench.shape}`;
-    const inHalves = bench.shape.includes('; matrix units)');
-    expect(seen.some(({ kernel }) => kernel === 'matmul-matrix')).toBe(inHalves);
+    const inHalves = bench.shape.includes('; matrix units');
+    expect(
+      seen.some(({ kernel }) => /^(matmul|attention)-matrix/.test(kernel)),
+      label,
+    ).toBe(inHalves);
     expect(bench.when?.(h100) ?? true, label).toBe(true);
     expect(bench.when?.({ ...h100, matrixConfigurations: [] }) ?? true, label).toBe(!inHalves);
     if (!('flops' in work)) {

@@ -39,7 +39,8 @@ export async function openRunnableModel(
     const settings = { weights, setting: '--weights', progress, signal };
     const source = adapter ? withSavedWeights(files.source, adapter) : files.source;
     const device = await session.device();
-    const precision = await usablePrecision(device, asked, '--precision', (message) => context.log.warn(message));
+    const warn = (message: string) => context.log.warn(message);
+    const precision = await usablePrecision(device, asked, '--precision', warn, files.config.headDim);
     const base = (await loadModel(device, source, settings)).with({ precision });
     const model = adapter ? withPeftAdapter(base, { ...adapter, saved: new Map() }) : base;
     return {

@@ -3,6 +3,7 @@
 export * from './adam/adam';
 export * from './argmax/argmax';
 export * from './attention/attention';
+export { checkMatrixAttention } from './attention/matrix-self-test';
 export { type BatchLayout, batchStride } from './batches';
 export * from './bce/bce';
 export * from './column-sum/column-sum';

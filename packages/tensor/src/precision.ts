@@ -1,23 +1,31 @@
 // In which type a model multiplies, and whether a device can.
 import { type Device, InputError } from '@crossgate/gpu';
-import { checkMatrixUnits, type MatmulPrecision, matrixObstacle } from '@crossgate/kernels';
+import {
+  attentionMatrixObstacle,
+  checkMatrixAttention,
+  checkMatrixUnits,
+  type MatmulPrecision,
+  matrixObstacle,
+} from '@crossgate/kernels';
 
 /**
- * In which type linear layers multiply. `f32`: everywhere. `f16`: operands are rounded to halves and multiplied by matrix
- * units, sums are f32.
+ * In which type linear layers and attention multiply. `f32`: everywhere. `f16`: operands are rounded to halves and
+ * multiplied by matrix units, sums are f32.
  */
 export type Precision = MatmulPrecision;
 
-/** Devices that were asked already, and what is wrong with their matrix units. */
-const asked = new WeakMap<Device, Promise<string | null>>();
+/** Devices that were asked already, and what is wrong with their matrix units: in products, and for a head size. */
+const asked = new WeakMap<Device, Map<'products' | number, Promise<string | null>>>();
 
 /**
- * The precision that a device can compute in. Before the first use of f16, its matrix units multiply known matrices, for a
- * second or so, outside of steps.
+ * The precision that a device can compute in. Before the first use of f16, its matrix units multiply known matrices and
+ * compute attention, for a second or so, outside of steps.
  *
  * @param precision that the user wants.
  * @param setting by which the user chooses it, for messages: `llm.precision:`, `--precision`.
- * @param warn told why it is f32 in place of f16, where the matrix units do not multiply rightly.
+ * @param warn told why it is f32 in place of f16, where the matrix units do not compute rightly; and why attention alone is,
+ * where they have no room for its heads or do not divide them.
+ * @param headDim elements of a head of attention.
  * @throws InputError for f16 on a device without matrix units for it, naming the device and what it lacks.
  */
 export async function usablePrecision(
@@ -25,6 +33,7 @@ export async function usablePrecision(
   precision: Precision,
   setting: string,
   warn: (message: string) => void,
+  headDim: number,
 ): Promise<Precision> {
   if (precision === 'f32') return precision;
   const { capabilities } = device;
@@ -37,10 +46,21 @@ export async function usablePrecision(
       },
     );
   }
-  const checked = asked.get(device) ?? checkMatrixUnits(device);
-  asked.set(device, checked);
-  const fault = await checked;
-  if (fault === null) return precision;
-  warn(`the matrix units of ${capabilities.name} ${fault}; computing in f32 instead of f16`);
-  return 'f32';
+  const answers = asked.get(device) ?? new Map<'products' | number, Promise<string | null>>();
+  asked.set(device, answers);
+  const answer = (question: 'products' | number, ask: () => Promise<string | null>) => {
+    const given = answers.get(question) ?? ask();
+    answers.set(question, given);
+    return given;
+  };
+  const fault =
+    (await answer('products', () => checkMatrixUnits(device))) ??
+    (await answer(headDim, () => checkMatrixAttention(device, headDim)));
+  if (fault !== null) {
+    warn(`the matrix units of ${capabilities.name} ${fault}; computing in f32 instead of f16`);
+    return 'f32';
+  }
+  const without = attentionMatrixObstacle(headDim, capabilities);
+  if (without !== null) warn(`attention computes in f32: ${capabilities.name} ${without}`);
+  return precision;
 }

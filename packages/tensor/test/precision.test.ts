@@ -1,21 +1,31 @@
 /** That layers multiply in the precision they are told, forwards and backwards, and which precision a device can use. */
 import { type Device, InputError } from '@crossgate/gpu';
 import { openDevice } from '@crossgate/gpu/node';
-import type { MatmulArguments } from '@crossgate/kernels';
+import type { AttentionArguments, AttentionBackwardArguments, MatmulArguments } from '@crossgate/kernels';
 import { randomNormal } from '@crossgate/testing';
-import { describe, expect, it, vi } from 'vitest';
-import { linear, loraLinear, Tape, usablePrecision } from '../src';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { attention, fromHost, linear, loraLinear, Tape, usablePrecision } from '../src';
 import { tensorOf } from './harness';
 
 const kernels = vi.hoisted(() => ({
   precisions: [] as (string | undefined)[],
   checkMatrixUnits: vi.fn<() => Promise<string | null>>(),
+  checkMatrixAttention: vi.fn<(device: Device, headDim: number) => Promise<string | null>>(),
 }));
 vi.mock('@crossgate/kernels', async (original) => {
   const actual = await original<typeof import('@crossgate/kernels')>();
   return {
     ...actual,
     checkMatrixUnits: kernels.checkMatrixUnits,
+    checkMatrixAttention: kernels.checkMatrixAttention,
+    attention(device: Device, args: AttentionArguments) {
+      kernels.precisions.push(args.precision);
+      actual.attention(device, args);
+    },
+    attentionBackward(device: Device, args: AttentionBackwardArguments) {
+      kernels.precisions.push(args.precision);
+      actual.attentionBackward(device, args);
+    },
     matmul(device: Device, { precision, ...args }: MatmulArguments) {
       kernels.precisions.push(precision);
       actual.matmul(device, args);
@@ -48,27 +58,69 @@ it('reaches every product of a layer', async () => {
   await device.destroy();
 });
 
+it('reaches attention, forwards and backwards', async () => {
+  const device = await openDevice();
+  const step = device.step();
+  const [offsets, sequenceOfToken, positions] = [
+    [0, 3],
+    [0, 0, 0],
+    [0, 1, 2],
+  ].map((values) => fromHost(device, [values.length], Uint32Array.from(values)));
+  const packed = { tokens: 3, offsets: offsets!, sequenceOfToken: sequenceOfToken!, positions: positions! };
+  const [query, key, value, gradient] = [1, 2, 3, 4].map((seed) => tensorOf(device, randomNormal([3, 8], seed)));
+  query!.requiresGrad = true;
+  for (const precision of ['f32', 'f16'] as const) {
+    kernels.precisions.length = 0;
+    const tape = new Tape();
+    const heads = { heads: 1, keyValueHeads: 1, headDim: 8, precision };
+    const out = tape.record(() => attention(query!, key!, value!, packed, heads));
+    tape.backward([[out, gradient!]], [query!]);
+    expect(kernels.precisions).toEqual([precision, precision]);
+  }
+  step.end();
+  await device.destroy();
+});
+
 describe('the precision that a device can use', () => {
   const hopper = {
     ...{ name: 'nvidia-h100', software: false, f16: true, subgroups: true, subgroupSize: [32, 32] },
     matrixConfigurations: [{ component: 'f16', result: 'f32', m: 16, n: 16, k: 16 }],
+    limits: {
+      ...{ maxComputeWorkgroupStorageSize: 16_384, maxComputeInvocationsPerWorkgroup: 1024 },
+      maxComputeWorkgroupSizeX: 1024,
+    },
   };
   const warnings: string[] = [];
-  const on = (device: object, precision: 'f32' | 'f16') =>
-    usablePrecision(device as Device, precision, '--precision', (message) => warnings.push(message));
+  const on = (device: object, precision: 'f32' | 'f16', headDim = 64) =>
+    usablePrecision(device as Device, precision, '--precision', (message) => warnings.push(message), headDim);
+  beforeEach(() => {
+    warnings.length = 0;
+    kernels.checkMatrixUnits.mockReset().mockResolvedValue(null);
+    kernels.checkMatrixAttention.mockReset().mockResolvedValue(null);
+  });
 
   it('is f32 wherever it is asked for', async () => {
     expect(await on({ capabilities: { ...hopper, software: true } }, 'f32')).toBe('f32');
     expect(kernels.checkMatrixUnits).not.toHaveBeenCalled();
   });
 
-  it('is f16 where the matrix units multiply rightly, which is found out once', async () => {
-    kernels.checkMatrixUnits.mockResolvedValue(null);
+  it('is f16 where the matrix units compute rightly, which is found out once, for each head size', async () => {
     const device = { capabilities: hopper };
     expect(await on(device, 'f16')).toBe('f16');
     expect(await on(device, 'f16')).toBe('f16');
+    expect(await on(device, 'f16', 32)).toBe('f16');
     expect(kernels.checkMatrixUnits).toHaveBeenCalledTimes(1);
+    expect(kernels.checkMatrixAttention.mock.calls.map(([, headDim]) => headDim)).toEqual([64, 32]);
     expect(warnings).toEqual([]);
+  });
+
+  it('is f16 with a word where attention alone cannot be', async () => {
+    expect(await on({ capabilities: hopper }, 'f16', 20)).toBe('f16');
+    expect(await on({ capabilities: hopper }, 'f16', 128)).toBe('f16');
+    expect(warnings).toEqual([
+      'attention computes in f32: nvidia-h100 has matrix units of 16x16x16, which do not divide heads of 20',
+      'attention computes in f32: nvidia-h100 has too little workgroup memory for heads of 128',
+    ]);
   });
 
   it('is f32 with a word where they do not', async () => {
@@ -76,6 +128,12 @@ describe('the precision that a device can use', () => {
     expect(await on({ capabilities: hopper }, 'f16')).toBe('f32');
     expect(warnings).toEqual([
       'the matrix units of nvidia-h100 do not compile: unknown instruction; computing in f32 instead of f16',
+    ]);
+    kernels.checkMatrixUnits.mockResolvedValue(null);
+    kernels.checkMatrixAttention.mockResolvedValue('compute attention wrongly');
+    expect(await on({ capabilities: hopper }, 'f16')).toBe('f32');
+    expect(warnings.slice(1)).toEqual([
+      'the matrix units of nvidia-h100 compute attention wrongly; computing in f32 instead of f16',
     ]);
   });
 

@@ -64,7 +64,9 @@ export async function runTrainingStep(
   try {
     const adapter = describeAdapter(device.capabilities);
     const warn = (message: string) => context.log.warn(message);
-    const of = { ...asked, precision: await usablePrecision(device, asked.precision, '--precision', warn) };
+    const headDim = asked.sizes.hiddenSize / asked.sizes.heads;
+    const precision = await usablePrecision(device, asked.precision, '--precision', warn, headDim);
+    const of = { ...asked, precision };
     context.log.info(`counting a step of ${of.name} on ${adapter.name}`);
     const count = checkStepFits(device, of);
     context.log.info(`${count.dispatches.length} dispatches, ${formatBytes(count.peakBytes)}; measuring the ceilings`);

@@ -25,15 +25,19 @@ export interface KernelWork {
 
 /**
  * Operations of attention for a query head, a pair of tokens and a column of a head: two products forward, three for the
- * gradient of queries and four for those of keys and values, which compute the scores again.
+ * gradient of queries and four for those of keys and values, which compute the scores again. (So does attention-matrix
+ * forward, which does not count: it is no more of a result.)
  */
 const attentionOperations: Readonly<Record<string, number>> = {
   attention: 4,
   'attention-block': 4,
+  'attention-matrix': 4,
   'attention-backward-query': 6,
   'attention-block-query': 6,
+  'attention-matrix-query': 6,
   'attention-backward-key': 8,
   'attention-block-key': 8,
+  'attention-matrix-key': 8,
   'attention-delta': 0,
   'attention-sum-parts': 0,
 };

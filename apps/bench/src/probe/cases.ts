@@ -1,9 +1,12 @@
 /** What the first minutes on an unknown card should tell: products and attention at the sizes of models, or small ones. */
+import type { BufferSlice, Capabilities } from '@crossgate/gpu';
 import {
   attention,
   attentionBackward,
+  attentionMatrixObstacle,
   canClimb,
   LADDER_STEPS,
+  type MatmulPrecision,
   matmul,
   matmulLadder,
   planMatmul,
@@ -84,7 +87,7 @@ function matrixProducts(size: number): KernelBench[] {
 }
 
 /**
- * Attention forward and backward over sequences of equal lengths.
+ * Attention forward and backward over sequences of equal lengths, and where the adapter can by matrix units as well.
  *
  * @param floats where inputs come from. Default: from the host.
  */
@@ -94,8 +97,23 @@ export function attentionOf(
   [heads, keyValueHeads, headDim]: readonly [number, number, number],
   floats = (context: BenchContext, count: number) => context.floats(count),
 ): KernelBench[] {
+  const sizes = [heads, keyValueHeads, headDim] as const;
+  return (['f32', 'f16'] as const).flatMap((precision) => attentionIn(precision, tokens, sequences, sizes, floats));
+}
+
+/** {@link attentionOf} in one type. */
+function attentionIn(
+  precision: MatmulPrecision,
+  tokens: number,
+  sequences: number,
+  [heads, keyValueHeads, headDim]: readonly [number, number, number],
+  floats: (context: BenchContext, count: number) => BufferSlice,
+): KernelBench[] {
   const length = tokens / sequences;
-  const shape = `${tokens} tokens in ${sequences}, ${heads}/${keyValueHeads} heads of ${headDim}`;
+  const units = precision === 'f16' ? '; matrix units' : '';
+  const shape = `${tokens} tokens in ${sequences}, ${heads}/${keyValueHeads} heads of ${headDim}${units}`;
+  const when = (capabilities: Capabilities) =>
+    precision === 'f32' || attentionMatrixObstacle(headDim, capabilities) === null;
   // Half of each square of scores, the diagonal included; two products forward, five backward.
   const flops = 4 * heads * headDim * sequences * ((length * (length + 1)) / 2);
   const prepare = (context: BenchContext) => ({
@@ -106,18 +124,18 @@ export function attentionOf(
     logSumExp: context.empty(tokens * heads),
     offsets: context.upload(Uint32Array.from({ length: sequences + 1 }, (_, i) => i * length)),
     sequenceOfToken: context.upload(Uint32Array.from({ length: tokens }, (_, i) => Math.floor(i / length))),
-    ...{ tokens, heads, keyValueHeads, headDim, scale: 1 / Math.sqrt(headDim) },
+    ...{ tokens, heads, keyValueHeads, headDim, scale: 1 / Math.sqrt(headDim), precision },
   });
   return [
     {
-      ...{ kernel: 'attention', launcher: 'attention', shape, work: { flops } },
+      ...{ kernel: 'attention', launcher: 'attention', shape, when, work: { flops } },
       prepare: (context) => {
         const args = prepare(context);
         return () => attention(context.device, args);
       },
     },
     {
-      ...{ kernel: 'attention', launcher: 'attentionBackward', shape, work: { flops: 2.5 * flops } },
+      ...{ kernel: 'attention', launcher: 'attentionBackward', shape, when, work: { flops: 2.5 * flops } },
       prepare: (context) => {
         const args = prepare(context);
         attention(context.device, args);

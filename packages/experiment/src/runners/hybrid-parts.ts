@@ -116,7 +116,8 @@ export async function partsOf<Context extends RunContext>(
   check(device, first);
   const { checkpointing } = config.training;
   const warn = (message: string) => context.session.log.warn(message);
-  const precision = await usablePrecision(device, config.llm.precision, 'llm.precision:', warn);
+  const { headDim } = lent.config;
+  const precision = await usablePrecision(device, config.llm.precision, 'llm.precision:', warn, headDim);
   const llm = (await lent.load(config.llm.weights)).with({ checkpointing, precision });
   return { method, stages: stagesOfConfig(method, config), llm, device, contexts, prompts };
 }

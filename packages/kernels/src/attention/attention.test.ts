@@ -1,92 +1,18 @@
 /** Attention against the float64 reference: ragged sequences, grouped heads, odd head sizes, both plans. */
 import type { Device } from '@crossgate/gpu';
 import * as reference from '@crossgate/testing';
-import { expectClose, randomNormal, reshape } from '@crossgate/testing';
+import { expectClose, randomNormal } from '@crossgate/testing';
 import { describe, expect, it } from 'vitest';
+import { type AttentionCase, checkAttention, packing, runAttention } from '../../test/attention';
 import { deviceConfigurations, download, upload, uploadFilled, withDevice } from '../../test/harness';
-import {
-  type AttentionPlan,
-  attention,
-  attentionBackward,
-  attentionCached,
-  type DecodePlan,
-  planAttention,
-  planDecode,
-} from './attention';
-
-interface Case {
-  readonly lengths: readonly number[];
-  readonly heads: number;
-  readonly keyValueHeads: number;
-  readonly headDim: number;
-  readonly plan?: AttentionPlan;
-  /** Standard deviation of queries; large ones make the softmax sharp. */
-  readonly spread?: number;
-}
+import { attention, attentionCached, type DecodePlan, planAttention, planDecode } from './attention';
 
 const lowLimits = deviceConfigurations.find(({ name }) => name === 'low limits')!.options;
 
-function packing(lengths: readonly number[]) {
-  const offsets = [0];
-  for (const length of lengths) offsets.push(offsets.at(-1)! + length);
-  const sequenceOfToken = lengths.flatMap((length, s) => new Array<number>(length).fill(s));
-  return { offsets: Uint32Array.from(offsets), sequenceOfToken: Uint32Array.from(sequenceOfToken) };
-}
-
-async function run(device: Device, { lengths, heads, keyValueHeads, headDim, plan, spread = 1 }: Case) {
-  const { offsets, sequenceOfToken } = packing(lengths);
-  const tokens = sequenceOfToken.length;
-  const scale = 1 / Math.sqrt(headDim);
-  const q = randomNormal([tokens, heads, headDim], 1, spread);
-  const k = randomNormal([tokens, keyValueHeads, headDim], 2);
-  const v = randomNormal([tokens, keyValueHeads, headDim], 3);
-  const gradient = randomNormal([tokens, heads, headDim], 4);
-  const inputs = { q, k, v, offsets, scale };
-  const shared = {
-    query: upload(device, q),
-    key: upload(device, k),
-    value: upload(device, v),
-    offsets: upload(device, offsets),
-    sequenceOfToken: upload(device, sequenceOfToken),
-    out: uploadFilled(device, q.data.length),
-    logSumExp: uploadFilled(device, tokens * heads),
-    ...{ tokens, heads, keyValueHeads, headDim, scale },
-    ...(plan ? { plan } : {}),
-  };
-  attention(device, shared);
-  const gradients = {
-    gradQuery: uploadFilled(device, q.data.length),
-    gradKey: uploadFilled(device, k.data.length),
-    gradValue: uploadFilled(device, k.data.length),
-  };
-  attentionBackward(device, { ...shared, ...gradients, gradOut: upload(device, gradient) });
-  const actual = {
-    out: await download(device, shared.out),
-    logSumExp: await download(device, shared.logSumExp),
-    gradQuery: await download(device, gradients.gradQuery),
-    gradKey: await download(device, gradients.gradKey),
-    gradValue: await download(device, gradients.gradValue),
-  };
-  return { inputs, gradient, actual, tokens };
-}
-
 /** Compares one case with the reference, and gives what was computed. */
-async function check(device: Device, testCase: Case) {
-  const { inputs, gradient, actual } = await run(device, testCase);
-  const { output, logSumExp } = reference.attention(inputs);
-  const expected = reference.attentionBackward(inputs, gradient);
-  const { lengths, heads, keyValueHeads, headDim, spread = 1 } = testCase;
-  const label = `[${lengths}] ${heads}/${keyValueHeads} × ${headDim}`;
+const check = (device: Device, testCase: AttentionCase) =>
   // Scores grow with the spread, and an error of a score is a relative error of its exponential.
-  const tolerance = { relative: 1e-5, absolute: 1e-5 * Math.max(1, spread) };
-  expectClose(actual.out, reshape(output, [actual.out.length]), { ...tolerance, label: `out ${label}` });
-  expectClose(actual.logSumExp, logSumExp.data, { ...tolerance, label: `logSumExp ${label}` });
-  expectClose(actual.gradQuery, expected.q.data, { ...tolerance, label: `gradQuery ${label}` });
-  const summed = { ...tolerance, absolute: 4 * tolerance.absolute };
-  expectClose(actual.gradKey, expected.k.data, { ...summed, label: `gradKey ${label}` });
-  expectClose(actual.gradValue, expected.v.data, { ...summed, label: `gradValue ${label}` });
-  return actual;
-}
+  checkAttention(device, testCase, { relative: 1e-5, absolute: 1e-5 * Math.max(1, testCase.spread ?? 1) });
 
 describe('planAttention', () => {
   const plan = (headDim: number, software: boolean, keyValueHeads = 8, tokens = 4096) =>
@@ -103,8 +29,8 @@ describe('planAttention', () => {
 
   it('has short rows held by invocations and long ones shared by more of them on hardware', () => {
     expect(plan(8, false).backwardKey).toEqual({ workgroupSize: 64, rows: 1, step: 2 });
-    const sizes = [32, 64, 128, 256].map((headDim) => plan(headDim, false).backwardKey.workgroupSize);
-    expect(sizes).toEqual([128, 128, 128, 256]);
+    const tiles = [32, 64, 128, 256].map((headDim) => plan(headDim, false).backwardKey);
+    expect(tiles).toMatchObject([128, 128, 128, 256].map((workgroupSize) => ({ workgroupSize })));
   });
 
   it('divides the query heads of a group where blocks of keys are few', () => {
@@ -167,7 +93,7 @@ describe('attention', () => {
         await check(device, { ...shape, lengths: [33, 0, 3, 1, 28] });
         const sharp = { ...shape, lengths: [20, 14], spread: 30 };
         const first = await check(device, sharp);
-        expect((await run(device, sharp)).actual).toEqual(first);
+        expect((await runAttention(device, sharp)).actual).toEqual(first);
       }, lowLimits));
   });
 
@@ -179,11 +105,11 @@ describe('attention', () => {
   it('is repeatable to the bit and blind to other sequences', () =>
     withDevice(async (device) => {
       const shape = { heads: 4, keyValueHeads: 2, headDim: 8 };
-      const first = await run(device, { lengths: [40, 33], ...shape });
-      const second = await run(device, { lengths: [40, 33], ...shape });
+      const first = await runAttention(device, { lengths: [40, 33], ...shape });
+      const second = await runAttention(device, { lengths: [40, 33], ...shape });
       expect(second.actual).toEqual(first.actual);
       // The values of a sequence do not depend on what follows it.
-      const longer = await run(device, { lengths: [40, 50], ...shape });
+      const longer = await runAttention(device, { lengths: [40, 50], ...shape });
       const length = 40 * 4 * 8;
       expectClose(longer.actual.out.slice(0, length), first.actual.out.slice(0, length));
     }));
@@ -210,7 +136,7 @@ describe('attention', () => {
     }));
 });
 
-interface CachedCase extends Case {
+interface CachedCase extends AttentionCase {
   readonly cached: number;
   readonly window?: number;
   readonly decode?: DecodePlan | null;

@@ -10,13 +10,18 @@ import {
   deltaKernel,
   forwardBlockKernel,
   forwardKernel,
+  forwardMatrixKernel,
   keyBlockKernel,
   keyKernel,
+  keyMatrixKernel,
+  matrixArguments,
   queryBlockKernel,
   queryKernel,
+  queryMatrixKernel,
   rowArguments,
   sumPartsKernel,
 } from './kernels';
+import type { MatrixBlockTile } from './matrix-blocks';
 import {
   type AttentionPlan,
   type AttentionShape,
@@ -27,6 +32,7 @@ import {
   planDecode,
 } from './plan';
 
+export { attentionMatrixObstacle, type MatrixBlockTile } from './matrix-blocks';
 export {
   type AttentionCapabilities,
   type AttentionPlan,
@@ -69,7 +75,8 @@ function checkShape(name: string, { tokens, heads, keyValueHeads, headDim }: Att
   if (headDim > maximumHeadDim) throw new InputError(`${name}: headDim is ${headDim}, at most ${maximumHeadDim} fits`);
 }
 
-const isBlock = (tile: AttentionTile): tile is BlockTile => 'members' in tile;
+const isMatrix = (tile: AttentionTile): tile is MatrixBlockTile => 'unitM' in tile;
+const isBlock = (tile: AttentionTile): tile is BlockTile => 'members' in tile && !isMatrix(tile);
 
 /**
  * out_i = Σ_j softmax_j(scale · q_i·k_j) v_j over the tokens j ≤ i of i's own sequence, with an online softmax (Dao et
@@ -91,13 +98,15 @@ export function attention(device: Device, args: AttentionArguments): void {
   const plan = args.plan ?? planAttention(args, device.capabilities);
   const bindings = { query, key, value, offsets, sequenceOfToken, out, logSumExp };
   const tile = plan.forward;
-  if (isBlock(tile)) {
+  if (isMatrix(tile)) {
+    device.recorder.dispatch(forwardMatrixKernel, { bindings, ...matrixArguments(tile, args, 'forward') });
+  } else if (isBlock(tile)) {
     device.recorder.dispatch(forwardBlockKernel, { bindings, ...blockArguments(tile, args, 'query') });
   } else device.recorder.dispatch(forwardKernel, { bindings, ...rowArguments(tile, args, 'query') });
 }
 
 /** Arguments of {@link attentionCached}. */
-export interface AttentionCachedArguments extends Omit<AttentionArguments, 'logSumExp'> {
+export interface AttentionCachedArguments extends Omit<AttentionArguments, 'logSumExp' | 'precision'> {
   /** Keys of the earlier tokens, f32 [at least cacheLength, keyValueHeads · headDim]. */
   readonly cachedKey: BufferSlice;
   /** Values of the earlier tokens, shaped as their keys. */
@@ -112,9 +121,9 @@ export interface AttentionCachedArguments extends Omit<AttentionArguments, 'logS
 
 /**
  * {@link attention} of sequences that all go on from the same earlier tokens, whose keys and values are kept: a shared
- * prefix, or what was generated so far. Has no backward pass.
+ * prefix, or what was generated so far. Has no backward pass, and multiplies in f32.
  *
- * @throws InputError as {@link attention} does, and for an empty cache.
+ * @throws InputError as {@link attention} does, for an empty cache, and for a plan by matrix units.
  */
 export function attentionCached(device: Device, args: AttentionCachedArguments): void {
   const { query, key, value, cachedKey, cachedValue, offsets, sequenceOfToken, out } = args;
@@ -146,7 +155,8 @@ export function attentionCached(device: Device, args: AttentionCachedArguments):
     });
     return;
   }
-  const { forward } = args.plan ?? planAttention(args, device.capabilities);
+  const { forward } = args.plan ?? planAttention({ ...args, precision: 'f32' }, device.capabilities);
+  if (isMatrix(forward)) throw new InputError(`${name} has no kernel by matrix units: plan it for f32`);
   if (isBlock(forward)) {
     const { parameters, ...rest } = blockArguments(forward, args, 'query');
     device.recorder.dispatch(cachedBlockKernel, { bindings, parameters: { ...parameters, ...cache }, ...rest });
@@ -226,14 +236,17 @@ export function attentionBackward(device: Device, args: AttentionBackwardArgumen
   const inputs = { query, key, value, gradOut, statistics, bounds };
   const queryTile = plan.backwardQuery;
   const queryBindings = { ...inputs, gradQuery };
-  if (isBlock(queryTile)) {
+  if (isMatrix(queryTile)) {
+    const rest = matrixArguments(queryTile, args, 'backwardQuery');
+    device.recorder.dispatch(queryMatrixKernel, { bindings: queryBindings, ...rest });
+  } else if (isBlock(queryTile)) {
     const rest = blockArguments(queryTile, args, 'query');
     device.recorder.dispatch(queryBlockKernel, { bindings: queryBindings, ...rest });
   } else {
     device.recorder.dispatch(queryKernel, { bindings: queryBindings, ...rowArguments(queryTile, args, 'query') });
   }
   const keyTile = plan.backwardKey;
-  if (isBlock(keyTile)) backwardKeyBlocks(device, keyTile, args, inputs);
+  if (isMatrix(keyTile) || isBlock(keyTile)) backwardKeyBlocks(device, keyTile, args, inputs);
   else {
     const bindings = { ...inputs, gradKey, gradValue };
     device.recorder.dispatch(keyKernel, { bindings, ...rowArguments(keyTile, args, 'key') });
@@ -245,30 +258,35 @@ export function attentionBackward(device: Device, args: AttentionBackwardArgumen
 /** Gradients with respect to keys and values by blocks, in parts of the query heads that are summed in order. */
 function backwardKeyBlocks(
   device: Device,
-  tile: BlockTile,
+  tile: BlockTile | MatrixBlockTile,
   args: AttentionBackwardArguments,
   inputs: Readonly<Record<'query' | 'key' | 'value' | 'gradOut' | 'statistics' | 'bounds', BufferSlice>>,
 ): void {
-  const { tokens, keyValueHeads, headDim, gradKey, gradValue } = args;
-  const { parameters, constants, workgroups } = blockArguments(tile, args, 'key');
+  const { tokens, heads, keyValueHeads, headDim, gradKey, gradValue } = args;
   const elements = tokens * keyValueHeads * headDim;
   // No more than the query heads that read one key/value head: they fit a binding as the queries do.
-  const parts = Math.ceil(parameters.group / tile.members);
+  const parts = Math.ceil(heads / keyValueHeads / tile.members);
   const [keyParts, valueParts] =
     parts === 1 ? [gradKey, gradValue] : [0, 1].map(() => device.memory.allocate(4 * parts * elements));
-  device.recorder.dispatch(keyBlockKernel, {
-    bindings: { ...inputs, gradKey: keyParts!, gradValue: valueParts! },
-    parameters: { ...parameters, members: tile.members },
-    constants,
-    workgroups: workgroups * parts,
-  });
+  const bindings = { ...inputs, gradKey: keyParts!, gradValue: valueParts! };
+  const { members } = tile;
+  if (isMatrix(tile)) {
+    const { parameters, constants, workgroups } = matrixArguments(tile, args, 'backwardKey');
+    const rest = { parameters: { ...parameters, members }, constants, workgroups: workgroups * parts };
+    device.recorder.dispatch(keyMatrixKernel, { bindings, ...rest });
+  } else {
+    const { parameters, constants, workgroups } = blockArguments(tile, args, 'key');
+    const rest = { parameters: { ...parameters, members }, constants, workgroups: workgroups * parts };
+    device.recorder.dispatch(keyBlockKernel, { bindings, ...rest });
+  }
   if (parts === 1) return;
-  const count = constants.VECTOR ? elements / 4 : elements;
+  const vector = headDim % 4 === 0;
+  const count = vector ? elements / 4 : elements;
   const spread = planInvocations({ invocations: count }, device.capabilities);
   device.recorder.dispatch(sumPartsKernel, {
     bindings: { keyParts: keyParts!, valueParts: valueParts!, gradKey, gradValue },
     parameters: { count, parts },
-    constants: { VECTOR: constants.VECTOR, WORKGROUP_SIZE: spread.workgroupSize },
+    constants: { VECTOR: vector, WORKGROUP_SIZE: spread.workgroupSize },
     workgroups: spread.workgroups,
   });
   device.memory.releaseEarly(keyParts!);

@@ -13,7 +13,14 @@ import blockSums from './attention-block-sums.wgsl';
 import common from './attention-common.wgsl';
 import decodeSource from './attention-decode.wgsl';
 import deltaSource from './attention-delta.wgsl';
+import matrixSource from './attention-matrix.wgsl';
+import matrixCommon from './attention-matrix-common.wgsl';
+import matrixKeySource from './attention-matrix-key.wgsl';
+import matrixQuerySource from './attention-matrix-query.wgsl';
+import matrixStore from './attention-matrix-store.wgsl';
+import matrixSums from './attention-matrix-sums.wgsl';
 import sumPartsSource from './attention-sum-parts.wgsl';
+import { type AttentionPass, type MatrixBlockTile, matrixPasses, matrixShares } from './matrix-blocks';
 import { type AttentionShape, type BlockTile, blockRows, type RowTile } from './plan';
 
 const includes = {
@@ -22,6 +29,9 @@ const includes = {
   'attention-block-common': blockCommon,
   'attention-block-scores': blockScores,
   'attention-block-sums': blockSums,
+  'attention-matrix-common': matrixCommon,
+  'attention-matrix-sums': matrixSums,
+  'attention-matrix-store': matrixStore,
 };
 /** Which pass a text is rendered for: one of them is true, CACHED beside FORWARD. */
 const passes = { CACHED: false, FORWARD: false, BACKWARD_QUERY: false, BACKWARD_KEY: false };
@@ -48,6 +58,13 @@ const blockConstants = {
   PAIRS: 1,
   SUMS: 1,
 };
+/** Defaults of what {@link matrixArguments} chooses. */
+const matrixConstants = {
+  ...{ VECTOR: true, HEAD_DIM: 64, VECTORS: 16, UNIT_M: 16, UNIT_N: 16, UNIT_K: 16, SUBGROUP_SIZE: 32 },
+  ...{ SUBGROUPS: 4, BLOCK: 32, STEP: 32, ROWS: 1, SCORES: 1, COLUMNS: 4 },
+};
+const matrixExtensions = () => ['f16', 'subgroups', 'chromium_experimental_subgroup_matrix'];
+const productsOf = (pass: AttentionPass) => ({ PAIRS: matrixPasses[pass].pairs, SUMS: matrixPasses[pass].sums });
 const parameters = {
   tokens: 'u32',
   heads: 'u32',
@@ -82,6 +99,16 @@ export const forwardBlockKernel = defineKernel({
   constants: { ...passes, ...blockConstants, FORWARD: true },
   bindings: forwardBindings,
   parameters,
+});
+
+export const forwardMatrixKernel = defineKernel({
+  name: 'attention-matrix',
+  source: matrixSource,
+  includes,
+  constants: { ...passes, ...matrixConstants, FORWARD: true, ...productsOf('forward') },
+  bindings: forwardBindings,
+  parameters,
+  extensions: matrixExtensions,
 });
 
 /** What attention to a cache binds and is told, by blocks of tokens or one token at a time. */
@@ -170,6 +197,15 @@ export const queryBlockKernel = defineKernel({
   ...queryInterface,
 });
 
+export const queryMatrixKernel = defineKernel({
+  name: 'attention-matrix-query',
+  source: matrixQuerySource,
+  includes,
+  constants: { ...passes, ...matrixConstants, BACKWARD_QUERY: true, ...productsOf('backwardQuery') },
+  ...queryInterface,
+  extensions: matrixExtensions,
+});
+
 const keyBindings = {
   ...backwardInputs,
   gradKey: { access: 'read_write', type: 'Value' },
@@ -192,6 +228,16 @@ export const keyBlockKernel = defineKernel({
   constants: { ...passes, ...blockConstants, BACKWARD_KEY: true, PAIRS: 2, SUMS: 2 },
   bindings: keyBindings,
   parameters: { ...parameters, members: 'u32' },
+});
+
+export const keyMatrixKernel = defineKernel({
+  name: 'attention-matrix-key',
+  source: matrixKeySource,
+  includes,
+  constants: { ...passes, ...matrixConstants, BACKWARD_KEY: true, ...productsOf('backwardKey') },
+  bindings: keyBindings,
+  parameters: { ...parameters, members: 'u32' },
+  extensions: matrixExtensions,
 });
 
 export const sumPartsKernel = defineKernel({
@@ -254,5 +300,23 @@ export function blockArguments({ workgroupSize }: BlockTile, shape: AttentionSha
       STAGED: 2 ** Math.floor(Math.log2(stagedVectors / (blockColumns * parts))),
     },
     workgroups: Math.ceil(tokens / blockRows) * (side === 'query' ? heads : keyValueHeads),
+  };
+}
+
+/** What a kernel by matrix units is told. */
+export function matrixArguments(tile: MatrixBlockTile, shape: AttentionShape, pass: AttentionPass) {
+  const { tokens, heads, keyValueHeads, headDim, scale } = shape;
+  const { unitM, unitN, unitK, subgroupSize, subgroups, rows, step } = tile;
+  const { scores, columns } = matrixShares(pass, tile, headDim);
+  return {
+    parameters: { tokens, heads, keyValueHeads, group: heads / keyValueHeads, scale },
+    constants: {
+      ...{ VECTOR: true, HEAD_DIM: headDim, VECTORS: headDim / 4, SUBGROUPS: subgroups, SUBGROUP_SIZE: subgroupSize },
+      ...{ UNIT_M: unitM, UNIT_N: unitN, UNIT_K: unitK, BLOCK: rows, STEP: step },
+      ROWS: (rows * step) / 4 / subgroups / subgroupSize,
+      SCORES: scores,
+      COLUMNS: columns,
+    },
+    workgroups: Math.ceil(tokens / rows) * (pass === 'backwardKey' ? keyValueHeads : heads),
   };
 }

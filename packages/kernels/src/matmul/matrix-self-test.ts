@@ -1,6 +1,7 @@
 // Whether a GPU's matrix units compute what they should, by products that are known.
-import { type Device, ValidationError } from '@crossgate/gpu';
+import type { Device } from '@crossgate/gpu';
 import { narrow } from '../narrow/narrow';
+import { faultOf } from '../self-test';
 import { type MatmulShape, matmul } from './matmul';
 import { type MatrixTile, matrixTiles } from './matrix-tiles';
 import { planByTile } from './plan';
@@ -29,9 +30,6 @@ const [forward, ...backward] = [
 
 /** The row of a in which a value is too large for a half. */
 const largeRow = 5;
-
-/** Most errors of a device that are waited for after a kernel which does not compile. */
-const mostErrors = 8;
 
 /** Halves of small whole numbers: exact in f16, and so are their sums in f32. */
 const values = (count: number, seed: number) =>
@@ -68,47 +66,20 @@ export async function checkMatrixUnits(
   tiles: readonly MatrixTile[] = matrixTiles(device.capabilities),
 ): Promise<string | null> {
   const cases = casesOf(tiles);
-  const products: Promise<ArrayBuffer>[] = [];
-  try {
-    // Kernels compile at the same time, and one that fails to is not run.
-    await device.recorder.compileAhead(() => {
-      using _ = device.step();
-      for (const each of cases) {
-        const product = device.recorder.read(record(device, each));
-        product.catch(() => {}); // Awaited below, unless an earlier one tells enough.
-        products.push(product);
-      }
-    });
+  const record = () => cases.map((each) => recordProduct(device, each));
+  return faultOf(device, record, (products) => {
     for (const [index, each] of cases.entries()) {
-      const wrong = wrongElement(new Float32Array(await products[index]!), each);
+      const wrong = wrongElement(products[index]!, each);
       if (wrong === null) continue;
       const { unitM, unitN, unitK, rows, columns } = each.tile;
       return `multiply wrongly: units of ${unitM}x${unitN}x${unitK} in tiles of ${rows}x${columns} gave ${wrong}`;
     }
     return null;
-  } catch (error) {
-    if (!(error instanceof ValidationError)) throw error;
-    await Promise.allSettled(products);
-    const messages = [error, ...(await laterErrors(device))].map(({ message }) => message);
-    return `do not compile: ${messages.join('; ')}`;
-  }
-}
-
-/** The other errors of a device after one: whoever uses it next must not meet them. */
-async function laterErrors({ recorder }: Device): Promise<readonly ValidationError[]> {
-  const errors: ValidationError[] = [];
-  for (;;) {
-    try {
-      await recorder.synchronize();
-      return errors;
-    } catch (error) {
-      if (!(error instanceof ValidationError) || errors.push(error) === mostErrors) throw error;
-    }
-  }
+  });
 }
 
 /** Records a product; gives where it will be. */
-function record(device: Device, { tile, halves, splits, ...rest }: Case) {
+function recordProduct(device: Device, { tile, halves, splits, ...rest }: Case) {
   const { m, n, k, transposeA } = rest;
   const upload = (array: Float32Array) => {
     const slice = device.memory.allocate(array.byteLength);

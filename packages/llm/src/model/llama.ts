@@ -48,7 +48,7 @@ export interface LlamaOptions {
    */
   readonly checkpointing?: boolean;
   /**
-   * In which type linear layers multiply; the rest, and all sums, are f32. `f16` runs on matrix units, which not every
+   * In which type linear layers and attention multiply; the rest, and all sums, are f32. `f16` runs on matrix units, which not every
    * device has: see `usablePrecision` of `@crossgate/tensor`. To train so needs a loss scale. Default `f32`.
    */
   readonly precision?: Precision;
@@ -77,7 +77,7 @@ export class LlamaModel {
     readonly adapters: LoraAdapters | null = null,
     /** Whether layers are recomputed in the backward pass: see {@link LlamaOptions.checkpointing}. */
     readonly checkpointing: boolean = false,
-    /** In which type linear layers multiply: see {@link LlamaOptions.precision}. */
+    /** In which type linear layers and attention multiply: see {@link LlamaOptions.precision}. */
     readonly precision: Precision = 'f32',
   ) {
     this.maxPositions = contextOf(config);
@@ -177,7 +177,7 @@ export class LlamaModel {
    * @throws InputError when a sequence is longer than the model's context, or does not begin where the cache ends.
    */
   forward(embeddings: Tensor, batch: PackedBatch, rows: Uint32Array, dropout?: DropoutContext, past?: Past): Tensor {
-    const { config, device } = this;
+    const { config, device, precision } = this;
     const { hostOffsets, firstPosition } = batch;
     if (past) past.cache.check(batch, past.keep === true);
     else if (firstPosition > 0) throw new InputError(`a batch from position ${firstPosition} on needs a cache`);
@@ -195,7 +195,7 @@ export class LlamaModel {
       if (past?.keep) past.cache.store(layer, key, value);
       return firstPosition > 0
         ? past!.cache.attend(layer, query, key, value, batch)
-        : attention(query, key, value, visible, config);
+        : attention(query, key, value, visible, { ...config, precision });
     };
     let hidden: Hidden = { residual: embeddings };
     for (let layer = 0; layer < config.layers; layer++) {

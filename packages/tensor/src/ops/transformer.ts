@@ -2,6 +2,7 @@
 
 import { InputError } from '@crossgate/gpu';
 import * as kernels from '@crossgate/kernels';
+import type { Precision } from '../precision';
 import { activeTape, type Backward, record } from '../tape';
 import { empty, expectTensor, type Tensor } from '../tensor';
 
@@ -191,6 +192,11 @@ export interface AttentionOptions {
   readonly keyValueHeads: number;
   /** Number of components of a head. */
   readonly headDim: number;
+  /**
+   * In which type {@link attention} multiplies. Default `f32`; `f16` where matrix units can, and f32 elsewhere. Behind a
+   * cache it is f32.
+   */
+  readonly precision?: Precision;
 }
 
 /**
@@ -207,7 +213,7 @@ export function attention(
   key: Tensor,
   value: Tensor,
   sequences: PackedSequences,
-  { heads, keyValueHeads, headDim }: AttentionOptions,
+  { heads, keyValueHeads, headDim, precision = 'f32' }: AttentionOptions,
 ): Tensor {
   const { device } = query;
   const { tokens, offsets, sequenceOfToken } = sequences;
@@ -231,6 +237,7 @@ export function attention(
     keyValueHeads,
     headDim,
     scale: 1 / Math.sqrt(headDim),
+    precision,
   };
   kernels.attention(device, common);
   // A rounding of log-sum-exp would be one of every probability's exponent.
@@ -287,7 +294,7 @@ export function attentionCached(
   value: Tensor,
   sequences: PackedSequences,
   cached: CachedTokens,
-  { heads, keyValueHeads, headDim }: AttentionOptions,
+  { heads, keyValueHeads, headDim }: Omit<AttentionOptions, 'precision'>,
 ): Tensor {
   const { device } = query;
   const { tokens, offsets, sequenceOfToken } = sequences;
