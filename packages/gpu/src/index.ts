@@ -10,4 +10,5 @@ export { type BrowserDeviceOptions, openDevice } from './open-device';
 export type { CompileProgress } from './pipelines';
 export * from './preprocess';
 export * from './profiler/index';
+export { Program } from './program';
 export { Recorder, type Wait } from './recorder';
