@@ -21,7 +21,9 @@ import type { Kind } from './template';
  * Dropout of CF vectors: a training step replaces whole users and items by the zero vector, which unseen ones have. The
  * seed and the counter (the step) determine which.
  */
-export interface CfDropout extends DropoutContext {
+export interface CfDropout extends Omit<DropoutContext, 'counter'> {
+  /** Number of the optimizer step or micro-batch. */
+  readonly counter: number;
   /** Share of the items of a batch that become zero, in [0, 1). */
   readonly items: number;
   /** Share of the users of a batch that become zero, in [0, 1). */

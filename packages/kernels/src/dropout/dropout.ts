@@ -1,5 +1,5 @@
 /** Dropout by a counter-based generator: no stored mask, and the backward is the same call on the gradient. */
-import type { BufferSlice, Device } from '@crossgate/gpu';
+import type { BufferSlice, Device, StepValue } from '@crossgate/gpu';
 import { defineKernel, InputError } from '@crossgate/gpu';
 import { includes } from '../include';
 import { elementConstants, planValues, spreadValues } from '../plan';
@@ -40,7 +40,7 @@ export interface DropoutArguments {
   /** u32, one per place in the model. */
   readonly stream: number;
   /** u32, one per step. */
-  readonly counter: number;
+  readonly counter: number | StepValue;
   /**
    * Number of x's first element in the tensor that the mask is of, a multiple of 4: for a part of it. Default 0.
    */

@@ -3,6 +3,7 @@ import type { Device } from '@crossgate/gpu';
 import { InputError } from '@crossgate/gpu';
 import { buildSegments, gather, rowDot as rowDotKernel, scaleRows, segmentSum } from '@crossgate/kernels';
 import { type LinearWeight, weightOperand } from '../quantized';
+import type { Upload } from '../step-inputs';
 import { type Backward, record, willRecord } from '../tape';
 import { empty, expectTensor, fromHost, Tensor } from '../tensor';
 
@@ -38,6 +39,32 @@ export function uploadSegments(device: Device, indices: Int32Array | Uint32Array
     positions: upload(positions),
     targets: upload(targets),
     segments: targets.length,
+  };
+}
+
+/**
+ * Row numbers for {@link embedding} in a captured step: their upload has the same shapes whichever rows they name. Equal
+ * ones are summed in the order in which {@link embedding} sums them when it is given the numbers on the host.
+ *
+ * @param indices [n] row numbers, or {@link noRow}.
+ */
+export function uploadIndices(upload: Upload, indices: Uint32Array): DeviceIndices {
+  const { length } = indices;
+  const { offsets, positions, targets } = buildSegments(indices, true);
+  const padded = (values: Uint32Array, size: number, filler: number) => {
+    const all = new Uint32Array(size).fill(filler);
+    all.set(values);
+    return upload([size], all);
+  };
+  return {
+    indices: upload([length], indices),
+    segments: {
+      // Segments beyond the distinct rows are empty and have no target.
+      offsets: padded(offsets, length + 1, offsets.at(-1)!),
+      positions: padded(positions, length, 0),
+      targets: padded(targets, length, noRow),
+      segments: length,
+    },
   };
 }
 
