@@ -1,5 +1,6 @@
 /** What the other packages ask of a collaborative-filtering model, whichever it is. */
 import type { Dataset } from '@crossgate/data';
+import type { StepValue } from '@crossgate/gpu';
 import type { HostState, Indices, ParameterGroup, Tensor } from '@crossgate/tensor';
 import type { UserHistories } from './click-history';
 import type { FoldInLoss, UserFolding } from './fold-in';
@@ -73,8 +74,8 @@ export interface UserBatch {
 export interface RowDropout {
   /** Seed of the training. */
   readonly seed: number;
-  /** Number of the step. */
-  readonly counter: number;
+  /** Number of the step. A training captures steps, so it must reach kernels as it is. */
+  readonly counter: number | StepValue;
   /**
    * Histories, or sequences, of the rows that other ranks have in front of these in the batch of the step: the masks are
    * then those of the whole batch. Default none.
