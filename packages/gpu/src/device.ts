@@ -4,9 +4,9 @@ import { limitNames, readCapabilities, readLimits } from './capabilities';
 import { DeviceLostError, InputError, OutOfMemoryError, ValidationError } from './errors';
 import type { MemoryReport, Scope } from './memory';
 import { Memory } from './memory';
-import { Program } from './program';
-import type { Wait } from './recorder';
+import { type CapturedCommands, Program } from './program';
 import { Recorder } from './recorder';
+import type { Wait } from './wait';
 
 /** Optional features that are enabled where the adapter has them. */
 const wantedFeatures = ['subgroups', 'shader-f16', 'timestamp-query', 'chromium-experimental-subgroup-matrix'] as const;
@@ -121,7 +121,13 @@ export class Device implements AsyncDisposable {
     const commands = this.recorder.capture(() => {
       result = record();
     });
-    return new Program(this, commands, result);
+    return new Program(commands, (captured, submit) => this.#replay(captured, submit), result);
+  }
+
+  #replay(commands: CapturedCommands, submit: boolean): void {
+    if (this.memory.depth > 0) throw new InputError('a captured step is replayed inside a step: end that first');
+    this.recorder.replay(commands);
+    if (submit) this.recorder.flush();
   }
 
   /** Bytes on the device by purpose. */

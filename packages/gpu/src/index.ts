@@ -11,4 +11,5 @@ export type { CompileProgress } from './pipelines';
 export * from './preprocess';
 export * from './profiler/index';
 export { Program } from './program';
-export { Recorder, type Wait } from './recorder';
+export { Recorder } from './recorder';
+export type { Wait } from './wait';

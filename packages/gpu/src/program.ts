@@ -1,5 +1,4 @@
 // A captured step: what it recorded, kept so that it is encoded again without the code that recorded it.
-import type { Device } from './device';
 import { InputError } from './errors';
 import type { KernelDeclaration, StepValue } from './kernel';
 import { numberOf, packParameter, packParameters } from './kernel';
@@ -150,8 +149,8 @@ export class Captures {
 export class Program<T = unknown> implements Disposable {
   /** @internal */
   constructor(
-    private readonly device: Device,
     private readonly commands: CapturedCommands,
+    private readonly record: (commands: CapturedCommands, submit: boolean) => void,
     /**
      * What the captured function returned. Tensors of the step in it hold its results after each replay, until anything
      * else is recorded: read them at once.
@@ -179,9 +178,7 @@ export class Program<T = unknown> implements Disposable {
   replay(submit = true): void {
     const { end } = this.commands;
     if (end !== null) throw new InputError(`a captured step cannot be replayed: ${end}; look at isLive first`);
-    if (this.device.memory.depth > 0) throw new InputError('a captured step is replayed inside a step: end that first');
-    this.device.recorder.replay(this.commands);
-    if (submit) this.device.recorder.flush();
+    this.record(this.commands, submit);
   }
 
   /** Gives the memory back to the pool. It cannot be replayed any more. */

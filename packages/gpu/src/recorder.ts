@@ -13,6 +13,7 @@ import type { DispatchTime, Profiler } from './profiler/profiler';
 import type { CapturedCommands, Command, DispatchCommand } from './program';
 import { Captures, packedParameters, updateParameters } from './program';
 import { Timestamps } from './timestamps';
+import type { Wait } from './wait';
 
 /** Dispatches per submit: enough to make the cost of a submit vanish, few enough to keep the device busy early. */
 const batchSize = 192;
@@ -28,9 +29,6 @@ const usageMapRead = 0x01;
 const usageCopySource = 0x04;
 const usageCopyTarget = 0x08;
 const usageUniform = 0x40;
-
-/** Waits for a promise of the GPU. Given by platforms on which plain waiting is costly. */
-export type Wait = <T>(promise: Promise<T>) => Promise<T>;
 
 /**
  * Records GPU work in order. Nothing runs before a flush, which happens by itself after a fixed number of dispatches

@@ -1,7 +1,7 @@
 // Times of single dispatches, by the GPU's timestamps.
 
 import type { DispatchTime } from './profiler/profiler';
-import type { Wait } from './recorder';
+import type { Wait } from './wait';
 
 const usageMapRead = 0x01;
 const usageCopySource = 0x04;
