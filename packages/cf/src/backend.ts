@@ -27,24 +27,26 @@ export interface CfBackend {
    * depends on the id alone (MF, LightGCN).
    */
   readonly historyLength: number;
+  /** Whether ids may be on the device too, so that a training can capture its steps. Default false. */
+  readonly takesDeviceIds?: boolean;
   /**
    * Vectors of users, inside a step. Differentiable.
    *
-   * @param users [n] dense ids.
+   * @param users [n] dense ids; on the device only with {@link takesDeviceIds}.
    * @param histories [n] the history before each row, oldest first, as `CfModel.histories` gives it; longer ones are
    * cut to the last `historyLength` entries. Ignored when that is 0.
    * @returns [n, cfDim].
    * @throws InputError for an id out of range, and without one history per row where the model reads them.
    */
-  userVectors(users: Uint32Array, histories?: readonly Int32Array[]): Tensor;
+  userVectors(users: Indices, histories?: readonly Int32Array[]): Tensor;
   /**
    * Vectors of items, inside a step. Differentiable.
    *
-   * @param items [n] dense ids.
+   * @param items [n] dense ids; on the device only with {@link takesDeviceIds}.
    * @returns [n, cfDim].
    * @throws InputError for an id out of range.
    */
-  itemVectors(items: Uint32Array): Tensor;
+  itemVectors(items: Indices): Tensor;
 }
 
 /** Device memory that a model takes beside its parameters, their gradients and moments. */
