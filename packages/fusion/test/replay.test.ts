@@ -3,8 +3,8 @@ import type { Dataset } from '@crossgate/data';
 import { type Device, Program } from '@crossgate/gpu';
 import { openDevice } from '@crossgate/gpu/node';
 import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest';
-import type { StepReport, TrainerOptions, TrainerState } from '../src';
-import { ccf, trainHybrid } from '../src';
+import type { Method, StepReport, TrainerOptions, TrainerState } from '../src';
+import { ccf, softprompt, tallrec, trainHybrid } from '../src';
 import { tinyDataset } from './tiny';
 import { defaultSettings, hashModel, tinySystem, trainerOptions } from './training';
 
@@ -19,6 +19,16 @@ afterEach(() => {
 });
 afterAll(() => device.destroy());
 
+/** From now on no step is captured for good, so that all are recorded. */
+function recordAll(): void {
+  const capture = device.capture.bind(device);
+  vi.spyOn(device, 'capture').mockImplementation((record) => {
+    const program = capture(record);
+    program[Symbol.dispose]();
+    return program;
+  });
+}
+
 /** Both stages, three epochs of two whole batches and a short one each. */
 const settings = {
   ...defaultSettings,
@@ -30,14 +40,14 @@ const settings = {
   minLearningRate: 1e-3,
 } as const;
 
-async function train(changes: Partial<TrainerOptions>) {
-  const system = await tinySystem(device, dataset, ccf);
+async function train(changes: Partial<TrainerOptions>, method: Method = ccf) {
+  const system = await tinySystem(device, dataset, method);
   const steps: StepReport[] = [];
   const states: TrainerState[] = [];
   const replay = vi.spyOn(Program.prototype, 'replay');
   const before = replay.mock.calls.length;
   const best = await trainHybrid(
-    trainerOptions(system, dataset, ccf, {
+    trainerOptions(system, dataset, method, {
       settings: { stage1: settings, stage2: settings },
       cfDropout: { items: 0.3, users: 0.3 },
       validRows: 10,
@@ -60,13 +70,16 @@ it.each([{}, { activations: 'f16' }] as const)('with %j', async (changes) => {
   const middle = states.find(({ stage, step }) => stage === 1 && step === 3)!;
   const resumed = await train({ ...changes, resume: middle });
   expect(resumed.outcome).toEqual({ ...outcome, steps: outcome.steps.slice(12) });
-  const capture = device.capture.bind(device);
-  vi.spyOn(device, 'capture').mockImplementation((record) => {
-    const program = capture(record);
-    program[Symbol.dispose]();
-    return program;
-  });
+  recordAll();
   const recorded = await train(changes);
   expect(recorded.outcome).toEqual(outcome);
   expect(recorded.replays).toBe(0);
+});
+
+it.each([softprompt, tallrec])('of the method $name', async (method) => {
+  const { outcome, replays } = await train({}, method);
+  // Four shapes of nine batches are captured.
+  expect(replays).toBe(5);
+  recordAll();
+  expect((await train({}, method)).outcome).toEqual(outcome);
 });
