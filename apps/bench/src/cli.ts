@@ -169,7 +169,7 @@ function registerHost(program: Command, host: Host): void {
     .description(
       "Records steps of a LoRA training on Dawn's null backend, which checks every command and runs nothing, with prompts of " +
         'equal and of varying lengths. Shows dispatches, new bind groups, and microseconds of processor time for each dispatch: of ' +
-        'the whole step, of recording its dispatches again, and of the same calls to Dawn alone. --adapter has no effect.',
+        'the whole step, of recording its dispatches again, and of replaying a captured step. --adapter has no effect.',
     )
     .addOption(
       new Option('--steps <n>', 'timed steps of each kind; the median counts (default 50)').argParser(

@@ -5,7 +5,7 @@ import { formatHostReport } from '../src/commands/host';
 import { measureHost, promptLengths } from '../src/host/measure';
 import { describeMachine } from '../src/machine';
 
-it('measures steps, their recording and the calls to Dawn alone, and leaves nothing behind', async () => {
+it('measures steps, their recording and their replay, and leaves nothing behind', async () => {
   const device = await openNullDevice();
   try {
     const [equal] = promptLengths;
@@ -14,7 +14,7 @@ it('measures steps, their recording and the calls to Dawn alone, and leaves noth
     expect(result.perLayer).toBeCloseTo(result.dispatches / 30, 9);
     // Steps of equal lengths are settled after the first.
     expect(result.bindGroups).toBe(0);
-    for (const { median, fastest } of [result.step, result.recording, result.calls]) {
+    for (const { median, fastest } of [result.step, result.recording, result.replay]) {
       expect(fastest).toBeGreaterThan(0);
       expect(median).toBeGreaterThanOrEqual(fastest);
     }

@@ -1,5 +1,6 @@
 /** What the other packages ask of a collaborative-filtering model, whichever it is. */
 import type { Dataset } from '@crossgate/data';
+import type { StepValue } from '@crossgate/gpu';
 import type { HostState, Indices, ParameterGroup, Tensor } from '@crossgate/tensor';
 import type { UserHistories } from './click-history';
 import type { FoldInLoss, UserFolding } from './fold-in';
@@ -26,24 +27,26 @@ export interface CfBackend {
    * depends on the id alone (MF, LightGCN).
    */
   readonly historyLength: number;
+  /** Whether ids may be on the device too, so that a training can capture its steps. Default false. */
+  readonly takesDeviceIds?: boolean;
   /**
    * Vectors of users, inside a step. Differentiable.
    *
-   * @param users [n] dense ids.
+   * @param users [n] dense ids; on the device only with {@link takesDeviceIds}.
    * @param histories [n] the history before each row, oldest first, as `CfModel.histories` gives it; longer ones are
    * cut to the last `historyLength` entries. Ignored when that is 0.
    * @returns [n, cfDim].
    * @throws InputError for an id out of range, and without one history per row where the model reads them.
    */
-  userVectors(users: Uint32Array, histories?: readonly Int32Array[]): Tensor;
+  userVectors(users: Indices, histories?: readonly Int32Array[]): Tensor;
   /**
    * Vectors of items, inside a step. Differentiable.
    *
-   * @param items [n] dense ids.
+   * @param items [n] dense ids; on the device only with {@link takesDeviceIds}.
    * @returns [n, cfDim].
    * @throws InputError for an id out of range.
    */
-  itemVectors(items: Uint32Array): Tensor;
+  itemVectors(items: Indices): Tensor;
 }
 
 /** Device memory that a model takes beside its parameters, their gradients and moments. */
@@ -73,8 +76,8 @@ export interface UserBatch {
 export interface RowDropout {
   /** Seed of the training. */
   readonly seed: number;
-  /** Number of the step. */
-  readonly counter: number;
+  /** Number of the step. A training captures steps, so it must reach kernels as it is. */
+  readonly counter: number | StepValue;
   /**
    * Histories, or sequences, of the rows that other ranks have in front of these in the batch of the step: the masks are
    * then those of the whole batch. Default none.

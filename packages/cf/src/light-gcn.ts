@@ -109,6 +109,7 @@ export function lightGcnMemory(size: {
 export class LightGcn extends PairScores implements CfModel {
   readonly name = 'lightgcn';
   readonly historyLength = 0;
+  readonly takesDeviceIds = true;
   readonly cfDim: number;
   /** Number of propagation layers. */
   readonly layers: number;

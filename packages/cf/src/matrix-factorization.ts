@@ -77,6 +77,7 @@ interface Values extends SeenFlags {
 export class MatrixFactorization extends PairScores implements CfModel {
   readonly name = 'mf';
   readonly historyLength = 0;
+  readonly takesDeviceIds = true;
   readonly cfDim: number;
   readonly group: ParameterGroup;
   readonly userSeen: Uint8Array;

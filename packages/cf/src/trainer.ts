@@ -1,7 +1,7 @@
 /** Trains a CF model on clicks: one of the losses, Adam with coupled L2, early stopping on validation AUC. */
 import { alone, type Collective, gatherValues, shareOf, valuesOfRankZero } from '@crossgate/collective';
 import { auc, uauc } from '@crossgate/eval';
-import type { BufferSlice, Device } from '@crossgate/gpu';
+import type { BufferSlice, Device, Program } from '@crossgate/gpu';
 import { InputError } from '@crossgate/gpu';
 import type { HostState, Tensor } from '@crossgate/tensor';
 import {
@@ -89,6 +89,12 @@ export class CfTrainer {
   readonly #criterion: Criterion | 'auc';
   readonly #collective: Collective;
   readonly #reduction: GradientReduction;
+  /** The steps of an epoch by the position of their first row, where every epoch has the same. */
+  readonly #programs = new Map<number, Program<number>>();
+  /** Whether steps are captured: until one is found that cannot be. */
+  #captures: boolean;
+  /** Number of the step that is recorded or replayed. */
+  readonly #counter = { value: 0 };
   #progress: CfProgress = { epoch: 0, steps: 0, bestEpoch: 0, bestAuc: null };
   #best: HostState | null = null;
 
@@ -137,6 +143,7 @@ export class CfTrainer {
       throw error;
     }
     this.#losses = losses;
+    this.#captures = this.#collective.size === 1 && this.#batches.length <= mostCaptured;
   }
 
   /** How far the training has come. */
@@ -304,6 +311,7 @@ export class CfTrainer {
 
   /** Frees the memory of the optimizer, the train rows and the losses. The model stays. */
   release(): void {
+    for (const program of this.#programs.values()) program[Symbol.dispose]();
     this.#adam.release();
     this.#batches.release();
     this.#device.memory.free(this.#losses);
@@ -313,51 +321,55 @@ export class CfTrainer {
    * One update; with several ranks it waits for the sum of their gradients. The losses of this one's share are kept on the
    * device behind the `done` losses of this epoch. @returns their number.
    */
-  async #step(
-    { rows, first, whole, users, items, labels, negatives }: DeviceBatch,
-    epoch: number,
-    done: number,
-    submit: boolean,
-  ): Promise<number> {
-    const { group, historyLength } = this.model;
-    const { seed } = this.options;
-    const dropout = { seed, counter: this.#adam.steps };
-    const trainRows = ({ first, rows }: DeviceBatch['whole']) =>
-      Array.from(epochOrder(this.#rows.length, seed, epoch, first, rows), (at) => this.#rows[at]!);
-    const ahead = first - whole.first;
-    const lossOf = (): (() => Tensor[]) => {
-      if (this.#sequences) {
-        const { model } = this.#sequences;
-        const batch = this.#sequences.batch(trainRows(whole), `${epoch}.${whole.first}`);
-        const { before, ...part } = partOfSequences(batch, shareOf(whole.rows, this.#collective));
-        return () => sequenceLoss(model, { ...part, dropout: { ...dropout, before } });
-      }
-      // Those in front of this rank's share too: where its dropout begins depends on them.
-      const histories =
-        historyLength === 0
-          ? []
-          : trainRows({ first: whole.first, rows: ahead + rows }).map((row) =>
-              this.data.history!('train', row, historyLength),
-            );
-      const batch = {
-        users: {
-          users,
-          ...(historyLength > 0 && { histories: histories.slice(ahead) }),
-          dropout: { ...dropout, before: histories.slice(0, ahead) },
-        },
-        ...{ items, labels, negatives, meanOver: whole.rows },
-      };
-      return () => cfLoss(this.model, this.#loss as CfLoss, batch);
-    };
+  async #step(batch: DeviceBatch, epoch: number, done: number, submit: boolean): Promise<number> {
     const { profiler } = this.#device.recorder;
+    this.#counter.value = this.#adam.steps;
+    const program = this.#programs.get(batch.first);
+    if (program?.isLive) {
+      using _ = profiler?.span('record');
+      this.#adam.beforeReplay(this.#learningRate());
+      program.replay(submit);
+      return program.result;
+    }
     const building = profiler?.span('batch');
-    const recorded = rows > 0 ? lossOf() : () => [];
+    const lossOf = batch.rows > 0 ? this.#lossOf(batch, epoch) : () => [];
     building?.[Symbol.dispose]();
+    if (this.#collective.size > 1) return this.#sharedStep(lossOf, done, submit);
+    using _ = profiler?.span('record');
+    const record = (): number => {
+      using __ = this.#device.step(submit);
+      this.model.group.zeroGradients();
+      using tape = new Tape();
+      const written = this.#keepLosses(tape.record(lossOf), done);
+      tape.backward();
+      this.#adam.step(this.#learningRate());
+      return written;
+    };
+    if (!this.#captures) return record();
+    const captured = this.#device.capture(record);
+    // The step of a model that takes histories from the host, say, or memory is short.
+    this.#captures = captured.isLive;
+    if (captured.isLive) this.#programs.set(batch.first, captured);
+    return captured.result;
+  }
+
+  /** A step whose gradients are summed over ranks part by part, as they become final. */
+  async #sharedStep(lossOf: () => Tensor[], done: number, submit: boolean): Promise<number> {
+    const { profiler } = this.#device.recorder;
     using recording = profiler?.span('record');
     using _ = this.#device.step(submit);
-    group.zeroGradients();
+    this.model.group.zeroGradients();
     using tape = new Tape();
-    const parts = tape.record(recorded);
+    const written = this.#keepLosses(tape.record(lossOf), done);
+    recording?.[Symbol.dispose]();
+    using __ = profiler?.span('sum');
+    await this.#reduction.backward(tape);
+    this.#adam.step(this.#learningRate());
+    return written;
+  }
+
+  /** Copies losses behind the `done` first of the epoch. @returns their number */
+  #keepLosses(parts: readonly Tensor[], done: number): number {
     const { storage, offset } = this.#losses;
     let written = done;
     for (const { slice, shape } of parts) {
@@ -365,14 +377,39 @@ export class CfTrainer {
       this.#device.recorder.copy(slice, { storage, offset: offset + 4 * written, size: 4 * count });
       written += count;
     }
-    if (this.#collective.size === 1) tape.backward();
-    else {
-      recording?.[Symbol.dispose]();
-      using __ = profiler?.span('sum');
-      await this.#reduction.backward(tape);
-    }
-    this.#adam.step(this.#learningRate());
     return written - done;
+  }
+
+  /** What computes the losses of a batch. */
+  #lossOf({ rows, first, whole, users, items, labels, negatives }: DeviceBatch, epoch: number): () => Tensor[] {
+    const { historyLength } = this.model;
+    const { seed } = this.options;
+    const dropout = { seed, counter: this.#counter };
+    const trainRows = ({ first, rows }: DeviceBatch['whole']) =>
+      Array.from(epochOrder(this.#rows.length, seed, epoch, first, rows), (at) => this.#rows[at]!);
+    const ahead = first - whole.first;
+    if (this.#sequences) {
+      const { model } = this.#sequences;
+      const batch = this.#sequences.batch(trainRows(whole), `${epoch}.${whole.first}`);
+      const { before, ...part } = partOfSequences(batch, shareOf(whole.rows, this.#collective));
+      return () => sequenceLoss(model, { ...part, dropout: { ...dropout, before } });
+    }
+    // Those in front of this rank's share too: where its dropout begins depends on them.
+    const histories =
+      historyLength === 0
+        ? []
+        : trainRows({ first: whole.first, rows: ahead + rows }).map((row) =>
+            this.data.history!('train', row, historyLength),
+          );
+    const batch = {
+      users: {
+        users,
+        ...(historyLength > 0 && { histories: histories.slice(ahead) }),
+        dropout: { ...dropout, before: histories.slice(0, ahead) },
+      },
+      ...{ items, labels, negatives, meanOver: whole.rows },
+    };
+    return () => cfLoss(this.model, this.#loss as CfLoss, batch);
   }
 
   /** Of the next step. */
@@ -399,6 +436,9 @@ export class CfTrainer {
     };
   }
 }
+
+/** Steps of an epoch of which programs are kept: some 30 kernels each, so a few thousand bytes. */
+const mostCaptured = 1024;
 
 /**
  * Whether the steps of an epoch are submitted with the nth: soon at first, so that the device has work, then many at

@@ -295,6 +295,8 @@ describe('CfTrainer', () => {
       const trainer = new CfTrainer(model, data, options);
       await trainer.runEpoch();
       const state = await trainer.state();
+      // So that steps are recorded again.
+      device.recorder.endPrograms();
       const spy =
         place === 'copy'
           ? vi.spyOn(device.recorder, 'copy').mockImplementation(() => {

@@ -1,7 +1,34 @@
 // Prompts packed into one batch: which token, which CF row, which gate row and which learned row each position has.
-import type { FusionPositions } from '@crossgate/tensor';
+import type { PackedBatch } from '@crossgate/llm';
+import type { DeviceIndices, FusionPositions, Tensor } from '@crossgate/tensor';
 import type { HybridPrompt } from './prompt';
 import { type Kind, kinds } from './template';
+
+/** What the kernels of a training step read of a batch. */
+export interface UploadedBatch {
+  /** The layout of the sequences. */
+  readonly packed: PackedBatch;
+  /** u32 [tokens] token ids; `noRow` where a vector stands alone. */
+  readonly tokens: DeviceIndices;
+  /** Rows at each position: of the table that `HybridModel.embed` reads, of CF vectors and of the gate's text part. */
+  readonly positions: FusionPositions<DeviceIndices>;
+  /** i32 [tokens]: `HybridBatch.learnedRows`. */
+  readonly learnedRows: DeviceIndices;
+  /** i32 [tokens] of −1. */
+  readonly none: DeviceIndices;
+  /** Dense ids of items; absent where there are none. */
+  readonly items?: DeviceIndices;
+  /** Dense ids of users; absent where there are none. */
+  readonly users?: DeviceIndices;
+  /** Distinct tokens of fused titles; absent where there are none. */
+  readonly titleTokens?: DeviceIndices;
+  /** f32 [items + users, width]: 0 in rows that dropout replaces by zero, else 1; for each width of CF vectors. */
+  readonly kept: ReadonlyMap<number, Tensor>;
+  /** [prompts] the last token of each prompt. */
+  readonly answers: DeviceIndices;
+  /** f32 [prompts] */
+  readonly labels: Tensor;
+}
 
 /** A packed batch of hybrid prompts on the host. Prompts follow each other without padding. */
 export interface HybridBatch {
@@ -27,9 +54,30 @@ export interface HybridBatch {
    * Rows that the fusion kernel reads at each position: token id, CF row (items first, then users) and gate text row;
    * −1 for none.
    */
-  readonly positions: FusionPositions;
+  readonly positions: FusionPositions<Int32Array>;
   /** [tokens] row of the learned vectors at each position, from 0; −1 elsewhere. */
   readonly learnedRows: Int32Array;
+  /** The same on the device, for a step that is captured; absent where each step uploads what it needs. */
+  readonly uploaded?: UploadedBatch;
+}
+
+/** Multiples that numbers of a batch are raised to, so that many batches have the same shape. */
+export interface BatchPadding {
+  /** Of tokens: one more sequence, of plain text that nobody reads, fills them up. */
+  readonly tokens: number;
+  /** Of items; the padding, whose vector is zero, fills them up. */
+  readonly items: number;
+  /** Of tokens of fused titles. */
+  readonly titleTokens: number;
+}
+
+const raised = (count: number, multiple: number) => Math.ceil(count / multiple) * multiple;
+
+function filledUp(values: Uint32Array<ArrayBuffer>, multiple: number | undefined): Uint32Array<ArrayBuffer> {
+  if (multiple === undefined) return values;
+  const filled = new Uint32Array(raised(values.length, multiple));
+  filled.set(values);
+  return filled;
 }
 
 /** Numbers distinct values from 0, in the order of their first appearance. */
@@ -45,17 +93,24 @@ class Numbering {
     return row;
   }
 
-  values(): Uint32Array {
+  values(): Uint32Array<ArrayBuffer> {
     return Uint32Array.from(this.#rows.keys());
   }
 }
 
 const kindNames = Object.keys(kinds) as Kind[];
 
-/** Packs prompts into one batch, in their order. */
-export function packPrompts(prompts: readonly HybridPrompt[]): HybridBatch {
+/**
+ * Packs prompts into one batch, in their order.
+ *
+ * @param padding fills it up to a shape that others have too; users are then as many as prompts, if there are any. Only for
+ * prompts without `userHistory`.
+ */
+export function packPrompts(prompts: readonly HybridPrompt[], padding?: BatchPadding): HybridBatch {
   const lengths = prompts.map(({ tokenIds }) => tokenIds.length);
-  const total = lengths.reduce((sum, length) => sum + length, 0);
+  const own = lengths.reduce((sum, length) => sum + length, 0);
+  const total = padding ? raised(own + 1, padding.tokens) : own;
+  if (total > own) lengths.push(total - own);
   const positions = {
     tokenIds: new Int32Array(total),
     cfRows: new Int32Array(total).fill(-1),
@@ -91,15 +146,15 @@ export function packPrompts(prompts: readonly HybridPrompt[]): HybridBatch {
     }
     start += prompt.tokenIds.length;
   }
-  const itemValues = items.values();
+  const itemValues = filledUp(items.values(), padding?.items);
   for (const [position, row] of userPositions) positions.cfRows[position] = itemValues.length + row;
   return {
     lengths,
     kinds: found,
     items: itemValues,
-    users: Uint32Array.from(users),
+    users: filledUp(Uint32Array.from(users), padding && prompts.length),
     ...(histories.length > 0 && { histories }),
-    titleTokens: titleTokens.values(),
+    titleTokens: filledUp(titleTokens.values(), padding?.titleTokens),
     positions,
     learnedRows,
   };

@@ -9,6 +9,7 @@ import {
   gatedFusion,
   multiply,
   ParameterGroup,
+  type PositionRows,
   RandomStream,
   type Tensor,
 } from '@crossgate/tensor';
@@ -21,7 +22,9 @@ import type { Kind } from './template';
  * Dropout of CF vectors: a training step replaces whole users and items by the zero vector, which unseen ones have. The
  * seed and the counter (the step) determine which.
  */
-export interface CfDropout extends DropoutContext {
+export interface CfDropout extends Omit<DropoutContext, 'counter'> {
+  /** Number of the optimizer step or micro-batch. */
+  readonly counter: number;
   /** Share of the items of a batch that become zero, in [0, 1). */
   readonly items: number;
   /** Share of the users of a batch that become zero, in [0, 1). */
@@ -43,7 +46,7 @@ export interface TokenRows {
   /** f32 [rows, hiddenSize]. */
   readonly table: Tensor;
   /** [tokens] row of the table at each position; −1 for zero. */
-  readonly rows: Int32Array;
+  readonly rows: PositionRows;
 }
 
 /** A source of vectors in the LLM's embedding space. */
@@ -85,25 +88,26 @@ export class CfChannel implements Channel {
 
   embed(llm: LlamaModel, batch: HybridBatch, { table, rows }: TokenRows, dropout?: CfDropout): Tensor {
     const { backend, networks } = this;
-    const { items, users, histories, titleTokens, positions } = batch;
+    const { items, users, histories, titleTokens, positions, uploaded } = batch;
     const vectors: Tensor[] = [];
-    if (items.length > 0) vectors.push(backend.itemVectors(items));
-    if (users.length > 0) vectors.push(backend.userVectors(users, histories));
+    if (items.length > 0) vectors.push(backend.itemVectors(uploaded?.items ?? items));
+    if (users.length > 0) vectors.push(backend.userVectors(uploaded?.users ?? users, histories));
     const all = vectors.length === 2 ? concatRows(vectors[0]!, vectors[1]!) : vectors[0]!;
     const aligned = networks.align(dropRows(all, batch, dropout));
     const gated = networks.gateCf !== null && titleTokens.length > 0;
+    const textTokens = uploaded?.titleTokens ?? titleTokens;
     return gatedFusion(
       {
         tokenEmbeddings: table,
         aligned,
         gateCf: gated ? networks.gateCf!(aligned) : undefined,
-        gateText: gated ? networks.gateText!(embedding(llm.tokenEmbeddings, titleTokens)) : undefined,
+        gateText: gated ? networks.gateText!(embedding(llm.tokenEmbeddings, textTokens)) : undefined,
         activation: networks.gate.activation,
       },
       {
-        ...positions,
+        ...(uploaded?.positions ?? positions),
         tokenIds: rows,
-        ...(!gated && { textRows: new Int32Array(positions.textRows.length).fill(-1) }),
+        ...(!gated && { textRows: uploaded?.none ?? new Int32Array(positions.textRows.length).fill(-1) }),
       },
     );
   }
@@ -134,11 +138,11 @@ export class LearnedChannel implements Channel {
     this.#vectors = group.get(learnedName);
   }
 
-  embed(_: LlamaModel, { learnedRows }: HybridBatch, { table, rows }: TokenRows): Tensor {
-    const none = new Int32Array(rows.length).fill(-1);
+  embed(_: LlamaModel, { learnedRows, uploaded }: HybridBatch, { table, rows }: TokenRows): Tensor {
+    const none = uploaded?.none ?? new Int32Array(learnedRows.length).fill(-1);
     return gatedFusion(
       { tokenEmbeddings: table, aligned: this.#vectors, activation: 'none' },
-      { tokenIds: rows, cfRows: learnedRows, textRows: none },
+      { tokenIds: rows, cfRows: uploaded?.learnedRows ?? learnedRows, textRows: none },
     );
   }
 
@@ -160,14 +164,31 @@ export function learnedShapes(count: number, hiddenSize: number): Map<string, re
  * dropout's seed and counter. The other rows are not rescaled.
  */
 function dropRows(x: Tensor, batch: HybridBatch, dropout: CfDropout | undefined): Tensor {
-  if (!dropout || (dropout.items === 0 && dropout.users === 0)) return x;
+  const { uploaded } = batch;
+  const uploadedMask = uploaded?.kept.get(x.columns);
+  if (uploaded) return uploadedMask ? multiply(x, uploadedMask) : x;
+  const kept = keptRows(batch, dropout, x.columns);
+  return kept ? multiply(x, fromHost(x.device, x.shape, kept)) : x;
+}
+
+/**
+ * The mask of a batch's CF vectors, [items + users, columns]: 0 in the rows that dropout replaces by zero, else 1. Null
+ * where there is no dropout, and for a batch without CF vectors.
+ */
+export function keptRows(
+  batch: HybridBatch,
+  dropout: CfDropout | undefined,
+  columns: number,
+): Float32Array<ArrayBuffer> | null {
+  const rows = batch.items.length + batch.users.length;
+  if (!dropout || rows === 0 || (dropout.items === 0 && dropout.users === 0)) return null;
   const random = new RandomStream(dropout.seed, `cf.dropout.${dropout.counter}`);
   const whole = dropout.whole?.batch ?? batch;
   const draw = (count: number, share: number) => Array.from({ length: count }, () => random.uniform() < share);
   const items = draw(whole.items.length, dropout.items);
   const users = draw(whole.users.length, dropout.users);
-  const mask = new Float32Array(x.size);
-  const keep = (row: number) => mask.fill(1, row * x.columns, (row + 1) * x.columns);
+  const mask = new Float32Array(rows * columns);
+  const keep = (row: number) => mask.fill(1, row * columns, (row + 1) * columns);
   const itemAt = placesIn(whole.items);
   batch.items.forEach((item, row) => {
     if (!items[itemAt.get(item)!]) keep(row);
@@ -178,7 +199,7 @@ function dropRows(x: Tensor, batch: HybridBatch, dropout: CfDropout | undefined)
     // With histories a user is listed once per prompt, else once in the batch.
     if (!users[batch.histories ? usersBefore + row : userAt.get(user)!]) keep(batch.items.length + row);
   });
-  return multiply(x, fromHost(x.device, x.shape, mask));
+  return mask;
 }
 
 /** Where each id of a list stands. */

@@ -1,10 +1,10 @@
 // The model of every method: prompts → embeddings (tokens, and the vectors of channels) → LLM → logits of the answer.
 import { InputError } from '@crossgate/core';
-import type { DropoutContext, LlamaModel, Past } from '@crossgate/llm';
+import type { DropoutContext, LlamaModel, PackedBatch, Past } from '@crossgate/llm';
 import { lastTokens, packSequences } from '@crossgate/llm';
-import type { ParameterGroup, YesNoLossOptions } from '@crossgate/tensor';
+import type { Indices, ParameterGroup, YesNoLossOptions } from '@crossgate/tensor';
 import { add, Tensor, tidy, yesNoLoss } from '@crossgate/tensor';
-import type { HybridBatch } from './batch';
+import type { HybridBatch, UploadedBatch } from './batch';
 import { packPrompts } from './batch';
 import { CfChannel, type CfDropout, type Channel } from './channels';
 import type { GroupName } from './methods/method';
@@ -39,6 +39,21 @@ export class HybridModel {
   /** Lets the language model multiply in f32 from now on: for one whose values do not fit f16. */
   multiplyInF32(): void {
     this.languageModel = this.languageModel.with({ precision: 'f32' });
+  }
+
+  /** Whether embeddings are looked up in the table of tokens itself, not in rows of it that are widened first. */
+  get readsTable(): boolean {
+    return this.llm.tokenEmbeddings instanceof Tensor;
+  }
+
+  /**
+   * Whether its training steps can read all that they need from the device, so that they can be captured. CF models that
+   * read histories, and contexts in which the host makes tables for each batch, cannot.
+   */
+  get canBeCaptured(): boolean {
+    const { slidingWindow, ropeScaling } = this.llm.config;
+    if (slidingWindow !== undefined || ropeScaling?.type === 'dynamic') return false;
+    return this.cf.every(({ backend }) => backend.takesDeviceIds === true && backend.historyLength === 0);
   }
 
   /** The channels of CF backends; none in methods without one. */
@@ -77,20 +92,23 @@ export class HybridModel {
    */
   embed(batch: HybridBatch, dropout?: CfDropout): Tensor {
     const { llm } = this;
+    const { uploaded } = batch;
     const { tokenIds } = batch.positions;
     for (const kind of batch.kinds) {
       if (this.channels.some(({ serves }) => serves.has(kind))) continue;
       throw new InputError(`a prompt holds a vector of the kind ${kind}, but no channel of the model gives one`);
     }
     const channels = this.channels.filter(({ serves }) => [...batch.kinds].some((kind) => serves.has(kind)));
-    if (channels.length === 0) return llm.embed(Uint32Array.from(tokenIds));
+    const tokens = uploaded?.tokens ?? Uint32Array.from(tokenIds);
+    if (channels.length === 0) return llm.embed(tokens);
     return tidy(llm.device, () => {
       const { tokenEmbeddings } = llm;
       // A table of fewer bits gives the rows of this batch, each under the number of its position.
-      const table = tokenEmbeddings instanceof Tensor ? tokenEmbeddings : llm.embed(Uint32Array.from(tokenIds));
+      const table = tokenEmbeddings instanceof Tensor ? tokenEmbeddings : llm.embed(tokens);
       const rows =
-        table === tokenEmbeddings ? tokenIds : tokenIds.map((token, position) => (token < 0 ? -1 : position));
-      const none = new Int32Array(tokenIds.length).fill(-1);
+        uploaded?.positions.tokenIds ??
+        (this.readsTable ? tokenIds : tokenIds.map((token, at) => (token < 0 ? -1 : at)));
+      const none = uploaded?.none ?? new Int32Array(tokenIds.length).fill(-1);
       const [first, ...others] = channels.map((channel, i) =>
         channel.embed(llm, batch, { table, rows: i === 0 ? rows : none }, dropout),
       );
@@ -107,8 +125,27 @@ export class HybridModel {
   logits(prompts: readonly HybridPrompt[], noise: TrainingNoise = {}, past?: Past): Tensor {
     const batch = packPrompts(prompts);
     const packed = packSequences(this.llm.device, batch.lengths, past?.cache.length);
-    const hidden = this.llm.forward(this.embed(batch, noise.cf), packed, lastTokens(packed), noise.lora, past);
+    return this.#logits(batch, packed, lastTokens(packed), noise, past);
+  }
+
+  #logits(batch: HybridBatch, packed: PackedBatch, answers: Indices, noise: TrainingNoise, past?: Past): Tensor {
+    const hidden = this.llm.forward(this.embed(batch, noise.cf), packed, answers, noise.lora, past);
     return this.llm.logits(hidden, noise.lora);
+  }
+
+  /**
+   * As {@link loss}, of a batch that is on the device already, so that the step can be captured.
+   *
+   * @param batch with {@link HybridBatch.uploaded}.
+   */
+  lossOfUploaded(
+    batch: HybridBatch & { readonly uploaded: UploadedBatch },
+    options: YesNoLossOptions,
+    gradScale: number,
+    noise: TrainingNoise = {},
+  ): ReturnType<typeof yesNoLoss> {
+    const { packed, answers, labels } = batch.uploaded;
+    return yesNoLoss(this.#logits(batch, packed, answers, noise), labels, options, gradScale);
   }
 
   /**

@@ -51,25 +51,33 @@ export interface StepValues {
   readonly clipFactor: number | null;
 }
 
-/** Reads the losses and, on the same way, the state of the loss scale or the factor that clips the gradients. */
-export async function readStep(
+/**
+ * Puts together what is read back of a step: the losses and, so that they come the same way, the state of the loss scale
+ * or the factor that clips the gradients. In the step, behind the update.
+ */
+export function gatherStep(
   losses: Tensor,
   scaler: LossScaler | undefined,
   { clipFactor }: Pick<Adam, 'clipFactor'>,
-): Promise<StepValues> {
+): Tensor {
   const other = scaler?.slice ?? clipFactor;
-  if (!other) return { losses: await losses.read(), lossScale: null, clipFactor: null };
+  if (!other) return losses;
   const { device, size } = losses;
-  const both = empty(device, [size + other.size / 4]);
-  const { storage } = both.slice;
+  const all = empty(device, [size + other.size / 4]);
+  const { storage } = all.slice;
   device.recorder.copy(losses.slice, { storage, offset: 0, size: 4 * size });
   device.recorder.copy(other, { storage, offset: 4 * size, size: other.size });
-  const values = await both.read();
-  const rest = values.subarray(size);
+  return all;
+}
+
+/** Reads what {@link gatherStep} put together of a step of `count` prompts. */
+export async function readStep(gathered: Tensor, count: number, hasScaler: boolean): Promise<StepValues> {
+  const values = await gathered.read();
+  const rest = values.subarray(count);
   return {
-    losses: values.subarray(0, size),
-    lossScale: scaler ? LossScaler.stateOf(rest) : null,
-    clipFactor: scaler ? null : rest[0]!,
+    losses: values.subarray(0, count),
+    lossScale: hasScaler ? LossScaler.stateOf(rest) : null,
+    clipFactor: hasScaler ? null : (rest[0] ?? null),
   };
 }
 

@@ -159,6 +159,13 @@ export interface TrainerOptions {
    * Default: this one alone.
    */
   readonly collective?: Collective;
+  /**
+   * Whether steps are captured, and replayed for batches of the same shape, where the model's steps can be: the host then
+   * needs less time for each. Batches are padded for it, which changes results by roundings, so it is part of the settings of
+   * a training that is to be continued to the same bits. Default: on a GPU, where the host may be what a step waits for, and
+   * not in software. With several ranks never.
+   */
+  readonly replay?: boolean;
   /** State to continue from, as {@link onCheckpoint} got it. */
   readonly resume?: TrainerState | undefined;
   /**

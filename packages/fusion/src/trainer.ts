@@ -12,18 +12,21 @@ import {
   learningRateAt,
   readGroup,
   readOptimizer,
+  StepPrograms,
   Tape,
+  type Tensor,
   withoutTape,
   writeGroup,
   writeOptimizer,
 } from '@crossgate/tensor';
-import { packPrompts } from './batch';
+import { type BatchPadding, type HybridBatch, packPrompts, type UploadedBatch } from './batch';
 import type { GroupName, StageDeclaration } from './methods/method';
 import type { TrainingNoise } from './model';
 import type { HybridPrompt } from './prompt';
 import { promptOfRow, scoreRows } from './scoring';
-import { diverged, readStep, StepReports, type StepValues } from './step-reports';
+import { diverged, gatherStep, readStep, StepReports, type StepValues } from './step-reports';
 import type { BestState, TrainerOptions, TrainerState } from './trainer-options';
+import { uploadBatch } from './upload-batch';
 import { checkValidation, chosenRows } from './validation';
 
 export { NonFiniteLossError } from '@crossgate/tensor';
@@ -42,6 +45,14 @@ export async function trainHybrid(options: TrainerOptions): Promise<BestState | 
   return new Trainer(options).run();
 }
 
+/**
+ * Of batches whose steps are captured: so that those of sixteen prompts of some two thousand tokens have few shapes, and
+ * grow by a few percent.
+ */
+const padding: BatchPadding = { tokens: 128, items: 16, titleTokens: 64 };
+
+type UploadedHybridBatch = HybridBatch & { readonly uploaded: UploadedBatch };
+
 class Trainer {
   readonly #options: TrainerOptions;
   readonly #loss: YesNoLossOptions;
@@ -55,6 +66,10 @@ class Trainer {
   #lossScale: LossScalerState | undefined;
   /** That of the stage that runs. */
   #scaler: LossScaler | undefined;
+  /** Captured steps of the stage that runs; null where steps are not captured. */
+  readonly #programs: StepPrograms | null;
+  /** Number of the step that is recorded or replayed, for dropout. */
+  readonly #counter = { value: 0 };
 
   constructor(options: TrainerOptions) {
     this.#options = options;
@@ -64,6 +79,10 @@ class Trainer {
     checkValidation(options);
     this.#collective = options.collective ?? alone;
     checkBatches(options, this.#collective);
+    const { llm, canBeCaptured } = options.model;
+    const replays = (options.replay ?? !llm.device.capabilities.software) && canBeCaptured;
+    // Steps of ranks stop in the middle, to sum gradients.
+    this.#programs = replays && this.#collective.size === 1 ? new StepPrograms(llm.device) : null;
     this.#validRows = chosenRows(options);
   }
 
@@ -167,6 +186,8 @@ class Trainer {
       this.#lossScale = (await scaler?.read()) ?? this.#lossScale;
     } finally {
       await reports.settle().catch(() => {}); // The error that is being thrown explains more.
+      // The next stage trains other parameters.
+      this.#programs?.clear();
       optimizer.release();
       this.#scaler = undefined;
       scaler?.release();
@@ -203,6 +224,7 @@ class Trainer {
 
   #multiplyInF32(): void {
     this.#precision = 'f32';
+    this.#programs?.clear();
     this.#options.model.multiplyInF32();
   }
 
@@ -228,7 +250,8 @@ class Trainer {
     // Dropout belongs to LoRA's training: a frozen adapter is used as it is. Every step of every stage has its mask.
     const isTrained = (name: GroupName) => model.groups().get(name)?.[0]?.trainable === true;
     const counter = at.stage * 0x1000000 + at.step;
-    const own = { lora: { seed, counter }, cf: { seed, counter, ...cfDropout } };
+    this.#counter.value = counter;
+    const own = { lora: { seed, counter: this.#counter }, cf: { seed, counter, ...cfDropout } };
     const { lora, cf } = this.#collective.size > 1 ? sharedNoise(own, prompts, start) : own;
     return { lora: isTrained('lora') ? lora : undefined, cf: isTrained('fusion') ? cf : undefined };
   }
@@ -257,22 +280,33 @@ class Trainer {
     const noise = this.#noise(all, start, at);
     building?.[Symbol.dispose]();
     const tokens = all.reduce((sum, { tokenIds }) => sum + tokenIds.length, 0);
-    const forward = (tape: Tape) =>
-      tape.record(() => model.loss(prompts, labels, this.#loss, 1 / batch.length, noise)).losses;
+    const forward = (tape: Tape, uploaded?: UploadedHybridBatch) =>
+      tape.record(() =>
+        uploaded
+          ? model.lossOfUploaded(uploaded, this.#loss, 1 / batch.length, noise)
+          : model.loss(prompts, labels, this.#loss, 1 / batch.length, noise),
+      ).losses;
     const lossScale = this.#hasHalves ? scaler?.scale : undefined;
     const newTape = () => new Tape({ ...(activations && { activations }), lossScale });
     if (!isShared) {
-      const record = (): Promise<StepValues> => {
-        using _ = profiler?.span('record');
-        using __ = device.step();
+      const record = (uploaded?: UploadedHybridBatch): Tensor => {
+        using _ = device.step();
         for (const group of optimizer.groups) group.zeroGradients();
         using tape = newTape();
-        const losses = forward(tape);
+        const losses = forward(tape, uploaded);
         tape.backward();
         optimizer.step(learningRate, scaler);
-        return readStep(losses, scaler, optimizer);
+        return gatherStep(losses, scaler, optimizer);
       };
-      return { losses: at.isFirst ? (await this.#compileAhead(record)).losses : record(), tokens };
+      const take = (): Promise<StepValues> => {
+        using _ = profiler?.span('record');
+        const beforeReplay = () => optimizer.beforeReplay(learningRate, scaler);
+        const gathered = this.#programs
+          ? this.#replayed(this.#programs, prompts, labels, noise, record, beforeReplay)
+          : record();
+        return readStep(gathered, prompts.length, scaler !== undefined);
+      };
+      return { losses: at.isFirst ? (await this.#compileAhead(take)).losses : take(), tokens };
     }
     using recording = profiler?.span('record');
     using _ = device.step();
@@ -292,6 +326,28 @@ class Trainer {
       clipFactor: clip && new Float32Array(await device.recorder.read(clip))[0]!,
     };
     return { losses: Promise.resolve(values), tokens };
+  }
+
+  /** Takes a step by a program of its shape: batches are padded to shapes that others have too. */
+  #replayed(
+    programs: StepPrograms,
+    prompts: readonly HybridPrompt[],
+    labels: Float32Array,
+    noise: TrainingNoise,
+    record: (uploaded: UploadedHybridBatch) => Tensor,
+    beforeReplay: () => void,
+  ): Tensor {
+    const { model } = this.#options;
+    const { maxPositions } = model.llm;
+    const batch = packPrompts(prompts, { ...padding, tokens: Math.min(padding.tokens, maxPositions) });
+    const { positions, items, users, titleTokens, kinds } = batch;
+    const counts = [prompts, positions.tokenIds, items, users, titleTokens].map(({ length }) => length);
+    return programs.run(
+      [...counts, ...[...kinds].sort()].join(),
+      (upload) => ({ ...batch, uploaded: uploadBatch(model, batch, labels, noise.cf, upload) }),
+      record,
+      beforeReplay,
+    );
   }
 
   /**

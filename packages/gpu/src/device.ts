@@ -1,11 +1,12 @@
 // A GPU that is ready to compute: capabilities, memory and the recorder, opened from any WebGPU adapter.
 import type { Capabilities, Limits } from './capabilities';
 import { limitNames, readCapabilities, readLimits } from './capabilities';
-import { DeviceLostError, OutOfMemoryError, ValidationError } from './errors';
+import { DeviceLostError, InputError, OutOfMemoryError, ValidationError } from './errors';
 import type { MemoryReport, Scope } from './memory';
 import { Memory } from './memory';
-import type { Wait } from './recorder';
+import { type CapturedCommands, Program } from './program';
 import { Recorder } from './recorder';
+import type { Wait } from './wait';
 
 /** Optional features that are enabled where the adapter has them. */
 const wantedFeatures = ['subgroups', 'shader-f16', 'timestamp-query', 'chromium-experimental-subgroup-matrix'] as const;
@@ -96,6 +97,37 @@ export class Device implements AsyncDisposable {
       if (submit) this.recorder.flush();
     };
     return { end, [Symbol.dispose]: end };
+  }
+
+  /**
+   * Records a step, and keeps what it recorded, so that it can be replayed without the code that recorded it: the same
+   * kernels on the same buffers. Between replays only numbers given as `StepValue` change, and what lies in persistent
+   * memory, such as the inputs of a step.
+   *
+   * ```ts
+   * const program = device.capture(() => trainStep(inputs)); // opens and ends a step as ever
+   * inputs.write(nextBatch);
+   * program.replay();
+   * ```
+   * @param record synchronous, and opens its steps itself. A program can be made of it only if it writes nothing from the
+   * host and reads nothing: see {@link Program.isLive}.
+   * @returns the program, which holds the step's memory until it is disposed of.
+   * @throws InputError inside a step or another capture; what `record` throws. What was recorded is carried out in any case.
+   */
+  capture<T>(record: () => T): Program<T> {
+    if (this.memory.depth > 0)
+      throw new InputError('a step is captured inside a step: let the captured function open it');
+    let result!: T;
+    const commands = this.recorder.capture(() => {
+      result = record();
+    });
+    return new Program(commands, (captured, submit) => this.#replay(captured, submit), result);
+  }
+
+  #replay(commands: CapturedCommands, submit: boolean): void {
+    if (this.memory.depth > 0) throw new InputError('a captured step is replayed inside a step: end that first');
+    this.recorder.replay(commands);
+    if (submit) this.recorder.flush();
   }
 
   /** Bytes on the device by purpose. */

@@ -10,4 +10,6 @@ export { type BrowserDeviceOptions, openDevice } from './open-device';
 export type { CompileProgress } from './pipelines';
 export * from './preprocess';
 export * from './profiler/index';
-export { Recorder, type Wait } from './recorder';
+export { Program } from './program';
+export { Recorder } from './recorder';
+export type { Wait } from './wait';

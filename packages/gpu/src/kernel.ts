@@ -62,6 +62,38 @@ export type ConstantOverrides<D extends KernelDeclaration> = KernelDeclaration e
       : { readonly [Name in keyof Declared]?: ConstantType<Declared[Name]> }
     : NoConstants;
 
+/**
+ * A number that differs from step to step, such as the counter of dropout. Parameters may be one: a dispatch reads it when
+ * it is recorded, and again whenever a program replays it (see `Device.capture`), while plain numbers stay what they were.
+ */
+export interface StepValue {
+  /** The number of the step that is recorded or replayed next. */
+  readonly value: number;
+}
+
+/** The number that a parameter has now. */
+export function numberOf(value: number | StepValue): number {
+  return typeof value === 'number' ? value : value.value;
+}
+
+/**
+ * A parameter that is computed from others: a number if they all are numbers, else again a value of the step.
+ *
+ * @param compute gets the numbers of `from`, in order.
+ */
+export function computed<From extends readonly (number | StepValue)[]>(
+  from: From,
+  compute: (...numbers: { [Index in keyof From]: number }) => number,
+): number | StepValue {
+  const now = () => compute(...(from.map(numberOf) as { [Index in keyof From]: number }));
+  if (from.every((value) => typeof value === 'number')) return now();
+  return {
+    get value() {
+      return now();
+    },
+  };
+}
+
 /** What one dispatch of a kernel needs. */
 export interface DispatchArguments<D extends KernelDeclaration = KernelDeclaration> {
   /** A slice for every declared binding; undefined for one whose `when` is false in this dispatch. */
@@ -71,7 +103,7 @@ export interface DispatchArguments<D extends KernelDeclaration = KernelDeclarati
       : BufferSlice;
   };
   /** A number for every declared parameter. */
-  readonly parameters: { readonly [Name in keyof D['parameters']]: number };
+  readonly parameters: { readonly [Name in keyof D['parameters']]: number | StepValue };
   /** Constants that differ from their defaults. */
   readonly constants?: ConstantOverrides<D>;
   /**
@@ -178,24 +210,33 @@ export function renderKernel(declaration: KernelDeclaration, constants: Constant
  */
 export function packParameters(
   declaration: KernelDeclaration,
-  values: Readonly<Record<string, number>>,
+  values: Readonly<Record<string, number | StepValue>>,
   words: DataView,
   byteOffset: number,
 ): void {
   let offset = byteOffset;
   for (const name in declaration.parameters) {
-    const value = values[name];
-    if (value === undefined || Number.isNaN(value)) {
-      throw new Error(`kernel ${declaration.name}: parameter "${name}" is ${value}`);
-    }
-    const type = declaration.parameters[name];
-    if (type === 'f32') words.setFloat32(offset, value, true);
-    else {
-      if (value !== (type === 'i32' ? value | 0 : value >>> 0)) {
-        throw new Error(`kernel ${declaration.name}: parameter "${name}" is ${value}, which is no ${type}`);
-      }
-      words.setInt32(offset, value, true);
-    }
+    packParameter(declaration, name, values[name], words, offset);
     offset += 4;
+  }
+}
+
+/** Packs one parameter into the word at `offset`. @throws Error as {@link packParameters} */
+export function packParameter(
+  { name: kernel, parameters }: KernelDeclaration,
+  name: string,
+  given: number | StepValue | undefined,
+  words: DataView,
+  offset: number,
+): void {
+  const value = given === undefined ? Number.NaN : numberOf(given);
+  if (Number.isNaN(value)) throw new Error(`kernel ${kernel}: parameter "${name}" is ${given && value}`);
+  const type = parameters[name];
+  if (type === 'f32') words.setFloat32(offset, value, true);
+  else {
+    if (value !== (type === 'i32' ? value | 0 : value >>> 0)) {
+      throw new Error(`kernel ${kernel}: parameter "${name}" is ${value}, which is no ${type}`);
+    }
+    words.setInt32(offset, value, true);
   }
 }

@@ -23,6 +23,8 @@ export interface Storage {
   asked: number;
   /** When a step buffer last came back to the pool. Managed by {@link Memory}. */
   returned: number;
+  /** Captured steps that use it. Managed by the recorder. */
+  pins: number;
 }
 
 /** A byte range of a buffer: what kernels bind. */
@@ -108,6 +110,8 @@ export interface PendingCommands {
   discard(storage: Storage): void;
   /** Fills a buffer with NaN. */
   poison(slice: BufferSlice): void;
+  /** Ends the captured steps that use a buffer, or all of them, so that they pin nothing any more. */
+  endPrograms(storage?: Storage): void;
 }
 
 /**
@@ -199,7 +203,7 @@ export class Memory {
   borrow(bytes: number, purpose: string): BufferSlice {
     const needed = Math.max(4, Math.ceil(bytes / 4) * 4);
     const size = sizeClass(needed);
-    const storage = this.#take(size) ?? this.#createPooled(size, purpose);
+    const storage = this.#take(size, true) ?? this.#createPooled(size, purpose);
     storage.purpose = purpose;
     this.#allocated -= storage.size;
     this.#count(purpose, storage.size);
@@ -264,6 +268,7 @@ export class Memory {
     if (storage.references === 0) return;
     storage.references = 0;
     this.#origins?.delete(storage);
+    this.pending.endPrograms(storage);
     this.#count(storage.purpose, -storage.size);
     if (!storage.pooled) {
       this.#destroy(storage);
@@ -314,11 +319,16 @@ export class Memory {
   /**
    * A waiting buffer of the class `size`, or of one of the two above it, which is better than one more; of several the one
    * with the lowest number, whatever the order of their return.
+   *
+   * @param lasting leaves out what captured steps use: they would overwrite what outlives steps.
    */
-  #take(size: number): Storage | undefined {
+  #take(size: number, lasting = false): Storage | undefined {
     for (let each = size, distance = 0; distance <= 2; each = sizeClass(each + 1), distance++) {
       let found: Storage | undefined;
-      for (const storage of this.#pool.get(each) ?? []) if (!found || storage.id < found.id) found = storage;
+      for (const storage of this.#pool.get(each) ?? []) {
+        if (lasting && storage.pins > 0) continue;
+        if (!found || storage.id < found.id) found = storage;
+      }
       if (found && this.#claim(found)) return found;
     }
     return undefined;
@@ -338,13 +348,20 @@ export class Memory {
     return Math.max(poolFloor, poolSlack * Math.max(this.#peak, needed));
   }
 
-  /** Destroys buffers that wait since before the return `until`, the longest waiting first, while `tooMuch`. */
+  /**
+   * Destroys buffers that wait since before the return `until`, the longest waiting first, while `tooMuch`. Those that
+   * captured steps use stay.
+   */
   #shrinkPool(tooMuch: () => boolean, until = Number.POSITIVE_INFINITY): void {
     while (tooMuch()) {
       let oldest: Storage | undefined;
-      // A set is in the order of return.
-      for (const [first] of this.#pool.values()) {
-        if (first && first.returned < (oldest?.returned ?? until)) oldest = first;
+      for (const waiting of this.#pool.values()) {
+        for (const storage of waiting) {
+          if (storage.pins > 0) continue;
+          // A set is in the order of return.
+          if (storage.returned < (oldest?.returned ?? until)) oldest = storage;
+          break;
+        }
       }
       if (!oldest) return;
       this.#claim(oldest);
@@ -353,10 +370,13 @@ export class Memory {
     }
   }
 
-  /** Destroys the buffers that wait in the pool, e.g. between two phases of different shapes. */
+  /**
+   * Destroys the buffers that wait in the pool, e.g. between two phases of different shapes, but for those that captured
+   * steps use.
+   */
   trim(): void {
     this.#shrinkPool(() => true);
-    this.#pool.clear();
+    for (const [size, waiting] of this.#pool) if (waiting.size === 0) this.#pool.delete(size);
   }
 
   /**
@@ -424,8 +444,13 @@ export class Memory {
         `a buffer of ${formatBytes(size)} (${purpose}) exceeds the adapter's largest, ${formatBytes(limits.maxBufferSize)}`,
       );
     }
-    // Buffers that only wait give way before anything is refused.
-    this.#shrinkPool(() => this.report().total + size > this.budget);
+    // Buffers that only wait give way before anything is refused, and then captured steps, which can be recorded again.
+    const exceeds = () => this.report().total + size > this.budget;
+    this.#shrinkPool(exceeds);
+    if (exceeds()) {
+      this.pending.endPrograms();
+      this.#shrinkPool(exceeds);
+    }
     const { persistent, total } = this.report();
     if (total + size > this.budget) {
       const used = Object.entries(persistent).map(([name, bytes]) => `${name} ${formatBytes(bytes)}`);
@@ -440,7 +465,18 @@ export class Memory {
       purposes[purpose] = (purposes[purpose] ?? 0) + size;
       this.#mostAllocated = { total: total + size, purposes };
     }
-    return { id: this.#nextId++, buffer, size, purpose, pooled, references: 1, lastUse: -1, asked: size, returned: 0 };
+    return {
+      id: this.#nextId++,
+      buffer,
+      size,
+      purpose,
+      pooled,
+      references: 1,
+      lastUse: -1,
+      asked: size,
+      returned: 0,
+      pins: 0,
+    };
   }
 
   /** Bytes by purpose, those of the steps among them. */

@@ -10,6 +10,10 @@ import type { CompileProgress, Pipeline } from './pipelines';
 import { PipelineCache } from './pipelines';
 import type { Constants } from './preprocess';
 import type { DispatchTime, Profiler } from './profiler/profiler';
+import type { CapturedCommands, Command, DispatchCommand } from './program';
+import { Captures, packedParameters, updateParameters } from './program';
+import { Timestamps } from './timestamps';
+import type { Wait } from './wait';
 
 /** Dispatches per submit: enough to make the cost of a submit vanish, few enough to keep the device busy early. */
 const batchSize = 192;
@@ -25,10 +29,6 @@ const usageMapRead = 0x01;
 const usageCopySource = 0x04;
 const usageCopyTarget = 0x08;
 const usageUniform = 0x40;
-const usageQueryResolve = 0x200;
-
-/** Waits for a promise of the GPU. Given by platforms on which plain waiting is costly. */
-export type Wait = <T>(promise: Promise<T>) => Promise<T>;
 
 /**
  * Records GPU work in order. Nothing runs before a flush, which happens by itself after a fixed number of dispatches
@@ -45,10 +45,7 @@ export class Recorder implements PendingCommands {
   readonly #slices: BufferSlice[] = [];
   readonly #words: DataView<ArrayBuffer>;
   readonly #uniforms: GPUBuffer | null;
-  readonly #timestamps: { querySet: GPUQuerySet; resolve: GPUBuffer } | null;
-  /** Dispatches of this batch that are measured. */
-  #timed: DispatchTime[] = [];
-  #timings: Promise<void>[] = [];
+  readonly #timestamps: Timestamps | null;
   #encoder: GPUCommandEncoder | null = null;
   #pass: GPUComputePassEncoder | null = null;
   #pipeline: GPUComputePipeline | null = null;
@@ -57,6 +54,7 @@ export class Recorder implements PendingCommands {
   #error: Error | null = null;
   #dispatchCount = 0;
   #poison: GPUBuffer | undefined;
+  readonly #captures = new Captures();
 
   constructor(
     private readonly gpu: GPUDevice,
@@ -76,16 +74,7 @@ export class Recorder implements PendingCommands {
           label: 'parameters',
         });
     this.#bindGroups = new BindGroupCache(gpu, capabilities.limits, this.#uniforms, exactBindings);
-    this.#timestamps = capabilities.timestamps
-      ? {
-          querySet: gpu.createQuerySet({ type: 'timestamp', count: 2 * batchSize }),
-          resolve: gpu.createBuffer({
-            size: 16 * batchSize,
-            usage: usageQueryResolve | usageCopySource,
-            label: 'timestamps',
-          }),
-        }
-      : null;
+    this.#timestamps = capabilities.timestamps ? new Timestamps(gpu, wait, batchSize) : null;
   }
 
   /** Bind groups that are kept for reuse, and the references to them by buffer; for tests. @internal */
@@ -121,32 +110,54 @@ export class Recorder implements PendingCommands {
     if (args.workgroups === 0) return;
     this.#check();
     const held = this.#gate.isClosed;
+    const { declaration } = kernel;
     const pipeline = this.#pipelines.get(kernel, args.constants as Constants | undefined, held);
     const slices = this.#slicesOf(pipeline, args.bindings as Readonly<Record<string, BufferSlice | undefined>>);
     const group = this.#bindGroups.get(pipeline, slices);
     const [x, y] = this.#fold(pipeline.name, args.workgroups);
-    const timed = this.profiler?.dispatch(pipeline.name, this.#timestamps !== null) ?? null;
-    this.#dispatchCount++;
-    const words = (target: DataView, offset: number) =>
-      packParameters(kernel.declaration, args.parameters, target, offset);
-    if (!held) {
-      this.#encode(pipeline, group, words, x, y, timed);
+    if (held || this.#captures.isCapturing) {
+      const storages = slices.map(({ storage }) => storage);
+      const parameters = packedParameters(declaration, args.parameters);
+      this.#run({ kind: 'dispatch', declaration, pipeline, group, storages, x, y, ...parameters });
       return;
     }
-    // Wrong parameters are refused here, not when the command is carried out.
-    words(new DataView(new ArrayBuffer(uniformStride)), 0);
-    const storages = slices.map(({ storage }) => storage);
-    this.#gate.run(() => {
-      for (const storage of storages) storage.lastUse = this.#serial;
-      this.#encode(pipeline, group, words, x, y, timed);
-    });
+    packParameters(declaration, args.parameters, this.#words, this.#wordsAt);
+    this.#dispatchCount++;
+    this.#encode(pipeline, group, x, y, this.#timing(pipeline));
   }
 
-  /** @param words writes the parameters */
+  #timing({ name }: Pipeline): DispatchTime | null {
+    return this.profiler?.dispatch(name, this.#timestamps !== null) ?? null;
+  }
+
+  /** Carries a command out, now or behind those that are held back, and notes it where a step is captured. */
+  #run(command: Command): void {
+    this.#captures.note(command);
+    if (command.kind !== 'dispatch') {
+      this.#gate.run(() => this.#carryOut(command));
+      return;
+    }
+    this.#dispatchCount++;
+    const timed = this.#timing(command.pipeline);
+    this.#gate.run(() => this.#carryOutDispatch(command, timed));
+  }
+
+  #carryOutDispatch({ pipeline, group, storages, x, y, words }: DispatchCommand, timed: DispatchTime | null): void {
+    for (const storage of storages) storage.lastUse = this.#serial;
+    const at = this.#wordsAt;
+    for (let i = 0; i < words.byteLength; i += 4) this.#words.setUint32(at + i, words.getUint32(i, true), true);
+    this.#encode(pipeline, group, x, y, timed);
+  }
+
+  /** Where the parameters of the next dispatch stand in `#words`. */
+  get #wordsAt(): number {
+    return this.#uniforms === null ? 0 : this.#dispatches * uniformStride;
+  }
+
+  /** Encodes a dispatch whose parameters stand at `#wordsAt`. */
   #encode(
     { pipeline, parameterBytes }: Pipeline,
     group: GPUBindGroup,
-    words: (target: DataView, offset: number) => void,
     x: number,
     y: number,
     timed: DispatchTime | null,
@@ -158,20 +169,76 @@ export class Recorder implements PendingCommands {
       pass.setPipeline(pipeline);
       this.#pipeline = pipeline;
     }
-    if (parameterBytes > 0) {
-      if (this.#uniforms === null) {
-        words(this.#words, 0);
-        pass.setImmediates(0, this.#words.buffer, 0, parameterBytes);
-        pass.setBindGroup(0, group);
-      } else {
-        const offset = this.#dispatches * uniformStride;
-        words(this.#words, offset);
-        pass.setBindGroup(0, group, [offset]);
-      }
-    } else pass.setBindGroup(0, group);
+    if (parameterBytes === 0) pass.setBindGroup(0, group);
+    else if (this.#uniforms === null) {
+      pass.setImmediates(0, this.#words.buffer, 0, parameterBytes);
+      pass.setBindGroup(0, group);
+    } else pass.setBindGroup(0, group, [this.#wordsAt]);
     pass.dispatchWorkgroups(x, y);
     if (timed) this.#closePass();
     if (++this.#dispatches === batchSize) this.#submit();
+  }
+
+  #carryOut(command: Exclude<Command, DispatchCommand>): void {
+    const encoder = this.#openEncoder();
+    this.#closePass();
+    if (command.kind === 'copy') {
+      const { source, target } = command;
+      encoder.copyBufferToBuffer(
+        source.storage.buffer,
+        source.offset,
+        target.storage.buffer,
+        target.offset,
+        source.size,
+      );
+      source.storage.lastUse = this.#serial;
+      target.storage.lastUse = this.#serial;
+      return;
+    }
+    const { storage, offset, size } = command.slice;
+    if (command.kind === 'clear') encoder.clearBuffer(storage.buffer, offset, size);
+    else {
+      for (let begin = 0; begin < storage.size; begin += poisonBytes) {
+        const bytes = Math.min(poisonBytes, storage.size - begin);
+        encoder.copyBufferToBuffer(this.#poison!, 0, storage.buffer, begin, bytes);
+      }
+    }
+    storage.lastUse = this.#serial;
+  }
+
+  /** Notes what `record` records, while it is recorded as ever. @throws as {@link Captures.capture} @internal */
+  capture(record: () => void): CapturedCommands {
+    return this.#captures.capture(record);
+  }
+
+  /** Records captured commands again. @internal */
+  replay({ list }: CapturedCommands): void {
+    this.#check();
+    if (this.#captures.isCapturing) throw new InputError('a captured step is replayed while another is captured');
+    const held = this.#gate.isClosed;
+    for (const command of list) {
+      if (command.kind !== 'dispatch') {
+        if (held) this.#gate.run(() => this.#carryOut(command));
+        else this.#carryOut(command);
+        continue;
+      }
+      if (!held && command.pipeline.pipeline === undefined) {
+        throw new ValidationError(`kernel ${command.pipeline.name} of a captured step did not compile`);
+      }
+      updateParameters(command);
+      this.#dispatchCount++;
+      const timed = this.#timing(command.pipeline);
+      if (held) {
+        // The next replay changes the words.
+        const words = new DataView(command.words.buffer.slice(0));
+        this.#gate.run(() => this.#carryOutDispatch({ ...command, words }, timed));
+      } else this.#carryOutDispatch(command, timed);
+    }
+  }
+
+  /** Ends the captured steps that use a buffer, or all of them. @internal */
+  endPrograms(storage?: Storage): void {
+    this.#captures.endAll(storage);
   }
 
   /**
@@ -208,58 +275,40 @@ export class Recorder implements PendingCommands {
     if (source.size !== target.size) {
       throw new InputError(`copy: ${source.size} bytes do not fit a slice of ${target.size}`);
     }
-    this.#gate.run(() => {
-      const encoder = this.#openEncoder();
-      this.#closePass();
-      encoder.copyBufferToBuffer(
-        source.storage.buffer,
-        source.offset,
-        target.storage.buffer,
-        target.offset,
-        source.size,
-      );
-      source.storage.lastUse = this.#serial;
-      target.storage.lastUse = this.#serial;
-    });
+    this.#run({ kind: 'copy', source, target });
   }
 
   /** Fills a slice with zero bytes. */
   clear(slice: BufferSlice): void {
     this.#check();
-    this.#gate.run(() => {
-      const encoder = this.#openEncoder();
-      this.#closePass();
-      encoder.clearBuffer(slice.storage.buffer, slice.offset, slice.size);
-      slice.storage.lastUse = this.#serial;
-    });
+    this.#run({ kind: 'clear', slice });
   }
 
   /**
    * Fills a buffer with bits that are NaN as f16 and f32, and as an index beyond every table, so that a result which
    * depends on memory that nothing wrote shows. For debugging: it ends the pass.
    */
-  poison({ storage }: BufferSlice): void {
+  poison(slice: BufferSlice): void {
     this.#check();
-    let poison = this.#poison;
-    if (poison === undefined) {
-      poison = this.gpu.createBuffer({ size: poisonBytes, usage: usageCopySource, mappedAtCreation: true });
+    if (this.#poison === undefined) {
+      const poison = this.gpu.createBuffer({ size: poisonBytes, usage: usageCopySource, mappedAtCreation: true });
       new Uint8Array(poison.getMappedRange()).fill(0xff);
       poison.unmap();
       this.#poison = poison;
     }
-    this.#gate.run(() => {
-      const encoder = this.#openEncoder();
-      this.#closePass();
-      for (let begin = 0; begin < storage.size; begin += poisonBytes) {
-        encoder.copyBufferToBuffer(poison, 0, storage.buffer, begin, Math.min(poisonBytes, storage.size - begin));
-      }
-      storage.lastUse = this.#serial;
-    });
+    this.#run({ kind: 'poison', slice });
   }
 
-  /** Writes host data to the start of a slice, in order with everything recorded before. */
+  /**
+   * Writes host data to the start of a slice, in order with everything recorded before.
+   *
+   * A step that does so cannot be replayed, since it would write the same data again.
+   *
+   * @throws InputError for more data than the slice takes.
+   */
   write(slice: BufferSlice, data: ArrayBufferView): void {
     this.#check();
+    this.#captures.giveUp('it writes from the host, which is done before it, to persistent memory, as by StepInputs');
     if (data.byteLength > slice.size) {
       throw new InputError(`write: ${data.byteLength} bytes do not fit a slice of ${slice.size}`);
     }
@@ -281,8 +330,9 @@ export class Recorder implements PendingCommands {
     });
   }
 
-  /** Reads a slice back. Waits for everything recorded before. */
+  /** Reads a slice back. Waits for everything recorded before. A step that does so cannot be replayed. */
   async read(slice: BufferSlice): Promise<ArrayBuffer> {
+    this.#captures.giveUp('it reads, which is done behind it, by the result of the captured function');
     const size = Math.ceil(slice.size / 4) * 4;
     const staging = this.gpu.createBuffer({ size, usage: usageMapRead | usageCopyTarget, label: 'readback' });
     try {
@@ -313,7 +363,7 @@ export class Recorder implements PendingCommands {
     if (this.#encoder === null) return;
     this.#closePass();
     const encoder = this.#encoder;
-    const timing = this.#resolveTimestamps(encoder);
+    const readTimes = this.#timestamps?.resolve(encoder);
     this.#encoder = null;
     const parameterBytes = this.#dispatches * uniformStride;
     this.#dispatches = 0;
@@ -322,11 +372,7 @@ export class Recorder implements PendingCommands {
       this.gpu.queue.writeBuffer(this.#uniforms, 0, this.#words.buffer, 0, parameterBytes);
     }
     this.gpu.queue.submit([encoder.finish()]);
-    if (timing) {
-      const times = timing();
-      times.catch(() => {}); // Of a device that is lost: whoever waits for the device is told.
-      this.#timings.push(times);
-    }
+    readTimes?.();
   }
 
   /** Submits and waits until the device is idle; errors of earlier commands surface here. */
@@ -334,7 +380,7 @@ export class Recorder implements PendingCommands {
     this.flush();
     if (this.#gate.isClosed) await this.#gate.opened;
     await this.#guard(this.gpu.queue.onSubmittedWorkDone());
-    await Promise.all(this.#timings.splice(0));
+    await this.#timestamps?.settle();
     this.#check();
   }
 
@@ -342,8 +388,9 @@ export class Recorder implements PendingCommands {
     if (storage.lastUse === this.#serial) this.#submit();
   }
 
-  /** Destroys a buffer, and its bind groups, behind the commands that use it. @internal */
+  /** Destroys a buffer, and its bind groups, behind the commands that use it; captured steps that use it end. @internal */
   discard(storage: Storage): void {
+    this.endPrograms(storage);
     this.#gate.run(() => {
       this.#submitIfUsing(storage);
       this.#bindGroups.forget(storage);
@@ -414,45 +461,12 @@ export class Recorder implements PendingCommands {
     if (timed) this.#closePass();
     if (this.#pass) return this.#pass;
     this.#pipeline = null;
-    if (timed) {
-      const index = this.#timed.push(timed) - 1;
-      this.#pass = encoder.beginComputePass({
-        timestampWrites: {
-          querySet: this.#timestamps!.querySet,
-          beginningOfPassWriteIndex: 2 * index,
-          endOfPassWriteIndex: 2 * index + 1,
-        },
-      });
-    } else this.#pass = encoder.beginComputePass();
+    this.#pass = encoder.beginComputePass(timed ? { timestampWrites: this.#timestamps!.writes(timed) } : undefined);
     return this.#pass;
   }
 
   #closePass(): void {
     this.#pass?.end();
     this.#pass = null;
-  }
-
-  /** Adds the commands that fetch this batch's timestamps; returns what reads them after the submit. */
-  #resolveTimestamps(encoder: GPUCommandEncoder): (() => Promise<void>) | null {
-    const timed = this.#timed;
-    if (timed.length === 0 || this.#timestamps === null) return null;
-    this.#timed = [];
-    const { querySet, resolve } = this.#timestamps;
-    const bytes = 16 * timed.length;
-    const staging = this.gpu.createBuffer({ size: bytes, usage: usageMapRead | usageCopyTarget, label: 'timestamps' });
-    encoder.resolveQuerySet(querySet, 0, 2 * timed.length, resolve, 0);
-    encoder.copyBufferToBuffer(resolve, 0, staging, 0, bytes);
-    const submitted = performance.now();
-    return async () => {
-      await this.wait(staging.mapAsync(1));
-      const times = new BigUint64Array(staging.getMappedRange());
-      for (const [i, dispatch] of timed.entries()) {
-        dispatch.begin = times[2 * i]!;
-        dispatch.end = times[2 * i + 1]!;
-        dispatch.submitted = submitted;
-      }
-      staging.unmap();
-      staging.destroy();
-    };
   }
 }

@@ -21,5 +21,7 @@ export * from './random';
 export type { ActivationStorage, SavedOptions } from './saved';
 export * from './state';
 export * from './state-file';
+export * from './step-inputs';
+export * from './step-programs';
 export * from './tape';
 export * from './tensor';

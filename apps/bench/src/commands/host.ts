@@ -55,7 +55,7 @@ export function formatHostReport({ machine, results }: HostReport): string {
         right('fastest'),
         right('recording'),
         right('fastest'),
-        right('calls'),
+        right('replay'),
         right('fastest'),
       ],
       results.map((result) => [
@@ -64,7 +64,7 @@ export function formatHostReport({ machine, results }: HostReport): string {
         `${Math.round(result.dispatches)}`,
         result.perLayer.toFixed(1),
         significant(result.bindGroups),
-        ...[result.step, result.recording, result.calls].flatMap((time) =>
+        ...[result.step, result.recording, result.replay].flatMap((time) =>
           [time.median, time.fastest].map(significant),
         ),
       ]),

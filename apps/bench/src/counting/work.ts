@@ -1,5 +1,5 @@
 /** What dispatches compute and move, from their declarations, parameters and bindings. */
-import { type DispatchArguments, type KernelDeclaration, resolveConstants } from '@crossgate/gpu';
+import { type DispatchArguments, type KernelDeclaration, numberOf, resolveConstants } from '@crossgate/gpu';
 
 /** One dispatch. */
 export interface DispatchWork {
@@ -66,7 +66,8 @@ export function attentionPairs(lengths: readonly number[]): number {
 export function workOf(declaration: KernelDeclaration, args: DispatchArguments, pairs: number): DispatchWork {
   const { name, bindings } = declaration;
   const constants = resolveConstants(declaration, args.constants);
-  const { parameters, workgroups } = args;
+  const { workgroups } = args;
+  const parameters = Object.fromEntries(Object.entries(args.parameters).map(([key, value]) => [key, numberOf(value)]));
   let bytes = 0;
   for (const [binding, { access }] of Object.entries(bindings)) {
     if (lookedUp[name] === binding) continue;

@@ -1,21 +1,34 @@
 /** Training steps of language models whose weights are made on the device, on prompts as long as asked. */
-import type { Device } from '@crossgate/gpu';
-import { LlamaModel, LoraAdapters, lastTokens, packSequences } from '@crossgate/llm';
+import type { Device, Program } from '@crossgate/gpu';
+import { LlamaModel, LoraAdapters, lastTokens, type PackedBatch, packSequences } from '@crossgate/llm';
 import {
   Adam,
   crossEntropy,
+  type Indices,
+  indexCount,
   LossScaler,
   type LossScalerState,
   type Precision,
   RandomStream,
   releaseWeight,
+  StepInputs,
   Tape,
   type Tensor,
+  uploadIndices,
   type YesNoLossOptions,
   yesNoLoss,
 } from '@crossgate/tensor';
 import { configOf, type ModelSizes } from '../random-model';
 import { randomParameters, randomWeights, type WeightType } from './device-weights';
+
+/** A training that takes one step at a time, and can replay a captured one. */
+export interface ReplayableSteps extends ModelSteps {
+  /**
+   * As `run`, by a program: it is captured at the first call, and then replayed, on as many prompts of as many tokens in
+   * all.
+   */
+  replay(lengths: readonly number[]): void;
+}
 
 /** A training that takes one step at a time. */
 export interface ModelSteps {
@@ -52,13 +65,22 @@ export function tokensOf(lengths: readonly number[], vocabSize: number): Uint32A
   return Uint32Array.from(ids);
 }
 
+/** What a step of LoRA reads. */
+interface LoraInputs {
+  readonly batch: PackedBatch;
+  readonly ids: Indices;
+  /** The last token of each prompt. */
+  readonly answers: Indices;
+  readonly labels: Float32Array | Tensor;
+}
+
 /** A frozen model with adapters: forward pass, the paper's loss on Yes and No, backward pass and AdamW. */
 export function prepareLoraSteps(
   device: Device,
   sizes: ModelSizes,
   seed: number,
   { weights: type = 'f16', checkpointing = false, precision = 'f32' }: LoraStepOptions = {},
-): ModelSteps {
+): ReplayableSteps {
   const config = configOf(sizes);
   const weights = randomWeights(device, config, type, seed);
   const base = LlamaModel.over(device, config, weights);
@@ -68,27 +90,58 @@ export function prepareLoraSteps(
   group.trainable = true;
   const optimizer = new Adam([group], { kind: 'adamw', learningRate: 1e-3 });
   const scaler = precision === 'f16' ? new LossScaler(device) : undefined;
-  let counter = 0;
-  const forward = (lengths: readonly number[], dropout: boolean): Tensor => {
-    const batch = packSequences(device, lengths);
-    const embeddings = model.embed(tokensOf(lengths, sizes.vocabSize));
-    const context = dropout ? { seed, counter: counter++ } : undefined;
-    const hidden = model.forward(embeddings, batch, lastTokens(batch), context);
-    const labels = Float32Array.from(lengths, (_, i) => i % 2);
-    return yesNoLoss(model.logits(hidden), labels, answerLoss, 1 / lengths.length).losses;
+  const counter = { value: 0 };
+  const labelsOf = (lengths: readonly number[]) => Float32Array.from(lengths, (_, i) => i % 2);
+  const forward = ({ batch, ids, answers, labels }: LoraInputs, dropout: boolean): Tensor => {
+    const hidden = model.forward(model.embed(ids), batch, answers, dropout ? { seed, counter } : undefined);
+    return yesNoLoss(model.logits(hidden), labels, answerLoss, 1 / indexCount(answers)).losses;
   };
+  /** Inputs of one step, uploaded in it. */
+  const ofStep = (lengths: readonly number[]): LoraInputs => {
+    const batch = packSequences(device, lengths);
+    const ids = tokensOf(lengths, sizes.vocabSize);
+    return { batch, ids, answers: lastTokens(batch), labels: labelsOf(lengths) };
+  };
+  const inputs = new StepInputs(device);
+  /** Inputs of captured steps, uploaded before them. */
+  const ofReplay = (lengths: readonly number[]): LoraInputs => {
+    const { upload } = inputs;
+    inputs.next();
+    const batch = packSequences(device, lengths, 0, upload);
+    return {
+      batch,
+      ids: { indices: upload([batch.tokens], tokensOf(lengths, sizes.vocabSize)), segments: null },
+      answers: uploadIndices(upload, lastTokens(batch)),
+      labels: upload([lengths.length], labelsOf(lengths)),
+    };
+  };
+  const step = (inputsOf: () => LoraInputs) => {
+    using _ = device.step();
+    group.zeroGradients();
+    using tape = new Tape({ lossScale: scaler?.scale });
+    tape.record(() => forward(inputsOf(), true));
+    tape.backward();
+    optimizer.step(undefined, scaler);
+  };
+  let program: Program | null = null;
   return {
     run: (lengths) => {
-      using _ = device.step();
-      group.zeroGradients();
-      using tape = new Tape({ lossScale: scaler?.scale });
-      tape.record(() => forward(lengths, true));
-      tape.backward();
-      optimizer.step(undefined, scaler);
+      step(() => ofStep(lengths));
+      counter.value++;
     },
-    loss: (lengths) => meanOf(device, () => forward(lengths, false)),
+    replay: (lengths) => {
+      const uploaded = ofReplay(lengths);
+      if (program) {
+        optimizer.beforeReplay(undefined, scaler);
+        program.replay();
+      } else program = device.capture(() => step(() => uploaded));
+      counter.value++;
+    },
+    loss: (lengths) => meanOf(device, () => forward(ofStep(lengths), false)),
     lossScale: () => scaler?.read() ?? Promise.resolve(null),
     release: () => {
+      program?.[Symbol.dispose]();
+      inputs[Symbol.dispose]();
       scaler?.release();
       optimizer.release();
       adapters.release();

@@ -1,6 +1,6 @@
 /** Adam and AdamW: values and both moments are updated in place by one dispatch. */
-import type { BufferSlice, Device } from '@crossgate/gpu';
-import { defineKernel, InputError } from '@crossgate/gpu';
+import type { BufferSlice, Device, StepValue } from '@crossgate/gpu';
+import { computed, defineKernel, InputError, numberOf } from '@crossgate/gpu';
 import { elementParts } from '../element-parts';
 import { includes } from '../include';
 import { updateControlSize } from '../loss-scale/loss-scale';
@@ -48,9 +48,9 @@ export interface AdamArguments {
   /** Elements of each slice; 0 does nothing. */
   readonly count: number;
   /** Number of this update, from 1. Left out where `control` is given, which comes from it. */
-  readonly step?: number;
+  readonly step?: number | StepValue;
   /** Factor of the update, ≥ 0. */
-  readonly learningRate: number;
+  readonly learningRate: number | StepValue;
   /** Decay of the first moment, in [0, 1). */
   readonly beta1: number;
   /** Decay of the second moment, in [0, 1). */
@@ -81,7 +81,7 @@ export function adam(device: Device, args: AdamArguments): void {
   const step = control ? Number.POSITIVE_INFINITY : (args.step ?? 0);
   const { learningRate, beta1, beta2, epsilon, weightDecay, decoupled } = args;
   if (count === 0) return;
-  if (!control) requireSizes('adam', { step });
+  if (!control) requireSizes('adam', { step: numberOf(step) });
   if (!(beta1 >= 0 && beta1 < 1 && beta2 >= 0 && beta2 < 1)) {
     throw new InputError(`adam: beta1 ${beta1} and beta2 ${beta2} must be in [0, 1)`);
   }
@@ -102,11 +102,11 @@ export function adam(device: Device, args: AdamArguments): void {
         beta2,
         oneMinusBeta2: 1 - beta2,
         // At an endless step both corrections are 1: those of `control` take their place.
-        stepSize: learningRate / (1 - beta1 ** step),
-        inverseRootCorrection: 1 / Math.sqrt(1 - beta2 ** step),
+        stepSize: computed([learningRate, step], (rate, t) => rate / (1 - beta1 ** t)),
+        inverseRootCorrection: computed([step], (t) => 1 / Math.sqrt(1 - beta2 ** t)),
         epsilon,
         coupledDecay: decoupled ? 0 : weightDecay,
-        keep: decoupled ? 1 - learningRate * weightDecay : 1,
+        keep: computed([learningRate], (rate) => (decoupled ? 1 - rate * weightDecay : 1)),
       },
       constants: { ...constants, SCALED: gradientScale !== undefined, CONTROLLED: control !== undefined },
       workgroups,

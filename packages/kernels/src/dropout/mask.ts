@@ -1,5 +1,5 @@
 /** The mask of dropout: what names it, and what kernels that draw it are told. */
-import { InputError } from '@crossgate/gpu';
+import { InputError, type StepValue } from '@crossgate/gpu';
 import maskSource from './dropout-mask.wgsl';
 import philox from './philox.wgsl';
 
@@ -15,7 +15,7 @@ export interface DropoutMask {
   /** u32, one per place in the model. */
   readonly stream: number;
   /** u32, one per step. */
-  readonly counter: number;
+  readonly counter: number | StepValue;
   /**
    * Number of the first element in the tensor that the mask is of, a multiple of 4: for a part of it. Default 0.
    */
@@ -42,7 +42,7 @@ export const maskParameters = {
 export function maskValues(
   { probability, seed, stream, counter, first = 0 }: DropoutMask,
   offset: number,
-): Readonly<Record<keyof typeof maskParameters, number>> {
+): Readonly<Record<keyof typeof maskParameters, number | StepValue>> {
   return { firstBlock: (first + offset) / 4, threshold: Math.ceil(probability * 2 ** 24), seed, stream, counter };
 }
 

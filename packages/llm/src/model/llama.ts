@@ -1,7 +1,7 @@
 // The LLaMA forward pass on packed batches. Its backward pass comes from the tape.
 import type { Device } from '@crossgate/gpu';
 import { InputError } from '@crossgate/gpu';
-import type { LinearWeight, Precision } from '@crossgate/tensor';
+import type { Indices, LinearWeight, Precision } from '@crossgate/tensor';
 import {
   activeTape,
   add,
@@ -160,7 +160,7 @@ export class LlamaModel {
   }
 
   /** Embeddings of tokens, inside a step: [tokens, hiddenSize]. */
-  embed(tokens: Uint32Array): Tensor {
+  embed(tokens: Indices): Tensor {
     return embedding(this.tokenEmbeddings, tokens);
   }
 
@@ -176,7 +176,7 @@ export class LlamaModel {
    * @returns hidden states after the final norm, [rows.length, hiddenSize].
    * @throws InputError when a sequence is longer than the model's context, or does not begin where the cache ends.
    */
-  forward(embeddings: Tensor, batch: PackedBatch, rows: Uint32Array, dropout?: DropoutContext, past?: Past): Tensor {
+  forward(embeddings: Tensor, batch: PackedBatch, rows: Indices, dropout?: DropoutContext, past?: Past): Tensor {
     const { config, device, precision } = this;
     const { hostOffsets, firstPosition } = batch;
     if (past) past.cache.check(batch, past.keep === true);
@@ -245,7 +245,7 @@ export class LlamaModel {
     layer: number,
     input: Hidden,
     { sequences, table }: Rotation,
-    rows: Uint32Array | null,
+    rows: Indices | null,
     dropout: DropoutContext | undefined,
     attend: Attend,
   ): readonly [Tensor, Tensor] {

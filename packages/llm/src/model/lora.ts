@@ -1,5 +1,5 @@
 // Low-rank adapters on linear layers (Hu et al. 2022), named as PEFT names them.
-import type { Device } from '@crossgate/gpu';
+import type { Device, StepValue } from '@crossgate/gpu';
 import { InputError } from '@crossgate/gpu';
 import type { DropoutState, Parameter, ParameterSpec, RandomStream } from '@crossgate/tensor';
 import { ParameterGroup } from '@crossgate/tensor';
@@ -38,8 +38,8 @@ export interface LoraOptions {
 export interface DropoutContext {
   /** Seed of the training. */
   readonly seed: number;
-  /** Number of the optimizer step or micro-batch. */
-  readonly counter: number;
+  /** Number of the optimizer step or micro-batch; a value of the step where the step is captured. */
+  readonly counter: number | StepValue;
   /**
    * What other ranks have in front of these rows in the batch of the step: rows of all tokens, and rows of those whose
    * result is wanted. The masks are then those of the whole batch. Default none.

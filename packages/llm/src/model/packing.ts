@@ -1,8 +1,8 @@
 // Batches without padding: sequences follow each other, and small index tensors say which token belongs to which.
 import type { Device } from '@crossgate/gpu';
 import { InputError } from '@crossgate/gpu';
-import type { PackedSequences } from '@crossgate/tensor';
-import { fromHost } from '@crossgate/tensor';
+import type { PackedSequences, Upload } from '@crossgate/tensor';
+import { fromHost, uploadTo } from '@crossgate/tensor';
 
 /** Packed sequences, with the host's copy of their offsets. */
 export interface PackedBatch extends PackedSequences {
@@ -17,9 +17,15 @@ export interface PackedBatch extends PackedSequences {
  *
  * @param lengths number of tokens of each sequence, at least 1.
  * @param firstPosition position at which every sequence begins, if it continues cached tokens. Default 0.
+ * @param upload brings it to the device. Default: for one step.
  * @throws InputError for an empty batch or sequence.
  */
-export function packSequences(device: Device, lengths: readonly number[], firstPosition = 0): PackedBatch {
+export function packSequences(
+  device: Device,
+  lengths: readonly number[],
+  firstPosition = 0,
+  upload: Upload = uploadTo(device),
+): PackedBatch {
   if (lengths.length === 0) throw new InputError('a packed batch needs at least one sequence');
   const hostOffsets = new Uint32Array(lengths.length + 1);
   lengths.forEach((length, i) => {
@@ -38,9 +44,9 @@ export function packSequences(device: Device, lengths: readonly number[], firstP
     hostOffsets,
     firstPosition,
     tokens,
-    offsets: fromHost(device, [hostOffsets.length], hostOffsets),
-    positions: fromHost(device, [tokens], positions),
-    sequenceOfToken: fromHost(device, [tokens], sequenceOfToken),
+    offsets: upload([hostOffsets.length], hostOffsets),
+    positions: upload([tokens], positions),
+    sequenceOfToken: upload([tokens], sequenceOfToken),
   };
 }
 

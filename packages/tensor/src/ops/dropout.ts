@@ -1,4 +1,5 @@
 // Dropout whose mask is a function of (seed, stream, counter): nothing is stored, and a second pass has the same mask.
+import type { StepValue } from '@crossgate/gpu';
 import { dropout as launch } from '@crossgate/kernels';
 import { record } from '../tape';
 import { empty, expectTensor, type Tensor } from '../tensor';
@@ -12,7 +13,7 @@ export interface DropoutState {
   /** Distinguishes the places in a model, e.g. layer and projection. An unsigned 32-bit integer. */
   readonly stream: number;
   /** Distinguishes optimizer steps and the batches accumulated in one. An unsigned 32-bit integer. */
-  readonly counter: number;
+  readonly counter: number | StepValue;
   /**
    * Number of the first element in the tensor that the mask is of, a multiple of 4: for a part of that tensor, such as
    * one rank's. Default 0.

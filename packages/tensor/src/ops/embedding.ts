@@ -3,6 +3,7 @@ import type { Device } from '@crossgate/gpu';
 import { InputError } from '@crossgate/gpu';
 import { buildSegments, gather, rowDot as rowDotKernel, scaleRows, segmentSum } from '@crossgate/kernels';
 import { type LinearWeight, weightOperand } from '../quantized';
+import type { Upload } from '../step-inputs';
 import { type Backward, record, willRecord } from '../tape';
 import { empty, expectTensor, fromHost, Tensor } from '../tensor';
 
@@ -59,6 +60,38 @@ export function indexCount(indices: Indices): number {
 
 /** The index for which {@link embedding} gives a row of zeros that no gradient flows through. */
 export const noRow = 0xffffffff;
+
+/**
+ * Row numbers with their segments for a captured step: their upload has the same shapes whichever rows they name. Equal
+ * ones are summed in the order in which {@link uploadSegments} has them.
+ *
+ * @param indices [n] row numbers; negative ones and {@link noRow} are left out of the segments.
+ * @param rows most different rows that they may name. Default n.
+ */
+export function uploadIndices(
+  upload: Upload,
+  indices: Uint32Array | Int32Array,
+  rows: number = indices.length,
+): DeviceIndices {
+  const { length } = indices;
+  const { offsets, positions, targets } = buildSegments(indices, true);
+  const segments = Math.min(rows, length);
+  const padded = (values: Uint32Array, size: number, filler: number) => {
+    const all = new Uint32Array(size).fill(filler);
+    all.set(values);
+    return upload([size], all);
+  };
+  return {
+    indices: upload([length], indices),
+    segments: {
+      // Segments beyond the rows that are named are empty and have no target.
+      offsets: padded(offsets, segments + 1, offsets.at(-1)!),
+      positions: padded(positions, length, 0),
+      targets: padded(targets, segments, noRow),
+      segments,
+    },
+  };
+}
 
 /**
  * Rows of a table by number: out[i] = table[indices[i]]. Gradients of equal indices are summed in a fixed order, so the

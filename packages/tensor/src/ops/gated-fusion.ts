@@ -1,18 +1,22 @@
 // The input embeddings of a hybrid prompt (CCF-LLM, eq. 4): one gather, gate and multiply-add for text, items and
 // users.
+import { InputError } from '@crossgate/gpu';
 import { gatedFusionBackward, gatedFusion as launch } from '@crossgate/kernels';
 import { type Backward, record, willRecord } from '../tape';
 import { empty, expectTensor, fromHost, type Tensor } from '../tensor';
-import { uploadSegments } from './embedding';
+import { type DeviceIndices, uploadSegments } from './embedding';
+
+/** Row numbers at positions: on the host, or i32 on the device, there with segments where gradients flow to the rows. */
+export type PositionRows = Int32Array | DeviceIndices;
 
 /** The token and the vector at each position of a packed batch, in three arrays of equal length; −1 means "none". */
-export interface FusionPositions {
+export interface FusionPositions<Rows extends PositionRows = PositionRows> {
   /** Token whose embedding is added, a row of `tokenEmbeddings`; −1 at user slots. */
-  readonly tokenIds: Int32Array;
+  readonly tokenIds: Rows;
   /** Row of `aligned` that is added; −1 at plain text. */
-  readonly cfRows: Int32Array;
+  readonly cfRows: Rows;
   /** Row of `gateText`; −1 where the aligned vector is added without a gate. */
-  readonly textRows: Int32Array;
+  readonly textRows: Rows;
 }
 
 /** The vectors and gates that {@link gatedFusion} combines; all f32. */
@@ -34,8 +38,8 @@ export interface GatedFusionInputs {
  * α = activation(gateCf[cf] + gateText[text]). Without a text row α = 1; a term whose index is −1 is absent.
  *
  * @returns f32 [positions, hidden].
- * @throws InputError for another dtype or shape, for one part of the gate without the other, and for positions of
- * unequal lengths. Indices are not checked.
+ * @throws InputError for another dtype or shape, for one part of the gate without the other, for positions of unequal
+ * lengths, and for those on the device without segments where a gradient flows to their rows. Indices are not checked.
  */
 export function gatedFusion(inputs: GatedFusionInputs, positions: FusionPositions): Tensor {
   const { tokenEmbeddings, aligned, gateCf, gateText, activation } = inputs;
@@ -45,9 +49,11 @@ export function gatedFusion(inputs: GatedFusionInputs, positions: FusionPosition
   const gateWidth = gateCf?.columns ?? columns;
   if (gateCf) expectTensor('gatedFusion', 'gateCf', gateCf, 'f32', [aligned.rows, gateWidth]);
   if (gateText) expectTensor('gatedFusion', 'gateText', gateText, 'f32', [-1, gateWidth]);
-  const count = positions.tokenIds.length;
+  const given = positions.tokenIds;
+  const count = given instanceof Int32Array ? given.length : given.indices.size;
   const upload = (name: keyof FusionPositions) => {
-    const indices = fromHost(device, [positions[name].length], positions[name]);
+    const rows = positions[name];
+    const indices = rows instanceof Int32Array ? fromHost(device, [rows.length], rows) : rows.indices;
     expectTensor('gatedFusion', name, indices, 'i32', [count]);
     return indices;
   };
@@ -68,8 +74,16 @@ export function gatedFusion(inputs: GatedFusionInputs, positions: FusionPosition
   launch(device, { ...common, tokenEmbeddings: tokenEmbeddings.slice, out: out.slice });
   const gates = [gateCf, gateText].filter((gate) => gate !== undefined);
   if (willRecord([aligned, ...gates])) {
-    const byCf = uploadSegments(device, positions.cfRows);
-    const byText = uploadSegments(device, positions.textRows);
+    const segmentsOf = (name: 'cfRows' | 'textRows') => {
+      const rows = positions[name];
+      const known = rows instanceof Int32Array ? uploadSegments(device, rows) : rows.segments;
+      if (known === null)
+        throw new InputError(`gatedFusion: a gradient flows to the rows of ${name}, without segments`);
+      return known;
+    };
+    const byCf = segmentsOf('cfRows');
+    // Read with gates only.
+    const byText = gates.length > 0 ? segmentsOf('textRows') : byCf;
     const segments = [byCf, byText].flatMap(({ offsets, positions: order, targets }) => [offsets, order, targets]);
     const slices = (s: typeof byCf) => ({
       offsets: s.offsets.slice,

@@ -71,7 +71,7 @@ export interface YesNoLossOptions {
  * The loss of Yes/No answers, and the scores by which they are ranked.
  *
  * @param logits f32 [rows, vocab]: logits z at the position of each answer; @param labels [rows], 1 for Yes and 0 for
- * No.
+ * No, on the host or f32 on the device.
  * @param gradScale factor of the gradient, such as 1 / rows for the mean over a batch.
  * @returns f32 [rows] each: the losses, which `gradScale` does not change, and the scores: z_yes − z_no, or z_yes under
  * `yes-logit-bce`.
@@ -79,14 +79,14 @@ export interface YesNoLossOptions {
  */
 export function yesNoLoss(
   logits: Tensor,
-  labels: Float32Array,
+  labels: Float32Array | Tensor,
   options: YesNoLossOptions,
   gradScale: number,
 ): { losses: Tensor; scores: Tensor } {
   const { device, rows, columns: vocab } = logits;
-  expectTensor('yesNoLoss', 'logits', logits, 'f32', [labels.length, -1]);
   const targets = onDevice(device, labels);
   expectTensor('yesNoLoss', 'labels', targets, 'f32');
+  expectTensor('yesNoLoss', 'logits', logits, 'f32', [targets.size, -1]);
   const losses = empty(device, [rows]);
   const scores = empty(device, [rows]);
   const gradient = gradientFor(logits);

@@ -43,6 +43,8 @@ export class Adam {
    * Updates so far, except those with a loss scaler, which counts its own. Part of the state: restore it when resuming.
    */
   steps = 0;
+  /** Number and learning rate of the update that is recorded or replayed. */
+  readonly #update = { step: { value: 0 }, learningRate: { value: 0 } };
   readonly #device: Device;
   readonly #moments: ReadonlyMap<ParameterGroup, readonly Moments[]>;
   readonly #norm: BufferSlice | null;
@@ -98,7 +100,9 @@ export class Adam {
   step(learningRate: number = this.options.learningRate, scaler?: LossScaler): void {
     const { kind, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = 0, clipNorm } = this.options;
     const device = this.#device;
-    const step = this.steps + 1;
+    const { step, learningRate: rate } = this.#update;
+    step.value = this.steps + 1;
+    rate.value = learningRate;
     const sections = this.groups.flatMap((group) => group.sections);
     const control = scaler?.decide(sections, { beta1, beta2, maxNorm: clipNorm ?? null });
     if (!control && this.#norm && this.#clip && clipNorm) {
@@ -115,7 +119,7 @@ export class Adam {
           secondMoment: moments[i]!.second,
           count,
           step,
-          learningRate,
+          learningRate: rate,
           beta1,
           beta2,
           epsilon,
@@ -126,7 +130,21 @@ export class Adam {
       });
     }
     // Counted when it is done: a step that throws before its first launch has changed nothing.
-    if (!scaler) this.steps = step;
+    if (!scaler) this.steps = step.value;
+  }
+
+  /**
+   * What {@link step} does on the host alone, before a program replays a step in which it was captured: the update gets its
+   * number and its learning rate.
+   *
+   * @param scaler the one that was given when it was captured.
+   */
+  beforeReplay(learningRate: number = this.options.learningRate, scaler?: LossScaler): void {
+    const { step, learningRate: rate } = this.#update;
+    step.value = this.steps + 1;
+    rate.value = learningRate;
+    for (const group of this.groups) group.changed();
+    if (!scaler) this.steps = step.value;
   }
 
   /**

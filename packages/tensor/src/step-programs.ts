@@ -1,0 +1,75 @@
+// Steps that are captured once for each shape of their inputs, and replayed.
+import type { Device, Program } from '@crossgate/gpu';
+import { StepInputs, type Upload } from './step-inputs';
+
+/** Shapes whose programs are kept. */
+const mostShapes = 8;
+
+interface ShapeEntry {
+  readonly inputs: StepInputs;
+  program: Program | null;
+}
+
+/** One training's captured steps, by the shape of their inputs: those of the last eight shapes. */
+export class StepPrograms implements Disposable {
+  /** The shape that was used last is the last. */
+  readonly #shapes = new Map<string, ShapeEntry>();
+
+  constructor(private readonly device: Device) {}
+
+  /**
+   * Takes a step: by a program if steps of this shape were captured before, else by recording, and capturing, it.
+   *
+   * @param shape says all that the step's kernels depend on, but for inputs and `StepValue`s.
+   * @param uploadInputs brings the inputs to the device, in the same order in each step of a shape.
+   * @param record records the step on them, as `Device.capture` calls it.
+   * @param beforeReplay does what `record` does on the host beside recording, such as `Adam.beforeReplay`.
+   * @returns what `record` returned for the first step of the shape. Tensors in it hold the results of this step until
+   * anything else is recorded: read them at once.
+   * @throws what the functions throw; OutOfMemoryError with the sizes.
+   */
+  run<Inputs, Result>(
+    shape: string,
+    uploadInputs: (upload: Upload) => Inputs,
+    record: (inputs: Inputs) => Result,
+    beforeReplay: () => void,
+  ): Result {
+    const entry = this.#entryOf(shape);
+    entry.inputs.next();
+    const inputs = uploadInputs(entry.inputs.upload);
+    if (entry.program?.isLive) {
+      beforeReplay();
+      entry.program.replay();
+    } else entry.program = this.device.capture(() => record(inputs));
+    return entry.program.result as Result;
+  }
+
+  #entryOf(shape: string): ShapeEntry {
+    const entry = this.#shapes.get(shape) ?? { inputs: new StepInputs(this.device), program: null };
+    this.#shapes.delete(shape);
+    this.#shapes.set(shape, entry);
+    for (const [oldest, { inputs, program }] of this.#shapes) {
+      if (this.#shapes.size <= mostShapes) break;
+      this.#shapes.delete(oldest);
+      program?.[Symbol.dispose]();
+      inputs[Symbol.dispose]();
+    }
+    return entry;
+  }
+
+  /**
+   * Drops all programs, so that steps are captured anew: whenever what `record` does has changed, such as the precision.
+   */
+  clear(): void {
+    for (const { inputs, program } of this.#shapes.values()) {
+      program?.[Symbol.dispose]();
+      inputs[Symbol.dispose]();
+    }
+    this.#shapes.clear();
+  }
+
+  /** {@link clear}, for `using`. */
+  [Symbol.dispose](): void {
+    this.clear();
+  }
+}
