@@ -1,20 +1,92 @@
-// What do ranks cost? Seconds per step and the share of communication for each number of ranks, and how fast sums of 1
-// to 256 MB are, in f32 and f16. Starts mpirun on this machine by itself; on several machines, start worker.mjs by
-// mpirun or srun in the same way. Minutes. `pieces`: what the size of pieces costs where a table is summed, a minute.
+// What do ranks cost, and what do they gain? Steps and sums on 1, 2 and 4 ranks of this machine; each rank has one core,
+// and so has its software GPU. tables.test.ts holds the page to what was measured. Linux.
 //
-//   npm run -s example -- studies/ranks/main.mjs [pieces] [RANKS…]
-import { spawnSync } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
+//   npm run -s example -- studies/ranks/main.mjs [ROUNDS]
+//   npm run -s example -- studies/ranks/main.mjs page
+//
+// Starts mpirun by itself, and writes ranks.json and README.md of docs/results/ranks. Three rounds (the default) take ten
+// minutes of two cores that nothing else uses. `page` measures nothing: it makes README.md of what is in ranks.json.
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { availableParallelism, cpus, loadavg } from 'node:os';
+import { join } from 'node:path';
+import { page } from './tables.mjs';
 
-const args = process.argv.slice(2);
-const worker = fileURLToPath(new URL(args[0] === 'pieces' ? 'pieces.mjs' : 'worker.mjs', import.meta.url));
-const counts = args.filter((arg) => arg !== 'pieces').map(Number);
-for (const ranks of counts.length > 0 ? counts : [1, 2, 4]) {
-  const command = ['--quiet', '--oversubscribe', '-n', String(ranks), process.execPath, worker];
-  const env = { ...process.env, OMPI_ALLOW_RUN_AS_ROOT: '1', OMPI_ALLOW_RUN_AS_ROOT_CONFIRM: '1' };
-  const { status, error } = spawnSync('mpirun', command, { stdio: ['ignore', 'inherit', 'inherit'], env });
-  if (error || status !== 0) {
-    process.stderr.write(`mpirun with ${ranks} ranks: ${error?.message ?? `exit code ${status}`}\n`);
-    process.exit(1);
-  }
+const out = join(import.meta.dirname, '../../docs/results/ranks');
+const file = join(out, 'ranks.json');
+const CORES = 2;
+
+/** @typedef {import('./tables.mjs').Layout} Layout */
+
+/** @type {readonly Layout[]} */
+const layouts = [
+  { ranks: 1, cores: 1, between: null },
+  { ranks: 2, cores: 2, between: 'shared memory' },
+  { ranks: 2, cores: 2, between: 'TCP' },
+  { ranks: 4, cores: 2, between: 'shared memory' },
+];
+
+/** How Open MPI moves bytes, in its own words; TCP is that of several machines, over loopback. */
+const transports = {
+  'shared memory': ['--mca', 'pml', 'ob1', '--mca', 'btl', '^tcp'],
+  TCP: ['--mca', 'pml', 'ob1', '--mca', 'btl', 'tcp,self', '--mca', 'btl_tcp_if_include', 'lo'],
+};
+
+/**
+ * Runs a script on the ranks of a layout, rank r on core r modulo the number of cores.
+ * @param {string} script
+ * @param {Layout} layout
+ * @returns {any} what rank 0 prints
+ */
+function measure(script, { ranks, cores, between }) {
+  const started = performance.now();
+  const bound = 'exec taskset -c $((OMPI_COMM_WORLD_LOCAL_RANK % CORES)) "$@"';
+  const args = [
+    ...['--quiet', '--oversubscribe', '--bind-to', 'none', ...transports[between ?? 'shared memory']],
+    ...['-n', String(ranks), 'sh', '-c', bound, 'sh', process.execPath, join(import.meta.dirname, script)],
+  ];
+  const asRoot = { OMPI_ALLOW_RUN_AS_ROOT: '1', OMPI_ALLOW_RUN_AS_ROOT_CONFIRM: '1' };
+  const { status, stdout, error } = spawnSync('mpirun', args, {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, ...asRoot, CORES: String(cores), LP_NUM_THREADS: '1' },
+  });
+  if (error || status !== 0) throw new Error(`mpirun ${args.join(' ')}: ${error?.message ?? `exit code ${status}`}`);
+  const seconds = (performance.now() - started) / 1000;
+  process.stderr.write(`${script}: ${ranks} ranks, ${between ?? 'alone'}: ${seconds.toFixed(0)} s\n`);
+  return JSON.parse(stdout);
 }
+
+/** @param {number} rounds */
+function measureAll(rounds) {
+  if (availableParallelism() < CORES) throw new Error(`ranks need ${CORES} cores to be compared`);
+  const machine = {
+    date: new Date().toISOString().slice(0, 10),
+    commit: execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim(),
+    processor: cpus()[0]?.model ?? 'unknown',
+    node: process.versions.node,
+    mpi: /[\d.]+/.exec(execFileSync('mpirun', ['--version'], { encoding: 'utf8' }))?.[0] ?? 'unknown',
+    load: loadavg()[0] ?? 0,
+    rounds,
+  };
+  const started = performance.now();
+  /** @type {import('./tables.mjs').StepsOf[]} */
+  const steps = [];
+  // Every round takes all layouts, so that a slow minute does not count against one of them.
+  for (let round = 0; round < rounds; round++)
+    for (const layout of layouts) steps.push({ ...layout, ...measure('steps.mjs', layout) });
+  const several = layouts.filter(({ ranks }) => ranks > 1);
+  const sums = several.map((layout) => ({ ...layout, ...measure('sums.mjs', layout) }));
+  const [pair] = several;
+  const pieces = pair ? measure('pieces.mjs', pair) : [];
+  return { ...machine, seconds: (performance.now() - started) / 1000, steps, sums, pieces };
+}
+
+const [asked = '3'] = process.argv.slice(2);
+if (asked !== 'page') {
+  const rounds = Number(asked);
+  if (!Number.isInteger(rounds) || rounds < 1) throw new Error(`${asked}: write a number of rounds, or page`);
+  mkdirSync(out, { recursive: true });
+  writeFileSync(file, `${JSON.stringify(measureAll(rounds))}\n`);
+}
+writeFileSync(join(out, 'README.md'), page(JSON.parse(readFileSync(file, 'utf8'))));

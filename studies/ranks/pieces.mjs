@@ -1,6 +1,4 @@
-// One rank: what the size of pieces costs where the gradients of one large table are summed, by turns. Rank 0 prints rows of
-// a Markdown table.
-import { openMpi } from '@crossgate/collective/node';
+// One rank: what the size of pieces costs where the gradients of one large table are summed, by turns. main.mjs starts it.
 import { openDevice } from '@crossgate/gpu/node';
 import {
   bceWithLogits,
@@ -12,25 +10,25 @@ import {
   reshape,
   Tape,
 } from '@crossgate/tensor';
+import { collective, end, startClock } from './rank.mjs';
 
 const megabytes = 64;
 const [rows, width] = [4096 * megabytes, 64];
-const job = await openMpi();
 const device = await openDevice();
 const table = { name: 'table', shape: [rows, width], values: new Float32Array(rows * width).fill(0.1) };
 const group = new ParameterGroup(device, 'pieces', [table]);
 group.trainable = true;
 const ones = new Float32Array(width).fill(1);
 const sizes = [4, 16, 64].map((size) => ({
-  size,
-  reduction: new GradientReduction([group], job, { pieceBytes: size * 2 ** 20 }),
+  megabytes: size,
+  reduction: new GradientReduction([group], collective, { pieceBytes: size * 2 ** 20 }),
   whole: /** @type {number[]} */ ([]),
-  busy: /** @type {number[]} */ ([]),
+  processor: /** @type {number[]} */ ([]),
 }));
 for (let round = 0; round < 7; round++) {
-  for (const { reduction, whole, busy } of sizes) {
-    await job.barrier();
-    const [start, before] = [performance.now(), process.cpuUsage()];
+  for (const { reduction, whole, processor } of sizes) {
+    await collective.barrier();
+    const stop = startClock();
     const work = device.step();
     group.zeroGradients();
     const tape = new Tape();
@@ -42,17 +40,11 @@ for (let round = 0; round < 7; round++) {
     await reduction.backward(tape);
     work.end();
     await device.recorder.synchronize();
-    const { user, system } = process.cpuUsage(before);
+    const took = stop();
     // The first round compiles, and agrees on the order.
     if (round === 0) continue;
-    whole.push(performance.now() - start);
-    busy.push((user + system) / 1000);
+    whole.push(took.whole);
+    processor.push(took.processor);
   }
 }
-const median = (/** @type {number[]} */ values) => values.toSorted((x, y) => x - y)[values.length >> 1] ?? 0;
-for (const { size, whole, busy } of job.rank === 0 ? sizes : []) {
-  const cells = [job.size, `${size} MB`, `${median(whole).toFixed(0)} ms`, `${median(busy).toFixed(0)} ms`];
-  process.stdout.write(`| ${cells.join(' | ')} |\n`);
-}
-await job.end(0, async () => {});
-process.exit(0);
+await end(sizes.map(({ megabytes: size, whole, processor }) => ({ megabytes: size, whole, processor })));

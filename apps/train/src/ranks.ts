@@ -33,14 +33,15 @@ export async function runAsRank(
       return code;
     }
     const errors = new Kept();
-    const silent = new Kept();
-    const code = await runProgram(programOf(job), argv, {
-      ...io,
-      stdout: silent,
-      stderr: errors,
-      stderrIsTerminal: false,
+    const result = new Kept();
+    // Without --json, only who has finished writes a result.
+    const words = argv.filter((word) => word !== '--json');
+    const silent = { ...io, stdout: result, stderr: errors, stderrIsTerminal: false };
+    const code = await runProgram(programOf(job), words, silent);
+    await job.end(code, async () => {
+      // Of a rank that was told to stop when all was done, the last line is none of an error.
+      if (result.last === '') await write(io.stderr, `rank ${job.rank}: ${errors.last}\n`);
     });
-    await job.end(code, () => write(io.stderr, `rank ${job.rank}: ${errors.last}\n`));
     return code;
   } catch (error) {
     // Without MPI the processes know nothing of each other; the launcher says who is the first.

@@ -52,8 +52,16 @@ async function processOfRank(child: ChildProcess, rank: number): Promise<number>
   throw new Error(`no process of rank ${rank}`);
 }
 
-/** A language model alone, which one process trains in seconds. */
-const tallrec = `method: tallrec
+/** The language model as it is: ranks share the rows that it scores. */
+const zeroShot = `method: zero-shot
+data: { path: ml-1m }
+llm: { path: model }
+prompt: { historyLength: 2 }
+evaluation: { splits: [test], batchTokens: 2000 }
+`;
+
+/** A language model and vectors of its slots, which one process trains in seconds. */
+const softprompt = `method: softprompt
 data: { path: ml-1m }
 llm: { path: model }
 prompt: { historyLength: 2 }
@@ -67,13 +75,17 @@ evaluation: { splits: [test], validRows: 10, batchTokens: 2000 }
 `;
 
 describe.skipIf(reason !== '')(`training across ranks${reason && ` (${reason})`}`, () => {
-  it('of MF on 4 finds what one process finds', async () => {
+  it.each([
+    ['mf', 4, { cf: { ranks: 4, epochs: 12 } }],
+    ['zero-shot', 2, { ranks: 2 }],
+  ])('of %s on %i finds what one process finds', async (method, ranks, details) => {
     const cwd = await tinyRuns();
-    const many = await startRanks(cwd, 4, ['train', 'mf.yaml', '--run', 'run', '--json']).ended;
+    await writeFile(join(cwd, 'zero-shot.yaml'), zeroShot);
+    const many = await startRanks(cwd, ranks, ['train', `${method}.yaml`, '--run', 'run', '--json']).ended;
     expect(many.code, many.stderr).toBe(0);
     // One document: rank 0 alone prints.
-    expect(JSON.parse(many.stdout)).toMatchObject({ run: 'run', details: { cf: { ranks: 4, epochs: 12 } } });
-    const alone = await startProgram(['train', 'mf.yaml', '--run', 'one'], { cwd }).ended;
+    expect(JSON.parse(many.stdout)).toMatchObject({ run: 'run', method, details });
+    const alone = await startProgram(['train', `${method}.yaml`, '--run', 'one'], { cwd }).ended;
     expect(alone.code).toBe(0);
     await expectSameScores(join(cwd, 'run'), join(cwd, 'one'));
   });
@@ -83,8 +95,8 @@ describe.skipIf(reason !== '')(`training across ranks${reason && ` (${reason})`}
     { timeout: 300_000 },
     async () => {
       const cwd = await tinyRuns();
-      await writeFile(join(cwd, 'tallrec.yaml'), tallrec);
-      const train = ['train', 'tallrec.yaml', '--run', 'run'];
+      await writeFile(join(cwd, 'softprompt.yaml'), softprompt);
+      const train = ['train', 'softprompt.yaml', '--run', 'run'];
       const { child, ended } = startRanks(cwd, 2, train);
       const victim = await processOfRank(child, 1);
       while (child.exitCode === null && !existsSync(join(cwd, 'run/checkpoints/last.json'))) await setTimeout(1);
@@ -96,7 +108,7 @@ describe.skipIf(reason !== '')(`training across ranks${reason && ` (${reason})`}
       expect(said).toEqual(['rank 1 has ended; with --resume the run goes on from its last checkpoint']);
       const [resumed, alone] = await Promise.all([
         startProgram([...train, '--resume'], { cwd }).ended,
-        startProgram(['train', 'tallrec.yaml', '--run', 'one'], { cwd }).ended,
+        startProgram(['train', 'softprompt.yaml', '--run', 'one'], { cwd }).ended,
       ]);
       expect(resumed.stderr).toMatch(/continuing stage1 after step [1-4]$/m);
       expect([resumed.code, alone.code]).toEqual([0, 0]);

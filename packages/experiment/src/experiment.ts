@@ -10,7 +10,6 @@ import {
   isInputError,
   NoAdapterError,
   NonFiniteLossError,
-  throwIfInterrupted,
 } from '@crossgate/core';
 import type { Dataset } from '@crossgate/data';
 import type { SplitMetrics } from '@crossgate/eval';
@@ -22,8 +21,9 @@ import { informationOn, type SeenInformation } from './information';
 import { evaluatePredictions, formatPredictions, predictionsOf } from './predictions';
 import { checkOwnGpus, checkSameFacts } from './ranks/agree';
 import { factsOf } from './ranks/facts';
-import { onRankZero } from './ranks/on-rank-zero';
+import { onEveryRank, onRankZero } from './ranks/on-rank-zero';
 import { openRunOfRanks } from './ranks/open-run';
+import { stopTogether } from './ranks/stop';
 import { findRunner, type OpenRunner, type Outcome, type RankingOfSplits, type Runner } from './runners';
 import type { FromRun } from './runners/continued-run';
 import { writeDataCopy } from './runs/data-copy';
@@ -126,16 +126,21 @@ export async function runExperiment(
     });
   });
   const resume = options.resume !== undefined && options.resume !== false;
-  const runner = await findRunner(config.method);
-  const grown = await session.dataset(config.data);
-  const { from, dataset } = options.from
-    ? await openFrom(session, options.from, config, grown)
-    : { from: undefined, dataset: grown };
+  const { runner, from, dataset } = await onEveryRank(collective, async () => {
+    const runner = await findRunner(config.method);
+    const grown = await session.dataset(config.data);
+    const continued = options.from ? await openFrom(session, options.from, config, grown) : undefined;
+    return { runner, from: continued?.from, dataset: continued?.dataset ?? grown };
+  });
   const openOptions = { resume, cwd: session.cwd, onMetrics: options.onMetrics };
   const found = await onRankZero(collective, () => RunFolder.check(path, config, openOptions));
   if (found === 'complete') return await onRankZero(collective, () => storedResult(path, shown, session));
   // Opened before the folder is made: bad input of the method leaves no trace.
-  const opened = await runner.open({ config, dataset, session, from }, path);
+  const opened = await onEveryRank(
+    collective,
+    () => runner.open({ config, dataset, session, from }, path),
+    (open) => open.close(),
+  );
   try {
     if (collective.size > 1) {
       const beginning = { config, dataset, from, cwd: session.cwd };
@@ -229,7 +234,7 @@ async function trainAndScore(experiment: Experiment): Promise<ExperimentResult> 
     run.measureMemory(() => memory.report().peak.total);
   }
   const outcome = await opened.train(run, experiment.stagesFrom);
-  throwIfInterrupted(session.signal);
+  await stopTogether(session);
   const evaluating = session.profiler?.span('metrics');
   const metrics: Partial<Record<SplitName, SplitMetrics>> = {};
   for (const split of config.evaluation.splits) {

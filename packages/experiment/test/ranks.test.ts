@@ -1,10 +1,10 @@
 /** What ranks find out about each other before the first step. */
 import { inProcess } from '@crossgate/collective';
-import { InputError } from '@crossgate/core';
+import { InputError, InterruptedError, NoAdapterError } from '@crossgate/core';
 import type { Device } from '@crossgate/gpu';
 import { expect, it } from 'vitest';
 import { checkOwnGpus, checkSameFacts } from '../src/ranks/agree';
-import { onRankZero } from '../src/ranks/on-rank-zero';
+import { onEveryRank, onRankZero } from '../src/ranks/on-rank-zero';
 
 /** What each rank is told; null where nothing is wrong. */
 const told = (checks: readonly Promise<unknown>[]) =>
@@ -49,4 +49,31 @@ it('gives all ranks what rank 0 finds, or why it finds nothing', async () => {
     expect(error).toBeInstanceOf(InputError);
     expect(error).toMatchObject({ message: 'runs/a: is a file; choose another', code: 'file.kind' });
   }
+});
+
+it.each([
+  ['InterruptedError', new InterruptedError(), 'interrupted'],
+  ['NoAdapterError', new NoAdapterError('no usable GPU'), 'no usable GPU'],
+  [
+    'InputError',
+    new InputError('is a file', { place: 'model', fix: 'name a folder' }),
+    'model: is a file; name a folder',
+  ],
+  ['CrossgateError', new Error('broken'), 'broken'],
+])('ends all ranks by the %s of one, and undoes what others have done', async (name, error, words) => {
+  const undone: number[] = [];
+  const ends = inProcess(2).map(({ rank, ...ranks }) =>
+    onEveryRank(
+      { rank, ...ranks },
+      async () => {
+        if (rank === 1) throw error;
+        return rank;
+      },
+      async (value) => void undone.push(value),
+    ).catch((found: unknown) => found),
+  );
+  const [other, own] = await Promise.all(ends);
+  expect(other).toMatchObject({ name, message: `rank 1: ${words}` });
+  expect(own).toBe(error);
+  expect(undone).toEqual([0]);
 });

@@ -1,4 +1,4 @@
-/** Runs of two ranks in one process, each with a folder of its own: they resume, and refuse what differs between them. */
+/** Runs of ranks in one process: they resume, refuse what differs between them, and end together. */
 import { existsSync } from 'node:fs';
 import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -41,8 +41,17 @@ it('resumes on two ranks what one process began, and refuses other values to sta
   }
   await cp(join(first, 'whole'), join(second, 'whole'), { recursive: true });
   const left = await emptyTemporary();
+  const told = new AbortController();
+  let tellsBehind: RegExp | undefined;
+  const say = (message: unknown) => {
+    if (tellsBehind?.test(String(message))) told.abort();
+  };
+  // Rank 1 alone is told to stop, by what it says.
+  const listening = { signal: told.signal, log: { debug: say, info: say, warn: say } };
   // The GPU of each rank calls itself hardware, and both are the same.
-  const sessions = inProcess(2).map((collective, rank) => openSession({ cwd: [first, second][rank]!, collective }));
+  const sessions = inProcess(2).map((collective, rank) =>
+    openSession({ cwd: [first, second][rank]!, collective, ...(rank === 1 && listening) }),
+  );
   for (const session of sessions) {
     const device = await session.device();
     Object.defineProperty(device, 'capabilities', { value: { ...device.capabilities, software: false } });
@@ -81,7 +90,46 @@ it('resumes on two ranks what one process began, and refuses other values to sta
     expect(words[1]).toBe(words[0]);
     expect(existsSync(join(first, 'x'))).toBe(false);
   }
+
+  // Behind the training, where nothing but the end of the run is left to do together.
+  tellsBehind = /^mf: the values of epoch 3/;
+  const words = 'interrupted; with --resume the run goes on from its last checkpoint';
+  expect(await train({ run: 'stopped', sharedGpu: true })).toEqual([words, words]);
+  const last = JSON.parse(await readFile(join(first, 'stopped/checkpoints/last.json'), 'utf8'));
+  expect(last.state).toEqual({ phase: 'cf' });
+  expect(existsSync(join(first, 'stopped/run.lock'))).toBe(false);
+  expect(await left()).toEqual([]);
   for (const session of sessions) await session.close();
+});
+
+it('counts as one process does where nothing is trained, and ends together before there is a run', async () => {
+  const cwd = await shopWith({ mean: '' });
+  const config = await loadConfig('mean.yaml', { cwd });
+  await using alone = openSession({ cwd });
+  const { metrics } = await runExperiment(config, alone, { run: 'one' });
+  const train = (run: string, ...signals: AbortSignal[]) =>
+    Promise.all(
+      inProcess(2).map((collective, rank) => {
+        const session = openSession({ cwd, collective, ...(signals[rank] && { signal: signals[rank] }) });
+        return runExperiment(config, session, { run }).catch((error: unknown) => error);
+      }),
+    );
+  for (const result of await train('two')) expect(result).toMatchObject({ metrics });
+  const stopped = await train('stopped', new AbortController().signal, AbortSignal.abort());
+  for (const error of stopped) expect(error).toMatchObject({ name: 'InterruptedError', message: 'interrupted' });
+  expect(existsSync(join(cwd, 'stopped'))).toBe(false);
+
+  // A folder of the data that one rank cannot read.
+  const elsewhere = await folderWith();
+  const failed = await Promise.all(
+    inProcess(2).map((collective, rank) => {
+      const session = openSession({ cwd: [cwd, elsewhere][rank]!, collective });
+      return runExperiment(config, session, { run: 'absent' }).catch((error: unknown) => error);
+    }),
+  );
+  const [other, own] = failed as Error[];
+  expect(own).toMatchObject({ name: 'InputError', message: expect.stringContaining('shop') });
+  expect(other).toMatchObject({ name: 'InputError', message: `rank 1: ${own!.message}` });
 });
 
 it('fails on all ranks where one cannot read or write what lies in the run, which can be opened again', async () => {

@@ -122,17 +122,46 @@ describe.skipIf(nats === null)(`workShards${nats === null ? ` (${noNats})` : ''}
     expect(await readFile(join(parts, 'shard-2-of-3.csv'), 'utf8')).toBe('2\n');
   }, 60_000);
 
-  it('hands a shard back at once when it is stopped', async () => {
-    const stop = new AbortController();
+  it('hands a shard back at once when it is stopped, which is no attempt', async () => {
+    const ends = ['stopped', 'stopped', 'broken', 'stopped', 'broken', 'stopped'];
     let begun = 0;
-    const bulk = bulkOf(1, async () => {
-      begun++;
-      if (begun === 1) stop.abort();
-    });
+    const attempt = () => {
+      const stop = new AbortController();
+      const bulk = bulkOf(1, async () => {
+        if (ends[begun++] === 'stopped') stop.abort();
+        else if (begun <= ends.length) throw new Error('broken');
+      });
+      return work(bulk, 3, stop.signal).catch(({ message }: Error) => message);
+    };
+    const bulk = bulkOf(1, async () => {});
     await fill(bulk, 600_000);
-    await expect(work(bulk, 5, stop.signal)).rejects.toThrow(/interrupted/);
-    expect(await work(bulk)).toEqual({ shards: 1, made: 1, already: 0 });
-    expect(begun).toBe(2);
+    const said = [];
+    for (const _ of ends) said.push(await attempt());
+    expect(said).toEqual(ends.map((end) => (end === 'stopped' ? 'interrupted' : 'broken')));
+    // It waits, once.
+    expect(await fill(bulk, 600_000)).toEqual({ queued: 0, waiting: 1, finished: 0 });
+    expect(await attempt()).toEqual({ shards: 1, made: 1, already: 0 });
+    expect(begun).toBe(ends.length + 1);
+  }, 60_000);
+
+  it('gives up a shard that was begun too often, whoever handed it back between', async () => {
+    const stop = new AbortController();
+    const failing = bulkOf(1, async () => {
+      throw new Error('broken');
+    });
+    await fill(failing);
+    const end = (attempts: number, signal?: AbortSignal, bulk = failing) =>
+      work(bulk, attempts, signal).catch(({ message }: Error) => message);
+    expect(await end(1)).toBe('broken');
+    expect(
+      await end(
+        2,
+        stop.signal,
+        bulkOf(1, async () => stop.abort()),
+      ),
+    ).toBe('interrupted');
+    expect(await end(1)).toMatch(/the queue is empty, and 1 of 1 shards are not finished: 0/);
+    expect(said).toContain('shard 0/1 is given up: it was begun 1 times, and no worker finished it');
   }, 60_000);
 
   it('refuses a folder of another job before it takes a shard', async () => {

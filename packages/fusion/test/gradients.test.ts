@@ -4,7 +4,7 @@ import type { Device } from '@crossgate/gpu';
 import { openDevice } from '@crossgate/gpu/node';
 import { LlamaModel, weightsInMemory } from '@crossgate/llm';
 import { type ActivationStorage, LossScaler, readGroup, Tape, writeGroup } from '@crossgate/tensor';
-import type { CcfBatch, CcfModel, Reference, ReferenceLlamaConfig } from '@crossgate/testing';
+import type { CcfModel, Reference, ReferenceLlamaConfig } from '@crossgate/testing';
 import {
   ccfLossOf,
   expectClose,
@@ -17,7 +17,8 @@ import {
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { GateOptions, HybridPrompt } from '../src';
 import { buildHybridModel } from '../src';
-import { marks, promptOf, tinyLlama } from './tiny';
+import { referenceBatch, referenceName } from './reference';
+import { promptOf, tinyLlama } from './tiny';
 
 let device: Device;
 beforeAll(async () => {
@@ -61,15 +62,6 @@ const prompts: HybridPrompt[] = [
 ];
 const labels = [1, 0, 1];
 
-function referenceBatch(): CcfBatch {
-  const flat = (name: 'tokenIds' | 'items' | 'users') =>
-    prompts.flatMap((prompt) => Array.from({ ...prompt, ...marks(prompt) }[name]));
-  const none = (values: number[]) => values.map((value) => (value === 0 ? -1 : value));
-  const offsets = [0];
-  for (const { tokenIds } of prompts) offsets.push(offsets.at(-1)! + tokenIds.length);
-  return { offsets, tokenId: flat('tokenIds'), userId: none(flat('users')), itemId: none(flat('items')), labels };
-}
-
 const cases: [string, GateOptions, Partial<CcfModel>, ActivationStorage?][] = [
   ['the paper', { hidden: 9, activation: 'none', init: 'default', width: 'dimension' }, {}],
   ['activations in f16', { hidden: 9, activation: 'none', init: 'default', width: 'dimension' }, {}, 'f16'],
@@ -112,7 +104,7 @@ describe.each(cases)('CCF-LLM with %s', (_, gate, variant, activations = 'f32') 
       ...(gate.activation !== 'none' && { gateActivation: gate.activation }),
       ...variant,
     };
-    const batch = referenceBatch();
+    const batch = referenceBatch(prompts, labels);
     const expected = referenceCcf(model, parameters, batch);
 
     const llm = await LlamaModel.load(device, inMemory(tinyLlama, weights));
@@ -129,9 +121,6 @@ describe.each(cases)('CCF-LLM with %s', (_, gate, variant, activations = 'f32') 
       alg: { hiddenFactor: 2, init: 'torch' },
       gate,
     });
-    // Names of the reference's parameters are ours, except for the ENC tables.
-    const referenceName = (name: string) =>
-      name === 'user_embedding.weight' ? 'encoder.user' : name === 'item_embedding.weight' ? 'encoder.item' : name;
     const covered = new Set<string>();
     for (const group of hybrid.allGroups()) {
       const state = await readGroup(group);

@@ -1,4 +1,7 @@
-/** Shards on a work queue of NATS JetStream: one message for each, which a worker keeps by heartbeats. */
+/**
+ * Shards on a work queue of NATS JetStream: one message for each, which a worker keeps by heartbeats. Its subject ends in
+ * three numbers: the shard, how often workers handed it back, and how often it was begun before, hand-backs not counted.
+ */
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -23,7 +26,7 @@ export interface QueueServer {
 /** A shard that this worker has, until it says what became of it. */
 export interface Delivery {
   readonly shard: Shard;
-  /** How often it was handed out, this time included. */
+  /** How often it was handed out, this time included; times that ended by `handBack` do not count. */
   readonly attempt: number;
   /** The worker is still at it. */
   working(): void;
@@ -31,6 +34,8 @@ export interface Delivery {
   done(): Promise<boolean>;
   /** Another worker may try, after some milliseconds. */
   retry(delay: number): void;
+  /** Another worker may try at once, and this time does not count. Without a server it counts, and comes after the lease. */
+  handBack(): Promise<void>;
   /** Nobody shall try again. */
   giveUp(): void;
 }
@@ -136,7 +141,7 @@ class JobQueue implements WorkQueue {
     }
     try {
       await manager.streams.add({
-        ...{ name: this.#stream, subjects: [`${this.#subject}.${count}.*`], storage: StorageType.File },
+        ...{ name: this.#stream, subjects: [`${this.#subject}.${count}.*.*.*`], storage: StorageType.File },
         ...{ retention: RetentionPolicy.Workqueue, discard: DiscardPolicy.New },
         // A shard that is in the queue is not put there again.
         ...{ max_msgs_per_subject: 1, discard_new_per_subject: true },
@@ -153,19 +158,22 @@ class JobQueue implements WorkQueue {
     } catch (error) {
       throw this.#named(error);
     }
-    let [queued, waiting] = [0, 0];
+    // One that was handed back has another subject.
+    const held = await this.#held();
+    const absent = shards.filter((shard) => !held.has(shard));
+    let [queued, waiting] = [0, shards.length - absent.length];
     const put = async (shard: number) => {
       try {
-        await client.publish(`${this.#subject}.${count}.${shard}`);
+        await client.publish(this.#subjectOf({ index: shard, count }, 0, 0));
         queued++;
       } catch (error) {
         if (this.#codeOf(error) !== HELD) throw this.#named(error);
         waiting++;
       }
     };
-    for (let at = 0; at < shards.length; at += AT_ONCE) {
+    for (let at = 0; at < absent.length; at += AT_ONCE) {
       throwIfInterrupted(this.parts.signal);
-      await Promise.all(shards.slice(at, at + AT_ONCE).map(put));
+      await Promise.all(absent.slice(at, at + AT_ONCE).map(put));
     }
     return { queued, waiting };
   }
@@ -192,7 +200,7 @@ class JobQueue implements WorkQueue {
       throwIfInterrupted(signal);
       try {
         const message = await consumer.next({ expires: WAIT });
-        if (message) return deliveryOf(message, log);
+        if (message) return this.#deliveryOf(message);
         const { num_pending, num_ack_pending } = await consumer.info();
         if (num_pending + num_ack_pending === 0) return null;
         failed = undefined;
@@ -228,11 +236,60 @@ class JobQueue implements WorkQueue {
     const { manager, place } = this.parts;
     try {
       const { config } = await manager.streams.info(this.#stream);
-      return Number(config.subjects[0]!.split('.').at(-2));
+      return Number(config.subjects[0]!.split('.')[2]);
     } catch (error) {
       if (this.#codeOf(error) === NO_STREAM) return null;
       throw unreachable(place, error);
     }
+  }
+
+  #subjectOf({ index, count }: Shard, returned: number, begun: number): string {
+    return `${this.#subject}.${count}.${index}.${returned}.${begun}`;
+  }
+
+  /** The shards that are in the queue, whatever they went through. */
+  async #held(): Promise<Set<number>> {
+    try {
+      const { state } = await this.parts.manager.streams.info(this.#stream, { subjects_filter: '>' });
+      return new Set(Object.keys(state.subjects ?? {}).map((subject) => Number(subject.split('.')[3])));
+    } catch (error) {
+      throw this.#named(error);
+    }
+  }
+
+  #deliveryOf(message: JsMsg): Delivery {
+    const { client, log } = this.parts;
+    const numbers = message.subject.split('.').slice(2).map(Number);
+    const [count, index, returned, begun] = numbers as [number, number, number, number];
+    const shard = { index, count };
+    const attempt = begun + message.info.deliveryCount;
+    const acknowledge = async () => {
+      try {
+        return await message.ackAck();
+      } catch (error) {
+        log.debug(`the queue was not told of shard ${index}: ${wordsOf(error)}`);
+        return false;
+      }
+    };
+    return {
+      shard,
+      attempt,
+      working: () => message.working(),
+      done: acknowledge,
+      retry: (delay) => message.nak(delay),
+      handBack: async () => {
+        try {
+          // First the new message, then the end of this one: a shard may be there twice for a moment, but never be lost.
+          await client.publish(this.#subjectOf(shard, returned + 1, attempt - 1), undefined, { timeout: RETRY });
+        } catch (error) {
+          log.debug(`shard ${index} comes back after its lease: ${wordsOf(error)}`);
+          return;
+        }
+        await acknowledge();
+      },
+      // Without a reason: servers before 2.10.4 do not understand one.
+      giveUp: () => message.term(),
+    };
   }
 
   /** Whether the server answers, and says that the queue was removed. */
@@ -251,26 +308,6 @@ class JobQueue implements WorkQueue {
   #codeOf(error: unknown): number | undefined {
     return error instanceof this.parts.jetstream.JetStreamApiError ? error.code : undefined;
   }
-}
-
-function deliveryOf(message: JsMsg, log: Log): Delivery {
-  const [count, index] = message.subject.split('.').slice(-2).map(Number) as [number, number];
-  return {
-    shard: { index, count },
-    attempt: message.info.deliveryCount,
-    working: () => message.working(),
-    async done() {
-      try {
-        return await message.ackAck();
-      } catch (error) {
-        log.debug(`the queue was not told of shard ${index}: ${wordsOf(error)}`);
-        return false;
-      }
-    },
-    retry: (delay) => message.nak(delay),
-    // Without a reason: servers before 2.10.4 do not understand one.
-    giveUp: () => message.term(),
-  };
 }
 
 const wordsOf = (error: unknown) => (error instanceof Error ? error.message : String(error));

@@ -156,7 +156,9 @@ async function workOne(
       delivery.giveUp();
       return null;
     }
-    delivery.retry(error instanceof InterruptedError ? 0 : AFTER_FAILURE);
+    // Who is asked to stop says nothing against the shard.
+    if (error instanceof InterruptedError || session.signal.aborted) await delivery.handBack();
+    else delivery.retry(AFTER_FAILURE);
     throw error;
   } finally {
     clearInterval(heart);

@@ -1,6 +1,13 @@
-/** Work that rank 0 does for all ranks of a job. */
+/** Work that one rank, or each by itself, does for all ranks of a job: they go on together, or fail together. */
 import type { Collective } from '@crossgate/collective';
-import { CrossgateError, explainError, InputError, isInputError } from '@crossgate/core';
+import {
+  CrossgateError,
+  explainError,
+  InputError,
+  InterruptedError,
+  isInputError,
+  NoAdapterError,
+} from '@crossgate/core';
 
 const encode = (value: unknown) => new TextEncoder().encode(JSON.stringify(value ?? null));
 const decode = (bytes: Uint8Array): unknown => JSON.parse(new TextDecoder().decode(bytes));
@@ -13,8 +20,12 @@ type Told<T> = { readonly value: T } | { readonly failure: Failure };
 
 const failureOf = (error: unknown): Failure => ({ ...explainError(error), isInput: isInputError(error) });
 
-const errorOf = ({ message, isInput, ...details }: Failure): CrossgateError =>
-  isInput ? new InputError(message, details) : new CrossgateError(message, details);
+/** An error that ends this rank as it ended the other. */
+function errorOf({ message, isInput, ...details }: Failure): CrossgateError {
+  if (isInput) return new InputError(message, details);
+  if (details.code === 'interrupted') return new InterruptedError(message, details);
+  return details.code === 'gpu.none' ? new NoAdapterError(message, details) : new CrossgateError(message, details);
+}
 
 /**
  * Does something on rank 0 alone, and gives its result to all.
@@ -38,6 +49,33 @@ export async function onRankZero<T>(collective: Collective, body: () => Promise<
   // A value of undefined leaves nothing.
   if (!('failure' in told)) return told.value;
   throw errorOf(told.failure);
+}
+
+/**
+ * Does a part on every rank by itself, without calls of the collective.
+ * @param undo is given what `body` gave on this rank, where it failed on another
+ * @throws as {@link failTogether}
+ */
+export async function onEveryRank<T>(
+  collective: Collective,
+  body: () => Promise<T>,
+  undo: (value: T) => Promise<void> = async () => {},
+): Promise<T> {
+  if (collective.size === 1) return body();
+  let done: { readonly value: T } | undefined;
+  let failure: unknown;
+  try {
+    done = { value: await body() };
+  } catch (error) {
+    failure = error;
+  }
+  try {
+    await failTogether(collective, failure);
+  } catch (error) {
+    if (done) await undo(done.value);
+    throw error;
+  }
+  return done!.value;
 }
 
 /**

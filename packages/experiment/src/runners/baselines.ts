@@ -1,11 +1,11 @@
 /** The trivial baselines: means of labels, no training, no GPU. */
 
 import { type Baseline, baselineScorer, logOdds } from '@crossgate/cf';
-import { throwIfInterrupted } from '@crossgate/core';
 import { splitNames } from '@crossgate/data';
 import type { SplitName } from '../config/schema';
 import { evaluatedRows, pick } from '../evaluated-rows';
 import type { Scores } from '../predictions';
+import { stopTogether } from '../ranks/stop';
 import type { Runner } from './runner';
 import { bestOf, itemsInQuestion, type Pairs, pairsOf, popularItems } from './scorer';
 
@@ -23,14 +23,14 @@ export function baselineRunner(baseline: Baseline): Runner {
     name,
     information: () => baseline.information,
     trained: false,
-    async open({ config, dataset, session: { signal } }) {
+    async open({ config, dataset, session }) {
       return {
         adapter: null,
         async train() {
           const scores: Partial<Record<SplitName, Scores>> = {};
           const made = baselineScorer(name, dataset, config.baseline);
           for (const split of config.evaluation.splits) {
-            throwIfInterrupted(signal);
+            await stopTogether(session);
             const values = pick(made.rows(split), evaluatedRows(config, dataset, split));
             scores[split] = toScores(values, baseline.probability);
           }
