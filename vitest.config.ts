@@ -27,7 +27,8 @@ export default defineConfig({
   resolve: { conditions: ['@crossgate/source', 'node', 'default'] },
   ssr: { resolve: { conditions: ['@crossgate/source', 'node', 'default'] } },
   test: {
-    maxWorkers: 2,
+    // One more than the cores of a small machine: tests of programs, servers and browsers wait a good deal.
+    maxWorkers: 3,
     // Most of the time would go into the compiler of software Vulkan, for kernels that run a few times: it shall not
     // optimize them, and make them for four lanes, where each access to memory takes half the code of eight.
     // `GALLIVM_PERF= LP_NATIVE_VECTOR_WIDTH= npm test` tests them as users run them.

@@ -15,6 +15,19 @@ const fixture = JSON.parse(readFileSync(new URL('fixtures/ggml-blocks.json', imp
 };
 const decodeBase64 = (text: string) => new Uint8Array(Buffer.from(text, 'base64'));
 
+/** Equality of arrays as vitest has it takes seconds for so many values. */
+function expectSameBits(actual: Float32Array, expected: Float32Array, label: string): void {
+  const [found, wanted] = [actual, expected].map((values) => new Uint32Array(values.slice().buffer)) as [
+    Uint32Array,
+    Uint32Array,
+  ];
+  expect(found.length, label).toBe(wanted.length);
+  expect(
+    found.findIndex((bits, i) => bits !== wanted[i]),
+    label,
+  ).toBe(-1);
+}
+
 // So low that weights travel in several chunks.
 let device: Device;
 beforeAll(async () => {
@@ -48,14 +61,7 @@ describe.each(Object.entries(fixture.types))('%s', (name, { bytes, values }) => 
     const { source } = await openGgufModel(memorySource('m.gguf', encodeGguf(model)));
     const loaded = await LlamaModel.load(device, source, { weights: 'f32' });
     for (const [weight, { data }] of model.weights) {
-      const actual = new Uint32Array((await loaded.weight(weight).read()).buffer);
-      const expected = new Uint32Array(data.slice().buffer);
-      expect(actual.length).toBe(expected.length);
-      // Equality of arrays as vitest has it takes seconds for so many values.
-      expect(
-        actual.findIndex((bits, i) => bits !== expected[i]),
-        weight,
-      ).toBe(-1);
+      expectSameBits(await loaded.weight(weight).read(), data, weight);
     }
     loaded.release();
     expect(device.report().persistent).toEqual({});
@@ -72,7 +78,7 @@ describe.each(Object.entries(fixture.types))('%s', (name, { bytes, values }) => 
     for (const [weight, { shape: extents, data }] of model.weights) {
       const isMatrix = extents.length === 2;
       expect(source.tensors.get(weight)).toEqual({ shape: extents, dtype: isMatrix ? name : 'F32' });
-      expect(await source.readAll(weight), weight).toEqual(data);
+      expectSameBits(await source.readAll(weight), data, weight);
       let next = 0;
       for await (const { offset, data: part } of source.read(weight, { chunkBytes: 3000 })) {
         expect(offset).toBe(next);

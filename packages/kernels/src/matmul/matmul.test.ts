@@ -207,9 +207,9 @@ describe('matmul', () => {
 
 describe('dropout and updates of a product', () => {
   /** What dropout makes of values: see `philox4x32`. */
-  const dropped = (x: ArrayLike<number>, { of: _, probability, seed, stream, counter, first = 0 }: ProductDropout) =>
+  const dropped = (x: ArrayLike<number>, { probability, first = 0 }: ProductDropout) =>
     Float32Array.from(x, (value, i) => {
-      const words = philox4x32([Math.floor(i / 4) + first / 4, counter, stream, 0], [seed, 0x43524f53]);
+      const words = philox4x32([Math.floor(i / 4) + first / 4, mask.counter, mask.stream, 0], [mask.seed, 0x43524f53]);
       return uniformFloat(words[i % 4]!) >= probability ? value / (1 - probability) : 0;
     });
   const mask = { probability: 0.4, seed: 7, stream: 3, counter: 5, first: 8 };
