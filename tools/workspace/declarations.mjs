@@ -14,7 +14,8 @@ import { root, tsc, workspaceFolders } from './layout.mjs';
  */
 const platformTypes = [
   ...['AbortSignal', 'Blob'],
-  ...['GPU', 'GPUAdapter', 'GPUAdapterInfo', 'GPUBuffer', 'GPUDevice', 'GPUSupportedLimits'],
+  ...['GPU', 'GPUAdapter', 'GPUAdapterInfo', 'GPUBindGroup', 'GPUBindGroupLayout', 'GPUBuffer', 'GPUComputePipeline'],
+  ...['GPUDevice', 'GPUSupportedLimits'],
 ];
 const banner = `declare global { ${platformTypes.map((name) => `interface ${name} {}`).join(' ')} }`;
 

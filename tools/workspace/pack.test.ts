@@ -290,7 +290,7 @@ describe.skipIf(!built)('the packages as others install them (needs dist/ and np
 
   it.each([
     ['kernels', 'softmax', 12],
-    ['kernels', 'matmul', 48],
+    ['kernels', 'matmul', 66],
     ['tensor', 'Tape', 32],
     ['eval', 'evaluateClicks', 6],
     ['cf', 'scoreBaseline', 4],

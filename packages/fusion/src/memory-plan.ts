@@ -117,12 +117,10 @@ function layerBytes({
         (down > 0 ? kept(intermediateSize) : 0) + // SwiGLU's result
         keptLow(down),
     );
-    // Unrotated query and key, and what only this layer's scope holds: results of o and down, the sum, dropped inputs.
+    // Unrotated query and key, and what only this layer's scope holds: results of o and down, the sum.
     const attended = perToken(hiddenSize, hiddenSize, queryWidth, keyWidth, ...rotated, heads) + low(into);
-    const dropped =
-      (into + wide) * perToken(hiddenSize) + out * perToken(queryWidth) + down * perToken(intermediateSize);
     const widths = [...Array<number>(5).fill(hiddenSize), ...Array<number>(3).fill(intermediateSize)];
-    held.push(attended + (layer === layers - 1 ? 0 : perToken(...widths) + low(out + wide + down) + dropped));
+    held.push(attended + (layer === layers - 1 ? 0 : perToken(...widths) + low(out + wide + down)));
     flows = middle || wide > 0 || down > 0;
   }
   return { attention, feedForward, held };

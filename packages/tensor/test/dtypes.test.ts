@@ -164,6 +164,7 @@ const readNone = [
   'ropeTable',
   'ropeTableOf',
   'SparseMatrix',
+  'uploadIndices',
   'uploadSegments',
 ];
 

@@ -50,10 +50,10 @@ export function gatedFusion(inputs: GatedFusionInputs, positions: FusionPosition
   if (gateCf) expectTensor('gatedFusion', 'gateCf', gateCf, 'f32', [aligned.rows, gateWidth]);
   if (gateText) expectTensor('gatedFusion', 'gateText', gateText, 'f32', [-1, gateWidth]);
   const given = positions.tokenIds;
-  const count = given instanceof Int32Array ? given.length : given.indices.size;
+  const count = ArrayBuffer.isView(given) ? given.length : given.indices.size;
   const upload = (name: keyof FusionPositions) => {
     const rows = positions[name];
-    const indices = rows instanceof Int32Array ? fromHost(device, [rows.length], rows) : rows.indices;
+    const indices = ArrayBuffer.isView(rows) ? fromHost(device, [rows.length], rows) : rows.indices;
     expectTensor('gatedFusion', name, indices, 'i32', [count]);
     return indices;
   };
@@ -76,7 +76,7 @@ export function gatedFusion(inputs: GatedFusionInputs, positions: FusionPosition
   if (willRecord([aligned, ...gates])) {
     const segmentsOf = (name: 'cfRows' | 'textRows') => {
       const rows = positions[name];
-      const known = rows instanceof Int32Array ? uploadSegments(device, rows) : rows.segments;
+      const known = ArrayBuffer.isView(rows) ? uploadSegments(device, rows) : rows.segments;
       if (known === null)
         throw new InputError(`gatedFusion: a gradient flows to the rows of ${name}, without segments`);
       return known;
