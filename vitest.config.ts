@@ -16,7 +16,7 @@ const matrices =
   'packages/kernels/src/{attention/attention-matrix,matmul/matmul-matrix,matmul-ladder/matmul-ladder}.test.ts';
 /** Tests that leave something behind in their process: a module replaced, a method or a model registered, other kernels. */
 const untidy = [
-  'apps/train/test/{load-model,one-file-method,strict}.test.ts',
+  'apps/train/test/{config-values,load-model,one-file-method,strict}.test.ts',
   'packages/experiment/test/toy-cf-model.test.ts',
   'packages/tensor/test/precision.test.ts',
 ];
