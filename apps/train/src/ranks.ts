@@ -34,12 +34,12 @@ export async function runAsRank(
     }
     const errors = new Kept();
     const result = new Kept();
-    // Without --json, only who has finished writes a result.
+    // Without --json a rank writes a result only if it finished.
     const words = argv.filter((word) => word !== '--json');
     const silent = { ...io, stdout: result, stderr: errors, stderrIsTerminal: false };
     const code = await runProgram(programOf(job), words, silent);
     await job.end(code, async () => {
-      // Of a rank that was told to stop when all was done, the last line is none of an error.
+      // A rank with a result was told to stop after all was done: its last line is a note, not an error.
       if (result.last === '') await write(io.stderr, `rank ${job.rank}: ${errors.last}\n`);
     });
     return code;

@@ -3,6 +3,7 @@ import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { findNats, folderWith, type NatsServer, noNats, startNats } from '@crossgate/testing/node';
+import type { StreamConfig } from '@nats-io/jetstream';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Bulk, enqueueShards, openSession, type Session, workShards } from '../src';
 import { openQueue } from '../src/batch/work-queue';
@@ -122,7 +123,7 @@ describe.skipIf(nats === null)(`workShards${nats === null ? ` (${noNats})` : ''}
     expect(await readFile(join(parts, 'shard-2-of-3.csv'), 'utf8')).toBe('2\n');
   }, 60_000);
 
-  it('hands a shard back at once when it is stopped, which is no attempt', async () => {
+  it('hands a shard back at once when it is stopped, which does not count as an attempt', async () => {
     const ends = ['stopped', 'stopped', 'broken', 'stopped', 'broken', 'stopped'];
     let begun = 0;
     const attempt = () => {
@@ -138,10 +139,50 @@ describe.skipIf(nats === null)(`workShards${nats === null ? ` (${noNats})` : ''}
     const said = [];
     for (const _ of ends) said.push(await attempt());
     expect(said).toEqual(ends.map((end) => (end === 'stopped' ? 'interrupted' : 'broken')));
-    // It waits, once.
     expect(await fill(bulk, 600_000)).toEqual({ queued: 0, waiting: 1, finished: 0 });
     expect(await attempt()).toEqual({ shards: 1, made: 1, already: 0 });
     expect(begun).toBe(ends.length + 1);
+  }, 60_000);
+
+  it('holds a shard once, whoever hands it back, and not again once it is finished', async () => {
+    const bulk = bulkOf(1, async () => {});
+    await fill(bulk, 300);
+    const { log, signal } = session();
+    const open = async () => {
+      const queue = await openQueue({ ...at(), log, signal }, jobOf(bulk, 'csv', 0));
+      await queue.open();
+      return queue;
+    };
+    const [one, other] = [await open(), await open()];
+    // The first says nothing for longer than the lease, so the other has the shard too.
+    const [slow, next] = [await one.take(), await other.take()];
+    expect([slow?.attempt, next?.attempt]).toEqual([1, 2]);
+    await next!.handBack();
+    await slow!.handBack();
+    const again = await other.take();
+    expect(again?.attempt).toBe(2);
+    expect(await again!.done()).toBe(true);
+    await slow!.handBack();
+    expect(await one.take()).toBeNull();
+    await Promise.all([one.close(), other.close()]);
+  }, 60_000);
+
+  it('refuses the queue of a version with other rules', async () => {
+    const bulk = bulkOf(1, async () => {});
+    await fill(bulk);
+    const [{ connect }, { jetstreamManager }] = await Promise.all([
+      import('@nats-io/transport-node'),
+      import('@nats-io/jetstream'),
+    ]);
+    const connection = await connect({ servers: at().url });
+    const { streams } = await jetstreamManager(connection);
+    const [{ config }] = (await streams.list().next()) as unknown as [{ config: StreamConfig }];
+    await streams.delete(config.name);
+    await streams.add({ ...config, subjects: [config.subjects[0]!.replace('.*', '.*.*.*')] });
+    await connection.close();
+    for (const attempt of [() => fill(bulk), () => work(bulk)]) {
+      await expect(attempt()).rejects.toMatchObject({ code: 'queue.other', place: at().url });
+    }
   }, 60_000);
 
   it('gives up a shard that was begun too often, whoever handed it back between', async () => {

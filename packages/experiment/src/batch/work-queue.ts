@@ -1,12 +1,12 @@
 /**
- * Shards on a work queue of NATS JetStream: one message for each, which a worker keeps by heartbeats. Its subject ends in
- * three numbers: the shard, how often workers handed it back, and how often it was begun before, hand-backs not counted.
+ * Shards on a work queue of NATS JetStream. A shard has a subject of its own, which holds one message at most; a worker keeps
+ * it by heartbeats.
  */
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import { CrossgateError, InputError, type Log, throwIfInterrupted } from '@crossgate/core';
-import type { Consumer, JetStreamClient, JetStreamManager, JsMsg } from '@nats-io/jetstream';
+import type { Consumer, JetStreamClient, JetStreamManager, JsMsg, StreamConfig } from '@nats-io/jetstream';
 import type { NatsConnection, NodeConnectionOptions } from '@nats-io/transport-node';
 import type { PartManifest } from './part-file';
 import type { Shard } from './shard-files';
@@ -46,12 +46,13 @@ export interface WorkQueue {
    * Puts shards into the queue that are not in it.
    * @param lease milliseconds without a heartbeat after which a shard is handed to another worker
    * @returns how many were put, and how many were there
-   * @throws InputError `queue.other` for a queue of another number of shards
+   * @throws InputError `queue.other` for a queue of another number of shards, and one of another version of this program
    */
   fill(shards: readonly number[], count: number, lease: number): Promise<{ queued: number; waiting: number }>;
   /**
    * Opens the queue to take shards.
    * @returns null where there is no such queue
+   * @throws InputError `queue.other` for one of another version of this program
    */
   open(): Promise<{ readonly count: number; readonly lease: number } | null>;
   /**
@@ -71,8 +72,10 @@ const CONSUMER = 'workers';
 const [WAIT, RETRY] = [2000, 1000];
 /** Milliseconds that a server may be away. */
 const PATIENCE = 300_000;
-/** Codes of the server: no such stream or consumer, a stream with other settings, a subject that holds a message already. */
-const [NO_STREAM, NO_CONSUMER, OTHER_STREAM, HELD] = [10059, 10014, 10058, 10077];
+/** Codes of the server: no such stream or consumer, a stream with other settings, another message in the subject. */
+const [NO_STREAM, NO_CONSUMER, OTHER_STREAM, OTHER_MESSAGE] = [10059, 10014, 10058, 10071];
+/** Header of a message: how often the shard was begun under earlier messages. Absent for 0. */
+const BEGUN = 'Crossgate-Begun';
 /** Messages that are sent before their answers are awaited. */
 const AT_ONCE = 100;
 
@@ -103,13 +106,14 @@ export async function openQueue(server: QueueServer, job: PartManifest): Promise
     throw unreachable(place, error);
   }
   const client = jetstream.jetstream(connection);
-  return new JobQueue({ ...server, place, connection, client, manager, jetstream, job });
+  return new JobQueue({ ...server, place, connection, client, manager, nats, jetstream, job });
 }
 
 interface QueueParts extends QueueServer {
   readonly place: string;
   readonly connection: NatsConnection;
   readonly client: JetStreamClient;
+  readonly nats: typeof import('@nats-io/transport-node');
   readonly manager: JetStreamManager;
   readonly jetstream: typeof import('@nats-io/jetstream');
   readonly job: PartManifest;
@@ -130,7 +134,7 @@ class JobQueue implements WorkQueue {
 
   async fill(shards: readonly number[], count: number, lease: number) {
     const { manager, client, jetstream, place } = this.parts;
-    const { AckPolicy, DiscardPolicy, RetentionPolicy, StorageType } = jetstream;
+    const { AckPolicy, RetentionPolicy, StorageType } = jetstream;
     const known = await this.#count();
     if (known !== null && known !== count) {
       throw new InputError(`the queue of this job has ${known} shards, and now it is ${count}`, {
@@ -141,10 +145,8 @@ class JobQueue implements WorkQueue {
     }
     try {
       await manager.streams.add({
-        ...{ name: this.#stream, subjects: [`${this.#subject}.${count}.*.*.*`], storage: StorageType.File },
-        ...{ retention: RetentionPolicy.Workqueue, discard: DiscardPolicy.New },
-        // A shard that is in the queue is not put there again.
-        ...{ max_msgs_per_subject: 1, discard_new_per_subject: true },
+        ...{ name: this.#stream, subjects: [`${this.#subject}.${count}.*`], storage: StorageType.File },
+        ...{ retention: RetentionPolicy.Workqueue, max_msgs_per_subject: 1 },
       });
     } catch (error) {
       // Made by another process meanwhile, or by an earlier call.
@@ -158,22 +160,22 @@ class JobQueue implements WorkQueue {
     } catch (error) {
       throw this.#named(error);
     }
-    // One that was handed back has another subject.
-    const held = await this.#held();
-    const absent = shards.filter((shard) => !held.has(shard));
-    let [queued, waiting] = [0, shards.length - absent.length];
+    let [queued, waiting] = [0, 0];
     const put = async (shard: number) => {
       try {
-        await client.publish(this.#subjectOf({ index: shard, count }, 0, 0));
+        // Only where there is none: another message would take the place of the first, and its attempts be forgotten.
+        await client.publish(this.#subjectOf({ index: shard, count }), undefined, {
+          expect: { lastSubjectSequence: 0 },
+        });
         queued++;
       } catch (error) {
-        if (this.#codeOf(error) !== HELD) throw this.#named(error);
+        if (this.#codeOf(error) !== OTHER_MESSAGE) throw this.#named(error);
         waiting++;
       }
     };
-    for (let at = 0; at < absent.length; at += AT_ONCE) {
+    for (let at = 0; at < shards.length; at += AT_ONCE) {
       throwIfInterrupted(this.parts.signal);
-      await Promise.all(absent.slice(at, at + AT_ONCE).map(put));
+      await Promise.all(shards.slice(at, at + AT_ONCE).map(put));
     }
     return { queued, waiting };
   }
@@ -234,35 +236,34 @@ class JobQueue implements WorkQueue {
   /** The number of shards that the queue was made for; null without a queue. */
   async #count(): Promise<number | null> {
     const { manager, place } = this.parts;
+    let config: StreamConfig;
     try {
-      const { config } = await manager.streams.info(this.#stream);
-      return Number(config.subjects[0]!.split('.')[2]);
+      ({ config } = await manager.streams.info(this.#stream));
     } catch (error) {
       if (this.#codeOf(error) === NO_STREAM) return null;
       throw unreachable(place, error);
     }
-  }
-
-  #subjectOf({ index, count }: Shard, returned: number, begun: number): string {
-    return `${this.#subject}.${count}.${index}.${returned}.${begun}`;
-  }
-
-  /** The shards that are in the queue, whatever they went through. */
-  async #held(): Promise<Set<number>> {
-    try {
-      const { state } = await this.parts.manager.streams.info(this.#stream, { subjects_filter: '>' });
-      return new Set(Object.keys(state.subjects ?? {}).map((subject) => Number(subject.split('.')[3])));
-    } catch (error) {
-      throw this.#named(error);
+    const [count] = /(?<=^crossgate\.\w+\.)\d+(?=\.\*$)/.exec(config.subjects.join()) ?? [];
+    // With other rules than ours, a shard that is handed back would be lost or be there twice.
+    if (count === undefined || config.max_msgs_per_subject !== 1 || config.discard !== 'old') {
+      throw new InputError(`the queue of this job, the stream ${this.#stream}, is of another version of this program`, {
+        code: 'queue.other',
+        place,
+        fix: 'let workers of that version finish it, or remove the stream and fill the queue again',
+      });
     }
+    return Number(count);
+  }
+
+  #subjectOf({ index, count }: Shard): string {
+    return `${this.#subject}.${count}.${index}`;
   }
 
   #deliveryOf(message: JsMsg): Delivery {
-    const { client, log } = this.parts;
-    const numbers = message.subject.split('.').slice(2).map(Number);
-    const [count, index, returned, begun] = numbers as [number, number, number, number];
+    const { client, log, nats } = this.parts;
+    const [count, index] = message.subject.split('.').slice(2).map(Number) as [number, number];
     const shard = { index, count };
-    const attempt = begun + message.info.deliveryCount;
+    const attempt = Number(message.headers?.get(BEGUN) || 0) + message.info.deliveryCount;
     const acknowledge = async () => {
       try {
         return await message.ackAck();
@@ -278,14 +279,17 @@ class JobQueue implements WorkQueue {
       done: acknowledge,
       retry: (delay) => message.nak(delay),
       handBack: async () => {
+        const headers = nats.headers();
+        headers.set(BEGUN, String(attempt - 1));
         try {
-          // First the new message, then the end of this one: a shard may be there twice for a moment, but never be lost.
-          await client.publish(this.#subjectOf(shard, returned + 1, attempt - 1), undefined, { timeout: RETRY });
+          // The new message takes the place of this one in a single step of the server, so whenever this process dies, the
+          // shard is there once. Where this one is no longer there, somebody else has finished or handed back the shard.
+          const expect = { lastSubjectSequence: message.seq };
+          await client.publish(this.#subjectOf(shard), undefined, { headers, expect, timeout: RETRY });
         } catch (error) {
+          if (this.#codeOf(error) === OTHER_MESSAGE) return;
           log.debug(`shard ${index} comes back after its lease: ${wordsOf(error)}`);
-          return;
         }
-        await acknowledge();
       },
       // Without a reason: servers before 2.10.4 do not understand one.
       giveUp: () => message.term(),
