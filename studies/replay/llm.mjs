@@ -66,8 +66,8 @@ async function openTraining(/** @type {number} */ tokens) {
       '',
       nextBatch,
       (batch) => step(() => batch),
-      () => {
-        optimizer.beforeReplay();
+      (program) => {
+        optimizer.replayStep(program);
         counter.value++;
       },
     );

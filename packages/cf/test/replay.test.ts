@@ -1,9 +1,10 @@
 /** Epochs after the first replay the steps of the first: to the bits of a training that records them all. */
 import { type Device, Program } from '@crossgate/gpu';
 import { openDevice } from '@crossgate/gpu/node';
+import { readGroup } from '@crossgate/tensor';
 import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest';
-import { CfTrainer, type CfTrainerOptions } from '../src';
-import { clicks, tablesOf, toyModel } from './toy';
+import { type CfModel, CfTrainer, type CfTrainerOptions, LightGcn } from '../src';
+import { clicks, toyModel } from './toy';
 
 const data = { train: clicks(35, 5), valid: clicks(40, 8, false) };
 
@@ -17,17 +18,27 @@ afterEach(() => {
 afterAll(() => device.destroy());
 
 /** Reports of four epochs with a warm-up and a cosine, and the values at the end. */
-async function train(changes: Partial<CfTrainerOptions>) {
+async function train(changes: Partial<CfTrainerOptions>, create: () => CfModel = () => toyModel(device, 2)) {
   const settings = { learningRate: 0.01, weightDecay: 0.03, batchSize: 8, epochs: 4, patience: 100, seed: 21 };
   const schedule = { warmupEpochs: 0, warmupSteps: 3, schedule: 'cosine' } as const;
-  const model = toyModel(device, 2);
+  const model = create();
   const trainer = new CfTrainer(model, data, { ...settings, ...schedule, ...changes });
   const reports: object[] = [];
   await trainer.run({ onEpoch: ({ seconds, ...report }) => void reports.push(report) });
-  const tables = await tablesOf(model);
+  const tables = await readGroup(model.group);
   trainer.release();
   model.release();
   return { reports, tables };
+}
+
+/** From now on no step is captured for good, so that all are recorded. */
+function recordAll(): void {
+  const capture = device.capture.bind(device);
+  vi.spyOn(device, 'capture').mockImplementation((record) => {
+    const program = capture(record);
+    program[Symbol.dispose]();
+    return program;
+  });
 }
 
 it.each([
@@ -38,12 +49,19 @@ it.each([
   const replay = vi.spyOn(Program.prototype, 'replay');
   const replayed = await train({ loss });
   expect(replay).toHaveBeenCalledTimes(3 * batches);
-  const capture = device.capture.bind(device);
-  vi.spyOn(device, 'capture').mockImplementation((record) => {
-    const program = capture(record);
-    program[Symbol.dispose]();
-    return program;
-  });
+  recordAll();
   expect(await train({ loss })).toEqual(replayed);
   expect(replay).toHaveBeenCalledTimes(3 * batches);
+});
+
+it('bce of LightGCN, whose steps propagate the tables', async () => {
+  const { userSeen, itemSeen } = toyModel(device, 2);
+  const graph = { user: data.train.user, item: data.train.item };
+  const options = { userSeen, itemSeen, cfDim: 2, layers: 2, graph, initStd: 0.5, seed: 4 };
+  const create = () => LightGcn.create(device, options);
+  const replay = vi.spyOn(Program.prototype, 'replay');
+  const replayed = await train({}, create);
+  expect(replay).toHaveBeenCalledTimes(15);
+  recordAll();
+  expect(await train({}, create)).toEqual(replayed);
 });

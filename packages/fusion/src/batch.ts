@@ -46,6 +46,8 @@ export interface HybridBatch {
    * prompt where prompts have histories of their own.
    */
   readonly users: Uint32Array;
+  /** Number of those items and users that prompts name; the others behind them are padding. */
+  readonly named: { readonly items: number; readonly users: number };
   /** [users] the history that each user's vector is computed from; absent where the CF model knows users by id. */
   readonly histories?: readonly Int32Array[];
   /** Distinct tokens of fused titles: the rows of the gate's text part. */
@@ -63,7 +65,7 @@ export interface HybridBatch {
 
 /** Multiples that numbers of a batch are raised to, so that many batches have the same shape. */
 export interface BatchPadding {
-  /** Of tokens: one more sequence, of plain text that nobody reads, fills them up. */
+  /** Of tokens: one more sequence, of positions without a token, fills them up. Nothing reads what comes of it. */
   readonly tokens: number;
   /** Of items; the padding, whose vector is zero, fills them up. */
   readonly items: number;
@@ -112,7 +114,8 @@ export function packPrompts(prompts: readonly HybridPrompt[], padding?: BatchPad
   const total = padding ? raised(own + 1, padding.tokens) : own;
   if (total > own) lengths.push(total - own);
   const positions = {
-    tokenIds: new Int32Array(total),
+    // Padding holds no token: zeros stay zeros in every layer, in halves too.
+    tokenIds: new Int32Array(total).fill(-1, own),
     cfRows: new Int32Array(total).fill(-1),
     textRows: new Int32Array(total).fill(-1),
   };
@@ -146,13 +149,15 @@ export function packPrompts(prompts: readonly HybridPrompt[], padding?: BatchPad
     }
     start += prompt.tokenIds.length;
   }
-  const itemValues = filledUp(items.values(), padding?.items);
+  const itemIds = items.values();
+  const itemValues = filledUp(itemIds, padding?.items);
   for (const [position, row] of userPositions) positions.cfRows[position] = itemValues.length + row;
   return {
     lengths,
     kinds: found,
     items: itemValues,
     users: filledUp(Uint32Array.from(users), padding && prompts.length),
+    named: { items: itemIds.length, users: users.length },
     ...(histories.length > 0 && { histories }),
     titleTokens: filledUp(titleTokens.values(), padding?.titleTokens),
     positions,

@@ -185,19 +185,20 @@ export function keptRows(
   const random = new RandomStream(dropout.seed, `cf.dropout.${dropout.counter}`);
   const whole = dropout.whole?.batch ?? batch;
   const draw = (count: number, share: number) => Array.from({ length: count }, () => random.uniform() < share);
-  const items = draw(whole.items.length, dropout.items);
-  const users = draw(whole.users.length, dropout.users);
-  const mask = new Float32Array(rows * columns);
-  const keep = (row: number) => mask.fill(1, row * columns, (row + 1) * columns);
-  const itemAt = placesIn(whole.items);
-  batch.items.forEach((item, row) => {
-    if (!items[itemAt.get(item)!]) keep(row);
+  // None for padding: the vectors of a padded batch are dropped as without it.
+  const items = draw(whole.named.items, dropout.items);
+  const users = draw(whole.named.users, dropout.users);
+  const mask = new Float32Array(rows * columns).fill(1);
+  const drop = (row: number) => mask.fill(0, row * columns, (row + 1) * columns);
+  const itemAt = placesIn(whole.items.subarray(0, whole.named.items));
+  batch.items.subarray(0, batch.named.items).forEach((item, row) => {
+    if (items[itemAt.get(item)!]) drop(row);
   });
-  const userAt = placesIn(whole.users);
+  const userAt = placesIn(whole.users.subarray(0, whole.named.users));
   const { usersBefore = 0 } = dropout.whole ?? {};
-  batch.users.forEach((user, row) => {
+  batch.users.subarray(0, batch.named.users).forEach((user, row) => {
     // With histories a user is listed once per prompt, else once in the batch.
-    if (!users[batch.histories ? usersBefore + row : userAt.get(user)!]) keep(batch.items.length + row);
+    if (users[batch.histories ? usersBefore + row : userAt.get(user)!]) drop(batch.items.length + row);
   });
   return mask;
 }

@@ -3,6 +3,7 @@ import { alone, type Collective, gatherValues, shareOf, someRank } from '@crossg
 import { InputError, InterruptedError } from '@crossgate/core';
 import { sampleRows, shuffledRows } from '@crossgate/data';
 import { auc, uauc } from '@crossgate/eval';
+import type { Program } from '@crossgate/gpu';
 import type { HostState, LossScalerState, ParameterGroup, Precision, YesNoLossOptions } from '@crossgate/tensor';
 import {
   Adam,
@@ -80,7 +81,7 @@ class Trainer {
     this.#collective = options.collective ?? alone;
     checkBatches(options, this.#collective);
     const { llm, canBeCaptured } = options.model;
-    const replays = (options.replay ?? !llm.device.capabilities.software) && canBeCaptured;
+    const replays = options.replay === true && canBeCaptured;
     // Steps of ranks stop in the middle, to sum gradients.
     this.#programs = replays && this.#collective.size === 1 ? new StepPrograms(llm.device) : null;
     this.#validRows = chosenRows(options);
@@ -300,9 +301,9 @@ class Trainer {
       };
       const take = (): Promise<StepValues> => {
         using _ = profiler?.span('record');
-        const beforeReplay = () => optimizer.beforeReplay(learningRate, scaler);
+        const replay = (program: Program) => optimizer.replayStep(program, learningRate, scaler);
         const gathered = this.#programs
-          ? this.#replayed(this.#programs, prompts, labels, noise, record, beforeReplay)
+          ? this.#replayed(this.#programs, prompts, labels, noise, record, replay)
           : record();
         return readStep(gathered, prompts.length, scaler !== undefined);
       };
@@ -335,7 +336,7 @@ class Trainer {
     labels: Float32Array,
     noise: TrainingNoise,
     record: (uploaded: UploadedHybridBatch) => Tensor,
-    beforeReplay: () => void,
+    replay: (program: Program) => void,
   ): Tensor {
     const { model } = this.#options;
     const { maxPositions } = model.llm;
@@ -346,7 +347,7 @@ class Trainer {
       [...counts, ...[...kinds].sort()].join(),
       (upload) => ({ ...batch, uploaded: uploadBatch(model, batch, labels, noise.cf, upload) }),
       record,
-      beforeReplay,
+      replay,
     );
   }
 

@@ -40,8 +40,8 @@ const settings = {
   minLearningRate: 1e-3,
 } as const;
 
-async function train(changes: Partial<TrainerOptions>, method: Method = ccf) {
-  const system = await tinySystem(device, dataset, method);
+async function train(changes: Partial<TrainerOptions>, method: Method = ccf, cf: 'mf' | 'lightgcn' = 'mf') {
+  const system = await tinySystem(device, dataset, method, 1, cf);
   const steps: StepReport[] = [];
   const states: TrainerState[] = [];
   const replay = vi.spyOn(Program.prototype, 'replay');
@@ -82,4 +82,18 @@ it.each([softprompt, tallrec])('of the method $name', async (method) => {
   expect(replays).toBe(5);
   recordAll();
   expect((await train({}, method)).outcome).toEqual(outcome);
+});
+
+it.each([true, false])('on LightGCN, trained: %s', async (trainCf) => {
+  const { outcome, replays } = await train({ trainCf }, ccf, 'lightgcn');
+  expect(replays).toBe(18 - 2 * 2);
+  recordAll();
+  expect((await train({ trainCf }, ccf, 'lightgcn')).outcome).toEqual(outcome);
+});
+
+it('drops the vectors that steps without padding drop', async () => {
+  const [padded, plain] = [await train({}), await train({ replay: false })];
+  expect(plain.replays).toBe(0);
+  const lossesOf = ({ outcome }: typeof padded) => outcome.steps.map(({ loss }) => loss!);
+  for (const [i, loss] of lossesOf(padded).entries()) expect(loss).toBeCloseTo(lossesOf(plain)[i]!, 4);
 });

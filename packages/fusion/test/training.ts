@@ -1,6 +1,6 @@
 // Shared by the training tests: a tiny model that can be built anew, its settings, and hashes of what it holds.
 import { createHash } from 'node:crypto';
-import { MatrixFactorization } from '@crossgate/cf';
+import { LightGcn, MatrixFactorization } from '@crossgate/cf';
 import type { Dataset } from '@crossgate/data';
 import type { Device } from '@crossgate/gpu';
 import { LlamaModel, weightsInMemory } from '@crossgate/llm';
@@ -33,8 +33,17 @@ export interface TinySystem {
   release(): void;
 }
 
-/** @param seed of everything that is trained; the base model is always the same. */
-export async function tinySystem(device: Device, dataset: Dataset, method: Method, seed = 1): Promise<TinySystem> {
+/**
+ * @param seed of everything that is trained; the base model is always the same.
+ * @param cf the backend of a method that has one
+ */
+export async function tinySystem(
+  device: Device,
+  dataset: Dataset,
+  method: Method,
+  seed = 1,
+  cf: 'mf' | 'lightgcn' = 'mf',
+): Promise<TinySystem> {
   const weights = new Map(
     [...randomLlamaWeights(tinyLlama, 8)].map(([name, value]) => [
       name,
@@ -44,14 +53,12 @@ export async function tinySystem(device: Device, dataset: Dataset, method: Metho
   const rest = { architecture: 'llama', maxPositions: 256, bosTokenId: 1, eosTokenIds: [0] };
   const llm = await LlamaModel.load(device, weightsInMemory({ ...tinyLlama, ...rest }, weights));
   const seen = (count: number) => Uint8Array.from({ length: count }, (_, i) => Number(i > 0));
-  const backend = usesCf(method)
-    ? MatrixFactorization.create(device, {
-        cfDim: 6,
-        seed,
-        userSeen: seen(dataset.users.length),
-        itemSeen: seen(dataset.items.length),
-      })
-    : null;
+  const sizes = { cfDim: 6, seed, userSeen: seen(dataset.users.length), itemSeen: seen(dataset.items.length) };
+  const backendOf = {
+    mf: () => MatrixFactorization.create(device, sizes),
+    lightgcn: () => LightGcn.create(device, { ...sizes, layers: 2, graph: dataset.splits.train }),
+  };
+  const backend = usesCf(method) ? backendOf[cf]() : null;
   const { model } = await buildHybridModel(llm, backend ? [backend] : [], {
     seed,
     lora: { rank: 3, alpha: 6, dropout: 0.2, targets: ['q_proj', 'v_proj'] },

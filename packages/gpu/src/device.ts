@@ -106,7 +106,7 @@ export class Device implements AsyncDisposable {
    *
    * ```ts
    * const program = device.capture(() => trainStep(inputs)); // opens and ends a step as ever
-   * inputs.write(nextBatch);
+   * device.recorder.write(inputs, nextBatch);
    * program.replay();
    * ```
    * @param record synchronous, and opens its steps itself. A program can be made of it only if it writes nothing from the

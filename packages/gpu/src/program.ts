@@ -113,7 +113,7 @@ export class Captures {
     this.#open?.add(command);
   }
 
-  /** Gives the step that is being captured up, if there is one: what it does cannot be replayed. */
+  /** Stops capturing, if a step is being captured: what it does cannot be replayed. */
   giveUp(reason: string): void {
     this.#open?.drop(reason);
   }

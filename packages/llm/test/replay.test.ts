@@ -131,8 +131,7 @@ describe.each([{ halves: false }, { halves: true }])('with activations in f16: $
       if (program) {
         createBuffer!.mockClear();
         createBindGroup!.mockClear();
-        optimizer.beforeReplay(rateOf(i), scaler);
-        program.replay();
+        optimizer.replayStep(program, rateOf(i), scaler);
         expect(createBuffer).not.toHaveBeenCalled();
         expect(createBindGroup).not.toHaveBeenCalled();
       } else {

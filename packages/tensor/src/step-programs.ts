@@ -23,7 +23,8 @@ export class StepPrograms implements Disposable {
    * @param shape says all that the step's kernels depend on, but for inputs and `StepValue`s.
    * @param uploadInputs brings the inputs to the device, in the same order in each step of a shape.
    * @param record records the step on them, as `Device.capture` calls it.
-   * @param beforeReplay does what `record` does on the host beside recording, such as `Adam.beforeReplay`.
+   * @param replay replays a program of the step, and does what `record` does on the host beside recording: as
+   * `Adam.replayStep`.
    * @returns what `record` returned for the first step of the shape. Tensors in it hold the results of this step until
    * anything else is recorded: read them at once.
    * @throws what the functions throw; OutOfMemoryError with the sizes.
@@ -32,15 +33,13 @@ export class StepPrograms implements Disposable {
     shape: string,
     uploadInputs: (upload: Upload) => Inputs,
     record: (inputs: Inputs) => Result,
-    beforeReplay: () => void,
+    replay: (program: Program) => void,
   ): Result {
     const entry = this.#entryOf(shape);
     entry.inputs.next();
     const inputs = uploadInputs(entry.inputs.upload);
-    if (entry.program?.isLive) {
-      beforeReplay();
-      entry.program.replay();
-    } else entry.program = this.device.capture(() => record(inputs));
+    if (entry.program?.isLive) replay(entry.program);
+    else entry.program = this.device.capture(() => record(inputs));
     return entry.program.result as Result;
   }
 

@@ -131,10 +131,8 @@ export function prepareLoraSteps(
     },
     replay: (lengths) => {
       const uploaded = ofReplay(lengths);
-      if (program) {
-        optimizer.beforeReplay(undefined, scaler);
-        program.replay();
-      } else program = device.capture(() => step(() => uploaded));
+      if (program) optimizer.replayStep(program, undefined, scaler);
+      else program = device.capture(() => step(() => uploaded));
       counter.value++;
     },
     loss: (lengths) => meanOf(device, () => forward(ofStep(lengths), false)),

@@ -1,5 +1,5 @@
 // Adam with coupled L2 decay and AdamW, one dispatch per arena section.
-import type { BufferSlice, Device } from '@crossgate/gpu';
+import type { BufferSlice, Device, Program } from '@crossgate/gpu';
 import { InputError } from '@crossgate/gpu';
 import { clipFactor, adam as launchAdam } from '@crossgate/kernels';
 import { allOrNothing, type ParameterGroup } from '../parameters';
@@ -134,15 +134,23 @@ export class Adam {
   }
 
   /**
-   * What {@link step} does on the host alone, before a program replays a step in which it was captured: the update gets its
-   * number and its learning rate.
+   * Replays a program in which {@link step} was captured: the update has its own number and learning rate. A replay that
+   * throws has changed nothing.
    *
    * @param scaler the one that was given when it was captured.
+   * @param submit as of `Program.replay`.
+   * @throws what `Program.replay` throws.
    */
-  beforeReplay(learningRate: number = this.options.learningRate, scaler?: LossScaler): void {
+  replayStep(
+    program: Program,
+    learningRate: number = this.options.learningRate,
+    scaler?: LossScaler,
+    submit?: boolean,
+  ): void {
     const { step, learningRate: rate } = this.#update;
     step.value = this.steps + 1;
     rate.value = learningRate;
+    program.replay(submit);
     for (const group of this.groups) group.changed();
     if (!scaler) this.steps = step.value;
   }
