@@ -6,7 +6,7 @@
 //
 // Starts mpirun by itself, and writes ranks.json and README.md of docs/results/ranks. Three rounds (the default) take ten
 // minutes of two cores that nothing else uses. `page` measures nothing: it makes README.md of what is in ranks.json.
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg } from 'node:os';
 import { join } from 'node:path';
@@ -21,6 +21,7 @@ const CORES = 2;
 /** @type {readonly Layout[]} */
 const layouts = [
   { ranks: 1, cores: 1, between: null },
+  { ranks: 1, cores: 1, between: null, beside: true },
   { ranks: 2, cores: 2, between: 'shared memory' },
   { ranks: 2, cores: 2, between: 'TCP' },
   { ranks: 4, cores: 2, between: 'shared memory' },
@@ -32,28 +33,50 @@ const transports = {
   TCP: ['--mca', 'pml', 'ob1', '--mca', 'btl', 'tcp,self', '--mca', 'btl_tcp_if_include', 'lo'],
 };
 
+const environment = {
+  ...process.env,
+  ...{ OMPI_ALLOW_RUN_AS_ROOT: '1', OMPI_ALLOW_RUN_AS_ROOT_CONFIRM: '1', LP_NUM_THREADS: '1' },
+};
+
+/** Arguments of mpirun. @param {string} script @param {Layout} layout @param {string} core of a rank, for a shell */
+const launch = (script, { ranks, between }, core) => [
+  ...['--quiet', '--oversubscribe', '--bind-to', 'none', ...transports[between ?? 'shared memory']],
+  ...['-n', String(ranks), 'sh', '-c', `exec taskset -c ${core} "$@"`, 'sh'],
+  ...[process.execPath, join(import.meta.dirname, script)],
+];
+
+/** Starts a job of its own, one after another, on the core that a rank leaves free. @returns what ends it */
+function startOther() {
+  const job = 'while mpirun "$@" > /dev/null; do :; done';
+  const args = launch('steps.mjs', { ranks: 1, cores: 1, between: null }, '1');
+  const { pid } = spawn('sh', ['-c', job, 'sh', ...args], { detached: true, stdio: 'ignore', env: environment });
+  if (pid === undefined) throw new Error('the job on the other core does not start');
+  // The other job has compiled its kernels by then.
+  spawnSync('sleep', ['10']);
+  return () => process.kill(-pid, 'SIGKILL');
+}
+
 /**
  * Runs a script on the ranks of a layout, rank r on core r modulo the number of cores.
  * @param {string} script
  * @param {Layout} layout
  * @returns {any} what rank 0 prints
  */
-function measure(script, { ranks, cores, between }) {
+function measure(script, layout) {
+  const { ranks, cores, between, beside } = layout;
   const started = performance.now();
-  const bound = 'exec taskset -c $((OMPI_COMM_WORLD_LOCAL_RANK % CORES)) "$@"';
-  const args = [
-    ...['--quiet', '--oversubscribe', '--bind-to', 'none', ...transports[between ?? 'shared memory']],
-    ...['-n', String(ranks), 'sh', '-c', bound, 'sh', process.execPath, join(import.meta.dirname, script)],
-  ];
-  const asRoot = { OMPI_ALLOW_RUN_AS_ROOT: '1', OMPI_ALLOW_RUN_AS_ROOT_CONFIRM: '1' };
+  const args = launch(script, layout, `$((OMPI_COMM_WORLD_LOCAL_RANK % ${cores}))`);
+  const endOther = beside ? startOther() : () => {};
   const { status, stdout, error } = spawnSync('mpirun', args, {
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'inherit'],
-    env: { ...process.env, ...asRoot, CORES: String(cores), LP_NUM_THREADS: '1' },
+    env: environment,
   });
+  endOther();
   if (error || status !== 0) throw new Error(`mpirun ${args.join(' ')}: ${error?.message ?? `exit code ${status}`}`);
   const seconds = (performance.now() - started) / 1000;
-  process.stderr.write(`${script}: ${ranks} ranks, ${between ?? 'alone'}: ${seconds.toFixed(0)} s\n`);
+  const words = between ?? (beside ? 'beside another job' : 'alone');
+  process.stderr.write(`${script}: ${ranks} ranks, ${words}: ${seconds.toFixed(0)} s\n`);
   return JSON.parse(stdout);
 }
 

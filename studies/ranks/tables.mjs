@@ -1,8 +1,8 @@
 // The page of this study, made of what was measured alone. Pure.
 
 /**
- * How ranks lie on the cores, and by what they talk; null of one alone.
- * @typedef {{ ranks: number, cores: number, between: 'shared memory' | 'TCP' | null }} Layout
+ * How ranks lie on the cores, and by what they talk; null of one alone. Beside: another such job keeps the other core busy.
+ * @typedef {{ ranks: number, cores: number, between: 'shared memory' | 'TCP' | null, beside?: boolean }} Layout
  *
  * Milliseconds of steps of one kind, as rank 0 saw them: of each, in sums between ranks, and of its processor.
  * @typedef {{ model: string, whole: number[], sums: number[], processor: number[] }} Steps
@@ -79,9 +79,9 @@ const layoutsOf = ({ steps, rounds }) => steps.slice(0, steps.length / rounds);
  * @param {string} model
  * @param {Layout} layout
  */
-function stepsOf({ steps }, model, { ranks, between }) {
+function stepsOf({ steps }, model, { ranks, between, beside }) {
   const own = steps
-    .filter((each) => each.ranks === ranks && each.between === between)
+    .filter((each) => each.ranks === ranks && each.between === between && each.beside === beside)
     .flatMap((each) => each.steps.filter((one) => one.model === model));
   if (own.length === 0) return null;
   const whole = own.flatMap((one) => one.whole);
@@ -100,6 +100,9 @@ function stepsOf({ steps }, model, { ranks, between }) {
 /** Whether no step of one kind took as long as one of the other. @param {Times} one @param {Times} other */
 const differ = (one, other) => one.most < other.least || other.most < one.least;
 
+/** @type {Layout} */
+const BESIDE = { ...ALONE, beside: true };
+
 /** The steps of one rank that a kind is compared with. @param {Measured} measured @param {string} model */
 const aloneOf = (measured, model) => stepsOf(measured, model === names.afterwards ? names.few : model, ALONE);
 
@@ -111,11 +114,20 @@ function stepsTable(measured) {
       if (own === null || one === null) return [];
       const times = [own.middle, own.least, own.most].map(short);
       const cells = [...times, `${(one.middle / own.middle).toFixed(2)} ×`, percent(own.sums), short(own.processor)];
-      return [[model, `${layout.ranks}`, `${layout.cores}`, layout.between ?? '–', ...cells]];
+      return [
+        [
+          model,
+          `${layout.ranks}`,
+          `${layout.cores}`,
+          layout.between ?? '–',
+          layout.beside ? 'another job' : '–',
+          ...cells,
+        ],
+      ];
     }),
   );
   const times = ['step, ms', 'from', 'to', 'steps beside one rank', 'in sums', 'processor, ms'];
-  return table([['model', 'ranks', 'cores', 'between them', ...times], ...rows]);
+  return table([['model', 'ranks', 'cores', 'between them', 'on the other core', ...times], ...rows]);
 }
 
 /** Said in place of comparisons where other programs had a part in the times. */
@@ -131,7 +143,9 @@ function gains(measured) {
       if (own === null || one === null || layout.ranks === 1) return [];
       const ratio = one.middle / own.middle;
       const verdict = !differ(own, one) ? 'differ from one by chance' : ratio > 1 ? 'gain' : 'lose';
-      return [`${wordsOf(layout)} ${verdict} (${ratio.toFixed(2)} times as many steps)`];
+      const beside = stepsOf(measured, model, BESIDE);
+      const control = beside && `, ${(beside.middle / own.middle).toFixed(2)} times those of one beside another job`;
+      return [`${wordsOf(layout)} ${verdict} (${ratio.toFixed(2)} times as many steps${control ?? ''})`];
     });
     return words.length > 0 ? [wrap(`- ${model}: ${words.join('; ')}.`)] : [];
   });
@@ -195,6 +209,15 @@ function origin({ date, commit, processor, node, mpi, load, seconds, steps }) {
   );
 }
 
+/** What the rows of a busy other core are for. @param {Measured} measured */
+const control = ({ steps }) =>
+  steps.some(({ beside }) => beside)
+    ? `\n${wrap(
+        'Cores of one processor slow each other: they share caches, memory and often more. So one rank is also measured while ' +
+          'another job, of the same steps and with nothing to do with it, keeps the other core busy.',
+      )}\n`
+    : '';
+
 /** docs/results/ranks/README.md. @param {Measured} measured */
 export function page(measured) {
   const { rounds } = measured;
@@ -211,7 +234,7 @@ ${origin(measured)}
 Each rank is bound to one core, and so is its software GPU, which has one thread. One rank on one core is compared with two
 ranks on two cores, as one GPU would be with two. Four ranks share the two cores: they show what more ranks cost, and
 cannot gain over two. TCP, by which several machines talk, goes over loopback.
-
+${control(measured)}
 ## Steps
 
 MF and LightGCN: generated clicks of 6,040 users and 3,706 items, vectors of 64 (2.5 MB of gradients), two layers, batches
