@@ -83,8 +83,15 @@ function inputsOf(command: Command): string[] {
   return all.filter((path): path is string => typeof path === 'string' && path !== '');
 }
 
-/** An argument that is missing may stand behind an option that takes every name up to the next option. */
+/** What explains a wrong number of arguments: options that take more of what follows, or less, than was thought. */
 function explained(command: Command, error: CommanderError): CommanderError {
+  if (error.code === 'commander.excessArguments') {
+    const excess = command.args.slice(command.registeredArguments.length);
+    const keys = command.options.some(({ long }) => long === '--set') && excess.every((each) => /^[\w.-]+=/.test(each));
+    const hint = keys ? '; write --set before each key=value' : '';
+    const message = `too many arguments for '${command.name()}': ${excess.join(' ')}${hint}`;
+    return new CommanderError(error.exitCode, error.code, message);
+  }
   if (error.code !== 'commander.missingArgument') return error;
   const taker = command.options.find(
     (option) => option.variadic && command.getOptionValueSource(option.attributeName()) === 'cli',
