@@ -1,6 +1,7 @@
 /**
- * Shards on a work queue of NATS JetStream: one message for each, which a worker keeps by heartbeats. Its subject ends in
- * three numbers: the shard, how often workers handed it back, and how often it was begun before, hand-backs not counted.
+ * Shards on a work queue of NATS JetStream: one message for each, which a worker keeps by heartbeats. Its subject ends in the
+ * number of shards and that of its own, and holds one message at most. Its text is how often the shard was begun before this
+ * message, hand-backs not counted; an empty one is 0.
  */
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
@@ -46,12 +47,13 @@ export interface WorkQueue {
    * Puts shards into the queue that are not in it.
    * @param lease milliseconds without a heartbeat after which a shard is handed to another worker
    * @returns how many were put, and how many were there
-   * @throws InputError `queue.other` for a queue of another number of shards
+   * @throws InputError `queue.other` for a queue of another number of shards, or of another version of Crossgate
    */
   fill(shards: readonly number[], count: number, lease: number): Promise<{ queued: number; waiting: number }>;
   /**
    * Opens the queue to take shards.
    * @returns null where there is no such queue
+   * @throws InputError `queue.other` for a queue of another version of Crossgate
    */
   open(): Promise<{ readonly count: number; readonly lease: number } | null>;
   /**
@@ -71,8 +73,10 @@ const CONSUMER = 'workers';
 const [WAIT, RETRY] = [2000, 1000];
 /** Milliseconds that a server may be away. */
 const PATIENCE = 300_000;
-/** Codes of the server: no such stream or consumer, a stream with other settings, a subject that holds a message already. */
-const [NO_STREAM, NO_CONSUMER, OTHER_STREAM, HELD] = [10059, 10014, 10058, 10077];
+/** Codes of the server: no such stream or consumer, a stream with other settings. */
+const [NO_STREAM, NO_CONSUMER, OTHER_STREAM] = [10059, 10014, 10058];
+/** Codes of the server: the subject holds another message than was expected, or is to get one at this moment. */
+const HELD = [10071, 10164];
 /** Messages that are sent before their answers are awaited. */
 const AT_ONCE = 100;
 
@@ -141,10 +145,9 @@ class JobQueue implements WorkQueue {
     }
     try {
       await manager.streams.add({
-        ...{ name: this.#stream, subjects: [`${this.#subject}.${count}.*.*.*`], storage: StorageType.File },
-        ...{ retention: RetentionPolicy.Workqueue, discard: DiscardPolicy.New },
-        // A shard that is in the queue is not put there again.
-        ...{ max_msgs_per_subject: 1, discard_new_per_subject: true },
+        ...{ name: this.#stream, subjects: [this.#subjectOf({ index: '*', count })], storage: StorageType.File },
+        // The message of a shard that is handed back takes the place of the one before.
+        ...{ retention: RetentionPolicy.Workqueue, discard: DiscardPolicy.Old, max_msgs_per_subject: 1 },
       });
     } catch (error) {
       // Made by another process meanwhile, or by an earlier call.
@@ -153,27 +156,28 @@ class JobQueue implements WorkQueue {
     const settings = { ack_wait: lease * 1e6, max_ack_pending: 100_000 };
     const own = { durable_name: CONSUMER, ack_policy: AckPolicy.Explicit, max_deliver: -1 };
     try {
-      if (known === null) await manager.consumers.add(this.#stream, { ...own, ...settings });
-      else await manager.consumers.update(this.#stream, CONSUMER, settings);
+      // A queue that is new, or whose maker died before it got so far, has none.
+      await manager.consumers.update(this.#stream, CONSUMER, settings).catch((error: unknown) => {
+        if (this.#codeOf(error) !== NO_CONSUMER) throw error;
+        return manager.consumers.add(this.#stream, { ...own, ...settings });
+      });
     } catch (error) {
       throw this.#named(error);
     }
-    // One that was handed back has another subject.
-    const held = await this.#held();
-    const absent = shards.filter((shard) => !held.has(shard));
-    let [queued, waiting] = [0, shards.length - absent.length];
-    const put = async (shard: number) => {
+    let [queued, waiting] = [0, 0];
+    const put = async (index: number) => {
       try {
-        await client.publish(this.#subjectOf({ index: shard, count }, 0, 0));
+        // Only where the shard has no message: one that is there knows how often it was begun.
+        await client.publish(this.#subjectOf({ index, count }), undefined, { expect: { lastSubjectSequence: 0 } });
         queued++;
       } catch (error) {
-        if (this.#codeOf(error) !== HELD) throw this.#named(error);
+        if (!HELD.includes(this.#codeOf(error) ?? 0)) throw this.#named(error);
         waiting++;
       }
     };
-    for (let at = 0; at < absent.length; at += AT_ONCE) {
+    for (let at = 0; at < shards.length; at += AT_ONCE) {
       throwIfInterrupted(this.parts.signal);
-      await Promise.all(absent.slice(at, at + AT_ONCE).map(put));
+      await Promise.all(shards.slice(at, at + AT_ONCE).map(put));
     }
     return { queued, waiting };
   }
@@ -231,65 +235,75 @@ class JobQueue implements WorkQueue {
     await this.parts.connection.close();
   }
 
-  /** The number of shards that the queue was made for; null without a queue. */
+  /**
+   * The number of shards that the queue was made for; null without a queue.
+   * @throws InputError `queue.other` for a queue whose messages have other subjects, or do not replace each other
+   */
   async #count(): Promise<number | null> {
-    const { manager, place } = this.parts;
+    const { manager, jetstream, place } = this.parts;
     try {
       const { config } = await manager.streams.info(this.#stream);
-      return Number(config.subjects[0]!.split('.')[2]);
+      const count = Number(config.subjects[0]?.split('.')[2]);
+      const isOwn = config.subjects.join() === this.#subjectOf({ index: '*', count });
+      if (isOwn && config.discard === jetstream.DiscardPolicy.Old) return count;
     } catch (error) {
       if (this.#codeOf(error) === NO_STREAM) return null;
       throw unreachable(place, error);
     }
+    throw new InputError('the queue of this job was made by another version of Crossgate', {
+      code: 'queue.other',
+      place,
+      fix: `empty it by workers of that version, or remove it (nats stream rm ${this.#stream}) and fill it again: finished shards stay`,
+    });
   }
 
-  #subjectOf({ index, count }: Shard, returned: number, begun: number): string {
-    return `${this.#subject}.${count}.${index}.${returned}.${begun}`;
-  }
-
-  /** The shards that are in the queue, whatever they went through. */
-  async #held(): Promise<Set<number>> {
-    try {
-      const { state } = await this.parts.manager.streams.info(this.#stream, { subjects_filter: '>' });
-      return new Set(Object.keys(state.subjects ?? {}).map((subject) => Number(subject.split('.')[3])));
-    } catch (error) {
-      throw this.#named(error);
-    }
+  #subjectOf({ index, count }: { readonly index: number | '*'; readonly count: number }): string {
+    return `${this.#subject}.${count}.${index}`;
   }
 
   #deliveryOf(message: JsMsg): Delivery {
-    const { client, log } = this.parts;
-    const numbers = message.subject.split('.').slice(2).map(Number);
-    const [count, index, returned, begun] = numbers as [number, number, number, number];
-    const shard = { index, count };
+    const { log } = this.parts;
+    const [count, index] = message.subject.split('.').slice(2).map(Number) as [number, number];
+    const text = message.string();
+    const begun = /^\d{1,9}$/.test(text) ? Number(text) : 0;
     const attempt = begun + message.info.deliveryCount;
-    const acknowledge = async () => {
-      try {
-        return await message.ackAck();
-      } catch (error) {
-        log.debug(`the queue was not told of shard ${index}: ${wordsOf(error)}`);
-        return false;
-      }
-    };
     return {
-      shard,
+      shard: { index, count },
       attempt,
       working: () => message.working(),
-      done: acknowledge,
-      retry: (delay) => message.nak(delay),
-      handBack: async () => {
+      done: async () => {
         try {
-          // First the new message, then the end of this one: a shard may be there twice for a moment, but never be lost.
-          await client.publish(this.#subjectOf(shard, returned + 1, attempt - 1), undefined, { timeout: RETRY });
+          return await message.ackAck();
         } catch (error) {
-          log.debug(`shard ${index} comes back after its lease: ${wordsOf(error)}`);
-          return;
+          log.debug(`the queue was not told of shard ${index}: ${wordsOf(error)}`);
+          return false;
         }
-        await acknowledge();
       },
+      retry: (delay) => message.nak(delay),
+      handBack: () => this.#replace(message, index, attempt - 1),
       // Without a reason: servers before 2.10.4 do not understand one.
       giveUp: () => message.term(),
     };
+  }
+
+  /**
+   * Puts a new message of a shard in the place of the one that this worker holds. The server does both in one step, and only
+   * while the old message is there, so that a shard is never lost, and never in the queue twice. What can happen:
+   * - The worker dies before, or the server does not get the message: the old one stays. The shard is handed out again after
+   *   the lease, and this time counts as an attempt.
+   * - The worker dies before it hears that the server has the new message: nothing was left to do. The server takes a message
+   *   that it discards for acknowledged.
+   * - The server dies after it wrote the new message and before it removed the old one: it removes it when it starts.
+   * - The lease ran out, and another worker has finished the shard, given it up or handed it back: the message is refused.
+   * - The lease ran out, and another worker is still at it: a third one may make the shard as well. The first manifest stays.
+   */
+  async #replace(message: JsMsg, index: number, begun: number): Promise<void> {
+    const expect = { lastSubjectSequence: message.seq };
+    try {
+      await this.parts.client.publish(message.subject, String(begun), { expect, timeout: RETRY });
+    } catch (error) {
+      this.parts.log.debug(`shard ${index} was not handed back: ${wordsOf(error)}`);
+    }
   }
 
   /** Whether the server answers, and says that the queue was removed. */
