@@ -33,14 +33,14 @@ export async function runAsRank(
       return code;
     }
     const errors = new Kept();
-    const result = new Kept();
-    // Without --json, only who has finished writes a result.
-    const words = argv.filter((word) => word !== '--json');
-    const silent = { ...io, stdout: result, stderr: errors, stderrIsTerminal: false };
-    const code = await runProgram(programOf(job), words, silent);
+    let isDone = false;
+    const silent = { ...io, stdout: new Kept(), stderr: errors, stderrIsTerminal: false };
+    const code = await runProgram(programOf(job), argv, silent, () => {
+      isDone = true;
+    });
     await job.end(code, async () => {
-      // Of a rank that was told to stop when all was done, the last line is none of an error.
-      if (result.last === '') await write(io.stderr, `rank ${job.rank}: ${errors.last}\n`);
+      // A rank that is told to stop after its result was ready ends with a code of its own, but has no error to show.
+      if (!isDone) await write(io.stderr, `rank ${job.rank}: ${errors.last}\n`);
     });
     return code;
   } catch (error) {
