@@ -33,14 +33,14 @@ export async function runAsRank(
       return code;
     }
     const errors = new Kept();
-    const result = new Kept();
-    // Without --json a rank writes a result only if it finished.
-    const words = argv.filter((word) => word !== '--json');
-    const silent = { ...io, stdout: result, stderr: errors, stderrIsTerminal: false };
-    const code = await runProgram(programOf(job), words, silent);
+    let isDone = false;
+    const silent = { ...io, stdout: new Kept(), stderr: errors, stderrIsTerminal: false };
+    const code = await runProgram(programOf(job), argv, silent, () => {
+      isDone = true;
+    });
     await job.end(code, async () => {
-      // A rank with a result was told to stop after all was done: its last line is a note, not an error.
-      if (result.last === '') await write(io.stderr, `rank ${job.rank}: ${errors.last}\n`);
+      // A rank that is told to stop after its result was ready ends with a code of its own, but has no error to show.
+      if (!isDone) await write(io.stderr, `rank ${job.rank}: ${errors.last}\n`);
     });
     return code;
   } catch (error) {

@@ -76,18 +76,19 @@ evaluation: { splits: [test], validRows: 10, batchTokens: 2000 }
 
 describe.skipIf(reason !== '')(`training across ranks${reason && ` (${reason})`}`, () => {
   it.each([
-    ['mf', 4, { cf: { ranks: 4, epochs: 12 } }],
-    ['zero-shot', 2, { ranks: 2 }],
-  ])('of %s on %i finds what one process finds', async (method, ranks, details) => {
+    ['mf', 4, { cf: { ranks: 4, epochs: 12 } }, 'run'],
+    // A value that looks like an option.
+    ['zero-shot', 2, { ranks: 2 }, '--json'],
+  ])('of %s on %i finds what one process finds', async (method, ranks, details, run) => {
     const cwd = await tinyRuns();
     await writeFile(join(cwd, 'zero-shot.yaml'), zeroShot);
-    const many = await startRanks(cwd, ranks, ['train', `${method}.yaml`, '--run', 'run', '--json']).ended;
+    const many = await startRanks(cwd, ranks, ['train', `${method}.yaml`, '--run', run, '--json']).ended;
     expect(many.code, many.stderr).toBe(0);
     // One document: rank 0 alone prints.
-    expect(JSON.parse(many.stdout)).toMatchObject({ run: 'run', method, details });
+    expect(JSON.parse(many.stdout)).toMatchObject({ run, method, details });
     const alone = await startProgram(['train', `${method}.yaml`, '--run', 'one'], { cwd }).ended;
     expect(alone.code).toBe(0);
-    await expectSameScores(join(cwd, 'run'), join(cwd, 'one'));
+    await expectSameScores(join(cwd, run), join(cwd, 'one'));
   });
 
   it.skipIf(process.platform !== 'linux')(

@@ -1,8 +1,8 @@
 /** Trains a CF model on clicks: one of the losses, Adam with coupled L2, early stopping on validation AUC. */
-import { alone, type Collective, gatherValues, shareOf, valuesOfRankZero } from '@crossgate/collective';
+import { alone, type Collective, gatherValues, shareOf, someRank, valuesOfRankZero } from '@crossgate/collective';
+import { InputError, InterruptedError } from '@crossgate/core';
 import { auc, uauc } from '@crossgate/eval';
 import type { BufferSlice, Device, Program } from '@crossgate/gpu';
-import { InputError } from '@crossgate/gpu';
 import type { HostState, Tensor } from '@crossgate/tensor';
 import {
   Adam,
@@ -59,7 +59,10 @@ export interface CfTrainingResult extends CfProgress {
 export interface CfTrainHooks {
   /** Called after every epoch. Training waits for it, so it may save {@link CfTrainer.state}. */
   onEpoch?(report: CfEpochReport): void | Promise<void>;
-  /** Aborting it ends the training between two steps and throws its reason. Continue from the last saved state. */
+  /**
+   * Aborting it ends the training between two steps and throws its reason. Continue from the last saved state. Several
+   * ranks end together, before the next epoch: the others throw an InterruptedError.
+   */
   readonly signal?: AbortSignal;
 }
 
@@ -164,8 +167,8 @@ export class CfTrainer {
   /**
    * Trains to the end and gives the model the values of the best epoch. Continues from a restored state.
    *
-   * @throws the reason of the signal when it is aborted; NonFiniteLossError when a loss or a score is no longer finite.
-   * A state saved after the epoch before is still good.
+   * @throws the reason of the signal when it is aborted; InterruptedError when that of another rank is; NonFiniteLossError
+   * when a loss or a score is no longer finite. A state saved after the epoch before is still good.
    */
   async run(hooks: CfTrainHooks = {}): Promise<CfTrainingResult> {
     while (this.stopped === null) {
@@ -181,15 +184,20 @@ export class CfTrainer {
     const start = performance.now();
     const { valid, history } = this.data;
     const epoch = this.#progress.epoch + 1;
+    const isShared = this.#collective.size > 1;
+    // A rank that ended alone would leave the others waiting for its gradients.
+    if (isShared && (await someRank(this.#collective, signal?.aborted ?? false))) {
+      signal?.throwIfAborted();
+      throw new InterruptedError();
+    }
     this.model.group.trainable = true;
     const { profiler } = this.#device.recorder;
     using _ = profiler?.span('epoch');
     let done = 0;
-    const isShared = this.#collective.size > 1;
     try {
       let steps = 0;
       for (const batch of this.#batches.epoch(epoch - 1)) {
-        signal?.throwIfAborted();
+        if (!isShared) signal?.throwIfAborted();
         using __ = profiler?.step('cf');
         done += await this.#step(batch, epoch - 1, done, isShared || isSubmitted(++steps));
       }

@@ -139,3 +139,29 @@ it('refuses a batch of fewer rows than there are ranks', () => {
   expect(open).toThrow(/cf.batchSize: 1 rows are no batch for 2 ranks; raise it to 2 or more, or start fewer ranks/);
   model.release();
 });
+
+it('stops on all ranks after the same epoch when one is told to', async () => {
+  const data = { train: clicks(35, 5), valid: clicks(40, 8, false) };
+  const controller = new AbortController();
+  const ends = await Promise.all(
+    inProcess(2).map(async (collective, rank) => {
+      const model = toyModel(devices[rank]!, 2);
+      const trainer = new CfTrainer(model, data, { ...options, epochs: 3, collective });
+      const own = rank === 1 && {
+        signal: controller.signal,
+        onEpoch: () => controller.abort(new Error('told to stop')),
+      };
+      const words = await trainer.run({ ...own }).then(
+        () => 'went on',
+        ({ message }: Error) => message,
+      );
+      const { epoch } = trainer.progress;
+      for (const each of [trainer, model]) each.release();
+      return { words, epoch };
+    }),
+  );
+  expect(ends).toEqual([
+    { words: 'interrupted', epoch: 1 },
+    { words: 'told to stop', epoch: 1 },
+  ]);
+});

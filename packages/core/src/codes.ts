@@ -55,7 +55,7 @@ export const errorCodes = {
   'shard.doubled': 'A shard that a folder holds twice.',
   'queue.server': 'A NATS server that cannot hold a work queue.',
   'queue.not-found': 'A work queue that was not filled, or was removed.',
-  'queue.other': 'A work queue of another number of shards, or of another version of this program.',
+  'queue.other': 'A work queue that was filled with another number of shards, or by another version.',
   'checkpoint.damaged': 'A checkpoint that cannot be read.',
 
   'model.not-found': 'A language model that is not where it was looked for.',

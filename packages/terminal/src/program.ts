@@ -152,16 +152,23 @@ export function buildProgram(declaration: ProgramDeclaration, io: Io, onEmit: ()
 /**
  * Runs one command.
  * @param argv arguments without the program's name
+ * @param onEmit called when the command has printed its result
  * @returns the exit code; everything the command says is on `io`. With `--json`, a failure is `{error: {code, message,
  *   fix}}` on standard output beside its line on standard error, unless the command printed its result before it failed
  */
-export async function runProgram(declaration: ProgramDeclaration, argv: readonly string[], io: Io): Promise<number> {
+export async function runProgram(
+  declaration: ProgramDeclaration,
+  argv: readonly string[],
+  io: Io,
+  onEmit: () => void = () => {},
+): Promise<number> {
   let emitted = false;
-  const onEmit = () => {
+  const noteEmitted = () => {
     emitted = true;
+    onEmit();
   };
   try {
-    await buildProgram(declaration, io, onEmit).parseAsync([...argv], { from: 'user' });
+    await buildProgram(declaration, io, noteEmitted).parseAsync([...argv], { from: 'user' });
     return io.signal.aborted ? ExitCode.interrupted : ExitCode.done;
   } catch (error) {
     const failure = error instanceof CommanderError ? usageError(error) : error;

@@ -1,12 +1,13 @@
 /**
- * Shards on a work queue of NATS JetStream. A shard has a subject of its own, which holds one message at most; a worker keeps
- * it by heartbeats.
+ * Shards on a work queue of NATS JetStream: one message for each, which a worker keeps by heartbeats. Its subject ends in the
+ * number of shards and that of its own, and holds one message at most. Its text is how often the shard was begun before this
+ * message, hand-backs not counted; an empty one is 0.
  */
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import { CrossgateError, InputError, type Log, throwIfInterrupted } from '@crossgate/core';
-import type { Consumer, JetStreamClient, JetStreamManager, JsMsg, StreamConfig } from '@nats-io/jetstream';
+import type { Consumer, JetStreamClient, JetStreamManager, JsMsg } from '@nats-io/jetstream';
 import type { NatsConnection, NodeConnectionOptions } from '@nats-io/transport-node';
 import type { PartManifest } from './part-file';
 import type { Shard } from './shard-files';
@@ -46,13 +47,13 @@ export interface WorkQueue {
    * Puts shards into the queue that are not in it.
    * @param lease milliseconds without a heartbeat after which a shard is handed to another worker
    * @returns how many were put, and how many were there
-   * @throws InputError `queue.other` for a queue of another number of shards, and one of another version of this program
+   * @throws InputError `queue.other` for a queue of another number of shards, or of another version of Crossgate
    */
   fill(shards: readonly number[], count: number, lease: number): Promise<{ queued: number; waiting: number }>;
   /**
    * Opens the queue to take shards.
    * @returns null where there is no such queue
-   * @throws InputError `queue.other` for one of another version of this program
+   * @throws InputError `queue.other` for a queue of another version of Crossgate
    */
   open(): Promise<{ readonly count: number; readonly lease: number } | null>;
   /**
@@ -72,10 +73,10 @@ const CONSUMER = 'workers';
 const [WAIT, RETRY] = [2000, 1000];
 /** Milliseconds that a server may be away. */
 const PATIENCE = 300_000;
-/** Codes of the server: no such stream or consumer, a stream with other settings, another message in the subject. */
-const [NO_STREAM, NO_CONSUMER, OTHER_STREAM, OTHER_MESSAGE] = [10059, 10014, 10058, 10071];
-/** Header of a message: how often the shard was begun under earlier messages. Absent for 0. */
-const BEGUN = 'Crossgate-Begun';
+/** Codes of the server: no such stream or consumer, a stream with other settings. */
+const [NO_STREAM, NO_CONSUMER, OTHER_STREAM] = [10059, 10014, 10058];
+/** Codes of the server: the subject holds another message than was expected, or is to get one at this moment. */
+const HELD = [10071, 10164];
 /** Messages that are sent before their answers are awaited. */
 const AT_ONCE = 100;
 
@@ -106,14 +107,13 @@ export async function openQueue(server: QueueServer, job: PartManifest): Promise
     throw unreachable(place, error);
   }
   const client = jetstream.jetstream(connection);
-  return new JobQueue({ ...server, place, connection, client, manager, nats, jetstream, job });
+  return new JobQueue({ ...server, place, connection, client, manager, jetstream, job });
 }
 
 interface QueueParts extends QueueServer {
   readonly place: string;
   readonly connection: NatsConnection;
   readonly client: JetStreamClient;
-  readonly nats: typeof import('@nats-io/transport-node');
   readonly manager: JetStreamManager;
   readonly jetstream: typeof import('@nats-io/jetstream');
   readonly job: PartManifest;
@@ -134,7 +134,7 @@ class JobQueue implements WorkQueue {
 
   async fill(shards: readonly number[], count: number, lease: number) {
     const { manager, client, jetstream, place } = this.parts;
-    const { AckPolicy, RetentionPolicy, StorageType } = jetstream;
+    const { AckPolicy, DiscardPolicy, RetentionPolicy, StorageType } = jetstream;
     const known = await this.#count();
     if (known !== null && known !== count) {
       throw new InputError(`the queue of this job has ${known} shards, and now it is ${count}`, {
@@ -145,8 +145,9 @@ class JobQueue implements WorkQueue {
     }
     try {
       await manager.streams.add({
-        ...{ name: this.#stream, subjects: [`${this.#subject}.${count}.*`], storage: StorageType.File },
-        ...{ retention: RetentionPolicy.Workqueue, max_msgs_per_subject: 1 },
+        ...{ name: this.#stream, subjects: [this.#subjectOf({ index: '*', count })], storage: StorageType.File },
+        // The message of a shard that is handed back takes the place of the one before.
+        ...{ retention: RetentionPolicy.Workqueue, discard: DiscardPolicy.Old, max_msgs_per_subject: 1 },
       });
     } catch (error) {
       // Made by another process meanwhile, or by an earlier call.
@@ -155,21 +156,22 @@ class JobQueue implements WorkQueue {
     const settings = { ack_wait: lease * 1e6, max_ack_pending: 100_000 };
     const own = { durable_name: CONSUMER, ack_policy: AckPolicy.Explicit, max_deliver: -1 };
     try {
-      if (known === null) await manager.consumers.add(this.#stream, { ...own, ...settings });
-      else await manager.consumers.update(this.#stream, CONSUMER, settings);
+      // A queue that is new, or whose maker died before it got so far, has none.
+      await manager.consumers.update(this.#stream, CONSUMER, settings).catch((error: unknown) => {
+        if (this.#codeOf(error) !== NO_CONSUMER) throw error;
+        return manager.consumers.add(this.#stream, { ...own, ...settings });
+      });
     } catch (error) {
       throw this.#named(error);
     }
     let [queued, waiting] = [0, 0];
-    const put = async (shard: number) => {
+    const put = async (index: number) => {
       try {
-        // Only where there is none: another message would take the place of the first, and its attempts be forgotten.
-        await client.publish(this.#subjectOf({ index: shard, count }), undefined, {
-          expect: { lastSubjectSequence: 0 },
-        });
+        // Only where the shard has no message: one that is there knows how often it was begun.
+        await client.publish(this.#subjectOf({ index, count }), undefined, { expect: { lastSubjectSequence: 0 } });
         queued++;
       } catch (error) {
-        if (this.#codeOf(error) !== OTHER_MESSAGE) throw this.#named(error);
+        if (!HELD.includes(this.#codeOf(error) ?? 0)) throw this.#named(error);
         waiting++;
       }
     };
@@ -233,67 +235,75 @@ class JobQueue implements WorkQueue {
     await this.parts.connection.close();
   }
 
-  /** The number of shards that the queue was made for; null without a queue. */
+  /**
+   * The number of shards that the queue was made for; null without a queue.
+   * @throws InputError `queue.other` for a queue whose messages have other subjects, or do not replace each other
+   */
   async #count(): Promise<number | null> {
-    const { manager, place } = this.parts;
-    let config: StreamConfig;
+    const { manager, jetstream, place } = this.parts;
     try {
-      ({ config } = await manager.streams.info(this.#stream));
+      const { config } = await manager.streams.info(this.#stream);
+      const count = Number(config.subjects[0]?.split('.')[2]);
+      const isOwn = config.subjects.join() === this.#subjectOf({ index: '*', count });
+      if (isOwn && config.discard === jetstream.DiscardPolicy.Old) return count;
     } catch (error) {
       if (this.#codeOf(error) === NO_STREAM) return null;
       throw unreachable(place, error);
     }
-    const [count] = /(?<=^crossgate\.\w+\.)\d+(?=\.\*$)/.exec(config.subjects.join()) ?? [];
-    // With other rules than ours, a shard that is handed back would be lost or be there twice.
-    if (count === undefined || config.max_msgs_per_subject !== 1 || config.discard !== 'old') {
-      throw new InputError(`the queue of this job, the stream ${this.#stream}, is of another version of this program`, {
-        code: 'queue.other',
-        place,
-        fix: 'let workers of that version finish it, or remove the stream and fill the queue again',
-      });
-    }
-    return Number(count);
+    throw new InputError('the queue of this job was made by another version of Crossgate', {
+      code: 'queue.other',
+      place,
+      fix: `empty it by workers of that version, or remove it (nats stream rm ${this.#stream}) and fill it again: finished shards stay`,
+    });
   }
 
-  #subjectOf({ index, count }: Shard): string {
+  #subjectOf({ index, count }: { readonly index: number | '*'; readonly count: number }): string {
     return `${this.#subject}.${count}.${index}`;
   }
 
   #deliveryOf(message: JsMsg): Delivery {
-    const { client, log, nats } = this.parts;
+    const { log } = this.parts;
     const [count, index] = message.subject.split('.').slice(2).map(Number) as [number, number];
-    const shard = { index, count };
-    const attempt = Number(message.headers?.get(BEGUN) || 0) + message.info.deliveryCount;
-    const acknowledge = async () => {
-      try {
-        return await message.ackAck();
-      } catch (error) {
-        log.debug(`the queue was not told of shard ${index}: ${wordsOf(error)}`);
-        return false;
-      }
-    };
+    const text = message.string();
+    const begun = /^\d{1,9}$/.test(text) ? Number(text) : 0;
+    const attempt = begun + message.info.deliveryCount;
     return {
-      shard,
+      shard: { index, count },
       attempt,
       working: () => message.working(),
-      done: acknowledge,
-      retry: (delay) => message.nak(delay),
-      handBack: async () => {
-        const headers = nats.headers();
-        headers.set(BEGUN, String(attempt - 1));
+      done: async () => {
         try {
-          // The new message takes the place of this one in a single step of the server, so whenever this process dies, the
-          // shard is there once. Where this one is no longer there, somebody else has finished or handed back the shard.
-          const expect = { lastSubjectSequence: message.seq };
-          await client.publish(this.#subjectOf(shard), undefined, { headers, expect, timeout: RETRY });
+          return await message.ackAck();
         } catch (error) {
-          if (this.#codeOf(error) === OTHER_MESSAGE) return;
-          log.debug(`shard ${index} comes back after its lease: ${wordsOf(error)}`);
+          log.debug(`the queue was not told of shard ${index}: ${wordsOf(error)}`);
+          return false;
         }
       },
+      retry: (delay) => message.nak(delay),
+      handBack: () => this.#replace(message, index, attempt - 1),
       // Without a reason: servers before 2.10.4 do not understand one.
       giveUp: () => message.term(),
     };
+  }
+
+  /**
+   * Puts a new message of a shard in the place of the one that this worker holds. The server does both in one step, and only
+   * while the old message is there, so that a shard is never lost, and never in the queue twice. What can happen:
+   * - The worker dies before, or the server does not get the message: the old one stays. The shard is handed out again after
+   *   the lease, and this time counts as an attempt.
+   * - The worker dies before it hears that the server has the new message: nothing was left to do. The server takes a message
+   *   that it discards for acknowledged.
+   * - The server dies after it wrote the new message and before it removed the old one: it removes it when it starts.
+   * - The lease ran out, and another worker has finished the shard, given it up or handed it back: the message is refused.
+   * - The lease ran out, and another worker is still at it: a third one may make the shard as well. The first manifest stays.
+   */
+  async #replace(message: JsMsg, index: number, begun: number): Promise<void> {
+    const expect = { lastSubjectSequence: message.seq };
+    try {
+      await this.parts.client.publish(message.subject, String(begun), { expect, timeout: RETRY });
+    } catch (error) {
+      this.parts.log.debug(`shard ${index} was not handed back: ${wordsOf(error)}`);
+    }
   }
 
   /** Whether the server answers, and says that the queue was removed. */
