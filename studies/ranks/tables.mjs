@@ -1,8 +1,9 @@
 // The page of this study, made of what was measured alone. Pure.
 
 /**
- * How ranks lie on the cores, and by what they talk; null of one alone.
- * @typedef {{ ranks: number, cores: number, between: 'shared memory' | 'TCP' | null }} Layout
+ * How ranks lie on the cores, and by what they talk; null of one alone. `beside`: one rank, while another such job, which
+ * it does not talk to, runs on the other core.
+ * @typedef {{ ranks: number, cores: number, between: 'shared memory' | 'TCP' | null, beside?: true }} Layout
  *
  * Milliseconds of steps of one kind, as rank 0 saw them: of each, in sums between ranks, and of its processor.
  * @typedef {{ model: string, whole: number[], sums: number[], processor: number[] }} Steps
@@ -70,6 +71,9 @@ const wordsOf = ({ ranks, between }) => `${ranks} ranks by ${between}`;
 /** @type {Layout} */
 const ALONE = { ranks: 1, cores: 1, between: null };
 
+/** The control: what a core can do while the other one works. @type {Layout} */
+const BESIDE = { ...ALONE, beside: true };
+
 /** Each layout once, in the order of the first round. @param {Measured} measured @returns {Layout[]} */
 const layoutsOf = ({ steps, rounds }) => steps.slice(0, steps.length / rounds);
 
@@ -79,9 +83,9 @@ const layoutsOf = ({ steps, rounds }) => steps.slice(0, steps.length / rounds);
  * @param {string} model
  * @param {Layout} layout
  */
-function stepsOf({ steps }, model, { ranks, between }) {
+function stepsOf({ steps }, model, { ranks, between, beside }) {
   const own = steps
-    .filter((each) => each.ranks === ranks && each.between === between)
+    .filter((each) => each.ranks === ranks && each.between === between && each.beside === beside)
     .flatMap((each) => each.steps.filter((one) => one.model === model));
   if (own.length === 0) return null;
   const whole = own.flatMap((one) => one.whole);
@@ -111,7 +115,8 @@ function stepsTable(measured) {
       if (own === null || one === null) return [];
       const times = [own.middle, own.least, own.most].map(short);
       const cells = [...times, `${(one.middle / own.middle).toFixed(2)} ×`, percent(own.sums), short(own.processor)];
-      return [[model, `${layout.ranks}`, `${layout.cores}`, layout.between ?? '–', ...cells]];
+      const ranks = layout.beside ? '1, another such job on the other core' : `${layout.ranks}`;
+      return [[model, ranks, `${layout.cores}`, layout.between ?? '–', ...cells]];
     }),
   );
   const times = ['step, ms', 'from', 'to', 'steps beside one rank', 'in sums', 'processor, ms'];
@@ -136,6 +141,22 @@ function gains(measured) {
     return words.length > 0 ? [wrap(`- ${model}: ${words.join('; ')}.`)] : [];
   });
   return entries.join('\n');
+}
+
+/** Says what the control is, and what two ranks gain beside it; nothing of a run without one. @param {Measured} measured */
+function control(measured) {
+  const pairs = layoutsOf(measured).filter(({ ranks }) => ranks === 2);
+  const gained = pairs.map((layout) => {
+    const ratios = [names.mf, names.lightGcn, names.few, names.many].flatMap((model) => {
+      const [one, own] = [stepsOf(measured, model, BESIDE), stepsOf(measured, model, layout)];
+      return one && own ? [`${(one.middle / own.middle).toFixed(2)} (${model})`] : [];
+    });
+    return ratios.length > 0 ? `${wordsOf(layout)} take ${ratios.join(', ')} times as many steps` : '';
+  });
+  if (!gained.some(Boolean)) return '';
+  const found = measured.load >= IDLE ? UNKNOWN : `Beside this control, ${gained.filter(Boolean).join('; ')}.`;
+  return `One rank with another such job on the other core is a control: the two cores share parts of the processor and memory, so one that works may slow
+the other, though the jobs do not talk to each other. ${found}`;
 }
 
 /** What sums gain that run beside the backward pass. @param {Measured} measured */
@@ -227,6 +248,8 @@ ${stepsTable(measured)}
 
 ${gains(measured)}
 
+${control(measured)}
+
 All parameters travel in every step, whatever the batch: what a rank saves must be more than that. Every rank propagates
 LightGCN over the whole graph, so only the part of the batch gets less.
 
@@ -259,6 +282,6 @@ ${sumsTable(measured)}
 ${wires(measured)}
 `;
   const isProse = (/** @type {string} */ paragraph) => !/^[#|`-]/.test(paragraph);
-  const paragraphs = text.split('\n\n').map((paragraph) => (isProse(paragraph) ? wrap(paragraph) : paragraph));
+  const paragraphs = text.split(/\n{2,}/).map((paragraph) => (isProse(paragraph) ? wrap(paragraph) : paragraph));
   return `${paragraphs.join('\n\n')}\n`;
 }

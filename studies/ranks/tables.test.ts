@@ -32,7 +32,34 @@ it('calls a gain what is beyond the range of one rank, and names other programs'
   expect(text).toContain('- LLM, 4 prompts: 2 ranks by TCP gain (2.00 times as many steps).');
   expect(text).toContain('- 2 ranks by TCP: 51.0 ms with overlap, 54.0 ms without: a gain.');
   expect(text).toContain('sums are 0.25 to 0.25 times as fast as with f32: faster in 0 of 1 cases.');
+  // Without a control nothing is said of one.
+  expect(text).not.toContain('other core');
   const busy = page({ ...measured, load: 3 }).replaceAll('\n', ' ');
   expect(busy).toContain('**Other programs used the cores too** (load 3.0');
   expect(busy).not.toMatch(/gain \(|a gain/);
+});
+
+it('compares two ranks with one whose other core works too', () => {
+  const steps = (model: string, ...whole: number[]): Steps => ({ model, whole, sums: [1], processor: [2] });
+  const layout = { ranks: 1, cores: 1, between: null, adapter: '' } as const;
+  const measured: Measured = {
+    ...{ date: '', commit: '', processor: '', node: '', mpi: '', load: 0.1, rounds: 1, seconds: 61 },
+    steps: [
+      { ...layout, steps: [steps('MF', 10), steps('LLM, 16 prompts', 100)] },
+      { ...layout, beside: true, steps: [steps('MF', 16), steps('LLM, 16 prompts', 130)] },
+      { ...layout, ranks: 2, cores: 2, between: 'TCP', steps: [steps('MF', 20), steps('LLM, 16 prompts', 80)] },
+    ],
+    ...{ sums: [], pieces: [] },
+  };
+  const text = page(measured).replaceAll(/\n */g, ' ');
+  // Figures of the two are not mixed: neither in rows, nor in what one rank is.
+  expect(text).toContain('| MF | 1 | 1 | – | 10.0 | 10.0 | 10.0 | 1.00 × |');
+  expect(text).toContain('| MF | 1, another such job on the other core | 1 | – | 16.0 | 16.0 | 16.0 | 0.63 × |');
+  expect(text).toContain('2 ranks by TCP lose (0.50 times as many steps)');
+  expect(text).toContain(
+    'Beside this control, 2 ranks by TCP take 0.80 (MF), 1.63 (LLM, 16 prompts) times as many steps.',
+  );
+  const busy = page({ ...measured, load: 3 }).replaceAll('\n', ' ');
+  expect(busy).toContain('is a control');
+  expect(busy).not.toContain('Beside this control');
 });
