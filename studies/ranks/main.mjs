@@ -6,10 +6,12 @@
 //
 // Starts mpirun by itself, and writes ranks.json and README.md of docs/results/ranks. Three rounds (the default) take ten
 // minutes of two cores that nothing else uses. `page` measures nothing: it makes README.md of what is in ranks.json.
-import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { page } from './tables.mjs';
 
 const out = join(import.meta.dirname, '../../docs/results/ranks');
@@ -21,6 +23,7 @@ const CORES = 2;
 /** @type {readonly Layout[]} */
 const layouts = [
   { ranks: 1, cores: 1, between: null },
+  // The control: cores share parts of the processor and memory, so one that works may slow the other, whatever ranks do.
   { ranks: 1, cores: 1, between: null, beside: true },
   { ranks: 2, cores: 2, between: 'shared memory' },
   { ranks: 2, cores: 2, between: 'TCP' },
@@ -33,55 +36,69 @@ const transports = {
   TCP: ['--mca', 'pml', 'ob1', '--mca', 'btl', 'tcp,self', '--mca', 'btl_tcp_if_include', 'lo'],
 };
 
-const environment = {
-  ...process.env,
-  ...{ OMPI_ALLOW_RUN_AS_ROOT: '1', OMPI_ALLOW_RUN_AS_ROOT_CONFIRM: '1', LP_NUM_THREADS: '1' },
-};
-
-/** Arguments of mpirun. @param {string} script @param {Layout} layout @param {string} core of a rank, for a shell */
-const launch = (script, { ranks, between }, core) => [
-  ...['--quiet', '--oversubscribe', '--bind-to', 'none', ...transports[between ?? 'shared memory']],
-  ...['-n', String(ranks), 'sh', '-c', `exec taskset -c ${core} "$@"`, 'sh'],
-  ...[process.execPath, join(import.meta.dirname, script)],
-];
-
-/** Starts a job of its own, one after another, on the core that a rank leaves free. @returns what ends it */
-function startOther() {
-  const job = 'while mpirun "$@" > /dev/null; do :; done';
-  const args = launch('steps.mjs', { ranks: 1, cores: 1, between: null }, '1');
-  const { pid } = spawn('sh', ['-c', job, 'sh', ...args], { detached: true, stdio: 'ignore', env: environment });
-  if (pid === undefined) throw new Error('the job on the other core does not start');
-  // The other job has compiled its kernels by then.
-  spawnSync('sleep', ['10']);
-  return () => process.kill(-pid, 'SIGKILL');
+/**
+ * Starts a script on the ranks of a layout, rank r on core `first` + r modulo the number of cores.
+ * @param {string} script
+ * @param {Layout} layout
+ */
+function start(script, { ranks, cores, between }, first = 0) {
+  const bound = 'exec taskset -c $((FIRST + OMPI_COMM_WORLD_LOCAL_RANK % CORES)) "$@"';
+  const args = [
+    ...['--quiet', '--oversubscribe', '--bind-to', 'none', ...transports[between ?? 'shared memory']],
+    ...['-n', String(ranks), 'sh', '-c', bound, 'sh', process.execPath, join(import.meta.dirname, script)],
+  ];
+  const asRoot = { OMPI_ALLOW_RUN_AS_ROOT: '1', OMPI_ALLOW_RUN_AS_ROOT_CONFIRM: '1' };
+  const child = spawn('mpirun', args, {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, ...asRoot, FIRST: String(first), CORES: String(cores), LP_NUM_THREADS: '1' },
+  });
+  const ended = Promise.all([once(child, 'exit'), text(child.stdout)]).then(([[code, signal], stdout]) => ({
+    stdout,
+    failure: code === 0 ? null : `mpirun ${args.join(' ')}: ${code === null ? signal : `exit code ${code}`}`,
+  }));
+  return { child, ended };
 }
 
 /**
- * Runs a script on the ranks of a layout, rank r on core r modulo the number of cores.
+ * Runs a script on one rank of core 1, again and again, until it is told to stop.
  * @param {string} script
  * @param {Layout} layout
- * @returns {any} what rank 0 prints
+ * @param {AbortSignal} signal
  */
-function measure(script, layout) {
-  const { ranks, cores, between, beside } = layout;
+async function keepBusy(script, layout, signal) {
+  while (!signal.aborted) {
+    const { child, ended } = start(script, layout, 1);
+    const stop = () => child.kill();
+    signal.addEventListener('abort', stop, { once: true });
+    const { failure } = await ended;
+    signal.removeEventListener('abort', stop);
+    if (failure !== null && !signal.aborted) throw new Error(failure);
+  }
+}
+
+/**
+ * Runs a script on the ranks of a layout; beside another such job where the layout asks for that.
+ * @param {string} script
+ * @param {Layout} layout
+ * @returns {Promise<any>} what rank 0 prints
+ */
+async function measure(script, layout) {
   const started = performance.now();
-  const args = launch(script, layout, `$((OMPI_COMM_WORLD_LOCAL_RANK % ${cores}))`);
-  const endOther = beside ? startOther() : () => {};
-  const { status, stdout, error } = spawnSync('mpirun', args, {
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'inherit'],
-    env: environment,
-  });
-  endOther();
-  if (error || status !== 0) throw new Error(`mpirun ${args.join(' ')}: ${error?.message ?? `exit code ${status}`}`);
+  const stop = new AbortController();
+  const { ended } = start(script, layout);
+  const other = layout.beside ? keepBusy(script, layout, stop.signal) : null;
+  const finished = ended.finally(() => stop.abort());
+  // The other job ends first only by a failure.
+  const [{ stdout, failure }] = await Promise.all([finished, other]);
+  if (failure !== null) throw new Error(failure);
   const seconds = (performance.now() - started) / 1000;
-  const words = between ?? (beside ? 'beside another job' : 'alone');
-  process.stderr.write(`${script}: ${ranks} ranks, ${words}: ${seconds.toFixed(0)} s\n`);
+  const words = layout.beside ? 'beside another job' : (layout.between ?? 'alone');
+  process.stderr.write(`${script}: ${layout.ranks} ranks, ${words}: ${seconds.toFixed(0)} s\n`);
   return JSON.parse(stdout);
 }
 
 /** @param {number} rounds */
-function measureAll(rounds) {
+async function measureAll(rounds) {
   if (availableParallelism() < CORES) throw new Error(`ranks need ${CORES} cores to be compared`);
   const machine = {
     date: new Date().toISOString().slice(0, 10),
@@ -97,11 +114,13 @@ function measureAll(rounds) {
   const steps = [];
   // Every round takes all layouts, so that a slow minute does not count against one of them.
   for (let round = 0; round < rounds; round++)
-    for (const layout of layouts) steps.push({ ...layout, ...measure('steps.mjs', layout) });
+    for (const layout of layouts) steps.push({ ...layout, ...(await measure('steps.mjs', layout)) });
   const several = layouts.filter(({ ranks }) => ranks > 1);
-  const sums = several.map((layout) => ({ ...layout, ...measure('sums.mjs', layout) }));
+  /** @type {import('./tables.mjs').SumsOf[]} */
+  const sums = [];
+  for (const layout of several) sums.push({ ...layout, ...(await measure('sums.mjs', layout)) });
   const [pair] = several;
-  const pieces = pair ? measure('pieces.mjs', pair) : [];
+  const pieces = pair ? await measure('pieces.mjs', pair) : [];
   return { ...machine, seconds: (performance.now() - started) / 1000, steps, sums, pieces };
 }
 
@@ -110,6 +129,6 @@ if (asked !== 'page') {
   const rounds = Number(asked);
   if (!Number.isInteger(rounds) || rounds < 1) throw new Error(`${asked}: write a number of rounds, or page`);
   mkdirSync(out, { recursive: true });
-  writeFileSync(file, `${JSON.stringify(measureAll(rounds))}\n`);
+  writeFileSync(file, `${JSON.stringify(await measureAll(rounds))}\n`);
 }
 writeFileSync(join(out, 'README.md'), page(JSON.parse(readFileSync(file, 'utf8'))));

@@ -1,8 +1,9 @@
 // The page of this study, made of what was measured alone. Pure.
 
 /**
- * How ranks lie on the cores, and by what they talk; null of one alone. Beside: another such job keeps the other core busy.
- * @typedef {{ ranks: number, cores: number, between: 'shared memory' | 'TCP' | null, beside?: boolean }} Layout
+ * How ranks lie on the cores, and by what they talk; null of one alone. `beside`: one rank, while another such job, which
+ * it does not talk to, runs on the other core.
+ * @typedef {{ ranks: number, cores: number, between: 'shared memory' | 'TCP' | null, beside?: true }} Layout
  *
  * Milliseconds of steps of one kind, as rank 0 saw them: of each, in sums between ranks, and of its processor.
  * @typedef {{ model: string, whole: number[], sums: number[], processor: number[] }} Steps
@@ -70,6 +71,9 @@ const wordsOf = ({ ranks, between }) => `${ranks} ranks by ${between}`;
 /** @type {Layout} */
 const ALONE = { ranks: 1, cores: 1, between: null };
 
+/** The control: what a core can do while the other one works. @type {Layout} */
+const BESIDE = { ...ALONE, beside: true };
+
 /** Each layout once, in the order of the first round. @param {Measured} measured @returns {Layout[]} */
 const layoutsOf = ({ steps, rounds }) => steps.slice(0, steps.length / rounds);
 
@@ -100,9 +104,6 @@ function stepsOf({ steps }, model, { ranks, between, beside }) {
 /** Whether no step of one kind took as long as one of the other. @param {Times} one @param {Times} other */
 const differ = (one, other) => one.most < other.least || other.most < one.least;
 
-/** @type {Layout} */
-const BESIDE = { ...ALONE, beside: true };
-
 /** The steps of one rank that a kind is compared with. @param {Measured} measured @param {string} model */
 const aloneOf = (measured, model) => stepsOf(measured, model === names.afterwards ? names.few : model, ALONE);
 
@@ -114,20 +115,12 @@ function stepsTable(measured) {
       if (own === null || one === null) return [];
       const times = [own.middle, own.least, own.most].map(short);
       const cells = [...times, `${(one.middle / own.middle).toFixed(2)} ×`, percent(own.sums), short(own.processor)];
-      return [
-        [
-          model,
-          `${layout.ranks}`,
-          `${layout.cores}`,
-          layout.between ?? '–',
-          layout.beside ? 'another job' : '–',
-          ...cells,
-        ],
-      ];
+      const ranks = layout.beside ? '1, another such job on the other core' : `${layout.ranks}`;
+      return [[model, ranks, `${layout.cores}`, layout.between ?? '–', ...cells]];
     }),
   );
   const times = ['step, ms', 'from', 'to', 'steps beside one rank', 'in sums', 'processor, ms'];
-  return table([['model', 'ranks', 'cores', 'between them', 'on the other core', ...times], ...rows]);
+  return table([['model', 'ranks', 'cores', 'between them', ...times], ...rows]);
 }
 
 /** Said in place of comparisons where other programs had a part in the times. */
@@ -143,13 +136,27 @@ function gains(measured) {
       if (own === null || one === null || layout.ranks === 1) return [];
       const ratio = one.middle / own.middle;
       const verdict = !differ(own, one) ? 'differ from one by chance' : ratio > 1 ? 'gain' : 'lose';
-      const beside = stepsOf(measured, model, BESIDE);
-      const control = beside && `, ${(beside.middle / own.middle).toFixed(2)} times those of one beside another job`;
-      return [`${wordsOf(layout)} ${verdict} (${ratio.toFixed(2)} times as many steps${control ?? ''})`];
+      return [`${wordsOf(layout)} ${verdict} (${ratio.toFixed(2)} times as many steps)`];
     });
     return words.length > 0 ? [wrap(`- ${model}: ${words.join('; ')}.`)] : [];
   });
   return entries.join('\n');
+}
+
+/** Says what the control is, and what two ranks gain beside it; nothing of a run without one. @param {Measured} measured */
+function control(measured) {
+  const pairs = layoutsOf(measured).filter(({ ranks }) => ranks === 2);
+  const gained = pairs.map((layout) => {
+    const ratios = [names.mf, names.lightGcn, names.few, names.many].flatMap((model) => {
+      const [one, own] = [stepsOf(measured, model, BESIDE), stepsOf(measured, model, layout)];
+      return one && own ? [`${(one.middle / own.middle).toFixed(2)} (${model})`] : [];
+    });
+    return ratios.length > 0 ? `${wordsOf(layout)} take ${ratios.join(', ')} times as many steps` : '';
+  });
+  if (!gained.some(Boolean)) return '';
+  const found = measured.load >= IDLE ? UNKNOWN : `Beside this control, ${gained.filter(Boolean).join('; ')}.`;
+  return `One rank with another such job on the other core is a control: the two cores share parts of the processor and memory, so one that works may slow
+the other, though the jobs do not talk to each other. ${found}`;
 }
 
 /** What sums gain that run beside the backward pass. @param {Measured} measured */
@@ -209,15 +216,6 @@ function origin({ date, commit, processor, node, mpi, load, seconds, steps }) {
   );
 }
 
-/** What the rows of a busy other core are for. @param {Measured} measured */
-const control = ({ steps }) =>
-  steps.some(({ beside }) => beside)
-    ? `\n${wrap(
-        'Cores of one processor slow each other: they share caches, memory and often more. So one rank is also measured while ' +
-          'another job, of the same steps and with nothing to do with it, keeps the other core busy.',
-      )}\n`
-    : '';
-
 /** docs/results/ranks/README.md. @param {Measured} measured */
 export function page(measured) {
   const { rounds } = measured;
@@ -234,7 +232,7 @@ ${origin(measured)}
 Each rank is bound to one core, and so is its software GPU, which has one thread. One rank on one core is compared with two
 ranks on two cores, as one GPU would be with two. Four ranks share the two cores: they show what more ranks cost, and
 cannot gain over two. TCP, by which several machines talk, goes over loopback.
-${control(measured)}
+
 ## Steps
 
 MF and LightGCN: generated clicks of 6,040 users and 3,706 items, vectors of 64 (2.5 MB of gradients), two layers, batches
@@ -249,6 +247,8 @@ on one core. "In sums" is the time of sums between ranks, with waiting for slowe
 ${stepsTable(measured)}
 
 ${gains(measured)}
+
+${control(measured)}
 
 All parameters travel in every step, whatever the batch: what a rank saves must be more than that. Every rank propagates
 LightGCN over the whole graph, so only the part of the batch gets less.
@@ -282,6 +282,6 @@ ${sumsTable(measured)}
 ${wires(measured)}
 `;
   const isProse = (/** @type {string} */ paragraph) => !/^[#|`-]/.test(paragraph);
-  const paragraphs = text.split('\n\n').map((paragraph) => (isProse(paragraph) ? wrap(paragraph) : paragraph));
+  const paragraphs = text.split(/\n{2,}/).map((paragraph) => (isProse(paragraph) ? wrap(paragraph) : paragraph));
   return `${paragraphs.join('\n\n')}\n`;
 }
