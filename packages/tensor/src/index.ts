@@ -15,7 +15,7 @@ export * from './optim/gradient-reduction';
 export * from './optim/loss-scaler';
 export * from './optim/schedule';
 export * from './parameters';
-export * from './precision';
+export { type Precision, usablePrecision } from './precision';
 export * from './quantized';
 export * from './random';
 export type { ActivationStorage, SavedOptions } from './saved';

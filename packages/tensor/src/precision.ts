@@ -17,14 +17,22 @@ export type Precision = MatmulPrecision;
 /** Devices that were asked already, and what is wrong with their matrix units: in products, and for a head size. */
 const asked = new WeakMap<Device, Map<'products' | number, Promise<string | null>>>();
 
+/** Sizes of heads whose attention the matrix units of a device compute wrongly. */
+const faulty = new WeakMap<Device, Set<number>>();
+
+/** The precision of attention where products have this one: f32 where {@link usablePrecision} found a fault. */
+export function attentionPrecision(device: Device, precision: Precision, headDim: number): Precision {
+  return faulty.get(device)?.has(headDim) ? 'f32' : precision;
+}
+
 /**
  * The precision that a device can compute in. Before the first use of f16, its matrix units multiply known matrices and
  * compute attention, for a second or so, outside of steps.
  *
  * @param precision that the user wants.
  * @param setting by which the user chooses it, for messages: `llm.precision:`, `--precision`.
- * @param warn told why it is f32 in place of f16, where the matrix units do not compute rightly; and why attention alone is,
- * where they have no room for its heads or do not divide them.
+ * @param warn told why it is f32 in place of f16, where the matrix units do not multiply rightly; and why attention alone is
+ * in f32 from then on, where they do not compute it rightly, have no room for its heads or do not divide them.
  * @param headDim elements of a head of attention.
  * @throws InputError for f16 on a device without matrix units for it, naming the device and what it lacks.
  */
@@ -53,14 +61,20 @@ export async function usablePrecision(
     answers.set(question, given);
     return given;
   };
-  const fault =
-    (await answer('products', () => checkMatrixUnits(device))) ??
-    (await answer(headDim, () => checkMatrixAttention(device, headDim)));
+  const fault = await answer('products', () => checkMatrixUnits(device));
   if (fault !== null) {
     warn(`the matrix units of ${capabilities.name} ${fault}; computing in f32 instead of f16`);
     return 'f32';
   }
   const without = attentionMatrixObstacle(headDim, capabilities);
-  if (without !== null) warn(`attention computes in f32: ${capabilities.name} ${without}`);
+  if (without !== null) {
+    warn(`attention computes in f32: ${capabilities.name} ${without}`);
+    return precision;
+  }
+  const wrong = await answer(headDim, () => checkMatrixAttention(device, headDim));
+  if (wrong !== null) {
+    warn(`attention computes in f32: the matrix units of ${capabilities.name} ${wrong}`);
+    faulty.set(device, (faulty.get(device) ?? new Set()).add(headDim));
+  }
   return precision;
 }

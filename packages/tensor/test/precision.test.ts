@@ -5,6 +5,7 @@ import type { AttentionArguments, AttentionBackwardArguments, MatmulArguments } 
 import { randomNormal } from '@crossgate/testing';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { attention, fromHost, linear, loraLinear, Tape, usablePrecision } from '../src';
+import { attentionPrecision } from '../src/precision';
 import { tensorOf } from './harness';
 
 const kernels = vi.hoisted(() => ({
@@ -123,17 +124,21 @@ describe('the precision that a device can use', () => {
     ]);
   });
 
+  it('leaves products in f16 with a word where attention alone is wrong', async () => {
+    kernels.checkMatrixAttention.mockResolvedValueOnce('compute attention wrongly');
+    const device = { capabilities: hopper };
+    expect([await on(device, 'f16', 64), await on(device, 'f16', 32)]).toEqual(['f16', 'f16']);
+    expect(warnings).toEqual(['attention computes in f32: the matrix units of nvidia-h100 compute attention wrongly']);
+    const of = (headDim: number) => attentionPrecision(device as never, 'f16', headDim);
+    expect([of(64), of(32)]).toEqual(['f32', 'f16']);
+    expect(attentionPrecision({} as never, 'f16', 64)).toBe('f16');
+  });
+
   it('is f32 with a word where they do not', async () => {
     kernels.checkMatrixUnits.mockResolvedValue('do not compile: unknown instruction');
     expect(await on({ capabilities: hopper }, 'f16')).toBe('f32');
     expect(warnings).toEqual([
       'the matrix units of nvidia-h100 do not compile: unknown instruction; computing in f32 instead of f16',
-    ]);
-    kernels.checkMatrixUnits.mockResolvedValue(null);
-    kernels.checkMatrixAttention.mockResolvedValue('compute attention wrongly');
-    expect(await on({ capabilities: hopper }, 'f16')).toBe('f32');
-    expect(warnings.slice(1)).toEqual([
-      'the matrix units of nvidia-h100 compute attention wrongly; computing in f32 instead of f16',
     ]);
   });
 

@@ -25,7 +25,8 @@ type Blocks = readonly [high: number, wide: number, subgroups: number];
 const blocks = {
   // Several results side by side; scores of two columns; sums of two columns and two of padding.
   16: { forward: [2, 1, 2], backwardQuery: [1, 2, 2], backwardKey: [1, 4, 8] },
-  64: { forward: [1, 8, 8], backwardQuery: [1, 4, 8], backwardKey: [1, 8, 16] },
+  // Heads that subgroups divide with padding, and as many rows as the planner takes.
+  80: { forward: [4, 4, 16], backwardQuery: [4, 2, 16], backwardKey: [2, 4, 16] },
 } as const satisfies Record<number, Record<AttentionPass, Blocks>>;
 
 /** The plan by these blocks of the adapter's units. */
@@ -62,8 +63,8 @@ describe('attention by matrix units', () => {
     await check({ lengths: [20], heads: 1, keyValueHeads: 1, headDim: 16, plan, spread: 4 });
   });
 
-  it('agrees with it for heads of 64, where a workgroup walks the heads of a group', async (context) => {
-    await check({ lengths: [9, 12], heads: 2, keyValueHeads: 1, headDim: 64, plan: planOf(64, 2, context) });
+  it('agrees with it for heads of 80 in four units of rows, where a workgroup walks the heads of a group', async (context) => {
+    await check({ lengths: [9, 42], heads: 2, keyValueHeads: 1, headDim: 80, plan: planOf(80, 2, context) });
   });
 });
 
@@ -100,10 +101,18 @@ it('tells how attention is wrong, and where overflow goes unseen', async () => {
   };
   const units = 'compute attention wrongly: units of 8x8x8 and heads of 16 gave';
   const right = [1, 1, 1, 1, 1];
-  expect(await told(1, 1, 1.01, 1, 1, ...right)).toBe(`${units} ${Math.fround(1.01)} in place of 1 at 0 in gradQuery`);
-  expect(await told(Number.NaN, 1, 1, 1, 1, ...right)).toBe(`${units} NaN in place of 1 at 0 in out`);
-  expect(await told(...right, ...right, 1, 1, Number.NaN, 1, 1)).toBe(`${units} 1 where f16 overflows in gradKey`);
-  expect(await told(...right, ...right, 1, 1, Number.NaN, Number.NEGATIVE_INFINITY, Number.NaN)).toBeNull();
+  const overflows = [1, 1, Number.NaN, Number.NEGATIVE_INFINITY, Number.NaN];
+  expect(await told(1, 1, 1.01, 1, 1, ...right, ...right)).toBe(
+    `${units} ${Math.fround(1.01)} in place of 1 at 0 in gradQuery`,
+  );
+  expect(await told(...right, ...right, 1, 1, 1, 1.01, 1, ...overflows)).toBe(
+    `${units} ${Math.fround(1.01)} in place of 1 at 0 in gradKey`,
+  );
+  expect(await told(Number.NaN, 1, 1, 1, 1, ...right, ...right)).toBe(`${units} NaN in place of 1 at 0 in out`);
+  expect(await told(...right, ...right, ...right, 1, 1, Number.NaN, 1, 1)).toBe(
+    `${units} 1 where f16 overflows in gradKey`,
+  );
+  expect(await told(...right, ...right, ...right, ...overflows)).toBeNull();
   // Without a kernel by matrix units there is nothing to check.
   expect(await checkMatrixAttention(idle as never, 16)).toBeNull();
 });

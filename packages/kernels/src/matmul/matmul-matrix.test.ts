@@ -336,14 +336,25 @@ describe('plans for matrix units', () => {
       },
     };
     const stub = { capabilities, memory: { allocate: () => slice, releaseEarly: () => {} }, recorder } as never;
-    const compile = (tile: MatrixTile, c: Partial<MatmulArguments>) => {
+    const compile = (tile: MatrixTile, c: Partial<MatmulArguments>, splits = 1) => {
       const shape = { m: 64, n: 64, k: 64 };
-      matmul(stub, { ...shape, a: slice, b: slice, out: slice, ...c, plan: planBy(tile) } as never);
+      matmul(stub, { ...shape, a: slice, b: slice, out: slice, ...c, plan: planBy(tile, splits) } as never);
     };
+    const [, , small] = tiles;
     for (const tile of tiles) {
       for (const layout of [0, 1, 2, 3]) compile(tile, { transposeA: layout > 1, transposeB: layout % 2 > 0 });
     }
-    const [, , small] = tiles;
+    // As LoRA layers multiply, forwards and backwards, and what is divided.
+    const mask = { probability: 0.5, seed: 1, stream: 1, counter: 1 };
+    const update = { a: slice, b: slice, rank: 8 };
+    for (const [c, splits] of [
+      [{ transposeB: true, update: { ...update, transposeB: true }, dropout: { of: 'update', ...mask } }, 1],
+      [{ update, dropout: { of: 'update', ...mask } }, 2],
+      [{ update: { ...update, rank: 16 }, b: { bits: 4, scaling: 'scale', quants: slice, scales: slice } }, 1],
+      [{ transposeB: true, dropout: { of: 'a', ...mask } }, 1],
+      [{ transposeA: true, dropout: { of: 'b', ...mask } }, 1],
+    ] as const)
+      compile(small!, c as never, splits);
     // Storages have nothing to do with units.
     for (const n of unit === units[0] ? [64, 66] : []) {
       for (const transposeB of [false, true]) {

@@ -309,6 +309,8 @@ describe('dropout and updates of a product', () => {
       expect(call({ dropout: { of: 'update', ...mask } })).toThrow(/dropout of an update, but there is none/);
       expect(call({ dropout: { of: 'a', ...mask, first: 2 } })).toThrow(/first 2 must be a multiple of 4/);
       expect(call({ update: { a: x, b: x, rank: 9 } })).toThrow(/"update.a" holds 256 bytes, 288 are needed/);
+      for (const rank of [0, -4, 1.5])
+        expect(call({ update: { a: x, b: x, rank } })).toThrow(`update.rank is ${rank}; it must be a positive count`);
       const b = { bits: 16 as const, bfloat: false, values: x };
       expect(call({ b, dropout: { of: 'b', ...mask } })).toThrow(/dropout of b, which is in fewer bits than f32/);
     });
@@ -427,6 +429,9 @@ describe('planMatmul', () => {
       expect(onM1(shape).splits).toBe(1);
     }
     expect(onH100({ m: 64, n: 64, k: 20_000 }).splits).toBe(64);
+    // Of few rows: four workgroups alone would walk the inner axis.
+    expect(onH100({ m: 8, n: 64, k: 20_000 })).toMatchObject({ variant: 'tiled', splits: 64 });
+    expect(onH100({ m: 8, n: 64, k: 2048 })).toMatchObject({ variant: 'skinny' });
   });
 
   it('takes skinny products on hardware, whose invocations share a long inner axis', () => {

@@ -94,10 +94,10 @@ const longestUpdate = 16;
  * which memory limits, stay f32.
  *
  * Long inner axes of small outputs are split over workgroups and need step memory (`splits`·m·n f32). On GPUs dropout and
- * updates of a rank up to 16 happen within the product, where extents are multiples of 4; else by passes of their own, which
+ * updates of a rank of 4, 8, 12 or 16 happen within the product, where extents are multiples of 4; else by passes of their own, which
  * need step memory as large as what is dropped. m = 0 or n = 0 does nothing.
  *
- * @throws InputError when a slice is too small for its shape, k is 0, or 64 rows of an operand exceed one binding; for a
+ * @throws InputError when a slice is too small for its shape, k or the rank is 0, or 64 rows of an operand exceed one binding; for a
  * mask that cannot be, or of an operand in fewer bits; for a precision of f16 on an adapter without matrix units for it,
  * see {@link matrixObstacle}.
  */
@@ -114,6 +114,8 @@ export function matmul(device: Device, args: MatmulArguments): void {
   requireElements('matmul', 'out', out, m * n);
   if (bias) requireElements('matmul', 'bias', bias, n);
   if (update) {
+    if (!Number.isSafeInteger(update.rank) || update.rank < 1)
+      throw new InputError(`matmul: update.rank is ${update.rank}; it must be a positive count`);
     requireElements('matmul', 'update.a', update.a, m * update.rank);
     requireElements('matmul', 'update.b', update.b, n * update.rank);
   }

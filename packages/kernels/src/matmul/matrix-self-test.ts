@@ -13,7 +13,12 @@ interface Case extends Required<Omit<MatmulShape, 'precision'>> {
   readonly halves: boolean;
   /** Parts of the inner axis. */
   readonly splits: number;
+  /** With the product of a LoRA layer, and dropout of it that leaves nothing out. */
+  readonly update: boolean;
 }
+
+/** Inner axis of an update. */
+const rank = 8;
 
 /** More than a tile and a slab, and ragged; read by the four. */
 const shape = { m: 132, n: 140, k: 68 };
@@ -36,11 +41,11 @@ const values = (count: number, seed: number) =>
   Float32Array.from({ length: count }, (_, i) => (((i * 37 + seed) % 17) - 8) / 2);
 
 /**
- * Every tile in every layout. What has nothing to do with tiles, by the first of them: b in halves, odd extents, and a
- * divided inner axis.
+ * Every tile in every layout. What has nothing to do with tiles, by the first of them: b in halves, odd extents, a divided
+ * inner axis, and updates.
  */
 function casesOf(tiles: readonly MatrixTile[]): readonly Case[] {
-  const plain = { ...shape, halves: false, splits: 1 };
+  const plain = { ...shape, halves: false, splits: 1, update: false };
   const layouts = [forward, ...backward];
   return [
     ...tiles.flatMap((tile) => layouts.map((layout) => ({ ...plain, ...layout, tile }))),
@@ -48,6 +53,8 @@ function casesOf(tiles: readonly MatrixTile[]): readonly Case[] {
       { ...plain, ...forward, tile, halves: true },
       { ...plain, ...forward, tile, ...oddShape },
       { ...plain, ...backward[1], tile, splits: 2 },
+      { ...plain, ...forward, tile, update: true },
+      { ...plain, ...forward, tile, update: true, halves: true, splits: 2 },
     ]),
   ];
 }
@@ -79,7 +86,7 @@ export async function checkMatrixUnits(
 }
 
 /** Records a product; gives where it will be. */
-function recordProduct(device: Device, { tile, halves, splits, ...rest }: Case) {
+function recordProduct(device: Device, { tile, halves, splits, update, ...rest }: Case) {
   const { m, n, k, transposeA } = rest;
   const upload = (array: Float32Array) => {
     const slice = device.memory.allocate(array.byteLength);
@@ -92,13 +99,18 @@ function recordProduct(device: Device, { tile, halves, splits, ...rest }: Case) 
   const half = halves ? device.memory.allocate(2 * k * n) : null;
   if (half) narrow(device, { x: right, out: half, count: k * n });
   const b = half ? { bits: 16 as const, bfloat: false, values: half } : right;
-  matmul(device, { ...rest, a, b, out, plan: (part) => planByTile(part, tile, splits) });
+  const joined = update && {
+    update: { a: upload(values(m * rank, 7)), b: upload(values(n * rank, 9)), rank, transposeB: true },
+    dropout: { of: 'update' as const, probability: 0, seed: 1, stream: 1, counter: 1 },
+  };
+  matmul(device, { ...rest, ...joined, a, b, out, plan: (part) => planByTile(part, tile, splits) });
   return out;
 }
 
 /** The first element that is not what it should be, in words; null where there is none. */
-function wrongElement(product: Float32Array, { m, n, k, transposeA, transposeB }: Case): string | null {
+function wrongElement(product: Float32Array, { m, n, k, transposeA, transposeB, update }: Case): string | null {
   const [a, b] = [values(m * k, 1), values(k * n, 5)];
+  const [down, up] = [values(m * rank, 7), values(n * rank, 9)];
   for (const [e, value] of product.entries()) {
     const [i, j] = [Math.floor(e / n), e % n];
     // A value beyond the halves is infinite, and shows: loss scales depend on it.
@@ -109,6 +121,7 @@ function wrongElement(product: Float32Array, { m, n, k, transposeA, transposeB }
     }
     let sum = 0;
     for (let q = 0; q < k; q++) sum += a[transposeA ? q * m + i : i * k + q]! * b[transposeB ? j * k + q : q * n + j]!;
+    for (let q = 0; q < (update ? rank : 0); q++) sum += down[i * rank + q]! * up[j * rank + q]!;
     if (i !== largeRow && value !== sum) return `${value} in place of ${sum} at row ${i}, column ${j}`;
   }
   return null;

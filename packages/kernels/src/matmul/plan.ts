@@ -38,7 +38,7 @@ export type MatmulPrecision = 'f32' | 'f16';
 export interface MatmulPlan {
   /**
    * `software`: register tiles only. `tiled`: tiles in workgroup memory. `matrix`: these in f16, multiplied by matrix
-   * units. `skinny`: no tiles, for few rows or columns.
+   * units. `skinny`: no tiles, for few rows or columns, and no parts of the inner axis.
    */
   readonly variant: 'software' | 'tiled' | 'matrix' | 'skinny';
   /** Rows of the output that one invocation (matrix: one subgroup) computes. */
@@ -77,6 +77,9 @@ export const skinnyLanes = 4;
 
 /** Most rows, or columns, of a skinny product. From 9 on, what its long side reads is read twice. */
 const mostSkinny = 16;
+
+/** Inner positions from which a skinny product of few workgroups is divided by tiles instead. Not measured yet. */
+const longInner = 4096;
 
 /** Lanes of a software workgroup: what lavapipe computes at once with AVX2, and most in flight elsewhere. */
 const softwareLanes = 8;
@@ -142,7 +145,12 @@ export function planMatmul(shape: MatmulShape, capabilities: MatmulCapabilities)
   const halves = some.precision === 'f16';
   if (halves) requireMatrices({ ...noMatrices, ...capabilities });
   if (capabilities.software) return softwarePlan(some);
-  if (Math.min(some.m, some.n) <= mostSkinny) return skinnyPlan(some);
+  if (Math.min(some.m, some.n) <= mostSkinny) {
+    const plan = skinnyPlan(some);
+    // Where its few workgroups would leave most of the GPU idle for long, tiles divide the inner axis among all of it.
+    const idle = 8 * plan.uniformTiles * plan.laneTiles < multiprocessors(capabilities) && some.k >= longInner;
+    return idle ? tiledPlan(some, capabilities) : plan;
+  }
   return halves ? matrixPlan(some, { ...noMatrices, ...capabilities }) : tiledPlan(some, capabilities);
 }
 

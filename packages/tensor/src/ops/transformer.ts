@@ -2,7 +2,7 @@
 
 import { InputError } from '@crossgate/gpu';
 import * as kernels from '@crossgate/kernels';
-import type { Precision } from '../precision';
+import { attentionPrecision, type Precision } from '../precision';
 import { activeTape, type Backward, record } from '../tape';
 import { empty, expectTensor, type Tensor } from '../tensor';
 
@@ -193,7 +193,8 @@ export interface AttentionOptions {
   /** Number of components of a head. */
   readonly headDim: number;
   /**
-   * In which type {@link attention} multiplies. Default `f32`; `f16` where matrix units can, and f32 elsewhere. Behind a
+   * In which type {@link attention} multiplies. Default `f32`; `f16` where matrix units can, and f32 elsewhere, also where
+   * `usablePrecision` found that they compute it wrongly. Behind a
    * cache it is f32.
    */
   readonly precision?: Precision;
@@ -206,7 +207,7 @@ export interface AttentionOptions {
  * @param query f32 [tokens, heads · headDim]; @param key f32 [tokens, keyValueHeads · headDim]; @param value as `key`.
  * @returns f32 of the shape of `query`.
  * @throws InputError for another dtype or shape, for `heads` that are no multiple of `keyValueHeads`, and for a
- * `headDim` above 128.
+ * `headDim` above 256.
  */
 export function attention(
   query: Tensor,
@@ -237,7 +238,7 @@ export function attention(
     keyValueHeads,
     headDim,
     scale: 1 / Math.sqrt(headDim),
-    precision,
+    precision: attentionPrecision(device, precision, headDim),
   };
   kernels.attention(device, common);
   // A rounding of log-sum-exp would be one of every probability's exponent.
