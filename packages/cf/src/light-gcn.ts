@@ -216,6 +216,14 @@ export class LightGcn extends PairScores implements CfModel {
     return tables;
   }
 
+  /** Propagates the tables, if they are frozen and have changed since the last time. */
+  prepareFrozen(): void {
+    const { trainable, version } = this.group;
+    if (trainable || this.#kept?.version === version) return;
+    using _ = this.device.step(false);
+    this.propagate();
+  }
+
   #keptTables(version: number): Tables {
     if (this.#kept?.version === version) return this.#kept.tables;
     const { device } = this;

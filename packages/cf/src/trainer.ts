@@ -94,7 +94,7 @@ export class CfTrainer {
   readonly #reduction: GradientReduction;
   /** The steps of an epoch by the position of their first row, where every epoch has the same. */
   readonly #programs = new Map<number, Program<number>>();
-  /** Whether steps are captured: until one is found that cannot be. */
+  /** Whether steps are captured: until one is found that uses the host. */
   #captures: boolean;
   /** Number of the step that is recorded or replayed. */
   readonly #counter = { value: 0 };
@@ -338,6 +338,7 @@ export class CfTrainer {
       this.#adam.replayStep(program, this.#learningRate(), undefined, submit);
       return program.result;
     }
+    this.#programs.delete(batch.first);
     const building = profiler?.span('batch');
     const lossOf = batch.rows > 0 ? this.#lossOf(batch, epoch) : () => [];
     building?.[Symbol.dispose]();
@@ -354,11 +355,10 @@ export class CfTrainer {
     };
     if (!this.#captures) return record();
     const captured = this.#device.capture(record);
-    // It is not live if the model takes histories from the host, say, or if memory is short: then capturing the next step
-    // would end the programs of those before.
-    this.#captures = captured.isLive;
+    // As a model does that takes histories from it: then no step can be replayed. A program that ended since memory was
+    // short is made again in the next epoch.
+    this.#captures = !captured.usesHost;
     if (captured.isLive) this.#programs.set(batch.first, captured);
-    else this.#programs.delete(batch.first);
     return captured.result;
   }
 
@@ -446,8 +446,11 @@ export class CfTrainer {
   }
 }
 
-/** Most steps of an epoch whose programs are kept. Each takes 12 to 24 KB of the heap (MF with BPR, LightGCN). */
-const mostCaptured = 512;
+/**
+ * Most steps of an epoch whose programs are kept: at most 10 MB of the heap. Measured on 400 steps, a program takes 10 KB
+ * (MF with BCE, 11 commands) to 25 KB (LightGCN with BPR, 46 commands); 1,024 would take 10 to 26 MB.
+ */
+const mostCaptured = 400;
 
 /**
  * Whether the steps of an epoch are submitted with the nth: soon at first, so that the device has work, then many at

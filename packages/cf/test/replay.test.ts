@@ -54,6 +54,37 @@ it.each([
   expect(replay).toHaveBeenCalledTimes(3 * batches);
 });
 
+it('captures again what ended since memory was short, and nothing where the step uses the host', async () => {
+  const replay = vi.spyOn(Program.prototype, 'replay');
+  const expected = await train({});
+  replay.mockClear();
+  const capture = device.capture.bind(device);
+  let captured = 0;
+  const spy = vi.spyOn(device, 'capture').mockImplementation((record) => {
+    // Memory is short in the second step, while it is captured.
+    if (captured++ !== 1) return capture(record);
+    return capture(() => {
+      device.recorder.endPrograms();
+      return record();
+    });
+  });
+  expect(await train({})).toEqual(expected);
+  // The first two of five steps are captured again in the second epoch.
+  expect([captured, replay.mock.calls.length]).toEqual([7, 20 - 7]);
+  captured = 0;
+  const inputs = device.memory.persistent(4, 'inputs');
+  spy.mockImplementation((record) => {
+    captured++;
+    return capture(() => {
+      device.recorder.write(inputs, Float32Array.of(1));
+      return record();
+    });
+  });
+  expect(await train({})).toEqual(expected);
+  expect(captured).toBe(1);
+  device.memory.free(inputs);
+});
+
 it('bce of LightGCN, whose steps propagate the tables', async () => {
   const { userSeen, itemSeen } = toyModel(device, 2);
   const graph = { user: data.train.user, item: data.train.item };

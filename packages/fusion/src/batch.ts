@@ -1,6 +1,6 @@
 // Prompts packed into one batch: which token, which CF row, which gate row and which learned row each position has.
 import type { PackedBatch } from '@crossgate/llm';
-import type { DeviceIndices, FusionPositions, Tensor } from '@crossgate/tensor';
+import { type DeviceIndices, type FusionPositions, noRow, type Tensor } from '@crossgate/tensor';
 import type { HybridPrompt } from './prompt';
 import { type Kind, kinds } from './template';
 
@@ -30,9 +30,9 @@ export interface UploadedBatch {
   readonly labels: Tensor;
 }
 
-/** A packed batch of hybrid prompts on the host. Prompts follow each other without padding. */
+/** A packed batch of hybrid prompts on the host. Prompts follow each other; padding, if there is any, is behind them. */
 export interface HybridBatch {
-  /** [prompts] number of tokens of each prompt, at least 1. */
+  /** Number of tokens of each prompt, at least 1, and of the sequence that is padding, if there is one. */
   readonly lengths: readonly number[];
   /** Kinds of entities that occur in the batch. */
   readonly kinds: ReadonlySet<Kind>;
@@ -50,7 +50,7 @@ export interface HybridBatch {
   readonly named: { readonly items: number; readonly users: number };
   /** [users] the history that each user's vector is computed from; absent where the CF model knows users by id. */
   readonly histories?: readonly Int32Array[];
-  /** Distinct tokens of fused titles: the rows of the gate's text part. */
+  /** Distinct tokens of fused titles: the rows of the gate's text part. `noRow` in padding. */
   readonly titleTokens: Uint32Array;
   /**
    * Rows that the fusion kernel reads at each position: token id, CF row (items first, then users) and gate text row;
@@ -65,19 +65,24 @@ export interface HybridBatch {
 
 /** Multiples that numbers of a batch are raised to, so that many batches have the same shape. */
 export interface BatchPadding {
-  /** Of tokens: one more sequence, of positions without a token, fills them up. Nothing reads what comes of it. */
+  /** Of tokens: one more sequence, of positions without a token, fills them up. No loss depends on it. */
   readonly tokens: number;
   /** Of items; the padding, whose vector is zero, fills them up. */
   readonly items: number;
-  /** Of tokens of fused titles. */
+  /** Of tokens of fused titles; {@link noRow}, which gives a zero row, fills them up. */
   readonly titleTokens: number;
 }
 
 const raised = (count: number, multiple: number) => Math.ceil(count / multiple) * multiple;
 
-function filledUp(values: Uint32Array<ArrayBuffer>, multiple: number | undefined): Uint32Array<ArrayBuffer> {
+/** @param filler id of a zero row; 0 is that of padding in CF tables */
+function filledUp(
+  values: Uint32Array<ArrayBuffer>,
+  multiple: number | undefined,
+  filler = 0,
+): Uint32Array<ArrayBuffer> {
   if (multiple === undefined) return values;
-  const filled = new Uint32Array(raised(values.length, multiple));
+  const filled = new Uint32Array(raised(values.length, multiple)).fill(filler);
   filled.set(values);
   return filled;
 }
@@ -114,7 +119,8 @@ export function packPrompts(prompts: readonly HybridPrompt[], padding?: BatchPad
   const total = padding ? raised(own + 1, padding.tokens) : own;
   if (total > own) lengths.push(total - own);
   const positions = {
-    // Padding holds no token: zeros stay zeros in every layer, in halves too.
+    // No token, hence a zero row. That of a token, such as 0, may hold values that overflow halves in some model, and 0 · ∞
+    // in the backward pass would be NaN. A zero row is finite throughout: its norm has an epsilon, its attention is uniform.
     tokenIds: new Int32Array(total).fill(-1, own),
     cfRows: new Int32Array(total).fill(-1),
     textRows: new Int32Array(total).fill(-1),
@@ -159,7 +165,7 @@ export function packPrompts(prompts: readonly HybridPrompt[], padding?: BatchPad
     users: filledUp(Uint32Array.from(users), padding && prompts.length),
     named: { items: itemIds.length, users: users.length },
     ...(histories.length > 0 && { histories }),
-    titleTokens: filledUp(titleTokens.values(), padding?.titleTokens),
+    titleTokens: filledUp(titleTokens.values(), padding?.titleTokens, noRow),
     positions,
     learnedRows,
   };

@@ -340,6 +340,7 @@ class Trainer {
   ): Tensor {
     const { model } = this.#options;
     const { maxPositions } = model.llm;
+    for (const { backend } of model.cf) backend.prepareFrozen?.();
     const batch = packPrompts(prompts, { ...padding, tokens: Math.min(padding.tokens, maxPositions) });
     const { positions, items, users, titleTokens, kinds } = batch;
     const counts = [prompts, positions.tokenIds, items, users, titleTokens].map(({ length }) => length);

@@ -85,7 +85,21 @@ it.each([softprompt, tallrec])('of the method $name', async (method) => {
 });
 
 it.each([true, false])('on LightGCN, trained: %s', async (trainCf) => {
+  const dispatch = vi.spyOn(device.recorder, 'dispatch');
+  const capture = device.capture.bind(device);
+  const propagations: number[] = [];
+  const spy = vi.spyOn(device, 'capture').mockImplementation((record) => {
+    dispatch.mockClear();
+    const program = capture(record);
+    const kernels = dispatch.mock.calls.map(([{ declaration }]) => declaration.name);
+    propagations.push(kernels.filter((name) => name === 'sparse-propagation').length);
+    return program;
+  });
   const { outcome, replays } = await train({ trainCf }, ccf, 'lightgcn');
+  // Replays propagate tables only where these change, in the second stage: two layers to both sides, and back.
+  expect(propagations).toEqual([0, 0, ...(trainCf ? [8, 8] : [0, 0])]);
+  spy.mockRestore();
+  dispatch.mockRestore();
   expect(replays).toBe(18 - 2 * 2);
   recordAll();
   expect((await train({ trainCf }, ccf, 'lightgcn')).outcome).toEqual(outcome);

@@ -1,11 +1,11 @@
-// A captured step: what it recorded, kept so that it is encoded again without the code that recorded it.
+// A captured step: the commands that it recorded, kept so that they can be encoded again without running its code.
 import { InputError } from './errors';
 import type { KernelDeclaration, StepValue } from './kernel';
 import { numberOf, packParameter, packParameters } from './kernel';
 import type { BufferSlice, Storage } from './memory';
 import type { Pipeline } from './pipelines';
 
-/** A parameter that every replay reads anew. */
+/** A parameter whose number each replay reads again. */
 interface ChangingWord {
   readonly name: string;
   readonly value: StepValue;
@@ -26,13 +26,13 @@ export interface DispatchCommand {
   readonly changing: readonly ChangingWord[];
 }
 
-/** What the recorder encodes, beside writes and reads of the host. */
+/** What the recorder encodes, except for writes and reads by the host. */
 export type Command =
   | DispatchCommand
   | { readonly kind: 'copy'; readonly source: BufferSlice; readonly target: BufferSlice }
   | { readonly kind: 'clear' | 'poison'; readonly slice: BufferSlice };
 
-/** Parameters in words of their own. @throws Error as `packParameters` */
+/** The parameters of one dispatch, in a buffer of their own. @throws Error as `packParameters` */
 export function packedParameters(
   declaration: KernelDeclaration,
   values: Readonly<Record<string, number | StepValue>>,
@@ -47,7 +47,7 @@ export function packedParameters(
   return { words, changing };
 }
 
-/** Writes the numbers of this step into the parameters of a dispatch. @throws Error as `packParameters` */
+/** Writes the current numbers of its `StepValue`s into the parameters of a dispatch. @throws Error as `packParameters` */
 export function updateParameters({ declaration, words, changing }: DispatchCommand): void {
   for (const { name, value, offset } of changing) packParameter(declaration, name, numberOf(value), words, offset);
 }
@@ -58,19 +58,31 @@ function storagesOf(command: Command): readonly Storage[] {
 }
 
 /**
- * The commands of a captured step. Buffers of the pool that they use are pinned until {@link drop}: other steps may use
- * them, since nothing of a step lives on, but they are neither destroyed nor lent to what does.
+ * The commands of a captured step. The pool's buffers that they use are pinned until {@link drop}: other steps may use
+ * them, since a step leaves nothing in them, but they are not destroyed, and not lent to anything that outlives a step.
  */
 export class CapturedCommands {
   readonly list: Command[] = [];
   readonly #storages = new Set<Storage>();
   #end: string | null = null;
+  #usesHost = false;
 
   constructor(private readonly onEnd: (ended: CapturedCommands) => void) {}
 
   /** Why they cannot be replayed; null while they can. */
   get end(): string | null {
     return this.#end;
+  }
+
+  /** Whether they ended because the step itself wrote from the host or read: captured again, it would do the same. */
+  get usesHost(): boolean {
+    return this.#usesHost;
+  }
+
+  /** Notes that the step writes from the host or reads, and ends them. */
+  refuse(reason: string): void {
+    this.#usesHost = true;
+    this.drop(reason);
   }
 
   add(command: Command): void {
@@ -87,7 +99,7 @@ export class CapturedCommands {
     return this.#storages.has(storage);
   }
 
-  /** Drops them all, and the pins. A second call does nothing. */
+  /** Ends them: forgets all commands and unpins their buffers. A second call does nothing. */
   drop(reason: string): void {
     if (this.#end !== null) return;
     this.#end = reason;
@@ -100,7 +112,7 @@ export class CapturedCommands {
 
 /** The captured steps of a device. */
 export class Captures {
-  /** The one that is being captured. */
+  /** Those of the step that is being captured. */
   #open: CapturedCommands | null = null;
   readonly #live = new Set<CapturedCommands>();
 
@@ -113,9 +125,9 @@ export class Captures {
     this.#open?.add(command);
   }
 
-  /** Stops capturing, if a step is being captured: what it does cannot be replayed. */
-  giveUp(reason: string): void {
-    this.#open?.drop(reason);
+  /** Told that the host writes or reads: a step that is being captured cannot be replayed then. */
+  refuse(reason: string): void {
+    this.#open?.refuse(reason);
   }
 
   /** @throws InputError inside another capture; what `record` throws, with nothing kept. */
@@ -135,7 +147,7 @@ export class Captures {
     }
   }
 
-  /** Ends those that use a buffer, or all. */
+  /** Ends those that use a buffer, or all of them. */
   endAll(storage?: Storage): void {
     const reason = storage ? 'a buffer that it uses was freed' : 'its memory was needed for something else';
     for (const commands of this.#live) if (storage === undefined || commands.uses(storage)) commands.drop(reason);
@@ -143,8 +155,8 @@ export class Captures {
 }
 
 /**
- * A step that can be run again without the code that recorded it: made by `Device.capture`. It holds the memory that the
- * step used, which other steps use meanwhile, until it is disposed of.
+ * A step that can be run again without the code that recorded it: made by `Device.capture`. Until it is disposed of, it
+ * keeps the memory that the step used from being freed; other steps use that memory between replays.
  */
 export class Program<T = unknown> implements Disposable {
   /** @internal */
@@ -159,21 +171,26 @@ export class Program<T = unknown> implements Disposable {
   ) {}
 
   /**
-   * Whether it can be replayed. It cannot from the start if the step wrote from the host or read something. It ends when it
-   * is disposed of, when a buffer that it uses is freed, and when the memory that it holds is needed for what would be
-   * refused otherwise.
+   * Whether it can be replayed. A program never can if its step {@link usesHost}. Others end when they are disposed of,
+   * when a buffer that they use is freed, and when memory is short: before a request is refused for the budget, all
+   * programs of the device end at once. Such a step can be captured again.
    */
   get isLive(): boolean {
     return this.commands.end === null;
   }
 
+  /** Whether the step itself wrote from the host or read something, so that capturing it again gives no live program either. */
+  get usesHost(): boolean {
+    return this.commands.usesHost;
+  }
+
   /**
-   * Records the step again: the same kernels on the same buffers, with the present numbers of all `StepValue`s. No memory
-   * is allocated, and no bind group is made.
+   * Records the step again: the same kernels on the same buffers, with the current numbers of all `StepValue`s. No memory
+   * is allocated, and no bind group is made. A replay that throws has recorded nothing.
    *
    * @param submit as of `Device.step`.
    * @throws InputError saying why it is not live; inside a step, whose memory it would overwrite, and inside a capture;
-   * DeviceLostError.
+   * Error for a `StepValue` that its parameter cannot hold; ValidationError for a kernel that did not compile; DeviceLostError.
    */
   replay(submit = true): void {
     const { end } = this.commands;
@@ -181,7 +198,7 @@ export class Program<T = unknown> implements Disposable {
     this.record(this.commands, submit);
   }
 
-  /** Gives the memory back to the pool. It cannot be replayed any more. */
+  /** Gives the memory back to the pool. The program cannot be replayed afterwards. */
   [Symbol.dispose](): void {
     this.commands.drop('it was disposed of');
   }

@@ -216,16 +216,20 @@ export class Recorder implements PendingCommands {
     this.#check();
     if (this.#captures.isCapturing) throw new InputError('a captured step is replayed while another is captured');
     const held = this.#gate.isClosed;
+    // Whatever may throw comes first, so that a replay that throws has recorded nothing.
+    for (const command of list) {
+      if (command.kind !== 'dispatch') continue;
+      if (!held && command.pipeline.pipeline === undefined) {
+        throw new ValidationError(`kernel ${command.pipeline.name} of a captured step did not compile`);
+      }
+      updateParameters(command);
+    }
     for (const command of list) {
       if (command.kind !== 'dispatch') {
         if (held) this.#gate.run(() => this.#carryOut(command));
         else this.#carryOut(command);
         continue;
       }
-      if (!held && command.pipeline.pipeline === undefined) {
-        throw new ValidationError(`kernel ${command.pipeline.name} of a captured step did not compile`);
-      }
-      updateParameters(command);
       this.#dispatchCount++;
       const timed = this.#timing(command.pipeline);
       if (held) {
@@ -308,7 +312,7 @@ export class Recorder implements PendingCommands {
    */
   write(slice: BufferSlice, data: ArrayBufferView): void {
     this.#check();
-    this.#captures.giveUp('it writes from the host, which is done before it, to persistent memory, as by StepInputs');
+    this.#captures.refuse('it writes from the host: write before it, to persistent memory, as StepInputs does');
     if (data.byteLength > slice.size) {
       throw new InputError(`write: ${data.byteLength} bytes do not fit a slice of ${slice.size}`);
     }
@@ -332,7 +336,7 @@ export class Recorder implements PendingCommands {
 
   /** Reads a slice back. Waits for everything recorded before. A step that does so cannot be replayed. */
   async read(slice: BufferSlice): Promise<ArrayBuffer> {
-    this.#captures.giveUp('it reads, which is done behind it, by the result of the captured function');
+    this.#captures.refuse('it reads: read after it, what the captured function returns');
     const size = Math.ceil(slice.size / 4) * 4;
     const staging = this.gpu.createBuffer({ size, usage: usageMapRead | usageCopyTarget, label: 'readback' });
     try {

@@ -103,11 +103,29 @@ describe('a program', () => {
     expect(() => program.replay()).toThrow(/cannot be replayed: it was disposed of/);
   });
 
-  it('gives way before memory is refused', () => {
+  it('records nothing where a number does not fit its parameter', async () => {
+    device.recorder.write(x, Float32Array.of(1));
+    const [factor, shift] = [{ value: 2 }, { value: 1 }];
+    const program = device.capture(() => {
+      const first = step(device, x, factor, 0);
+      return [first, step(device, x, 1, shift)] as const;
+    });
+    const before = device.recorder.dispatchCount;
+    [factor.value, shift.value] = [5, 0.5];
+    expect(() => program.replay()).toThrow(/"shift" is 0.5/);
+    expect(device.recorder.dispatchCount).toBe(before);
+    shift.value = 3;
+    program.replay();
+    expect(device.recorder.dispatchCount).toBe(before + 4);
+    expect((await read(device, program.result[1]))[0]).toBe(8);
+    program[Symbol.dispose]();
+  });
+
+  it('ends before memory is refused, and can be captured again', () => {
     const program = device.capture(() => step(device, x, 1, 0));
     const rest = device.memory.budget - device.report().total;
     const large = device.memory.persistent(rest + 4, 'large');
-    expect(program.isLive).toBe(false);
+    expect([program.isLive, program.usesHost]).toEqual([false, false]);
     expect(() => program.replay()).toThrow(/its memory was needed for something else/);
     expect(() => device.memory.persistent(1 << 20, 'larger')).toThrow(OutOfMemoryError);
     device.memory.free(large);
@@ -130,7 +148,7 @@ describe('a program', () => {
       return step(device, x, 3, 1);
     });
     expect((await read(device, program.result))[0]).toBe(8);
-    expect(program.isLive).toBe(false);
+    expect([program.isLive, program.usesHost]).toEqual([false, true]);
     expect(() => program.replay()).toThrow(reason);
   });
 

@@ -12,21 +12,22 @@ interface ShapeEntry {
 
 /** One training's captured steps, by the shape of their inputs: those of the last eight shapes. */
 export class StepPrograms implements Disposable {
-  /** The shape that was used last is the last. */
+  /** In the order of their last use. */
   readonly #shapes = new Map<string, ShapeEntry>();
 
   constructor(private readonly device: Device) {}
 
   /**
-   * Takes a step: by a program if steps of this shape were captured before, else by recording, and capturing, it.
+   * Takes a step: replays it if a step of this shape was captured before, else records and captures it. A shape whose step
+   * turned out to use the host is recorded from then on (see `Program.usesHost`).
    *
    * @param shape says all that the step's kernels depend on, but for inputs and `StepValue`s.
    * @param uploadInputs brings the inputs to the device, in the same order in each step of a shape.
    * @param record records the step on them, as `Device.capture` calls it.
-   * @param replay replays a program of the step, and does what `record` does on the host beside recording: as
-   * `Adam.replayStep`.
-   * @returns what `record` returned for the first step of the shape. Tensors in it hold the results of this step until
-   * anything else is recorded: read them at once.
+   * @param replay replays a program of the step, and does whatever else `record` does on the host, as `Adam.replayStep`
+   * does.
+   * @returns what `record` returned when the step was captured. Tensors in it hold the results of this step until anything
+   * else is recorded: read them at once.
    * @throws what the functions throw; OutOfMemoryError with the sizes.
    */
   run<Inputs, Result>(
@@ -38,9 +39,15 @@ export class StepPrograms implements Disposable {
     const entry = this.#entryOf(shape);
     entry.inputs.next();
     const inputs = uploadInputs(entry.inputs.upload);
-    if (entry.program?.isLive) replay(entry.program);
-    else entry.program = this.device.capture(() => record(inputs));
-    return entry.program.result as Result;
+    if (entry.program?.isLive) {
+      replay(entry.program);
+      return entry.program.result as Result;
+    }
+    // Captured again, it would not be live either.
+    if (entry.program?.usesHost) return record(inputs);
+    const program = this.device.capture(() => record(inputs));
+    entry.program = program;
+    return program.result;
   }
 
   #entryOf(shape: string): ShapeEntry {
