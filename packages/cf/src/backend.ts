@@ -30,8 +30,8 @@ export interface CfBackend {
   /** Whether ids may be on the device too, so that a training can capture its steps. Default false. */
   readonly takesDeviceIds?: boolean;
   /**
-   * Computes, outside a step, what frozen vectors are read from, unless that is up to date. Called before steps that may be
-   * captured, so that their replays do not compute it again. Absent where there is nothing to compute.
+   * Computes, outside a step, what frozen vectors are read from, unless that is up to date. Called before steps that
+   * may be captured, so that their replays do not compute it again. Absent where there is nothing to compute.
    */
   prepareFrozen?(): void;
   /**

@@ -447,8 +447,8 @@ export class CfTrainer {
 }
 
 /**
- * Most steps of an epoch whose programs are kept: at most 10 MB of the heap. Measured on 400 steps, a program takes 10 KB
- * (MF with BCE, 11 commands) to 25 KB (LightGCN with BPR, 46 commands); 1,024 would take 10 to 26 MB.
+ * Most steps of an epoch whose programs are kept: at most 10 MB of the heap. Measured on 400 steps, a program takes 10
+ * KB (MF with BCE, 11 commands) to 25 KB (LightGCN with BPR, 46 commands); 1,024 would take 10 to 26 MB.
  */
 const mostCaptured = 400;
 

@@ -30,7 +30,9 @@ export interface UploadedBatch {
   readonly labels: Tensor;
 }
 
-/** A packed batch of hybrid prompts on the host. Prompts follow each other; padding, if there is any, is behind them. */
+/**
+ * A packed batch of hybrid prompts on the host. Prompts follow each other; padding, if there is any, is behind them.
+ */
 export interface HybridBatch {
   /** Number of tokens of each prompt, at least 1, and of the sequence that is padding, if there is one. */
   readonly lengths: readonly number[];
@@ -119,8 +121,9 @@ export function packPrompts(prompts: readonly HybridPrompt[], padding?: BatchPad
   const total = padding ? raised(own + 1, padding.tokens) : own;
   if (total > own) lengths.push(total - own);
   const positions = {
-    // No token, hence a zero row. That of a token, such as 0, may hold values that overflow halves in some model, and 0 · ∞
-    // in the backward pass would be NaN. A zero row is finite throughout: its norm has an epsilon, its attention is uniform.
+    // No token, hence a zero row. That of a token, such as 0, may hold values that overflow halves in some model, and 0
+    // · ∞ in the backward pass would be NaN. A zero row is finite throughout: its norm has an epsilon, its attention is
+    // uniform.
     tokenIds: new Int32Array(total).fill(-1, own),
     cfRows: new Int32Array(total).fill(-1),
     textRows: new Int32Array(total).fill(-1),

@@ -162,9 +162,9 @@ export interface TrainerOptions {
   /**
    * Whether steps are captured, and replayed for batches of the same shape, where the model's steps can be: the host then
    * needs less time for each. Batches are padded for it, to multiples of 128 tokens, 16 items and 64 tokens of titles: that
-   * takes memory of the device, which `planMemory` does not count, and time. It changes results by roundings, so a training is
-   * continued to the same bits only with the same choice, which `TrainerState` does not hold. Default: false, since no GPU
-   * was measured. With several ranks no step is captured.
+   * takes memory of the device, which `planMemory` does not count, and time. It changes results by roundings, so a
+   * training is continued to the same bits only with the same choice, which `TrainerState` does not hold. Default:
+   * false, since no GPU was measured. With several ranks no step is captured.
    */
   readonly replay?: boolean;
   /** State to continue from, as {@link onCheckpoint} got it. */

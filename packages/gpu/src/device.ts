@@ -101,16 +101,16 @@ export class Device implements AsyncDisposable {
 
   /**
    * Records a step, and keeps its commands so that it can be replayed without running its code: the same kernels on the
-   * same buffers. What may change between replays is the contents of persistent memory, such as the inputs of a step, and
-   * numbers that were given as `StepValue`.
+   * same buffers. What may change between replays is the contents of persistent memory, such as the inputs of a step,
+   * and numbers that were given as `StepValue`.
    *
    * ```ts
    * const program = device.capture(() => trainStep(inputs)); // opens and ends a step as ever
    * device.recorder.write(inputs, nextBatch); // a slice of persistent memory
    * program.replay();
    * ```
-   * @param record synchronous, and opens its steps itself. The program can be replayed only if it writes nothing from the
-   * host and reads nothing: see {@link Program.usesHost}.
+   * @param record synchronous, and opens its steps itself. The program can be replayed only if it writes nothing from
+   * the host and reads nothing: see {@link Program.usesHost}.
    * @returns the program, which holds the step's memory until it is disposed of.
    * @throws InputError inside a step or another capture; what `record` throws. What was recorded is carried out in any case.
    */
@@ -124,7 +124,9 @@ export class Device implements AsyncDisposable {
     return new Program(commands, this.#replay, result);
   }
 
-  /** Not made in `capture`: a closure there would keep what it records from, such as the batch, as long as the program. */
+  /**
+   * Not made in `capture`: a closure there would keep what it records from, such as the batch, as long as the program.
+   */
   readonly #replay = (commands: CapturedCommands, submit: boolean): void => {
     if (this.memory.depth > 0) throw new InputError('a captured step is replayed inside a step: end that first');
     this.recorder.replay(commands);

@@ -110,7 +110,9 @@ export interface PendingCommands {
   discard(storage: Storage): void;
   /** Fills a buffer with NaN. */
   poison(slice: BufferSlice): void;
-  /** Ends the captured steps that use a buffer, or all captured steps of the device, so that they pin nothing any more. */
+  /**
+   * Ends the captured steps that use a buffer, or all captured steps of the device, so that they pin nothing any more.
+   */
   endPrograms(storage?: Storage): void;
 }
 
@@ -444,8 +446,8 @@ export class Memory {
         `a buffer of ${formatBytes(size)} (${purpose}) exceeds the adapter's largest, ${formatBytes(limits.maxBufferSize)}`,
       );
     }
-    // Before a request is refused, waiting buffers are destroyed; if that is not enough, all captured steps end, which can
-    // be captured again. All of them: they share buffers, so which would free enough is not known.
+    // Before a request is refused, waiting buffers are destroyed; if that is not enough, all captured steps end, which
+    // can be captured again. All of them: they share buffers, so which would free enough is not known.
     const exceeds = () => this.report().total + size > this.budget;
     this.#shrinkPool(exceeds);
     if (exceeds()) {

@@ -47,7 +47,9 @@ export function packedParameters(
   return { words, changing };
 }
 
-/** Writes the current numbers of its `StepValue`s into the parameters of a dispatch. @throws Error as `packParameters` */
+/**
+ * Writes the current numbers of its `StepValue`s into the parameters of a dispatch. @throws Error as `packParameters`
+ */
 export function updateParameters({ declaration, words, changing }: DispatchCommand): void {
   for (const { name, value, offset } of changing) packParameter(declaration, name, numberOf(value), words, offset);
 }
@@ -179,18 +181,22 @@ export class Program<T = unknown> implements Disposable {
     return this.commands.end === null;
   }
 
-  /** Whether the step itself wrote from the host or read something, so that capturing it again gives no live program either. */
+  /**
+   * Whether the step itself wrote from the host or read something, so that capturing it again gives no live program
+   * either.
+   */
   get usesHost(): boolean {
     return this.commands.usesHost;
   }
 
   /**
-   * Records the step again: the same kernels on the same buffers, with the current numbers of all `StepValue`s. No memory
-   * is allocated, and no bind group is made. A replay that throws has recorded nothing.
+   * Records the step again: the same kernels on the same buffers, with the current numbers of all `StepValue`s. No
+   * memory is allocated, and no bind group is made. A replay that throws has recorded nothing.
    *
    * @param submit as of `Device.step`.
    * @throws InputError saying why it is not live; inside a step, whose memory it would overwrite, and inside a capture;
-   * Error for a `StepValue` that its parameter cannot hold; ValidationError for a kernel that did not compile; DeviceLostError.
+   * Error for a `StepValue` that its parameter cannot hold; ValidationError for a kernel that did not compile;
+   * DeviceLostError.
    */
   replay(submit = true): void {
     const { end } = this.commands;

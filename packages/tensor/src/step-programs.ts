@@ -18,16 +18,16 @@ export class StepPrograms implements Disposable {
   constructor(private readonly device: Device) {}
 
   /**
-   * Takes a step: replays it if a step of this shape was captured before, else records and captures it. A shape whose step
-   * turned out to use the host is recorded from then on (see `Program.usesHost`).
+   * Takes a step: replays it if a step of this shape was captured before, else records and captures it. A shape whose
+   * step turned out to use the host is recorded from then on (see `Program.usesHost`).
    *
    * @param shape says all that the step's kernels depend on, but for inputs and `StepValue`s.
    * @param uploadInputs brings the inputs to the device, in the same order in each step of a shape.
    * @param record records the step on them, as `Device.capture` calls it.
    * @param replay replays a program of the step, and does whatever else `record` does on the host, as `Adam.replayStep`
    * does.
-   * @returns what `record` returned when the step was captured. Tensors in it hold the results of this step until anything
-   * else is recorded: read them at once.
+   * @returns what `record` returned when the step was captured. Tensors in it hold the results of this step until
+   * anything else is recorded: read them at once.
    * @throws what the functions throw; OutOfMemoryError with the sizes.
    */
   run<Inputs, Result>(
