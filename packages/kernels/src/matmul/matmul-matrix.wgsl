@@ -12,8 +12,9 @@
 // the matrix units do. They are fetched as they are stored and rounded when they are put into a tile: to round at once
 // would be to wait for them. Quantized values are decoded as they are fetched.
 //
-// Shapes, strides, VECTOR, parts of the inner range, and dropout are as in matmul-tiled. Values beyond the last row, the last column and the end of
-// the inner range count as zero. Halves hold at most 65,504; larger values become infinite.
+// Shapes, strides, VECTOR and parts of the inner range are as in matmul-tiled, dropout as in operand-fours. Values beyond the
+// last row, the last column and the end of the inner range count as zero. Halves hold at most 65,504; larger values become
+// infinite.
 #include vector
 #include operand-b
 #if DROPOUT_A || DROPOUT_B

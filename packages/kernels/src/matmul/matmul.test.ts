@@ -274,6 +274,8 @@ describe('dropout and updates of a product', () => {
           { m: 300, n: 36, k: 20, update: { rank: 8 }, of: 'update' },
           { m: 8, n: 64, k: 300, transposeA: true, of: 'b' },
           { m: 24, n: 64, k: 256, update: { rank: 8 }, of: 'update' },
+          // By parts of the columns, for which the kernel has no place.
+          { m: 20, n: 256, k: 64, transposeB: true, update: { rank: 8, transposeB: true } },
         ] as const) {
           await checkJoined(device, c, planFor(device, false));
         }

@@ -69,7 +69,10 @@ export interface MatmulArguments extends MatmulShape {
   readonly update?: ProductUpdate | undefined;
   /** Leaves elements of an operand, or of the update, out. */
   readonly dropout?: ProductDropout | undefined;
-  /** In place of {@link planMatmul}, for tests and measurements: called for every part that fits the bindings. */
+  /**
+   * In place of {@link planMatmul}, for tests and measurements: called for the whole, and for every part that fits the
+   * bindings.
+   */
   readonly plan?: (shape: MatmulShape) => MatmulPlan;
 }
 
@@ -94,12 +97,12 @@ const longestUpdate = 16;
  * which memory limits, stay f32.
  *
  * Long inner axes of small outputs are split over workgroups and need step memory (`splits`·m·n f32). On GPUs dropout and
- * updates of a rank of 4, 8, 12 or 16 happen within the product, where extents are multiples of 4; else by passes of their own, which
- * need step memory as large as what is dropped. m = 0 or n = 0 does nothing.
+ * updates of a rank of 4, 8, 12 or 16 happen within the product, where extents are multiples of 4; else by passes of their
+ * own, which need step memory as large as what is dropped. m = 0 or n = 0 does nothing.
  *
- * @throws InputError when a slice is too small for its shape, k or the rank is 0, or 64 rows of an operand exceed one binding; for a
- * mask that cannot be, or of an operand in fewer bits; for a precision of f16 on an adapter without matrix units for it,
- * see {@link matrixObstacle}.
+ * @throws InputError when a slice is too small for its shape, k or the rank is 0, or 64 rows of an operand exceed one
+ * binding; for a mask that cannot be, or of an operand in fewer bits; for a precision of f16 on an adapter without matrix
+ * units for it, see {@link matrixObstacle}.
  */
 export function matmul(device: Device, args: MatmulArguments): void {
   const { a, b, out, bias, update, dropout, m, n, k, transposeB = false } = args;
