@@ -38,8 +38,11 @@ const THREAD_FUNNELED = 1;
 const SPIN = 3;
 /** Times that MPI is asked in each turn: some microseconds in all. */
 const TESTS = 16;
-/** Milliseconds between looks at the other ranks' processes: usually, and once this one is to stop. */
-const [LOOK, LOOK_STOPPING] = [1_000, 50];
+/**
+ * Milliseconds between looks at the other ranks' processes: usually, and once this one is to stop. `mpirun` ends all a second
+ * after a rank has died: until then, somebody must have said why.
+ */
+const [LOOK, LOOK_STOPPING] = [200, 50];
 /** Milliseconds that ranks on other machines get to answer once this one is to stop. */
 const PATIENCE = 20_000;
 /** Milliseconds that the other ranks get to fail as well, before a failure is this rank's alone. */
@@ -151,6 +154,9 @@ class Link implements Transport {
     const [own, counts] = [Int32Array.of(code), new Int32Array(size).fill(4)];
     const places = placesOf(counts);
     let agreed = false;
+    const speaksForRankZero = () => rank > 0 && this.peers?.ended() === 0 && this.peers.isFirst;
+    const hasSpoken = code !== 0 && speaksForRankZero();
+    if (hasSpoken) await complain();
     try {
       agreed = await this.#finished(
         (request) => mpi.allGather(own, 4, mpi.byte, codes, counts, places, mpi.byte, this.#ends, request),
@@ -159,8 +165,8 @@ class Link implements Transport {
       );
     } catch (error) {
       if (!(error instanceof RankLostError)) throw error;
-      // All that are left see it, and the launcher has ended the job by itself.
-      if (rank > 0 && error.rank === 0) await complain();
+      // All that are left see it, and the launcher has ended the job by itself. Of a machine, the first of them says so.
+      if (!hasSpoken && speaksForRankZero()) await complain();
       if (!this.peers?.someFar) return;
     }
     if (agreed) {

@@ -28,10 +28,18 @@ export class Peers {
   /** Whether some ranks run where this process cannot see them. */
   readonly someFar: boolean;
 
+  readonly #own: Peer;
+
   constructor(own: Peer, all: readonly Peer[]) {
+    this.#own = own;
     const others = all.filter(({ rank }) => rank !== own.rank);
     this.#near = others.filter(({ host, space }) => host === own.host && space === own.space);
     this.someFar = this.#near.length < others.length;
+  }
+
+  /** Whether no lower rank that this process can watch still lives: one of those that are left speaks for all. */
+  get isFirst(): boolean {
+    return this.#near.every(({ rank, pid }) => rank > this.#own.rank || !isAlive(pid));
   }
 
   /** The first watched rank whose process has ended; null while all live. */

@@ -43,27 +43,37 @@ const leave = "await job.end(0, async () => say('complained'));\n";
 
 describe.skipIf(reason !== '')(`ranks of Open MPI${reason && ` (${reason})`}`, () => {
   it.each([
-    [2, 'TCP', tcp],
-    [4, 'shared memory', []],
+    [4, 'TCP', tcp],
+    [2, 'shared memory', []],
   ] as const)('%i ranks sum, gather and broadcast by %s', async (ranks, _, more) => {
     const { code, lines } = await start(
       ranks,
       `${say}const job = await openMpi();
       const values = new Float32Array(300_001).fill(job.rank + 1);
       await job.allReduce(values);
+      const parts = [1e8, 1, -1e8, 3, 0.1];
+      // In another order of the ranks, or by pairs, the sum would have other bits.
+      const ordered = Float32Array.from({ length: 5 }, (_, at) => parts[(at + job.rank) % 5]);
+      await job.allReduce(ordered);
+      const inOrder = ordered.every((sum, at) => {
+        let expected = Math.fround(parts[at]);
+        for (let rank = 1; rank < job.size; rank++)
+          expected = Math.fround(expected + Math.fround(parts[(at + rank) % 5]));
+        return Object.is(sum, expected);
+      });
       const halves = Float32Array.of(job.rank + 1);
       await job.allReduce(halves, 'f16');
       const all = await job.allGather(Uint8Array.of(job.rank));
       const told = await job.broadcast(Uint8Array.from(job.rank === 0 ? [42] : []));
       await job.barrier();
-      say(job.rank, job.size, values.every((value) => value === values[0]) && values[0], halves[0], all.flat(), told[0]);
+      say(job.rank, job.size, inOrder, values.every((value) => value === values[0]) && values[0], halves[0], all.flat(), told[0]);
       if ((await openMpi()) !== job) say('a second init');
       ${leave}`,
       more,
     );
     const sum = (ranks * (ranks + 1)) / 2;
     const every = Array.from({ length: ranks }, (_, rank) => rank);
-    expect(lines).toEqual(every.map((rank) => `> ${rank} ${ranks} ${sum} ${sum} ${every.join()} 42`));
+    expect(lines).toEqual(every.map((rank) => `> ${rank} ${ranks} true ${sum} ${sum} ${every.join()} 42`));
     expect(code).toBe(0);
   });
 
@@ -81,6 +91,35 @@ describe.skipIf(reason !== '')(`ranks of Open MPI${reason && ` (${reason})`}`, (
     );
     expect(lines).toEqual(['> 0 RankLostError: rank 1 has ended', '> 2 RankLostError: rank 1 has ended']);
     expect(code).toBe(137);
+  });
+
+  it('has one of those that are left speak when rank 0 was killed', async () => {
+    const { lines } = await start(
+      4,
+      `${say}const stop = new AbortController();
+      process.on('SIGTERM', () => stop.abort());
+      const job = await openMpi({ signal: stop.signal });
+      await job.barrier();
+      if (job.rank === 0) process.kill(process.pid, 'SIGKILL');
+      await job.allGather(Uint8Array.of(1)).catch(() => {});
+      await job.end(1, async () => say('one speaks'));
+      process.exit(1);`,
+    );
+    expect(lines).toEqual(['> one speaks']);
+  });
+
+  it('joins what another part of the process began', async () => {
+    const { code, lines } = await start(
+      2,
+      `${say}const other = await import(${JSON.stringify(`${entry}?other`)});
+      const first = await other.openMpi();
+      const job = await openMpi();
+      await job.barrier();
+      say(job.rank, first !== job);
+      ${leave}`,
+    );
+    expect(lines).toEqual(['> 0 true', '> 1 true']);
+    expect(code).toBe(0);
   });
 
   it('ends all when one rank fails, and lets that one say why', async () => {

@@ -45,9 +45,9 @@ describe('checkParameterSizes', () => {
     const { capabilities } = device;
     const large = { capabilities: { ...capabilities, limits: { ...capabilities.limits, maxBufferSize: 2 ** 40 } } };
     const values = (rows: number) => new Map([['user_embedding.weight', [rows, 16]]]);
-    checkParameterSizes(large, 'a.b', values(2 ** 28));
-    expect(() => checkParameterSizes(large, 'a.b', values(2 ** 28 + 1))).toThrow(
-      'takes 16.0 GiB, but an array of JavaScript has at most 16.0 GiB',
+    checkParameterSizes(large, 'a.b', values(2 ** 26));
+    expect(() => checkParameterSizes(large, 'a.b', values(2 ** 26 + 1))).toThrow(
+      'takes 4.0 GiB, but an array of JavaScript has at most 4.0 GiB',
     );
   });
 });

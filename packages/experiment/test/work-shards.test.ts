@@ -2,6 +2,7 @@
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { InputError } from '@crossgate/core';
 import { findNats, folderWith, type NatsServer, noNats, startNats } from '@crossgate/testing/node';
 import { type JetStreamManager, jetstreamManager, type StreamConfig } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
@@ -39,6 +40,7 @@ describe.skipIf(nats === null)(`workShards${nats === null ? ` (${noNats})` : ''}
       }
       counts.rows = to - from;
     },
+    open: async () => {},
     close: async () => {},
   });
   const fill = (bulk: Bulk, lease = 1000) =>
@@ -144,6 +146,26 @@ describe.skipIf(nats === null)(`workShards${nats === null ? ` (${noNats})` : ''}
     expect(await fill(bulk, 600_000)).toEqual({ queued: 0, waiting: 1, finished: 0 });
     expect(await attempt()).toEqual({ shards: 1, made: 1, already: 0 });
     expect(begun).toBe(ends.length + 1);
+  }, 60_000);
+
+  it('ends a worker whose machine lacks the model, and leaves all shards to others', async () => {
+    const bulk = bulkOf(3, async () => {});
+    await fill(bulk, 600_000);
+    const lacking = { ...bulk, open: () => Promise.reject(new InputError('there is no model here')) };
+    for (let worker = 0; worker < 3; worker++) await expect(work(lacking, 2)).rejects.toThrow('there is no model here');
+    expect(await work(bulk, 1)).toEqual({ shards: 3, made: 3, already: 0 });
+  }, 60_000);
+
+  it('keeps a longer lease when the queue is filled again', async () => {
+    const bulk = bulkOf(1, async () => {});
+    await fill(bulk, 600_000);
+    await fill(bulk, 1000);
+    const { log, signal } = session();
+    const queue = await openQueue({ ...at(), log, signal }, jobOf(bulk, 'csv', 0));
+    expect(await queue.open()).toEqual({ count: 1, lease: 600_000 });
+    await fill(bulk, 700_000);
+    expect(await queue.open()).toEqual({ count: 1, lease: 700_000 });
+    await queue.close();
   }, 60_000);
 
   it('gives up a shard that was begun too often, whoever handed it back between', async () => {

@@ -151,7 +151,10 @@ export interface TrainerOptions {
   readonly selectBy?: 'auc' | 'last';
   /** Most tokens of one batch of an evaluation: see `scoreRows`. */
   readonly batchTokens?: number;
-  /** Number of steps between checkpoints; null makes them only after evaluations. A signal also makes one. */
+  /**
+   * Number of steps between checkpoints; null makes them only after evaluations. A signal also makes one, and so does the
+   * first step of several ranks.
+   */
   readonly checkpointEvery: number | null;
   /**
    * The ranks that train together, each with a model of the same values: every rank takes a share of each batch and of

@@ -171,7 +171,9 @@ class Trainer {
         const evaluate = step % evaluateEvery === 0 || step === totalSteps;
         // All ranks stop after the same step.
         const abort = await someRank(this.#collective, signal?.aborted ?? false);
-        if (evaluate || abort || (checkpointEvery !== null && step % checkpointEvery === 0)) {
+        // A rank that dies takes all with it, so several ranks have something to resume from after their first step.
+        const early = this.#collective.size > 1 && step === 1 && stage === 0;
+        if (evaluate || abort || early || (checkpointEvery !== null && step % checkpointEvery === 0)) {
           await reports.settle();
           if (evaluate) await this.#evaluate(stage, step);
           else if (this.#options.onCheckpoint) await this.#expectFiniteLoss(batch, stage, step);

@@ -1,4 +1,5 @@
 /** Open MPI's launcher of this machine, for tests. */
+import { execFileSync } from 'node:child_process';
 import { findProgram } from './programs';
 
 /** What to say of tests that are skipped for want of a launcher. */
@@ -13,7 +14,13 @@ export function findMpirun(env?: Readonly<Record<string, string | undefined>>): 
 }
 
 /** Arguments that start so many ranks on this machine, whatever its number of cores. */
-export const mpirunArguments = (ranks: number): string[] => ['--quiet', '--oversubscribe', '-n', String(ranks)];
+export const mpirunArguments = (ranks: number): string[] => [...quiet(), '--oversubscribe', '-n', String(ranks)];
+
+/** What keeps the launcher from words of its own: version 5 has nothing for that. */
+function quiet(): string[] {
+  const version = execFileSync(findMpirun() ?? 'mpirun', ['--version'], { encoding: 'utf8' });
+  return /\(Open MPI\) 4\./.test(version) ? ['--quiet'] : [];
+}
 
 /** What a launcher that root starts, as in containers, asks for. */
 export const mpirunEnvironment = { OMPI_ALLOW_RUN_AS_ROOT: '1', OMPI_ALLOW_RUN_AS_ROOT_CONFIRM: '1' } as const;

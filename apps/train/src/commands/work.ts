@@ -40,7 +40,7 @@ export function registerWork(program: Command, host: Host): void {
     .option('--enqueue <n>', 'fill the queue with the shards of N that are not finished, and end', parseShards)
     .option(
       '--lease <s>',
-      'with --enqueue: seconds without a heartbeat until another worker has a shard',
+      'with --enqueue: seconds without a heartbeat until another worker has a shard; a queue that has more keeps them',
       wholeNumber(1, 86_400),
       30,
     )

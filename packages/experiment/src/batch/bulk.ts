@@ -23,8 +23,10 @@ export interface Bulk {
    * some GPUs, other stretches may differ in the last bits.
    */
   readonly step: number;
+  /** Opens what the answer is computed with, such as the run's models, unless it is open. What is finished needs none. */
+  open(): Promise<void>;
   /**
-   * Makes the answer to the units from `from` (counted from 0) up to and without `to`.
+   * Makes the answer, once it is open, to the units from `from` (counted from 0) up to and without `to`.
    * @param counts is filled as the content is made
    */
   content(format: ListFormat, from: number, to: number, counts: BulkCounts): FileContent;

@@ -103,13 +103,9 @@ export async function openPairs(session: Session, run: string, options: PairsOpt
   };
   return {
     ...{ command: 'predict', method: scorer.method, manifest, units, step: scorer.sharesWork ? CHUNK : 1 },
-    content(format, from, to, counts) {
-      const scores = async function* () {
-        await scorer.open();
-        yield* scorePairs(session, scorer, pairFiles, { from, to, counts });
-      };
-      return formatScores(format, scores(), options.safeCsv);
-    },
+    open: () => scorer.open(),
+    content: (format, from, to, counts) =>
+      formatScores(format, scorePairs(session, scorer, pairFiles, { from, to, counts }), options.safeCsv),
     close: () => scorer.close(),
   };
 }

@@ -129,15 +129,16 @@ export async function openAllUsers(session: Session, run: string, options: AllUs
   const asked = await gather(session, run, options);
   const { config, data } = asked;
   const manifest = { ...asked.manifest, ...safeCsvManifest(options) };
-  // Opened for the first list: what is finished already needs no model.
   let lister: Lister | undefined;
   return {
     ...{ command: 'recommend', method: config.method, manifest, units: data.userCount, step: 1 },
+    async open() {
+      lister ??= await asked.open();
+    },
     content(format, from, to, counts) {
       const own = Object.assign(counts, { users: 0, rows: 0, popular: 0, empty: 0 });
       const lists = async function* () {
-        lister ??= await asked.open();
-        for await (const list of makeLists(session, asked, lister, { from, to, base: from })) {
+        for await (const list of makeLists(session, asked, lister!, { from, to, base: from })) {
           count(own, list);
           yield list;
         }

@@ -45,7 +45,8 @@ export interface Delivery {
 export interface WorkQueue {
   /**
    * Puts shards into the queue that are not in it.
-   * @param lease milliseconds without a heartbeat after which a shard is handed to another worker
+   * @param lease milliseconds without a heartbeat after which a shard is handed to another worker; a queue that has a
+   *   longer one keeps it
    * @returns how many were put, and how many were there
    * @throws InputError `queue.other` for a queue of another number of shards, or of another version of Crossgate
    */
@@ -157,10 +158,14 @@ class JobQueue implements WorkQueue {
     const own = { durable_name: CONSUMER, ack_policy: AckPolicy.Explicit, max_deliver: -1 };
     try {
       // A queue that is new, or whose maker died before it got so far, has none.
-      await manager.consumers.update(this.#stream, CONSUMER, settings).catch((error: unknown) => {
+      const there = await manager.consumers.info(this.#stream, CONSUMER).catch((error: unknown) => {
         if (this.#codeOf(error) !== NO_CONSUMER) throw error;
-        return manager.consumers.add(this.#stream, { ...own, ...settings });
+        return null;
       });
+      if (there === null) await manager.consumers.add(this.#stream, { ...own, ...settings });
+      // Workers that are at it send heartbeats by the lease that they found: a shorter one would take their shards away.
+      else if ((there.config.ack_wait ?? 0) < settings.ack_wait)
+        await manager.consumers.update(this.#stream, CONSUMER, settings);
     } catch (error) {
       throw this.#named(error);
     }
@@ -206,6 +211,7 @@ class JobQueue implements WorkQueue {
         const message = await consumer.next({ expires: WAIT });
         if (message) return this.#deliveryOf(message);
         const { num_pending, num_ack_pending } = await consumer.info();
+        // Not by the messages of the stream: a server that was killed may keep one that was acknowledged, and never deliver it.
         if (num_pending + num_ack_pending === 0) return null;
         failed = undefined;
       } catch (error) {

@@ -67,8 +67,8 @@ export interface Worked {
 const AFTER_FAILURE = 1000;
 
 /**
- * Takes shards until none is left. Input that is refused ends its shard, and the worker goes on; any other failure ends
- * the worker, and another one has the shard.
+ * Takes shards until none is left. Input that is refused ends its shard, and the worker goes on; any other failure, such as
+ * a model that is not on this machine, ends the worker, and another one has the shard.
  * @throws InputError `queue.not-found` without a queue; CrossgateError `shard.missing` where the queue is empty and shards
  *   are not finished; the failure that ended the worker
  */
@@ -145,19 +145,25 @@ async function workOne(
     return null;
   }
   const heart = setInterval(() => delivery.working(), lease / 3);
+  let isOpen = false;
+  const open = async () => {
+    await bulk.open();
+    isOpen = true;
+  };
   try {
-    const { already } = await writeShard(session, bulk, shard, options);
+    const { already } = await writeShard(session, { ...bulk, open }, shard, options);
     if (!(await delivery.done())) log.info(`shard ${words} is finished, though the queue may hand it out again`);
     else log.info(`shard ${words} ${already ? 'was finished already' : 'is finished'}`);
     return already ? 'already' : 'made';
   } catch (error) {
-    if (error instanceof InputError) {
+    if (error instanceof InputError && isOpen) {
       log.warn(`shard ${words} is given up: ${error.message}`);
       delivery.giveUp();
       return null;
     }
-    // Who is asked to stop says nothing against the shard.
-    if (error instanceof InterruptedError || session.signal.aborted) await delivery.handBack();
+    // A worker that is asked to stop, or whose machine lacks the model, has nothing against the shard.
+    if (error instanceof InputError || error instanceof InterruptedError || session.signal.aborted)
+      await delivery.handBack();
     else delivery.retry(AFTER_FAILURE);
     throw error;
   } finally {

@@ -53,8 +53,8 @@ export function stretchOf({ units, step }: Pick<Bulk, 'units' | 'step'>, { index
 /**
  * Writes a shard and then its manifest, each by rename. A shard that is there is left as it is; one whose file is gone or
  * changed is made again.
- * @throws InputError `shard.other` where the folder holds shards of another run, command, options or number; and as the
- *   content does
+ * @throws InputError `shard.other` where the folder holds shards of another run, command, options or number; and as
+ *   opening and the content do
  */
 export async function writeShard(
   session: Session,
@@ -70,6 +70,7 @@ export async function writeShard(
   if (there.manifest) return { manifest: there.manifest, already: true };
   if (there.damage !== undefined)
     session.log.warn(`${join(folder, there.file)} ${there.damage}: shard ${shardWords(shard)} is made again`);
+  await bulk.open();
   const stretch = stretchOf(bulk, shard);
   const file = `${name}.${format}`;
   const counts: BulkCounts = {};

@@ -175,7 +175,9 @@ async function train(context: RunnerContext, run: RunFolder, model: CfModel): Pr
       isConstant &&= latest === bestAuc;
       const best = selection === 'last' ? '' : `, best ${bestAuc?.toFixed(4) ?? '-'}`;
       task.update(epoch, `valid ${metric === null ? 'AUC' : chosenBy} ${latest?.toFixed(4) ?? '-'}${best}`);
-      const due = trainer.progress.steps - saved >= config.training.checkpointEvery;
+      // A rank that dies takes all with it, so several ranks have something to resume from after their first epoch.
+      const isFirst = collective.size > 1 && saved === 0;
+      const due = isFirst || trainer.progress.steps - saved >= config.training.checkpointEvery;
       // All ranks stop when one is told to.
       const isStopped = await someRank(collective, signal.aborted);
       if (due || isStopped || trainer.stopped !== null) {

@@ -14,8 +14,8 @@ export function parameterBytes(shape: readonly number[]): number {
   return shape.reduce((product, length) => product * length, 4);
 }
 
-/** Most elements of a typed array in V8, as Node 20 has it. Every parameter is an array on the host at first. */
-const mostElements = 2 ** 32;
+/** Most bytes of a typed array in V8, as Node 20 has it. Every parameter is an array on the host, of bytes when it is saved. */
+const mostBytes = 2 ** 32;
 
 /**
  * Checks that each parameter fits one buffer of the device and one binding, tables of users and items in parts.
@@ -30,8 +30,8 @@ export function checkParameterSizes(device: Pick<Device, 'capabilities'>, keys: 
       ? `${gpu} binds at most ${formatBytes(limits.maxStorageBufferBindingSize)}`
       : bytes > limits.maxBufferSize
         ? `a buffer of ${gpu} has at most ${formatBytes(limits.maxBufferSize)}`
-        : bytes > 4 * mostElements
-          ? `an array of JavaScript has at most ${formatBytes(4 * mostElements)}`
+        : bytes > mostBytes
+          ? `an array of JavaScript has at most ${formatBytes(mostBytes)}`
           : null;
     if (limit === null) continue;
     throw new InputError(`${name} [${shape.join(', ')}] takes ${formatBytes(bytes)}, but ${limit}`, {
