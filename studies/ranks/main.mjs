@@ -44,7 +44,7 @@ const transports = {
 function start(script, { ranks, cores, between }, first = 0) {
   const bound = 'exec taskset -c $((FIRST + OMPI_COMM_WORLD_LOCAL_RANK % CORES)) "$@"';
   const args = [
-    ...['--quiet', '--oversubscribe', '--bind-to', 'none', ...transports[between ?? 'shared memory']],
+    ...['--oversubscribe', '--bind-to', 'none', ...transports[between ?? 'shared memory']],
     ...['-n', String(ranks), 'sh', '-c', bound, 'sh', process.execPath, join(import.meta.dirname, script)],
   ];
   const asRoot = { OMPI_ALLOW_RUN_AS_ROOT: '1', OMPI_ALLOW_RUN_AS_ROOT_CONFIRM: '1' };

@@ -2,6 +2,7 @@
 import { type Device, Program } from '@crossgate/gpu';
 import { openDevice } from '@crossgate/gpu/node';
 import { readGroup } from '@crossgate/tensor';
+import { recordAll } from '@crossgate/testing';
 import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest';
 import { type CfModel, CfTrainer, type CfTrainerOptions, LightGcn } from '../src';
 import { clicks, toyModel } from './toy';
@@ -31,16 +32,6 @@ async function train(changes: Partial<CfTrainerOptions>, create: () => CfModel =
   return { reports, tables };
 }
 
-/** From now on no step is captured for good, so that all are recorded. */
-function recordAll(): void {
-  const capture = device.capture.bind(device);
-  vi.spyOn(device, 'capture').mockImplementation((record) => {
-    const program = capture(record);
-    program[Symbol.dispose]();
-    return program;
-  });
-}
-
 it.each([
   { loss: 'bce', batches: 5 },
   { loss: 'sampled-bce', batches: 3 },
@@ -49,7 +40,7 @@ it.each([
   const replay = vi.spyOn(Program.prototype, 'replay');
   const replayed = await train({ loss });
   expect(replay).toHaveBeenCalledTimes(3 * batches);
-  recordAll();
+  using _ = recordAll(device);
   expect(await train({ loss })).toEqual(replayed);
   expect(replay).toHaveBeenCalledTimes(3 * batches);
 });
@@ -86,13 +77,15 @@ it('captures again what ended since memory was short, and nothing where the step
 });
 
 it('bce of LightGCN, whose steps propagate the tables', async () => {
-  const { userSeen, itemSeen } = toyModel(device, 2);
+  const toy = toyModel(device, 2);
+  const { userSeen, itemSeen } = toy;
+  toy.release();
   const graph = { user: data.train.user, item: data.train.item };
   const options = { userSeen, itemSeen, cfDim: 2, layers: 2, graph, initStd: 0.5, seed: 4 };
   const create = () => LightGcn.create(device, options);
   const replay = vi.spyOn(Program.prototype, 'replay');
   const replayed = await train({}, create);
   expect(replay).toHaveBeenCalledTimes(15);
-  recordAll();
+  using _ = recordAll(device);
   expect(await train({}, create)).toEqual(replayed);
 });

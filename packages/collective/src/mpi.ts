@@ -154,9 +154,16 @@ class Link implements Transport {
     const [own, counts] = [Int32Array.of(code), new Int32Array(size).fill(4)];
     const places = placesOf(counts);
     let agreed = false;
-    const speaksForRankZero = () => rank > 0 && this.peers?.ended() === 0 && this.peers.isFirst;
-    const hasSpoken = code !== 0 && speaksForRankZero();
-    if (hasSpoken) await complain();
+    let isLost = false;
+    let hasSpoken = false;
+    /** Of those that are left on a machine, the first says that rank 0 has died: it can no longer say anything itself. */
+    const speakForRankZero = async () => {
+      if (hasSpoken || rank === 0 || this.peers?.ended() !== 0 || !this.peers.isFirst) return;
+      hasSpoken = true;
+      await complain();
+    };
+    // Before anything is waited for: the launcher ends all soon.
+    if (code !== 0) await speakForRankZero();
     try {
       agreed = await this.#finished(
         (request) => mpi.allGather(own, 4, mpi.byte, codes, counts, places, mpi.byte, this.#ends, request),
@@ -165,8 +172,9 @@ class Link implements Transport {
       );
     } catch (error) {
       if (!(error instanceof RankLostError)) throw error;
-      // All that are left see it, and the launcher has ended the job by itself. Of a machine, the first of them says so.
-      if (!hasSpoken && speaksForRankZero()) await complain();
+      isLost = true;
+      await speakForRankZero();
+      // The launcher has ended the job by itself.
       if (!this.peers?.someFar) return;
     }
     if (agreed) {
@@ -178,8 +186,8 @@ class Link implements Transport {
       else mpi.abort(mpi.world, code === 0 ? 1 : code);
       return;
     }
-    // The others wait for this rank, or are gone.
-    if (rank > 0) await complain();
+    // The others wait for this rank, or are gone, of which rank 0 or the one that speaks for it has told.
+    if (rank > 0 && !isLost) await complain();
     mpi.abort(mpi.world, code === 0 ? 1 : code);
   }
 

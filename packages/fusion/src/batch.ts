@@ -121,9 +121,8 @@ export function packPrompts(prompts: readonly HybridPrompt[], padding?: BatchPad
   const total = padding ? raised(own + 1, padding.tokens) : own;
   if (total > own) lengths.push(total - own);
   const positions = {
-    // No token, hence a zero row. That of a token, such as 0, may hold values that overflow halves in some model, and 0
-    // · ∞ in the backward pass would be NaN. A zero row is finite throughout: its norm has an epsilon, its attention is
-    // uniform.
+    // No token, hence a zero row. That of a token may hold values that overflow halves in some model, and zero times
+    // infinity in the backward pass would be NaN. A zero row is finite throughout: its norm has an epsilon.
     tokenIds: new Int32Array(total).fill(-1, own),
     cfRows: new Int32Array(total).fill(-1),
     textRows: new Int32Array(total).fill(-1),

@@ -67,6 +67,8 @@ class Trainer {
   #lossScale: LossScalerState | undefined;
   /** That of the stage that runs. */
   #scaler: LossScaler | undefined;
+  /** Whether there is a checkpoint of this run. */
+  #hasCheckpoint: boolean;
   /** Captured steps of the stage that runs; null where steps are not captured. */
   readonly #programs: StepPrograms | null;
   /** Number of the step that is recorded or replayed, for dropout. */
@@ -75,6 +77,7 @@ class Trainer {
   constructor(options: TrainerOptions) {
     this.#options = options;
     this.#precision = options.precision ?? 'f32';
+    this.#hasCheckpoint = options.resume !== undefined;
     const { answers } = options.builders[0]!;
     this.#loss = { ...options.loss, yesToken: answers.yes, noToken: answers.no };
     checkValidation(options);
@@ -172,7 +175,7 @@ class Trainer {
         // All ranks stop after the same step.
         const abort = await someRank(this.#collective, signal?.aborted ?? false);
         // A rank that dies takes all with it, so several ranks have something to resume from after their first step.
-        const early = this.#collective.size > 1 && step === 1 && stage === 0;
+        const early = this.#collective.size > 1 && !this.#hasCheckpoint;
         if (evaluate || abort || early || (checkpointEvery !== null && step % checkpointEvery === 0)) {
           await reports.settle();
           if (evaluate) await this.#evaluate(stage, step);
@@ -420,6 +423,7 @@ class Trainer {
 
   async #checkpoint(stage: number, step: number, optimizer: Adam, scaler: LossScaler | undefined): Promise<void> {
     const { onCheckpoint } = this.#options;
+    this.#hasCheckpoint = true;
     if (!onCheckpoint) return;
     using _ = this.#options.model.llm.device.recorder.profiler?.span('checkpoint');
     const parameters = await this.#readParameters();

@@ -2,6 +2,7 @@
 import type { Dataset } from '@crossgate/data';
 import { type Device, Program } from '@crossgate/gpu';
 import { openDevice } from '@crossgate/gpu/node';
+import { recordAll } from '@crossgate/testing';
 import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest';
 import type { Method, StepReport, TrainerOptions, TrainerState } from '../src';
 import { ccf, softprompt, tallrec, trainHybrid } from '../src';
@@ -18,16 +19,6 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 afterAll(() => device.destroy());
-
-/** From now on no step is captured for good, so that all are recorded. */
-function recordAll(): void {
-  const capture = device.capture.bind(device);
-  vi.spyOn(device, 'capture').mockImplementation((record) => {
-    const program = capture(record);
-    program[Symbol.dispose]();
-    return program;
-  });
-}
 
 /** Both stages, three epochs of two whole batches and a short one each. */
 const settings = {
@@ -70,7 +61,7 @@ it.each([{}, { activations: 'f16' }] as const)('with %j', async (changes) => {
   const middle = states.find(({ stage, step }) => stage === 1 && step === 3)!;
   const resumed = await train({ ...changes, resume: middle });
   expect(resumed.outcome).toEqual({ ...outcome, steps: outcome.steps.slice(12) });
-  recordAll();
+  using _ = recordAll(device);
   const recorded = await train(changes);
   expect(recorded.outcome).toEqual(outcome);
   expect(recorded.replays).toBe(0);
@@ -80,7 +71,7 @@ it.each([softprompt, tallrec])('of the method $name', async (method) => {
   const { outcome, replays } = await train({}, method);
   // Four shapes of nine batches are captured.
   expect(replays).toBe(5);
-  recordAll();
+  using _ = recordAll(device);
   expect((await train({}, method)).outcome).toEqual(outcome);
 });
 
@@ -101,7 +92,7 @@ it.each([true, false])('on LightGCN, trained: %s', async (trainCf) => {
   spy.mockRestore();
   dispatch.mockRestore();
   expect(replays).toBe(18 - 2 * 2);
-  recordAll();
+  using _ = recordAll(device);
   expect((await train({ trainCf }, ccf, 'lightgcn')).outcome).toEqual(outcome);
 });
 

@@ -2,6 +2,7 @@
 export * from './activations';
 export * from './answer-loss';
 export * from './attention';
+export * from './captures';
 export * from './ccf';
 export * from './compare';
 export * from './embedding';

@@ -194,8 +194,7 @@ export interface AttentionOptions {
   readonly headDim: number;
   /**
    * In which type {@link attention} multiplies. Default `f32`; `f16` where matrix units can, and f32 elsewhere, also where
-   * `usablePrecision` found that they compute it wrongly. Behind a
-   * cache it is f32.
+   * `usablePrecision` found that they compute it wrongly. Behind a cache it is f32.
    */
   readonly precision?: Precision;
 }
